@@ -2,17 +2,16 @@
  * A circuit breaker: stops the jobs of all workers from calling a service that is down.
  *
  *   closed     jobs run; failures are counted
- *   open       too many jobs failed within a time: no job runs until a pause is over
- *   half-open  the pause is over: one job runs as a trial, and its result decides. If there is no result
+ *   open too many runs failed within the period: no job runs until a pause is over
+ *   half-open the pause is over: one job runs as a trial, and the result of the trial closes or opens the
+ *              circuit. If there is no result
  *              within another pause, the next job becomes the trial
  *
- * Each opening is identified by the time at which it began. So the late result of a job that began before the
- * opening does not close the circuit.
+ * The time at which an opening began identifies the opening. So the late result of a job that began before
+ * the opening does not close the circuit.
  */
 
-/**
- * The rule by which a circuit opens: after this many failures within a period, for the length of the pause.
- */
+/** The rule by which a circuit opens: how many failures within a period open it, and for how long. */
 export interface CircuitRule {
   /** How many failed runs within the period open the circuit. */
   failures: number
@@ -23,7 +22,7 @@ export interface CircuitRule {
 }
 
 /**
- * Says for people that a job was put back because a circuit is open.
+ * Words for people: the reason why a job was put back because a circuit is open.
  *
  * @param name the name of a circuit that classes share; undefined for the circuit of a class
  * @param key the key of the class
@@ -32,17 +31,17 @@ export function isOpenWords(name: string | undefined, key: string): string {
   return `the circuit ${name ?? `of ${key}`} is open`
 }
 
-/** The highest `failures`, because the store keeps each failure. */
+/** The highest value of `failures`. It is limited because the store keeps each failure. */
 export const MAX_FAILURES = 1_000
 
-/** An event of a run, as it is reported to a circuit. */
+/** An event of a run that the worker reports to a circuit. */
 export type CircuitEvent =
-  /** A job is about to run, and asks whether it may. */
+  /** A job is about to run, and asks the circuit whether it may run. */
   | { kind: 'begins' }
   /**
-   * @param opening the opening that the run tested, if it was a trial
+   * @param opening the opening that the run tested, if the run was a trial
    *
-   * @param id the id of this event: a repeated event is counted only once
+   * @param id the id of this event. A second event with the same id does not count
    */
   | { kind: 'failed'; id: string; opening?: number | undefined }
   /** A trial succeeded. */

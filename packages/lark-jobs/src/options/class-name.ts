@@ -6,18 +6,21 @@
  * letters in a bundle with more than some 3,000 names, and four from 220,000 on. Two capital letters come up
  * after some 930 names. (Measured on 2026-11-26 with 4,200 classes and esbuild 0.28, terser 5.51 and swc
  * 1.16: each made 676 names like `PR`, and none with a character that is not in ASCII.) Only a minifier omits
- * the blank before the brace of a class, and all indentation. So a short name that people also write (`Sms`,
+ * the space before the brace of a class, and all indentation. So a short name that people also write (`Sms`,
  * `PR`) is doubtful only if the text of the class is minified.
  */
 import { listed } from '../words/listed.ts'
 
-/** The short names that people write: `PR`, `S3`, `Sms`, `SMS`, `IoT`. */
+/** The form of short names that people write: `PR`, `S3`, `Sms`, `SMS`, `IoT`. */
 const HONEST = /^[A-Z](?:[A-Z\d]|[a-z\d]{2}|[A-Z\d]{2}|[a-z][A-Z])$/
 
-/** From `class` to the brace, in minified code. */
+/** The beginning of a class in minified code, from `class` to the brace. */
 const HEAD = /^class(?: ([\w$]+))?(?: extends [^{}\n]*[^{}\s])?\{/
 
-/** `made`: certainly by a minifier; `doubtful`: perhaps by a minifier. */
+/**
+ * Where a name comes from: `given` by the author, `made` by a minifier, or `doubtful`, which is perhaps made
+ * by a minifier.
+ */
 export type NameOrigin = 'given' | 'doubtful' | 'made'
 
 /** @param Class a class that has a name */
@@ -33,7 +36,7 @@ export function originOf(Class: { name: string }): NameOrigin {
   return isHonest ? 'doubtful' : 'made'
 }
 
-/** The warning for production about classes without a key. Undefined if every class has a key. */
+/** The warning for production about classes without a key, or undefined if every class has a key. */
 export function keyless(classes: readonly { name: string; hasKey: boolean }[]): string | undefined {
   const names = classes.filter(({ hasKey }) => !hasKey).map(({ name }) => name)
   if (names.length === 0) return undefined

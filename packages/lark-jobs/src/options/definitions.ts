@@ -1,6 +1,6 @@
 /**
  * The jobs of this process that `defineJob()` has made, by key. All copies of this package share them,
- * because one copy may define a job that another dispatches.
+ * because one copy may define a job that another copy dispatches.
  */
 import type { JobConstructor } from './job-class.ts'
 
@@ -13,12 +13,12 @@ export const handler = Symbol.for('s18i.lark.job.handler')
 const slot = Symbol.for('s18i.lark.job.definitions')
 const place = globalThis as { [slot]?: Map<string, JobConstructor> }
 place[slot] ??= new Map()
-/** The last job that was defined with each key: a development server may load a file several times. */
+/** For each key, the job that was defined last. A development server may load a file several times. */
 export const definitions: Map<string, JobConstructor> = place[slot]
 
 /**
- * The later definition of a defined job, if there is one that can run: when a development server loads files
- * again, Node also keeps the earlier versions. Other classes are returned unchanged.
+ * Returns the latest definition of a defined job, if that definition has a handler. When a development server
+ * loads a file again, Node also keeps the earlier version of the file. Other classes are returned unchanged.
  */
 export function latest(Class: JobConstructor): JobConstructor {
   const later = Object.hasOwn(Class, handler) ? definitions.get(Class.name) : undefined

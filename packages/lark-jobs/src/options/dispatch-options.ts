@@ -8,7 +8,7 @@ import type { IdOptions } from './own-id.ts'
  */
 export interface DispatchOptions
   extends Partial<{ [K in keyof typeof jobSettings.entries]: JobFields[K] | undefined }> {
-  /** An id that you choose: see `Draft.withId`. */
+  /** The id of the job, chosen by the caller: see `Draft.withId`. */
   id?: string | undefined
   /** See `Draft.withId`. */
   reuse?: IdOptions['reuse'] | undefined

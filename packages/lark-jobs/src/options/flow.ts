@@ -37,7 +37,7 @@ export const flowOptions = new Schema('a flow', {
   unknownAfter: duration(),
   tags: option<readonly string[]>(tagsForm, isTags),
   keep: flowKeep,
-  /** For a batch: how many members may fail. */
+  /** The number of members of a batch that may fail. */
   allowFailures: option<number | 'any'>(
     whole(0).right,
     (value) => value === 'any' || (Number.isInteger(value) && (value as number) >= 0),

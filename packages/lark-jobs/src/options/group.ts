@@ -22,14 +22,16 @@ const entries = {
 
 export interface GroupOptions extends OptionsOf<typeof entries> {}
 
-/** The value that `group()` returns. */
+/**
+ * The return value of `group()`: the function that names the group of a job, and the options of all groups.
+ */
 export interface GroupBy extends GroupOptions {
   /** Returns the name of the group for a payload. */
   // biome-ignore lint/suspicious/noExplicitAny: the payload is the class's; a property cannot infer it
   readonly by: (payload: any) => string | number
 }
 
-/** A class's `group`. */
+/** The schema of the field `group` of a class. */
 export const groupOptions = new Schema(
   'group((payload) => payload.id)',
   { by: func<GroupBy['by']>('a function of the payload').needed(), ...entries },
@@ -39,7 +41,7 @@ export const groupOptions = new Schema(
 )
 
 /**
- * Puts the jobs of a class into groups. Groups take fair turns, no matter how many jobs each of them has.
+ * Puts the jobs of a class into groups. Groups take fair turns, no matter how many jobs each group has.
  *
  * @param by returns the name of the group for a payload: a number, or a text that is not empty
  * @param options see `GroupOptions`; they apply to each group separately
@@ -51,7 +53,7 @@ export function group<P>(by: (payload: P) => string | number, options: GroupOpti
   return Object.freeze({ ...options, by })
 }
 
-/** The option `group` after it was read. */
+/** The option `group` in its checked form, with defaults. */
 type Grouping = Pick<GroupBy, 'by'> & Partial<Read<typeof entries>>
 
 /** The group of one job. @returns a text that describes the value, if `by` did not return a valid name */

@@ -6,21 +6,21 @@ import { fileURLToPath } from 'node:url'
 import { bytesForm, bytesIn } from '../words/bytes.ts'
 import { duration, Option, type OptionsOf, type Read, Schema } from './schema.ts'
 
-/** The minimum of `memory`, in bytes. A process that has run nothing already uses some 50 MB. */
+/** The minimum of `memory`, in bytes. Even before it runs a job, a process uses some 50 MB. */
 const LEAST = bytesIn('64mb')!
 
 const entries = {
   /**
-   * The limit for the resident memory of the process: if it exceeds this, the process is killed and the
-   * attempt fails. `'512mb'`, for example. Default: no limit.
+   * The limit for the resident memory of the process, for example `'512mb'`. A process that exceeds the limit
+   * is killed, and the attempt fails. Default: no limit.
    */
   memory: new Option<string, number>(`${bytesForm}, from 64mb`, (value) => {
     const bytes = bytesIn(value)
     return bytes === undefined || bytes < LEAST ? undefined : bytes
   }),
   /**
-   * How long a handler may go on after its signal was aborted. After that, its process is killed. Default 2
-   * s.
+   * How long a handler may run after the abort of its signal. After that time, the process of the handler is
+   * killed. Default 2 s.
    */
   grace: duration(0).or('2s'),
   /**
@@ -40,26 +40,28 @@ const entries = {
 export interface IsolatedOptions extends OptionsOf<typeof entries> {}
 
 /**
- * A static member of a class that no file exports. It names a module that an isolated process imports: its
- * function `classIn(file, given)` makes the class from what `isolate.file` exports.
+ * The static member of a class that no file exports. The member names a module that an isolated process
+ * imports. The function `classIn(file, given)` of that module makes the class from the exports of
+ * `isolate.file`.
  */
 export const classMaker = Symbol.for('s18i.lark.jobs.class-maker')
 
 export interface ClassMaker {
   /** The absolute path of the module. */
   module: string
-  /** Data for `classIn`, which must be possible to send to another process. */
+  /** Data for `classIn`. The data must have a form that can be sent to another process. */
   given: object
 }
 
-/** A class's `isolate`. */
+/** The schema of the field `isolate` of a class. */
 export const isolatedOptions = new Schema("isolated(), or isolated({ memory: '512mb' })", entries)
 
 export type IsolatedRead = Read<typeof entries>
 
 /**
- * Isolates a class: `handle` runs in a process that its worker keeps warm. No matter what the handler does,
- * its process is killed when the job has timed out or was cancelled, and a crash affects only this job.
+ * Isolates a class: `handle` runs in a process of its own, which the worker keeps warm. When the job times
+ * out or is cancelled, the worker kills that process, no matter what the handler does. A crash of the process
+ * affects only this job.
  *
  * @param options see `IsolatedOptions`
  * @example class TranscodeJob extends Job { isolate = isolated({ memory: '512mb', grace: '5s' }) timeout =

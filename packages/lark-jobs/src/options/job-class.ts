@@ -1,11 +1,11 @@
 /**
- * What Lark knows about a job class: its name in the store and its settings. They are checked once, when the
- * class is first dispatched or registered with a worker. When a job is dispatched, only the settings in which
- * it differs from its class are checked.
+ * The data of a job class: its name in the store and its settings. The class is checked once, when it is
+ * first dispatched or registered with a worker. A dispatch only checks the settings in which the job differs
+ * from its class.
  *
- * Dispatcher and worker know job classes only through this file, so that neither depends on the class that
- * users extend (`api/job.ts`). A class is recognised by its brand, never by `instanceof`: a process may load
- * several copies of this package.
+ * The dispatcher and the worker use job classes only through this file, so that neither depends on the class
+ * that users extend (`api/job.ts`). A class is recognised by its brand, never by `instanceof`: a process may
+ * load several copies of this package.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { nearest } from '@s18i/lark/internal'
@@ -44,7 +44,8 @@ import type { PayloadInput } from './standard-schema.ts'
 /** Marks the prototype of `Job`, in every copy of this package. */
 export const jobBrand = Symbol.for('s18i.lark.job')
 /**
- * Marks the methods of `Job` that do nothing, so that every copy can tell them from the methods of a class.
+ * Marks the methods of `Job` that do nothing, so that every copy of this package can distinguish these
+ * methods from those that a class overrides.
  */
 export const idle = Symbol.for('s18i.lark.job.idle')
 
@@ -70,39 +71,39 @@ export interface JobLike extends WrittenJob {
 // biome-ignore lint/suspicious/noExplicitAny: the parameters are between a class and the `make` of its application
 export type JobConstructor = new (...args: any[]) => JobLike
 
-/** The arguments of `dispatch`, taken from the class's own `handle`: its payload, or nothing. */
+/** The arguments of `dispatch`, inferred from `handle` of the class: the payload, or nothing. */
 export type PayloadOf<J> = J extends { handle(...args: infer A): unknown }
   ? A extends readonly [] | readonly [payload?: unknown]
     ? { [I in keyof A]: PayloadInput<A[I]> }
     : never
   : never
 
-/** The type of the value that `dispatchNow` resolves to. */
+/** The type of the value with which `dispatchNow` resolves. */
 export type ResultOf<J> = J extends { handle(...args: never): infer R } ? Awaited<R> : never
 
 export interface JobClass extends JobSettings {
   key: string
-  /** Whether the class has a key of its own. Otherwise the key is the name of the class. */
+  /** Whether the class sets its key. If not, the key is the name of the class. */
   hasKey: boolean
   aliases: readonly string[]
-  /** How long its ended jobs are kept, if the class sets this. */
+  /** How long ended jobs of the class are kept, if the class sets this. */
   keep: Keep | undefined
-  /** The number of crashes after which its jobs fail, if the class sets this. */
+  /** The number of crashes after which the jobs of the class fail, if the class sets this number. */
   maxCrashes: number | undefined
   /** The options of isolation. Undefined if `handle` runs in the process of the worker. */
   isolate: IsolatedRead | undefined
-  /** The name that people see: the name of the class, or its key if a minifier made that name. */
+  /** The name that people see: the name of the class, or the key of the class if a minifier made the name. */
   name: string
   Class: JobConstructor
-  /** Whether the class has a `retryIf` of its own. */
+  /** Whether the class overrides `retryIf`. */
   hasRetryIf: boolean
-  /** Whether the class has a `failed` of its own. */
+  /** Whether the class overrides `failed`. */
   hasFailed: boolean
-  /** Whether the class has a `cancelled` of its own. */
+  /** Whether the class overrides `cancelled`. */
   hasCancelled: boolean
   /** The middleware of the class, the outermost first. */
   middleware: readonly Middleware[]
-  /** The rules of the class for its payloads. Undefined for most classes. */
+  /** The rules of the class for its payloads. Most classes have no such rules. */
   rules: PayloadRules | undefined
   /** The schedules that the class declares. */
   schedules: readonly ScheduleOfClass[]
@@ -111,11 +112,11 @@ export interface JobClass extends JobSettings {
   read: JobSettings
 }
 
-/** The schedules of a class that declares none, shared by all these classes. */
+/** The empty list of schedules, shared by all classes that declare no schedule. */
 const none: readonly ScheduleOfClass[] = []
 
 const known = new WeakMap<object, JobClass>()
-/** For each key and alias, the class that was last dispatched or registered with it. */
+/** For each key and alias, the class with that key that was last dispatched or registered. */
 const byKey = new Map<string, JobClass>()
 
 /** The class with a key, if this process has dispatched or registered it. */
@@ -130,9 +131,10 @@ export function isJobClass(value: unknown): value is JobConstructor {
 }
 
 /**
- * Checks the class of a job, and returns what Lark knows about it.
+ * Checks the class of a job, and returns the data of the class.
  *
- * @throws JOB_INVALID naming class, field, value, and what would be right
+ * @throws JOB_INVALID. The message names the class, the field and the wrong value, and says which values are
+ *   valid
  */
 export function classOf(Class: JobConstructor): JobClass {
   const before = known.get(Class)
@@ -141,8 +143,8 @@ export function classOf(Class: JobConstructor): JobClass {
   const voice = voiceOf('JOB_INVALID', Class.name || `${job.key ?? 'A job class'}`)
   if (job.key === undefined) checkName(Class)
   const fields = job as unknown as Record<string, unknown>
-  // Other libraries call this field `queue`. Lark does not read it, so the jobs would go to the wrong queue:
-  // this is refused.
+  // Other libraries use the name `queue` for `queueName`. Lark does not read a field `queue`, so the jobs
+  // would go to the wrong queue without this check.
   if (typeof fields.queue === 'string')
     refuse(
       voice,
@@ -198,8 +200,8 @@ export function classOf(Class: JobConstructor): JobClass {
 }
 
 /**
- * Refuses a class without a key that has no name, or a name that a minifier made. Warns of a name that a
- * minifier may have made.
+ * Checks the name of a class without a key. The name is refused if it is empty or was made by a minifier. A
+ * name that a minifier may have made causes a warning.
  *
  * @throws JOB_INVALID
  */
@@ -220,13 +222,15 @@ function checkName(Class: JobConstructor): void {
   })
 }
 
-/** The members of `Job` that a class may declare itself. All others must stay as they are in `Job`. */
+/**
+ * The members of `Job` that a class may declare itself. A class must not declare any other member of `Job`.
+ */
 const declared = new Set(['constructor', 'handle', 'retryIf', 'failed', 'cancelled', 'middleware'])
 
 /**
- * Refuses a class with a field or a method that hides a member of `Job`: code that uses this member would get
- * something else without any warning. A method that a test watches (`vi.spyOn()`, `jest.spyOn()`) does not
- * count as hidden.
+ * Refuses a class with a field or a method that hides a member of `Job`: code that uses the member of `Job`
+ * would get another value without a warning. A method that a test watches (`vi.spyOn()`, `jest.spyOn()`) does
+ * not count as hidden.
  *
  * @throws JOB_INVALID
  */
@@ -263,9 +267,9 @@ const foreign: Record<string, keyof JobSettings> = {
 }
 
 /**
- * Warns about a field that Lark does not read if it looks like a setting: its name is that of a static, is
- * similar to that of a setting, or is another library's name for a setting, and its value would be valid for
- * the setting. Other fields belong to the application.
+ * Warns about a field that looks like a setting, but that Lark does not read. The name of such a field is
+ * that of a static, is similar to that of a setting, or is another library's name for a setting; and the
+ * value of the field would be valid for the setting. Other fields belong to the application.
  */
 function warnOfMisspelt(job: JobLike, voice: Voice): void {
   const statics: Record<string, Readable> = payloadOptions.entries
@@ -294,17 +298,18 @@ const settings = Object.keys(jobSettings.entries) as (keyof JobSettings)[]
 
 /** The settings of a job as they are written in its fields. */
 export function writtenOf(job: JobLike): WrittenSettings {
-  // This is called for each draft, so it must be fast: it takes 0.2 µs, and would take 1.1 µs with
-  // `Object.fromEntries`.
+  // This function runs for each draft, so it must be fast: this loop takes 0.2 µs, and `Object.fromEntries`
+  // took 1.1 µs.
   const written: Record<string, unknown> = {}
   for (const name of settings) written[name] = job[name]
   return written
 }
 
 /**
- * The settings of one job: those of its class, except where the job differs. Where it differs, it is checked.
+ * The settings of one job: those of the job's class, and those in which the job differs from its class. The
+ * latter are checked.
  *
- * @returns the class itself if the job does not differ
+ * @returns the class itself if the job does not differ from it
  * @throws JOB_INVALID
  */
 export function settingsOf(job: WrittenSettings, jobClass: JobClass): JobSettings {
@@ -367,7 +372,10 @@ function hasOwn(job: JobLike, name: 'retryIf' | 'failed' | 'cancelled', voice: V
 const functions = list<Middleware>('a list of functions', (each) => typeof each === 'function').needed()
 const listing = func<() => unknown>(`a method that returns ${functions.right}`)
 
-/** Called once for a class: all jobs of a class have the same middleware. */
+/**
+ * The middleware of a class. This function runs once for each class, because all jobs of a class have the
+ * same middleware.
+ */
 function middlewareOf(job: JobLike, voice: Voice): readonly Middleware[] {
   if (listing.read(job.middleware, 'middleware', voice) === undefined) return []
   let all: unknown

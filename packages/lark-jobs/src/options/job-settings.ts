@@ -34,7 +34,10 @@ export const classSettings = new Schema('a job', {
   ).needed(),
   keep: classKeep as Option<KeepOptions, Read<typeof classKeep.entries>>,
   keepResult: duration(),
-  /** The crashes of its workers after which a job fails. Default 3, or 10 if they may have been killed. */
+  /**
+   * The number of crashes of its workers after which a job fails. Default 3, or 10 if the workers may have
+   * been killed.
+   */
   maxCrashes: whole(1, 100),
   /** The process in which `handle` runs. Default: the process of the worker. */
   isolate: isolatedOptions as Option<IsolatedOptions, IsolatedRead>,
@@ -48,13 +51,13 @@ export const jobSettings = new Schema(
   {
     /** One of the configured queues. Default `default`. */
     queueName: option<string>("the name of a queue, such as 'emails'", isName).needed(),
-    /** The priority within the queue: jobs with a higher one come first. Default 0. */
+    /** The priority within the queue: jobs with a higher priority come first. Default 0. */
     priority: whole(-1_000, 1_000).needed(),
     /** How long to wait before the job is due. Default 0. */
     delay: duration(0).needed(),
     /** The number of attempts, the first one included. Default 15. */
     tries: whole(1).needed(),
-    /** For how long after the dispatch attempts may begin. `tries` is then ignored. */
+    /** For how long after the dispatch attempts may begin. If this is set, `tries` is ignored. */
     retryUntil: duration(),
     /** The pause before each retry. */
     backoff: backoff.needed(),
@@ -85,14 +88,14 @@ export const jobSettings = new Schema(
   },
 )
 
-/** The settings after they were read. Durations are in milliseconds. */
+/** The settings in their checked form. Durations are in milliseconds. */
 export type JobSettings = Read<typeof jobSettings.entries>
 
 /** The settings as fields of a job, before they are checked. */
 export type WrittenSettings = { [Name in keyof JobSettings]?: unknown }
 
 /**
- * Converts `retryUntil` and `expiresIn`, which users count from when the job is due, so that they count from
+ * Converts `retryUntil` and `expiresIn`: for users, both begin when the job is due. In the result, both begin
  * when the job is queued.
  *
  * @param read the settings; this object is changed
@@ -105,9 +108,9 @@ export function sinceQueued(read: JobSettings): JobSettings {
 }
 
 /**
- * The names of the settings in which a job differs from its class. Most jobs have none. Each dispatch calls
- * this function, so the names are written out: a loop over the schema took 300 ns more, while the whole
- * record of a job takes 1,500 ns (2 cores, shared, 2026-11-26).
+ * The names of the settings in which a job differs from its class. Most jobs differ in no setting. Each
+ * dispatch calls this function, so the code repeats every name: a loop over the schema took 300 ns more, and
+ * making the whole record of a job takes 1,500 ns (2 cores, shared, 2026-11-26).
  */
 export function ownNames(job: WrittenSettings, written: WrittenSettings): (keyof JobSettings)[] {
   const own: (keyof JobSettings)[] = []
@@ -116,7 +119,7 @@ export function ownNames(job: WrittenSettings, written: WrittenSettings): (keyof
   if (job.delay !== written.delay) own.push('delay')
   if (job.tries !== written.tries) own.push('tries')
   if (job.retryUntil !== written.retryUntil) own.push('retryUntil')
-  // A list is always included, because it may have been changed in place.
+  // A list always counts as different, because its elements may have changed.
   if (job.backoff !== written.backoff || Array.isArray(job.backoff)) own.push('backoff')
   if (job.expiresIn !== written.expiresIn) own.push('expiresIn')
   if (job.group !== written.group) own.push('group')

@@ -14,9 +14,9 @@ const age = new Option<Duration | false, number>(`false, or ${durationForm}, abo
 const entries = {
   /** How long completed jobs are kept. `false`: not at all. Default: the setting of their queue. */
   completed: age,
-  /** How long failed jobs are kept. */
+  /** How long failed jobs are kept. `false`: not at all. Default: the setting of their queue. */
   failed: age,
-  /** How long cancelled jobs are kept. */
+  /** How long cancelled jobs are kept. `false`: not at all. Default: the setting of their queue. */
   cancelled: age,
   /**
    * How long the log is kept after the end of the job, if that is shorter than the job is kept; `false`: no
@@ -28,12 +28,12 @@ const entries = {
 /** How long ended jobs are kept: milliseconds, or `'30s'`, `'30d'`. `false`: not at all. */
 export interface KeepOptions extends OptionsOf<typeof entries> {}
 
-/** A class's `keep`. */
+/** The schema of the field `keep` of a class. */
 export const classKeep = new Schema("keep({ completed: '30d', failed: false })", entries)
 
 /**
- * Sets how long the ended jobs of a class are kept, no matter what their queue keeps and how many jobs there
- * are.
+ * Sets how long the ended jobs of a class are kept. An age that is set here replaces the age and the maximum
+ * number in the settings of the queue.
  *
  * @param ages see `KeepOptions`
  * @example class ChargeJob extends Job { keep = keep({ completed: '30d', failed: '90d', cancelled: false })
@@ -44,8 +44,8 @@ export function keep(ages: KeepOptions): KeepOptions {
 }
 
 /**
- * How long a job of a class is kept, in the form that is stored with the job. Undefined if the class does not
- * set it.
+ * How long a job of a class is kept, in the form that is stored with the job. Undefined if the class sets no
+ * such time.
  *
  * @param least the value of `keepResult`, in milliseconds
  */

@@ -8,8 +8,8 @@ import type { AnySchema, InputOf, OutputOf, StandardSchema } from './standard-sc
 const mark = Symbol.for('s18i.lark.lenient')
 
 /**
- * The type after a conversion to JSON and back: a date becomes a text, functions and symbols are left out,
- * and become null in a list.
+ * The type of a value after its conversion to JSON and back: a date becomes a text. Functions and symbols in
+ * an object are left out, and those in a list become null.
  */
 export type Json<T> = T extends { toJSON(...args: never): infer J }
   ? Json<J>
@@ -35,7 +35,7 @@ export type Json<T> = T extends { toJSON(...args: never): infer J }
  * still refused.
  *
  * @param schema checks the payload after its conversion to JSON and back, when it is dispatched and when it
- *   is read. Default: nothing is checked
+ *   is read. Default: the payload is not checked
  * @example static schema = lenient<{ at: Date }>()   // handle(payload: Parsed<typeof LogJob.schema>): at is
  *   a string
  * @example static schema = lenient(z.object({ at: z.coerce.date() }))   // at is a Date again

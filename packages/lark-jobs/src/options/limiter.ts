@@ -1,6 +1,6 @@
 /**
- * The limiter of a job class: a job begins only with permits of this limiter. It is either a limiter in the
- * configuration, which classes and queues share, or one that belongs to the class alone.
+ * The limiter of a job class: a job begins only with permits of this limiter. The limiter is either named in
+ * the configuration, so that classes and queues share it, or belongs to the class alone.
  */
 import type { Limits } from '../model/limits.ts'
 import type { Rate, RateKind } from '../model/rate.ts'
@@ -45,13 +45,16 @@ const classLimits = {
 /** Limits for all jobs of a class, in all queues and on all workers together. */
 export interface ClassLimits extends OptionsOf<typeof classLimits> {}
 
-/** The value that `limiter()` returns. */
+/**
+ * The return value of `limiter()`: the name of a limiter or the limits of the class, and the number of
+ * permits of a job.
+ */
 export interface LimiterBy extends LimiterOptions, ClassLimits {
-  /** The name of a limiter in the configuration. Without it, the limiter belongs to the class alone. */
+  /** The name of a limiter in the configuration. Without a name, the limiter belongs to the class alone. */
   readonly name?: string
 }
 
-/** A class's `limiter`. */
+/** The schema of the value of `limiter()`. */
 export const limiterOptions = new Schema(
   `${limiterName.right}, or limiter({ concurrency: 5 })`,
   { name: limiterName, ...entries, ...classLimits },
@@ -62,7 +65,7 @@ export const limiterOptions = new Schema(
 
 export type LimiterRead = Read<typeof limiterOptions.entries>
 
-/** A class's `limiter`: the value of `limiter()`, or the name of a limiter alone. */
+/** The field `limiter` of a class: the value of `limiter()`, or only the name of a limiter. */
 export const limiterOption = new Option<string | LimiterBy, LimiterRead>(
   limiterOptions.right,
   (value, path, voice) => limiterOptions.read(isText(value) ? { name: value } : value, path, voice, true)!,
@@ -72,7 +75,7 @@ export const limiterOption = new Option<string | LimiterBy, LimiterRead>(
  * Sets the limiter of a job class. A job waits in its queue, without using a worker, until the limiter has
  * permits for it.
  *
- * @param limiter one of `jobs.limiters`, or the limits of this class alone
+ * @param limiter the name of one of `jobs.limiters`, or the limits of this class alone
  * @example limiter = 'stripe'
  * @example limiter = limiter('stripe', { weight: (payload: Payload) => payload.items })
  * @example limiter = limiter({ concurrency: 5 })
@@ -107,7 +110,7 @@ export function isOwnOption(limiter: LimiterRead | undefined): limiter is Limite
 /**
  * The permits that a job needs, in the stored form: the limiter, `*`, and the number of permits.
  *
- * @param key of the class
+ * @param key the key of the class
  * @returns undefined if the weight is not valid
  */
 export function needOf({ name, weight }: LimiterRead, key: string, payload: unknown): string | undefined {
@@ -126,7 +129,7 @@ export function mostOf({ concurrency = HEAVIEST, rate }: Limits): number {
   return Math.min(HEAVIEST, concurrency, rate === undefined ? HEAVIEST : mostAtOnce[rate.kind](rate))
 }
 
-// New kind of rate: how many starts it allows at once.
+// New kind of rate: how many starts the rate allows at once.
 const mostAtOnce: Record<RateKind, (rate: Rate) => number> = {
   sliding: ({ limit }) => limit,
   window: ({ limit }) => limit,

@@ -12,7 +12,9 @@ import {
   whole,
 } from './schema.ts'
 
-/** The maximum limit of a sliding rate. It is bounded because the store keeps the time of each start. */
+/**
+ * The maximum `limit` of a sliding rate. There is a maximum because the store keeps the time of each start.
+ */
 const MAX_SLIDING = 10_000
 
 export const rateOptions = new Schema(
@@ -28,7 +30,7 @@ export const rateOptions = new Schema(
     burst: whole(1),
   },
   ({ limit, kind, burst }, refuse) => {
-    // New kind of rate: which numbers it may have.
+    // New kind of rate: which numbers the rate may have.
     if (kind === 'sliding' && limit > MAX_SLIDING)
       refuse('limit', `at most ${MAX_SLIDING}, or kind 'window' or 'bucket'`)
     if (kind !== 'bucket' && burst !== undefined) refuse('burst', "absent, or kind 'bucket'")
@@ -42,13 +44,13 @@ export interface RateOption
 
 type RateRead = Read<typeof rateOptions.entries>
 
-// The options that all limits have. Each schema repeats their names, with a comment of its own that an editor
-// shows.
+// The options that all limits have. Each schema repeats the names of these options, with a comment of its own
+// that an editor shows.
 export const concurrency = whole(1)
 export const rate = rateOptions as Option<RateOption, RateRead>
 
 /**
- * The limits of each partition of a queue: equal shares, rounded down, so that all of them together never
+ * The limits of each partition of a queue: equal shares, rounded down, so that all partitions together never
  * exceed the limits of the queue.
  *
  * @returns undefined if there are no limits

@@ -8,23 +8,24 @@ import type { AbortSignalLike } from '../waiting/abort-signal.ts'
 import type { Duration } from '../words/duration.ts'
 import { duration, isText, option } from './schema.ts'
 
-/** How long a job is put back if it is not known when it may run. */
+/** The delay of a job that a middleware puts back without knowing when the job may run. */
 export const releaseAfter = duration().or('1s')
 
-/** A name that classes share. */
+/** A name that several classes may use in order to share something, such as a circuit. */
 export const sharedName = option<string>(
   "a text, such as 'stripe'",
   (value) => isText(value) && notName(value) === undefined,
 )
 
 /**
- * A function that runs around `handle`, and around the middleware after it.
+ * A function that runs around `handle`, and around the middleware that follows in the list.
  *
- * If it throws, the attempt has failed. Its return value is the result; if it returns nothing, the result is
- * the value of `next()`. If it does not call `next()`, `handle` does not run.
+ * If the function throws, the attempt has failed. The return value of the function is the result of the job.
+ * If the function returns nothing, the result is the value of `next()`. If the function does not call
+ * `next()`, `handle` does not run.
  *
- * @param next runs the remaining middleware and `handle`, once. Resolves to what `handle` returned, or
- *   rejects with what `handle` threw
+ * @param next runs the remaining middleware and `handle`, once. The promise resolves with the return value of
+ *   `handle`, or rejects with the error that `handle` threw
  * @example
  * const inTransaction: Middleware = (job, next) => database.transaction(() => next())
  */
@@ -43,7 +44,7 @@ export interface MiddlewareJob<P = any> {
   readonly attempt: number
   /** The same object that `handle` will receive. */
   readonly payload: P
-  /** A signal that is aborted, with the reason, when the job should end. */
+  /** A signal that is aborted when the job should stop. `signal.reason` says why. */
   readonly signal: AbortSignalLike
   info(text: string): void
   success(text: string): void

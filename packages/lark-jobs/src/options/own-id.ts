@@ -1,6 +1,6 @@
 /**
- * The id that an application chooses for a job: `draft.withId('invoice-77')`. The queue has one job with this
- * id, as long as the record of the job is kept.
+ * The id that an application chooses for a job: `draft.withId('invoice-77')`. The queue has at most one job
+ * with this id, as long as the record of the job is kept.
  */
 import { JobsError } from '../model/errors.ts'
 import { isId, MAX_ID } from '../model/id.ts'
@@ -25,17 +25,17 @@ export interface OwnId {
   options: IdOptions
 }
 
-/** This word cannot be an id, because `Jobs.retry('failed')` retries all failed jobs. */
+/** A word that cannot be an id, because `Jobs.retry('failed')` retries all failed jobs. */
 const RESERVED = 'failed'
 
 /**
- * Checks an id that the application chose, and makes the fields of the record for it.
+ * Checks an id that the application chose, and returns the fields of the record that contain the id.
  *
- * @param name of the class
+ * @param name the name of the class, for messages
  * @throws JOB_ID_INVALID, JOB_INVALID for wrong options
  */
 export function ownIdOf({ id, options }: OwnId, name: string): Required<Pick<NewJob, 'id' | 'ownId'>> {
-  // Colons are refused, because the ids of members of flows have one (`model/effect.ts`).
+  // Colons are refused, because the ids of members of flows have a colon (`model/effect.ts`).
   if (!isId(id) || /[\s:]/u.test(id) || id === RESERVED)
     throw new JobsError('JOB_ID_INVALID', `${name}: withId() was given ${shown(id)}`, {
       hint: `An id is a text of 1 to ${MAX_ID} characters, without white space, colons and control characters, and not '${RESERVED}'.`,

@@ -1,11 +1,11 @@
 /**
  * The rules of a class for its payloads: the schema that checks them, the version of their format, and the
- * parts that people must not see. Most classes have no such rules, and their payloads are just read and
- * written as JSON.
+ * parts that people must not see. Most classes have no such rules, and their payloads are read and written as
+ * JSON without further checks.
  *
- * The version is in the stored text itself, because a dispatch of a unique job may replace the payload of a
- * waiting job: a text of version `n` ends in `n - 1` spaces, which JSON allows. So a payload of the first
- * version takes no additional byte, and any JSON parser reads every version.
+ * The stored text contains the version, because a dispatch of a unique job may replace the payload of a
+ * waiting job with one of another version. A text of version `n` ends in `n - 1` spaces, which JSON allows.
+ * So a payload of the first version takes no additional byte, and any JSON parser reads every version.
  */
 import { excerpt } from '@s18i/lark/internal'
 import { JobsError } from '../model/errors.ts'
@@ -17,18 +17,18 @@ import type { SchemaIssue, StandardSchema } from './standard-schema.ts'
 
 /** The highest version. */
 const NEWEST = 100
-/** The maximum number of paths in `redact`. It is limited because they are stored with each job. */
+/** The maximum number of paths in `redact`. There is a maximum because the paths are stored with each job. */
 const MAX_PATHS = 100
 /** The maximum length of a path, in characters. */
 const MAX_PATH = 100
-/** The maximum number of issues in a message. */
+/** The maximum number of issues of a schema that one message names. */
 const SHOWN = 3
 
-/** Converts the payloads of a version to those of the next one. */
+/** For each version of the payload, the function that converts a payload to the next version. */
 // biome-ignore lint/suspicious/noExplicitAny: a payload of an earlier form, whose type the class no longer has
 export type Upcasters = Readonly<Record<number, (payload: any) => unknown>>
 
-/** The statics of a job class. */
+/** The static fields of a job class that concern its payloads. */
 export const payloadOptions = new Schema(
   'a job class',
   {
@@ -60,13 +60,13 @@ export const payloadOptions = new Schema(
 
 export type PayloadRules = Read<typeof payloadOptions.entries>
 
-/** What messages need to know about a class. */
+/** The class of a payload: its name for messages, and its rules. */
 interface PayloadClass {
   name: string
   rules: PayloadRules | undefined
 }
 
-/** The rules of a class for its payloads. Undefined if it has none. @throws JOB_INVALID */
+/** The rules of a class for its payloads, or undefined if the class has no rules. @throws JOB_INVALID */
 export function rulesOf(Class: object, voice: Voice): PayloadRules | undefined {
   const names = Object.keys(payloadOptions.entries)
   const said = Class as Record<string, unknown>
@@ -77,8 +77,8 @@ export function rulesOf(Class: object, voice: Voice): PayloadRules | undefined {
 /**
  * The text of a payload that is dispatched.
  *
- * @param isOpen whether the payload is not complete yet (`dispatch/open-payload.ts`). Then the schema checks
- *   it only when it is read
+ * @param isOpen whether the payload is not complete yet (`dispatch/open-payload.ts`). The schema checks an
+ *   incomplete payload only when it is read
  * @throws PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_INVALID, JOB_INVALID for a schema that is async
  */
 export function writePayload(payload: unknown, { name, rules }: PayloadClass, isOpen = false): string {
@@ -86,7 +86,8 @@ export function writePayload(payload: unknown, { name, rules }: PayloadClass, is
   const { schema, version } = rules
   const isFree = isLenient(schema)
   const text = encode(payload, name, 'payload', isFree)
-  // A lenient payload is checked after its conversion to JSON, because that is what the worker will read.
+  // A lenient payload is checked after its conversion to JSON and back, because the worker will read the
+  // converted payload.
   if (schema !== undefined && !isOpen) check(isFree ? decode(text) : payload, name, rules)
   return text + ' '.repeat(version - 1)
 }
@@ -112,7 +113,10 @@ export function readAnyway(text: string, of: PayloadClass): unknown {
   }
 }
 
-/** The version of a payload, if the payload is newer than its class. Undefined otherwise. */
+/**
+ * The version of a payload that is newer than its class, or undefined if the class can read the payload's
+ * version.
+ */
 export function newerVersion(text: string, rules: PayloadRules | undefined): number | undefined {
   if (!text.endsWith(' ')) return undefined
   const version = versionOf(text)
@@ -173,8 +177,8 @@ function validated(payload: unknown, name: string, schema: StandardSchema) {
 }
 
 /**
- * The text of an issue. For a hidden part, it leaves out the message, because the message of a validator may
- * contain the value.
+ * The text of an issue. The message of the validator is left out for a redacted part of the payload, because
+ * the message may contain the value.
  */
 function textOfIssue({ message, path = [] }: SchemaIssue, redact: readonly string[] = []): string {
   const keys = path.map((part) => String(typeof part === 'object' ? part.key : part))

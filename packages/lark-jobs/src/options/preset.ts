@@ -1,14 +1,14 @@
 /**
  * The presets: how a worker prefetches jobs and settles outcomes. A preset is a named set of figures.
  *
- *   balanced    for almost all applications. The worker prefetches the jobs that it will start within 20 ms
+ *   balanced for almost all applications. The worker prefetches the jobs that it can start within 20 ms
  *               at its own speed, so that fast jobs do not need a round trip each.
  *   throughput  for very many jobs that take almost no time. The worker prefetches more, outcomes wait longer
  *               to share a call, and the event loop turns less often. A job may wait for up to 50 ms at a
- *               worker that is busy with another. A pause, a cancel and a higher priority take effect as
- *               late.
+ *               worker that is busy with another job. A pause, a cancellation and a higher priority take
+ *               effect up to 50 ms later, too.
  *   spread      for jobs that are slow or very uneven. No job is prefetched, so every job goes to a worker
- *               that is free, and outcomes are settled at once. Fast jobs need a round trip each.
+ *               that is free, and outcomes are settled at once. Each fast job needs a round trip of its own.
  *
  * The CPU time of a job that does nothing was measured with Redis on loopback, on two cores (medians of 3
  * rounds of 200,000 jobs):
@@ -21,37 +21,37 @@
  */
 export interface Pace {
   /**
-   * How long a worker may hold a job before it starts, in milliseconds. A job that has not started by then
-   * goes back.
+   * How long a worker may hold a prefetched job, in milliseconds. A job that has not started after this time
+   * goes back to its queue.
    */
   window: number
   /**
-   * The worker holds as many jobs as it starts in this time, in milliseconds, at its measured speed. Half of
-   * the window: see `prefetch.ts`.
+   * The number of milliseconds for which the worker prefetches: it holds as many jobs as it starts in this
+   * time at its measured speed. The horizon is half of the window (see `prefetch.ts`).
    */
   horizon: number
   /**
-   * The maximum number of jobs that are prefetched from one partition. 0 means none. When half of them have
-   * started, the next call is made. The larger the number, the less often the server and this process wait
-   * for each other. (Measured with `balanced`, 50 at a time: with 400 jobs and 128 outcomes in a call 166,000
-   * jobs/s, with 700 and 256 182,000, with 1,000 and 400 188,000.)
+   * The maximum number of jobs that are prefetched from one partition. 0 turns prefetching off. When half of
+   * the prefetched jobs have started, the worker makes the next call. The larger the number, the less often
+   * the server and this process wait for each other. (Measured with `balanced`, 50 at a time: with 400 jobs
+   * and 128 outcomes in a call 166,000 jobs/s, with 700 and 256 182,000, with 1,000 and 400 188,000.)
    */
   most: number
   /**
    * While jobs are prefetched, outcomes wait to share a call, because a call costs the server as much as 30
-   * jobs. They wait until there are `count` outcomes, but at most `age` milliseconds.
+   * jobs. Outcomes wait until there are `count` of them, but at most `age` milliseconds.
    */
   company: { count: number; age: number }
   /**
-   * How many jobs start before the event loop gets a turn. It is limited so that handlers that never wait do
-   * not block the event loop.
+   * How many jobs start before the event loop gets a turn. There is a limit because handlers that never wait
+   * would block the event loop.
    */
   slice: number
 }
 
 export const paces = {
   balanced: { window: 20, horizon: 10, most: 800, company: { count: 256, age: 2 }, slice: 64 },
-  // One call brings at most 1,000 jobs.
+  // A store returns at most 1,000 jobs in one call.
   throughput: { window: 50, horizon: 25, most: 1_000, company: { count: 512, age: 5 }, slice: 256 },
   spread: { window: 20, horizon: 0, most: 0, company: { count: 1, age: 0 }, slice: 64 },
 } as const satisfies Record<string, Pace>

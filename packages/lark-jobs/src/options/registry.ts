@@ -30,8 +30,8 @@ export class Registry {
    *
    * @param file the file of the class, for messages
    * @param path the absolute path of the file
-   * @throws JOB_INVALID, also for a defined job without a handler; JOB_KEY_TAKEN when another class has its
-   *   key or one of its aliases
+   * @throws JOB_INVALID, also for a defined job without a handler; JOB_KEY_TAKEN if another class has the key
+   *   or one of the aliases of this class
    */
   add(Class: JobConstructor, file?: string, path?: string): void {
     const jobClass = classOf(Class)
@@ -54,8 +54,8 @@ export class Registry {
   }
 
   /**
-   * The class with a key. If there is none, the class that runs the jobs of every key except Lark's own, if
-   * there is one, under the given key.
+   * The class with a key. If no class has the key, the class that runs the jobs of every key is returned,
+   * with the given key as its key. That class does not run Lark's own jobs.
    */
   find(key: string): JobClass | undefined {
     return this.#classes.get(key) ?? this.#rest(key)
@@ -63,7 +63,7 @@ export class Registry {
 
   #rest(key: string): JobClass | undefined {
     const rest = isReserved(key) ? undefined : this.#classes.get(EVERY_KEY)
-    // Keys are not remembered, because an application may use any number of them.
+    // The result is not cached, because an application may use any number of keys.
     return rest && { ...rest, key, name: key }
   }
 
@@ -77,7 +77,7 @@ export class Registry {
     return this.#files.get(jobClass)
   }
 
-  /** The absolute path of this file. */
+  /** The absolute path of the file in which a class was found. */
   pathOf(jobClass: JobClass): string | undefined {
     return this.#paths.get(jobClass)
   }
@@ -88,11 +88,13 @@ export class Registry {
 }
 
 /**
- * The classes that a worker runs: the given classes, or else those of the application. These are all classes
- * that extend `Job` and are exported by a file in `paths`; by default in `jobs/` and `src/jobs/` of `folder`,
- * or in their built copies; and the defined jobs whose handlers these files set.
+ * The classes that a worker runs: the given classes, or the classes of the application if none are given. The
+ * classes of the application are all classes that extend `Job` and are exported by a file in `paths`, and the
+ * defined jobs whose handlers these files set. The default of `paths` is `jobs/` and `src/jobs/` in `folder`,
+ * or the built copies of these folders.
  *
- * If a file throws when it is imported, the other files still count, and a remark of one line names the file.
+ * If the import of a file throws, the classes of the other files are still returned, and a remark of one line
+ * names the file.
  *
  * @throws JOB_KEY_TAKEN, JOB_INVALID if a job would run the wrong class or none
  */
@@ -142,7 +144,7 @@ async function jobsIn(file: string): Promise<JobConstructor[]> {
 }
 
 /**
- * The class with a key that a file exports, or whose handler it sets.
+ * Finds the class with a key that a file exports, or the defined job with a key whose handler the file sets.
  *
  * @param file the absolute path of the file
  * @throws JOB_INVALID; the errors that the file throws

@@ -3,10 +3,10 @@
  * may have.
  *
  * An option is declared once, as an entry of a schema: which values are valid (in words and as code), and the
- * default. The rest follows from the entry: the check, the conversion (`'5m'` is read as 300,000), "did you
- * mean", and the types of the options before they are read (`OptionsOf`) and after (`Read`). To add an
- * option, add an entry, and a row to the table in the manual, which `test/options-page.test.ts` compares with
- * the schema.
+ * default. Everything else follows from the entry: the check, the conversion (`'5m'` is read as 300,000), the
+ * suggestion "did you mean", the types of the options that users write (`OptionsOf`), and the types of the
+ * options that Lark has read (`Read`). To add an option, add an entry, and a row to the table in the manual,
+ * which `test/options-page.test.ts` compares with the schema.
  */
 import { excerpt, type LarkError, nearest } from '@s18i/lark/internal'
 import { JobsError, type JobsErrorCode } from '../model/errors.ts'
@@ -15,10 +15,13 @@ import { shown } from '../words/secret.ts'
 
 /** Makes the errors for options: the words of the message, and the error object. */
 export interface Voice {
-  /** How a message names the option at a path, such as `rate.limit`; the empty path is the whole object. */
+  /**
+   * The name of an option in a message. The path of the option is `rate.limit`, for example. The empty path
+   * is the whole object.
+   */
   name(path: string): string
   error(message: string, hint: string | undefined, path: string): LarkError
-  /** How a message shows a value. Default: `shown`. */
+  /** The words for a value in a message. Default: `shown`. */
   show?(value: unknown): string
 }
 
@@ -33,19 +36,22 @@ export function voiceOf(code: JobsErrorCode, who: string, whole = 'the argument'
   }
 }
 
-/** Converts the value that a user wrote. Undefined if the value is not valid. */
+/** Converts the value that a user wrote. Returns undefined if the value is not valid. */
 type Reader<Out> = (value: unknown, path: string, voice: Voice) => Out | undefined
 
-/** `optional`: read as undefined if it is absent. `filled`: read as its default. `needed`: never absent. */
+/**
+ * What an absent option is read as. `optional`: undefined. `filled`: the default. `needed`: an absent option
+ * is refused.
+ */
 type Absence = 'optional' | 'filled' | 'needed'
 type ReadAs<Out, K extends Absence> = K extends 'optional' ? Out | undefined : Out
 
 interface OptionTraits<In> {
-  /** The default, as a user would write it. */
+  /** The default, in the form in which users write the option. */
   fallback?: In
   /**
    * When `undefined` is refused: always, or only if it is written explicitly (`{ queue: undefined }`).
-   * Default: never, but in filters if it is written explicitly.
+   * Default: never. In filters, the default is `written`.
    */
   refusesUndefined?: 'always' | 'written' | 'never'
   show?: (value: unknown) => string
@@ -53,7 +59,7 @@ interface OptionTraits<In> {
 
 /** An option. `In` is the type that users may write, and `Out` the type after the option was read. */
 export class Option<In, Out = In, K extends Absence = 'optional'> {
-  /** Words for a valid value, which follow "it must be" in a message. */
+  /** Words for a valid value. They follow "it must be" in a message. */
   readonly right: string
   readonly traits: OptionTraits<In>
   readonly #reader: Reader<Out>
@@ -71,7 +77,7 @@ export class Option<In, Out = In, K extends Absence = 'optional'> {
     return new Option(this.right, this.#reader, { ...this.traits, fallback })
   }
 
-  /** The same option, but it must not be absent. */
+  /** The same option, but required. */
   needed(): Option<In, Out, 'needed'> {
     return new Option(this.right, this.#reader, { ...this.traits, refusesUndefined: 'always' })
   }
@@ -132,12 +138,12 @@ export type Read<E> = { [Name in keyof E]: OutOf<E[Name]> }
 /**
  * Refuses options that do not go together.
  *
- * @param refuse called with the path of an option, and with what its value must be because of the other
- *   options
+ * @param refuse a function for the rule to call, with the path of an option and with words for the values
+ *   that the other options allow
  */
 type Rule<E> = (read: Read<E>, refuse: (path: string, right: string) => never, written: OptionsOf<E>) => void
 
-/** An object of options. It is an option itself, so that an object may contain another. */
+/** An object of options. A schema is itself an option, so that an object of options may contain another. */
 export class Schema<E extends Entries> extends Option<OptionsOf<E> & NeededOptionsOf<E>, Read<E>> {
   readonly entries: E
   readonly #rule: Rule<E> | undefined
@@ -157,7 +163,7 @@ export class Schema<E extends Entries> extends Option<OptionsOf<E> & NeededOptio
     return this.needed().read(value, path, voice)
   }
 
-  /** Reads the options of an object that has other fields as well. */
+  /** Reads the options of an object that may have other fields, too. */
   fields(written: object, path: string, voice: Voice): Read<E> {
     const values = written as Record<string, unknown>
     const names = Object.entries(this.entries)
@@ -224,7 +230,7 @@ export function list<T>(right: string, isRight: (value: unknown) => boolean): Op
   return option(right, (value) => Array.isArray(value) && value.every(isRight))
 }
 
-/** Reads an object that has options for each of several names. Undefined if a name is not valid. */
+/** Reads an object that has options for each of several names. Returns undefined if a name is not valid. */
 export function readEach<E extends Entries>(
   all: [string, unknown][],
   isName: (name: string) => boolean,
@@ -244,7 +250,10 @@ export function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== ''
 }
 
-/** @throws the error of `voice`: the option, the value, and what would be right */
+/**
+ * @throws the error of `voice`. The message names the option and the wrong value, and says which values are
+ * valid
+ */
 export function refuse(
   voice: Voice,
   path: string,

@@ -1,6 +1,6 @@
 /**
- * The interface that validators share (https://standardschema.dev), version 1: Zod, Valibot, ArkType and
- * others have it. This file has only the parts that Lark uses.
+ * The interface that validators share (https://standardschema.dev), version 1. Zod, Valibot, ArkType and
+ * others implement this interface. This file has only the parts that Lark uses.
  */
 export interface StandardSchema<In = unknown, Out = In> {
   readonly '~standard': {
@@ -37,7 +37,10 @@ export type OutputOf<S> = S extends { readonly '~standard': { readonly types?: i
     : never
   : never
 
-/** Exists only in the types: carries the type of a payload before the schema converts it. */
+/**
+ * A property that exists only in the types. It holds the type of a payload before the schema converts the
+ * payload.
+ */
 declare const input: unique symbol
 
 /**
@@ -48,14 +51,15 @@ declare const input: unique symbol
  */
 export type Parsed<S> =
   OutputOf<S> extends infer Out
-    ? // Null and undefined have no mark: an intersection with it would lose them. The list keeps undefined.
+    ? // Null and undefined get no mark: an intersection with the mark would lose them. The list keeps undefined.
       Out extends null | undefined
       ? Out
       : Out & { readonly [input]?: readonly [InputOf<S>] }
     : never
 
 /**
- * The type of a payload at its dispatch. It differs from the type in `handle` only if the class has a schema.
+ * The type of a payload at its dispatch. This type differs from the type in `handle` only if the class has a
+ * schema.
  */
 export type PayloadInput<P> = 0 extends 1 & P
   ? P

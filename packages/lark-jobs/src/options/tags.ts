@@ -5,7 +5,7 @@ import { isObject, isText, Option } from './schema.ts'
 /** The maximum length of a tag, in characters. */
 export const MAX_TAG = 64
 
-/** The value that `tags()` returns. */
+/** The return value of `tags()`. */
 export interface TagsBy {
   /** Returns the tags for a payload. */
   // biome-ignore lint/suspicious/noExplicitAny: the payload is the class's; a property cannot infer it
@@ -23,7 +23,7 @@ export function isTags(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.length <= MAX_TAGS && value.every(isTag)
 }
 
-/** A class's `tags`. */
+/** The field `tags` of a class: a list, or the value of `tags()`. */
 export const tagsOption = new Option<readonly string[] | TagsBy>(
   `${tagsForm}, or tags((payload) => [payload.shop])`,
   (value) => {
@@ -42,7 +42,7 @@ export function tags<P>(by: (payload: P) => readonly string[]): TagsBy {
   return Object.freeze({ by })
 }
 
-/** The tags of a job. They are not checked yet: the function of the class may have returned any value. */
+/** The tags of a job, still unchecked: the function of the class may have returned any value. */
 export function tagsFor(option: readonly string[] | TagsBy, payload: unknown): unknown {
   return 'by' in option ? option.by(payload) : option
 }

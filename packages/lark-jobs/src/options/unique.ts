@@ -9,7 +9,8 @@ import { duration, flag, func, type OptionsOf, oneOf, type Read, Schema } from '
 const entries = {
   /**
    * Whether a job is unique until it first starts, or until it has ended. Default `done`; with `debounce` or
-   * `keepLast`, `start`. `queued`, with `throttle`: only that time counts, even if the job still waits.
+   * `keepLast`, `start`. `queued` needs `throttle`: the job is unique only for that time, even if it is still
+   * waiting after that.
    */
   until: oneOf(['start', 'done', 'queued']),
   /**
@@ -19,30 +20,34 @@ const entries = {
   replace: flag(),
   /**
    * While one job runs, or waits for a retry, one more may wait. Each dispatch replaces the payload of the
-   * waiting job, which begins when the other job has ended. Default: no.
+   * waiting job. The waiting job begins when the other job has ended. Default: no.
    */
   keepLast: flag(),
-  /** The job waits this long for a further dispatch, which replaces the payload and begins the wait again. */
+  /**
+   * How long the job waits for a further dispatch. A further dispatch replaces the payload, and the wait
+   * begins again.
+   */
   debounce: duration(),
   /** With `debounce`: the maximum total wait. Default: no limit. */
   maxWait: duration(),
-  /** At most one job is queued within this time, even if the last one has ended. */
+  /** The time within which at most one job is queued, even if the last job has ended. */
   throttle: duration(),
 }
 
 /**
- * How long a job is unique, and what happens to a second one. Durations are milliseconds, or `'30s'`, `'5m'`.
+ * How long a job is unique, and what happens to a second job with the same name. Durations are milliseconds,
+ * or `'30s'`, `'5m'`.
  */
 export interface UniqueOptions extends OptionsOf<typeof entries> {}
 
-/** The value that `unique()` returns. */
+/** The return value of `unique()`. */
 export interface Unique extends UniqueOptions {
-  /** Returns the name for a payload. Without it, all jobs of the class have the same name. */
+  /** Returns the name for a payload. Without this function, all jobs of the class have the same name. */
   // biome-ignore lint/suspicious/noExplicitAny: the payload is the class's; a property cannot infer it
   readonly by?: (payload: any) => string | number
 }
 
-/** A class's `unique`. */
+/** The schema of the field `unique` of a class. */
 export const uniqueOptions = new Schema(
   'unique(), or unique((payload) => payload.id)',
   { by: func<NonNullable<Unique['by']>>('a function of the payload'), ...entries },
@@ -62,16 +67,16 @@ export const uniqueOptions = new Schema(
   },
 )
 
-/** Why a dispatch was rejected, and because of which job. */
+/** The reason why a dispatch was rejected, and the job because of which it was rejected. */
 export interface Rejection {
   /**
-   * `unique`: another job of its kind exists. `throttled`: it came too soon after one. `full`: its queue is
-   * full. `exists`: the queue has a job with the id that the draft asked for.
+   * `unique`: another job holds the unique lock. `throttled`: the dispatch came too soon after another
+   * dispatch. `full`: the queue is full. `exists`: the queue has a job with the id that the draft asked for.
    */
   reason: 'unique' | 'throttled' | 'full' | 'exists'
   /**
-   * The id of the other job; missing if the queue is full. A job that throttles others may have been removed
-   * already.
+   * The id of the other job. Absent if the queue is full. The other job may have been removed already, if the
+   * reason is `throttled`.
    */
   by?: string
   /** The state of the other job. Present only for `exists`. */
@@ -101,19 +106,19 @@ export function unique<P>(
 }
 
 /**
- * The group of `keepLast` jobs. It is strict, so that they run one after the other.
+ * The group of `keepLast` jobs. The group is strict, so that its jobs run one after the other.
  *
- * @param lock the name of their lock
+ * @param lock the name of the lock of these jobs
  */
 export function oneByOne(lock: string): Group {
-  // The name of a user's group never begins with `=`: see `storedName`.
+  // No stored name of a user's group begins with `=` (see `storedName`), so this name cannot be taken.
   return { name: `=${lock}`, limits: { concurrency: 1 }, strict: true }
 }
 
 /**
  * Makes the lock of a job.
  *
- * @param key of the class
+ * @param key the key of the class
  * @returns a text that describes the value, if `by` did not return a valid name
  */
 export function lockOf(

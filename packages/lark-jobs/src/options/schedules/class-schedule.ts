@@ -1,6 +1,6 @@
 /**
- * The schedules that a job class declares: `schedule = cron('0 8 * * 1-5')`, with a payload, or a list in
- * which each has a name.
+ * The schedules that a job class declares: `schedule = cron('0 8 * * 1-5')`, an object that also has a
+ * payload, or a list of objects that each have a name.
  */
 
 import { isObject, isText, Option, option, refuse, Schema, type Voice } from '../schema.ts'
@@ -8,7 +8,7 @@ import type { PayloadInput } from '../standard-schema.ts'
 import { isRecurrence, type Recurrence } from './recurrence.ts'
 import { isScheduleId, scheduleIdForm } from './schedule-id.ts'
 
-/** The payload of the jobs of a schedule: needed if `handle` needs one. */
+/** The payload of the jobs of a schedule. The field is required if `handle` requires a payload. */
 export type ScheduledPayload<P> = 0 extends 1 & P
   ? { payload?: P }
   : // biome-ignore lint/suspicious/noConfusingVoidType: `void` is written as a type argument
@@ -23,11 +23,12 @@ export type ScheduledPayload<P> = 0 extends 1 & P
 export type ClassScheduleEntry<P = any> = { when: Recurrence } & ScheduledPayload<P>
 
 /**
- * What a class declares: `cron(…)`, `{ when, payload }`, or a list of `{ name, when, payload }`.
+ * The type of the field `schedule` of a class: `cron(…)`, `{ when, payload }`, or a list of `{ name, when,
+ * payload }`.
  *
  * The type argument is the payload. TypeScript cannot infer it from `handle`, so a class may write it for the
  * compiler: `schedule: ClassSchedule<{ tenant: number }> = [{ name: 'morning', when: daily('08:00'), payload:
- * { tenant: 7 } }]`. Lark checks it when a worker starts.
+ * { tenant: 7 } }]`. Lark checks the payload when a worker starts.
  */
 // biome-ignore lint/suspicious/noExplicitAny: see ClassScheduleEntry
 export type ClassSchedule<P = any> =
@@ -35,13 +36,13 @@ export type ClassSchedule<P = any> =
   | ClassScheduleEntry<P>
   | readonly (ClassScheduleEntry<P> & { name: string })[]
 
-/** A schedule of a class after it was read. */
+/** A schedule of a class in its checked form. */
 export interface WrittenSchedule {
-  /** In a list: distinguishes the schedules of the class. */
+  /** The name, which distinguishes the schedules in a list. */
   name: string | undefined
   when: Recurrence
   payload: unknown
-  /** Whether `payload` is written explicitly, perhaps as `undefined`. */
+  /** Whether the schedule has a field `payload`, perhaps with the value `undefined`. */
   hasPayload: boolean
 }
 
@@ -49,8 +50,8 @@ const recurrence = option<Recurrence>("cron(), every() or daily(), such as daily
 
 export const scheduleEntry = new Schema("an object such as { name: 'morning', when: daily('08:00') }", {
   /**
-   * In a list: distinguishes the schedules of a class. The id of the schedule is the key of the class, `/`,
-   * and this.
+   * The name, which distinguishes the schedules in a list. The id of the schedule is the key of the class,
+   * `/`, and this name.
    */
   name: option<string>(
     'a text without white space and colons',
@@ -58,7 +59,7 @@ export const scheduleEntry = new Schema("an object such as { name: 'morning', wh
   ),
   /** When the schedule ticks. */
   when: recurrence.needed(),
-  /** The payload of its jobs. */
+  /** The payload of the schedule's jobs. */
   payload: option<unknown>('JSON', () => true),
 })
 
@@ -88,7 +89,7 @@ function entry(value: unknown, path: string, voice: Voice, isNamed: boolean): Wr
   return { name, when, payload, hasPayload: 'payload' in (value as object) }
 }
 
-/** Refuses a list such as `[daily('08:00')]`. @throws the error of `voice` */
+/** Refuses a list whose schedules have no names, such as `[daily('08:00')]`. @throws the error of `voice` */
 export function refuseNameless(path: string, voice: Voice): never {
   throw voice.error(`${voice.name(path)} has no name; it must be ${scheduleEntry.right}`, undefined, path)
 }

@@ -1,8 +1,8 @@
 /**
  * The schedules that a command declares: `schedule = daily('08:00')`; with arguments or settings of its jobs,
- * `{ when: daily('08:00'), args: { limit: 100 }, timeout: '2h' }`; or a list in which each has a `name`. They
- * are read from JSON, because a worker does not import the commands to find them. So a setting that is a
- * function cannot be used.
+ * `{ when: daily('08:00'), args: { limit: 100 }, timeout: '2h' }`; or a list of such objects that each have a
+ * `name`. The schedules are read from JSON, because a worker does not import the commands. So no setting can
+ * be a function.
  */
 import { MAX_SCHEDULE_ID } from '../../model/tick.ts'
 import { jobSettings, type WrittenSettings } from '../job-settings.ts'
@@ -16,9 +16,9 @@ export interface ScheduleOfCommand {
   /** The key of the command, or `key/name`. Only ids of commands have colons. */
   id: string
   when: Recurrence
-  /** The arguments for `Jobs.dispatchCommand()`. They are not checked here. */
+  /** The arguments for `Jobs.dispatchCommand()`, still unchecked. */
   args: unknown
-  /** The settings in which its jobs differ from other jobs of commands. They are not checked here. */
+  /** The settings in which the jobs of the schedule differ from other jobs of commands, still unchecked. */
   fields: WrittenSettings
 }
 

@@ -1,6 +1,6 @@
 /**
- * Cron expressions, checked before anything expands them: each number must be valid for its field, so that no
- * range is long.
+ * The check of cron expressions. It runs before other code expands the ranges of an expression: each number
+ * must be valid for its field, so no range is long.
  *
  *   minute hour day-of-month month day-of-week          or with seconds in front
  *
@@ -49,7 +49,8 @@ const LONGEST = 200
 const MOST = 60
 
 /**
- * @returns the expression, in capitals and with single spaces; or what it must be, as the end of a message
+ * @returns the expression, in capitals and with single spaces. For an invalid expression: what the expression
+ *   must be, as the end of a message
  */
 export function readCron(text: string): { expression: string } | { wrong: string } {
   if (text.length > LONGEST) return { wrong: `at most ${LONGEST} characters long` }
@@ -74,8 +75,9 @@ export function hourOf(expression: string): string {
 }
 
 /**
- * Whether the expression means an interval: it has a `*` or a step in its seconds, minutes or hours. Then
- * times that a clock change skips are left out, and times that come twice tick twice.
+ * Whether the expression means an interval: it has a `*` or a step in its seconds, minutes or hours. A
+ * schedule with an interval leaves out the times that a clock change skips, and ticks twice at times that
+ * come twice.
  */
 export function isInterval(expression: string): boolean {
   return expression
@@ -84,7 +86,7 @@ export function isInterval(expression: string): boolean {
     .some((field) => /[*/]/.test(field))
 }
 
-/** @returns what is wrong with a field, as the end of a sentence */
+/** @returns the mistake in a field, as the end of a sentence */
 function wrongOf(part: string, { from, to, names, special }: Field): string | undefined {
   const entries = part.split(',')
   if (entries.length > MOST) return `has more than ${MOST} entries`

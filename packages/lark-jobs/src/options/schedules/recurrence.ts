@@ -1,6 +1,6 @@
 /**
  * A recurrence: when a schedule ticks, and what happens to ticks that were missed or come too early.
- * `cron()`, `every()` and `daily()` make it, and check it where it is written.
+ * `cron()`, `every()` and `daily()` make recurrences, and check their arguments at once.
  */
 import { types } from 'node:util'
 import { defined } from '@s18i/lark/internal'
@@ -23,15 +23,18 @@ import { readCron } from './cron-text.ts'
 import { timezone } from './timezone.ts'
 import { type Missed, missedPolicies, type Overlap, overlapPolicies, type Timing } from './timing.ts'
 
-/** Marks what `cron()` and the others return, in every copy of this package. */
+/** Marks the recurrences that `cron()`, `every()` and `daily()` return, in every copy of this package. */
 const recurrenceBrand = Symbol.for('s18i.lark.recurrence')
 
-/** When a schedule ticks, and what happens to its ticks. `cron()`, `every()` and `daily()` return it. */
+/**
+ * The return value of `cron()`, `every()` and `daily()`: when a schedule ticks, and what happens to its
+ * ticks.
+ */
 export interface Recurrence {
   readonly timing: Timing
   /** What happens to ticks that are late by more than the grace. */
   readonly missed: Missed
-  /** By how many milliseconds a tick may be late and still become a job. */
+  /** How late a tick may be and still become a job, in milliseconds. */
   readonly grace: number
   /** What happens to a tick while the job of the previous tick has not ended. */
   readonly overlap: Overlap
@@ -56,8 +59,8 @@ function isDay(date: string): boolean {
 }
 
 /**
- * An instant, read as milliseconds since 1970. A text without a zone is refused: it would mean different
- * times on different machines.
+ * An instant, read as milliseconds since 1970. A text without a zone is refused, because it would mean
+ * different times on different machines.
  */
 const instant = new Option<Date | string, number>(
   "a Date, or a text with a zone such as '2027-01-01T00:00:00Z'",
@@ -71,29 +74,30 @@ const instant = new Option<Date | string, number>(
 const policies = {
   /**
    * What happens to ticks that are late by more than the grace, because no worker was running or the store
-   * was unreachable. `skip` (default): they are recorded, and no job runs for them. `once`: one job runs for
-   * all of them, with the instant of the last one. `all`: each becomes a job, up to 1,000.
+   * was unreachable. `skip` (default): the late ticks are recorded, and no job runs for them. `once`: one job
+   * runs for all late ticks, with the instant of the last tick. `all`: each late tick becomes a job, up to
+   * 1,000 jobs.
    */
   missed: oneOf<Missed>(missedPolicies).or('skip'),
   /** How late a tick may be and still become a job: milliseconds, or `'30s'`, `'5m'`. Default `'1m'`. */
   grace: duration(0).or('1m'),
   /**
-   * What happens to a tick while the job of the previous tick has not ended. `allow` (default): its job is
-   * queued nevertheless. `skip`: the tick is recorded, and no job runs for it. `queue`: its job begins when
-   * the earlier jobs have ended. `cancel`: the earlier job is cancelled, and the new job begins when that one
-   * has ended.
+   * What happens to a tick while the job of the previous tick has not ended. `allow` (default): the job of
+   * the tick is queued nevertheless. `skip`: the tick is recorded, and no job runs for the tick. `queue`: the
+   * job of the tick begins when the earlier jobs have ended. `cancel`: the earlier job is cancelled, and the
+   * job of the tick begins when the earlier job has ended.
    */
   overlap: oneOf<Overlap>(overlapPolicies).or('allow'),
   /**
-   * Spreads schedules that would tick at the same instant: each is delayed by a part of this time. The id of
-   * the schedule determines that part, so it is always the same. Default: no delay.
+   * Spreads schedules that would tick at the same instant: each schedule is delayed by a part of this time.
+   * The id of the schedule determines that part, so the delay is always the same. Default: no delay.
    */
   jitter: duration(0),
   /** The schedule is paused after this many failed jobs in a row. Default: never. */
   pauseAfterFailures: whole(1, MAX_RUNS),
-  /** No tick before this: a Date, or a text with a zone. Default: no limit. */
+  /** The time before which the schedule does not tick: a Date, or a text with a zone. Default: no limit. */
   from: instant,
-  /** No tick after this: a Date, or a text with a zone. Default: no limit. */
+  /** The time after which the schedule does not tick: a Date, or a text with a zone. Default: no limit. */
   until: instant,
   /** The schedule ends after this many ticks that became jobs. Default: no limit. */
   limit: whole(1),
@@ -122,7 +126,10 @@ const everyOptions = schemaOf(policies)
 
 export interface CronOptions extends OptionsOf<typeof zonedPolicies> {}
 
-/** The options of `cron()` except the time zone: the ticks of `every()` are aligned to the clock in UTC. */
+/**
+ * The options of `every()`: those of `cron()` without the time zone, because the ticks of `every()` are
+ * aligned to the clock in UTC.
+ */
 export interface EveryOptions extends OptionsOf<typeof policies> {}
 
 const interval = new Option<Duration, number>(`${durationForm}, from 1 s, in whole milliseconds`, (value) => {
@@ -131,14 +138,14 @@ const interval = new Option<Duration, number>(`${durationForm}, from 1 s, in who
 })
 
 /**
- * A schedule that ticks when a cron expression says so.
+ * A schedule that ticks at the times of a cron expression.
  *
  * @param expression `minute hour day-of-month month day-of-week`, or with seconds in front. Names (`MON`,
  *   `JAN`), lists, ranges, steps, `L`, `LW`, `15W`, `5#2`, and `@hourly`, `@daily`, `@weekly`, `@monthly`,
  *   `@yearly`
  * @param options see `CronOptions`
- * @throws SCHEDULE_INVALID naming the field of the expression or the option, the value, and what would be
- *   right
+ * @throws SCHEDULE_INVALID. The message names the field of the expression or the option, and the wrong value,
+ *   and says which values are valid
  * @example
  * export class ReportJob extends Job {
  *   schedule = cron('0 8 * * 1-5', { timezone: 'Europe/Paris' })
@@ -196,7 +203,7 @@ function ofCron(call: string, expression: string, options: CronOptions): Recurre
   )
 }
 
-/** A recurrence that was written as JSON; undefined for other JSON. */
+/** Reads a recurrence that was written as JSON. Returns undefined for other JSON. */
 export function recurrenceFrom(json: unknown): Recurrence | undefined {
   const { timing, missed, overlap, ...others } = (isObject(json) ? json : {}) as Partial<Recurrence>
   const isKnown = isObject(timing) && (timing.kind === 'cron' || timing.kind === 'every')

@@ -5,7 +5,7 @@
 import { isId } from '../../model/id.ts'
 import { MAX_SCHEDULE_ID } from '../../model/tick.ts'
 
-/** What an id must be, as the end of a message. */
+/** The rule for ids of schedules, as the end of a message. */
 export const scheduleIdForm = `a text of 1 to ${MAX_SCHEDULE_ID} characters, without white space, colons and control characters`
 
 export function isScheduleId(value: unknown): value is string {

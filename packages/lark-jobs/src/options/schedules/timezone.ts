@@ -5,12 +5,13 @@ import { isText, Option } from '../schema.ts'
 
 const RIGHT = "the name of a time zone, such as 'Europe/Paris' or 'UTC'"
 
-/** Names that were checked and are valid. */
+/** The valid names that were already checked. */
 const known = new Set(['UTC'])
 let listed: ReadonlySet<string> | undefined
 
 /**
- * A time zone. Offsets (`+01:00`) are refused: they have no clock changes, and Node knows them only since 22.
+ * A time zone. Offsets (`+01:00`) are refused: an offset has no clock changes, and Node before version 22
+ * does not accept offsets.
  */
 export const timezone = new Option<string, string>(RIGHT, (value, path, voice) => {
   if (!isText(value) || isZone(value)) return value as string | undefined
@@ -21,8 +22,9 @@ export const timezone = new Option<string, string>(RIGHT, (value, path, voice) =
 
 function isZone(name: string): boolean {
   if (known.has(name)) return true
-  // The list is checked first, because it costs 2 ms of CPU, and the first format of a process costs 12 ms
-  // (Node 20, 2026-11-26). The list lacks older names, so a format may be needed after all.
+  // The code searches the list of names first, because making the list costs 2 ms of CPU, and the first
+  // `Intl.DateTimeFormat` of a process costs 12 ms (Node 20, 2026-11-26). The list lacks older names, so a
+  // name that is not in the list still needs a format.
   listed ??= new Set(Intl.supportedValuesOf('timeZone'))
   if (!listed.has(name) && !isFormatted(name)) return false
   known.add(name)

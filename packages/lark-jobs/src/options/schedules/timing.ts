@@ -2,9 +2,9 @@
 
 /** When a schedule ticks. Times are milliseconds since 1970. */
 export type Timing = {
-  /** No tick before this. */
+  /** The time before which the schedule does not tick. */
   from?: number | undefined
-  /** No tick after this. */
+  /** The time after which the schedule does not tick. */
   until?: number | undefined
 } & (
   | { kind: 'cron'; expression: string; timezone?: string | undefined }
@@ -15,9 +15,9 @@ export type Timing = {
 /** What happens to ticks that are late by more than the grace. */
 export const missedPolicies = ['skip', 'once', 'all'] as const
 /**
- *   skip   they are recorded, and nothing runs for them
- *   once   one job runs for all of them, at the instant of the last
- *   all    each becomes a job, at most `MAX_MISSED`
+ *   skip the late ticks are recorded, and no job runs for them
+ *   once one job runs for all late ticks, with the instant of the last tick
+ *   all each late tick becomes a job, at most `MAX_MISSED` jobs
  */
 export type Missed = (typeof missedPolicies)[number]
 
@@ -28,6 +28,6 @@ export const overlapPolicies = ['allow', 'skip', 'queue', 'cancel'] as const
  *   allow    the job of the tick is queued all the same
  *   skip     the tick is recorded, and no job runs for it
  *   queue    the job of the tick is queued, and begins when the earlier jobs have ended
- *   cancel   the earlier job is cancelled, and the job of the tick begins when it has ended
+ *   cancel the earlier job is cancelled, and the job of the tick begins when the earlier job has ended
  */
 export type Overlap = (typeof overlapPolicies)[number]
