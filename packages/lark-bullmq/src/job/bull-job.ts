@@ -61,7 +61,10 @@ export interface JobFinish {
   next(): Promise<BullJob | undefined>
 }
 
-/** The run of a job in this process. A job out of `Job.fromJSON()` shares it with the job that the worker has. */
+/**
+ * The run of a job in this process. A job that `Job.fromJSON()` made shares the run with the job object of
+ * the worker.
+ */
 interface JobRun {
   /** Undefined if the job does not run here. */
   controls?: JobControls | undefined
