@@ -12,9 +12,9 @@ import type { FlowBook } from '../flow/flow-book.ts'
 import type { JobSender } from '../flow/job-sender.ts'
 import { groupedBy } from '../model/grouped.ts'
 import { partitionWith, placeNameOf } from '../model/partition.ts'
-import type { JobRecord, Keep, NewJob } from '../model/record.ts'
+import { endedStates, type JobRecord, type Keep, type NewJob } from '../model/record.ts'
 import { inLots } from '../store/contract/rules/in-lots.ts'
-import { type Enqueued, isResendable, type Store } from '../store/contract/store.ts'
+import { type Enqueued, isResendable, RELAYED_MEMORY, type Store } from '../store/contract/store.ts'
 import { textOf } from '../words/thrown.ts'
 import type { OutboxDatabase } from './outbox-database.ts'
 import { decode, type NewFlow, type OutboxRow } from './row.ts'
@@ -177,10 +177,13 @@ export class Relay {
       await Promise.all(some.map(({ row, flow }) => this.#start(row, flow).catch(sparing(row, marks))))
   }
 
-  /** Starts a flow, unless it has been started. */
+  /** Starts a flow, unless it has been started: so it must be known for as long as the id of a job. */
   async #start({ place, id }: OutboxRow, { home, definition, members }: NewFlow): Promise<void> {
     const { flows } = this.#options
     const by = `outbox-${place}`
+    const { keep } = definition
+    for (const state of endedStates) keep[state] = Math.max(keep[state], RELAYED_MEMORY)
+    for (const { job } of members ?? []) job.keep = { ...job.keep, relayed: true }
     if (members === undefined) await flows.start({ flow: id, home }, definition, undefined, by)
     else await flows.startWith({ flow: id, home }, definition, members, by)
   }

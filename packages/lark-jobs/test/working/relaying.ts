@@ -89,6 +89,32 @@ export function relaying(connect: Connect): void {
     expect(at.report.warnings.filter((text) => text.includes('outbox'))).toEqual([])
   })
 
+  test('a flow that is not kept, and a batch whose members are gone, begin once, though a relay died', async () => {
+    await using at = await setting()
+    const { application } = at
+    const tx = { for: 'sqlite', execute: application.run.bind(application) } as const
+    const client = at.bench.client()
+    const n = (n: number) => new MailJob().with({ n })
+    const none = { completed: false, failed: false, cancelled: false } as const
+    await client.dispatch(chain([n(0), n(1)]).keep(none), { tx })
+    const all = await client.dispatch(batch([2, 3].map(n)), { tx })
+    const { rows } = application
+    await at.work()
+    await vi.waitFor(() => expect([...MailJob.runs].sort()).toEqual([0, 1, 2, 3]), LONG)
+    await vi.waitFor(async () => expect(await all.status()).toMatchObject({ state: 'completed' }), LONG)
+    await vi.waitFor(() => expect(application.rows).toEqual([]), LONG)
+    const { jobs } = await client.list({ state: 'completed' })
+    await at.bench.jobs.purge(
+      jobs.flatMap(({ id, payload }) => ((payload as { n: number }).n > 1 ? [id] : [])),
+    )
+    application.restore(rows)
+    application.run(`UPDATE ${OUTBOX} SET place = place - 2`)
+    application.write(mail(4))
+    await vi.waitFor(() => expect(application.rows).toEqual([]), LONG)
+    await vi.waitFor(() => expect(MailJob.runs).toContain(4), LONG)
+    expect([...MailJob.runs].sort()).toEqual([0, 1, 2, 3, 4])
+  })
+
   test('a delay counts from the dispatch', async () => {
     await using at = await setting()
     const [soon, late] = at.application.write(mail(1, { delay: 60_000 }), mail(2, { delay: 3_600_000 }))
