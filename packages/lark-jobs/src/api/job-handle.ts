@@ -80,7 +80,9 @@ export class JobHandle<J extends JobLike = JobLike> {
    * times, before and after the job has ended. All waits in a process share one subscription, even thousands
    * of them. If the store becomes unreachable, the wait goes on until the store answers again.
    *
-   * If the dispatch was rejected because of another job, this method waits for that other job.
+   * If the dispatch was rejected because of another job, this method waits for that other job. If the job was
+   * dispatched in a transaction, this method also waits until the job is in the store: for `timeout`, or for
+   * a minute without one.
    *
    * @returns what `handle()` returned; `undefined` if it returned `true` or nothing
    * @throws JOB_FAILED, with the last error of the job as `cause`; JOB_CANCELLED, with a `reason`;
@@ -96,7 +98,7 @@ export class JobHandle<J extends JobLike = JobLike> {
     const closed = this.#jobs.closing
     const { notQueued, resultAt } = await import('../operate/events/results.ts')
     if (this.rejection?.reason === 'full') throw notQueued(this.#place)
-    return resultAt<J>(this.#jobs, closed, this.#place, options)
+    return resultAt<J>(this.#jobs, closed, this.#place, options, this.inTransaction)
   }
 
   /**

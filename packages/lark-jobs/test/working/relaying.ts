@@ -115,6 +115,20 @@ export function relaying(connect: Connect): void {
     expect([...MailJob.runs].sort()).toEqual([0, 1, 2, 3, 4])
   })
 
+  test('who awaits the result at once waits until the relay has come, for as long as the timeout says', async () => {
+    await using at = await setting()
+    const { application } = at
+    const tx = { for: 'sqlite', execute: application.run.bind(application) } as const
+    const client = at.bench.client()
+    const job = await client.dispatch(MailJob.with({ n: 1 }), { tx })
+    const flow = await client.dispatch(batch([MailJob.with({ n: 2 }), MailJob.with({ n: 3 })]), { tx })
+    const results = [job.result({ timeout: '1m' }), flow.result({ timeout: '1m' })]
+    const brief = [job.result({ timeout: 50 }), flow.result({ timeout: 50 })]
+    for (const each of brief) await expect(each).rejects.toMatchObject({ code: 'RESULT_TIMEOUT' })
+    await at.work()
+    expect(await Promise.all(results)).toEqual([undefined, { completed: 2, failed: 0, total: 2 }])
+  })
+
   test('a delay counts from the dispatch', async () => {
     await using at = await setting()
     const [soon, late] = at.application.write(mail(1, { delay: 60_000 }), mail(2, { delay: 3_600_000 }))

@@ -80,7 +80,8 @@ export class FlowHandle<Result = unknown> {
 
   /**
    * Waits until the flow has ended. The jobs of the flow may run in any process. When this method resolves,
-   * callbacks of the flow may still be running.
+   * callbacks of the flow may still be running. If the flow was dispatched in a transaction, this method also
+   * waits until the flow has started: for `timeout`, or for a minute without one.
    *
    * @returns for a chain, the result of its last step; for a workflow, an object that maps the name of each
    *   node to its result; for a batch, `{ completed, failed, total }`
@@ -95,7 +96,8 @@ export class FlowHandle<Result = unknown> {
     // call.
     const closed = this.#jobs.closing
     const { flowResultAt } = await import('../../operate/flows/flow-results.ts')
-    return flowResultAt(this.#jobs, closed, this.id, () => this.#place(), options) as Promise<Result>
+    const place = () => this.#place()
+    return flowResultAt(this.#jobs, closed, this.id, place, options, this.inTransaction) as Promise<Result>
   }
 
   /**

@@ -45,6 +45,12 @@ export type KeptResult<J> =
 /** The longest timer of Node: 24.8 days. */
 const LONGEST = 2_147_483_647
 
+/** How long a wait without a timeout waits for a job or flow whose transaction may still commit, in ms. */
+export const COMES_WITHIN = 60_000
+
+/** Milliseconds between two looks for a job or flow that has not come or not ended: at first, and at most. */
+export const LOOK = { first: 20, last: 500 }
+
 /** @returns milliseconds @throws JOB_INVALID */
 export function readTimeout(id: string, { timeout }: Pick<ResultOptions, 'timeout'>): number | undefined {
   const ms = milliseconds(timeout)
@@ -57,6 +63,7 @@ export function readTimeout(id: string, { timeout }: Pick<ResultOptions, 'timeou
  * Waits until the job at a place has ended.
  *
  * @param closed aborted when the instance is closed
+ * @param isToCome whether the job was dispatched in a transaction: then it may come into the store later
  * @throws the errors of `JobHandle.result`
  * @internal
  */
@@ -65,15 +72,18 @@ export async function resultAt<J extends JobLike>(
   closed: AbortSignal,
   place: JobPlace,
   options: ResultOptions,
+  isToCome: boolean,
 ): Promise<KeptResult<J>> {
   const { signal, onProgress } = options
   const timeout = readTimeout(place.id, options)
   const reported = onProgress && ((progress: string) => onProgress(decode(progress)))
+  const comesUntil = isToCome ? performance.now() + (timeout ?? COMES_WITHIN) : 0
   const job = await awaitWithin(jobs, timeout, `Job ${place.id}`, place.id, [closed, signal], (over) =>
-    endedAt(jobs, place, over, reported),
+    endedAt(jobs, place, over, comesUntil, reported),
   )
   if (job !== undefined) return resultOf(job) as KeptResult<J>
-  const message = `Nothing is known of job ${place.id} on the queue ${place.queue}: it ended too long ago, was removed, gave its id to another job, or never was there`
+  const absence = isToCome ? 'its transaction has not committed' : 'it never was there'
+  const message = `Nothing is known of job ${place.id} on the queue ${place.queue}: it ended too long ago, was removed, gave its id to another job, or ${absence}`
   throw new JobsError('RESULT_GONE', message, {
     id: place.id,
     hint: "Ended jobs are kept by number and age. Await the result sooner, or give the class keepResult = '10m'.",
@@ -108,15 +118,18 @@ export async function progressAt(open: WatchedStore, place: JobPlace): Promise<u
 /**
  * Waits for the end of a job and returns the ended job, or undefined if no partition has the job. While the
  * store is unreachable, the wait goes on.
+ *
+ * @param comesUntil until when the job may come into the store, by `performance.now()`
  */
 async function endedAt(
   jobs: Operated,
   place: JobPlace,
   over: AbortSignal,
+  comesUntil: number,
   reported?: (progress: string) => void,
 ): Promise<EndedJob | undefined> {
   let at = place
-  for (;;) {
+  for (let wait = LOOK.first; ; wait = Math.min(2 * wait, LOOK.last)) {
     over.throwIfAborted()
     try {
       const open = await jobs.watcher()
@@ -127,13 +140,16 @@ async function endedAt(
       const job = (await ended(own!, over)) ?? (await firstOf(others, over, ended))
       if (job !== undefined) return job
       const partition = await movedFrom(open, partitions, place.id)
-      if (partition === undefined) return undefined
-      at = { ...place, partition }
-      continue
+      if (partition !== undefined) {
+        at = { ...place, partition }
+        continue
+      }
+      if (performance.now() >= comesUntil) return undefined
+      await pause(wait, undefined, { signal: over })
     } catch (error) {
       if (!passes(error)) throw error
+      await pause(WATCH_AGAIN, undefined, { signal: over })
     }
-    await pause(WATCH_AGAIN, undefined, { signal: over })
   }
 }
 

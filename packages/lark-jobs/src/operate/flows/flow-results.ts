@@ -18,15 +18,12 @@ import type { Store } from '../../store/contract/store.ts'
 import { readable } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
 import { shown } from '../../words/secret.ts'
-import { awaitWithin, type ResultOptions, readTimeout } from '../events/results.ts'
+import { awaitWithin, COMES_WITHIN, LOOK, type ResultOptions, readTimeout } from '../events/results.ts'
 import { passes } from '../events/watcher.ts'
 import type { Operated } from '../operated.ts'
 import { flowNotFound } from './flow-finding.ts'
 import { infoOf } from './flow-info.ts'
 import { failuresOf } from './flow-parts.ts'
-
-/** The pause between two reads of the flow's state, in milliseconds: the first pause, and the longest. */
-const LOOK = { first: 20, last: 500 }
 
 /** How long to wait for the result of a flow. */
 export type FlowResultOptions = Pick<ResultOptions, 'timeout' | 'signal'>
@@ -36,6 +33,7 @@ export type FlowResultOptions = Pick<ResultOptions, 'timeout' | 'signal'>
  *
  * @param closed aborted when the instance is closed
  * @param find returns the place of the flow, if it exists
+ * @param isToCome whether the flow was dispatched in a transaction: then it may come into the store later
  * @throws the errors of `FlowHandle.result`
  * @internal
  */
@@ -45,8 +43,11 @@ export async function flowResultAt(
   id: string,
   find: () => Promise<FlowPlace | undefined>,
   options: FlowResultOptions,
+  isToCome: boolean,
 ): Promise<unknown> {
   const timeout = readTimeout(id, options)
+  const comesUntil = isToCome ? performance.now() + (timeout ?? COMES_WITHIN) : 0
+  const mayCome = (error: unknown) => performance.now() < comesUntil && JobsError.is(error, 'FLOW_NOT_FOUND')
   return awaitWithin(jobs, timeout, `Flow ${id}`, id, [closed, options.signal], async (over) => {
     let isChecked = false
     for (let wait = LOOK.first; ; wait = Math.min(2 * wait, LOOK.last)) {
@@ -61,7 +62,7 @@ export async function flowResultAt(
         if (!isChecked) await checkWait(records, place)
         isChecked = true
       } catch (error) {
-        if (!passes(error)) throw error
+        if (!passes(error) && !mayCome(error)) throw error
       }
       await pause(wait, undefined, { signal: over })
     }
