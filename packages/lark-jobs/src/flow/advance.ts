@@ -35,7 +35,7 @@ const AGAIN = 2_000
 /** The maximum number of nodes that one step starts. */
 export const MAX_STARTS = 500
 
-/** A flow as it was read. */
+/** A flow as it was read from the store. */
 export interface FlowView {
   definition: FlowDefinition
   state: FlowState
@@ -61,19 +61,19 @@ export interface Step {
   purges: number[]
   /** The flow has ended and was kept for long enough: it must be removed. */
   forgets: boolean
-  /** The final number of members of the batch. Absent: members may still be added. */
+  /** The final number of members of the batch. Absent while members may still be added. */
   size?: number
   /** When the flow is due next: milliseconds since 1970. Undefined if it is not due until there is news. */
   next: number | undefined
 }
 
 /**
- * The members of a batch when it starts. Either its dispatcher is going to add them, and must report again
- * within `fillsFor` milliseconds, or all of them are known.
+ * How a batch gets its members. Either the dispatcher adds them after the start, and must report again within
+ * `fillsFor` milliseconds, or all members are known at the start.
  */
 export type FirstMembers = { fillsFor: number } | { size: number; fills: Fill[]; keys: string[] }
 
-/** The state of a flow that is dispatched now. */
+/** The first state of a new flow. */
 export function begin({ nodes, within }: FlowDefinition, at: number, members?: FirstMembers): FlowState {
   const isFilling = members !== undefined && 'fillsFor' in members
   return {
@@ -282,7 +282,7 @@ class Advancing {
     const skipped = Object.entries(state.causes ?? {}).filter(([, cause]) => cause === node)
     for (const [other] of skipped) this.#blockAgain(Number(other))
     const outcome = this.#outcome()
-    // Otherwise the flow would only end again as it has, and its callbacks would start again.
+    // Without this condition, the flow would end again in the same way, and its callbacks would start again.
     if (skipped.length > 0 || outcome.state === 'completed')
       reopen(state, this.#definition, this.#nodes, this.#at)
     else if (state.end?.node === node) {
@@ -324,7 +324,10 @@ class Advancing {
     return kind !== 'batch' || (size !== undefined && completed + failed >= size)
   }
 
-  /** Whether too many members had failed, but enough of them have completed since, retried by hand. */
+  /**
+   * Whether the flow has failed because of too many failed members, and enough of these members have
+   * completed since then, after a retry by hand.
+   */
   get #isMended(): boolean {
     const { end } = this.#state
     const { allowed } = this.#definition
@@ -363,7 +366,10 @@ class Advancing {
   }
 }
 
-/** For each node, whether others handle its failure: some wait for it, and all of these run anyway. */
+/**
+ * For each node, whether other nodes handle its failure: at least one node waits for it, and all nodes that
+ * wait for it run even if it fails.
+ */
 function handledBy(nodes: readonly NodeDefinition[]): boolean[] {
   const handled: (boolean | undefined)[] = nodes.map(() => undefined)
   for (const node of nodes)
@@ -405,13 +411,16 @@ function nextGeneration(state: FlowState, node: number): void {
   state.generations = { ...state.generations, [node]: Math.min(generation, MAX_GENERATIONS) }
 }
 
-/** Whether a flow has ended, or is ending, because of its own deadline, and not that of a flow inside it. */
+/**
+ * Whether a flow has ended, or is ending, because of its own deadline, and not because of the deadline of a
+ * flow inside it.
+ */
 export function isLate({ state: { end, ending, deadline }, at }: Pick<FlowView, 'state' | 'at'>): boolean {
   const isOver = deadline !== undefined && (end?.at ?? at) >= deadline
   return isOver && (end ?? ending)?.reason === 'deadline'
 }
 
-/** Which of the parts that did not complete can start again. Default: all that failed. */
+/** Which parts of a flow can start again. Default: all parts that failed. */
 export interface Startable {
   /** Whether some of the failed members can start again. */
   members: boolean
@@ -452,8 +461,8 @@ export function startAgain(
     letters[node] = 'b'
     for (const notes of [state.reasons, state.causes]) delete notes?.[node]
   }
-  // All parts may have completed although the flow was cancelled or missed its deadline. Then the flow only
-  // ends again.
+  // All parts may have completed although the flow was cancelled or missed its deadline. In that case the
+  // flow only ends again.
   if (!isAny && (isAnyGone || crowd.failed > 0 || (state.end?.state ?? 'completed') === 'completed'))
     return undefined
   reopen(state, definition, letters, at)

@@ -21,7 +21,7 @@ export interface ChildEnd {
   at: number
   /** Why the child ended, if it did not complete. */
   reason?: EndReason
-  /** The message of the child's last error. For a job that was not queued, the reason of that. */
+  /** The message of the child's last error. For a job that was not queued, the reason why it was not. */
   error?: string
   /** The stored result. Absent if the child returned `true` or nothing. */
   result?: unknown

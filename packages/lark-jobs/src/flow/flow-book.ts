@@ -156,7 +156,7 @@ export class FlowBook implements FlowControl {
   }
 
   /**
-   * Takes the next step of a flow that was handed out.
+   * Takes the next step of a flow that the store has handed out because it is due.
    *
    * @returns when the next flow or schedule of its home is due
    * @throws STORE_DAMAGED
@@ -171,7 +171,7 @@ export class FlowBook implements FlowControl {
    *
    * @param change makes the next state, or returns undefined to change nothing
    * @returns whether the flow was changed; undefined if there is no such flow
-   * @throws FLOW_TOO_LARGE for a definition
+   * @throws FLOW_TOO_LARGE if the new definition is too large
    */
   async change(
     place: FlowPlace,
@@ -211,7 +211,8 @@ export class FlowBook implements FlowControl {
    *
    * @param within milliseconds in which the flow must end from now on
    * @returns whether there was a part to start; undefined if there is no such flow
-   * @throws FLOW_LATE; FLOW_ENDING, because jobs that still end would be mistaken for those that start now
+   * @throws FLOW_LATE; FLOW_ENDING while jobs of the flow are still ending, because these jobs would be
+   *   mistaken for the jobs that start now
    */
   async retry(place: FlowPlace, within?: number): Promise<boolean | undefined> {
     const before = await this.get(place)
@@ -330,7 +331,7 @@ export class FlowBook implements FlowControl {
    * Computes the next step of a flow and writes it together with a change. The caller must then do the work
    * of the step.
    *
-   * @param change `before`: the stored state, if `found` already has another one
+   * @param change `before`: the stored state, if the state in `found` was already changed
    */
   async #write(
     found: KeptFlow,
@@ -483,7 +484,10 @@ async function begun({ follow }: Written): Promise<void> {
 
 type CrowdChange = NonNullable<Extract<FlowWrite, { state: string }>['crowd']>
 
-/** After a failed check, which gives no information, the next check comes no later than it would have. */
+/**
+ * The state after a failed check. Such a check gives no information, so it does not double the pause until
+ * the next check.
+ */
 function lookAgain({ state, at }: KeptFlow): FlowState {
   const pause = Math.max(LOOK_AFTER_FAILURE, state.pause / 2)
   return { ...state, pause, checkAt: at + pause }

@@ -204,8 +204,8 @@ export class FlowMembers {
     const { verdicts } = await store.flows.apply(found.home, ends)
     const former = ends.filter((_, i) => verdicts[i] === 'former').map(({ index }) => index)
     if (former.length === 0) return
-    // These answers are from before the members were started again, or their partition has lost the restart,
-    // or somebody has undone it. Their present fates count.
+    // These ends are older than the last start of their members, or the partition of the members has lost
+    // that start, or somebody has undone it. So the present fates of these members are read.
     const { ends: last } = await this.#fatesOf(found, former)
     await records.apply(
       found.home,
@@ -215,7 +215,7 @@ export class FlowMembers {
 
   /**
    * Returns those missing members whose ends the flow has still not counted. (A member that has ended and is
-   * no longer kept looks like a lost one.)
+   * no longer kept looks like a lost member.)
    */
   async #stillMissing({ home, id }: KeptFlow, indices: readonly number[]): Promise<number[]> {
     if (indices.length === 0) return []

@@ -42,7 +42,7 @@ const pinned = { completed: PINNED, failed: PINNED, cancelled: PINNED }
  */
 const cannotStart = ['PAYLOAD_TOO_LARGE', 'FLOW_TOO_LARGE', 'RESULT_DROPPED'] as const
 
-/** The jobs and flows that were made of the nodes which start. */
+/** The jobs and flows that were made from the nodes that start. */
 export interface MadeNodes {
   /** The jobs, by partition. */
   jobs: Map<string, NewJob[]>

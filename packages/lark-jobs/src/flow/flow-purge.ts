@@ -44,11 +44,11 @@ const TOGETHER = 200
 /** The jobs of flows to purge. */
 export interface PurgeWish {
   /**
-   * For each flow, named by `flowName`: the indices of jobs, with their partitions. Once a flow was visited,
-   * only those jobs are left that were not purged with their nodes.
+   * For each flow, named by `flowName`: the indices of jobs, with their partitions. After the visit to a
+   * flow, only the jobs that were not purged with their nodes are left.
    */
   listed: Map<string, ReadonlyMap<number, string>>
-  /** Whether a job is to be purged, apart from its state. `at`: when its flow was dispatched. */
+  /** Whether a job is to be purged, whatever its state. `at`: when its flow was dispatched. */
   isMeant?: ((job: FlowJob, at: number) => boolean) | undefined
   /** The states in which such a job is to be purged. Default: any state. */
   states?: ReadonlySet<State> | undefined
@@ -134,7 +134,8 @@ export class FlowPurge {
     }
     const listed = new Set(this.#wish.listed.get(flowName(level))?.keys())
     const listedNodes = new Set([...listed].map((index) => nodeOf(index)?.node))
-    // Nodes that callbacks wait for, or use, may come after them.
+    // Callbacks are planned last, because a callback may wait for a node behind it in this list, or use its
+    // result.
     for (const isCallback of [false, true])
       for (const [node, { on, job, flow }] of definition.nodes.entries()) {
         if ((on !== undefined) !== isCallback) continue

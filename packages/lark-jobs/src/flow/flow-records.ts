@@ -23,7 +23,7 @@ const DEFINITIONS = 100
 const ENDS = 1_000
 const LARGE = 4_096
 
-/** A flow as it was read. */
+/** A flow as it was read from the store. */
 export interface KeptFlow extends FlowView {
   home: string
   id: string
@@ -108,7 +108,8 @@ export class FlowRecords {
     for (const node of nodes) {
       const index = jobIndex(state, node)
       const { ended, purged } = definition.nodes[node]!
-      // An end from before the dispatch counts only until the node is started again.
+      // `ended` is an end that the node had before the flow was dispatched. It counts until the node is
+      // started again.
       const before = state.generations?.[node] === undefined ? ended : undefined
       const kept = purged ? undefined : this.#ends.get(nameOf(home, id, index))
       const known = before === undefined ? kept : { ...before, index }
@@ -132,7 +133,7 @@ export class FlowRecords {
    * which may use its result.
    */
   #remember(home: string, { flow, ...end }: MemberEnd): void {
-    // A failed node may get another end.
+    // Only ends of completed nodes are kept, because a failed node may end again after a retry.
     if (end.state !== 'completed' || (end.result?.length ?? 0) > LARGE) return
     if (this.#ends.size >= ENDS) this.#ends.delete(this.#ends.keys().next().value!)
     this.#ends.set(nameOf(home, flow, end.index), end)

@@ -12,7 +12,7 @@ interface Line {
   last: Promise<unknown>
 }
 
-/** Makes a call, and perhaps makes it again if it fails. */
+/** Makes a call, and may repeat it if it fails. */
 export type Attempts = <T>(attempt: () => Promise<T>) => Promise<T>
 
 const once: Attempts = (attempt) => attempt()

@@ -1,6 +1,6 @@
 /**
- * A flow that is a node of another: the results of the outer flow that its nodes and members use are filled
- * in when it starts.
+ * A flow that is a node of another flow. When the inner flow starts, the results of the outer flow that its
+ * nodes and members use are filled in.
  */
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../model/errors.ts'

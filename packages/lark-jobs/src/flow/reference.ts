@@ -42,7 +42,7 @@ export function payloadOf(
   )
 }
 
-/** @returns undefined if there is no such place */
+/** @returns undefined if the value has nothing at this path */
 export function valueAt(value: unknown, path: Path): unknown {
   let at = value
   for (const step of path) {

@@ -1,11 +1,12 @@
-/** What a flow becomes when somebody removes jobs of it. */
+/** Computes how a flow changes when somebody removes some of its jobs. */
 import type { FlowState, NodeDefinition, NodeState } from '../model/flow.ts'
 import { copyOf, failureRule, jobIndex, reopen } from './advance.ts'
 import type { FlowChange, KeptFlow } from './flow-records.ts'
 
 /**
- * Ends nodes as removed. No other node waits for them any longer, and those that were skipped because of them
- * wait again. A node that has ended is left out, unless others were skipped because it did not complete.
+ * Ends nodes with the reason `removed`. No other node waits for them any longer, and the nodes that were
+ * skipped because of them wait again. A node that has already ended stays as it is, unless other nodes were
+ * skipped because it did not complete.
  *
  * @returns undefined if nothing changes
  */
@@ -32,7 +33,7 @@ export function withoutNodes(found: KeptFlow, nodes: readonly number[]): FlowCha
   }
 }
 
-/** Whether some node is skipped if this one ends without completing. */
+/** Whether at least one other node is skipped if this node ends without completing. */
 function isFollowed(nodes: readonly NodeDefinition[], node: number): boolean {
   return nodes.some((other) => other.after.includes(node) && failureRule(other, node) === 'skip')
 }

@@ -36,7 +36,7 @@ export class ScheduleBook {
     this.#boundOf = boundOf
   }
 
-  /** @throws STORE_DAMAGED if it is unreadable */
+  /** @throws STORE_DAMAGED if the stored schedule is unreadable */
   async get(id: string): Promise<KeptSchedule | undefined> {
     for (;;) {
       const home = await this.#store.schedules.home(id)
@@ -287,8 +287,8 @@ export class ScheduleBook {
   }
 
   /**
-   * @returns its revision number in the new partition; 0 if it is already there, because another process has
-   *   done this
+   * @returns the revision number of the schedule in the new partition; 0 if another process has already
+   *   written the schedule there
    */
   async #arrive(partition: string, schedule: Omit<Schedule, 'runs'>): Promise<number> {
     const { id, definition, state } = schedule
@@ -319,7 +319,7 @@ export class ScheduleBook {
       await schedules.write(partition, [{ id, rev, remove: true }], undefined, true)
   }
 
-  /** Reads a schedule that `due` has returned. @throws STORE_DAMAGED if it is unreadable */
+  /** Reads a schedule that `due` has returned. @throws STORE_DAMAGED if the stored text is unreadable */
   parse(partition: string, stored: StoredSchedule, at: number): KeptSchedule {
     const { id, rev, runs } = stored
     try {
@@ -328,7 +328,7 @@ export class ScheduleBook {
       if (typeof definition.timing === 'object' && Array.isArray(state.ahead))
         return { id, partition, rev, runs, at, definition, state }
     } catch {
-      // The text is not JSON: reported below.
+      // The text is not JSON. The error is thrown below.
     }
     throw new JobsError(
       'STORE_DAMAGED',

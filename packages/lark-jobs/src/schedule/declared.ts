@@ -20,7 +20,8 @@ export interface Holding {
 }
 
 /**
- * @param own the definition that this process declares; undefined if it knows the class, and declares none
+ * @param own the definition that this process declares; undefined if the process knows the class, and the
+ *   class declares no schedule
  * @param declared the hashes of the definitions that living workers declare
  */
 export function holding(

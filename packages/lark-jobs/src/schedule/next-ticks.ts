@@ -3,7 +3,8 @@
  * intervals ticks at each instant whose local time it names. So it does not tick in the time that a clock
  * change skips, and ticks twice in the time that comes twice. An expression for fixed times ticks once for
  * each local time: if that time comes twice, at its first occurrence, and if it is skipped, at the clock
- * change. croner has this rule too, but it loses times that are skipped just before midnight (America/Nuuk).
+ * change. croner has this rule, too, but it loses local times that are skipped just before midnight
+ * (America/Nuuk).
  */
 import { Cron } from 'croner'
 import { JobsError } from '../model/errors.ts'

@@ -29,7 +29,7 @@ export interface Schedule {
   runs: readonly ScheduleRun[]
 }
 
-/** What a worker is to write. */
+/** The change of a schedule that a worker is to write. */
 export interface Plan {
   state: ScheduleState
   /** The instants of the ticks that become jobs now, in their order. */

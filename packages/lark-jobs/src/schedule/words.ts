@@ -146,7 +146,8 @@ function weekdayWords(field: string): string[] {
 }
 
 /**
- * Consecutive numbers as lists: 1, 2, 3, 7 give [1, 2, 3] and [7]. Two numbers do not count as consecutive.
+ * Consecutive numbers as lists: 1, 2, 3, 7 give [1, 2, 3] and [7]. A list of only two numbers does not count
+ * as consecutive.
  */
 function rows(all: readonly number[]): number[][] {
   const found: number[][] = []

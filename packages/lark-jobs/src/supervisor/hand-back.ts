@@ -1,8 +1,8 @@
 /**
  * Hands back the jobs and permits of a dead worker process, so that other workers can start the jobs at once,
  * without waiting for the leases to end. (Permits that middleware took under names from payloads are not
- * known here: they are freed when their lease ends.) If the store does not answer, perhaps for the same
- * reason for which the process died, this is repeated until it succeeds.
+ * known here. They are freed when their lease ends.) If the store does not answer, perhaps for the same
+ * reason for which the process died, the attempts go on until one succeeds.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { JobsError } from '../model/errors.ts'
@@ -137,8 +137,8 @@ export class HandBack extends Part {
     const { store, limiters } = this.#options
     await this.#insist(async () => {
       const own = (await store.keys()).map(ownName)
-      // The permits are renewed for 0 ms, which frees them. If the worker holds no permits of a limiter, this
-      // changes nothing.
+      // The permits are renewed for 0 ms, which frees them. If the worker holds no permits of a limiter, the
+      // call changes nothing.
       await Promise.all([...limiters, ...own].map((name) => store.limiters.renew(name, holder, 0)))
     })
   }

@@ -293,7 +293,10 @@ export class Supervisor implements Lifecycle {
     this.#options.report.warn(text)
   }
 
-  /** Called when a second is over. */
+  /**
+   * Called one second after the first new figures of a process. It reports the runs that ended without a
+   * printed line.
+   */
   #count(): void {
     this.#second = undefined
     const before = this.#counted

@@ -25,7 +25,7 @@ import {
   type ProcessSlot,
 } from './protocol.ts'
 
-/** For how long after the end of a process its last output is read, in milliseconds. */
+/** How long the last output of a process is still read after its end, in milliseconds. */
 const LAST_WORDS = 1_000
 
 /** Signals that a process gets because of its own actions, such as a native crash or a full heap. */
@@ -204,9 +204,9 @@ const NEWLINE = 10
 /**
  * Starts a worker process, with a channel for messages and with the pipe that is its lifeline.
  *
- * Its stderr is the supervisor's own, and so is its stdout if that is a terminal. Otherwise the supervisor
- * passes on what the process prints, in whole lines: when several processes write to a pipe whose reader is
- * slow, each could write half a line.
+ * The process writes to the stderr of the supervisor, and also to its stdout if that is a terminal. If it is
+ * not a terminal, the supervisor passes on the output of the process in whole lines, because several
+ * processes that write to a pipe with a slow reader could each write half a line.
  *
  * @param file a program that runs a worker when it is called with `words`
  */
@@ -223,9 +223,9 @@ export function startProcess(file: string, words: readonly string[], slot: Proce
 }
 
 /**
- * Passes on the output of a process. As long as the process lives, this reads no faster than it can write.
- * After the end of the process only a little output is left, which must not delay the end. This does not wait
- * for a reader that has gone away (`| head`).
+ * Passes on the output of a process. As long as the process lives, this function reads no faster than it can
+ * write. After the end of the process only a little output is left, which must not delay the end. The
+ * function does not wait for a reader that has ended (`| head`).
  */
 function passOn(child: ChildProcess, from: Readable, to: Writable): void {
   const rest: Buffer[] = []

@@ -14,13 +14,13 @@ import { inTime } from '../waiting/bounded-wait.ts'
 /** How long a reading is shared, in milliseconds. */
 const SHARED = 1_000
 /**
- * How long the findings of the doctor are shared, in milliseconds. It is longer, because there may be
- * thousands of schedules.
+ * How long the findings of the doctor are shared, in milliseconds. This time is longer than `SHARED`, because
+ * there may be thousands of schedules.
  */
 const FOUND = 5_000
 /**
- * How long an examination is shared, in milliseconds. It is even longer, because an examination reads the
- * next jobs of each queue.
+ * How long an examination is shared, in milliseconds. This time is longer than `FOUND`, because an
+ * examination reads the next jobs of each queue.
  */
 const EXAMINED = 30_000
 /** How long a reading may take, in milliseconds. Health probes give up after ten seconds. */

@@ -1,6 +1,7 @@
 /**
- * The message of a failed assertion: what was expected, the closest dispatch with its differences, and what
- * was dispatched, one line each. Payloads are shortened, and their hidden parts are not shown.
+ * Writes the message of a failed assertion. It says what the test expected, which dispatch is nearest and how
+ * that dispatch differs, and it lists all dispatches, one on each line. Payloads are shortened, and their
+ * hidden parts are not shown.
  */
 import { nearest, visible } from '@s18i/lark/internal'
 import type { Path } from '../model/flow.ts'
@@ -12,7 +13,10 @@ import type { DispatchedFlow, DispatchedJob, DispatchedNode, Dispatches } from '
 import type { Expectation } from './expectation.ts'
 import { type Difference, differences, pathWords, valueAt } from './matching.ts'
 
-/** Jobs, flows and schedules that a text lists, and characters of a payload that it shows. */
+/**
+ * The maximum number of jobs, flows or schedules that a message lists, and of characters of a payload that it
+ * shows.
+ */
 const LISTED = 20
 const SHOWN = 100
 
@@ -27,9 +31,9 @@ export class Account {
   }
 
   /**
-   * @param many how many were found, in words
+   * @param many how many jobs were found, in words
    * @param verb `was` or `were`
-   * @param after the jobs that came before, for `assertOrder`
+   * @param after the jobs that the expected job had to follow, for `assertOrder`
    */
   ofMissing(many: string, verb: string, expected: Expectation, after = ''): string {
     return lines([
@@ -48,7 +52,7 @@ export class Account {
     return lines(['something was dispatched', ...this.#all(), ...this.#flows()])
   }
 
-  /** @param words of the flow that was expected */
+  /** @param words the expected flow, in words */
   ofFlow(words: string): string {
     const flows = this.#flows()
     return lines([
@@ -87,7 +91,10 @@ export class Account {
       .flatMap((job) => this.#dispatches.hiddenIn(job))
   }
 
-  /** The dispatch of this class that differs least; or the class that was probably meant. */
+  /**
+   * The dispatch of this class that differs least. If the class was not dispatched, the class that was
+   * probably meant.
+   */
   #nearest(expected: Expectation): string[] {
     const all = this.#dispatches.jobs.map((job) => {
       const { payload, options } = expected.misses(job)
@@ -200,7 +207,7 @@ function flowWords(
   return `${called} of ${words.join('; ')}${callbacks}`
 }
 
-/** A line for each difference, aligned. */
+/** One line for each difference, in aligned columns. */
 function misses(all: readonly Difference[]): string[] {
   const rows = all.slice(0, LISTED).map(({ path, expected, actual }) => {
     const is = actual === REDACTED ? REDACTED : cut(actual)

@@ -20,16 +20,16 @@ import { differences, type PartOf } from './matching.ts'
 /** Conditions for a batch. */
 export interface BatchConditions<J extends JobLike = JobLike> {
   name?: string | undefined
-  /** How many members it has. */
+  /** How many members the batch has. */
   size?: number | undefined
-  /** What the payload of each member matches. */
+  /** A match for the payload of each member. */
   match?: PayloadMatch<J> | undefined
 }
 
-/** What a schedule must match: a part of what `Jobs.schedules.get()` returns. */
+/** What a schedule must match: some fields of the object that `Jobs.schedules.get()` returns. */
 export type ScheduleMatch = PartOf<Pick<ScheduleInfo, 'key' | 'queue' | 'when' | 'timezone' | 'payload'>>
 
-/** Where the stack of an error begins: below this function. */
+/** The function that is called by the test. The stack of an error begins at its caller. */
 type Below = (...args: never[]) => unknown
 
 export abstract class Assertions {
@@ -38,7 +38,9 @@ export abstract class Assertions {
   /** How many dispatches have no answer yet. @internal */
   protected abstract readonly underway: number
 
-  /** The jobs that were dispatched so far, in order; also those that have run since, and those of flows. */
+  /**
+   * The jobs that were dispatched so far, in order, including jobs of flows and jobs that have already run.
+   */
   get dispatched(): readonly DispatchedJob[] {
     return [...this.dispatches.jobs]
   }
@@ -48,14 +50,13 @@ export abstract class Assertions {
     return [...this.dispatches.flows]
   }
 
-  /** The schedules that were set so far, as `Jobs.schedules.get()` showed them then. */
+  /** The schedules that were set so far, each as `Jobs.schedules.get()` showed it when it was set. */
   get schedules(): readonly ScheduleInfo[] {
     return [...this.dispatches.schedules]
   }
 
   /**
-   * The jobs of a class that were dispatched so far and match, in order, without the jobs that were rejected
-   * on purpose.
+   * The dispatched jobs of a class that match, in order, without jobs that were rejected.
    *
    * @param of a class, or the key of one
    * @example expect(fake.all(SendEmailJob).map(({ payload }) => payload.to)).toEqual(['a@b.c', 'd@e.f'])
@@ -69,7 +70,7 @@ export abstract class Assertions {
   }
 
   /**
-   * Forgets what was dispatched so far, so that the next assertions are about what follows. The jobs stay in
+   * Forgets all dispatches so far, so that the next assertions are about later dispatches. The jobs stay in
    * the store.
    */
   forget(): void {
@@ -77,13 +78,13 @@ export abstract class Assertions {
   }
 
   /**
-   * A job of the class was dispatched, with a payload that matches.
+   * Asserts that a job of the class was dispatched, with a payload that matches.
    *
    * @param of a class, or the key of one
    * @param match a part of the payload, or a function that says whether a payload matches. Default: any
    *   payload
-   * @param conditions further conditions; `times`: how many there must be. Default: at least one
-   * @returns the first one
+   * @param conditions further conditions; `times`: how many such jobs there must be. Default: at least one
+   * @returns the first such job
    * @throws FAKE_ASSERTION
    * @example fake.assertDispatched(SendEmailJob, { to: 'a@b.c' })
    * @example fake.assertDispatched(SendEmailJob, ({ to }) => to.endsWith('@b.c'), { queue: 'emails', delay: '5m', times: 2 })
@@ -101,7 +102,7 @@ export abstract class Assertions {
     throw this.#failure(this.assertDispatched, (account) => account.ofMissing(many, verb, expected))
   }
 
-  /** No job of the class was dispatched that matches. @throws FAKE_ASSERTION */
+  /** Asserts that no job of the class with a matching payload was dispatched. @throws FAKE_ASSERTION */
   assertNotDispatched<J extends JobLike>(
     of: ClassOrKey<J>,
     match?: PayloadMatch<J>,
@@ -113,7 +114,7 @@ export abstract class Assertions {
       throw this.#failure(this.assertNotDispatched, (account) => account.ofUnexpected(expected, found))
   }
 
-  /** No job was dispatched, and no flow. @throws FAKE_ASSERTION */
+  /** Asserts that no job and no flow was dispatched. @throws FAKE_ASSERTION */
   assertNothingDispatched(): void {
     const { jobs, flows } = this.dispatches
     if (jobs.length + flows.length > 0)
@@ -121,7 +122,7 @@ export abstract class Assertions {
   }
 
   /**
-   * Jobs were dispatched in this order. There may be others before, between and after them.
+   * Asserts that jobs were dispatched in this order. Other jobs may come before, between and after them.
    *
    * @throws FAKE_ASSERTION
    * @example fake.assertOrder([ChargeJob, [SendEmailJob, { to: 'a@b.c' }]])
@@ -140,7 +141,7 @@ export abstract class Assertions {
   }
 
   /**
-   * A chain of exactly these steps was dispatched. Callbacks do not count.
+   * Asserts that a chain of exactly these steps was dispatched. Callbacks do not count.
    *
    * @returns it
    * @throws FAKE_ASSERTION
@@ -156,7 +157,7 @@ export abstract class Assertions {
   }
 
   /**
-   * A batch was dispatched.
+   * Asserts that a batch was dispatched.
    *
    * @param of the class of its members, or their key
    * @returns it
@@ -176,11 +177,11 @@ export abstract class Assertions {
   }
 
   /**
-   * A workflow was dispatched.
+   * Asserts that a workflow was dispatched.
    *
-   * @param name of the workflow
-   * @param nodes the names of nodes, each with the names of those that it waits for. The workflow may have
-   *   others
+   * @param name the name of the workflow
+   * @param nodes the names of nodes, each with the names of the nodes that it waits for. The workflow may
+   *   have more nodes
    * @returns it
    * @throws FAKE_ASSERTION
    * @example fake.assertWorkflow('order', { ChargeJob: [], PackJob: ['ChargeJob'] })
@@ -200,7 +201,8 @@ export abstract class Assertions {
   }
 
   /**
-   * A schedule was set: by `Jobs.schedules.set()`, or, after a drain `withSchedules`, by a class.
+   * Asserts that a schedule was set: by `Jobs.schedules.set()`, or by a class after `drain({ withSchedules:
+   * true })`.
    *
    * @returns it
    * @throws FAKE_ASSERTION

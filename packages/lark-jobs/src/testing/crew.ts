@@ -1,15 +1,15 @@
 /**
- * The workers of a fake, and its time. A caller that waits for something (a drain, the end of a job, an
- * event) makes a wish, and the crew works until it has come true, or until nothing is left that could make it
- * come true:
+ * The crew: the workers of a fake. The crew also moves the clock of the fake. A caller that waits for
+ * something (a drain, the end of a job, an event) makes a wish. The crew works in rounds until the wish has
+ * come true, or until no work is left that could make it come true. Each round has four steps:
  *
- *   hire     an ordinary worker on the store, when the jobs of dead workers have been taken back
- *   watch    it works until nothing is to be done at this instant
- *   dismiss  it stops; or takes no more, if one of its jobs goes on
- *   pass     the clock skips to the next instant at which something is due, if somebody wants that
+ *   hire     take back the jobs of dead workers, and start an ordinary worker on the store
+ *   watch    wait until the worker has nothing left to do at this instant
+ *   dismiss  stop the worker; if one of its jobs still runs, it only takes no more jobs
+ *   pass     move the clock to the next instant at which something is due, if a wish allows it
  *
- * A worker lives for one instant, because it counts the time until a job is due by the clock of the process,
- * and not by that of the fake. While there is no wish, nothing runs.
+ * A worker lives for one round, because it counts the time until a job is due by the clock of the process,
+ * and not by the clock of the fake. While there is no wish, nothing runs.
  */
 import { type OpenStore, schedulesOfWorker, Worker, workerSettings } from '../api/work.ts'
 import { Underway } from '../dispatch/underway.ts'
@@ -33,39 +33,42 @@ import type { Outage } from './outage.ts'
 import { after, type sleep, soon, type withRealTime } from './real-time.ts'
 
 /**
- * How often the clock may skip while no job runs: a guard against something that is due again and again and
- * never runs.
+ * How often the clock may skip while no job runs. This limit guards against a job that is due again and again
+ * and never runs.
  */
 const IDLE_SKIPS = 1_000
 
 /** Something that a caller waits for. */
 export interface Wish {
-  /** Whether it has happened. Called again and again. */
+  /** Whether the wish has come true. Called again and again. */
   isOver: () => boolean
-  /** Whether it has happened, even if `isOver` says so only a little later. Called before the clock skips. */
+  /**
+   * Whether the wish has come true in the store, although `isOver` may notice it only a little later. Called
+   * before the clock skips.
+   */
   isMet?: () => Promise<boolean>
   /** The clock may skip up to this instant: milliseconds since 1970, or infinite. */
   until: number
-  /** How many runs may end meanwhile. */
+  /** How many runs may end while the wish is open. */
   most: number
-  /** Jobs at a time. */
+  /** How many jobs run at a time. Default 1. */
   concurrency?: number
   withSchedules?: boolean
 }
 
-/** What the crew has done, in runs. */
+/** How many runs of the crew have ended, by outcome. */
 export interface Runs {
   completed: number
   /** Attempts that failed and will be retried. */
   retried: number
-  /** Failed for good. */
+  /** Attempts that failed for good. */
   failed: number
-  /** Put back without failing. */
+  /** Runs after which the job was put back without a failure. */
   released: number
-  /** Put back until they go on with their steps. */
+  /** Runs after which the job was put back, until its steps can go on. */
   suspended: number
   cancelled: number
-  /** Runs whose worker died, as far as the jobs were taken back. */
+  /** Runs whose worker died and whose job was taken back. */
   crashed: number
 }
 
@@ -75,16 +78,16 @@ export interface CrewOptions {
   clock: FakeClock
   outage: Outage
   classes: MetClasses
-  /** Opens the store of the fake, with the configuration and what the worker belongs to. */
+  /** Opens the store of the fake. `owner`: the instance of `Jobs` to which the worker belongs. */
   open: () => Promise<OpenStore & { owner: Operated }>
-  /** The store itself, when it is open. */
+  /** The store itself. Called only after `open`. */
   store: () => Store
   /** The classes whose schedules are declared. */
   scheduled: () => Promise<readonly JobConstructor[]>
-  /** Sleeps by the real timers, not by those of the test. */
+  /** Sleeps by the real timers, not by the timers that a test has replaced. */
   sleep: typeof sleep
   withRealTime: typeof withRealTime
-  /** Told of each call of a worker, and its answer. */
+  /** Called with each call of a worker to the store, and its answer. */
   heard: (verb: string, args: readonly unknown[], answer: unknown) => void
 }
 
@@ -95,7 +98,7 @@ interface Hand {
 
 type OpenWish = Wish & {
   since: number
-  /** The link of the worker whose job waits for it; undefined if no job waits. */
+  /** The link of the worker whose job made the wish; undefined if the test made it. */
   link: StoreLink | undefined
   end: (how: 'over' | 'idle') => void
   fail: (error: unknown) => void
@@ -114,10 +117,10 @@ export class Crew {
   }
   readonly #options: CrewOptions
   readonly #wishes = new Set<OpenWish>()
-  /** How many there were so far. */
+  /** How many wishes there were so far. */
   #wished = 0
   readonly #dues: DueTimes
-  /** The worker that takes jobs, and former ones whose jobs still run. */
+  /** The worker that takes jobs, and former workers whose jobs still run. */
   readonly #hands = new Set<Hand>()
   readonly #dead = new Set<StoreLink>()
   /** Until this instant, jobs of dead workers may still be leased. */
@@ -125,7 +128,7 @@ export class Crew {
   #isWorking = false
   /** How many runs have ended, by the name of the class. */
   readonly #ended = new Map<string, number>()
-  /** The keys of jobs that have no class here. */
+  /** The keys of jobs for which no class is known. */
   readonly #unknown = new Set<string>()
 
   constructor(options: CrewOptions) {
@@ -134,8 +137,8 @@ export class Crew {
   }
 
   /**
-   * @returns how it ended: it has happened, or nothing is left to do.
-   * @throws FAKE_ENDLESS; what a worker throws at its start
+   * @returns `over` if the wish has come true, `idle` if nothing is left to do
+   * @throws FAKE_ENDLESS; the errors of a worker at its start
    */
   work(wish: Wish): Promise<'over' | 'idle'> {
     return new Promise((resolve, reject) => {
@@ -159,14 +162,14 @@ export class Crew {
   }
 
   /**
-   * The clock skips to an instant. Living workers keep their leases, and the time of running jobs goes on.
+   * Moves the clock to an instant. Living workers keep their leases, and the timeouts of running jobs go on.
    */
   async pass(at: number): Promise<void> {
     const { clock } = this.#options
     const ms = at - clock.now
     if (ms <= 0) return
     for (const { worker } of this.#hands) await this.#keep(worker, ms + LEASE_MS)
-    // Others may have moved the clock meanwhile.
+    // Another call may have moved the clock meanwhile.
     const passed = Math.max(0, at - clock.now)
     clock.moveTo(at)
     for (const { worker } of this.#hands)
@@ -179,12 +182,12 @@ export class Crew {
     for (const partition of await store.partitions()) await store.wake(partition, '')
   }
 
-  /** How many jobs run, of living workers. */
+  /** How many jobs of living workers run. */
   get running(): number {
     return [...this.#hands].reduce((sum, { worker }) => sum + worker.running.size, 0)
   }
 
-  /** All workers die, with the jobs that they run. */
+  /** Makes all workers die, with the jobs that they run. */
   crash(): void {
     for (const { worker, link } of this.#hands) {
       link.cut()
@@ -193,12 +196,12 @@ export class Crew {
       this.#dead.add(link)
     }
     this.#hands.clear()
-    // Nobody waits any longer for what their jobs waited for.
+    // The wishes of jobs of dead workers no longer count.
     for (const wish of this.#wishes) if (wish.link?.isCut) this.#wishes.delete(wish)
     this.#leasedUntil = this.#options.clock.now + LEASE_MS
   }
 
-  /** Releases everything. Handlers that still run learn it from their signal. */
+  /** Ends all wishes and all workers. The signals of handlers that still run are aborted. */
   end(): void {
     for (const wish of this.#wishes) wish.fail(new JobsError('FAKE_ENDED', 'The fake has ended meanwhile'))
     const reason = new JobsError('WORKER_STOPPED', 'The fake ends; the job does not count any more')
@@ -208,7 +211,10 @@ export class Crew {
     for (const link of this.#dead) link.end()
   }
 
-  /** A job that sleeps again and again comes to an end, because the entries of a job are limited. */
+  /**
+   * How many runs have ended, without suspended runs: a job that sleeps again and again comes to an end,
+   * because its number of journal entries is limited.
+   */
   get #total(): number {
     const { completed, retried, failed, released, cancelled } = this.runs
     return completed + retried + failed + released + cancelled
@@ -229,9 +235,10 @@ export class Crew {
         if (this.#wishes.size === 0 || hand.link.isCut || outage.until !== undefined) continue
         if (await this.#isMet()) continue
         const next = await this.#next()
-        // A wish that came meanwhile may have brought something that is due now.
+        // A wish that was made meanwhile may have come with a job that is due now.
         if (this.#wished !== wished) continue
-        // While a job waits for something, wishes of others that wait for this job need not be served.
+        // If a job has made a wish, the test may be waiting for that job. So the wishes of jobs are served
+        // before the wishes of the test.
         const ofJobs = [...this.#wishes].filter(({ link }) => link !== undefined)
         const asking = ofJobs.length > 0 ? ofJobs : [...this.#wishes]
         for (const wish of asking) if (next === undefined || next > wish.until) wish.end('idle')
@@ -260,8 +267,8 @@ export class Crew {
     const isOn = [...this.#wishes].some(({ withSchedules }) => withSchedules)
     if (isOn) for (const Class of await scheduled()) classes.meet(Class)
     const { schedules } = isOn ? await schedulesOfWorker(classes, opened.settings, false) : {}
-    // The link is active for everything that the worker and its jobs do, including what its parts schedule
-    // while they are created.
+    // The link applies to everything that the worker and its jobs do, including timers that the parts of the
+    // worker start while they are created.
     const start = async () => {
       const settings = workerSettings(own, opened.owner)
       const options = {
@@ -283,7 +290,10 @@ export class Crew {
     return within(fake, start, link)
   }
 
-  /** Middleware by which a link knows its runs, and what they call knows its run. */
+  /**
+   * Middleware that adds each run to its link. It also makes the run known to the functions that the run
+   * calls.
+   */
   #noting(link: StoreLink): Middleware {
     return async (_, next) => {
       const run: LinkedRun = { waits: 0 }
@@ -313,7 +323,7 @@ export class Crew {
     return answer
   }
 
-  /** Resolves when nothing is to be done at this instant, or nothing more is wanted. */
+  /** Resolves when nothing is left to do at this instant, or when no wish is open. */
   async #watch(hand: Hand): Promise<void> {
     const { outage, fake, sleep } = this.#options
     let still = 0
@@ -328,7 +338,7 @@ export class Crew {
       const concurrency = this.#concurrency + link.blocked
       if (worker.concurrency !== concurrency) within(fake, () => Object.assign(worker, { concurrency }), link)
       const isBlocked = [...this.#hands].every(({ worker, link }) => worker.running.size <= link.blocked)
-      // Workers that cannot reach the store wait only for the store.
+      // During an outage, the workers wait only for the store. So the clock moves to the end of the outage.
       if (outage.until !== undefined && outage.waiting > 0 && isBlocked) await this.pass(outage.until)
       const isStill =
         isBlocked && Underway.unanswered === 0 && [...this.#hands].every(({ worker }) => worker.isAtRest)
@@ -355,14 +365,14 @@ export class Crew {
     const { store, classes } = this.#options
     const hooks = settings.hooks && new HookCalls(settings.hooks, () => {})
     for (const partition of await store().partitions()) {
-      // In a test, the worker's process goes on: only the job dies.
+      // `fromWithin`: the crash was caused by the job itself, because the process of a test goes on.
       const recovery = await store().recover(partition, { fromWithin: true })
       this.runs.crashed += recovery.crashed?.length ?? 0
       await tellCrashed(store(), classes, hooks, partition, recovery)
     }
   }
 
-  /** The jobs that a worker runs stay its own for some time. */
+  /** Renews the leases of the jobs and permits of a worker. */
   async #keep(worker: Worker, leaseMs: number): Promise<void> {
     const store = this.#options.store()
     const held = new Map<string, { id: string; token: string }[]>()
@@ -372,7 +382,7 @@ export class Crew {
     for (const limiter of this.#dues.limiters) await store.limiters.renew(limiter, worker.id, leaseMs)
   }
 
-  /** Whether a wish has come true, and is about to be noticed. */
+  /** Whether a wish has come true. If so, this also waits until the wish has ended. */
   async #isMet(): Promise<boolean> {
     for (const wish of this.#wishes) {
       if (wish.isMet === undefined || !(await wish.isMet())) continue
@@ -426,9 +436,7 @@ export class Crew {
   }
 }
 
-/**
- * Job logs stay with the jobs, failures are for the test to find, and of a dead worker nobody hears anything.
- */
+/** Prints only warnings, and reports the ends of runs to the crew. A dead worker reports nothing. */
 class CrewReport extends PlainReport {
   readonly #link: StoreLink
   readonly #ran: (ending: EndedRun) => void

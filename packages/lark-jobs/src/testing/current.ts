@@ -1,21 +1,21 @@
 /**
- * Which fake applies where: the one that the running test has made, even after `await`, in timers and in
- * callbacks of that test; so tests that run at the same time do not see each other. Code that no test has
- * started (such as a server that was started before) gets the living fake, if there is only one. Without a
- * fake, the ordinary instance is used.
+ * Decides which fake applies to the code that runs. It is the fake that the running test has made, also after
+ * an `await`, in timers and in callbacks of that test. So tests that run at the same time do not see each
+ * other. Code that no test has started (such as a server that was started before) gets the living fake, if
+ * there is only one. Without a fake, the ordinary instance is used.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { JobsError } from '../model/errors.ts'
 import type { LinkedRun, StoreLink } from './link.ts'
 
-/** A fake, as this file knows it. */
+/** The part of a fake that this file needs. */
 export interface Faked {
   readonly isOver: boolean
   /** The fake that applied when this one was made. */
   readonly outer: Faked | undefined
 }
 
-/** Where code runs: in a test with this fake, and perhaps in a job that a worker of the fake runs. */
+/** The context of running code: the fake that applies, and, inside a job, the worker and the run. */
 interface Whereabouts {
   /** `none`: no fake applies. */
   fake: Faked | 'none'
@@ -28,7 +28,7 @@ const NONE: Whereabouts = { fake: 'none' }
 const storage = new AsyncLocalStorage<Whereabouts>()
 const alive = new Set<Faked>()
 
-/** From now on the fake applies to the caller, and to what it calls and starts. */
+/** Makes the fake apply from now on to the caller, and to the code that the caller calls or starts. */
 export function begin(fake: Faked): void {
   alive.add(fake)
   storage.enterWith({ fake })
@@ -41,8 +41,8 @@ export function end(fake: Faked): void {
 /**
  * Calls a function for which a fake applies.
  *
- * @param link of the worker, if a worker calls
- * @param run of the job, if a job calls
+ * @param link the link of the worker, if the function belongs to a worker
+ * @param run the run of the job, if the function belongs to a job
  */
 export function within<T>(fake: Faked, act: () => T, link?: StoreLink, run?: LinkedRun): T {
   return storage.run({ fake, link, run }, act)
@@ -58,12 +58,12 @@ export function currentLink(): StoreLink | undefined {
   return storage.getStore()?.link
 }
 
-/** The run that has called; undefined outside of jobs. */
+/** The run in which the caller is; undefined outside of jobs. */
 export function callingRun(): LinkedRun | undefined {
   return storage.getStore()?.run
 }
 
-/** The fake of the running test; undefined if it has none, or if no test has started the caller. */
+/** The fake of the running test. Undefined if the test has no fake, or if no test has started the caller. */
 export function ownFake(): Faked | 'none' | undefined {
   const here = storage.getStore()?.fake
   if (here === 'none') return here
@@ -92,11 +92,11 @@ export function currentFake(): Faked | undefined {
 const routed = new WeakSet<object>()
 
 /**
- * Makes an instance pass all calls to another instance, while there is one. Members are replaced on the
- * instance itself, so that a process without fakes pays nothing.
+ * Makes an instance pass all calls to another instance, as long as `to` returns one. Members are replaced on
+ * the instance itself, so that a process without fakes pays nothing.
  *
  * @param to finds the other instance
- * @param except members that stay
+ * @param except members whose calls are not passed on
  */
 export function route<T extends object>(
   instance: T,
@@ -120,7 +120,7 @@ export function route<T extends object>(
   }
 }
 
-/** A call rejects instead of throwing. */
+/** Finds the other instance. If that throws, the error becomes the rejection of an asynchronous call. */
 function unlessRefused<T>(to: () => T | undefined, { get }: PropertyDescriptor): T | undefined | JobsError {
   try {
     return to()

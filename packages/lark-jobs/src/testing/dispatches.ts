@@ -1,6 +1,6 @@
 /**
- * What was dispatched into a fake, in order: jobs, flows and schedules. It is taken from the calls that reach
- * the store, so it is exactly what a worker would get, with payloads as JSON.
+ * The jobs, flows and schedules that were dispatched into a fake, in order. They are taken from the calls
+ * that reach the store, so they are exactly what a worker would get, with payloads as JSON.
  */
 import { defined } from '@s18i/lark/internal'
 import { childId } from '../flow/child.ts'
@@ -25,17 +25,19 @@ import type {
 
 /** A job that was dispatched. */
 export interface DispatchedJob<J extends JobLike = JobLike> {
-  /** Empty for a job of a flow in another flow: it gets its id when it starts. */
+  /**
+   * Empty for a job of a flow inside another flow, because such a job gets its id when the inner flow starts.
+   */
   readonly id: string
-  /** The key of its class. */
+  /** The key of the job's class. */
   readonly key: string
   readonly queue: string
   /**
-   * A copy of its payload, as `handle` gets it. Parts that are results of other nodes of its flow are left
+   * A copy of the payload, as `handle` gets it. Parts that are results of other nodes of the flow are left
    * out.
    */
   readonly payload: PayloadOf<J>[0]
-  /** Milliseconds until it is due. */
+  /** Milliseconds until the job is due. */
   readonly delay: number
   readonly priority: number
   /** Undefined if no class with its key is known. */
@@ -44,23 +46,26 @@ export interface DispatchedJob<J extends JobLike = JobLike> {
   readonly timeout: number | undefined
   readonly tags: readonly string[]
   readonly group?: string
-  /** Why it was not queued, if it was rejected on purpose. */
+  /** Why the job was rejected. Absent if the job was queued. */
   readonly rejection?: Rejection
-  /** The id of the job whose payload it replaced (`unique` with `replace`, `debounce` or `keepLast`). */
+  /**
+   * The id of the queued job whose payload was replaced by this dispatch (`unique` with `replace`, `debounce`
+   * or `keepLast`).
+   */
   readonly replaces?: string
-  /** The id of its flow. */
+  /** The id of the job's flow. */
   readonly flow?: string
-  /** The name of its node. */
+  /** The name of the job's node. */
   readonly node?: string
 }
 
 /** A node of a flow that was dispatched: a job, or a flow. */
 export interface DispatchedNode {
   readonly name: string
-  /** The key of its class; absent: it is a flow. */
+  /** The key of the job's class. Absent if the node is a flow. */
   readonly key?: string
   readonly payload?: unknown
-  /** The names of the nodes that it waits for. */
+  /** The names of the nodes that this node waits for. */
   readonly after: readonly string[]
   /** For a callback: when it starts. */
   readonly on?: 'completed' | 'failed' | 'ended'
@@ -73,7 +78,7 @@ export interface DispatchedFlow {
   readonly kind: FlowKind
   readonly name?: string
   readonly tags: readonly string[]
-  /** Callbacks come last. */
+  /** The nodes of the flow. Callbacks come last. */
   readonly nodes: readonly DispatchedNode[]
   /** The members of a batch. */
   readonly members: readonly DispatchedJob[]
@@ -84,7 +89,7 @@ export class Dispatches {
   flows: DispatchedFlow[] = []
   schedules: ScheduleInfo[] = []
   readonly #classWith: (key: string) => JobClass | undefined
-  /** The paths of payloads that people must not see. */
+  /** The paths of the hidden parts of payloads. */
   readonly #hidden = new WeakMap<DispatchedJob, readonly string[]>()
   readonly #members = new Set<string>()
 
@@ -92,24 +97,24 @@ export class Dispatches {
     this.#classWith = classWith
   }
 
-  /** Forgets everything so far. */
+  /** Forgets all dispatches so far. */
   clear(): void {
     this.jobs = []
     this.flows = []
     this.schedules = []
   }
 
-  /** The paths of a payload that people must not see. */
+  /** The paths of the hidden parts of a payload. */
   hiddenIn(job: DispatchedJob): readonly string[] {
     return this.#hidden.get(job) ?? []
   }
 
-  /** The name of the class with a key, for people. */
+  /** The name of the class with this key, or the key itself if no such class is known. */
   nameOf(key: string): string {
     return this.#classWith(key)?.name ?? key
   }
 
-  /** A call has reached the store, and this is its answer. */
+  /** Notes the dispatches in a call that has reached the store. `answer`: the answer of the store. */
   heard(verb: string, args: readonly unknown[], answer: unknown): void {
     if (verb === 'enqueue') {
       const [partition, , jobs] = args as [string, unknown, NewJob[]]
@@ -135,7 +140,7 @@ export class Dispatches {
   }
 
   #member(partition: string, job: NewJob, flow: string): void {
-    // The jobs of an inner flow were noted with the outer flow.
+    // The jobs of an inner flow were already noted with the outer flow.
     const its = this.flows.find(({ id }) => id === flow)
     if (its === undefined || this.#members.has(job.id)) return
     this.#members.add(job.id)
@@ -161,13 +166,16 @@ export class Dispatches {
     }
   }
 
-  /** A job that another runs and awaits. */
+  /** Notes a job that another job runs and awaits. */
   #child({ nodes }: FlowDefinition, id: string): void {
     const { partition, job } = nodes[0]!.job!
     this.#add(partition, job, id, {})
   }
 
-  /** Adds the jobs of the nodes of a flow, from one on. @param home of a flow that is in no other */
+  /**
+   * Adds the jobs of the nodes of a flow, beginning with the node `from`. @param home the home of an
+   * outermost flow; absent for an inner flow
+   */
   #nodes({ nodes }: FlowDefinition, flow: string, from: number, home?: string): void {
     for (const [i, { name, job, flow: inner }] of nodes.entries()) {
       if (i < from) continue
@@ -227,7 +235,7 @@ export class Dispatches {
       tries: options.tries ?? jobClass?.tries,
       timeout: options.timeout ?? jobClass?.timeout,
       tags: options.tags ?? [],
-      // Groups that Lark itself creates are not shown.
+      // The names of groups that Lark itself creates begin with `=`. They are not shown.
       ...(group !== undefined && !group.name.startsWith('=') && { group: shownName(group.name) }),
       ...more,
     }
@@ -241,7 +249,7 @@ export class Dispatches {
   }
 }
 
-/** What the answer of the store says of a dispatch. */
+/** The fields of a dispatched job that come from the answer of the store. */
 function told(answer: Exclude<Enqueued, string>): Partial<DispatchedJob> {
   if (answer.kind === 'replaced') return { replaces: answer.by }
   if (answer.kind === 'refused') return {}

@@ -1,6 +1,6 @@
 /**
- * When something is due next in the store of a fake. Most of it is known from the answers to the workers:
- * when the next job may begin, as far as delays, limits and pauses decide it.
+ * Finds when the next job, flow or schedule is due in the store of a fake. The answers of the store to the
+ * workers say when the next job may begin, as far as delays, limits and pauses decide this.
  */
 import type { FlowState } from '../model/flow.ts'
 import { isForEver } from '../model/journal.ts'
@@ -10,9 +10,9 @@ import type { FakeClock } from './fake-clock.ts'
 
 export class DueTimes {
   readonly #clock: FakeClock
-  /** By partition: when a job may begin. Milliseconds since 1970. */
+  /** When the next job may begin, by partition: milliseconds since 1970. */
   readonly #jobs = new Map<string, number>()
-  /** By limiter: when permits may be granted. */
+  /** When the next permits may be granted, by limiter: milliseconds since 1970. */
   readonly #permits = new Map<string, number>()
   /** The limiters that workers have used. */
   readonly limiters = new Set<string>()
@@ -21,7 +21,7 @@ export class DueTimes {
     this.#clock = clock
   }
 
-  /** A worker has made a call, and got this answer. */
+  /** Notes the due times in the answer to a call of a worker. */
   heard(verb: string, args: readonly unknown[], answer: unknown): void {
     const name = args[0] as string
     if (verb === 'exchange') this.#answered(name, args[3] as Want, answer as Exchange)
@@ -32,14 +32,14 @@ export class DueTimes {
 
   #answered(partition: string, { limit, prefetch = 0 }: Want, { nextDue }: Exchange): void {
     const at = this.#after(nextDue)
-    // A call that claims nothing says only what it has changed.
+    // If the call asked for no jobs, its answer covers only the jobs that the call has changed.
     if (limit + prefetch > 0) note(this.#jobs, partition, at)
     else if (at !== undefined) note(this.#jobs, partition, Math.min(at, this.#jobs.get(partition) ?? at))
   }
 
   /**
-   * @param schedulesUntil schedules count up to this instant
-   * @param leasedUntil until this instant the leases of dead workers count
+   * @param schedulesUntil ticks of schedules count up to this instant
+   * @param leasedUntil the instant at which the leases of dead workers have ended
    * @returns milliseconds since 1970, later than now; undefined if nothing will be due. Periodic checks of
    *   flows do not count, because they never end
    */

@@ -1,4 +1,4 @@
-/** What a test expects of a dispatch: a class, a payload that matches, and further conditions. */
+/** The dispatch that a test expects: a class, a payload that matches, and further conditions. */
 
 import {
   classOf,
@@ -14,7 +14,7 @@ import { type Difference, differences, type PartOf } from './matching.ts'
 /** A job class, or the key of one. */
 export type ClassOrKey<J extends JobLike = JobLike> = (new (...args: never[]) => J) | string
 
-/** A payload: a part of it, or a function that says whether it matches. */
+/** A match for a payload: a part of the payload, or a function that says whether a payload matches. */
 export type PayloadMatch<J extends JobLike> = PartOf<PayloadOf<J>[0]>
 
 /** Further conditions for a dispatch. */
@@ -24,17 +24,17 @@ export interface DispatchConditions {
   delay?: Duration | undefined
   priority?: number | undefined
   group?: string | undefined
-  /** Tags that the job has, perhaps with others. */
+  /** Tags that the job has. It may have more tags. */
   tags?: readonly string[] | undefined
   /** The id that the application chose. */
   id?: string | undefined
   tries?: number | undefined
   timeout?: Duration | undefined
-  /** The name of its node in a flow. */
+  /** The name of the job's node in a flow. */
   node?: string | undefined
 }
 
-/** A step of an order, or of a chain: a class or key, alone or with a payload. */
+/** A step of `assertOrder` or `assertChain`: a class or a key, alone or with a match for the payload. */
 export type StepMatch = ClassOrKey | readonly [ClassOrKey, unknown]
 
 export class Expectation {
@@ -58,7 +58,7 @@ export class Expectation {
       : new Expectation(...step)
   }
 
-  /** Whether a job or a node meets the expectation. */
+  /** Whether a job or a node has the expected class and a matching payload, and was not rejected. */
   isMetBy({
     key,
     payload,
@@ -67,12 +67,12 @@ export class Expectation {
     return key === this.key && rejection === undefined && this.#inPayload(payload).length === 0
   }
 
-  /** Whether a job meets the conditions too. */
+  /** Whether a job also meets the further conditions. */
   isMetInFull(job: DispatchedJob): boolean {
     return this.isMetBy(job) && this.#inOptions(job).length === 0
   }
 
-  /** What differs of a job. */
+  /** The differences between a job and the expectation. */
   misses(job: DispatchedJob): { payload: Difference[]; options: Difference[] } {
     return { payload: this.#inPayload(job.payload), options: this.#inOptions(job) }
   }

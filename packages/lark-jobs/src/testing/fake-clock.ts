@@ -3,7 +3,7 @@
  * longer on a busy machine sees the same times.
  */
 
-/** What happens at an instant. */
+/** A function to call at an instant. */
 interface Appointment {
   at: number
   ring: () => void
@@ -35,9 +35,7 @@ export class FakeClock {
     return () => void this.#alarms.delete(alarm)
   }
 
-  /**
-   * Moves the clock ahead, and calls the functions that have fallen due. An earlier instant changes nothing.
-   */
+  /** Moves the clock forward, and calls the functions that are due. An earlier instant changes nothing. */
   moveTo(at: number): void {
     this.#now = Math.max(this.#now, Math.ceil(at))
     const due = [...this.#alarms].filter((alarm) => alarm.at <= this.#now).sort((a, b) => a.at - b.at)

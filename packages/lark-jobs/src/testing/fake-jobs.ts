@@ -1,6 +1,6 @@
 /**
- * The instance of `Jobs` behind a fake, on an embedded store in memory. It differs from an ordinary one in
- * three ways: a dispatch meets the outages of the fake, a job whose worker is dead dispatches nothing, and
+ * The instance of `Jobs` behind a fake, on an embedded store in memory. It differs from an ordinary instance
+ * in three ways: a dispatch meets the outages of the fake, a job whose worker is dead dispatches nothing, and
  * the crew works while somebody awaits a result.
  */
 import { KnownJobs, refuseReserved, saysOf } from '../api/dispatch-by-key.ts'
@@ -37,7 +37,10 @@ export interface FakeJobsOptions {
   clock: FakeClock
   outage: Outage
   classes: MetClasses
-  /** The classes that somebody has named; undefined: they are in the folders of the application. */
+  /**
+   * The classes that the test or the configuration has named. Undefined if the classes are those in the
+   * folders of the application.
+   */
   named: () => readonly JobConstructor[] | undefined
   /** The classes of the application. */
   all: () => Promise<readonly JobConstructor[]>
@@ -47,7 +50,7 @@ export interface FakeJobsOptions {
    * Makes the crew work until a promise has settled.
    *
    * @param isMet whether what the promise waits for has happened
-   * @param what the words for it
+   * @param what the awaited job or flow, for a message
    */
   until: <T>(promise: Promise<T>, isMet: () => Promise<boolean>, what: string) => Promise<T>
 }
@@ -97,7 +100,7 @@ class FakeInside extends Inside {
     )
   }
 
-  /** The database of the test has no relay: what is dispatched in a transaction is queued at once. */
+  /** The database of a test has no relay, so a job that is dispatched in a transaction is queued at once. */
   protected override txOf(options: unknown): undefined {
     super.txOf(options)
   }
@@ -117,22 +120,23 @@ class FakeInside extends Inside {
   }
 
   /**
-   * A sleep of a job that `dispatchNow` runs moves the clock; a wait for a signal waits until the test does.
+   * The waits of a job that `dispatchNow` runs: a sleep moves the clock, and a wait for a signal ends when
+   * the test sends the signal.
    */
   protected override get stepTimes(): WaitTimes {
     const { clock, pass } = this.#options
     return new Sleepers(clock, pass)
   }
 
-  /** By the clock of the fake. */
+  /** Calls a function after some milliseconds by the clock of the fake. */
   after(ms: number, act: () => void): () => void {
     const { clock } = this.#options
     return clock.alarm(clock.now + ms, act)
   }
 
   /**
-   * @param meet makes the classes known
-   * @param ids of the jobs, for an error
+   * @param meet makes the classes of the jobs known to the fake
+   * @param ids returns the ids of the jobs, for an error
    */
   #dispatch<T>(
     meet: () => void,
@@ -143,7 +147,7 @@ class FakeInside extends Inside {
     try {
       meet()
     } catch {
-      // The dispatch says what is wrong.
+      // The dispatch below throws the same error.
     }
     const { outage, pass } = this.#options
     return outage.until === undefined ? act() : outage.dispatch(act, pass, ids)
@@ -170,9 +174,9 @@ export class FakeJobs extends Jobs {
   }
 
   /**
-   * Finds the classes of this test as well. Not those in the folders of the application under a runner that
-   * keeps modules of its own: they would be loaded a second time, and the test would not see what these
-   * copies do.
+   * Also finds the classes of this test. If the test runner keeps modules of its own, the folders of the
+   * application are not searched: their classes would be loaded a second time, and the test would not see
+   * what these copies do.
    */
   override async dispatchByKey(
     key: string,
@@ -231,7 +235,7 @@ class FakeWatcher extends Watcher {
     const [partition, id] = args
     const isMet = async () => {
       const hasEnded = (await this.#opened.get(partition, id, true))?.finishedAt !== undefined
-      // The timer of the next check may be one that the test has stopped.
+      // The test may have replaced the timer of the next check, so the check is started here.
       if (hasEnded) this.lookAgain()
       return hasEnded
     }

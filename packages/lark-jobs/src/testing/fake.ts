@@ -1,6 +1,6 @@
 /**
- * A fake: what a test holds. While it lives, all that the test does with `Jobs` goes to a store of its own,
- * in memory; and the test decides when jobs run, and what time it is.
+ * A fake replaces `Jobs` in a test. While the fake lives, each call of the test to `Jobs` goes to the fake's
+ * own store in memory, and the test decides when jobs run and what time it is.
  *
  *   alive → over (`end`, or the end of the block with `using`)
  */
@@ -43,52 +43,55 @@ import { sleep, withRealTime } from './real-time.ts'
 import { Happenings, Spy } from './spy.ts'
 
 const MEMORY = 'sqlite::memory:'
-/** How many runs may end in one drain. */
+/** How many runs may end in one drain, by default. */
 const MOST = 10_000
 /**
- * Calls that the application makes for several callers together. They run in the context of the first caller,
- * which may be a job or the test.
+ * Calls to the store that the application makes for several callers together. Such a call runs in the context
+ * of the first caller, which may be a job or the test.
  */
 const shared = ['open', 'close', 'enqueue', 'watch', 'wait']
 
-/** How `Jobs.fake()` makes a fake. */
+/** The options of `Jobs.fake()`. */
 export interface FakeOptions {
-  /** A configuration instead of that of the application. Its `connection` is not used. */
+  /** A configuration that replaces the configuration of the application. Its `connection` is not used. */
   config?: CodeConfig | undefined
   /**
-   * Classes of jobs that are dispatched by key, or declare schedules. Default: those of the configuration, or
-   * of its folders.
+   * The classes of jobs that are dispatched by key, and the classes that declare schedules. Default: the
+   * classes that the configuration names, or else the classes in its folders.
    */
   jobs?: readonly JobConstructor[] | undefined
-  /** The time at which its clock begins. Default: now. */
+  /** The time at which the clock of the fake begins. Default: now. */
   now?: Date | number | undefined
-  /** Other instances that the application has made by `createJobs()`: their calls go to the fake, too. */
+  /**
+   * Other instances of `Jobs` that the application has made with `createJobs()`. Their calls go to the fake,
+   * too.
+   */
   instances?: readonly Jobs[] | undefined
 }
 
-/** What `drain()` runs. */
+/** The options of `drain()`. */
 export interface DrainOptions {
   /**
-   * Also runs what is due later: the clock skips to each job in turn, retries included. With a duration, it
-   * skips no further than that.
+   * Whether jobs that are due later run, too. The clock skips to the due time of each job in turn, including
+   * retries. With a duration, the clock skips no further than that.
    */
   withDelayed?: boolean | Duration | undefined
   /**
-   * Also runs what schedules queue until then. With `withDelayed: true` their next ticks do not count, since
-   * there are always more.
+   * Whether the jobs of schedules run, too, up to the instant that `withDelayed` allows. With `withDelayed:
+   * true`, future ticks do not count, because there are always more.
    */
   withSchedules?: boolean | undefined
-  /** Jobs at a time. Default 1: so jobs run in their order. */
+  /** How many jobs run at a time. Default 1, so that jobs run in their order. */
   concurrency?: number | undefined
-  /** How many runs may end. Default 10,000. */
+  /** How many runs may end before `drain()` throws FAKE_ENDLESS. Default 10,000. */
   most?: number | undefined
 }
 
-/** What happens in an outage. */
+/** The options of `outage()`. */
 export interface OutageOptions {
   /**
-   * `calls` (default): nothing reaches the store. `answers`: dispatches are carried out, and their answers
-   * are lost, so that the application does not know whether the job is queued.
+   * What the outage loses. `calls` (default): no call reaches the store. `answers`: dispatches are carried
+   * out, but their answers are lost, so that the application does not know whether the job is queued.
    */
   loses?: 'calls' | 'answers' | undefined
 }
@@ -145,8 +148,8 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
   }
 
   /**
-   * The time of the fake: milliseconds since 1970. It passes only by `advance()`, and while something is
-   * awaited.
+   * The time of the fake: milliseconds since 1970. The time only passes in `advance()`, in `drain()`, and
+   * while the test awaits a result or an event.
    */
   get now(): number {
     return this.#clock.now
@@ -163,11 +166,11 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Runs what is due, in this process, and all that this leads to. Jobs that are delayed, and retries that
-   * wait, stay unless `withDelayed` says otherwise.
+   * Runs all due jobs in this process, and the jobs that these jobs dispatch. Delayed jobs, and jobs that
+   * wait for a retry, run only if `withDelayed` allows it.
    *
    * @returns how many runs ended in which way
-   * @throws FAKE_ENDLESS if jobs dispatch jobs for ever; FAKE_INVALID; UNKNOWN_JOB; what a worker throws at
+   * @throws FAKE_ENDLESS if jobs dispatch jobs for ever; FAKE_INVALID; UNKNOWN_JOB; the errors of a worker at
    *   its start
    * @example
    * const { completed, failed } = await fake.drain({ withDelayed: true })
@@ -191,7 +194,7 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
 
   /**
    * Moves the clock of the fake: delays, retries, leases, limits, unique jobs, schedules, timeouts and the
-   * deadlines of flows follow it. It runs no jobs: `drain()` runs what is due then.
+   * deadlines of flows follow it. It runs no jobs. `drain()` then runs the jobs that are due.
    *
    * @param time milliseconds, or `'30s'`, `'3d'`
    * @throws FAKE_INVALID
@@ -202,8 +205,9 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Waits for an event of the jobs of a class. It runs jobs and moves the clock until the event happens,
-   * resolves at once if it has happened already, and fails if nothing is left that could lead to it.
+   * Waits for an event of the jobs of a class. The crew runs jobs and moves the clock until the event
+   * happens. The promise resolves at once if the event has already happened, and rejects if no job is left
+   * that could lead to it.
    *
    * @example const { result } = await fake.spy(ImportJob).completed({ file: 'a.csv' })
    */
@@ -220,9 +224,9 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
   }
 
   /**
-   * The workers die in the middle of the jobs that they run, as if their process had been killed: what these
-   * jobs do after that with `Jobs` has no effect, and how they end is not reported. Their leases end 15
-   * seconds later, and other workers run them again. A handler that awaits this call does not go on.
+   * Makes the workers die in the middle of the jobs that they run, as if their process had been killed. After
+   * that, the calls of these jobs to `Jobs` have no effect, and their ends are not reported. Their leases end
+   * 15 seconds later, and other workers run the jobs again. A handler that awaits this call does not go on.
    *
    * @throws FAKE_INVALID if no job runs
    * @example
@@ -242,9 +246,9 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
   }
 
   /**
-   * The store is away for a time of the fake's clock. A dispatch waits for it for 5 seconds at most, which
-   * pass at once, and then fails with STORE_UNREACHABLE; other calls fail at once. Workers wait until it is
-   * back.
+   * Makes the store unreachable for some time, by the clock of the fake. A dispatch waits for the store for
+   * at most 5 seconds, which pass at once, and then fails with STORE_UNREACHABLE. Other calls fail at once.
+   * Workers wait until the store is back.
    *
    * @throws FAKE_INVALID
    * @example fake.outage('10s')
@@ -256,16 +260,16 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Calls a function to which this fake applies: for code that the test has not started itself, such as a
-   * callback of a server that was started before.
+   * Calls a function and makes this fake apply to it. This is for code that the test has not started itself,
+   * such as a callback of a server that was started before.
    */
   run<T>(act: () => T): T {
     return within(this, act)
   }
 
   /**
-   * Ends the fake: `Jobs` is what it was before, and the store is gone. `using fake = Jobs.fake()` does it at
-   * the end of the block. Idempotent.
+   * Ends the fake: its store is removed, and `Jobs` works as before the fake. `using fake = Jobs.fake()` ends
+   * the fake at the end of the block. Idempotent.
    */
   async end(): Promise<void> {
     if (this.#isOver) return
@@ -286,8 +290,8 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
   }
 
   /**
-   * The configuration of the application, or the one that was given, with a store in memory that has the
-   * clock of the fake.
+   * The configuration of the application, or the one that `Jobs.fake()` was given. Its store is in memory and
+   * uses the clock of the fake.
    */
   async #load(): Promise<Settings> {
     this.#check()
@@ -316,7 +320,7 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
     return jobs ?? config?.jobs ?? ordinary(() => jobsInside.byHand.named)
   }
 
-  /** The classes of the application: those that were named, or else those in its folders. */
+  /** The classes of the application: the named classes, or else the classes in its folders. */
   async #all(): Promise<readonly JobConstructor[]> {
     return this.#named() ?? (await ordinary(() => jobsInside.byHand.classes()))
   }
@@ -324,8 +328,8 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
   /** A call of the application to the store. */
   async #call(verb: string, args: readonly unknown[], go: () => Promise<unknown>): Promise<unknown> {
     if (currentLink()?.isCut && !shared.includes(verb)) return nothing()
-    // There is no warning about keys that no worker knows: the workers of a fake learn each key when its job
-    // is dispatched.
+    // The answer is empty, so that there is no warning about keys that no worker knows. The workers of a fake
+    // learn each key when its job is dispatched.
     if (verb === 'keys') return []
     if (verb !== 'open' && verb !== 'close') this.#outage.check()
     const answer = await go()
@@ -375,10 +379,14 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
     })
   }
 
-  /** If a job waits for the crew, the crew does not wait for this job. */
+  /**
+   * Marks the calling run as waiting while it waits for the crew, so that the crew does not wait for this
+   * run.
+   */
   async #waiting<T>(act: () => Promise<T>): Promise<T> {
     const own = callingRun()
-    // `failed()` and `cancelled()` of a class are called after its run.
+    // `failed()` and `cancelled()` of a class are called after the run, so no run is the caller. They count
+    // as a run of their own.
     const run = own ?? { waits: 0 }
     const runs = own === undefined ? currentLink()?.runs : undefined
     runs?.add(run)

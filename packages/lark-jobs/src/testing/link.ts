@@ -1,16 +1,19 @@
 /**
- * The way of one worker, or of the application, to the store of a fake: it can be cut, as when a process
- * dies, and the store can be away for a while (`outage.ts`).
+ * The connection of one worker, or of the application, to the store of a fake. The connection can be cut, as
+ * when a process dies. (`outage.ts` makes the store itself unreachable for some time.)
  */
 import { JobsError } from '../model/errors.ts'
 import type { Store } from '../store/contract/store.ts'
 
-/** Makes a call, or leaves it out. @param verb such as `exchange` or `flows.write` */
+/**
+ * A function through which each call goes. It may leave the call out. @param verb the name of the call, such
+ * as `exchange` or `flows.write`
+ */
 type Through = (verb: string, args: readonly unknown[], go: () => Promise<unknown>) => Promise<unknown>
 
 const parts = ['limiters', 'flows', 'schedules', 'audit', 'journals']
 
-/** A store of which each call goes through a function. Its name and its kind are those of the store. */
+/** A copy of a store whose calls go through a function. Its other properties are those of the store. */
 export function through(store: Store, call: Through): Store {
   return intercepted(store, call, '') as Store
 }
@@ -40,7 +43,7 @@ function intercepted(target: object, call: Through, prefix: string): object {
 
 /** A run of a job behind a link. */
 export interface LinkedRun {
-  /** How many things it waits for that depend on other jobs of the fake. */
+  /** How many waits of this run depend on other jobs of the fake. */
   waits: number
 }
 
@@ -62,25 +65,28 @@ export class StoreLink {
     return [...this.runs].filter(({ waits }) => waits > 0).length
   }
 
-  /** The process at this end is dead: its calls no longer reach the store, and no answer reaches it. */
+  /**
+   * Makes the process at this end of the link dead: its calls no longer reach the store, and no answer
+   * reaches the process.
+   */
   cut(): void {
     this.#isCut = true
   }
 
-  /** The fake has ended: what still waits for an answer fails. */
+  /** Called when the fake has ended: calls that still wait for an answer fail. */
   end(): void {
     this.cut()
     this.#end?.()
   }
 
-  /** The store no longer answers a dead process. @throws STORE_UNREACHABLE when the fake has ended */
+  /** Makes a call of a dead process wait for ever. @throws STORE_UNREACHABLE when the fake has ended */
   async silence(): Promise<never> {
     await this.#ended
     throw new JobsError('STORE_UNREACHABLE', 'The fake has ended, and its store with it')
   }
 }
 
-/** For code of a dead process: this promise never settles, so the code does not go on. */
+/** A promise that never settles, so that code of a dead process does not go on. */
 export function nothing(): Promise<never> {
   return new Promise(() => {})
 }

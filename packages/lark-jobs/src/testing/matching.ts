@@ -1,6 +1,6 @@
 /**
- * How a test says which payload it expects: by a part of it, or by a function. The parts that differ are
- * found with their paths, for the message of an assertion.
+ * Compares a payload with the part of it that a test expects, or calls a function of the test. The
+ * differences have paths, for the message of an assertion.
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Path } from '../model/flow.ts'
@@ -23,15 +23,15 @@ export type PartOf<T> =
 /** A matcher of vitest or Jest. */
 export interface Matcher {
   asymmetricMatch(other: unknown): boolean
-  /** What it accepts, in words. */
+  /** The accepted values, in words. */
   toAsymmetricMatcher?(): string
 }
 
 /** A place at which a value differs from what is expected. */
 export interface Difference {
-  /** Empty: the whole value. */
+  /** The path of the place. Empty for the whole value. */
   path: Path
-  /** What is expected there, for people. */
+  /** The expected value, in words. */
   expected: string
   actual: unknown
 }
@@ -56,7 +56,7 @@ export function differences(expected: unknown, actual: unknown, path: Path = [])
   )
 }
 
-/** What a value has at a path; undefined if there is nothing. */
+/** The part of a value at a path; undefined if there is none. */
 export function valueAt(value: unknown, path: Path): unknown {
   return path.reduce((part, name) => (Object(part) as Record<string | number, unknown>)[name], value)
 }

@@ -1,7 +1,7 @@
 /**
- * The classes that the workers of a fake know: those whose jobs were dispatched into it, and those that this
- * process knows otherwise. Tests often define several classes with the same name, so those of the fake itself
- * come first.
+ * The classes that the workers of a fake know: the classes whose jobs were dispatched into the fake, and all
+ * other job classes of this process. Tests often define several classes with the same name, so the classes
+ * that were dispatched come first.
  */
 import { classOf, classWith, type JobClass, type JobConstructor } from '../options/job-class.ts'
 import { Registry } from '../options/registry.ts'
@@ -10,8 +10,8 @@ export class MetClasses extends Registry {
   readonly #met = new Map<string, JobClass>()
 
   /**
-   * A job of the class is dispatched. Of two classes with one key, the later counts: modules may be loaded
-   * again.
+   * Notes that a job of the class is dispatched. If two classes have the same key, the later one counts,
+   * because modules may be loaded again.
    */
   meet(Class: JobConstructor): void {
     const jobClass = classOf(Class)
@@ -20,7 +20,8 @@ export class MetClasses extends Registry {
 
   override find(key: string): JobClass | undefined {
     const found = this.#met.get(key) ?? classWith(key)
-    // From now on, the workers announce that they know the class: flows and schedules wait for that.
+    // From now on, the workers announce that they know the class. Flows and schedules wait for this
+    // announcement.
     if (found !== undefined) this.#met.set(key, found)
     return found ?? super.find(key)
   }

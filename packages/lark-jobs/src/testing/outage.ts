@@ -4,7 +4,7 @@
 import { JobsError } from '../model/errors.ts'
 import type { FakeClock } from './fake-clock.ts'
 
-/** Milliseconds that a dispatch waits for the store, as `dispatch/send-buffer.ts` does. */
+/** How long a dispatch waits for the store, in milliseconds: as long as in `dispatch/send-buffer.ts`. */
 const PATIENCE = 5_000
 
 export class Outage {
@@ -12,7 +12,7 @@ export class Outage {
   readonly #name: string
   #until = Number.NEGATIVE_INFINITY
   #loses: 'calls' | 'answers' = 'calls'
-  /** How many calls of workers wait for its end. */
+  /** How many calls of workers wait for the end of the outage. */
   waiting = 0
 
   constructor(clock: FakeClock, name: string) {
@@ -23,8 +23,9 @@ export class Outage {
   /**
    * If two outages overlap, the later end counts.
    *
-   * @param ms how long
-   * @param loses whether calls do not arrive, or are carried out and their answers do not arrive
+   * @param ms how long the outage lasts
+   * @param loses `calls`: calls do not arrive; `answers`: calls are carried out, but their answers do not
+   *   arrive
    */
   begin(ms: number, loses: 'calls' | 'answers'): void {
     this.#until = Math.max(this.#until, this.#clock.now + ms)
@@ -36,7 +37,7 @@ export class Outage {
     return this.#until > this.#clock.now ? this.#until : undefined
   }
 
-  /** Waits until the store answers. The clock must be moved by somebody else. */
+  /** Waits until the store answers again. This does not move the clock. */
   async over(): Promise<void> {
     while (this.until !== undefined) {
       const until = this.until
@@ -46,17 +47,17 @@ export class Outage {
     }
   }
 
-  /** For a call that does not wait. @throws STORE_UNREACHABLE */
+  /** Called before a call that does not wait for the store. @throws STORE_UNREACHABLE */
   check(): void {
     if (this.until === undefined || this.#loses === 'answers') return
     throw new JobsError('STORE_UNREACHABLE', `${this.#name} does not answer`)
   }
 
   /**
-   * A dispatch waits for the store for some seconds, which pass by the clock of the fake.
+   * Makes a dispatch. It waits for the store for up to `PATIENCE`, by the clock of the fake.
    *
    * @param pass moves the clock
-   * @param ids of the jobs, for the error
+   * @param ids returns the ids of the jobs, for the error
    * @throws STORE_UNREACHABLE; DISPATCH_UNCERTAIN if the answer is lost
    */
   async dispatch<T>(

@@ -1,15 +1,15 @@
 /**
- * Waits by the clock of the process, whatever a test has done to the timers: this uses the timers that
- * existed when this file was loaded.
+ * Waits by the clock of the process, even if a test has replaced the timers: these functions use the timers
+ * that existed when this file was loaded.
  */
 import { LONGEST_TIMER } from '../model/run/run.ts'
 
 const { setImmediate: immediate, setTimeout: timeout, clearTimeout: clear } = globalThis
 
-/** How many waits only last one turn of the event loop. */
+/** The first this many waits last only one turn of the event loop. */
 const TURNS = 50
 
-/** Waits a little, and longer after many waits. @param turn how many waits there were */
+/** Waits a little, and longer after many waits. @param turn how many waits there were before */
 export function sleep(turn: number): Promise<void> {
   return new Promise((resolve) => {
     if (turn < TURNS) immediate(resolve)
@@ -27,14 +27,18 @@ export function soon(act: () => void): void {
   immediate(act)
 }
 
-/** Calls a function some milliseconds later, in 24.8 days at most. @returns a function that ends this */
+/**
+ * Calls a function after some milliseconds, and at the latest after 24.8 days. @returns a function that
+ * cancels this call
+ */
 export function after(ms: number, act: () => void): () => void {
   const timer = timeout(act, Math.min(ms, LONGEST_TIMER))
   return () => clear(timer)
 }
 
 /**
- * Makes something with the real `setImmediate`, which it keeps: a worker uses it after every few dozen jobs.
+ * Makes an object while the global `setImmediate` is the real one. A worker keeps this function, and uses it
+ * after every few dozen jobs.
  */
 export function withRealTime<T>(make: () => T): T {
   const before = globalThis.setImmediate

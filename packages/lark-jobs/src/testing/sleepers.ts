@@ -1,12 +1,16 @@
 /**
- * The time of a job that `dispatchNow` runs in a fake, and of the children that it has begun. They sleep at
- * the same time: the clock moves when all of them only wait, and then to the end of the first sleep.
+ * Moves the clock for a job that `dispatchNow` runs in a fake, and for the children of this job. They may
+ * sleep at the same time. The clock moves only when all of them are waiting, and it moves to the end of the
+ * sleep that ends first.
  */
 import type { WaitTimes } from '../step/wait-clock.ts'
 import type { FakeClock } from './fake-clock.ts'
 import { sleep, soon } from './real-time.ts'
 
-/** How many turns the event loop gets before the clock moves, so that code which awaits an end can go on. */
+/**
+ * How many turns the event loop gets before the clock moves, so that code that awaits the end of a sleep can
+ * go on first.
+ */
 const CALM = 10
 
 export class Sleepers implements WaitTimes {
@@ -14,9 +18,9 @@ export class Sleepers implements WaitTimes {
   readonly soon = soon
   readonly #clock: FakeClock
   readonly #pass: (at: number) => Promise<void>
-  /** How many of the jobs do more than wait. */
+  /** How many of these jobs are not waiting. */
   #busy = 0
-  /** The ends of the sleeps: milliseconds since 1970. */
+  /** When the sleeps end: milliseconds since 1970. */
   readonly #ends = new Set<{ at: number }>()
   #isPassing = false
 

@@ -1,6 +1,6 @@
 /**
- * What happened to the runs of a fake: a list of events, and promises of events that have happened or will
- * happen.
+ * Records what happens to the runs of a fake: a list of events, and promises for events that have happened or
+ * will happen.
  */
 
 import type { JobLike, PayloadOf, ResultOf } from '../options/job-class.ts'
@@ -31,7 +31,7 @@ export type SpiedEvent<J extends JobLike, E> = Omit<E, 'payload' | 'result'> & {
   readonly payload: PayloadOf<J>[0]
 } & (E extends CompletedEvent ? { readonly result: ResultOf<J> } : unknown)
 
-/** What happened to a run. */
+/** An event of a run. */
 interface Happening {
   kind: keyof EventOf
   event: EventOf[keyof EventOf]
@@ -40,7 +40,7 @@ interface Happening {
 export class Happenings {
   readonly all: Happening[] = []
 
-  /** Hooks that note what happens, and call those of the application. */
+  /** Hooks that record the events, and call the hooks of the application. */
   hooks(own: Hooks | undefined): Hooks {
     const noting =
       <K extends keyof EventOf>(kind: K) =>
@@ -60,7 +60,7 @@ export class Happenings {
   }
 }
 
-/** Waits for what becomes of the runs of a class. Each promise resolves even if it has happened already. */
+/** Waits for events of the jobs of a class. Each promise also resolves if its event has already happened. */
 export class Spy<J extends JobLike = JobLike> {
   readonly #of: ClassOrKey<J>
   readonly #happenings: Happenings
@@ -77,42 +77,47 @@ export class Spy<J extends JobLike = JobLike> {
     this.#until = until
   }
 
-  /** A run has begun. The job may go on when this resolves. @throws FAKE_IDLE if nothing is left to run */
+  /**
+   * Resolves when a run has begun. The job may already be further when this resolves. @throws FAKE_IDLE if
+   * nothing is left to run
+   */
   started(match?: PayloadMatch<J>): Promise<SpiedEvent<J, JobEvent>> {
     return this.#event('started', match)
   }
 
-  /** A job has completed. @throws FAKE_IDLE */
+  /** Resolves when a job has completed. @throws FAKE_IDLE */
   completed(match?: PayloadMatch<J>): Promise<SpiedEvent<J, CompletedEvent>> {
     return this.#event('completed', match)
   }
 
-  /** A job has failed for good. @throws FAKE_IDLE */
+  /** Resolves when a job has failed for good. @throws FAKE_IDLE */
   failed(match?: PayloadMatch<J>): Promise<SpiedEvent<J, FailedEvent>> {
     return this.#event('failed', match, ({ last }) => last)
   }
 
-  /** An attempt has failed, and another one will follow. @throws FAKE_IDLE */
+  /** Resolves when an attempt has failed and another attempt will follow. @throws FAKE_IDLE */
   retried(match?: PayloadMatch<J>): Promise<SpiedEvent<J, FailedEvent>> {
     return this.#event('failed', match, ({ last }) => !last)
   }
 
-  /** A job was put back without having failed. @throws FAKE_IDLE */
+  /** Resolves when a job was put back without a failure. @throws FAKE_IDLE */
   released(match?: PayloadMatch<J>): Promise<SpiedEvent<J, ReleasedEvent>> {
     return this.#event('released', match)
   }
 
-  /** A job sleeps, or waits for `signals`. @throws FAKE_IDLE */
+  /** Resolves when a job begins to sleep, or to wait for `signals`. @throws FAKE_IDLE */
   suspended(match?: PayloadMatch<J>): Promise<SpiedEvent<J, SuspendedEvent>> {
     return this.#event('suspended', match)
   }
 
-  /** A job was cancelled while it ran, or was too late to begin. @throws FAKE_IDLE */
+  /**
+   * Resolves when a job was cancelled while it ran, or because it was too late to begin. @throws FAKE_IDLE
+   */
   cancelled(match?: PayloadMatch<J>): Promise<SpiedEvent<J, CancelledEvent>> {
     return this.#event('cancelled', match)
   }
 
-  /** A job was taken back from a dead worker. @throws FAKE_IDLE */
+  /** Resolves when a job was taken back from a dead worker. @throws FAKE_IDLE */
   crashed(match?: PayloadMatch<J>): Promise<SpiedEvent<J, CrashedEvent>> {
     return this.#event('crashed', match)
   }

@@ -5,8 +5,8 @@
  *             sent nothing to the store, claimed nothing, or renewed nothing for 20 s (or `/live?within=30s`)
  *   /ready    whether the worker takes jobs: the store has answered, and the worker is not quiet
  *   /slo      whether the oldest job of each queue has waited for no longer than its target, jobs of a queue
- *             without one can run, less than half of the jobs fail, the store has no error, and schedules
- *             tick when they are due
+ *             without a target can run, less than half of the jobs fail, the store has no error, and
+ *             schedules tick when they are due
  *   /metrics  for Prometheus
  */
 
@@ -101,8 +101,8 @@ function verdict(wrong: readonly string[]): HttpAnswer {
 
 function ailment({ name, vitals, age }: Patient, within: number): string | undefined {
   const said = vitals ?? { state: 'starting', starting: 0, slots: 0, running: 0, leaseMs: 0, ...nothing }
-  // While a process loads files, it reports nothing, and that may take longer than the limit. So its age
-  // counts as the time of starting.
+  // While a process loads files, it reports nothing, and loading may take longer than the limit. So a worker
+  // without a report counts as starting.
   const found = vitals === undefined ? ailmentOf({ ...said, starting: age }, 0) : ailmentOf(said, age, within)
   return found && `${name} ${found}`
 }

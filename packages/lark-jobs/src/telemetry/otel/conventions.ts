@@ -1,7 +1,7 @@
 /**
  * The names of the semantic conventions for messaging 1.44, and Lark's own names, which begin with `lark.`.
- * They are written here because the API does not contain them, and the package that does has nothing but
- * constants.
+ * They are written here because the API does not contain them, and the package that contains them has nothing
+ * but constants.
  */
 
 /** The instrumentation scope. */
@@ -32,7 +32,7 @@ export const attribute = {
   /** The code of a finding of the doctor. */
   finding: 'lark.finding.code',
   severity: 'lark.finding.severity',
-  /** The share of values that a quantile is not exceeded by: `0.5`, `0.95` or `0.99`. */
+  /** The share of values that are not greater than the quantile: `0.5`, `0.95` or `0.99`. */
   quantile: 'lark.quantile',
 } as const
 

@@ -199,7 +199,7 @@ function startRun(tracer: Tracer, { job, queue, partition, key }: StartedRun, st
   attributes[attribute.key] = key
   attributes[attribute.attempt] = job.failures + 1
   if (partition !== queue) attributes[attribute.partition] = partition
-  // Most ids have no colon, so they cannot be those of members of flows.
+  // The id of a member of a flow has a colon. Most other ids have none, so they need no further check.
   if (job.id.includes(':')) {
     const flow = memberOf(job.id)?.flow
     const schedule = tickOf(job.id)?.schedule

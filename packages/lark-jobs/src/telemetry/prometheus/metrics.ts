@@ -12,7 +12,7 @@ import type { Standing } from '../../store/contract/store.ts'
 import { counted, type FindingCount, type Look } from '../look.ts'
 import { Family } from './exposition.ts'
 
-/** The counts of one queue and key, at least since this process first read them. */
+/** The counts of the runs of one queue and key. */
 export interface KeyCounts {
   queue: string
   key: string

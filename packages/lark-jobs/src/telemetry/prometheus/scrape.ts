@@ -19,12 +19,12 @@ export async function scrape(jobs: Operated): Promise<string> {
   return metricsOf(look, known.heard(look), findings)
 }
 
-/** Counters that never fall. */
+/** The counts of runs by queue and key, as counters that never fall. */
 export class RisingCounts {
   readonly #last = new Map<string, RunCounts>()
   readonly #totals = new Map<string, KeyCounts>()
 
-  /** @returns the totals by queue and key */
+  /** @returns the totals, which include this reading */
   heard({ runs }: Pick<Look, 'runs'>): KeyCounts[] {
     for (const { queue, key, counts } of countsByKey(runs)) {
       const pair = `${queue} ${key}`
