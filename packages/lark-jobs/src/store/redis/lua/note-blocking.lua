@@ -9,7 +9,7 @@
 -- Cost     O(1)
 -- needs: start
 
--- This is first because a full server allows this write. After a write, the server allows the rest of a
+-- This write comes first because a full server allows it. After a write, the server allows the rest of a
 -- script.
 redis.call('ZREM', key('worker-ends'), '')
 local record = redis.call('HGET', key('workers'), ARGV[2])

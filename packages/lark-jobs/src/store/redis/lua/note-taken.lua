@@ -9,7 +9,7 @@
 -- Cost     O(n) for n notes
 -- needs: start
 
--- This is first because a full server allows this write. After a write, the server allows the rest of a
+-- This write comes first because a full server allows it. After a write, the server allows the rest of a
 -- script.
 redis.call('ZREM', key('worker-ends'), '')
 for i = 4, #ARGV, 2 do

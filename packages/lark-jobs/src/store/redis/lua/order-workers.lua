@@ -9,8 +9,8 @@
 -- Cost     O(n log w) for n of w workers
 -- needs: start
 
--- A full server refuses the writes of a script that take memory, unless the script has written before. It
--- allows this one, so it comes first.
+-- This write comes first because a full server allows it. After a write, the server allows the rest of a
+-- script.
 redis.call('ZREM', key('worker-ends'), '')
 local living = {}
 for i = 4, #ARGV do

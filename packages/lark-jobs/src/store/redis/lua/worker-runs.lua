@@ -3,8 +3,8 @@
 --
 -- KEYS[1]  workers     HASH worker -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
--- Returns  { the time; the sum, or ''; three values for each worker, those that are alive for longest first:
---          its name, until when it counts as alive, and its record }
+-- Returns  { the time; the sum, or ''; three values for each worker, the worker that counts as alive for
+--          longest first: its name, until when it counts as alive, and its record }
 -- Cost     O(w) for w workers, at most 1,000
 -- needs: start
 

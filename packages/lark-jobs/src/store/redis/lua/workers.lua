@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  workers     HASH worker -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
--- Returns  the records of these workers, JSON
+-- Returns  the records of the live workers, JSON
 -- Cost     O(w log w) for w workers
 -- needs: start, ended-workers
 

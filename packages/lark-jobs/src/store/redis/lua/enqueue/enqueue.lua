@@ -14,9 +14,9 @@
 --          the delay ('' for none), the number of jobs, and for each job its id and the record without its
 --          first field
 -- Returns  '' if all jobs are queued, otherwise one letter for each job: q(ueued), e(xists), f(ull),
---          p(riorities), u, t, r (lock.lua), x (exists, and the application chose the id). After that, there
---          is a line with the id of the other job for each u, t and r, and a line with the state of the other
---          job for each x
+--          p(riorities), u, t, r (lock.lua), x (exists, and the application chose the id). For each u, t and
+--          r, a line with the id of the other job follows, and for each x a line with the state of the other
+--          job
 -- Cost     O(n) for n jobs, and O(log m) for each delayed job among m delayed jobs
 -- needs: calls, queue, intake, ring, rouse
 

@@ -5,8 +5,8 @@
 --          the call (numbered.lua) come next, and are not counted below
 -- ARGV[2]  how many failed jobs are kept (failed-jobs.lua)
 -- ARGV[3…] four values for each job: its id; its record with the payload; its state; and, separated by RS:
---          when it ended, its counters, errors, result, progress and reason. Each of these but the first is
---          '' if there is none
+--          when it ended, its counters, errors, result, progress and reason. All of these except the time may
+--          be ''
 -- Returns  a letter for each job: d(one), e(xists)
 -- Cost     O(n log m) for n jobs and m ended jobs
 -- needs: start, numbered, calls, payloads, retain, failed_jobs

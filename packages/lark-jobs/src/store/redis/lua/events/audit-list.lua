@@ -21,7 +21,7 @@ local function add(found)
     end
   end
 end
--- Few entries have the same millisecond, because they are changes by hand.
+-- Entries are changes by hand, so only few of them have the same millisecond.
 if ARGV[3] ~= '' then
   local same = redis.call('ZRANGE', times, ARGV[3], ARGV[3], 'BYSCORE', 'REV', 'WITHSCORES')
   local rest = {}

@@ -15,8 +15,8 @@ local function leave()
   return redis.call('EXISTS', key('leases')) == 1
 end
 
--- A replica refuses a write that is outside of pcall. So the call goes to the new primary, and no partition
--- looks damaged.
+-- This write is outside of `pcall`, so a replica refuses the whole call, and the call is sent to the new
+-- primary. Inside `pcall`, the refusal would make each partition look damaged.
 redis.call('SREM', key('partitions'), '')
 
 local holding, damaged = {}, {}

@@ -11,6 +11,7 @@
 -- Cost     O(n) for n entries
 -- needs: start, listening
 
--- A write, so that a server which accepts no writes refuses the call: a replica may lack the latest changes.
+-- This write makes a server that accepts no writes refuse the call, because a replica may lack the latest
+-- changes.
 redis.call('SADD', key('listeners'), ARGV[2])
 return listening().listen(tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]))

@@ -2,12 +2,13 @@
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock, or '' for the server's
--- ARGV[2]  its text, in one line
+-- ARGV[2]  the text of the event, in one line
 -- Returns  1 if somebody listens, or 0
 -- Cost     O(1)
 -- needs: start, event
 
--- A write, so that a server which accepts no writes refuses the call: a replica may not know the listeners.
+-- This write makes a server that accepts no writes refuse the call, because a replica may not know the
+-- listeners.
 redis.call('HDEL', key('watches'), '')
 
 tell('published', { ARGV[2] })

@@ -6,12 +6,13 @@
 -- ARGV[3]  for how many milliseconds the jobs are watched
 -- ARGV[4]  1 if the watcher wants news of the jobs, or ''
 -- ARGV[5…] the ids of the jobs
--- Returns  the answer of flow-fates.lua; for the jobs that have not ended, in their order, also their
---          progress, and what distinguishes them from other jobs with their ids
+-- Returns  the answer of flow-fates.lua. For each job that has not ended, in their order, the progress of the
+--          job and the text that distinguishes it from other jobs with its id follow
 -- Cost     O(n) for n ids
 -- needs: start, fate, watching
 
--- A write, so that a server which accepts no writes refuses the call: a replica may lack the latest ends.
+-- This write makes a server that accepts no writes refuse the call, because a replica may lack the latest
+-- ends.
 redis.call('HDEL', key('watches'), '')
 
 local ids, present, kept = { unpack(ARGV, 5) }, {}, {}

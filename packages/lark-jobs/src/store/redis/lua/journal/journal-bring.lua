@@ -25,7 +25,7 @@ local function argued(from, till)
   return found
 end
 
--- Puts the signals before those that came here earlier, unless they are there already.
+-- Puts the signals of the job before the signals that came here earlier, unless they were already put there.
 local function put_signals(own)
   local name = key('signals:' .. id)
   local here, behind = redis.call('LRANGE', key('signals:' .. id), 0, -1), 1

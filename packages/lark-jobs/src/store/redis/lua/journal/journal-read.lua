@@ -1,4 +1,4 @@
--- journal-read: the entries of a journal from a place on, and with the first the signals.
+-- journal-read: reads the entries of a journal from an index on, and the signals if the index is 0.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock

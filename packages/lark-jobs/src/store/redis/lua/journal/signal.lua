@@ -1,4 +1,4 @@
--- signal: keeps a signal for a job, and makes the job due if it waits for it.
+-- signal: keeps a signal for a job. If the job waits for this signal, the job becomes due.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. The three arguments of
@@ -25,8 +25,8 @@ local function is_end(signal)
   return string.sub(signal, 1, #CHILD_SIGNAL) == CHILD_SIGNAL
 end
 
--- How many signals of this kind there are, and the bytes of their texts; nothing if this signal is already
--- there.
+-- The number of kept signals of the same kind (ends of children, or others), and the bytes of their texts;
+-- nothing if this signal is already kept.
 local function kept()
   local count, bytes = 0, 0
   for _, known in ipairs(redis.call('LRANGE', signals, 0, -1)) do
@@ -39,7 +39,8 @@ local function kept()
   return count, bytes
 end
 
--- The text that is kept (`store/contract/rules/signal-room.ts`); nothing if there is no room.
+-- The text to keep for the signal (`store/contract/rules/signal-room.ts`); nothing if there is no room for
+-- it.
 local function text_to_keep(count, bytes)
   local text = ARGV[4]
   if is_end(name) then

@@ -8,7 +8,8 @@
 -- ARGV[5]  the event: begins, failed, passed or undecided
 -- ARGV[6]  if the run was a trial: the opening that it belongs to, or ''
 -- ARGV[7]  the id of the failure, or ''
--- Returns  { closed, trial or open; the number of the opening, or milliseconds until the next trial }
+-- Returns  { closed, trial or open; for a trial the number of the opening, for open the milliseconds until
+--          the next trial }
 -- Cost     O(log f) for f stored failures
 -- needs: start
 

@@ -1,10 +1,10 @@
--- look-at-limiter: who holds permits of a limiter, who waits for some, and whether a circuit with this name
--- is open.
+-- look-at-limiter: returns the holders of a limiter's permits, the lot sizes that holders wait for, and
+-- whether a circuit with this name is open.
 --
 -- KEYS[1]  holders     HASH holder -> its data, see permit.lua
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  the maximum number of holders and of lot sizes to return
--- ARGV[3]  the limits (rate.lua), to find out what is free for a lot; or ''
+-- ARGV[3]  the limits (rate.lua), to find out how many permits are free for a lot; or ''
 -- ARGV[4]  the number of permits in the lot
 -- Returns  { for each holder its name, its permits, and until when it holds them; for each lot size that is
 --          waited for, since when and until when; when the circuit opened and when its next trial is due, or

@@ -1,11 +1,11 @@
 -- permit: a holder reports how many permits of a limiter it uses, and asks for more.
 --
 -- KEYS[1]  holders     HASH holder -> number of its last call|held|granted|wait; '' -> permits held by all
---                      together;
---                      @ and a holder -> its mark|since: where the rate has counted what was granted to it
---                      last; the number of the first such call, from which on all of its calls are known
---          waiting, waits  ZSET, ZSET  size of a lot -> since when holders wait for one; until when this
---                                      counts
+--                      together; @ and a holder -> mark|since. mark: the mark of the permits that were
+--                      granted to the holder last (rate.lua). since: the number of the holder's first such
+--                      call; all of its calls since then are known
+--          waiting, waits  ZSET, ZSET  size of a lot -> since when holders wait for such a lot; until when
+--                                      this entry counts
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  holder
 -- ARGV[3]  the number of the call
@@ -44,8 +44,8 @@ end
 -- Usually no holder waits, and one command shows this.
 local is_awaited = false
 
--- The size that has waited longest goes first: one lot of it is reserved, so that requests of other sizes
--- cannot take it.
+-- How many permits are reserved for other lot sizes. The lot size that has waited longest goes first: one lot
+-- of this size is reserved, so that requests for lots of other sizes cannot take it.
 local function kept_from(each)
   is_awaited = redis.call('EXISTS', key('waiting')) == 1
   if not is_awaited then
@@ -66,7 +66,7 @@ local function stay(name, ms)
   end
 end
 
--- A size that got permits has had its turn. A size that got none waits from now on.
+-- A lot size that got permits no longer waits. A lot size that got none waits from now on.
 local function take_turn(each, has_some, patience)
   if has_some then
     if is_awaited then
@@ -129,7 +129,7 @@ if wanted > 0 then
   if note and granted > 0 then
     mark = note(granted)
   end
-  -- If the rate is the cause of the refusal, it says when there are more permits.
+  -- If the rate is the cause of the refusal, the rate says when there are more permits.
   wait = granted < wanted and granted == in_lots(free) and wait or -1
   if ARGV[9] ~= '' then
     take_turn(each, granted > 0, tonumber(ARGV[4]) + math.max(wait, 0))

@@ -1,4 +1,4 @@
--- renew-permits: renews the lease of a holder of permits. The number of its permits stays.
+-- renew-permits: renews the lease of a holder of permits. The number of its permits does not change.
 --
 -- KEYS[1]  holders     HASH holder -> its data, see permit.lua
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock

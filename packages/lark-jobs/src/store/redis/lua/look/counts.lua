@@ -1,4 +1,4 @@
--- counts: the number of jobs in each state.
+-- counts: returns the number of jobs in each state.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock

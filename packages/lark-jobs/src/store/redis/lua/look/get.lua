@@ -1,4 +1,4 @@
--- get: one job.
+-- get: returns one job.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock

@@ -1,10 +1,10 @@
--- list-active: a page of the running jobs, by the end of their claim's lease; or of given ones, in their
--- order.
+-- list-active: returns a page of the running jobs, by the end of their claim's lease; or a page of given
+-- jobs, in their order.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  the number of jobs (page.lua)
--- ARGV[3]  when the lease ends of the claim with the last job of the previous page, or ''
+-- ARGV[3]  when the lease of the claim with the last job of the previous page ends, or ''
 -- ARGV[4]  the token of that claim
 -- ARGV[5]  the id of that job
 -- ARGV[6…] the ids of the jobs to show; in that case ARGV[3] is 1 if there are more jobs after them,
@@ -34,8 +34,8 @@ if #ARGV > 5 then
   return page('active', ARGV[2], given)
 end
 
--- It continues in the claim in which the previous page ended; if that claim no longer exists, in the claims
--- after it.
+-- The page continues in the claim in which the previous page ended. If that claim no longer exists, the page
+-- continues in the claims after it.
 local start = 0
 if ends_at ~= '' then
   start = redis.call('ZRANK', key('leases'), token_at) or redis.call('ZCOUNT', key('leases'), '-inf', '(' .. ends_at)

@@ -1,4 +1,4 @@
--- list-delayed: a page of the jobs that are due later, by due time, then priority.
+-- list-delayed: returns a page of the jobs that are due later, ordered by due time and then by priority.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
@@ -24,8 +24,8 @@ return page('delayed', ARGV[2], function(limit)
     local due = priority == GROUPS and key('laned') or line('due', priority)
     local start = redis.call('ZCOUNT', due, '-inf', now)
     if due_at ~= '' then
-      -- Lines before the cursor's line have already shown the jobs with its due time. Lines after it have
-      -- not.
+      -- In the lines before the cursor's line, the jobs with the due time of the cursor were already shown.
+      -- In the lines after it, they were not.
       local shown
       if priority == priority_at then
         shown = passed(due, due_at, id_at, true)

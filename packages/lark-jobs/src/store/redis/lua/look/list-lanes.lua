@@ -1,4 +1,4 @@
--- list-lanes: a page of the lanes in one state.
+-- list-lanes: returns a page of the lanes in one state.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
@@ -6,7 +6,8 @@
 -- ARGV[3]  how many lanes to read; for `paused`, how many groups
 -- ARGV[4]  the place of the last lane of the previous page, or ''
 -- ARGV[5]  the position of that lane in its state: for `turn`, the limiter and the turn; for `busy`, '' and
---          its name; otherwise until when it is in the state, and its name
+--          the name of the lane; for other states, until when the lane is in the state, and the name of the
+--          lane
 -- Returns  { for each lane its name, until when or '', how many of its jobs wait or are delayed, and how many
 --          are active; the place of the last lane, or nothing if there are no more }
 -- Cost     O(n + log m) for n of m lanes; for `busy` also O(a) for a active jobs
@@ -30,7 +31,7 @@ local function is_paused(lane)
   return (tonumber(redis.call('ZSCORE', key('paused'), string.match(lane, '^[^^]*'))) or 0) > now
 end
 
--- The names and scores after the place, from a rank on.
+-- The names and scores in a sorted set after the place of the previous page, from a rank on.
 local function entries(name, from)
   local start = place ~= '' and passed(name, place, last, true) or 0
   start = math.max(start, from)

@@ -1,5 +1,5 @@
--- list-waiting: a page of the waiting jobs, in the order in which they would run; jobs of groups last, by
--- place.
+-- list-waiting: returns a page of the waiting jobs, in the order in which they would run. Jobs of groups come
+-- last, ordered by place.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
@@ -9,8 +9,8 @@
 -- ARGV[5]  the id of that job
 -- ARGV[6]  how many entries of the line's list were shown or skipped
 -- ARGV[7]  the id of the last of these entries, or ''
--- Returns  { a page in the form of page.lua; where to continue: these five values, or nothing if there are no
---          more jobs }
+-- Returns  { a page in the form of page.lua; where to continue: the five values from ARGV[3] on, or nothing
+--          if there are no more jobs }
 -- Cost     O(n + log m) for n jobs, and the search for a node of the list, or for the last entry if jobs have
 --          left the list
 -- needs: start, line, page
@@ -21,7 +21,7 @@ local all = lines()
 all[#all + 1] = GROUPS
 
 local first = ARGV[3]
--- `marks`: the position of each job.
+-- `marks`: for each job of the page, the cursor after it.
 local ids, places, marks, cursor = {}, {}, {}, {}
 
 -- How many entries of a list were shown or skipped. Entries leave a list only at its head: if the last shown
@@ -53,7 +53,8 @@ local function read(priority, place_at, id_at, count, last, limit)
   while #ids < limit and (early[e] or heads[h]) do
     local head = heads[h]
     if not head and #heads == wanted then
-      -- Some entries were void: the next page reads more of the list before a due job may pass it.
+      -- Some entries were void, so this page has read all that it may of the list. The next page reads more
+      -- of the list before a due job may pass it.
       break
     end
     local place = head and queued(head, records[h])
@@ -82,7 +83,7 @@ return page('waiting', ARGV[2], function(limit)
       else
         at, more = read(priority, '', '', '0', '', limit)
       end
-      -- Void entries may make a page short before its line ends.
+      -- A page may be short although its line has more jobs, because some entries were void.
       if #ids == limit or more then
         cursor = at
         break

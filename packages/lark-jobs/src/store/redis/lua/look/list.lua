@@ -1,4 +1,4 @@
--- list: a page of ended jobs, the latest or the earliest end first.
+-- list: returns a page of ended jobs, the latest or the earliest end first.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock

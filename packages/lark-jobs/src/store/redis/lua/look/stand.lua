@@ -1,5 +1,5 @@
--- stand: where a job stands (contract/stand.ts). Of its lane, it moves the jobs that are due, as a claim
--- would; it changes nothing else.
+-- stand: returns what a job waits for (contract/stand.ts). If the job is in a lane, this moves the due jobs
+-- of the lane, as a claim would. It changes nothing else.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
@@ -8,19 +8,21 @@
 -- ARGV[4]  the milliseconds of one step if priorities age, or ''
 -- ARGV[5]  how many active jobs of its lane to name
 -- Returns  nothing, or { the job in the form of show.lua; the time; the pause (pause.lua); how many jobs go
---          before it, how many of these have a higher priority, and how many lanes go before its own, or -1;
---          for its lane: what it waits for, until when, until when the group is paused, by whom and since
---          when, the limits, its first job and when that job is due, how many of its jobs are active, and the
---          ids of these; for the partition: how many jobs are active, how many may begin, and the
---          milliseconds until more may, or -1; when the lease ends, whether the job has begun, and why it was
---          asked to end; the job that has its lock; the tokens of claims, and how many of their jobs are
---          still held }. A part that does not concern the job is false
+--          before this job, how many of these have a higher priority, and how many lanes go before the lane
+--          of this job, or -1; for its lane: what the lane waits for, until when, until when the group is
+--          paused, by whom and since when, the limits, the first job of the lane and when that job is due,
+--          how many jobs of the lane are active, and their ids; for the partition: how many jobs are active,
+--          how many jobs may begin, and the milliseconds until more jobs may begin, or -1; for an active job:
+--          when its lease ends, whether it has begun, and why it was asked to end; the job that has the lock
+--          of this job; the tokens of claims, and how many of their jobs are still held }. A part that does
+--          not concern the job is false
 -- Cost     O(10,000 + p log m + c) for p priorities in use, m jobs in line, and c claims
 -- needs: start, locate, show, line, lanes, lease, rates, pause, page, admission, holder
 
--- To count so many takes the server 4 ms (measured on 2026-11-27, 2 cores, busy).
+-- This call counts at most MAX_AHEAD jobs, which takes the server 4 ms (measured on 2026-11-27, 2 cores,
+-- busy).
 local id, aging = ARGV[2], tonumber(ARGV[4])
--- Of a pending job, `kept` is its place.
+-- For a pending job, `kept` is the place of the job.
 local state, record, priority, kept = locate(id)
 if not state then
   return false
@@ -31,8 +33,9 @@ local own, lane = tonumber(string.match(priority, '^-?%d+')) or 0, string.match(
 -- How many more entries of lists this call may count.
 local left = MAX_AHEAD
 
--- How many entries of a list go before this job, from its head on, without void ones. `part`: returns how
--- many of some entries do; no entry behind these does.
+-- How many entries at the head of a list go before this job, without void entries. `part`: a function that
+-- returns how many of some entries go before this job. As soon as it returns fewer than all, no later entry
+-- goes before this job.
 local function listed(name, part)
   local list, void, count, from, step = line('line', name), line('void', name), 0, 0, 16
   local has_voids = redis.call('EXISTS', void) == 1
@@ -55,7 +58,7 @@ local function listed(name, part)
   return count
 end
 
--- For the list that this job is in: its entries are in the order in which they came.
+-- The `part` for the list of this job: all entries before this job.
 local function up_to_this(ids)
   for i, other in ipairs(ids) do
     if other == id then
@@ -65,7 +68,8 @@ local function up_to_this(ids)
   return #ids
 end
 
--- For other lists: the entries up to a place; `through`: and at this place, all, or those with a lower id.
+-- The `part` for other lists: the entries before a place. With `through`, all entries at this place count,
+-- too; without it, only the entries at this place with a lower id.
 local function up_to(at, through)
   return function(ids)
     local low, high = 0, #ids
@@ -97,7 +101,7 @@ local function before_in(name, at)
   return redis.call('ZCOUNT', due, '-inf', most) + listed(name, up_to(last, step > 0 and 'all' or ''))
 end
 
--- The due jobs without a lane that go before this one, and how many of them have a higher priority.
+-- How many due jobs without a lane go before this job, and how many of them have a higher priority.
 local function ahead_in_lines()
   local ahead, higher, at = 0, 0, place or queued(id, record)
   for _, name in ipairs(lines()) do
@@ -107,8 +111,8 @@ local function ahead_in_lines()
   return left > 0 and ahead or MAX_AHEAD, higher
 end
 
--- How many jobs of its lane go before this one, and how many of them have a higher priority. All priorities
--- of a lane are in one set.
+-- How many jobs of the same lane go before this job, and how many of them have a higher priority. One sorted
+-- set has all priorities of a lane.
 local function ahead_in_lane()
   local name, rank = key('lane:' .. lane), lanes().rank
   local function bound(priority, at)
@@ -117,7 +121,7 @@ local function ahead_in_lane()
   local ahead = redis.call('ZRANK', name, id)
   local higher = redis.call('ZCOUNT', name, '-inf', '(' .. rank(own, 0))
   if not ahead then
-    -- So many jobs of the lane are due that this call has not moved all of them.
+    -- This call has not moved all due jobs of the lane, because there are too many.
     return redis.call('ZCARD', name) + redis.call('ZRANK', key('late:' .. lane), id), higher
   elseif not aging then
     return ahead, higher
@@ -140,7 +144,7 @@ local function ahead_in_lane()
   return ahead, higher
 end
 
--- Tokens, and how many jobs of each are held.
+-- The tokens of claims, and for each token how many of its jobs are still held.
 local function holders()
   local tokens, fields = redis.call('ZRANGE', key('leases'), 0, MAX_ITEMS - 1), {}
   for i, token in ipairs(tokens) do
@@ -149,7 +153,7 @@ local function holders()
   return { tokens, #fields > 0 and redis.call('HMGET', key('claims'), unpack(fields)) or {} }
 end
 
--- The active jobs of the lane. All active jobs are searched, because there is no set of those of a lane.
+-- The active jobs of the lane. All active jobs are searched, because no set has the active jobs of one lane.
 local function running()
   local found, most = {}, tonumber(ARGV[5])
   for _, token in ipairs(redis.call('ZRANGE', key('leases'), 0, MAX_ITEMS - 1)) do
@@ -181,7 +185,8 @@ local function lane_of()
   }
 end
 
--- How many lanes have their turn before this one, among the lanes without a limiter or with the same limiter.
+-- How many lanes have their turn before the lane of this job, among the lanes without a limiter or with the
+-- same limiter.
 local function turns()
   local own_turn, limiter = redis.call('HMGET', key('settings'), 'own', 'lanes'), string.match(lane or '', '%^.*$')
   if (own_turn[2] or '0') == '0' then

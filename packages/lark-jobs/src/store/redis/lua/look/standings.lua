@@ -1,4 +1,4 @@
--- standings: counts and pauses of partitions, their minutes, and since when their jobs wait.
+-- standings: returns the counts and pauses of partitions, their minutes, and since when their jobs wait.
 --
 -- KEYS[1]  partitions  SET of names; on a cluster jobs, HASH id -> record, of the one partition
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
@@ -8,8 +8,8 @@
 --          is paused; how many jobs wait for another try; how many failed jobs were removed before their age,
 --          and when this last happened; how many jobs are suspended; if requested: when the first waiting job
 --          was due, or -1; how many of the waiting jobs became due within the last minute; for the jobs that
---          no worker could read: how many wait, how many of them are delayed, since when the first waits, and
---          its id; the answer of minutes.lua }, or its error if it is damaged
+--          no worker could read: how many wait, how many of them are delayed, since when the first of them
+--          waits, and the id of that job; the answer of minutes.lua }, or its error if it is damaged
 -- Cost     O(n p log m) for n partitions, p priorities in use, and m jobs
 -- needs: start, visit, job-counts, recent, pause, waiting-since
 

@@ -5,7 +5,7 @@
 local memory, called, link = key('call:' .. ARGV[2]), ARGV[3], ARGV[4]
 
 -- The answer to this call, if it was run before. Throws if a later call on a later connection was run
--- meanwhile: then this call comes from a connection that its process has given up.
+-- meanwhile, because this call then comes from a connection that its process has given up.
 local function recall()
   local last = redis.call('GET', memory)
   if not last then

@@ -1,5 +1,6 @@
--- The counters of a job: `runs,failures,crashes,releases`, absent while all are 0. A run that is going
--- on, or that completed the job, is not counted here: the state of the job shows it.
+-- The counters of a job: `runs,failures,crashes,releases`, absent while all are 0. They do not include the
+-- present run of an active job, or the last run of a completed job, because the state of the job shows that
+-- run.
 -- needs: start
 -- gives: counted, count, counters_of
 local function counted(id)
@@ -19,7 +20,7 @@ local function count(id, runs, failures, crashes, releases)
   end
 end
 
--- The stored counters of many jobs; false if no job of the partition has counters.
+-- The stored counters of several jobs; false if no job of the partition has counters.
 local function counters_of(ids)
   return #ids > 0 and redis.call('EXISTS', key('counters')) == 1 and redis.call('HMGET', key('counters'), unpack(ids))
 end

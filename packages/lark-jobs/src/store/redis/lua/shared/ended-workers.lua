@@ -8,7 +8,7 @@ local function has(record, text)
   return string.find(record, text, 1, true)
 end
 
--- Whether a worker that ended at this time has not said that it stops.
+-- Whether a worker that ended at this time has died within the last LOST_KEPT: it never said that it stops.
 local function is_lost(record, ended)
   return ended > now - LOST_KEPT and not has(record, '"state":"stopping"') and not has(record, '"state":"restarting"')
 end

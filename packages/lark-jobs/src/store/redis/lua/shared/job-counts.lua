@@ -2,7 +2,7 @@
 -- needs: start, line
 -- gives: pending, job_counts
 
--- The number of jobs that have not begun: waiting, delayed.
+-- The number of waiting jobs, and the number of delayed jobs.
 local function pending()
   local waiting, delayed = 0, 0
   for _, priority in ipairs(lines()) do

@@ -2,7 +2,7 @@
 -- needs: start
 -- gives: journaled, has_journals, has_recorded
 
--- `is`: whether the partition has journals; nothing if this call has not looked yet.
+-- `is`: whether the partition has journals; nothing if this call has not read this yet.
 local journaled = {}
 
 local function has_journals()

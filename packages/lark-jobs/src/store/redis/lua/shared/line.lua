@@ -38,8 +38,8 @@ local function open_line(priority)
 end
 
 -- Whether new jobs of a priority other than 0 may be queued; then their line is open. At most 255 such lines
--- are in use: each has jobs, or had some at the last claim. Only if there are more, it searches for empty
--- ones, once a call. (A job that returns to its line opens the line in any case.)
+-- are in use: each has jobs, or had some at the last claim. The function searches for empty lines only at
+-- this bound, and once in a call. (A job that returns to its line always opens the line.)
 local opened, have_looked = {}, false
 local function may_open(priority)
   if redis.call('ZADD', key('priorities'), priority, priority) == 0

@@ -3,7 +3,7 @@
 -- module: options
 -- gives: options_of, with_options, with_tags
 
--- The position after the text that begins at `at`.
+-- The position after the JSON text (in quotes) that begins at `at`.
 local function past_text(json, at)
   local from, _, char = string.find(json, '(["\\])', at + 1)
   while char == '\\' do
@@ -71,8 +71,8 @@ local function texts_in(list)
   return found
 end
 
--- The record with more tags, or without some. `list`: JSON. Nothing if it would have more than `most`, or if
--- its options are damaged.
+-- The record with more tags, or without some. `list`: JSON. Returns nothing if the record would have more
+-- than `most` tags, or if its options are damaged.
 local function with_tags(record, list, is_more, most)
   local _, values = options_of(record)
   local changed, tags = {}, {}

@@ -1,10 +1,10 @@
--- The payload of a job is in its record. If the record would be long, the payload is in a hash of its own,
--- and the record ends in LARGE and the bytes of the payload. So a script that reads many records reads
--- little, and knows how much an answer would carry; Redis has no command that reads only the beginning of a
--- field. (Measured on 2026-11-25, 2 cores, shared. Time for claiming and completing a job with its payload in
--- the record, and in a hash of its own: 20 and 24 µs at 1.2 kB, 25 and 25 at 2 kB, 112 and 78 at 16 kB, 500
--- and 270 at 64 kB, 3.0 and 2.6 ms at 500 kB. With the payload in the record, a retry or a cancel took as
--- long as reading the payload.)
+-- The payload of a job is in its record. If the record would be long, the payload is in a separate hash, and
+-- the record ends in LARGE and the number of bytes of the payload. So a script that reads many records reads
+-- little, and knows how many bytes an answer would have. (Redis has no command that reads only the beginning
+-- of a field.) (Measured on 2026-11-25, 2 cores, shared. Time for claiming and completing a job with its
+-- payload in the record, and in the separate hash: 20 and 24 µs at 1.2 kB, 25 and 25 at 2 kB, 112 and 78 at
+-- 16 kB, 500 and 270 at 64 kB, 3.0 and 2.6 ms at 500 kB. With the payload in the record, a retry or a cancel
+-- took as long as reading the payload.)
 --   payloads  HASH  id -> payload
 -- `large` in `settings`: 1 while there may be payloads in the hash.
 -- module: payloads
@@ -30,7 +30,7 @@ local function unmarked(record)
   return string.byte(record) == 126 and string.sub(record, 2) or record
 end
 
--- The same without its payload.
+-- The record without the mark of a hidden job and without its payload.
 local function bare(record)
   return unmarked(string.sub(record, 1, (payload_at(record) or 0) - 1))
 end
@@ -41,8 +41,8 @@ local function bytes_of(record)
   return at and at - 1 + (tonumber(string.sub(record, at + 1)) or 0) or record and #record or 0
 end
 
--- Whether the payload of a record can be replaced: the record is not damaged, and has no mark of another
--- format.
+-- Whether the payload of a record can be replaced: the record is not damaged, and the payload has no mark of
+-- another format.
 local function is_changeable(record)
   return payload_at(record) and not string.find(record, '^[^,|]*,[^,|]*,!')
 end
@@ -55,7 +55,7 @@ local function keep_payloads(pairs)
   end
 end
 
--- Replaces a record. `large`: the payload, if it was taken out of the record already.
+-- Replaces a record. `large`: the payload, if it is no longer in the record.
 local function change_record(id, before, record, large)
   local is_apart = string.find(record, LARGE, 1, true)
   if not is_apart and #record > MAX_SMALL then
@@ -70,7 +70,7 @@ local function change_record(id, before, record, large)
   end
 end
 
--- The payloads that are kept apart, for jobs with these records, in their order.
+-- The payloads of jobs with these records that are stored separately, in the order of the jobs.
 local function payloads_of(ids, records)
   local large = {}
   for i, record in ipairs(records) do

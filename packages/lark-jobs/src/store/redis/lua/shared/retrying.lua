@@ -1,7 +1,7 @@
--- Which pending jobs have failed, or no worker could read. `retrying` is a SET of the jobs that have failed
--- and wait for their next try. `stranded` and `stranded-due` are ZSETs of the pending jobs that no worker
--- could read: since when they wait, and until when they are delayed. Their field of `reasons` says
--- this, too, and keeps the time while a worker holds them.
+-- The pending jobs that have failed, and the pending jobs that no worker could read. `retrying` is a SET of
+-- the jobs that have failed and wait for their next try. `stranded` and `stranded-due` are ZSETs of the jobs
+-- that no worker could read: since when they wait, and until when they are delayed. The field of such a job
+-- in `reasons` has the first time, too, also while a worker holds the job.
 -- needs: start, counters, suspended
 -- gives: stranded_since, note_stranded, note_retrying, leave_retrying
 
@@ -12,7 +12,7 @@ local function stranded_since(id, runs)
   return tonumber(number) == runs and since
 end
 
--- Notes that a job goes back to its line, if no worker could read it.
+-- Called when a job goes back to its line. Notes the job as stranded if no worker could read it.
 local function note_stranded(id, runs, due)
   local since = stranded_since(id, runs)
   if since then
@@ -21,9 +21,10 @@ local function note_stranded(id, runs, due)
   end
 end
 
--- Notes that a job goes back to its line, if it has failed; or if it goes back unread, and no worker could
--- read it before or it was suspended. `failures`: how often it has failed, if the caller knows and the job
--- was read. `due`: when it is due; nothing if the caller only looks.
+-- Called when a job goes back to its line. Notes the job as retrying if it has failed. If `failures` is
+-- missing, the job goes back as it was before the claim, so it is also noted as stranded or suspended if it
+-- was that before. `failures`: how often the job has failed, if its run was counted. `due`: when the job is
+-- due; nothing if only failures are to be noted.
 local function note_retrying(id, failures, due)
   local before = failures
   if not failures then
@@ -41,7 +42,8 @@ local function note_retrying(id, failures, due)
   end
 end
 
--- Notes that jobs have left their line. `counters`: theirs, or nothing if no job has counters.
+-- Notes that jobs have left their line. `counters`: the counters of these jobs, or nothing if no job of the
+-- partition has counters.
 local function leave_retrying(ids, counters)
   local failed, released = {}, {}
   for i, text in ipairs(counters or {}) do

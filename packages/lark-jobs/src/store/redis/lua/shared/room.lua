@@ -6,8 +6,8 @@
 -- gives: byte_room
 local byte_room = { left = MAX_BYTES, is_full = false, is_empty = true, floor = -math.huge }
 
--- Whether the job with this record fits. `is_more`: the claim has a job of its lane already, so it may only
--- use the share of the lane.
+-- Whether the job with this record fits. `is_more`: whether the claim already has a job of the same lane.
+-- Such a further job may use only the share of its lane.
 function byte_room.takes(record, is_more)
   local left = byte_room.left - payloads().bytes_of(record)
   byte_room.is_full = left < 0 and not byte_room.is_empty

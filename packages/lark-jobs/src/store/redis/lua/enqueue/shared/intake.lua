@@ -2,9 +2,10 @@
 -- needs: start, line, queue, lanes, offers, payloads, admission, keeping, event
 -- gives: queue_all
 
--- Queues a batch (queue.lua). `max`, `kept`: the bound of the partition, or nothing: how many jobs it may
--- hold; and how many cancelled jobs are kept (it drops the oldest job), or '' (it rejects the new job).
--- Returns the verdicts as enqueue.lua does, and how many callers to ring.
+-- Queues a batch (queue.lua). `max`, `kept`: nothing if the partition has no bound. Otherwise `max` is how
+-- many jobs the partition may hold. `kept` is '' if a full partition rejects new jobs; if it drops the oldest
+-- jobs, `kept` is how many cancelled jobs are kept. Returns the verdicts as enqueue.lua does, and how many
+-- callers to ring.
 local function queue_all(batch, max, kept)
   local ids, records, runs, large = batch.ids, batch.records, batch.runs, batch.large
   local room = max and kept == '' and admission().room_in(tonumber(max)) or math.huge
@@ -14,7 +15,8 @@ local function queue_all(batch, max, kept)
   local added = batch.is_plain and not is_crowded and room >= #ids and write(ids, records) or 0
   if added < #ids then
     if added > 0 then
-      -- If an id comes twice in this call, its first record counts.
+      -- The call has the same id twice. Its records are removed, and `admit` decides again: the first record
+      -- of each id counts.
       redis.call('HDEL', key('jobs'), unpack(ids))
     end
     records, verdicts, rings = admission().admit(ids, records, runs, large, room)
@@ -44,8 +46,9 @@ local function queue_all(batch, max, kept)
     end
   end
 
-  -- Usually no caller waits, no entry of the list is void, and nobody listens. One command checks all three.
-  -- It counts a key as often as it is named, so an odd number means that somebody listens.
+  -- Usually no caller waits, no entry of the list is void, and nobody listens. One EXISTS checks all three.
+  -- It counts a key as often as the key is named, and only `events` is named once, so an odd number means
+  -- that somebody listens.
   local twice, is_first = { key('idle'), key('idle') }, false
   for _, run in ipairs(runs) do
     twice[#twice + 1], twice[#twice + 2] = line('void', run.priority), line('void', run.priority)

@@ -1,15 +1,15 @@
--- Hands new jobs to callers that wait and have left an offer, which saves them a call. The number of such a
--- claim is the number of the caller's last call plus a half.
+-- Hands new jobs to waiting callers that have left an offer. This saves each of these callers a call. The
+-- number of such a claim is the number of the caller's last call plus a half.
 --   offers   HASH  caller -> number of the call that left the offer | how many jobs it takes with a ring |
 --                  lease
 -- module: offers
 -- needs: start, lease, payloads
 -- gives: hand
 local HALF = '.5'
--- The most bytes of jobs that go with a ring.
+-- The maximum number of bytes of jobs that one ring carries.
 local weight = 65536
 
--- Hands out the first of `ids` with their `records`, followed by the payloads that are kept apart.
+-- Hands out the first of `ids` with their `records`, followed by the payloads that are stored separately.
 -- Returns how many jobs were handed out, and how many callers were rung without jobs.
 local function hand(ids, records)
   local prefix, partition = string.match(tag, '^(.-){(.*)}:$')

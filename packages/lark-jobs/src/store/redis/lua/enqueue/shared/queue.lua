@@ -2,15 +2,16 @@
 -- needs: start, line, place, lanes, payloads, pause
 -- gives: new_batch, read_runs, open_lines, write, are_first, line_up
 
--- New jobs: all ids; ids and records alternating; for each run of similar jobs, the common fields and its
--- `list` of ids; whether no job has a lock; and the payloads that are kept apart, by the index of their jobs.
+-- A batch of new jobs: all ids; ids and records alternating; the runs of similar jobs, each with its common
+-- fields and its `list` of ids; whether no job has a lock or came through an outbox; and the payloads that
+-- are stored separately, by the index of the job.
 local function new_batch()
   return { ids = {}, records = {}, runs = {}, is_plain = true, large = {} }
 end
 
--- Adds the runs of similar jobs from ARGV[at] to ARGV[to]. (admit.lua decides about each job, and is used
--- only if some may not be queued. Otherwise a call of 100 jobs takes 157 µs; with a decision about each job
--- it took 184.)
+-- Adds the runs of similar jobs from ARGV[at] to ARGV[to]. (A call of 100 jobs takes 157 µs without
+-- admit.lua, which decides about each job, and 184 µs with it. So admit.lua is used only if some jobs may
+-- have to be refused.)
 local function read_runs(batch, at, to)
   local ids, records, runs, large = batch.ids, batch.records, batch.runs, batch.large
   while at <= to do
@@ -45,7 +46,8 @@ local function read_runs(batch, at, to)
   batch.records = records
 end
 
--- Opens the lines of new jobs, and marks the runs whose priority is refused. Returns whether there are any.
+-- Opens the lines of new jobs, and marks the runs whose priority is refused. Returns whether a run was
+-- marked.
 local function open_lines(runs)
   local is_crowded = false
   for _, run in ipairs(runs) do
@@ -72,8 +74,9 @@ local function write(ids, records)
   return redis.call('HSET', key('jobs'), unpack(records))
 end
 
--- If no job waits, new jobs that are due at once are the first in their line, so waiting callers may have
--- them right away. (A signal that came before its job is not sent with a ring.)
+-- Whether new jobs can be handed out with a ring: no other job waits, so they are the first in their line. (A
+-- ring carries no signals. So no job is handed out in this way while signals wait for jobs that have not
+-- come.)
 local function are_first(runs)
   for _, run in ipairs(runs) do
     if run.priority ~= '' or run.delay ~= '' or run.lock ~= '' or run.direct ~= '' then
@@ -84,7 +87,8 @@ local function are_first(runs)
     and redis.call('EXISTS', line('line', ''), line('due', ''), line('void', ''), key('priorities'), key('early')) == 0
 end
 
--- A void entry of the list may have the same id as a job that returns.
+-- Returns the jobs that can go into the list. If the list has a void entry with the id of a job, that job is
+-- put into the `due` half of the line instead.
 local function fresh(list, priority)
   if redis.call('EXISTS', line('void', priority)) == 0 then
     return list

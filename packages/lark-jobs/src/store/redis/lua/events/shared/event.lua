@@ -2,7 +2,8 @@
 -- needs: start, listening
 -- gives: audience, is_heard, tell
 
--- `till`: until when somebody listens, as in `settings`, or ''; nothing if this call has not read it.
+-- `till`: `listened` of `settings` (listening.lua), or '' if nobody listens; nothing if this call has not
+-- read it.
 local audience = {}
 
 -- Whether somebody listens.

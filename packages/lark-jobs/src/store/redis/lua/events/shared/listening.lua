@@ -1,10 +1,10 @@
--- Events, while somebody listens.
+-- Writes events while somebody listens.
 --   events     LIST  entries: the kind, a blank and the time; then the ids, one on each line
 --   listeners  SET   the listeners that are rung at the next change
 -- In `settings`: listened, until when somebody listens; trimmed, how many entries were removed from the front
 -- of the list. Entries are numbered from 1. A new list begins with an entry without ids, so that it always
--- has a last entry. It is not a stream, because Redis users as an earlier manual described them may not use
--- streams.
+-- has a last entry. `events` is not a stream, because the permissions that an earlier manual gave to Redis
+-- users do not include streams.
 -- module: listening
 -- needs: start, notice
 -- gives: listen, write_event
@@ -36,7 +36,8 @@ local function listen(ttl, number, count)
   return { trimmed + index + 1, redis.call('LRANGE', key('events'), index, index + count) }
 end
 
--- The ids from an index on that fit into an entry with room for `count`, as a text, and how many these are.
+-- The text of the next ids from an index on, at most `count` ids and EVENTS_BYTES, and the number of these
+-- ids.
 local function together(ids, from, count)
   local to = math.min(from + count, #ids + 1) - 1
   local text = table.concat(ids, '\n', from, to)
@@ -47,8 +48,8 @@ local function together(ids, from, count)
   return text, to - from + 1
 end
 
--- Writes events, if the listening has not lapsed, and rings the listeners. `till`: as in `settings`. Returns
--- `till`, or '' if the listening has lapsed.
+-- Writes events and rings the listeners, unless all listeners have lapsed. `till`: `listened` of `settings`.
+-- Returns `till`, or '' if all listeners have lapsed.
 local function write_event(till, kind, ids)
   if (tonumber(till) or 0) <= now then
     redis.call('DEL', key('events'), key('listeners'))

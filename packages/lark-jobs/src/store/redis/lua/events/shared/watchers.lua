@@ -1,4 +1,4 @@
--- Who watches which jobs.
+-- The watchers of jobs.
 --   watches  HASH  id -> until when|watcher, one on each line
 -- module: watchers
 -- needs: start

@@ -1,5 +1,5 @@
--- Watches: which callers want to learn when which jobs end. `watched` in `settings` is when the last watch
--- lapses. After that time, the next end of a job removes all watches.
+-- Watches: a watch says that a caller wants to learn when a job ends. `watched` in `settings` is when the
+-- last watch lapses. After that time, the next end of a job removes all watches.
 -- module: watching
 -- needs: start, effects, notice, watchers
 -- gives: watch, ring_watchers, unwatch
@@ -25,8 +25,9 @@ local function notify_holders(ids)
   end
 end
 
--- Registers a watcher for jobs, or renews those of its watches that have less than half of their time left.
--- `news`: the workers of the jobs must send what the jobs wrote, even if they know of an earlier watch.
+-- Registers a watcher for jobs. A watch of this watcher with at least half of its time left stays as it is.
+-- `news`: tells the workers of the jobs to send the progress and logs of the jobs, even if they know of an
+-- earlier watch.
 local function watch(watcher, ids, ttl, news)
   local over, pairs, fresh = string.format('%.0f', now + ttl), {}, {}
   for i, lines in ipairs(redis.call('HMGET', key('watches'), unpack(ids))) do
@@ -67,8 +68,8 @@ local function unwatch(ids)
   return live
 end
 
--- Rings the watchers of jobs that end now, and remembers these ends. `watched`: as in `settings`. `how`: as
--- in end.lua.
+-- Rings the watchers of jobs that end now, and remembers these ends. `watched`: see `settings` above. `how`:
+-- see end.lua.
 local function ring_watchers(watched, state, ids, how)
   if tonumber(watched) <= now then
     redis.call('DEL', key('watches'))

@@ -1,5 +1,5 @@
--- Appends four numbers for each minute in which a job ended, from one minute to another: the minute,
--- completed, failed, retried.
+-- Appends four numbers for each minute from `first` to `last` in which a job ended: the minute since 1970,
+-- and how many jobs completed, failed and were retried.
 -- needs: start
 -- gives: append_minutes
 local function append_minutes(found, first, last)

@@ -1,10 +1,9 @@
--- Rolls up the hours that are over. An hour is the sum of its minutes, a day the sum of its hours. A sum is
--- written again only if it is greater, so it does not matter how often this is done
--- (`store/contract/history.ts`).
+-- Adds up the minutes of hours that are over, and the hours of days. A sum is replaced only by a greater one,
+-- so repeated calls change nothing (`store/contract/history.ts`).
 --
 -- `history`: HASH of the last 72 hours and 90 days, each `<number since 1970> <completed> <failed>
--- <retried>`. The fields `h<hour modulo 72>` and `d<day modulo 90>` are used again, so nothing has to be
--- removed.
+-- <retried>`. The fields `h<hour modulo 72>` and `d<day modulo 90>` are written again later, so no field has
+-- to be removed.
 -- needs: start, recent
 -- gives: roll_up
 

@@ -1,9 +1,9 @@
--- Forgets signals that came before their job, if no such job comes in time. signal.lua keeps them, and the
--- job finds them with its first claim.
+-- Forgets signals for jobs that have not come in time. signal.lua keeps a signal that comes before its job,
+-- and the job gets the signal with its first claim.
 -- needs: start, erase
 -- gives: forget_early
 
--- Removes the signals of jobs that have not come in time, and the notes about jobs that have come.
+-- Removes the signals for jobs that have not come in time, and the entries in `early` of jobs that have come.
 local function forget_early()
   local over = redis.call('ZRANGE', key('early'), '-inf', now, 'BYSCORE', 'LIMIT', 0, MAX_ITEMS)
   local vain = {}

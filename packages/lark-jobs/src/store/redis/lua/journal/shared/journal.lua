@@ -1,11 +1,11 @@
 -- Journals (`store/contract/journals.ts`).
---   steps:<id>    LIST  how many bytes the entries have, and the entries. When a hash of all journals had the
---                       bytes, it took a third of the time of `record`, and 61 of the 596 bytes of a job that
---                       sleeps (2026-12-03)
+--   steps:<id>    LIST  how many bytes the entries have, and the entries. (When the number of bytes was in a
+--                       hash of all journals, that hash took a third of the time of `record`, and 61 of the
+--                       596 bytes of a job that sleeps; 2026-12-03)
 --   signals:<id>  LIST  the name, a line break, the key or '', US, and the text
 --   undos         HASH  id -> what is to be undone (`store/contract/rules/undoing.ts`)
 --   rests         HASH  id -> how long the job was suspended (`store/contract/rules/suspended-time.ts`)
---   early         ZSET  id without a job -> until when signals are kept for it
+--   early         ZSET  id of a job that has not come -> until when signals are kept for it
 -- A field of `settings` says how many journals there are.
 -- module: journals
 -- needs: start, counters, suspended, recordings
@@ -16,7 +16,7 @@ local function bytes_of(id)
   return tonumber(redis.call('LINDEX', key('steps:' .. id), 0))
 end
 
--- { how many entries there are; their bytes; entries from a place on, as many as fit }
+-- Returns { the number of all entries; their bytes; the entries from an index on, as many as fit }.
 local function read_entries(id, from)
   local name, left = key('steps:' .. id), JOURNAL_BYTES
   local total = math.max(0, redis.call('LLEN', name) - 1)
@@ -36,8 +36,8 @@ local function read_entries(id, from)
   return found
 end
 
--- Milliseconds for which a job was suspended (`store/contract/rules/suspended-time.ts`); nothing if that is
--- not counted for it.
+-- How many milliseconds a job was suspended (`store/contract/rules/suspended-time.ts`); nothing if this time
+-- is not counted for the job.
 local function rested(id)
   local sum, since = string.match(redis.call('HGET', key('rests'), id) or '', '^(%d+)|?(%d*)$')
   return sum and tonumber(sum) + math.max(0, now - (tonumber(since) or now))
@@ -48,15 +48,15 @@ local function rest(id)
   redis.call('HSET', key('rests'), id, string.format('%.0f|%.0f', rested(id) or 0, now))
 end
 
--- { as above; the signals, if `from` is 0; what is to be undone, or false; for how long it was suspended, or
--- nothing }
+-- Returns { the result of `read_entries`; the signals, if `from` is 0; what is to be undone, or false; how
+-- long the job was suspended, or nothing }.
 local function read_journal(id, from)
   local undo = redis.call('HGET', key('undos'), id)
   return { read_entries(id, from), from == 0 and recordings().signals_behind(id, 0) or {}, undo, rested(id) }
 end
 
--- The journals of those claimed jobs that have one: the index of each job in the claim, and its journal;
--- nothing if no job has one. If one of these jobs was suspended, its suspension ends now.
+-- Returns the index and the journal of each claimed job that has a journal; nothing if no claimed job has
+-- one. If one of these jobs was suspended, its suspension ends now.
 local function read_claimed(ids)
   local found = {}
   for i, id in ipairs(ids) do
@@ -80,9 +80,9 @@ local function journal_bytes(id)
   return bytes
 end
 
--- A complete journal as one text, for a job that is moved. Its parts are separated by FS: why its last run
--- put it back; its undos after a bar, or nothing; how long it was suspended, or nothing; how many entries
--- there are; the entries; and the signals.
+-- A complete journal as one text, for a job that is moved. Its parts are separated by FS: why the last run
+-- put the job back; a bar and the undos, or nothing; how long the job was suspended, or nothing; the number
+-- of entries; the entries; and the signals.
 local function carried(id)
   local entries = redis.call('LRANGE', key('steps:' .. id), 1, -1)
   local undo = redis.call('HGET', key('undos'), id)
@@ -96,8 +96,8 @@ local function carried(id)
   return table.concat(texts, '\28')
 end
 
--- Adds the signals that came here before a moved job after those that the job brings. Returns whether the job
--- waits for one of them.
+-- Appends the signals that came here before a moved job to the signals that the job brings. Returns whether
+-- the job waits for a signal that came here before it.
 local function bring_signals(id, own, reason)
   local name = key('signals:' .. id)
   local early, known, wakes = redis.call('LRANGE', key('signals:' .. id), 0, -1), {}, false
@@ -117,7 +117,8 @@ local function bring_signals(id, own, reason)
   return wakes
 end
 
--- Keeps the journal of a job that is moved here. Returns whether the job has got a signal for which it waits.
+-- Keeps the journal of a job that is moved here. Returns whether a signal has come here for which the job
+-- waits.
 local function bring_journal(id, text)
   local reason, undo, rests, count, rest = string.match(text, '^([^\28]*)\28([^\28]*)\28([^\28]*)\28(%d+)(.*)$')
   local entries, signals = {}, {}

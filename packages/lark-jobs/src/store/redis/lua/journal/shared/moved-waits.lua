@@ -1,8 +1,8 @@
--- A person changes when a suspended job is due.
+-- Called when a person changes the due time of a suspended job.
 -- needs: start, counters, suspended, recordings
 -- gives: move_waits
 
--- Moves the end of all waits of a suspended job (`waitsEnd` of `store/contract/journals.ts`).
+-- Sets a new end for all waits of a suspended job (`waitsEnd` of `store/contract/journals.ts`).
 local function move_waits(id, till)
   if is_suspended(id, (counted(id))) then
     local count = math.max(0, redis.call('LLEN', key('steps:' .. id)) - 1)

@@ -3,7 +3,7 @@
 -- needs: start, counters, journaled
 -- gives: open_journal, add_bytes, keep_entries, signals_behind, take_rest, take_steps
 
--- The most arguments that are passed to Redis in one call.
+-- The maximum number of arguments that are passed to Redis in one call.
 local MOST = 1000
 
 local function open_journal(id)
@@ -19,8 +19,8 @@ local function add_bytes(id, bytes)
   redis.call('LSET', name, 0, (tonumber(redis.call('LINDEX', name, 0)) or 0) + bytes)
 end
 
--- Adds entries, the first with the index `at`, unless they are there already. If there is a gap before them,
--- adds none and returns false.
+-- Adds entries. The first entry has the index `at`; entries that the journal already has are left out. If the
+-- journal would have a gap before the first entry, adds no entry and returns false.
 local function keep_entries(id, at, entries)
   local name, bytes = key('steps:' .. id), 0
   local known = math.max(0, redis.call('LLEN', name) - 1) - at
@@ -51,8 +51,9 @@ local function signals_behind(id, heard)
   return found
 end
 
--- Keeps what is said beside entries: the index of the first; `!` if the job made progress; `+` if there are
--- steps to undo; `|` and how many signals the run knows, if it asks for others. Returns these, or nothing.
+-- Carries out the head of a report about entries. The head has: the index of the first entry; `!` if the job
+-- made progress; `+` if there are steps to undo; `|` and, if the run asks for further signals, how many
+-- signals it knows. Returns the further signals, or nothing.
 local function take_rest(id, head)
   local progress, undos, heard = string.match(head, '^%d*(!?)(%+?)|(%d*)$')
   if undos ~= '' then
@@ -67,8 +68,8 @@ local function take_rest(id, head)
   return #signals > 0 and signals or nil
 end
 
--- Keeps what the report of a run that has ended says of steps, which precedes the rest: GS; as above; RS and
--- an entry, for each; GS. Returns the rest.
+-- Keeps the part of the report of an ended run that is about steps. This part comes first: GS; the head (see
+-- above); RS and an entry, for each entry; GS. Returns the rest of the report.
 local function take_steps(id, report)
   local head, from = string.match(report, '^\29([^\29\30]*)()')
   local over = string.find(report, '\29', from, true)

@@ -1,4 +1,4 @@
--- What is to be undone of jobs before they end: the same rules as in `store/contract/rules/undoing.ts`.
+-- Jobs that must undo steps before they end. The rules are those of `store/contract/rules/undoing.ts`.
 -- needs: start, line, place, counters, suspended, last_tokens, journaled, retrying
 -- gives: undo_of, undo_first, is_undone_first
 
@@ -7,8 +7,8 @@ local function undo_of(id)
   return has_journals() and redis.call('HGET', key('undos'), id) or nil
 end
 
--- Notes how a job will end after it is undone, and puts it into its line. The job must have no line and no
--- holder. Returns whether it is now the first to be due.
+-- Notes how a job will end after its steps are undone, and puts the job into its line. Before the call, the
+-- job must be in no line and have no holder. Returns whether the job is now the first of its line to be due.
 local function undo_first(id, text)
   local runs, _, _, releases = counted(id)
   count(id, runs, 0, 0, releases)
@@ -21,7 +21,8 @@ local function undo_first(id, text)
   return put(id, priority, now, true)
 end
 
--- If a job that would end now has undos, makes it undo first. Returns whether it has any.
+-- If a job that would end now has steps to undo, puts the job back so that it undoes them first. Returns
+-- whether the job has such steps.
 local function is_undone_first(id, text)
   if undo_of(id) ~= '' then
     return false

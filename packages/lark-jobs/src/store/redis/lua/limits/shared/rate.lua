@@ -1,6 +1,6 @@
--- Limits, as each caller states them: `concurrency|kind|limit|per|burst`; a missing part is ''. For a
--- partition they limit the jobs that begin, for a limiter the permits that are granted; both are called
--- starts here. The state of a rate:
+-- Limits. Each call has them as `concurrency|kind|limit|per|burst`; a missing part is ''. The limits of a
+-- partition limit the jobs that begin; the limits of a limiter limit the permits that are granted. Both are
+-- called starts in this file. The state of a rate:
 --   rate    HASH  for a window: at, when the window began; count, the number of its starts. For a bucket:
 --                 at, a time; tokens, the number of tokens at that time; taken, how many tokens were ever
 --                 taken
@@ -11,9 +11,9 @@
 -- covers: RATE_KINDS in kinds
 local kinds = {}
 
--- New kind of rate: add how it counts. Each of these functions returns how many starts are allowed now, the
--- milliseconds until `each` more are, and a function that records starts and returns their mark (refund.lua).
--- Before it is called, nothing changes.
+-- New kind of rate: add how it counts. Each function in `kinds` returns how many starts are allowed now, the
+-- milliseconds until `each` more starts are allowed, and a function that records starts and returns their
+-- mark (refund.lua). Nothing is written before that function is called.
 function kinds.window(most, per, _, _, suffix)
   local at = now - now % per
   local known = redis.call('HMGET', key('rate' .. suffix), 'at', 'count')
@@ -31,8 +31,8 @@ function kinds.bucket(most, per, burst, _, suffix, each)
     tokens = math.min(burst, tonumber(known[2]) + math.max(0, now - tonumber(known[1])) * most / per)
   end
   return math.floor(tokens), math.ceil((each - tokens % each) * per / most), function(begun)
-    -- The first number is in microseconds since 1970, so a bucket that was forgotten never counts the same
-    -- numbers again.
+    -- A new bucket begins to count `taken` at the microseconds since 1970, so a bucket that has expired never
+    -- counts the same numbers again.
     local taken = (tonumber(known[3]) or now * 1000) + begun
     local values = { 'tokens', string.format('%.6f', tokens - begun), 'taken', string.format('%.0f', taken) }
     redis.call('HSET', key('rate' .. suffix), 'at', now, unpack(values))
@@ -65,10 +65,10 @@ function kinds.sliding(most, per, _, wanted, suffix, each)
   end
 end
 
--- Returns how many of `wanted` starts are allowed now; the milliseconds until `each` more are, or -1 if that
--- depends on the end of a running one; and a function that records starts. `suffix`: the suffix of the rate's
--- keys, default ''; keys with a suffix expire. `active`: the number that counts against the concurrency;
--- default: the active jobs of the partition.
+-- Returns how many of `wanted` starts are allowed now; the milliseconds until `each` more starts are allowed,
+-- or -1 if they must wait for the end of a running job; and a function that records starts. `suffix`: the
+-- suffix of the rate's keys, default ''; keys with a suffix expire. `active`: the number that counts against
+-- the concurrency; default: the active jobs of the partition.
 local function allowed_starts(limits, wanted, suffix, active, each)
   local concurrency, kind, most, per, burst = string.match(limits, '^(%d*)|([^|]*)|(%d*)|(%d*)|(%d*)$')
   local free, wait, note = wanted, -1, nil
@@ -77,7 +77,7 @@ local function allowed_starts(limits, wanted, suffix, active, each)
     free = math.min(free, tonumber(concurrency) - active)
   end
   if kind ~= '' and not kinds[kind] then
-    -- See `store/contract/rules/rate.ts`.
+    -- For a rate of an unknown kind, see `store/contract/rules/rate.ts`.
     return 0, UNKNOWN_RATE_AGAIN, nil
   end
   if kind ~= '' then

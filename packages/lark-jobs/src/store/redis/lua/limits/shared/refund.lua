@@ -1,5 +1,5 @@
--- Refunds: takes back starts that were counted (rate.lua) and did not happen. A mark says where they were
--- counted.
+-- Refunds: takes back starts that were counted (rate.lua) and did not happen. The mark of the starts says
+-- where they were counted.
 -- module: refunds
 -- needs: start
 -- gives: refund
@@ -14,8 +14,8 @@ function kinds.window(mark, count)
   end
 end
 
--- After the grant the bucket had at most `burst` tokens, however many overflowed, and has given some since
--- then.
+-- After the grant, the bucket had at most `burst` tokens, no matter how many tokens overflowed before. Since
+-- then it has given `taken - mark` tokens, so it may now have at most the rest.
 function kinds.bucket(mark, count, _, burst)
   local known = redis.call('HMGET', key('rate'), 'tokens', 'taken')
   local tokens, taken = tonumber(known[1]), tonumber(known[2])
@@ -34,7 +34,7 @@ function kinds.sliding(mark, count, per)
   end
 end
 
--- `limits`: see rate.lua.
+-- Takes back `count` starts. `limits`, `mark`: see rate.lua.
 local function refund(limits, mark, count)
   local kind, per, burst = string.match(limits, '^%d*|(%a+)|%d*|(%d*)|(%d*)$')
   if kind then

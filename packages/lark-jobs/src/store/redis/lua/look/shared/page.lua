@@ -1,9 +1,9 @@
--- A page of jobs in one state: as many as were requested, or as fit into one answer.
+-- Makes a page of jobs in one state: as many jobs as were requested, or as many as fit into one answer.
 -- needs: start, payloads, show
 -- gives: page, passed, is_above, is_before
 
--- The most bytes of jobs in one answer. The first job is included whatever its size.
--- How many records are read together.
+-- `step`: how many records are read together. (An answer has at most MAX_BYTES of jobs, but always includes
+-- its first job.)
 local step = 20
 
 -- How many of the jobs fit into one answer. `lean`: '' if payloads count.
@@ -37,7 +37,8 @@ local function keys_of(ids)
   return keys
 end
 
--- Whether a line is served before another. The jobs of groups, `@`, count as the last line.
+-- Whether the line of a priority is served before another line. The jobs of groups, `@`, count as the last
+-- line.
 local function is_above(priority, other)
   if priority == '@' or other == '@' then
     return priority ~= '@'
@@ -57,8 +58,8 @@ local function is_before(id, other)
   return #id < #other
 end
 
--- How many entries of a sorted set are before a place: before a score and an id, whether that id still exists
--- or not. `through`: includes the entry at that place.
+-- How many entries of a sorted set are before a score and an id. The set need not have an entry with that id.
+-- `through`: also counts the entry with that score and id.
 local function passed(name, score, id, through)
   local low, high = redis.call('ZCOUNT', name, '-inf', '(' .. score), redis.call('ZCOUNT', name, '-inf', score)
   while low < high do
@@ -73,11 +74,11 @@ local function passed(name, score, id, through)
   return low
 end
 
--- `wanted`: how many jobs, with an `h` in front if only ids and keys are needed, an `l` if large payloads are
--- not, and an `m` if the cursor after each job is. `read`: a function of a number that returns as many ids,
--- their places, and a function that makes the cursor after the nth. Returns { the jobs as in show.lua, or
--- their state, ids and keys, and of active jobs `token|claimed at`; the cursor; the cursors after the others
--- }.
+-- `wanted`: how many jobs, with letters in front: `h` if only ids and keys are needed, `l` if large payloads
+-- are not needed, `m` if the cursor after each job is needed. `read`: a function that gets a number of jobs,
+-- and returns their ids, their places, and a function that makes the cursor after the nth job. Returns { the
+-- jobs in the form of show.lua, or for `h` their state, ids and keys, and `token|claimed at` for active jobs;
+-- the cursor after the last job; the cursors after the other jobs }.
 local function page(state, wanted, read)
   local heads, lean, marked, limit = string.match(wanted, '^(h?)(l?)(m?)(%d+)$')
   local ids, places, mark = read(tonumber(limit))

@@ -1,10 +1,11 @@
--- How long jobs have waited. Entries of a list are in the order in which they were queued, except for
--- differences between the clocks of the processes that made their ids.
+-- Finds how long jobs have waited. The entries of a list are in the order in which they were queued. The
+-- times in their ids are in this order, too, except for differences between the clocks of the processes that
+-- made the ids.
 -- needs: start, line
 -- gives: waiting_since
 
--- When the first job of a list was queued that still counts; infinite if there is none among the first 9,001
--- entries.
+-- When the first job of a list was queued, without void entries; infinite if the first 9,001 entries are all
+-- void.
 local function first_place(priority)
   local list, void = line('line', priority), line('void', priority)
   local from, size = 0, 1
@@ -23,9 +24,9 @@ local function first_place(priority)
   return math.huge
 end
 
--- How many entries at the end of a list were queued after `since`: it looks at ever earlier ones, and then
--- between two. Of many, it may miss a thirtieth. An id that seems to be made lately is believed: reading
--- records took half the time.
+-- How many entries at the end of a list were queued after `since`. It searches backwards in doubling steps,
+-- and then between the last two steps. If there are many, the count may be too low by a thirtieth. The time
+-- in an id is used if it is within a day of now, because reading the records took half of the time.
 local function came_after(priority, since)
   local list = line('line', priority)
   local function came(back)
@@ -66,7 +67,7 @@ local function waiting_since(since)
     if length > 0 then
       local place = first_place(priority)
       first = math.min(first, place)
-      -- Usually all of them became due lately, and no search is needed.
+      -- Usually all jobs of a list were queued after `since`, so no search is needed.
       count = count + (place > since and length - redis.call('SCARD', line('void', priority)) or came_after(priority, since))
     end
   end

@@ -1,7 +1,7 @@
--- Decides one by one which jobs of a call are queued, when perhaps not all of them may be. `room`: how many
--- more the partition may hold. Returns the ids and records that are still to be written, the answer
--- (`enqueue.lua`), and how many callers to ring for delayed jobs that are in their place already. The jobs
--- that still go into a line are in the `list` of each run.
+-- Decides for each job of a call whether the job is queued. It is used only if some of the jobs may have to
+-- be refused. `room`: how many more jobs the partition may hold. Returns the ids and records that the caller
+-- must write, the answer (`enqueue.lua`), and how many callers to ring for delayed jobs that are already in
+-- their line. The jobs that the caller must put into a line are in the `list` of each run.
 -- module: admission
 -- needs: start, place, payloads, lock, locate, effects, keeping, gone, revoked, relayed
 -- gives: admit
@@ -11,8 +11,8 @@
 local function in_the_way(id, own)
   local state = locate(id)
   if redis.call('ZSCORE', key('effects:hook'), id) then
-    -- The class of the ended job has not been told of the end. If the job was removed, it no longer has a
-    -- state.
+    -- A hook of the class of the ended job has not been called yet, so the job still blocks its id. A job
+    -- that was removed no longer has a state.
     return state or string.match(redis.call('HGET', key('ended'), id) or 'cancelled', '^%a+')
   end
   if not state and gone(id) == 'moving' then
@@ -22,7 +22,8 @@ local function in_the_way(id, own)
   return not (is_over and own == 'o') and state or nil
 end
 
--- `before`: whether a job with this id blocks the new one; its state, if the application chose the id.
+-- Returns the letter of the verdict and the other job or its state; nothing if the job is queued. `before`:
+-- the state of the job that blocks the id, or true; false if no job blocks the id.
 local function judge(run, record, large, room, before)
   if before and run.own == '' then
     return 'e'
@@ -73,7 +74,8 @@ local function admit(ids, records, runs, large, room)
           rest[#rest + 1] = id
           rest[#rest + 1] = record
         else
-          -- The job is written now, so that the next job of this call finds the holder of the lock.
+          -- This job is written at once, so that the next job of this call finds it as the holder of the
+          -- lock.
           redis.call('HSET', key('jobs'), id, record)
         end
         if run.lock == '' or run.delay == '' then

@@ -4,7 +4,7 @@
 -- needs: start, line, place, job-counts, order, end, counters, journaled
 -- gives: room_in, drop
 
--- How many more jobs the partition may hold. Negative: how many jobs it has too many.
+-- How many more jobs the partition may hold. The number is negative if the partition has too many jobs.
 local function room_in(max)
   local waiting, delayed = pending()
   local suspended = has_journals() and redis.call('SCARD', key('suspended')) or 0
@@ -22,7 +22,7 @@ local function without_suspended(ids)
   return others, suspended
 end
 
--- Adds the first jobs of a sorted set to `dropped`, until there are `count`.
+-- Adds the first jobs of a sorted set to `dropped`, until `dropped` has `count` jobs.
 local function add_first(name, count, dropped)
   local from, page = 0, {}
   while #dropped < count do

@@ -1,8 +1,9 @@
 -- Unique jobs. A lock names its job. No process frees it: a new job with the same lock checks whether the
 -- lock's job still holds it.
 --   lockers    HASH  name -> id of the job that took the lock last
---   locks      HASH  id -> how long that job holds the lock | name of the lock. d: until the job has ended;
---                    s and the job's number of runs at that time: until it is started again; q: not at all
+--   locks      HASH  id -> how long that job holds the lock | name of the lock. d: until the job has ended; s
+--                    and the number of runs that the job had then: until the job is started again; q: the job
+--                    does not hold the lock
 --   throttles, throttlers  ZSET, HASH  name -> when the next job may be queued; name -> id of the last job
 -- module: admission
 -- needs: start, line, place, payloads, options, counters, locate, last_tokens, journaled
@@ -42,9 +43,10 @@ local function read_wanted(lock)
   return string.match(lock, '^(.)|(.-)|(.-)|(.-)|(.-)|(.*)$')
 end
 
--- Decides whether a job with a lock is queued. Returns nothing if it is, and then `hold` takes the lock;
--- otherwise a letter and the id of the other job: u(nique), t(hrottled), r(eplaced: that job now has the
--- payload of `mine`, or `large`, and the options that belong to it).
+-- Decides whether a job with a lock is queued. Returns nothing if the job is queued; the caller then calls
+-- `hold`. For a job that is not queued, returns a letter and the id of the other job: u(nique), t(hrottled),
+-- r(eplaced). After r, the other job has the new payload, which is in `mine` or in `large`, and the options
+-- that belong to the payload.
 local function meet(lock, mine, large)
   local _, replace, debounce, longest, throttle, name = read_wanted(lock)
   if throttle ~= '' and tonumber(redis.call('ZSCORE', key('throttles'), name) or 0) > now then
