@@ -21,5 +21,5 @@ await build({
     page: ['src/server/page.generated.ts'],
   },
 })
-// They must go with every copy of what is bundled.
+// The licences must go with every copy of the bundled packages.
 writeFileSync(`${folder}/dist/LICENSES.txt`, licences)

@@ -1,19 +1,19 @@
 /**
- * Builds what the browser loads, into one module of the server: so neither a bundler nor an image of a server has to find
- * files, and the user builds nothing. Each page of the dashboard is a file of its own that the browser loads when it is
- * opened.
+ * Builds the files that the browser loads, and writes them into one module of the server. So neither a
+ * bundler nor an image of a server has to find files, and the user builds nothing. Each page of the dashboard
+ * is a separate file that the browser loads when the page is opened.
  */
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { rolldown } from 'rolldown'
 
-/** The styles whose rules others build on come first. */
+/** These styles come first, because the rules of other styles build on them. */
 const FIRST = ['style/tokens.css', 'style/base.css']
 
 /**
- * @param {string} folder of the package
- * @returns the licences of the packages that are in it, one after the other
+ * @param {string} folder the folder of the package
+ * @returns the licences of the bundled packages, one after the other
  */
 export async function bundlePage(folder) {
   const browser = join(folder, 'browser')
@@ -27,7 +27,7 @@ export async function bundlePage(folder) {
   const { output } = await bundler.generate({
     format: 'es',
     minify: true,
-    // Its name changes with its text, so that a browser may keep it for ever.
+    // The name of a file changes with its text, so that a browser may keep the file for ever.
     entryFileNames: '[name]-[hash].js',
     chunkFileNames: '[name]-[hash].js',
   })
@@ -35,7 +35,7 @@ export async function bundlePage(folder) {
   /** @type {Record<string, string>} */
   const files = {}
   let script = ''
-  // That with the styles is known.
+  // The package `uplot` is listed here, because its styles are read directly.
   const packages = new Set([join(folder, '../../node_modules/uplot')])
   for (const file of output) {
     if (file.type !== 'chunk') throw new Error(`${file.fileName} is not a script`)
@@ -53,7 +53,7 @@ export async function bundlePage(folder) {
   const text = `// Made by build/page.js.
 export const script = ${JSON.stringify(script)}
 export const style = ${JSON.stringify(style)}
-/** By name, the text of each file that the browser loads. */
+/** The text of each file that the browser loads, by the name of the file. */
 export const files: Readonly<Record<string, string>> = ${JSON.stringify(files)}
 `
   const generated = join(folder, 'src/server/page.generated.ts')
@@ -61,7 +61,11 @@ export const files: Readonly<Record<string, string>> = ${JSON.stringify(files)}
   return [...packages].sort().map(licenceOf).join('\n')
 }
 
-/** A package without a licence must not be bundled: the build fails. @param {string} folder */
+/**
+ * The licence of a package. A package without a licence must not be bundled, so the build fails.
+ *
+ * @param {string} folder
+ */
 function licenceOf(folder) {
   const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
   const file = readdirSync(folder).find((each) => /^licen[cs]e/i.test(each))

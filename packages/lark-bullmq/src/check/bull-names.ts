@@ -1,4 +1,7 @@
-/** The names of BullMQ: what an object is, what a call returns, and what an object of options is for. */
+/**
+ * The names of BullMQ: the classes of objects, the classes that calls return, and the topics of objects of
+ * options.
+ */
 import { type ComparedTopic, comparisonOf } from '../compared/compared.ts'
 
 /** The class of an object. A list of such objects ends in `[]`. */
@@ -34,7 +37,7 @@ export const inner: Record<string, ComparedTopic> = {
   settings: 'options of settings',
 }
 
-/** What the methods of a queue return. */
+/** The class of the object that each method of a queue returns. */
 export const returned: Record<string, BullKind> = {
   add: 'Job',
   getJob: 'Job',
@@ -64,7 +67,7 @@ export function mentionsBullMQ(text: string): boolean {
 /** Methods that objects of other libraries have, too. */
 const ofOthers = new Set(['getState', 'isActive', 'isPaused', 'isRunning', 'toJSON', 'asJSON', 'updateData'])
 
-/** Whether the name of a method tells that its object is one of BullMQ. */
+/** Whether a method with this name shows that its object is an object of BullMQ. */
 export function isTelling(name: string): boolean {
   if (ofOthers.has(name) || !/[a-z][A-Z]/.test(name)) return false
   return classes.some((each) => comparisonOf(`methods of ${each}` as ComparedTopic, name) !== undefined)

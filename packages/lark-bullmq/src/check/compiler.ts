@@ -1,6 +1,6 @@
 /**
- * What the command uses of the TypeScript of an application, from 4.9 to 6: the package exports the same
- * names under the same types. TypeScript 7 has another interface.
+ * The part of TypeScript's interface that the command uses. TypeScript 4.9 to 6 export these names with the
+ * same types. TypeScript 7 has another interface.
  */
 
 export interface SyntaxPart {
@@ -49,7 +49,7 @@ export interface NameSymbol {
 export interface Type {
   readonly flags: number
   readonly aliasSymbol?: NameSymbol
-  /** The class with parameters of which this type is an instance. */
+  /** The generic class of which this type is an instance. */
   readonly target?: Type
   getSymbol(): NameSymbol | undefined
   getProperties(): readonly NameSymbol[]

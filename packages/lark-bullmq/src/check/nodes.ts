@@ -54,7 +54,7 @@ export function loadedBy(value: unknown): string | undefined {
   return isImport || isCall(value, 'require') ? textOf(listOf(value.arguments)[0]) : undefined
 }
 
-/** The object literal inside an expression that only gives the object a type or freezes it. */
+/** The object literal inside an expression that only gives the object a type or freezes the object. */
 export function objectIn(node: SyntaxNode): SyntaxNode | undefined {
   if (node.type === 'ObjectExpression') return node
   const inside = node.expression
@@ -67,7 +67,7 @@ const starting = /^(?:constructor|onModuleInit|onApplicationBootstrap)$/
 /**
  * Calls a function with each node of a tree, the outer ones first.
  *
- * @param visit is told whether the code runs when the file is loaded, or when its object is made
+ * @param visit gets whether the code runs when the file is loaded or when its object is made
  * @param called the functions that the file calls when it is loaded
  */
 export function walk(

@@ -1,7 +1,8 @@
 /**
- * Finds what a code base uses of BullMQ by the types of its own program: with its TypeScript, its `tsconfig`
- * and the types of BullMQ that it has installed. So it also finds what the syntax does not show: an object
- * out of a `Map`, a class that extends a queue, a literal that becomes options in another file.
+ * Finds the names of BullMQ that a code base uses, with the help of types: with the TypeScript of the
+ * application, its `tsconfig`, and the installed types of BullMQ. So it also finds uses that the syntax does
+ * not show: an object out of a `Map`, a class that extends a queue, a literal that becomes options in another
+ * file.
  */
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -29,18 +30,18 @@ import type {
 } from './compiler.ts'
 import { type BullUse, type Unfollowed, unfollowedCall } from './usage.ts'
 
-/** What one file uses. */
+/** The uses of BullMQ in one file. */
 export interface TypedFile {
   uses: BullUse[]
   unfollowed: Unfollowed[]
 }
 
 export interface TypedUsage {
-  /** Of the compiler that was used. */
+  /** The version of the compiler that was used. */
   version?: string
   /** Why no types were used. */
   because?: string
-  /** By path. A file that belongs to no program is missing. */
+  /** The files by path. A file that belongs to no program is missing. */
   files: ReadonlyMap<string, TypedFile>
 }
 
@@ -119,7 +120,8 @@ class FileTypes {
     this.#checker = checker
     this.#source = source
     this.#visit(source)
-    // Other files have such names, too.
+    // Methods of other libraries have the same names. So calls that cannot be followed are dropped if the
+    // file has nothing of BullMQ.
     if (!this.knowsBullMQ && !mentionsBullMQ(source.text)) this.unfollowed.length = 0
   }
 
@@ -167,7 +169,7 @@ class FileTypes {
       this.#found(`events of ${kind}`, event.text, event)
   }
 
-  /** An object literal whose type is that of options. */
+  /** Notes the options in an object literal whose type is a type of options. */
   #useLiteral(node: ObjectLiteral): void {
     const type = this.#checker.getContextualType(node)
     const topic = type && this.#topicOf(type)
@@ -183,7 +185,7 @@ class FileTypes {
     }
   }
 
-  /** Options of options that are written in place: their type may have no name. */
+  /** Notes the options of an object inside options. The type of such an object may have no name. */
   #useInner(name: string, property: Property): void {
     const topic = inner[name]
     if (topic === undefined || !this.#compiler.isPropertyAssignment(property)) return
@@ -194,7 +196,10 @@ class FileTypes {
     }
   }
 
-  /** An argument that is no literal: its own type tells which literal it is, or it cannot be followed. */
+  /**
+   * Notes the options in an argument that is not an object literal. Its type may lead to the literal;
+   * otherwise the argument cannot be followed.
+   */
   #useGiven(given: SyntaxPart): void {
     const { isObjectLiteralExpression, isFunctionLike, isPropertyAssignment } = this.#compiler
     if (isObjectLiteralExpression(given) || isFunctionLike(given)) return

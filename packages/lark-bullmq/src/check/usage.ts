@@ -1,8 +1,8 @@
 /**
- * Finds what a code base uses of BullMQ: the names that it imports, the options that it writes, and the
- * methods and events of the objects that it makes. It reads only the syntax, and recognises the objects by
- * their classes, by their types, and by the calls that return them. A name is known within its file, and an
- * exported name also in the files that import it.
+ * Finds the names of BullMQ that a code base uses: the names that it imports, the options that it writes, and
+ * the methods and events of the objects that it makes. It reads only the syntax, and recognises the objects
+ * by their classes, by their types, and by the calls that return them. A name is known within its file, and
+ * an exported name also in the files that import it.
  */
 import type { SyntaxNode } from '@s18i/lark/internal'
 import { type ComparedTopic, comparisonOf, ofNest } from '../compared/compared.ts'
@@ -39,13 +39,13 @@ export interface BullUse {
   name: string
   line: number
   column: number
-  /** Whether the application meets it when it starts, as far as the file tells. */
+  /** Whether this code runs when the application starts, as far as the file shows. */
   isAtStart: boolean
 }
 
-/** A place whose use of BullMQ cannot be told. */
+/** A place in the code that uses BullMQ in a way that cannot be followed. */
 export interface Unfollowed {
-  /** Such as `options of Worker`. */
+  /** The use, such as `options of Worker`. */
   what: string
   line: number
 }
@@ -55,11 +55,11 @@ export function unfollowedCall(method: string): string {
   return `the object of ${method}()`
 }
 
-/** A name of BullMQ that a file exports under its own. */
+/** The names of BullMQ that a file exports, perhaps under other names. */
 export interface Reexports {
   /** The name in BullMQ, by the name under which it is exported. */
   names: ReadonlyMap<string, string>
-  /** Whether it exports all names. */
+  /** Whether the file exports all names of BullMQ. */
   all: boolean
 }
 
@@ -69,7 +69,7 @@ export interface Reexports {
  */
 type Kinds = ReadonlyMap<string, BullKind>
 
-/** An expression of options that shows none of them. */
+/** Matches the kinds of expressions from which options cannot be read. */
 const isUnfollowed = /^(?:Identifier|(?:Optional)?(?:Member|Call)Expression|AwaitExpression)$/
 
 function lineOf(node: SyntaxNode): number {
@@ -86,11 +86,11 @@ function isOfBullMQ(name: string): boolean {
   return comparisonOf('exports', name) !== undefined || comparisonOf('types', name) !== undefined
 }
 
-/** What one file uses of BullMQ. */
+/** The uses of BullMQ in one file. */
 export class FileUsage {
   readonly uses: BullUse[] = []
   readonly unfollowed: Unfollowed[] = []
-  /** The objects that other files may import from it. */
+  /** The objects of BullMQ that other files may import from this file. */
   readonly exported = new Map<string, BullKind>()
   /** The name in BullMQ of each imported name in the file. */
   readonly #imported = new Map<string, string>()
@@ -110,7 +110,8 @@ export class FileUsage {
 
   /**
    * @param others objects that other files export, by their names
-   * @param reexports by the name of a file, without its folder and its extension
+   * @param reexports the names that files export again, by the name of the file without its folder and its
+   *   extension
    */
   constructor(
     program: SyntaxNode,
@@ -143,7 +144,7 @@ export class FileUsage {
     return this.#imported.size + this.#spaces.size + this.#nest.size + this.#kinds.size > 0
   }
 
-  /** What other files may import from this one under a name of BullMQ. */
+  /** The names of BullMQ that other files may import from this file. */
   get reexports(): Reexports | undefined {
     if (this.#reexported.size === 0 && !this.#reexportsAll) return undefined
     return { names: this.#reexported, all: this.#reexportsAll }
@@ -503,7 +504,7 @@ export class FileUsage {
     const name = this.#bullName(written.typeName)
     const topic = name === undefined ? undefined : optionTypes[name]
     if (topic === undefined) return
-    // A call refuses them, and not the declaration.
+    // A call refuses these options, and not the declaration, so they do not prevent the start.
     this.#isAtStart = false
     this.#options(topic, value)
   }
@@ -538,7 +539,7 @@ export class FileUsage {
       this.#found(topic, name, property, true)
       const inside = inner[name]
       const wasAtStart = this.#isAtStart
-      // The constructor of a queue refuses them.
+      // The constructor of a queue refuses these options, so they prevent the start.
       if (name === 'defaultJobOptions') this.#isAtStart = true
       if (inside !== undefined) this.#options(inside, property.value)
       this.#isAtStart = wasAtStart

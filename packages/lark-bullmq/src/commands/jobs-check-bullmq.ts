@@ -41,16 +41,16 @@ interface ComparedUse {
   /** What corresponds to the name in Lark. It is absent for an option that BullMQ does not have. */
   inLark?: string
   page?: string
-  /** Whether the application cannot start because of it. */
+  /** Whether the application cannot start because of this use. */
   isFatal?: true
   places: { file: string; line: number }[]
 }
 
-/** What becomes of the application if only its import is changed. Each has its exit code. */
+/** What happens to the application if only its import is changed. Each outcome has its own exit code. */
 const outcomes = { starts: 0, 'starts with changes': 1, 'cannot start': 3 } as const
 type Outcome = keyof typeof outcomes
 
-/** What the command has found. */
+/** The findings of the command. */
 interface Found {
   uses: ReadonlyMap<string, readonly BullUse[]>
   unfollowed: { file: string; line: number; what: string }[]
@@ -179,7 +179,7 @@ export class JobsCheckBullmqCommand extends Command {
     else this.line(`Cannot start: ${namesOf(fatal)} refused at the start. See ${MANUAL}`)
   }
 
-  /** Says what the command cannot know. */
+  /** Prints the limits of the answer: uses that could not be followed, and missing types. */
   #printLimits(unfollowed: Found['unfollowed'], typescript: Found['typescript']): void {
     if ('because' in typescript)
       this.line(`By the syntax alone, without types: ${visible(typescript.because)}`)
@@ -212,7 +212,7 @@ function wordsOf(topic: BullUse['topic']): string {
     .replace(/^properties of /, 'property of ')
 }
 
-/** What the syntax and the types of a file tell. */
+/** The uses that the syntax and the types of a file show, without duplicates. */
 function together(bySyntax: readonly BullUse[], byTypes: readonly BullUse[]): BullUse[] {
   const placeOf = ({ topic, name, line, column }: BullUse) => `${topic} ${name} ${line} ${column}`
   const known = new Set(bySyntax.map(placeOf))
@@ -220,7 +220,7 @@ function together(bySyntax: readonly BullUse[], byTypes: readonly BullUse[]): Bu
   return all.sort((one, other) => one.line - other.line)
 }
 
-/** The types of a file tell what its syntax does not. */
+/** The places that cannot be followed. If the types of a file are known, they decide, and not its syntax. */
 function unfollowedIn(
   bySyntax: FileUsage | undefined,
   byTypes: TypedFile | undefined,
@@ -235,7 +235,7 @@ function namesOf(answers: readonly ComparedUse[]): string {
   return `${shown.join(', ')} ${names.length === 1 ? 'is' : 'are'}`
 }
 
-/** What constructors refuse, and modules when they are loaded. */
+/** The topics that are refused by a constructor, or by a module when it is loaded. */
 const ofConstructors: readonly BullUse['topic'][] = [
   ...(['exports', 'bull-board'] as const),
   ...(['options of Queue', 'options of Worker', 'options of QueueEvents'] as const),

@@ -677,7 +677,10 @@ export const compared = {
   },
 } satisfies Record<string, Topic>
 
-/** What `@nestjs/bullmq` gives to every class besides its options, and to what is registered under a name. */
+/**
+ * Options that `@nestjs/bullmq` adds to the options of every class and of everything that is registered under
+ * a name.
+ */
 const everywhere = ['sharedConnection']
 const registered = [...everywhere, 'name', 'configKey', 'forceDisconnectOnShutdown']
 /** Options that BullMQ ignores, and that an application does not write: `@nestjs/bullmq` passes them on. */

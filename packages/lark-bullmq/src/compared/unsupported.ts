@@ -1,6 +1,6 @@
 /**
- * How `@s18i/lark-bullmq` refuses what Lark does not have. It does so at once, and the error names what was
- * used, what Lark has instead, and the page of the manual.
+ * Refuses features of BullMQ that Lark does not have. The error comes at once. It names the feature, Lark's
+ * answer to it, and the page of the manual.
  */
 
 import { excerpt, nearest } from '@s18i/lark/internal'
@@ -54,7 +54,7 @@ export function checkOptions<T extends object>(who: string, topic: ComparedTopic
       const near = nearest(name, Object.keys(compared[topic]))
       throw unsupported(who, `the option ${excerpt(name)}`, near && `the nearest name is ${near}`)
     }
-    // `false` asks Lark not to do something that it never does, so it is accepted.
+    // `false` is accepted, because it asks Lark not to do something that Lark never does.
     if (verdict === 'missing' && value !== false) throw unsupported(who, `the option ${name}`, inLark, page)
   }
   return given
@@ -86,8 +86,8 @@ export function refuseProperties(prototype: object, topic: ComparedTopic): void 
 }
 
 /**
- * The error for bull-board, which reads this property of a queue first. Its three lines mount the dashboard
- * of Lark in an application of Express or Nest; the page has those for Fastify.
+ * The error for bull-board, which reads this property of a queue first. The hint has three lines that mount
+ * the dashboard of Lark in an application of Express or Nest; the page has the lines for Fastify.
  */
 export function boardRefused(who: string): BullmqError {
   const [, , page] = compared['properties of Queue'].metaValues

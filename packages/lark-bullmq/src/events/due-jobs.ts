@@ -3,7 +3,10 @@
  * process moves it. So the listener itself waits until then.
  */
 
-/** How many jobs are remembered at most. Of others, the listener hears when they begin. */
+/**
+ * The maximum number of jobs that are remembered. The listener first hears of any other job when the job
+ * begins.
+ */
 const MOST = 10_000
 /** The longest time of a timer, in milliseconds. */
 const LONGEST = 2 ** 31 - 1

@@ -74,7 +74,7 @@ const kinds: Record<string, readonly EventKind[]> = {
 }
 /** The kind of the events that `Store.publish` writes, which `Jobs.events()` has no type for. */
 const PUBLISHED = 'published'
-/** Those for which the job must be read. */
+/** The events for which the job must be read. */
 const ofJobs = ['added', 'delayed', 'completed', 'failed', 'retries-exhausted']
 
 /**
@@ -101,7 +101,7 @@ export class BullQueueListener<ReturnType = Any>
   #isRunning = false
   /** Whether `drained` was emitted since a job came or began. */
   #isDrained = false
-  /** Aborted when it is closed. */
+  /** Aborted when this object is closed. */
   readonly #stopped = new AbortController()
   /** The cursor of the last event, after which listening continues. */
   #heard: string | undefined
@@ -204,7 +204,7 @@ export class BullQueueListener<ReturnType = Any>
     }
   }
 
-  /** What has happened to a job. */
+  /** Emits the events of BullMQ for a change of a job. */
   async #changed({ id, kind, cursor, at }: QueueEvent): Promise<void> {
     const heard = Object.keys(kinds).filter((name) => kinds[name]!.includes(kind) && this.#hears(name, id))
     if (kind === 'started' || kind === 'queued') this.#isDrained = false
@@ -256,7 +256,7 @@ export class BullQueueListener<ReturnType = Any>
     )
   }
 
-  /** What a `QueueEventsProducer` or an object of this package has published. */
+  /** Emits an event that a `QueueEventsProducer` or an object of this package has published. */
   async #published({ id: text, cursor }: QueueEvent): Promise<void> {
     const [name, args] = JSON.parse(text) as [string, EventArgs & { jobId?: string }]
     // The job was promoted.
@@ -270,7 +270,7 @@ export class BullQueueListener<ReturnType = Any>
     } else this.#tellOf(name, args, cursor)
   }
 
-  /** Whether anybody listens for this event, of all jobs or of this one. */
+  /** Whether somebody listens for this event, for all jobs or for this job. */
   #hears(name: string, jobId: string): boolean {
     return this.listenerCount(name) > 0 || this.listenerCount(`${name}:${jobId}`) > 0
   }

@@ -6,7 +6,10 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { JobHome } from '../store/shared-store.ts'
 import { FlowNode } from './flow-node.ts'
 
-/** Milliseconds between two looks at the flow, and after which nobody looks any longer. */
+/**
+ * Milliseconds between two checks of the flow, from `first` to `last`, and the milliseconds after which the
+ * checks end.
+ */
 const LOOK = { first: 5, last: 100, all: 5_000 }
 
 /** Resolves when the flow knows that this job has failed. @param id the id of the job in Lark */

@@ -162,12 +162,12 @@ export class FlowNode {
     return all.filter(({ after }) => after.includes(this.#node)).map(({ node }) => this.#other(node))
   }
 
-  /** Whether a job waits for this one and for others. */
+  /** Whether a job waits for this job and for other jobs. */
   get isAwaited(): boolean {
     return this.parents.some(({ state }) => state === 'b')
   }
 
-  /** From now on, no job waits for this one. @returns whether one did */
+  /** Makes all parents stop waiting for this job. @returns whether a parent waited for it */
   async leaveParents(): Promise<boolean> {
     const { store } = await opened(this.#home.store.jobs)
     const { id: flow, home } = this.#found
@@ -346,8 +346,8 @@ export class FlowNode {
   }
 
   /**
-   * Removes jobs as `clean()` and `drain()` of a queue do. A parent for whose last child this holds is
-   * removed, too, if it is in the same queue, and otherwise starts. Jobs that run stay.
+   * Removes jobs as `clean()` and `drain()` of a queue do. A parent whose last child is removed in this way
+   * is removed, too, if it is in the same queue. A parent in another queue starts. Running jobs stay.
    *
    * @param ids the ids in Lark of jobs of flows, which are in the queue
    * @returns the ids of the removed jobs
@@ -382,8 +382,8 @@ export class FlowNode {
    * Ends nodes at once, because a flow learns that a job is gone only while a worker runs. Parents do not
    * wait for nodes that have ended so, and are no longer failed because of them.
    *
-   * @param from one of these states must be that of each node
-   * @param withParents whether parents in this queue that wait for nobody else are removed, too
+   * @param from the states that a node may have; nodes in other states stay
+   * @param withParents whether parents in this queue that wait for no other job are removed, too
    * @returns the numbers of the nodes that were ended
    */
   async #endAsRemoved(
@@ -410,7 +410,7 @@ export class FlowNode {
 
   /**
    * The nodes of this queue, from the lowest on, that wait for others or were skipped because of others, if
-   * all these others were removed or are over.
+   * all these other nodes were removed or have ended.
    */
   *#parentsLeft({ definition, state }: KeptFlow, removed: ReadonlySet<number>): Generator<number> {
     const gone = new Set(removed)

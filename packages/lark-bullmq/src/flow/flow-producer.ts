@@ -89,8 +89,8 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
   /**
    * Adds a flow, in one atomic step.
    *
-   * @returns the root job with its children. If the queue already has a flow with this `jobId`, they are
-   *   those of the existing flow
+   * @returns the root job with its children. If the queue already has a flow with this `jobId`, the jobs of
+   *   the existing flow are returned
    * @throws BULLMQ_UNSUPPORTED, JOB_INVALID and FLOW_TOO_LARGE before anything is sent; the errors of a
    *   dispatch
    */
@@ -129,7 +129,7 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
     return async () => ({ job: (await BullJob.added(`${this}`, home, [job]))[0]! })
   }
 
-  /** @returns adds it */
+  /** @returns a function that adds the flow */
   #flow(tree: readonly TreeJob[], { partitions, prefix }: OpenJobs['settings']): () => Promise<JobNode> {
     const { queue, opts } = tree.at(-1)!
     const { jobId } = opts

@@ -37,7 +37,7 @@ export function flowIdFor(ownId: string): string {
   return createHash('sha256').update(ownId).digest('base64url').slice(0, LARGEST.flowId)
 }
 
-/** The id that the application sees: its own if it has chosen one, otherwise that of Lark. */
+/** The id that the application sees: the id that it has chosen, or else the id in Lark. */
 export function shownId(id: string, { jobId }: { jobId?: unknown }): string {
   if (typeof jobId !== 'string') return id
   return memberOf(id)?.flow === flowIdFor(jobId) ? jobId : id

@@ -1,4 +1,4 @@
-/** Changes of one job that only the store itself has. */
+/** Changes one job in ways that only the interface of the store has. */
 import { alterAt, opened } from '@s18i/lark-jobs/internal'
 import type { JobHome } from '../store/shared-store.ts'
 

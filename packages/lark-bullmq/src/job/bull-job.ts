@@ -68,7 +68,7 @@ export interface JobFinish {
 interface JobRun {
   /** Undefined if the job does not run here. */
   controls?: JobControls | undefined
-  /** Only of a job that `worker.getNextJob()` has handed out. */
+  /** Set only for a job that `worker.getNextJob()` has handed out. */
   finish?: JobFinish | undefined
   /** When the job is due again, in milliseconds since 1970, if the application has moved it. */
   movedTo?: number
@@ -119,14 +119,14 @@ export class BullJob<
   /** How often a worker died while it ran the job. */
   stalledCounter = 0
   failedReason!: string
-  /** It is never set, because a job whose child has failed does not run. */
+  /** This is never set, because a job whose child has failed does not run. */
   deferredFailure!: string
   finishedOn?: number
   processedOn?: number
-  /** The `name` of the worker that runs it, if it has one. */
+  /** The `name` of the worker that runs the job, if the worker has a name. */
   processedBy?: string
   deduplicationId?: string
-  /** The job scheduler that added it. */
+  /** The id of the job scheduler that added the job. */
   repeatJobKey?: string
   token?: string
   /** The job of the flow that waits for this job. */
@@ -488,7 +488,7 @@ export class BullJob<
   }
 
   /**
-   * Makes the parent wait no longer for this job, which goes on without it.
+   * Makes the parent stop waiting for this job. This job itself goes on.
    *
    * @returns whether the parent waited for it
    */
@@ -571,7 +571,7 @@ export class BullJob<
     const { priority = 0 } = checkJobOptions(`Job ${this.id}: changePriority()`, opts)
     const handle = this.#handle()
     if (!(await handle.prioritize(larkPriority(priority)))) await this.#mustBeThere('changePriority')
-    // As in BullMQ, the job comes after those that have this priority already.
+    // As in BullMQ, the job comes after the jobs that already have this priority.
     else if (['waiting', 'prioritized'].includes(await this.getState())) await handle.reschedule(0)
     this.priority = priority
   }

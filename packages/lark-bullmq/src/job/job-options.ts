@@ -140,13 +140,13 @@ export function checkJobOptions(who: string, opts: JobsOptions | undefined): Job
       true,
       `The following options cannot be used together: ${rules.join(', ')}`,
     )
-  // In BullMQ, an empty id is as none.
+  // In BullMQ, an empty id means that no id is given.
   if (read.jobId !== '') return read
   const { jobId: _, ...others } = read
   return others
 }
 
-/** A dispatch of Lark checks what else an id must be. */
+/** Checks an id. A dispatch of Lark checks the other rules for ids. */
 function checkOwnId(who: string, id: unknown): void {
   if (typeof id !== 'string') return
   if (String(Number.parseInt(id, 10)) === id)

@@ -1,6 +1,6 @@
 /**
  * `removeOnComplete` and `removeOnFail`. An age, `true` and `false` are kept with the job. A number of jobs
- * concerns the whole queue. In BullMQ, each job that ends applies its own number. In Lark, the worker that
+ * applies to the whole queue. In BullMQ, each job that ends applies its own number. In Lark, the worker that
  * runs the job applies the number.
  */
 import { defined } from '@s18i/lark/internal'
@@ -48,8 +48,8 @@ export function keepOf({ removeOnComplete, removeOnFail }: JobRemoval): Keep | u
 }
 
 /**
- * Milliseconds for which a job is kept, where 0 means not at all. It is undefined if the option is a number
- * of jobs, or absent.
+ * Milliseconds for which a job is kept. With 0, the job is not kept. It is undefined if the option is a
+ * number of jobs, or absent.
  */
 function ageOf(remove: RemoveOption): number | undefined {
   if (remove === true || remove === 0) return 0

@@ -24,8 +24,8 @@ export interface RepeatOptions {
 }
 
 /**
- * The key of a repeatable job, as BullMQ 5 computes it. Whoever adds the same job again, also after an
- * import, changes it and does not make a second one.
+ * The key of a repeatable job, as BullMQ 5 computes it. So an application that adds the same job again, also
+ * after an import, changes the repeatable job and does not make a second one.
  */
 export function repeatableKey(
   name: string,

@@ -23,7 +23,7 @@ export async function retryJob(
 }
 
 /**
- * Retries all jobs of a queue in some states. Those of which another job of the same kind exists stay.
+ * Retries all jobs of a queue in some states. A job stays failed if another job holds its lock.
  *
  * @param until only jobs that ended before or at this time, in milliseconds since 1970
  */

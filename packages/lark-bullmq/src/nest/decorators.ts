@@ -5,7 +5,10 @@ import type { BullWorkerEvents } from '../worker/worker.ts'
 import type { NestQueueEventOptions, NestWorkerOptions } from './options.ts'
 import { getFlowProducerToken, getQueueToken } from './tokens.ts'
 
-/** The keys of their metadata, which differ from those of `@nestjs/bullmq`: an application may have both. */
+/**
+ * The keys of the decorators' metadata. They differ from the keys of `@nestjs/bullmq`, because an application
+ * may have both packages.
+ */
 export const keys = {
   processor: 'lark-bullmq:processor',
   listener: 'lark-bullmq:listener',
@@ -14,25 +17,25 @@ export const keys = {
 } as const
 
 export interface ProcessorOptions {
-  /** The queue. */
+  /** The name of the queue. */
   name?: string
   scope?: Scope
-  /** The key of the configuration that the worker takes if its queue is not registered. */
+  /** The key of the configuration that the worker uses if its queue is not registered. */
   configKey?: string
 }
 
-/** What the metadata of a class with `@Processor()` says. */
+/** The metadata of a class with `@Processor()`. */
 export interface ProcessorMetadata extends ProcessorOptions {
   worker: NestWorkerOptions | undefined
 }
 
-/** What the metadata of a class with `@QueueEventsListener()` says. */
+/** The metadata of a class with `@QueueEventsListener()`. */
 export interface ListenerMetadata {
   queue: string
   options: NestQueueEventOptions | undefined
 }
 
-/** A worker of a queue: the class extends `WorkerHost`. */
+/** Makes a class run the jobs of a queue. The class must extend `WorkerHost`. */
 export function Processor(
   queueNameOrOptions?: string | ProcessorOptions,
   workerOptions?: NestWorkerOptions,
@@ -50,12 +53,14 @@ export function Processor(
   }
 }
 
-/** Calls the method for an event of the worker of this class. */
+/** Makes a method a listener for an event of the worker of its class. */
 export function OnWorkerEvent(eventName: keyof BullWorkerEvents): MethodDecorator {
   return SetMetadata(keys.workerEvent, eventName)
 }
 
-/** Listens to the events of a queue, of all processes: the class extends `QueueEventsHost`. */
+/**
+ * Makes a class listen to the events of a queue in all processes. The class must extend `QueueEventsHost`.
+ */
 export function QueueEventsListener(queueName: string, options?: NestQueueEventOptions): ClassDecorator {
   const metadata: ListenerMetadata = { queue: queueName, options }
   return (target) => {
@@ -64,7 +69,7 @@ export function QueueEventsListener(queueName: string, options?: NestQueueEventO
   }
 }
 
-/** Calls the method for an event of the queue. */
+/** Makes a method a listener for an event of the queue. */
 export function OnQueueEvent(eventName: keyof BullEvents): MethodDecorator {
   return SetMetadata(keys.queueEvent, eventName)
 }

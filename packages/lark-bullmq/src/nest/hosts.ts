@@ -1,4 +1,4 @@
-/** The base classes of what has a worker, or listens to a queue. */
+/** The base classes of classes that run the jobs of a queue or listen to its events. */
 import type { BullQueueListener } from '../events/queue-events.ts'
 import type { BullJob } from '../job/bull-job.ts'
 import type { BullWorker } from '../worker/worker.ts'
@@ -10,13 +10,13 @@ function early(what: string): Error {
 }
 
 /**
- * The worker of each host, by the host and by its class: Nest makes a host of the scope of a request for each
- * job, and gives it no worker of its own.
+ * The worker of each host, by the host and by its class. The class is a key because Nest makes a
+ * request-scoped host for each job, and such a host has no worker of its own.
  */
 const workers = new WeakMap<object, BullWorker>()
 const listeners = new WeakMap<object, BullQueueListener>()
 
-/** A class with `@Processor()`. */
+/** The base class of classes with `@Processor()`. */
 export abstract class WorkerHost<T extends BullWorker = BullWorker> {
   get worker(): T {
     const found = workers.get(this) ?? workers.get(this.constructor)
@@ -43,7 +43,7 @@ export abstract class WorkerHost<T extends BullWorker = BullWorker> {
   ): Promise<any>
 }
 
-/** A class with `@QueueEventsListener()`. */
+/** The base class of classes with `@QueueEventsListener()`. */
 export abstract class QueueEventsHost<T extends BullQueueListener = BullQueueListener> {
   get queueEvents(): T {
     const found = listeners.get(this)

@@ -1,4 +1,4 @@
-/** The module of Nest: it provides queues and flow producers, and starts workers. */
+/** The module for Nest. It provides queues and flow producers, and starts workers. */
 import {
   type DynamicModule,
   type FactoryProvider,
@@ -31,7 +31,9 @@ import {
   getSharedConfigToken,
 } from './tokens.ts'
 
-/** Is there once, however many modules register queues. */
+/**
+ * The module that starts the workers. Nest makes it only once, no matter how many modules register queues.
+ */
 class BullCoreModule {}
 Global()(BullCoreModule)
 Module({
@@ -47,7 +49,10 @@ Module({
   exports: [BullRegistrar, ProcessorDecoratorService],
 })(BullCoreModule)
 
-/** The names of the options and the value of one kind of thing that is registered. */
+/**
+ * How queues or flow producers are registered: the tokens of their options and of the objects themselves, and
+ * a function that makes an object.
+ */
 interface Kind<Options> {
   optionsToken: (name?: string) => string
   token: (name?: string) => string
@@ -62,7 +67,7 @@ const queues: Kind<RegisterQueueOptions> = {
 const flowProducers: Kind<RegisterFlowProducerOptions> = {
   optionsToken: getFlowProducerOptionsToken,
   token: getFlowProducerToken,
-  // Of the shared configuration, the other options are for queues.
+  // The other options of the shared configuration are for queues.
   make({ connection, prefix }) {
     const producer = new FlowProducer({ ...(connection && { connection }), ...(prefix && { prefix }) })
     return Object.assign(producer, { onApplicationShutdown: () => producer.close() })
@@ -71,7 +76,7 @@ const flowProducers: Kind<RegisterFlowProducerOptions> = {
 
 // biome-ignore lint/complexity/noStaticOnlyClass: Nest takes a class as a module
 export class BullModule {
-  /** The options of all queues; with a key, of those that name it as their `configKey`. */
+  /** Sets the options of all queues, or, with a key, of the queues whose `configKey` is this key. */
   static forRoot(options: BullRootModuleOptions): DynamicModule
   static forRoot(configKey: string, options: BullRootModuleOptions): DynamicModule
   static forRoot(first: string | BullRootModuleOptions, second?: BullRootModuleOptions): DynamicModule {
@@ -84,7 +89,7 @@ export class BullModule {
     return { global: true, module: BullModule, providers, exports: providers }
   }
 
-  /** The same, where the options come from a factory. */
+  /** Does the same as `forRoot()` with options that come from a factory. */
   static forRootAsync(options: SharedBullAsyncConfiguration): DynamicModule
   static forRootAsync(configKey: string, options: SharedBullAsyncConfiguration): DynamicModule
   static forRootAsync(
@@ -124,7 +129,7 @@ export class BullModule {
 }
 Module({})(BullModule)
 
-/** Something to be registered, and where its options come from. */
+/** A queue or a flow producer to register, and the source of its options. */
 interface Registration<Options> {
   name: string | undefined
   configKey: string | undefined
@@ -161,7 +166,7 @@ function later<Options>(
   }
 }
 
-/** @param method of the class that makes the options */
+/** @param method the method of the class that makes the options */
 function sourceOf<Options, Method extends string>(
   options: AsyncOptions<Options, { [Name in Method]: () => Promise<Options> | Options }>,
   method: Method,
@@ -169,7 +174,7 @@ function sourceOf<Options, Method extends string>(
   const { useFactory, inject = [], useClass, useExisting } = options
   if (useFactory !== undefined) return { read: useFactory, inject, providers: [] }
   const factory = useClass ?? useExisting
-  // As in `@nestjs/bullmq`: the options themselves, if there is no source of others.
+  // As in `@nestjs/bullmq`, the given object itself has the options if it names no source of options.
   if (factory === undefined) return { read: () => options as Options, inject: [], providers: [] }
   return {
     read: (made) => (made as { [Name in Method]: () => Promise<Options> | Options })[method](),
@@ -205,7 +210,10 @@ function registered<Options>(kind: Kind<Options>, all: readonly Registration<Opt
   }
 }
 
-/** A queue with the workers of its own `processors`: all end with the application. */
+/**
+ * Makes a queue with the workers of its own `processors`. All of them are closed when the application shuts
+ * down.
+ */
 function queueWith({
   name = 'default',
   configKey: _,

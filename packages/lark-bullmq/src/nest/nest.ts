@@ -1,6 +1,6 @@
 /**
- * The module of Nest for the classes of BullMQ on a store of Lark, with the decorators and the providers of
- * `@nestjs/bullmq`: an application changes the import.
+ * The module for Nest with the classes of BullMQ on a store of Lark. It has the decorators and the providers
+ * of `@nestjs/bullmq`, so an application only changes the import.
  *
  * @module @s18i/lark-bullmq/nest
  */

@@ -1,4 +1,4 @@
-/** What the module takes, as `@nestjs/bullmq` has it. */
+/** The options of the module, as in `@nestjs/bullmq`. */
 import type { FactoryProvider, ModuleMetadata, Provider, Type } from '@nestjs/common'
 import type { BullEventsOptions } from '../events/queue-events.ts'
 import type { FlowProducerOptions } from '../flow/flow-producer.ts'
@@ -6,7 +6,9 @@ import type { BullJob } from '../job/bull-job.ts'
 import type { BullQueueOptions } from '../queue/queue.ts'
 import type { BullWorkerOptions } from '../worker/worker.ts'
 
-/** Has no effect: the objects of a process share the connections of their store anyway. */
+/**
+ * This option has no effect, because the objects of a process always share the connections of their store.
+ */
 interface SharedConnection {
   sharedConnection?: boolean
 }
@@ -24,18 +26,21 @@ export type BullQueueProcessor =
   | (NestWorkerOptions & { callback: BullQueueProcessorCallback })
   | (NestWorkerOptions & { path: BullQueueSeparateProcessor })
 
-/** What is registered under a name. */
+/** The options of everything that is registered under a name. */
 interface Registered {
-  /** Default: `default`. */
+  /** The name. Default: `default`. */
   name?: string
-  /** The key of the configuration that `forRoot()` has made. Default: the one without a key. */
+  /** The key of a configuration that was passed to `forRoot()`. Default: the configuration without a key. */
   configKey?: string
-  /** Has no effect: what is closed has no connection left. */
+  /** This option has no effect, because a closed object has no connection left. */
   forceDisconnectOnShutdown?: boolean
 }
 
 export interface RegisterQueueOptions extends NestQueueOptions, Registered {
-  /** Each runs jobs of the queue in this process, besides the classes with `@Processor()`. */
+  /**
+   * Processors for the queue. Each of them gets its own worker in this process, besides the classes with
+   * `@Processor()`.
+   */
   processors?: BullQueueProcessor[]
 }
 
@@ -53,7 +58,7 @@ export interface SharedBullConfigurationFactory {
   createSharedConfiguration(): Promise<BullRootModuleOptions> | BullRootModuleOptions
 }
 
-/** Where options come from. */
+/** The source of options. */
 export interface AsyncOptions<Options, Factory> extends Pick<ModuleMetadata, 'imports'> {
   useFactory?: (
     // biome-ignore lint/suspicious/noExplicitAny: what is injected has any type
@@ -75,7 +80,7 @@ export interface RegisterFlowProducerAsyncOptions
     Pick<Registered, 'name' | 'configKey'> {}
 
 export interface BullModuleExtraOptions {
-  /** Whether no worker begins before `BullRegistrar.register()` is called. */
+  /** Whether the workers start only when `BullRegistrar.register()` is called. */
   manualRegistration?: boolean
 }
 

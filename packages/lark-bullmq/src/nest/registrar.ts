@@ -1,4 +1,6 @@
-/** Finds the classes with `@Processor()` and `@QueueEventsListener()`, and starts what they are for. */
+/**
+ * Finds the classes with `@Processor()` and `@QueueEventsListener()`, and starts their workers and listeners.
+ */
 import type { EventEmitter } from 'node:events'
 import { Injectable, Logger } from '@nestjs/common'
 import {
@@ -19,7 +21,7 @@ import { EXTRA_OPTIONS, getQueueToken, getSharedConfigToken } from './tokens.ts'
 
 type Provided = ReturnType<DiscoveryService['getProviders']>[number]
 
-/** Wraps the function of each processor. An application may provide its own class in its place. */
+/** Wraps the function of each processor. An application may provide its own class in place of this one. */
 export class ProcessorDecoratorService {
   decorate(processor: Processor): Processor {
     return processor
@@ -93,7 +95,8 @@ export class BullRegistrar {
       const host = await this.#moduleRef.resolve<WorkerHost>(provided.token, context, { strict: false })
       return await this.#decorator.decorate(host.process.bind(host))(...args)
     }
-    // A worker gives its signal to a function that names it.
+    // A worker passes its signal only to a function that has a parameter for the signal, so this function
+    // gets the same number of parameters.
     return Object.defineProperty(processor, 'length', { value: instance.process.length })
   }
 
@@ -125,7 +128,9 @@ export class BullRegistrar {
     }
   }
 
-  /** Where the jobs of a queue are: where its queue says, or the configuration. */
+  /**
+   * The connection and the prefix of a queue: those of the registered queue, or those of the configuration.
+   */
   #placeOf(name: string, configKey?: string): Pick<BullQueueOptions, 'connection' | 'prefix'> {
     const queue = this.#find<BullQueue>(getQueueToken(name))
     const found = queue?.opts ?? this.#find<BullQueueOptions>(getSharedConfigToken(configKey))
@@ -144,7 +149,7 @@ export class BullRegistrar {
   }
 }
 
-/** The class of a provider. Of one from `useValue` or `useFactory`, the class of its value. */
+/** The class of a provider. For a provider with `useValue` or `useFactory`, the class of its value. */
 function classOf({ metatype, inject, instance }: Provided): (new () => unknown) | undefined {
   return (!metatype || inject ? instance?.constructor : metatype) as (new () => unknown) | undefined
 }

@@ -1,10 +1,13 @@
-/** The tokens under which Nest provides queues, flow producers and their options: as in `@nestjs/bullmq`. */
+/**
+ * The tokens under which Nest provides queues, flow producers and their options. They are the same as in
+ * `@nestjs/bullmq`.
+ */
 import { REQUEST } from '@nestjs/core'
 
-/** Injects the job into a processor of the scope of a request. */
+/** The token that injects the job into a request-scoped processor. */
 export const JOB_REF = REQUEST
 
-/** Of what `BullModule.forRoot()` was told besides the options. */
+/** The token of the `extraOptions` of `BullModule.forRoot()`. */
 export const EXTRA_OPTIONS = 'BULLMQ_EXTRA_OPTIONS'
 
 export function getQueueToken(name = 'default'): string {

@@ -46,7 +46,7 @@ export interface JobSchedulerJson {
   template?: JobSchedulerTemplateJson
 }
 
-/** A repeatable job of BullMQ 5. What it does not have is `null`. */
+/** A repeatable job of BullMQ 5. Fields that it does not have are `null`. */
 export interface RepeatableJob {
   key: string
   name: string
@@ -146,7 +146,7 @@ export class JobSchedulers {
     })
   }
 
-  /** @returns the job that was queued at once, or that of the next tick */
+  /** @returns the job that was queued at once, or the job of the next tick */
   async #set(who: string, id: string, repeat: RepeatOptions, job: AddedJob): Promise<BullJob> {
     const { store, queue } = this.#home
     const { name, data = {}, opts } = job
@@ -190,7 +190,7 @@ export class JobSchedulers {
     return all.filter(isNext).length
   }
 
-  /** The job of a next tick. Undefined if this id is not that of the next tick of a schedule. */
+  /** The job of the next tick with this id. Undefined if no schedule has such a next tick. */
   async nextWith(id: string): Promise<BullJob | undefined> {
     const tick = tickOf(id)
     const info = tick && (await this.#home.store.jobs.schedules.get(tick.schedule))
@@ -223,7 +223,7 @@ export class JobSchedulers {
     return (await this.#page(start, end, asc)).map((found) => this.#json(found))
   }
 
-  /** As `page`, in the form of BullMQ 5. */
+  /** Does the same as `page`, and returns the form of BullMQ 5. */
   async repeatable(start: number, end: number, asc: boolean): Promise<RepeatableJob[]> {
     return (await this.#page(start, end, asc)).map((found) => {
       const { key, name, endDate = null, tz = null, pattern = null, every, next } = this.#json(found)

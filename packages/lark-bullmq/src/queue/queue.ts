@@ -106,7 +106,7 @@ export interface BullQueueEvents extends IoredisListener {
   resumed: () => void
   removed: (jobId: string) => void
   cleaned: (jobIds: string[], type: string) => void
-  /** Never comes. */
+  /** This event never comes. */
   progress: (jobId: string, progress: JobProgress) => void
 }
 
@@ -538,7 +538,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     return this.#schedulers.repeatable(start, end, asc)
   }
 
-  /** @param jobId the `jobId` with which it was added @returns whether it existed */
+  /** @param jobId the `jobId` with which the repeatable job was added @returns whether it existed */
   removeRepeatable(name: NameType, repeat: RepeatOptions, jobId?: string): Promise<boolean> {
     const { jobId: _, ...said } = repeat
     return this.#schedulers.remove(repeatableKey(name, { ...said, ...defined({ jobId }) }))

@@ -9,7 +9,7 @@ import { LARGEST } from '@s18i/lark-jobs/internal'
 const hashed = /^[0-9a-f]{64}$/
 
 export function scheduleName(queue: string, id: string): string {
-  // The lists of job schedulers name one with a long id by its hash.
+  // The lists of job schedulers show a hash instead of a long id, so a hash is accepted here.
   if (hashed.test(id)) return id
   const whole = `${queue}/${id}`.replaceAll(/[\s:%\p{C}]/gu, encodeURIComponent)
   return whole.length <= LARGEST.scheduleId ? whole : createHash('sha256').update(whole).digest('hex')

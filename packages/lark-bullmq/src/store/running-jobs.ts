@@ -1,4 +1,4 @@
-/** The jobs that workers of this process run, so that others in the process can write to their logs. */
+/** The jobs that workers of this process run, so that other code in the process can write to their logs. */
 
 interface JobInProcess {
   readonly id: string | undefined
@@ -17,7 +17,7 @@ export class RunningJobs {
     this.#jobs.get(queue)?.delete(job)
   }
 
-  /** @param id the id in Lark, or the one that the application has chosen */
+  /** @param id the id in Lark, or the id that the application has chosen */
   get(queue: string, id: string): JobInProcess | undefined {
     for (const job of this.#jobs.get(queue) ?? []) if (job.id === id || job.larkId === id) return job
     return undefined

@@ -80,7 +80,7 @@ const UNHEARD = 1_000
 /** The reason of a pause that is a rate limit. */
 const RATE_LIMITED = 'rateLimit()'
 
-/** What an event of BullMQ says. */
+/** The arguments of an event of BullMQ. */
 export type EventArgs = Readonly<Record<string, unknown>>
 
 const stores = new Map<string, SharedStore>()
@@ -243,10 +243,11 @@ export class SharedStore {
   }
 
   /**
-   * Tells `QueueEvents`, in all processes, what no change of a job tells them.
+   * Publishes an event to `QueueEvents` in all processes. It is used for events that do not follow from a
+   * change of a job.
    *
    * @returns whether somebody listens
-   * @throws JOB_INVALID if it is too long
+   * @throws JOB_INVALID if the event is too long
    */
   async publish(who: string, queue: string, event: string, args: EventArgs): Promise<boolean> {
     const { store } = await opened(this.jobs)
@@ -257,8 +258,8 @@ export class SharedStore {
   }
 
   /**
-   * As `publish`, for an event that others may miss: never throws. If nobody listens, further hints of the
-   * queue cost nothing for a second.
+   * Does the same as `publish` for an event that listeners may miss, and never throws. If nobody listens,
+   * further hints of the queue cost nothing for a second.
    */
   async hint(queue: string, event: string, args: EventArgs): Promise<void> {
     if ((this.#unheard.get(queue) ?? 0) > performance.now()) return
@@ -273,8 +274,8 @@ export class SharedStore {
   }
 
   /**
-   * For how many milliseconds from now no job of a queue begins because of a rate limit; 0 if one may. A rate
-   * of a worker is known in the process of that worker.
+   * For how many milliseconds from now no job of a queue may begin because of a rate limit; 0 if a job may
+   * begin. The rate of a worker is known only in the process of that worker.
    */
   async limitedFor(queue: string): Promise<number> {
     const { store } = await opened(this.jobs)
@@ -366,8 +367,8 @@ export class SharedStore {
 }
 
 /**
- * Milliseconds until a rate allows a job of a partition to begin. The store says so of a job that waits or
- * runs: if there is none, nobody is kept waiting.
+ * Milliseconds until a rate allows a job of a partition to begin. The store says this for a job that waits or
+ * runs. If there is no such job, the answer is 0.
  */
 async function rateLeft(
   store: OpenJobs['store'],

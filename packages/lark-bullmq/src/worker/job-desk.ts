@@ -1,6 +1,6 @@
 /**
- * Where `worker.getNextJob()` gets its jobs. A worker of Lark holds the lease of each job that was handed
- * out, and renews it, until the application says how the job has ended. It takes jobs only while somebody
+ * Gets the jobs for `worker.getNextJob()`. A worker of Lark holds and renews the lease of each job that was
+ * handed out, until the application says how the job has ended. The worker takes jobs only while a caller
  * asks for one.
  */
 import type { Worker } from '@s18i/lark-jobs'
@@ -8,13 +8,16 @@ import type { BullJob, JobFinish } from '../job/bull-job.ts'
 import { RateLimitError } from '../job/ending-errors.ts'
 import type { JobHome } from '../store/shared-store.ts'
 
-/** Milliseconds between two looks whether there is a job, and the longest wait for one that may not begin. */
+/**
+ * `wait`: milliseconds between two checks whether a job waits. `longest`: how long a caller waits while jobs
+ * wait that may not begin, in milliseconds.
+ */
 const LOOK = { wait: 20, longest: 1_000 }
 
-/** A promise that is settled from outside. */
+/** A promise with the functions that settle it. */
 interface Asked<T> {
   readonly promise: Promise<T>
-  /** Whether the worker tells of the job that is handed out. */
+  /** Whether the worker emits no `active` for the job that is handed out. */
   isSilent?: boolean
   resolve(value: T): void
   reject(error: Error): void
@@ -30,7 +33,7 @@ function open<T>(): Asked<T> {
 
 export class JobDesk {
   readonly #home: JobHome
-  /** Those who ask for a job, the first first. */
+  /** The callers that ask for a job, in the order of their calls. */
   readonly #asked: Asked<BullJob | undefined>[] = []
   readonly #out = new Map<BullJob, Asked<void>>()
   #worker: Worker | undefined
@@ -41,17 +44,17 @@ export class JobDesk {
     this.#home = home
   }
 
-  /** @param worker which runs `hand` for each of its jobs */
+  /** @param worker a worker that calls `hand` for each of its jobs */
   serve(worker: Worker): void {
     this.#worker = worker
     this.#turn()
   }
 
   /**
-   * The next job, which is active from then on.
+   * Takes the next job. The job is active from then on.
    *
-   * @param longest milliseconds to wait for a job, if the last call has found none either; otherwise the call
-   *   returns at once if no job waits
+   * @param longest how long to wait for a job if the previous call found none, in milliseconds. If the
+   *   previous call found a job, this call returns at once if no job waits
    * @param isSilent whether the worker does not emit `active` for the job
    */
   async next(longest: number, isSilent = false): Promise<BullJob | undefined> {
@@ -72,7 +75,8 @@ export class JobDesk {
 
   async #giveUp(asked: Asked<BullJob | undefined>, over: number): Promise<void> {
     const last = Math.max(over, performance.now() + LOOK.longest)
-    // A job that has just been taken does not wait any more, and is not here yet.
+    // The call gives up only after two checks without a waiting job, because a job that the worker has just
+    // taken no longer waits, and may not have been handed out yet.
     for (let found = 0; found < 2; ) {
       await new Promise((resolve) => setTimeout(resolve, LOOK.wait))
       if (!this.#asked.includes(asked)) return
@@ -90,7 +94,7 @@ export class JobDesk {
     this.#turn()
   }
 
-  /** Takes as many jobs as somebody asks for. */
+  /** Makes the worker take as many jobs as callers ask for. */
   #turn(): void {
     if (this.#worker === undefined) return
     if (this.#asked.length === 0) {
@@ -102,13 +106,13 @@ export class JobDesk {
   }
 
   /**
-   * Hands a job to the one who asks for it.
+   * Hands a job to the first caller that asks for a job.
    *
-   * @returns a promise that ends as the job does
+   * @returns a promise that settles when the application has said how the job ended
    */
   async hand(job: BullJob): Promise<unknown> {
     const asked = this.#asked.shift()
-    // Nobody waits for it any more.
+    // No caller asks for a job any more, so the job goes back.
     if (asked === undefined) throw new RateLimitError()
     const ending = open<unknown>()
     const stored = open<void>()
@@ -126,7 +130,7 @@ export class JobDesk {
     return await ending.promise
   }
 
-  /** The store knows how a job has ended, or that it is lost. */
+  /** Called when the store has recorded the end of a job, or has answered that the lease is lost. */
   stored(job: BullJob, isLost: boolean): void {
     const stored = this.#out.get(job)
     this.#out.delete(job)

@@ -18,7 +18,7 @@ import { keptValue } from '../job/returned-value.ts'
 import { type Place, SharedStore } from '../store/shared-store.ts'
 import type { Processor } from './processor.ts'
 
-/** What a process is told about its worker. */
+/** The data about its worker that an isolated process gets. */
 export interface WorkerPlace extends Place {
   queue: string
 }
@@ -27,8 +27,8 @@ export interface WorkerPlace extends Place {
 const extensions = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts', '.flow']
 
 /**
- * The path of a processor's file. The path `email.processor` means `email.processor.js`, and a URL first of
- * all means the file that it names, as in BullMQ. @throws JOB_INVALID
+ * The path of a processor's file. As in BullMQ, the path `email.processor` means `email.processor.js`, and a
+ * URL means the file that it names if this file exists. @throws JOB_INVALID
  */
 export function processorFile(who: string, given: string | URL): string {
   const file = pathsOf(given).find((path) => statSync(path, { throwIfNoEntry: false })?.isFile())

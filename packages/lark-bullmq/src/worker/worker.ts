@@ -123,7 +123,7 @@ export interface BullWorkerEvents extends IoredisListener {
   ready: () => void
   drained: () => void
   lockRenewalFailed: (jobIds: string[]) => void
-  /** Never comes. */
+  /** This event never comes. */
   locksRenewed: (data: { count: number; jobIds: string[] }) => void
   paused: () => void
   resumed: () => void
@@ -134,7 +134,7 @@ export interface BullWorkerEvents extends IoredisListener {
 /** A job that this worker runs. */
 interface OwnRun {
   job: BullJob
-  /** What aborts its signal; it is undefined if the processor takes no signal. */
+  /** Aborts the signal of the job. Undefined if the processor takes no signal. */
   abort: { abort(reason: unknown): void } | undefined
   value?: unknown
   error?: Error
@@ -143,7 +143,7 @@ interface OwnRun {
 /** A job whose run has ended. */
 interface EndedJob {
   job: BullJob
-  /** Emits its event; it is undefined if there is none. */
+  /** Emits the event of the end. Undefined if there is no event. */
   tell?: () => void
   /** Whether the job has failed for good. */
   isFailed?: boolean
@@ -156,7 +156,9 @@ type RunningJob = EveryJob | MiddlewareJob
 const DRAIN_DELAY = 5
 /** The part of the manual about `getNextJob()`. */
 const nextJob = 'from-bullmq.md#jobs-without-a-processor'
-/** Bytes. Who listens reads longer progress from the store. */
+/**
+ * The longest progress that is sent with an event, in bytes. Listeners read longer progress from the store.
+ */
 const LONGEST_PROGRESS = 3_000
 /** Milliseconds. */
 const LEAST_LEASE = 100
@@ -192,16 +194,16 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   #worker: Worker | undefined
   /** In `pausing`, jobs that the worker has already begun still run. */
   #mode: 'taking' | 'pausing' | 'paused' = 'taking'
-  /** Only if the application takes the jobs itself. */
+  /** Set only if the application takes the jobs itself with `getNextJob()`. */
   #desk: JobDesk | undefined
   /** Resolves the promise of `run()`. */
   #rest = () => {}
   #isReady = false
   #scheduler: Promise<JobScheduler> | undefined
   #closing: Promise<void> | undefined
-  /** Whether `drained` was emitted since it began its last job. */
+  /** Whether `drained` was emitted since the worker began its last job. */
   #isDrained = false
-  /** Aborted when it is closed. */
+  /** Aborted when the worker is closed. */
   readonly #stopped = new AbortController()
 
   /** Makes the error that a processor throws after `worker.rateLimit()`. */
@@ -295,8 +297,8 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   }
 
   /**
-   * Takes a job, which the application then ends with `job.moveToCompleted()` or `job.moveToFailed()`. Until
-   * then, its lease is renewed. It is for a worker that does not run.
+   * Takes a job for a worker that does not run. The application ends the job with `job.moveToCompleted()` or
+   * `job.moveToFailed()`. Until then, the worker renews the lease of the job.
    *
    * @param opts with `block: false`, the call does not wait for a job
    * @returns undefined if there is no job
@@ -361,7 +363,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
       // Lark makes the job itself, because the application's container does not know this class.
       make: (Class) => new Class(),
       ...defined({ lease: lockDuration }),
-      // What was not asked for is not taken.
+      // With `spread`, the worker takes no more jobs than the application asks for.
       ...(this.#desk && { preset: 'spread' as const }),
     }
     const worker = await workApart(store.jobs, options, maker || undefined)
@@ -467,7 +469,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
         const { job, tell = () => {}, isFailed = false } = this.#ended.get(id) ?? {}
         this.#ended.delete(id)
         if (job !== undefined) this.#desk?.stored(job, isLost)
-        // Jobs that the worker gave back before they ran may be lost, too. They concern nobody.
+        // Jobs that the worker gave back before they ran may be lost, too, but no event is needed for them.
         if (isLost && job !== undefined && this.#desk === undefined) void this.#lost(id, job)
         else if (isFailed && memberOf(id) !== undefined) void this.#failedInFlow(id, tell)
         else tell()
@@ -477,7 +479,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
         // A warning about the store, or about how a handler is written, is not an error of the worker.
         if (this.#worker === undefined || text.includes(' blocked the event loop '))
           this.#home.store.remark(text)
-        // `settled` says so, in the words of BullMQ.
+        // This warning is left out, because `settled` reports the lost lease in the words of BullMQ.
         else if (text.startsWith('The lease on ')) return
         else this.tell('error', new Error(text))
       },
@@ -600,7 +602,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     this.#running.delete(claimed.id)
     if (running === undefined) return
     const { job, value } = running
-    // As in BullMQ, a worker tells nothing of the end of a job that the application has moved.
+    // As in BullMQ, a worker emits no event for the end of a job that the application itself has moved.
     const own = (tell: () => void) => (this.#desk === undefined ? { tell } : {})
     this.#home.store.running.delete(this.name, job)
     if (outcome.kind === 'released' || outcome.kind === 'unstarted' || outcome.kind === 'suspended') {

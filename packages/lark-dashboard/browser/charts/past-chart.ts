@@ -7,7 +7,7 @@ import type { Mark } from '../../src/server/look/marks.ts'
 import { short } from '../parts/numbers.ts'
 
 const HEIGHT = 180
-/** Milliseconds at which a scale of durations may have a line, and the most lines of a scale. */
+/** The durations at which a scale may have a line, in milliseconds, and the maximum number of lines. */
 const DURATIONS = [0.1, 1, 10, 100, 1e3, 1e4, 6e4, 6e5, 36e5, 36e6, 864e5, 864e6]
 const MOST_LINES = 6
 
@@ -88,8 +88,8 @@ export class PastChart {
   }
 
   /**
-   * @param times of the steps; for each series there is one value for each step, and null if it is unknown or
-   *   missing
+   * @param times the times of the steps. Each series has one value for each step; the value is null if it is
+   *   unknown or missing
    */
   protected draw(
     { at, from, step }: Steps,

@@ -21,7 +21,7 @@ export interface Asked<T> {
   again(): void
 }
 
-/** @param every milliseconds; undefined: only once */
+/** @param every the interval in milliseconds. If it is undefined, the question is asked only once */
 export function useAsked<Name extends ActionName>(
   name: Name,
   input: Input<Name>,

@@ -16,7 +16,7 @@ export interface GoingOn {
   /** How many jobs were changed, and how many were found so far. */
   done: number
   found: number
-  /** The viewer has asked to stop the change. */
+  /** Whether the viewer has asked to stop the change. */
   isEnding: boolean
 }
 

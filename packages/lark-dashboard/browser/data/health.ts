@@ -25,7 +25,7 @@ export interface Health {
   rank: number
   /** Whether somebody should look at the queue. */
   isSick: boolean
-  /** Whether it is shown in red: nothing gets better by waiting. */
+  /** Whether the condition is shown in red, because it does not get better by waiting. */
   isBad: boolean
 }
 
@@ -44,9 +44,12 @@ const ranks: Readonly<Record<HealthKind, number>> = {
 const FAILING = 0.1
 /** The least share of runs that failed, for good or not, with which a queue counts as retrying. */
 const RETRYING = 0.2
-/** The least number of such runs: a few failures of a few runs say nothing. */
+/**
+ * The least number of failed runs with which a queue counts as retrying, because one or two failures of a few
+ * runs mean nothing.
+ */
 const RETRIED = 5
-/** Milliseconds after which a queue whose jobs wait while nothing begins counts as stuck. */
+/** Milliseconds after which a queue counts as stuck if its jobs wait and none of them begins. */
 const STILL = 10_000
 
 export function healthOf(queue: LiveQueue): Health {

@@ -1,6 +1,6 @@
 /**
  * Receives what the server sends while the page is visible. Each second this is a snapshot of the store, or
- * the time since which the store has been away. It is also what the job on the page writes.
+ * the time since which the store has been away. It also receives everything that the job on the page writes.
  */
 import { computed, effect, signal } from '@preact/signals'
 import type { Away, Snapshot } from '../../src/server/look/live.ts'

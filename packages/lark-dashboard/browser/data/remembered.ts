@@ -1,6 +1,6 @@
 /**
- * What this browser remembers. If it stores nothing, as in some private windows, a choice lasts until the
- * page is loaded again.
+ * The choices that this browser remembers. If the browser stores nothing, as in some private windows, a
+ * choice lasts until the page is loaded again.
  */
 
 export function remember(name: string, value: string): void {

@@ -1,4 +1,4 @@
-/** Search and commands. The palette finds a page, a queue, or anything that has the typed id. */
+/** The palette for search and commands. It finds a page, a queue, or any object with the typed id. */
 import { useState } from 'preact/hooks'
 import { snapshot } from '../data/live.ts'
 import { go, href } from '../data/route.ts'

@@ -76,7 +76,8 @@ export function watchTroubles(): void {
       (answer) => {
         found.value = answer
       },
-      // The bar at the top says what is wrong with the store or the server.
+      // The error is not shown here, because the bar at the top says what is wrong with the store or the
+      // server.
       () => {},
     )
   }

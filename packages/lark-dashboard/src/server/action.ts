@@ -9,7 +9,7 @@ import type { Live } from './look/live.ts'
 import type { Past } from './look/past.ts'
 import type { Troubles } from './look/troubles.ts'
 
-/** What an action works with. */
+/** The objects that an action works with. */
 export interface Act {
   operate: Operate
   viewer: KnownViewer

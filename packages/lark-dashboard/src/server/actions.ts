@@ -380,7 +380,7 @@ export const actions = {
 
 export type ActionName = keyof typeof actions
 
-/** What each action takes and returns, for the browser. */
+/** The input and the output of each action, for the browser. */
 export type Actions = {
   [Name in ActionName]: {
     input: Parameters<(typeof actions)[Name]['run']>[1]

@@ -1,9 +1,9 @@
-/** Answers packed by gzip, for browsers that take them. */
+/** Compresses answers with gzip, for browsers that accept it. */
 
-/** Texts of fewer characters than this are not packed. */
+/** Texts with fewer characters than this are not compressed. */
 const WORTH_PACKING = 1_024
 
-/** Whether an answer with this text is packed. */
+/** Whether an answer with this text is compressed. */
 export function isPacked(request: Request, text: string): boolean {
   return text.length >= WORTH_PACKING && /\bgzip\b/.test(request.headers.get('accept-encoding') ?? '')
 }

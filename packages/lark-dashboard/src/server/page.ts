@@ -1,5 +1,6 @@
 /**
- * What a browser loads: one document for every page of the dashboard, and the files that it names.
+ * Serves the files that a browser loads: one document for every page of the dashboard, and the files that the
+ * document names.
  */
 import { LarkError } from '@s18i/lark/config'
 import { secured } from './guard/secured.ts'
@@ -22,7 +23,7 @@ const types: Readonly<Record<string, string>> = {
 
 export class Page {
   readonly #environment: DashboardEnvironment | undefined
-  /** Files packed by gzip, by name. */
+  /** The files compressed with gzip, by name. */
   readonly #packed = new Map<string, Promise<ArrayBuffer>>()
 
   /** @throws DASHBOARD_INVALID */
@@ -42,7 +43,7 @@ export class Page {
     const text = Object.hasOwn(files, path) ? files[path] : undefined
     if (text === undefined) return undefined
     const type = types[path.slice(path.lastIndexOf('.'))]!
-    // The names of the other files change with their contents.
+    // The names of all files except the icon change with their contents.
     const cache = path === 'icon.svg' ? 'public, max-age=86400' : 'public, max-age=31536000, immutable'
     return await this.#answer(request, text, `${type}; charset=utf-8`, cache, path)
   }

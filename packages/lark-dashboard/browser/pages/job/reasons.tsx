@@ -19,7 +19,7 @@ export function Reasons({ id, queue }: { id: string; queue: string }) {
   return <Answer asked={asked}>{(why) => <ReasonList id={id} reasons={why?.reasons ?? []} />}</Answer>
 }
 
-/** @param id of the job */
+/** @param id the id of the job */
 export function ReasonList({ id, reasons }: { id: string; reasons: readonly Reason[] }) {
   return (
     <ol class="reasons" aria-label="Why it does not run">

@@ -1,4 +1,4 @@
-/** Asks to which queue jobs should be moved, and moves them. */
+/** Asks the viewer for the new queue of jobs, and moves the jobs there. */
 import { useState } from 'preact/hooks'
 import { make } from '../../data/changes.ts'
 import { snapshot } from '../../data/live.ts'

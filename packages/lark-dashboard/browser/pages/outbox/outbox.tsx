@@ -111,8 +111,8 @@ function backlog({ waiting, age, bad }: Found): string {
 }
 
 /**
- * @param ids of the jobs whose rows are tried again; without ids, all rows that cannot become jobs are tried
- *   again
+ * @param ids the ids of the jobs whose rows are tried again. Without ids, all rows that cannot become jobs
+ *   are tried again
  */
 function retry(ids: string[] | undefined): void {
   void make(

@@ -22,7 +22,7 @@ const EVERY = 5_000
 export function QueuePage({ queue }: { queue: LiveQueue }) {
   const { queue: name, paused, pausedUntil, pausedBecause } = queue
   const health = healthOf(queue)
-  // If no job waits, the reasons of a delayed job show what has put it back, such as a circuit.
+  // If no job waits, the reasons of a delayed job show why that job was put back, for example by a circuit.
   const { waiting, delayed } = queue.counts
   const next = waiting > 0 ? 'waiting' : delayed > 0 ? 'delayed' : undefined
   return (

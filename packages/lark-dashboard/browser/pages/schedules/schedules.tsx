@@ -83,7 +83,7 @@ function ScheduleRow({ schedule }: { schedule: ListedSchedule }) {
   )
 }
 
-/** A running schedule that does not tick is no running one to the viewer. */
+/** The state of a schedule. A running schedule that does not tick is not shown as running. */
 export function ScheduleState({
   schedule: { state, late },
 }: {

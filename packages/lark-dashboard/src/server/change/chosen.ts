@@ -1,6 +1,4 @@
-/**
- * Which jobs a viewer has chosen: their ids, or a filter.
- */
+/** The jobs that a viewer has chosen: by their ids, or by a filter. */
 import { LarkError } from '@s18i/lark/config'
 import { refused } from '../guard/input.ts'
 import type { KnownViewer } from '../guard/viewer.ts'
@@ -8,7 +6,7 @@ import type { KnownViewer } from '../guard/viewer.ts'
 /** The most ids of one request. */
 export const MOST_IDS = 1_000
 
-/** What a browser sends to name jobs. */
+/** The part of a browser's request that names jobs. */
 export interface ChosenJobs<Filter> {
   ids?: string[]
   /** The queue of the ids, if several queues have a job with one of them. */

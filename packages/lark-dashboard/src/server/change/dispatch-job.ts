@@ -6,7 +6,7 @@ import type { Act } from '../action.ts'
 import { refused } from '../guard/input.ts'
 
 /**
- * What a viewer may choose for a job. How often it is tried, and for how long it may run, is not among it.
+ * The settings that a viewer may choose for a job. The number of tries and the timeout are not among them.
  */
 export interface DispatchInput {
   key: string

@@ -44,7 +44,7 @@ const optionsOf = ({ dryRun = false, queue, meanwhile }: ChangeInput) => ({
  * Makes a change and keeps what is needed to undo it. Jobs that have begun or were edited after the change
  * stay as they are in an undo. A change of too many jobs, or of too large ones, cannot be undone.
  *
- * @param of the kind of the change
+ * @param of the name of the change
  */
 async function undoable<Answer extends object>(
   { operate, undos, viewer }: Act,
@@ -56,7 +56,8 @@ async function undoable<Answer extends object>(
   const records: JobRecord[] = []
   let characters = 0
   let isWhole = true
-  // A removed job is gone, and a cancelled one may be no longer kept. Others exist, with their payloads.
+  // After a removal the jobs are gone, and cancelled jobs may not be kept. After any other change, the jobs
+  // still exist with their payloads.
   const isGone = of === 'remove' || of === 'cancel'
   const before = (jobs: readonly JobRecord[]) => {
     const some = isGone ? jobs : jobs.map((job) => ({ ...job, payload: '' }))

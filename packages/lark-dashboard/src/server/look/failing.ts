@@ -1,10 +1,10 @@
 /**
- * Why jobs failed, for all open browsers of a process: the process remembers the failed jobs as long as
- * somebody looks at them, and reads only what has changed.
+ * Finds why jobs failed, for all open browsers of a process. The process remembers the failed jobs as long as
+ * somebody looks at them, and reads only the changes.
  */
 import type { BookedFailures, FailureBook, FailureFilter, Operate } from '@s18i/lark-jobs/operate'
 
-/** The most kinds of an answer. */
+/** The maximum number of kinds of failures in one answer. */
 const MOST_KINDS = 200
 /** The conditions that can be answered from the remembered jobs. */
 const known: readonly string[] = ['queue', 'key', 'kind', 'since']

@@ -90,7 +90,7 @@ class FollowedJob {
         return
       } catch (error) {
         if (!LarkError.is(error)) console.error('@s18i/lark-dashboard:', error)
-        // For example, there is no such job: the page gets this error when it asks for the job.
+        // For example, there is no such job. The page gets this error when it asks for the job itself.
         if (!isAway(error)) return
       }
       await pause(AGAIN, undefined, { signal }).catch(() => {})

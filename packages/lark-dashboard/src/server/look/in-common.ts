@@ -1,32 +1,33 @@
-/**
- * What the payloads of the jobs of a kind of failure have in common: the values that most of them share.
- */
+/** Finds the values that most payloads of the jobs of one kind of failure share. */
 import { defined } from '@s18i/lark/internal'
 import type { FailureFilter, ListFilter, Operate } from '@s18i/lark-jobs/operate'
 import { REDACTED } from '@s18i/lark-jobs/operate'
 
 /** How many jobs are compared. */
 const COMPARED = 100
-/** How many failed jobs are looked at to find them: some 20 calls of 1,000. */
+/** How many failed jobs are read to find jobs of the kind: some 20 calls of 1,000 jobs. */
 const MOST_LOOKED_AT = 20_000
-/** The share of the jobs that must have a value for it to stand out. */
+/** The share of the jobs that must have a value, so that the value is shown. */
 const MOST_OF_THEM = 0.5
 const MOST_VALUES = 8
-/** Characters of a value as JSON. A longer one is no name of anything. */
+/** The maximum length of a value as JSON, in characters. Longer values are texts, and not names or ids. */
 const LONGEST = 80
-/** Levels of objects in a payload. */
+/** The maximum number of levels of objects that are read in a payload. */
 const DEEPEST = 4
 
 export interface InCommon {
   /** How many jobs were compared. */
   jobs: number
-  /** Whether more failed jobs would have had to be looked at to find as many as are compared. */
+  /** Whether the search ended at its limit, before it found as many jobs as are compared. */
   isPartial: boolean
-  /** Those that most jobs have first; `value` is JSON, and `count` how many jobs have it. */
+  /**
+   * The shared values. The value that most jobs have comes first. `value` is JSON; `count` is the number of
+   * jobs that have this value.
+   */
   values: { path: string; value: string; count: number }[]
 }
 
-/** @param filter also the conditions under which the kind is shown */
+/** @param filter the kind of failure, and the other conditions of the page */
 export async function inCommon(
   operate: Pick<Operate, 'list'>,
   filter: FailureFilter & { kind: string },
@@ -55,8 +56,8 @@ export async function inCommon(
 }
 
 /**
- * The plain values of a payload with their paths, as JSON of the two. Values in lists, long texts and values
- * that are hidden from people are left out.
+ * The plain values of a payload, each as the JSON of its path and the value. Values in lists, long texts and
+ * values that are hidden from people are left out.
  */
 function* leavesOf(value: unknown, path: string, depth: number): Generator<string> {
   if (typeof value !== 'object' || value === null) {

@@ -1,7 +1,7 @@
 /**
- * Tells how many runs ended, how long they waited and took, and what happened, up to 90 days back. All open
- * browsers of a process share the answers, and the store is asked the same question at most every ten
- * seconds.
+ * Finds how many runs ended, how long jobs waited and runs took, and which events may explain this, up to 90
+ * days back. All open browsers of a process share the answers, and the store is asked the same question at
+ * most every ten seconds.
  */
 import type {
   HistoryUnit,
@@ -109,7 +109,7 @@ export class Past {
     return { range, step, at: found.at, from: last - (steps - 1) * step, steps: found.steps }
   }
 
-  /** The earliest first. @param queue default: all queues */
+  /** The marks of a range, the earliest first. @param queue default: all queues */
   async marks(range: Range, queue?: string): Promise<Mark[]> {
     const { unit, step, steps } = ranges[range]
     return await this.#marks.get(JSON.stringify([range, queue]), async () => {
