@@ -6,7 +6,10 @@ import { fork } from 'node:child_process'
 import { join } from 'node:path'
 import { startProxy } from './proxy.js'
 
-/** For how many seconds a rate is measured, and how many jobs are dispatched to an idle worker. */
+/**
+ * How many seconds a rate is measured, and how many jobs are dispatched to an idle worker to measure the
+ * latency.
+ */
 export const FULL = { seconds: 2, samples: 300 }
 export const QUICK = { seconds: 0.7, samples: 100 }
 /** Milliseconds after which a measurement counts as stuck. */
@@ -28,7 +31,8 @@ export class Measurement {
   }
 
   /**
-   * @param {(task: any) => Promise<Record<string, number>>} [how] by default in a process of its own
+   * @param {(task: any) => Promise<Record<string, number>>} [how] runs the measurement; default: in a
+   *   separate process
    * @returns the metrics, by name
    */
   async run(how = inChild) {
@@ -67,7 +71,7 @@ function inChild(task) {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
     const timer = setTimeout(() => {
-      // The child needs time to end its own processes.
+      // Not SIGKILL, because the child needs time to end its own processes.
       child.kill()
       setTimeout(() => child.kill('SIGKILL'), 5_000).unref()
     }, PATIENCE)

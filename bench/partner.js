@@ -24,7 +24,7 @@ process.on('message', (question) => {
   const { user, system } = process.cpuUsage()
   process.send({ ...seen, cpu: user + system })
 })
-// The process that started this one may be killed itself.
+// This process ends with the process that started it, also if that process is killed.
 process.on('disconnect', () => process.exit())
 // Some peers report that they work before they wait for jobs.
 await pause(300)

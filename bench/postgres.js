@@ -69,7 +69,10 @@ function unprivileged() {
   return Number.isInteger(uid) && Number.isInteger(gid) ? { uid, gid } : undefined
 }
 
-/** A server that listens may not accept anybody yet. It writes into its file when it does. */
+/**
+ * Whether the server accepts connections. A server that listens may not accept them yet; it notes in its pid
+ * file when it does.
+ */
 async function isReady(folder) {
   const file = join(folder, 'data', 'postmaster.pid')
   while (!existsSync(file) || !readFileSync(file, 'utf8').includes('ready')) await pause(100)

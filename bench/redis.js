@@ -1,6 +1,7 @@
 /**
- * The Redis server of the benchmark: a new one on a free port of the loopback, without persistence, or the one that
- * REDIS_URL names. Also a separate connection that asks a server about itself.
+ * The Redis server of the benchmark: a new one on a free port of the loopback, without persistence, or the
+ * one that REDIS_URL names. Also has a separate connection with which the benchmark asks a server about its
+ * CPU time and memory.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -111,7 +112,10 @@ export class Probe {
     return (Number(system) + Number(user)) * 1e6
   }
 
-  /** Bytes in use, without those of the script interpreter, because its garbage varies. */
+  /**
+   * The bytes that the server uses, without the bytes of the script interpreter, because the amount of its
+   * garbage varies.
+   */
   async memory() {
     const scripts = (await this.info('memory', 'used_memory_vm_eval')) ?? 0
     return (await this.info('memory', 'used_memory')) - scripts

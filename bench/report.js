@@ -56,7 +56,10 @@ function targetText(target) {
   return target.times === undefined ? `≤ ${times(target.part)}` : `≥ ${times(target.times)}`
 }
 
-/** Empty if there is nothing to compare. If there are several ratios, each must meet the target. */
+/**
+ * Whether the target is met, in words. Empty if there is nothing to compare. If there are several ratios,
+ * each must meet the target.
+ */
 function verdict(target, own, ratios) {
   if (target === undefined) return ''
   const { most, times, part } = target

@@ -1,10 +1,10 @@
 /**
- * How much of everything there is in a measure. The tests run each measure once, with a thousandth: they show that it
- * runs, not what it measures.
+ * The scale of all numbers of jobs and times in the measures. The tests run each measure once at a thousandth
+ * of the normal scale, which only shows that the measure runs.
  */
 export const scale = Number(process.env.LARK_BENCH_SCALE ?? 1)
 
-/** So many jobs or milliseconds, at this scale. */
+/** A number of jobs or of milliseconds at this scale. */
 export function scaled(count) {
   return Math.ceil(count * scale)
 }

@@ -1,4 +1,4 @@
-/** What a measure works with, in one process. */
+/** The objects that a measure uses in one process: the peer, its store, and helpers. */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { load } from './peers/index.js'
@@ -12,7 +12,7 @@ export class Stage {
   probe
   /** Where the store is. */
   place
-  /** The file of the store, if it is one. */
+  /** The file of the store, if the store is a file. */
   file
   #task
   #peer
@@ -84,13 +84,13 @@ export class Stage {
     }
   }
 
-  /** Ends the processes at once: this one may be about to exit. */
+  /** Ends the processes at once, because this process may be about to exit. */
   end() {
     for (const child of this.#partners) child.kill('SIGKILL')
     for (const application of this.#applications) application.end()
   }
 
-  /** Ends everything, for a process that goes on. */
+  /** Closes everything in an orderly way, for a process that goes on. */
   async close() {
     this.end()
     this.probe?.close()

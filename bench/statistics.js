@@ -4,7 +4,10 @@ export function median(samples) {
   return percentile(samples, 50)
 }
 
-/** The sample below which `percent` of all samples are. Between two samples, it is their mean. */
+/**
+ * The sample below which `percent` of all samples lie. If this place is between two samples, the mean of
+ * both.
+ */
 export function percentile(samples, percent) {
   const sorted = [...samples].sort((a, b) => a - b)
   const at = ((sorted.length - 1) * percent) / 100

@@ -1,5 +1,6 @@
-// `npm run api`: writes down what each package exports, with all signatures, into its `api.md`. Build first. A test
-// compares the files with the build, so a change of the public surface is seen in a review.
+// `npm run api`: writes the exports of each package, with all signatures, into its `api.md`. The packages
+// must be built before. A test compares the files with the build, so reviewers see each change of the public
+// interface.
 //
 //   --check      writes nothing, and fails if a file is old
 //   --released   also remembers the files as those of the version that is being released (`.changeset/released.json`):
@@ -15,13 +16,19 @@ import { API, SymbolFlags } from 'typescript/unstable/sync'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** The packages that export something, in the order in which a name belongs to the first that has it. */
+/**
+ * The packages that export something. If several packages export a name, the first of them in this order
+ * shows it.
+ */
 const packages = ['lark', 'lark-jobs', 'lark-dashboard', 'lark-bullmq']
-/** In every package, `.` comes first. `/internal` is for the other packages alone. */
+/**
+ * The entries of each package that are shown. `.` comes first. `/internal` is left out, because only other
+ * packages of Lark use it.
+ */
 const isPublic = (/** @type {string} */ path) =>
   !['./package.json', './internal', './lease-watch', './isolated', './processor-file'].includes(path)
 
-/** The text of `api.md` of each package. @returns {Map<string, string>} by the path of the file */
+/** The text of `api.md` of each package. @returns {Map<string, string>} the texts by the path of the file */
 export function surfaces() {
   const folder = mkdtempSync(join(tmpdir(), 'lark-api-'))
   const api = new API({ cwd: folder })
@@ -63,7 +70,7 @@ export function surfaces() {
       const values = new Set(Object.keys(createRequire(file)(built.replace(/js$/, 'cjs'))))
       const lines = names.flatMap((each) => {
         const symbol = original(checker, each)
-        // A constant of which the entry exports the type alone cannot be used.
+        // A constant is left out if the entry exports only its type, because users cannot use its value.
         if (symbol.flags & SymbolFlags.Variable && !values.has(each.name)) return []
         const first = shown.get(symbol.id)
         if (first !== undefined) return `// ${each.name}: as in ${first}`
@@ -84,7 +91,7 @@ export function surfaces() {
   }
 }
 
-/** The hash of each surface, for `released.json`. @param {Map<string, string>} all */
+/** The hash of each `api.md`, for `released.json`. @param {Map<string, string>} all */
 export function marksOf(all) {
   const mark = (/** @type {string} */ text) => createHash('sha256').update(text).digest('hex').slice(0, 12)
   return Object.fromEntries([...all].map(([file, text]) => [file, mark(text)]))
@@ -98,7 +105,7 @@ const headOf = (/** @type {string} */ name) => `# What @s18i/${name} Exports
 /**
  * The declarations of a symbol, as TypeScript, without comments and private members.
  *
- * @param {Set<string>} values what the entry exports besides types
+ * @param {Set<string>} values the names that the entry exports as values, not only as types
  */
 function declared(name, symbol, checker, values) {
   const texts = symbol.declarations.map((each) => {
@@ -120,15 +127,17 @@ function declared(name, symbol, checker, values) {
     if (node.kind === SyntaxKind.TypeAliasDeclaration) {
       const type = checker.getDeclaredTypeOfSymbol(symbol)
       const named = type.getSymbol()
-      // A class that has its name from here.
+      // A class that gets its public name only by this export.
       if (named !== undefined && named.name === name && named.id !== symbol.id)
         return declared(name, named, checker, values)
-      // The words of a list, and the keys of a table, if the entry does not show these.
+      // If a type is made from a list or a table that the entry does not export, its words or keys are
+      // written instead.
       const [, from] = /^type \w+ = (?:keyof |\()typeof (\w+)/.exec(text) ?? []
       if (from !== undefined && !values.has(from))
         return `type ${name} = ${checker.typeToString(type, undefined, NO_TRUNCATION | IN_TYPE_ALIAS)};`
     }
-    // The options of an interface are in a table of the sources: they are shown as they are for a user.
+    // The options of such an interface come from a table in the sources. They are written out as a user sees
+    // them.
     const isTable = /\bOptionsOf<| extends JobFields\b/.test(text)
     const head = isTable ? /^interface \w+(<[^{]*?>)?(?= extends )/.exec(text)?.[0] : undefined
     return head === undefined
@@ -139,7 +148,10 @@ function declared(name, symbol, checker, values) {
   return own + texts.join('\n')
 }
 
-/** `TypeFormatFlags` of TypeScript: whole texts, and what a type is instead of its name. */
+/**
+ * `TypeFormatFlags` of TypeScript: texts are not shortened, and the structure of a type is written instead of
+ * its name.
+ */
 const NO_TRUNCATION = 1
 const IN_TYPE_ALIAS = 1 << 23
 

@@ -1,9 +1,10 @@
-// Breaks the code on purpose, to see whether the tests notice: `node scripts/breaks.js --seed 33` draws four places by
-// lot in each room, changes one thing at a time (a comparison, a condition, a constant, two arguments, a statement that
-// goes), and runs the tests that should see it, the nearest first, until one fails. `--list` only prints the changes,
-// and `--apply` makes one and leaves it; `--room`, `--from` and `--each` choose among them. It changes files of this
-// working copy and puts them back, so use a copy in which nobody works. A change that survives is a gap in the tests,
-// or makes no difference that anybody can observe: then the next draw takes its place (`--from 4 --each 1`).
+// Breaks the code on purpose, to see whether the tests notice: `node scripts/breaks.js --seed 33` draws four
+// places by lot in each room, changes one thing at a time (a comparison, a condition, a constant, two
+// arguments, a statement that goes), and runs the tests that should see it, the nearest first, until one
+// fails. `--list` only prints the changes, and `--apply` makes one and leaves it; `--room`, `--from` and
+// `--each` choose among them. It changes files of this working copy and puts them back, so use a copy in
+// which nobody works. If all tests pass although something was changed, either the tests have a gap, or
+// nobody can observe the change. In the second case, draw another place instead (`--from 4 --each 1`).
 import { execFileSync, spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join, relative } from 'node:path'
@@ -23,14 +24,14 @@ const onFile = tests('working/sqlite', 'working/explaining', 'working/mending')
 const onRedis = tests('working/redis')
 const sqlite = tests('conformance/sqlite')
 const redis = tests('conformance/redis')
-/** What tests the built package, and what builds on it. */
+/** The tests of the built package, and the tests of the packages that build on it. */
 const rest = [
   tests('redis/', 'sqlite/'),
   ['packages/lark-dashboard/test/dashboard', 'packages/lark-bullmq', 'test/snippets', 'examples'],
   tests('processes'),
 ]
 
-/** The tests of each room, the nearest first. */
+/** The tests of each room. The tests that are most likely to notice a change come first. */
 const rooms = /** @type {Record<string, string[][]>} */ ({
   'store/contract/rules': [sqlite, units, onFile, redis],
   'store/sql': [sqlite, tests('sqlite/'), onFile, units],
@@ -138,7 +139,7 @@ function inLua(/** @type {string} */ path, /** @type {string} */ text) {
   })
 }
 
-/** Numbers between 0 and 1 by lot, the same ones for a seed. */
+/** Returns random numbers between 0 and 1. The same seed gives the same numbers. */
 function lot(/** @type {string} */ seed) {
   let state = [...seed].reduce((sum, letter) => Math.imul(sum, 31) + letter.charCodeAt(0), 7)
   return () => {
@@ -162,7 +163,7 @@ function changesIn(/** @type {string} */ room) {
   })
 }
 
-/** What the change does, in one line. */
+/** A description of the change in one line. */
 function said(/** @type {Change} */ { path, start, old, text }) {
   const line = readFileSync(join(root, path), 'utf8').slice(0, start).split('\n').length
   const flat = (/** @type {string} */ each) => each.replace(/\s+/g, ' ').trim()
@@ -183,7 +184,7 @@ function near(/** @type {string} */ path) {
   return stdout.split('\n').filter((each) => each && !/conformance|working|processes|chaos/.test(each))
 }
 
-/** @returns {string | undefined} what found it */
+/** @returns {string | undefined} the test file that noticed the change; undefined if all tests passed */
 function finds(/** @type {string[]} */ paths) {
   if (paths.length === 0) return undefined
   const words = [
@@ -242,7 +243,7 @@ for (const room of values.room ?? Object.keys(rooms)) {
       for (const paths of [near(change.path), ...rooms[room], ...rest]) {
         if (paths === rest[2]) execFileSync('npm', ['run', 'build', '-w', '@s18i/lark-jobs'], { cwd: root })
         found = finds(paths)
-        // Ctrl-C is heard only when the event loop turns.
+        // The event loop must turn here, so that a Ctrl-C is noticed between two runs.
         await new Promise((resolve) => setImmediate(resolve))
         if (found) break
       }

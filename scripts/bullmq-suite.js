@@ -4,6 +4,6 @@
 import { runProgram } from './steps.js'
 
 const words = process.argv.slice(2)
-// Without a folder, the program only says that it needs one.
+// Without a folder, the program only prints that it needs one, so nothing has to be built.
 const isTalk = words.includes('--help') || words.every((word) => word.startsWith('-'))
 await runProgram('packages/lark-bullmq/test/suite/main.ts', words, { isBuilt: isTalk })

@@ -1,5 +1,5 @@
-// `npm run chaos`: breaks everything around the queue, for as long as you like, and accounts for every job
-// (docs/reliability.md). It first installs and builds what is missing. The suite itself is in
+// `npm run chaos`: injects faults into everything around the queue, for as long as you like, and accounts for
+// every job (docs/reliability.md). It first installs and builds what is missing. The suite itself is in
 // packages/lark-jobs/test/chaos.
 import { runProgram } from './steps.js'
 

@@ -1,13 +1,13 @@
 /**
  * `npm run docs`: builds the manual as a site, and serves it. First it installs missing packages, also those of site/.
  *
- * - `--build` only writes the files: static ones, for any host.
- * - `--base /lark/` is the path under which they are served; `/` otherwise.
+ * - `--build` only writes static files, which any host can serve.
+ * - `--base /lark/` is the path under which the files are served. Default: `/`.
  * - `--url https://example.com` is the host, for the canonical links and the site map.
- * - `--out DIR` is where they are written; `site/build` otherwise.
- * - `--port 3000` is where they are served.
+ * - `--out DIR` is the folder into which the files are written. Default: `site/build`.
+ * - `--port 3000` is the port on which the files are served.
  *
- * It fails if a link or an anchor leads nowhere, and if a page of docs/ is in no section.
+ * The build fails if a link or an anchor leads nowhere, or if a page of docs/ is in no section.
  */
 import { spawnSync } from 'node:child_process'
 import { rmSync } from 'node:fs'
@@ -29,14 +29,14 @@ const base = `/${values.base.replace(/^\/+|\/+$/g, '')}/`.replace('//', '/')
 const out = resolve(values.out)
 process.env.SITE_BASE = base
 if (values.url !== undefined) process.env.SITE_URL = values.url
-// Docusaurus does not ask for a newer version of itself.
+// Docusaurus must not search for a newer version of itself.
 process.env.NO_UPDATE_NOTIFIER = '1'
 
 checkContents()
 installPackages()
 installPackages('site')
 const modules = join(root, 'site', 'node_modules')
-// Pages of what is no longer exported would stay.
+// The folder is removed first, because pages about names that are no longer exported would stay there.
 rmSync(join(root, 'site', 'api'), { recursive: true, force: true })
 run('Writing the reference', process.execPath, [
   join(modules, 'typedoc/bin/typedoc'),

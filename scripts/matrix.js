@@ -73,7 +73,7 @@ async function attempt(row) {
     outcome.remark = (await row.run(trial)) ?? ''
   } catch (error) {
     outcome.works = false
-    // The first line with an error says more than the exit code.
+    // The reason of a failure: the first line with an error says more than the exit code.
     const line = error.output?.split('\n').find((line) => /^(\S+ )?\w*error\b|error TS\d/i.test(line.trim()))
     outcome.remark = [error.message, line?.trim()].filter(Boolean).join(': ')
     outcome.output = error.output ?? error.stack

@@ -35,16 +35,16 @@ export function run(title, command, args, { show = false } = {}) {
 }
 
 /**
- * Starts a step that runs beside others, and is ended with them. Its output goes to a file, because nobody reads a pipe
- * while `run` waits.
+ * Starts a step that runs beside other steps. If the script ends early, the step is killed. The output of the
+ * step goes to a file, because nobody reads a pipe while `run` waits.
  *
  * @param {string} title
  * @param {string} command
  * @param {string[]} args
- * @param {{ env?: NodeJS.ProcessEnv, mayFail?: boolean, show?: boolean, isPatient?: boolean }} [options] by default, a
- *   step that fails ends this process. With `show` it is the one that the others run beside: its output is shown at once.
- *   One that is patient takes what the others leave: tests notice it if they wait for a processor
- * @returns {() => Promise<number>} waits for its end, and shows its output
+ * @param {{ env?: NodeJS.ProcessEnv, mayFail?: boolean, show?: boolean, isPatient?: boolean }} [options] by
+ *   default, a step that fails ends this process. `show`: the output is shown at once. `isPatient`: the step
+ *   runs with a low priority; tests that measure time must not, because they would wait for a processor
+ * @returns {() => Promise<number>} a function that waits for the end of the step, and shows its output
  */
 export function start(
   title,
@@ -75,7 +75,7 @@ export function start(
 /**
  * Installs the packages of the lock file, unless they are installed.
  *
- * @param {string} [folder] the one of the package.json, from the root
+ * @param {string} [folder] the folder of the package.json, relative to the root
  */
 export function installPackages(folder = '.') {
   const place = join(root, folder)
@@ -87,13 +87,14 @@ export function installPackages(folder = '.') {
 }
 
 /**
- * Runs a program of the tests, after it has installed and built what is missing. Stdout has only what the
- * program writes there.
+ * Runs a program of the tests, after it has installed and built missing packages. Only the program itself
+ * writes to stdout.
  *
- * @param {string} main its file, from the root
- * @param {readonly string[]} words its arguments
- * @param {{ isBuilt?: boolean, node?: () => string | Promise<string> }} [options] `isBuilt`: nothing is missing.
- *   `node`: the Node that runs it, which may have to be installed; default: this one
+ * @param {string} main the file of the program, relative to the root
+ * @param {readonly string[]} words the arguments of the program
+ * @param {{ isBuilt?: boolean, node?: () => string | Promise<string> }} [options] `isBuilt`: whether to skip
+ *   installing and building. `node`: the path of the Node that runs the program, which may have to be
+ *   installed; default: the present Node
  */
 export async function runProgram(main, words, { isBuilt = false, node = () => process.execPath } = {}) {
   if (!isBuilt) {

@@ -1,12 +1,13 @@
-// A reporter of vitest for `npm test`: which files failed, and how many tests there were in each. Vitest's own JSON
-// report does not have errors outside of tests, such as a rejection that nobody handles, and of which file they are.
+// A reporter of vitest for `npm test`. It reports which files failed, and how many tests each file has.
+// Vitest's own JSON report lacks errors outside of tests, such as an unhandled rejection, and the files in
+// which they happened.
 import { writeFileSync } from 'node:fs'
 
 /**
  * @typedef {{ passed: number, failed: number, skipped: number, isFailed: boolean, names: string[] }} File
- *   The names are those of the tests that failed.
- * @typedef {{ files: Record<string, File>, strays: string[] }} Tally
- *   A stray is an error of which the file is not known.
+ *   `names`: the names of the tests that failed.
+ * @typedef {{ files: Record<string, File>, strays: string[] }} Tally `strays`: errors whose file is not
+ *   known.
  */
 
 export default class {

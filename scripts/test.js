@@ -15,23 +15,24 @@ installPrograms(
     'redis-server': { variable: 'REDIS_URL' },
     'valkey-server': { variable: 'VALKEY_URL' },
     'chromium-headless-shell': { variable: 'CHROMIUM', instead: ['chromium', 'google-chrome'] },
-    // Debian keeps it out of the path.
+    // Debian does not put the programs of PostgreSQL into the path.
     postgresql: { path: '/usr/lib/postgresql' },
     'mariadb-server-core': { path: '/usr/sbin/mariadbd' },
-    // The script that makes its folder needs a program of the client.
+    // The script that makes the data folder of MariaDB needs a program of the client.
     'mariadb-client-core': { path: '/usr/bin/my_print_defaults' },
   },
   ['zsh', 'fish'],
 )
 // Install it early, because the tests cannot pass without it.
 const newer = isSound ? undefined : node24()
-// What earlier builds made goes first: so the next steps show that a fresh clone type-checks once `npm ci` is over,
-// which runs this script.
+// The files of earlier builds are removed first. So the next steps show that a fresh clone type-checks after
+// `npm ci`, which runs the script `prepare`.
 spawnSync('git', ['clean', '-fdXq', '-e', '!node_modules', 'packages', 'examples', 'test'], { cwd: root })
 run('Building, as npm ci does', 'npm', ['run', 'prepare'])
-// It waits for npm and for programs that start, and leaves a core to the others.
+// The matrix mostly waits for npm and for programs that start, so it leaves a core to the other steps.
 const packed = start('Trying the packed packages', process.execPath, ['scripts/matrix.js', '--today'])
-// Under a path, because pages that work only at the root of a host are a common fault.
+// The manual is built for a path below the root, because pages that work only at the root of a host are a
+// common fault.
 const manual = start('Building the manual', process.execPath, [
   'scripts/docs.js',
   '--build',
@@ -39,8 +40,8 @@ const manual = start('Building the manual', process.execPath, [
   '/manual/lark/',
 ])
 run('Checking style', 'npx', ['biome', 'check', '--error-on-warnings', '.'], { show: true })
-// Files of tests are in memory where there is room: 1,525 tests of the embedded store took 106 s there, and 172 s on a
-// disk (2026-11-27, 2 busy cores).
+// The files of tests are kept in memory if there is room: 1,525 tests of the embedded store took 106 s in
+// memory, and 172 s on a disk (2026-11-27, 2 busy cores).
 const memory = '/dev/shm'
 const room = 4 * 2 ** 30
 if (process.env.TMPDIR === undefined && existsSync(memory) && totalmem() > 2 * room) {
@@ -49,7 +50,7 @@ if (process.env.TMPDIR === undefined && existsSync(memory) && totalmem() > 2 * r
 }
 const folder = mkdtempSync(join(tmpdir(), 'lark-test-'))
 process.once('exit', () => rmSync(folder, { recursive: true }))
-/** If more files fail, it is no chance. */
+/** If more files than this fail, the failures are not due to chance, and no file runs again. */
 const MOST_UNSTEADY = 5
 /** The tests that failed, and passed when their files ran again. @type {string[]} */
 const unsteady = []
@@ -78,20 +79,22 @@ const own = process.execPath
 /** The tests that have ended. @type {[node: string, what: string, run: Run][]} */
 const ended = []
 const testing = startTests(own, 'Testing', { show: true }, '--project=alone')
-// These wait for half of the time: for processes, servers and clocks. What they leave of two cores, the next steps take,
-// one after the other. All projects are checked at once. Without --force, one counts as checked while only files that it
-// imports have changed. By one thread, and with less collecting of garbage, it takes 40 s of a processor: 88 s by
-// several, which each check what they share (2026-12-02).
+// The tests that were just started wait half of the time for processes, servers and clocks. The next steps
+// use the rest of two cores, one after the other. All projects are type-checked in one call. Without --force,
+// a project counts as checked if only files that it imports have changed. With one thread and fewer garbage
+// collections, the check takes 40 s of CPU. It took 88 s with several threads, because each thread checks the
+// shared files again (2026-12-02).
 await start(
   'Checking types',
   own,
   ['node_modules/typescript/bin/tsc', '--build', '--force', '--noEmit', '--singleThreaded', ...typed],
   { env: { ...process.env, GOGC: '400' } },
 )()
-// It is mostly one file that computes.
+// Most of this time is one file, which computes and hardly waits.
 if (newer) await beside(newer, 'Testing with node:sqlite', {}, '--testTimeout=600000', ...embedded)
-// The tests in a browser wait for a page about as long as a person would, so nobody else goes first. The manual takes
-// what they leave: it has the packages of its site to install, and is built when they have ended, or soon after.
+// The tests in a browser wait for a page about as long as a person would, so they must not get a low
+// priority. The build of the manual uses the rest of the CPU. It also has to install packages, and ends about
+// when these tests end.
 const looking = { isPatient: false }
 await beside(
   own,
@@ -102,7 +105,8 @@ await beside(
 )
 await manual()
 await beside(own, 'Looking at the manual', looking, 'test/browser/site.test.ts')
-// Before, they came last in the first run, which then was alone for 216 of its 705 s (2026-12-02) and mostly waits.
+// These tests are a separate run. When they came last in the run `Testing`, that run was alone for 216 of its
+// 705 s, and mostly waited (2026-12-02).
 await beside(own, 'Testing in shared processes', { isPatient: false }, '--maxWorkers=2', '--project=together')
 ended.push([own, 'Testing', await testing()])
 await packed()
@@ -119,7 +123,7 @@ console.log(
 if (total.skipped > 0) fail('A skipped test proves nothing: mend it or remove it.')
 
 /**
- * Runs tests beside those that have begun.
+ * Runs tests beside the tests that were started before.
  *
  * @param {string} node
  * @param {string} what
@@ -135,7 +139,7 @@ async function beside(node, what, options, ...words) {
  * @param {string} what
  * @param {{ show?: boolean, isPatient?: boolean }} options
  * @param {...string} words of vitest
- * @returns {() => Promise<Run>} waits for their end
+ * @returns {() => Promise<Run>} a function that waits for the end of the tests
  */
 function startTests(node, what, options, ...words) {
   const { path, args, env } = vitest(words)
@@ -144,9 +148,9 @@ function startTests(node, what, options, ...words) {
 }
 
 /**
- * Adds up what became of tests. A few files that fail run once more, alone: a test that stops servers and kills
- * processes can fail on a machine that others keep busy, and one in 12,000 would throw the whole run away. Each is named
- * at the end.
+ * Adds up the results of tests. If only a few files fail, they run once more, alone: a test that stops
+ * servers and kills processes can fail on a busy machine, and one failure in 12,000 tests would make the
+ * whole run useless. Each such test is named at the end.
  *
  * @param {string} node the path of the Node that runs them
  * @param {string} what
@@ -175,12 +179,12 @@ function judge(node, what, first) {
   }
 }
 
-/** The words that run vitest, and where its tally will be. @param {string[]} words */
+/** The arguments for a run of vitest, and the path of its tally. @param {string[]} words */
 function vitest(words) {
   const path = join(folder, `${tallies++}.json`)
   const reporters = ['--reporter=default', '--reporter=./scripts/tally.js']
   const args = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...reporters, ...words]
-  // The runs share what each would translate anew: 3 s of a processor (2026-12-02).
+  // The runs share a cache of compiled modules, which saves each run 3 s of CPU (2026-12-02).
   return { path, args, env: { ...process.env, LARK_TALLY: path, LARK_MODULES: join(folder, 'modules') } }
 }
 
@@ -196,12 +200,12 @@ function tallyOf(path, status) {
 }
 
 /**
- * Installs what is missing, where that may be. Without the servers nothing can be tested; without a shell, its
- * completions are not.
+ * Installs missing programs, if this process may install them. Without the servers, the tests cannot run.
+ * Without a shell, only the completion for this shell is not tested.
  *
- * @param {Record<string, { variable?: string, path?: string, instead?: string[] }>} servers by package: the variable that
- *   names a running server, where its program is (default: in the path, with the name of the package), and programs that
- *   will do where it may not be installed
+ * @param {Record<string, { variable?: string, path?: string, instead?: string[] }>} servers for each package:
+ *   the variable that names a running server, the path of its program (default: found in the path by the name
+ *   of the package), and other programs that can be used instead
  * @param {string[]} shells
  */
 function installPrograms(servers, shells) {

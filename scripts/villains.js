@@ -1,5 +1,5 @@
-// `npm run villains`: jobs that loop, allocate, exit, abort and block, beside honest ones, and an account of
-// all of them (docs/isolation.md). It first installs and builds what is missing. The suite itself is in
+// `npm run villains`: runs jobs that loop, allocate, exit, abort and block beside honest jobs, and accounts
+// for all of them (docs/isolation.md). It first installs and builds what is missing. The suite itself is in
 // packages/lark-jobs/test/villains.
 import { runProgram } from './steps.js'
 

@@ -1,8 +1,7 @@
 /**
  * docs/architecture.md names only existing files and symbols, and every folder of the source.
  *
- * This folder has more than 25 files: one for each page, package or promise that is compared with what is
- * built.
+ * This folder has more than 25 files, one for each page, package or promise that is compared with the build.
  */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -36,7 +35,7 @@ describe.each(folders)('the house: %s', (folder) => {
   const files = filesBelow(folder, '.ts')
 
   it('has every folder', () => {
-    // The row of a subject says what is in its `shared/` too.
+    // The row of a folder also describes the files in its subfolder `shared/`.
     const all = [...files, ...filesBelow(folder, '.lua')]
     const inside = [...new Set(all.map((file) => dirname(file).replace(/\/shared$/, '')))]
     expect(inside.filter((name) => name !== '.' && !page.includes(`\`${name}/\``))).toEqual([])

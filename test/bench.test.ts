@@ -1,6 +1,4 @@
-/**
- * Each measure of `npm run bench` runs, with Lark, a thousandth of everything and nothing to compare it with.
- */
+/** Runs each measure of `npm run bench` once, with Lark alone and at a thousandth of the normal scale. */
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -42,7 +40,8 @@ for (const measure of all as Measure[])
       const peer = await load(name)
       const amount = { seconds: 0.02, samples: 2 }
       const context = { places: { redis: server.url }, folder, probe, amount }
-      // In this process: the measures are many, and a process takes longer than most of them.
+      // The measures run in this process, because starting a process takes longer than most measures at this
+      // scale.
       const metrics = await new Measurement(measure, name, peer, context).run(async (task) => {
         const stage = await Stage.make(task)
         try {
@@ -51,7 +50,7 @@ for (const measure of all as Measure[])
           await stage.close()
         }
       })
-      // Of the embedded store, Redis has no part.
+      // The embedded store has no figures for Redis.
       const rows = measure.rows.filter(({ metric }) => metric !== 'redis' || peer.store === 'redis')
       for (const { metric } of rows) expect(metrics).toHaveProperty(metric, expect.any(Number))
     })

@@ -1,6 +1,6 @@
 /**
- * docs/compatibility.md is the page of what is kept of the rows, all rows of the matrix are in it, and each
- * has worked with what there is now. The packages must be built.
+ * docs/compatibility.md is made from the stored results of the matrix, it has all rows of the matrix, and
+ * each row has passed with the present packages and fixtures. The packages must be built.
  */
 import { expect, test } from 'vitest'
 import { kept, pageOf, staleOf } from '../matrix/harness/report.js'

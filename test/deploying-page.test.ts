@@ -1,6 +1,7 @@
 /**
- * docs/deploying.md without the systems that it is for: the unit is checked by systemd's own checker where
- * that is installed, the manifests are read as YAML, and the steps of the Dockerfile are done in two folders.
+ * Tests docs/deploying.md without systemd, Kubernetes and Docker: systemd's own checker checks the unit if it
+ * is installed, the manifests are read as YAML, and the steps of the Dockerfile are carried out in two
+ * folders.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
@@ -54,7 +55,7 @@ it('has manifests that fit together', () => {
   expect(container.command.at(-1)).toBe(`${container.ports[0].containerPort}`)
   const patient = long.spec.template.spec
   const [, , wait] = patient.containers[0].lifecycle.preStop.exec.command
-  // The hook, and then the stop.
+  // The grace period must cover the hook and the stop after it.
   expect(patient.terminationGracePeriodSeconds).toBe(Number(/--timeout=(\d+)m/.exec(wait)![1]) * 60 + 180)
   expect(patient.containers[0].name).toBe(container.name)
   expect(scaling.spec.scaleTargetRef.name).toBe(worker.metadata.name)
@@ -104,8 +105,8 @@ it('has a Dockerfile whose steps make a worker that runs, is healthy, and stops'
 })
 
 /**
- * Does the steps in a folder for each stage. Only `npm ci` and `npm prune` are left out: the packages are
- * linked.
+ * Carries out the steps of the Dockerfile in one folder for each stage. Only `npm ci` and `npm prune` are
+ * left out, because the packages are linked.
  */
 async function built(dockerfile: string, app: App) {
   const stages: string[] = []
@@ -145,7 +146,7 @@ async function built(dockerfile: string, app: App) {
     } else if (step === 'CMD') command = JSON.parse(rest)
     else if (step === 'HEALTHCHECK') health = JSON.parse(/CMD (.*)$/.exec(rest)![1]!)
   }
-  // What npm links at installation.
+  // The links that npm makes at installation.
   const folder = stages.at(-1)!
   await mkdir(join(app.folder, folder, 'node_modules/.bin'))
   await symlink('../@s18i/lark/bin/lark.js', join(app.folder, folder, 'node_modules/.bin/lark'))

@@ -1,4 +1,7 @@
-/** docs/first-job.md from an empty folder: its files, its commands as they are typed, and what they print. */
+/**
+ * Carries out docs/first-job.md in an empty folder: writes its files, runs its commands, and compares their
+ * output.
+ */
 import { expect, it } from 'vitest'
 import { App } from '../packages/lark-jobs/test/processes/app.ts'
 import { blocksOf } from './markdown.ts'
@@ -20,7 +23,7 @@ it('runs, and prints the screens', { timeout: 60_000 }, async () => {
     if (words!.startsWith('jobs:retry')) await app.write(Object.fromEntries(prices))
     const { stdout, stderr } = await app.run(...wordsOf(words!.replace(/\bV\w{12}\b/, id)))
     id ||= stdout.trim()
-    // Two streams, so their lines may come in any order.
+    // The output comes from two streams, so its lines may come in any order.
     expect(steady(app, stdout + stderr).sort()).toEqual(steady(app, shown.join('\n')).sort())
   }
 })
@@ -30,7 +33,7 @@ function wordsOf(line: string): string[] {
   return [...line.matchAll(/'([^']*)'|\S+/g)].map(([word, quoted]) => quoted ?? word)
 }
 
-/** The lines without what differs from run to run. */
+/** The lines, without the parts that differ from run to run. */
 function steady({ folder }: App, text: string): string[] {
   return text
     .replaceAll('/home/ada/shop', folder)

@@ -1,5 +1,5 @@
 /**
- * Each file of an application that docs/frameworks.md shows is the same as in the fixture that the matrix
+ * Each file of an application in docs/frameworks.md is the same as the file in the fixture that the matrix
  * runs.
  */
 import { existsSync } from 'node:fs'

@@ -46,7 +46,7 @@ const floors: Record<string, string[][]> = {
     ['index.ts', 'bin.ts', 'testing.ts'],
   ],
   'packages/lark-jobs/src': [
-    // what messages and screens say, and how a promise is awaited: neither knows a job
+    // words of messages and screens, and ways to await a promise: neither knows a job
     ['words/*', 'waiting/*'],
     ['model/*'],
     ['options/*'],
@@ -58,7 +58,7 @@ const floors: Record<string, string[][]> = {
     ['schedule/*', 'flow/*'],
     // what a run records of its steps, and what it waits for
     ['step/*'],
-    // A run does not know who runs it: `dispatchNow` does as well as a worker.
+    // A run does not know its caller, which is a worker or `dispatchNow`.
     ['run/*', 'dispatch/*'],
     // rows in the database of the application, and their relay
     ['outbox/*'],
@@ -137,7 +137,8 @@ const floors: Record<string, string[][]> = {
 }
 
 /**
- * Lines. A longer file is a question: does it hold two nouns? A noun is never split to satisfy this number.
+ * The maximum number of lines. If a file is longer, check whether it holds two nouns. A noun is never split
+ * to satisfy this number.
  */
 const LONGEST = 500
 const mayBeLonger: Record<string, string> = {
@@ -219,7 +220,8 @@ describe('a folder', () => {
 })
 
 /**
- * A folder and those below it, with the names of their files, in order; without what is installed or built.
+ * A folder and the folders below it, with the sorted names of their files. Installed and built files are left
+ * out.
  */
 function foldersIn(folder: string): { folder: string; files: string[] }[] {
   const entries = readdirSync(join(root, folder), { withFileTypes: true })
@@ -230,7 +232,7 @@ function foldersIn(folder: string): { folder: string; files: string[] }[] {
   return [{ folder, files: files.sort() }, ...below.flatMap(({ name }) => foldersIn(`${folder}/${name}`))]
 }
 
-/** A folder with all that is below it; of a store and of what people do, a folder in it. */
+/** The room of a file: its top folder, or for `store` and `operate` the folder in it. */
 function roomOf(file: string): string {
   const [first, ...rest] = file.split('/')
   if (rest.length === 0 || (first !== 'store' && first !== 'operate')) return first!
@@ -245,7 +247,7 @@ describe('between the packages', () => {
     expect(lark.filter(({ from }) => from.startsWith('@s18i/'))).toEqual([])
   })
 
-  it('the dashboard uses only what /operate exports, and of the rest of the queue only a type', () => {
+  it('the dashboard uses only the exports of /operate, and one type from the rest of the queue', () => {
     const dashboard = everyImport('packages/lark-dashboard/src').filter(({ from }) =>
       from.startsWith('@s18i/'),
     )
@@ -262,7 +264,7 @@ describe('between the packages', () => {
     )
   })
 
-  it('@s18i/lark-jobs knows nothing of BullMQ, and no package of the others', () => {
+  it('@s18i/lark-jobs imports nothing about BullMQ, and no other package of Lark except @s18i/lark', () => {
     expect(jobs.filter(({ from }) => /^@s18i\/(?!lark(\/|$))/.test(from))).toEqual([])
     const sources = [
       ...filesBelow('packages/lark-jobs/src', '.ts'),
@@ -272,7 +274,7 @@ describe('between the packages', () => {
     expect(named).toEqual([])
   })
 
-  it('/internal is for lark-bullmq alone, which uses nothing of Lark but it and what users can use', () => {
+  it('only lark-bullmq uses /internal, and apart from that only what users can use', () => {
     const others = ['lark', 'lark-dashboard', 'lark-jobs-bench'].flatMap((name) =>
       everyImport(`packages/${name}/src`).filter(({ from }) => from === '@s18i/lark-jobs/internal'),
     )
@@ -302,7 +304,7 @@ describe('between the packages', () => {
     expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(used))).toEqual([])
   })
 
-  it('/internal has few names, types included, and none that users have already', () => {
+  it('/internal has few names, including types, and no name that users already have', () => {
     const names = (file: string) => {
       const text = read(`packages/lark-jobs/src/${file}`)
       const taken = [...text.matchAll(/^export (?:type )?\{([^}]*)\}/gm)].flatMap(
@@ -318,7 +320,7 @@ describe('between the packages', () => {
     expect(few.filter((name) => users.has(name))).toEqual([])
   })
 
-  it('the browser imports of the server only types', () => {
+  it('the browser imports only types from the server', () => {
     const folder = 'packages/lark-dashboard/browser'
     const imports = [...filesBelow(folder, '.ts'), ...filesBelow(folder, '.tsx')].flatMap((file) =>
       [
@@ -328,7 +330,7 @@ describe('between the packages', () => {
     expect(imports).toEqual([])
   })
 
-  it('only commands, and what runs and finds them when it must, load more of @s18i/lark than its /internal', () => {
+  it('only commands, and the code that finds and runs commands, load more of @s18i/lark than its /internal', () => {
     const more = jobs.filter(
       ({ from }) => from.startsWith('@s18i/') && !/\/lark\/(internal|config)$/.test(from),
     )
@@ -340,7 +342,7 @@ describe('between the packages', () => {
 })
 
 describe('the commands', () => {
-  it('look at jobs and change them by what the package exports for that, as a dashboard would', () => {
+  it('read and change jobs only through the operations that the package exports, as a dashboard would', () => {
     const imports = everyImport('packages/lark-jobs/src').filter(({ importer }) =>
       importer.startsWith('commands/'),
     )
@@ -351,9 +353,7 @@ describe('the commands', () => {
 })
 
 describe('words of a terminal', () => {
-  /**
-   * Where a text names a command of Lark nevertheless: it is for who is at a terminal, whatever the surface.
-   */
+  /** The files whose texts may name a command of Lark, because these texts are for a person at a terminal. */
   const allowed: Record<string, string> = {
     'dispatch/dispatcher.ts': 'a warning of Node, which goes to stderr and to no other surface',
     'options/registry.ts': 'the hint for a developer whose application has no classes yet',
@@ -363,7 +363,7 @@ describe('words of a terminal', () => {
     'store/contract/rules/layout.ts': 'what only the program of another build can do',
   }
 
-  it('are in commands: what is wrong and what helps are kinds and values, for which each surface has words', () => {
+  it('are only in commands: other code returns problems and remedies as kinds and values, and each surface has its own words for them', () => {
     const folder = 'packages/lark-jobs/src'
     const told = filesBelow(folder, '.ts')
       .filter((file) => !file.startsWith('commands/'))
@@ -371,7 +371,7 @@ describe('words of a terminal', () => {
     expect(told).toEqual(Object.keys(allowed))
   })
 
-  it('are not in the dashboard, which says where to click, but for starting the first worker', () => {
+  it('are not in the dashboard, which says where to click, except for starting the first worker', () => {
     const folder = 'packages/lark-dashboard/browser'
     const told = ['.ts', '.tsx']
       .flatMap((end) => filesBelow(folder, end))
@@ -388,7 +388,7 @@ describe('words of a terminal', () => {
 })
 
 describe('a function with `await using`', () => {
-  it('awaits what it returns: otherwise its store is closed before the work is done', () => {
+  it('awaits what it returns, because otherwise its store is closed before the work is done', () => {
     const early = Object.keys(floors).flatMap((folder) =>
       filesBelow(folder, '.ts').flatMap((file) =>
         earlyReturns(read(`${folder}/${file}`)).map((line) => `${folder}/${file}:${line}`),
@@ -397,7 +397,7 @@ describe('a function with `await using`', () => {
     expect(early).toEqual([])
   })
 
-  it('is found also in a branch, but not the functions in it, nor those without one', () => {
+  it('is also found in a branch; inner functions and functions without `await using` are not reported', () => {
     const text = `async function show() {
   await using jobs = Jobs
   if (this.json) return this.#all(jobs)
@@ -418,7 +418,7 @@ async function other() {
 })
 
 describe('a property that is left out if it has no value', () => {
-  it('comes from defined(): a spread with a condition is for other conditions', () => {
+  it('comes from defined(); a spread with a condition is only for other conditions', () => {
     const spread = Object.keys(floors).flatMap((folder) =>
       filesBelow(folder, '.ts').flatMap((file) =>
         spreadsOfUndefined(read(`${folder}/${file}`)).map((text) => `${folder}/${file}: ${text}`),
@@ -427,7 +427,7 @@ describe('a property that is left out if it has no value', () => {
     expect(spread).toEqual([])
   })
 
-  it('is found in both forms, but not where the value is another one than the condition asks for', () => {
+  it('is found in both forms, but not if the value differs from the value in the condition', () => {
     const text = `f({ ...(a !== undefined && { a }), ...(this.#b !== undefined && { c: this.#b }) })
 g({
   ...(a?.b === undefined
@@ -469,7 +469,7 @@ describe('the stores', () => {
     }
   })
 
-  it('libsql is named by libsql.ts only, and of it only types are imported: a bundler would follow more', () => {
+  it('only libsql.ts names libsql, and only types are imported from it, because a bundler would follow more', () => {
     const file = 'store/sqlite/libsql.ts'
     const imports = jobs.filter(({ from }) => from === 'libsql')
     expect(imports.map(({ importer, isDynamic }) => [importer, isDynamic])).toEqual([[file, false]])
@@ -482,7 +482,7 @@ describe.each(['.yml', '.yaml'].flatMap((end) => filesBelow('.github/workflows',
   (file) => {
     const text = read(`.github/workflows/${file}`)
 
-    it('names each action by its commit, with the version as a comment: a tag can be moved to other code', () => {
+    it('names each action by its commit, with the version in a comment, because a tag can be moved to other code', () => {
       const actions = text.match(/^.*\buses:.*$/gm) ?? []
       expect(actions.length).toBeGreaterThan(0)
       const pinned = /^ +- uses: [\w-]+\/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/
@@ -501,7 +501,7 @@ describe.each(['.yml', '.yaml'].flatMap((end) => filesBelow('.github/workflows',
   },
 )
 
-/** What a test reads of a workflow of GitHub. */
+/** The part of a GitHub workflow that the tests read. */
 interface Workflow {
   permissions?: object
   jobs: Record<string, { permissions?: object; steps: { uses?: string; with?: Record<string, unknown> }[] }>
@@ -530,7 +530,10 @@ describe.each(Object.keys(floors))('comments in %s', (folder) => {
   })
 })
 
-/** Columns: comments are read like text, so they are not as wide as code may be. */
+/**
+ * The maximum width of comments, in columns. Comments are read like text, so they are narrower than code may
+ * be.
+ */
 const WIDEST = 110
 
 const tests = readdirSync(join(root, 'packages')).map((name) => `packages/${name}/test`)
@@ -541,7 +544,7 @@ describe.each([
   ...tests.filter((folder) => existsSync(join(root, folder))),
   'test',
 ])('comments in %s', (folder) => {
-  it(`have at most ${WIDEST} columns, but for code, and what programs read`, () => {
+  it(`have at most ${WIDEST} columns, except for code and lines that programs read`, () => {
     const wide = ['.ts', '.tsx', '.js', '.lua']
       .flatMap((end) => filesBelow(folder, end))
       .filter((file) => !file.endsWith('.generated.ts'))
@@ -554,7 +557,10 @@ describe.each([
   })
 })
 
-/** A signpost says which files a new kind goes into: each at a comment with its mark, `New state:`. */
+/**
+ * A signpost lists the files into which a new kind of something goes. In each file, a comment begins with the
+ * mark of the signpost, such as `New state:`.
+ */
 describe('signposts', () => {
   const folder = 'packages/lark-jobs/src'
   const places = [`${folder}/`, 'packages/lark-jobs/', '']
@@ -573,7 +579,7 @@ describe('signposts', () => {
     ])
   })
 
-  it.each(posts)('$mark is where $file says, and nowhere else', ({ file, mark, named }) => {
+  it.each(posts)('$mark is in the files that $file lists, and in no other file', ({ file, mark, named }) => {
     const meant = named.map(
       (name) => sources.find((each) => places.some((place) => each === place + name)) ?? name,
     )
@@ -582,7 +588,7 @@ describe('signposts', () => {
   })
 })
 
-/** The signposts of a file: the mark, and the files in the list behind it. */
+/** The signposts in a file: the mark of each, and the files in its list. */
 function signpostsIn(text: string): { mark: string; named: string[] }[] {
   const posts = text.matchAll(
     /goes into these files, at the comment `(New [\w ]+:)`\n \*\n((?: \* {3}.*\n)+)/g,
@@ -604,7 +610,10 @@ function filesNamedIn(text: string): string[] {
   return [...names].map(([, name]) => name!)
 }
 
-/** The names of the types that a file makes, at its top level. A new name for an imported type makes none. */
+/**
+ * The names of the types that a file declares at its top level. A new name for an imported type does not
+ * count.
+ */
 function typesOf(text: string): string[] {
   const made = text.matchAll(
     /^(?:export )?(?:abstract )?(?:class|interface|type|enum) (\w+)(?:.* = (\w+)$)?/gm,

@@ -18,7 +18,10 @@ const documented = Object.fromEntries(
   ),
 )
 
-/** The projects, with what each has before, and the import of the job that the command in it must have. */
+/**
+ * The projects: the files that each has before, and the import of the job that the generated command must
+ * have.
+ */
 const projects: [string, Record<string, string>, string, string][] = [
   ['nothing but packages', {}, 'src/commands/Welcome.ts', "from '../jobs/SendEmailJob'"],
   [
@@ -63,7 +66,7 @@ test.each(projects)('%s: the job runs', { timeout: 120_000 }, async (name, files
   expect(stdout).toMatch(/^new +\S*jobs\/SendEmailJob\.[jt]s$/m)
   expect(await app.read(command)).toContain(imported)
   if (name === projects[0]![0]) {
-    // What is written is the first job of README.md.
+    // The generated files are the first job of README.md.
     const written = Object.keys(documented).map(async (path) => [path, await app.read(path)] as const)
     expect(Object.fromEntries(await Promise.all(written))).toEqual(documented)
   }
@@ -78,7 +81,7 @@ test.each(projects)('%s: the job runs', { timeout: 120_000 }, async (name, files
   expect(worked.stdout).toMatch(/^1 completed/m)
 })
 
-test('what is written compiles as strictly as the compiler can be asked to check', async () => {
+test('the generated files compile with the strictest options of the compiler', async () => {
   const compilerOptions = {
     target: 'es2022',
     lib: ['es2023', 'esnext.disposable'],

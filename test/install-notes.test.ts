@@ -1,5 +1,6 @@
 /**
- * Each page that installs a package of Lark says how to get it until it is on npm, which one place explains.
+ * Each page that installs a package of Lark links to the one place that explains how to get the package until
+ * it is on npm.
  */
 import { expect, test } from 'vitest'
 import { filesBelow, read } from './source.ts'

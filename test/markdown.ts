@@ -1,5 +1,5 @@
 /**
- * Reads the fenced blocks of a Markdown page. The words after the language say what a block is:
+ * Reads the fenced blocks of a Markdown page. The words after the language say how a block is used:
  *
  *   ```ts title="src/jobs/A.ts"   a file of the page's application
  *   ```ts run                     a script that is run; a comment behind a console.log says what it prints
@@ -39,7 +39,7 @@ export function blocksOf(markdown: string): Block[] {
   return blocks
 }
 
-/** The anchors of the headings, as a site makes them: the first heading has none. */
+/** The anchors of the headings, as the site makes them. The first heading has no anchor. */
 export function anchorsOf(markdown: string): string[] {
   return [...markdown.matchAll(/^#{2,6} (.+)$/gm)].map((match) =>
     match[1]!

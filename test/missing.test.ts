@@ -14,7 +14,10 @@ const has = (file: string) => existsSync(join(root, 'packages', file))
 const hasCommand = (name: string) => has(`lark-jobs/src/commands/jobs-${name}.ts`)
 const entries = Object.keys(JSON.parse(read('packages/lark-jobs/package.json')).exports)
 
-/** Every feature that was ever called missing: the words for it, and whether it exists. */
+/**
+ * Every feature that the documentation has ever called missing: the words for the feature, and whether it
+ * exists.
+ */
 const features: Record<string, [words: RegExp, exists: boolean]> = {
   chains: [/\bchains?\b|\bintents\b/i, 'chain' in api],
   batches: [/\bbatch(es)?\b/i, 'batch' in api],
@@ -67,7 +70,7 @@ it('finds such sentences', () => {
   expect(claims).not.toEqual([])
 })
 
-/** The sentences that call something missing, and the first cells of a table under such a heading. */
+/** The sentences that call something missing, and the first cells of tables under a heading that does. */
 function claimsOf(markdown: string): string[] {
   const sentences = markdown
     .replace(/^#.*$|```[\s\S]*?```/gm, '')

@@ -1,5 +1,6 @@
 /**
- * The code in docs/frameworks.md that ends a Next server, in a server that ends in the way that Next allows.
+ * Tests the code in docs/frameworks.md that ends a Next server, in a server that handles signals as Next
+ * does.
  */
 import { expect, it } from 'vitest'
 import { makeApp } from './program.ts'

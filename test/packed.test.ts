@@ -45,10 +45,10 @@ async function printed(file: string, text: string, ...flags: string[]): Promise<
 describe.each(names)('%s', (name) => {
   const folder = `packages/${name}`
 
-  // A bound on accidents, such as a dependency that is bundled: the code grows with the features (473 kB on
-  // 2026-11-26, 1,334 kB before BullMQ had a package of its own and source maps were exact to the line only,
-  // 1,000 kB since the declarations have no heads of files, and the Lua no indentation; durable steps come on
-  // top, in databases too, and isolated processes).
+  // This bound finds accidents, such as a bundled dependency. The code itself grows with the features: 473 kB
+  // on 2026-11-26; 1,334 kB before BullMQ had its own package and before source maps were exact only to the
+  // line; 1,000 kB since the declarations have no file headers and the Lua has no indentation. After that
+  // came durable steps, also in databases, and isolated processes.
   test('has at most 1,200 kB: 1.2 MB, as npm says', () => {
     expect(statSync(tarballs.get(name)!).size).toBeLessThan(1_200_000)
   })
@@ -96,7 +96,7 @@ test.each([...libraries, 'lark-dashboard'])(
   '%s has correct types for every kind of module resolution',
   async (name) => {
     const data = createPackageFromTarballData(readFileSync(tarballs.get(name)!))
-    // These entries are programs of a thread and of a process, and export nothing.
+    // These entries are the programs of a thread and of a process, so they export nothing.
     const checked = await checkPackage(data, {
       excludeEntrypoints: ['./lease-watch', './isolated', './processor-file'],
     })
@@ -129,7 +129,7 @@ test('lark-dashboard has the licence of each package that the browser loads with
     bundled.map((name) => `${name} ${JSON.parse(read(`node_modules/${name}/package.json`)).version} (MIT)`),
   )
   for (const name of bundled) expect(text).toContain(read(`node_modules/${name}/LICENSE`).trim())
-  // Nothing else is bundled, in any package.
+  // No other dependency is bundled in any package.
   const sources = names.flatMap((name) =>
     filesBelow(`packages/${name}/dist`, '.js.map').flatMap(
       (file) => JSON.parse(read(`packages/${name}/dist/${file}`)).sources as string[],
@@ -138,7 +138,7 @@ test('lark-dashboard has the licence of each package that the browser loads with
   expect(sources.filter((source) => source.includes('node_modules'))).toEqual([])
 })
 
-test('Node 20 itself reads each file: it does not parse `await using`, and jiti would take twice the time', () => {
+test('each file is readable for Node 20 itself, which does not parse `await using`; jiti would take twice the time', () => {
   for (const name of names) {
     const files = filesBelow(`packages/${name}/dist`, '.js')
     expect(files.length).toBeGreaterThan(1)
@@ -160,7 +160,7 @@ test('an import() of a path that is known only at run time is unchanged, with it
   expect(read('packages/lark/dist/configuration.js')).toMatch(kept)
   // Every other import() is of a file in the package, of a named package, or of a module of Node.
   const imported = names.flatMap((name) =>
-    // What the browser of the dashboard loads is a text in one of them.
+    // The files that the browser of the dashboard loads are texts in one of these modules.
     modulesOf(name).flatMap((file) =>
       [...read(`packages/${name}/dist/${file}`).matchAll(/(?<=(?:await|return) )import\(([^)]*)\)/g)].map(
         ([, what]) => what!,
@@ -202,8 +202,8 @@ describe('a program', () => {
   ]
   const toDispatch = [...atImport, 'lark-jobs/dist/sqlite-store.js', 'lark-jobs/dist/contract.js'].sort()
 
-  /** A few lines of the bundler. */
-  // Stored errors: a worker writes them, and a program that looks at jobs reads them.
+  /** This chunk has only a few lines of the bundler. */
+  // This chunk is for stored errors: a worker writes them, and a program that looks at jobs reads them.
   const jobError = 'lark-jobs/dist/job-error.js'
   const runtime = 'lark-jobs/dist/rolldown-runtime.js'
 
@@ -229,7 +229,7 @@ describe('a program', () => {
     ),
   ]
 
-  test('commands that look at jobs, which complete names too, load no worker and no parser of cron expressions', () => {
+  test('commands that look at jobs, also to complete names, load no worker and no parser of cron expressions', () => {
     for (const command of ['status', 'pause', 'list', 'why'])
       expect(loaded(`commands/jobs-${command}.js`)).not.toEqual(
         expect.arrayContaining([expect.stringMatching(/^(lease|work|schedules)/)]),
@@ -275,7 +275,7 @@ describe('a program', () => {
     )
   })
 
-  test('that sets a schedule loads what it needs, and no worker; a program that dispatches, no parser of cron', async () => {
+  test('that sets a schedule loads no worker, and a program that only dispatches loads no parser of cron expressions', async () => {
     const cron = `${job.replace('Jobs,', 'Jobs, cron,')}const when = cron('0 8 * * 1-5')\n`
     const sets = `${cron}await jobs.schedules.set('ping', PingJob.with(), when)\nawait jobs.close()`
     const loaded = await loadedBy('set.mjs', sets)
@@ -317,7 +317,9 @@ describe('a program', () => {
   })
 })
 
-/** As in Jest on Node 20: `require` cannot load ES modules, and so loads the CommonJS build. */
+/**
+ * With this flag, `require` cannot load ES modules, as in Jest on Node 20, and so loads the CommonJS build.
+ */
 const withoutEsm = '--no-experimental-require-module'
 
 describe('the CommonJS build', () => {

@@ -60,8 +60,8 @@ interface Packed {
 }
 
 /**
- * Replaces the links to the packages with their tarballs. Their dependencies are still those of the
- * workspace.
+ * Installs the tarballs of the packages in place of the links. The dependencies of the packages are still
+ * those of the workspace.
  */
 export async function installPacked(app: App, tarballs: string[]): Promise<void> {
   for (const tarball of tarballs) {

@@ -1,6 +1,7 @@
 /**
- * What users of the built packages see in their editor: what is suggested behind a dot, which parameters are
- * shown, that each type in what they see can be imported; and that two copies of a package work together.
+ * Tests what users of the built packages see in their editor: the suggestions after a dot, the parameters of
+ * calls, and that each type that is shown can be imported. Also tests that two copies of a package work
+ * together.
  */
 import { readFileSync } from 'node:fs'
 import { cp } from 'node:fs/promises'
@@ -27,7 +28,7 @@ const entries = [
   '@s18i/lark-bullmq/nest',
 ]
 
-/** What a user types. A number in a comment marks a place where the editor is asked. */
+/** The text that a user types. A number in a comment marks a place at which the editor is asked. */
 const text = `import { Job, Jobs, type JobsError } from '@s18i/lark-jobs'
 import { operate } from '@s18i/lark-jobs/operate'
 ${entries.map((name, i) => `import * as entry${i} from '${name}'`).join('\n')}
@@ -63,10 +64,10 @@ afterAll(async () => {
   await app[Symbol.asyncDispose]()
 })
 
-/** What the editor suggests at a mark, in alphabetical order. */
+/** The suggestions of the editor at a mark, in alphabetical order. */
 function suggested(mark: number): string {
   const { entries = [] } = checker.getCompletionsAtPosition(file, text.indexOf(`/*${mark}*/`) + 5) ?? {}
-  // TypeScript suggests `Symbol` where a member is named by a symbol that everybody has.
+  // TypeScript suggests `Symbol` if a member is named by a well-known symbol.
   const names = entries.map(({ name }) => name.replace('?', '')).filter((name) => name !== 'Symbol')
   return names.sort((one, other) => one.localeCompare(other)).join(' ')
 }
@@ -130,7 +131,7 @@ test('each option has a text, and a type with a name', () => {
   expect(shown.filter((type) => type.includes('OptionsOf'))).toEqual([])
 })
 
-test('each type that is mentioned in what a package exports can be imported', () => {
+test('each type that the exports of a package mention can be imported', () => {
   const exported = new Map<number, { name: string; symbol: Declared }>()
   for (const i of entries.keys()) {
     const module = original(checker.getSymbolAtPosition(file, text.indexOf(`as entry${i}`) + 3)!)
@@ -160,7 +161,7 @@ test('each type that is mentioned in what a package exports can be imported', ()
   expect([...missing]).toEqual([])
 })
 
-test('copies of the package share the default instance if their versions go together', () => {
+test('copies of the package share the default instance if their versions are compatible', () => {
   expect(['0.3.1', '0.3.0-beta.2', '1.2.3', '10.0.0'].map(generationOf)).toEqual(['0.3', '0.3', '1', '10'])
   const { version } = JSON.parse(
     readFileSync(new URL('../packages/lark-jobs/package.json', import.meta.url), 'utf8'),
@@ -197,7 +198,7 @@ test('a copy of the package works with the instances, jobs and drafts of another
   expect(await handle.result()).toBe(2)
 })
 
-test('one symbol leads to the inside of an instance', () => {
+test('one symbol leads to the internals of an instance', () => {
   const { version } = JSON.parse(
     readFileSync(new URL('../packages/lark-jobs/package.json', import.meta.url), 'utf8'),
   )
@@ -208,7 +209,7 @@ test('one symbol leads to the inside of an instance', () => {
   expect(doors).toEqual([inside, Symbol.asyncDispose])
 })
 
-test('what is internal is in no published declaration', () => {
+test('no published declaration contains internal members', () => {
   const declared = readFileSync(
     join(app.folder, 'node_modules/@s18i/lark-jobs/dist/types/api/jobs.d.ts'),
     'utf8',

@@ -1,6 +1,6 @@
 /**
- * The first job of README.md, from an empty folder: its files and commands as they are, without a
- * configuration.
+ * Carries out the first job of README.md in an empty folder, with its files and commands unchanged and
+ * without a configuration.
  */
 import { expect, it } from 'vitest'
 import { App } from '../packages/lark-jobs/test/processes/app.ts'

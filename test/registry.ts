@@ -1,6 +1,6 @@
 /**
- * A registry of npm on this machine, for the tests of a release: it takes what is published, and has what is
- * installed in the repository for those who depend on it.
+ * An npm registry on this machine, for the tests of a release. It takes the published packages, and serves
+ * the installed packages of the repository as their dependencies.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
@@ -16,7 +16,7 @@ interface Manifest {
   [field: string]: unknown
 }
 
-/** What `npm publish` sends. */
+/** The body of the request that `npm publish` sends. */
 export interface Published {
   name: string
   access: string
@@ -55,7 +55,9 @@ export class Registry implements AsyncDisposable {
     await new Promise((closed) => this.#server.close(closed))
   }
 
-  /** Takes a packed package, as if it were published: beside its earlier versions, as the latest. */
+  /**
+   * Takes a packed package as if it were published. Its version becomes the latest; earlier versions stay.
+   */
   take(tarball: string): void {
     const manifest = JSON.parse(
       execFileSync('tar', ['-xzOf', tarball, 'package/package.json'], { encoding: 'utf8' }),
@@ -101,15 +103,14 @@ export class Registry implements AsyncDisposable {
     return { name, 'dist-tags': found['dist-tags'], versions: Object.fromEntries(versions) }
   }
 
-  /**
-   * All versions that the repository has of a package. Those for other platforms are there without a file.
-   */
+  /** All versions of a package in the repository. Versions for other platforms have no file. */
   #installed(name: string) {
     const places = Object.keys(this.#locked).filter((place) => place.endsWith(`node_modules/${name}`))
     const versions = places.map((place): Manifest => {
       const { version, os, cpu } = this.#locked[place]!
       const isHere = existsSync(join(root, place, 'package.json'))
-      // npm does not write down for which libc one is: those that are not here are then for another system.
+      // npm does not record the libc of a package, so packages that are not installed here count as packages
+      // for another system.
       const own = isHere
         ? JSON.parse(read(`${place}/package.json`))
         : { name, version, os, cpu, libc: ['other'] }

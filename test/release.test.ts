@@ -1,6 +1,7 @@
 /**
- * A release, as the workflow makes it, into a registry on this machine: the next versions and their
- * changelogs, what is published, and a clean folder that installs it by name and does what the README says.
+ * Makes a release as the workflow does, into a registry on this machine. Tests the next versions and their
+ * changelogs, the published packages, and a clean folder that installs them by name and carries out the
+ * README.
  */
 import { execFile } from 'node:child_process'
 import {
@@ -64,7 +65,9 @@ afterAll(async () => {
   rmSync(folder, { recursive: true })
 })
 
-/** A copy of what a release reads and writes. @param built with the files that are published */
+/**
+ * A copy of the files that a release reads and writes. @param built whether to copy the published files, too
+ */
 function clone(name: string, { built = false } = {}): string {
   const copy = join(folder, name)
   mkdirSync(join(copy, 'packages'), { recursive: true })
@@ -117,7 +120,7 @@ describe('the next version', () => {
   })
 })
 
-test('there is none before the first release: its changelog says what there is', async () => {
+test('there is no changeset before the first release, whose changelog says what there is', async () => {
   const copy = clone('unpublished')
   writeFileSync(join(copy, '.changeset/blue.md'), "---\n'@s18i/lark-jobs': patch\n---\n\nJobs may be blue.\n")
   mkdirSync(join(copy, 'docs'))
@@ -157,7 +160,7 @@ describe('the workflow', () => {
     )
     expect(called).toEqual(['test', 'build', 'version', 'release'])
     expect(called.filter((name) => scripts[name] === undefined)).toEqual([])
-    // Not with a page that says of other code that it works.
+    // A release must not be published while docs/compatibility.md is about other code.
     expect(scripts.release).toBe('node scripts/matrix.js --check && changeset publish')
   })
 
@@ -169,7 +172,7 @@ describe('the workflow', () => {
 })
 
 describe('a release', () => {
-  test('without a proof of where it was built is refused by npm', async () => {
+  test('without a proof of its origin is refused by npm', async () => {
     const copy = clone('unproved')
     const published = run(join(copy, 'packages/lark'), 'npm', 'publish', '--ignore-scripts', '--tag', 'test')
     await expect(published).rejects.toThrow(/provenance/)
@@ -182,7 +185,7 @@ describe('a release', () => {
       const text = manifest(copy, name)
       expect(text.publishConfig).toEqual({ access: 'public', provenance: true })
       text.publishConfig.provenance = false
-      // Never to npm itself, whatever settings this machine has.
+      // The packages must never go to npm itself, whatever the settings of this machine are.
       text.publishConfig.registry = registry.url
       writeFileSync(join(copy, 'packages', name, 'package.json'), JSON.stringify(text))
     }
@@ -201,7 +204,8 @@ describe('a release', () => {
 
     const project = join(folder, 'shop')
     mkdirSync(project)
-    // As README.md says, line by line. Its test needs a tool that is not here: the matrix runs it.
+    // Runs the lines of README.md. The test in it needs a tool that is not installed here; the matrix runs
+    // that test.
     const installs = [...read('README.md').matchAll(/^npm install (@s18i.*)$/gm)].map(([, what]) => what!)
     expect(installs).toEqual(['@s18i/lark @s18i/lark-jobs', '@s18i/lark-dashboard'])
     await run(project, 'npm', 'install', ...installs[0]!.split(' '))

@@ -1,6 +1,6 @@
 /**
- * The founding page: its snippets are unchanged, compile in a strict application that has the packed packages
- * installed, and do what the page says, on the embedded store and on Redis.
+ * Tests the founding page: its snippets are unchanged, compile in a strict application with the packed
+ * packages, and do what the page says on the embedded store and on Redis.
  */
 import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -67,8 +67,8 @@ describe('on Redis', () => {
   beforeAll(async () => {
     const config = `import founding from './lark.config.js'
 export default { jobs: { ...founding.jobs, prefix: '${prefix}' } }`
-    // The configuration has a prefix, because other tests use the server too. It replaces the `.js` file,
-    // because `.ts` comes first in a folder.
+    // The configuration has a prefix, because other tests use the same server. It takes the place of the
+    // `.js` file, because in a folder `.ts` comes first.
     app = await install({ 'lark.config.ts': config }, { REDIS_URL: url })
     app.atEnd(() => removeKeys(url, prefix))
   })
@@ -139,8 +139,8 @@ function doesWhatThePageSays(app: () => App): void {
   })
 
   it('has each job in the queue of its class', async () => {
-    // Waiting, delayed and completed jobs. In `default`: users, items, a status, two ids, an index, an order,
-    // a payment.
+    // The numbers are waiting, delayed and completed jobs. The queue `default` has the jobs for users, items,
+    // a status, two ids, an index, an order and a payment.
     expect(await statusOf()).toEqual({
       default: [3 + 10_000 + 1 + 2 + 1 + 1 + 1, 1, 0],
       'high-priority': [1 + 1, 0, 0],

@@ -112,10 +112,10 @@ const shared: Record<string, string[]> = {
   '@s18i/lark-jobs': ['createJobs', 'exponential', 'Job', 'Jobs'],
 }
 
-/** All that the pages speak of. An application names the last only to measure its store. */
+/** The packages that the pages use. An application adds the last one only to measure its store. */
 const packages = ['lark', 'lark-jobs', 'lark-bullmq', 'lark-jobs-bench', 'lark-dashboard']
 
-/** What pages use besides, from the `node_modules` of the workspace. */
+/** Other packages that the pages use, from the `node_modules` of the workspace. */
 const libraries = ['zod', '@opentelemetry', 'nodemailer', 'smtp-server', 'sharp'].concat([
   '@types/nodemailer',
   '@types/smtp-server',
@@ -133,7 +133,7 @@ const pages = [
 
 const code = ({ language }: Block) => ['ts', 'js'].includes(language)
 const isConfig = ({ text }: Block) => text.startsWith('// lark.config.')
-/** Each has a folder of its own, because its name is given. */
+/** Each configuration has its own folder, because the name of its file is fixed. */
 const configOf = ({ line, text }: Block) => `config-${line}/${/^\/\/ (lark\.config\.\w+)/.exec(text)![1]!}`
 const fileOf = (block: Block) => block.title ?? `line-${block.line}.${block.language}`
 
@@ -224,7 +224,7 @@ function codeOf(page: string) {
   return { snippets: blocks.filter((block) => !isConfig(block)), configs: blocks.filter(isConfig) }
 }
 
-/** The files of the application that a page is. */
+/** The source files of a page, which is treated as one application. */
 function sourcesOf(page: string): Record<string, string> {
   const { snippets, configs } = codeOf(page)
   return {
@@ -249,8 +249,8 @@ const folderOf = (page: string) => `${page.slice(0, -'.md'.length)}/`
 let compiled: Promise<string[]> | undefined
 
 /**
- * What the compiler says of a page, and of what is on none. It takes hardly longer for all pages than for
- * one.
+ * The compiler's errors in the code of a page, or outside of all pages. All pages are compiled at once, which
+ * takes hardly longer than compiling one.
  */
 async function errorsOf(page: string): Promise<string[]> {
   compiled ??= compileAll()
@@ -269,8 +269,9 @@ async function compileAll(): Promise<string[]> {
 }
 
 /**
- * What each program of a page has printed. They run one after the other in one process, because each process
- * takes a third of a second of CPU. The exit code, with the report of a test runner, is that of the last one.
+ * The output of each program of a page. The programs run one after the other in one process, because each
+ * process takes a third of a second of CPU. The exit code, and the report of a test runner, are those of the
+ * last program.
  */
 async function runTogether(app: App, programs: Block[]): Promise<Result[]> {
   const lines = programs.map((block) => {
@@ -295,7 +296,7 @@ async function listedIn(app: App): Promise<Listed[]> {
 
 let listed: Promise<Listed[]> | undefined
 
-/** The commands of an application that has none of its own, like that of most pages. */
+/** The commands of an application without commands of its own, as on most pages. */
 function listedInMost(app: App): Promise<Listed[]> {
   listed ??= listedIn(app)
   return listed
@@ -376,8 +377,8 @@ function namesOf({ name, short, type }: Listed['flags'][number]): string[] {
 }
 
 /**
- * Whether a link has a target. Links are relative, because people also read the pages on GitHub, or lead to
- * the web.
+ * Whether a link has a target. Links to other pages are relative, because people also read the pages on
+ * GitHub. All other links lead to the web.
  */
 function leadsSomewhere(link: string, page: string): boolean {
   if (link.startsWith('https://')) return true

@@ -53,9 +53,9 @@ function withoutComments(text: string): string {
 }
 
 /**
- * The lines that return what a call gives, without `await`, where an `await using` of the same function would
- * close its resource before that is done. A call that returns no promise is met too: put its value into a
- * name first.
+ * The lines that return the result of a call without `await` in a function with `await using`: the function
+ * would close its resource before the promise is settled. A call that returns no promise is reported, too;
+ * assign its value to a name first.
  */
 export function earlyReturns(text: string): string[] {
   const found: string[] = []
@@ -63,7 +63,7 @@ export function earlyReturns(text: string): string[] {
   const depthOf = (line: string) => line.length - line.trimStart().length
   for (const [at, line] of lines.entries()) {
     if (!/^\s*await using /.test(line)) continue
-    // The depth of a function in this one, whose returns are its own.
+    // The depth of an inner function. Its `return` statements do not belong to the outer function.
     let inner: number | undefined
     for (const [i, later] of lines.entries()) {
       if (i <= at || later === '') continue
@@ -80,7 +80,7 @@ export function earlyReturns(text: string): string[] {
   return found
 }
 
-/** The lines of comments, but for the code of examples. */
+/** The lines of comments, without the code of examples. */
 export function commentLines(text: string): { line: number; text: string }[] {
   let isCode = false
   return text.split('\n').flatMap((line, at) => {
@@ -93,8 +93,8 @@ export function commentLines(text: string): { line: number; text: string }[] {
 }
 
 /**
- * The spreads whose condition is only that the value of their properties is not `undefined`, which
- * `defined()` says.
+ * The spreads whose only condition is that the value of a property is not `undefined`. `defined()` should be
+ * used instead.
  */
 export function spreadsOfUndefined(text: string): string[] {
   const found = text.matchAll(

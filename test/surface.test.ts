@@ -1,6 +1,6 @@
 /**
- * What the packages export is written down in their `api.md`, with all signatures. A change of it is seen in
- * a review, and from the first release on it needs a changeset.
+ * The `api.md` of each package has its exports with all signatures, so reviewers see each change of them.
+ * After the first release, such a change needs a changeset.
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -14,7 +14,7 @@ test.each([...built])('%s is what the package exports: `npm run api` writes it',
   expect(read(file)).toBe(text)
 })
 
-test('the members of what only has its name here are written down, and the words of lists', () => {
+test('members of classes that get their name only by an export are written down, and so are the words of lists', () => {
   const text = built.get('packages/lark-jobs/api.md')
   expect(text).toMatch(/^class Jobs extends Operations .*\n(?: .*\n)* {2}dispatchByKey\(/m)
   expect(text).toMatch(/^type State = ("\w+"( \| )?){7};$/m)
@@ -23,7 +23,7 @@ test('the members of what only has its name here are written down, and the words
 
 test('a package whose surface has changed since its release has a changeset', () => {
   const file = '.changeset/released.json'
-  // There is none before 0.1.0.
+  // There is no such file before 0.1.0.
   const released: Record<string, string> = existsSync(join(root, file)) ? JSON.parse(read(file)).surfaces : {}
   const named = readdirSync(join(root, '.changeset'))
     .filter((name) => name.endsWith('.md') && name !== 'README.md')

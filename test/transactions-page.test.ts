@@ -1,6 +1,6 @@
 /**
- * The code of docs/transactions.md for clients that Lark does not know, and for transactions that are around,
- * run on PostgreSQL as an application.
+ * Runs code of docs/transactions.md on PostgreSQL as an application: the code for clients that Lark does not
+ * know, and for transactions that surround a dispatch.
  */
 import { expect, test } from 'vitest'
 import { postgresUrl, startPostgres, stopDatabase } from '../packages/lark-jobs/test/outbox/databases.ts'
@@ -76,7 +76,7 @@ for (const [i, [name, opener, within, insert]] of clients.entries())
       }),
     )
 
-// What src/transactional.ts has joined.
+// The jobs that src/transactional.ts has dispatched in its transaction.
 for (const id of [20, 21])
   said['typeorm-transactional ' + id] = await fails(
     runInTransaction(async () => {
@@ -127,7 +127,7 @@ const execute = (sql: string, parameters: unknown[]) => pool.query(sql, paramete
 export default { jobs: { connection: 'sqlite:jobs.db', outbox: { for: 'postgres', execute } } }
 `
 
-test('ORMs dispatch and step in their transactions, and dispatches join those that are around', async () => {
+test('ORMs dispatch and run steps in their transactions, and dispatches join a surrounding transaction', async () => {
   const server = await startPostgres()
   try {
     await using app = await makeApp(

@@ -1,4 +1,7 @@
-/** The files of docs/typescript.md, with the application of docs/introduction.md and the packed packages. */
+/**
+ * Compiles the files of docs/typescript.md with the application of docs/introduction.md and the packed
+ * packages.
+ */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

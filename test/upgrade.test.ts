@@ -1,5 +1,5 @@
 /**
- * An upgrade of an application, with the packed packages and npm: what 0.1.0 has stored goes on with 0.1.1,
+ * Upgrades an application, with the packed packages and npm: 0.1.1 continues the jobs that 0.1.0 has stored,
  * workers of both versions run side by side, and 0.1.0 refuses a store that a later version has brought
  * forward. 0.1.1 is packed from the same sources.
  */
@@ -36,7 +36,8 @@ function asNext(tarball: string): string {
     if (!/package\.json$|\.c?js$/.test(each)) continue
     const file = join(folder, each)
     const text = readFileSync(file, 'utf8')
-    // The range of its dependency stays, as in a patch: only versions have no caret.
+    // The ranges of dependencies stay as they are, as in a patch release. They begin with a caret, so only
+    // versions are replaced.
     writeFileSync(file, text.replaceAll(`"${version}"`, `"${next}"`))
   }
   const target = join(packs, `next-${basename(tarball)}`)
@@ -57,8 +58,8 @@ async function npm(app: App, ...words: string[]): Promise<void> {
 }
 
 /**
- * What both versions run: as the older one it leaves jobs and works on, as the newer one it goes on with
- * them.
+ * The program that both versions run. With the older version it leaves jobs and keeps working. With the newer
+ * version it continues these jobs.
  */
 const shop = `
 import { createRequire } from 'node:module'
@@ -144,7 +145,7 @@ beforeAll(async () => {
   after = await App.make({})
   rmSync(join(after.folder, 'node_modules'), { recursive: true })
   cpSync(before.folder, after.folder, { recursive: true })
-  // What a caret in package.json takes.
+  // npm takes the newest version that the caret in package.json allows.
   await npm(after, 'update')
 }, 120_000)
 
@@ -159,7 +160,7 @@ describe.each([
   ['SQLite', () => `sqlite:${join(packs, 'jobs.db')}`],
   ['Redis', () => server.url],
 ])('on %s', (name, urlOf) => {
-  test('what the older version has stored goes on, beside a worker of it', async () => {
+  test('jobs of the older version go on, beside a worker of the older version', async () => {
     const env = { LARK_JOBS_URL: urlOf() }
     const older = before.start(['shop.js', 'leave'], '.', env)
     let left = ''

@@ -11,8 +11,8 @@ import { scale, scaled } from '../scale.js'
 import { percentile } from '../statistics.js'
 
 /**
- * How many fast jobs come before the one that blocks, so that both workers are fast and prefetch, and how many come
- * after it.
+ * How many fast jobs come before the job that blocks, so that both workers are warm and prefetch, and how
+ * many come after that job.
  */
 const BEFORE = 3_000
 const BEHIND = 400
@@ -57,10 +57,11 @@ async function once(queue, workers) {
   await queue.addMany([...fast, { ...payload(0), block: BLOCK }, ...behind])
   for (;;) {
     await pause(BLOCK / 2)
-    // The blocked worker answers when the block is over.
+    // The blocked worker sends its report only when the block is over.
     const reports = await Promise.all(workers.map((worker) => worker.ask('report')))
     const { blockedAt } = reports.find((report) => report.blockedAt !== undefined) ?? {}
-    // The starts in the blocked worker count too: it starts the jobs that it did not give back itself.
+    // Starts in the blocked worker count, too, because the blocked worker starts the jobs that it did not
+    // give back.
     const starts = reports.flatMap((report) => report.behind)
     if (blockedAt === undefined || starts.length < BEHIND) continue
     for (const worker of workers) await worker.ask('forget')

@@ -40,7 +40,7 @@ export async function cost(queue, probe) {
   await dispatch(queue, WARM_UP)
   const working = work(queue)
   await working.until(WARM_UP)
-  // There may be a backlog. The new jobs come after it, so other jobs run now, but as many.
+  // If there is a backlog, the new jobs come after it. So older jobs run now, but the same number of jobs.
   await working.stop()
   const into = await spent(probe, () => dispatch(queue, JOBS))
   const out = await spent(probe, () => work(queue).until(JOBS))

@@ -86,7 +86,7 @@ export function supervised(name, peer) {
         }
       }
       const [{ pid }] = await starts((all) => all.length === JOBS)
-      // As above: wait until both are idle.
+      // Wait until both worker processes are idle. By then, the first process has held its jobs for a while.
       await pause(scaled(2_000))
       process.kill(pid, 'SIGKILL')
       const killed = now()

@@ -55,7 +55,7 @@ export const measures = [
   },
 ]
 
-/** plainjob has one slot. Both concurrencies of Lark are compared with it. */
+/** plainjob runs one job at a time. Lark is compared with plainjob at both concurrencies. */
 function processing(concurrency, target) {
   return {
     name: `embedded-process-${concurrency}`,

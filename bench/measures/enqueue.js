@@ -1,4 +1,4 @@
-/** How fast jobs are queued. No worker runs meanwhile. */
+/** How fast jobs are queued. No worker runs during the measurement. */
 import { payloads } from '../payloads.js'
 import { onRedis } from '../peers/index.js'
 

@@ -1,8 +1,8 @@
 /**
- * The cost of a job that uses a feature. Jobs are dispatched by `Promise.all` of 100 and run with concurrency 50, as in
- * `cpu.js`, in turns with a plain job, with which they are compared. No limit is ever reached, so only the check of the
- * limits is measured. Jobs of a limited queue are not prefetched, so its figures should also be compared with those of
- * the preset `spread`.
+ * The cost of a job that uses a feature. Jobs are dispatched by `Promise.all` of 100 and run with concurrency
+ * 50, as in `cpu.js`. They take turns with plain jobs, and are compared with these. No limit is ever reached,
+ * so only the check of the limits is measured. Jobs of a limited queue are not prefetched, so its figures
+ * should also be compared with those of the preset `spread`.
  */
 import { group, limiter, unique } from '../../packages/lark-jobs/dist/index.js'
 import { scaled } from '../scale.js'
@@ -21,7 +21,7 @@ const features = {
   unique: {
     kind: (Plain) =>
       class SendEmailJob extends Plain {
-        // Every job has a different name.
+        // Every job has a different name, so no job is refused.
         unique = unique(() => ++count)
       },
   },

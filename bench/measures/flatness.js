@@ -15,10 +15,10 @@ export const measures = [
   partitioned(3),
 ]
 
-/** Fleets that are compared with each other. */
+/** The measures of fleets that are compared with each other. */
 export const fleets = [workers(1), workers(200)]
 
-/** Dispatches and runs jobs while there is a backlog. */
+/** A measure that dispatches and runs jobs while there is a backlog. */
 function waiting(backlog, text) {
   return {
     ...measure(`waiting-${backlog}`, `${text} waiting`, backlog > 1),
@@ -33,7 +33,10 @@ function waiting(backlog, text) {
   }
 }
 
-/** Every batch of 100 goes to 100 queues with one call for each. A single queue takes one call for the whole batch. */
+/**
+ * A measure in which every batch of 100 jobs goes to 100 queues, with one call for each queue. A single queue
+ * takes one call for the whole batch.
+ */
 function spread(queues, text) {
   return {
     ...measure(`queues-${queues}`, `over ${text} queues`),
@@ -41,7 +44,7 @@ function spread(queues, text) {
   }
 }
 
-/** One queue has all jobs, and the worker also serves the other queues. */
+/** A measure in which one queue has all jobs, and the worker also serves other queues. */
 function among(queues, text) {
   return {
     ...measure(`queues-${queues}-one`, `in one of ${text} queues`),
@@ -50,8 +53,9 @@ function among(queues, text) {
 }
 
 /**
- * The least that Redis must do for a job that comes alone: a script that stores the record, adds the id to the line and
- * stores the call, each under a key of its queue. It has no claim and no safety checks.
+ * The least work of Redis for a job that is dispatched alone: a script that stores the record, adds the id to
+ * the line and stores the call, each under a key of the job's queue. The script has no claim and no safety
+ * checks.
  */
 function floor(queues, text) {
   const lua = `redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
@@ -84,9 +88,10 @@ return ''`
 }
 
 /**
- * Many workers in this process, although one would be enough. The measurement begins when all of them have started, are
- * registered and are idle. Each has 5 slots: 200 times 50 jobs would be more than one event loop starts in the time for
- * which jobs may be held. `idle` is the cost of the fleet without jobs. It is subtracted where jobs trickle in.
+ * A measure with many workers in this process, although one would be enough. The measurement begins when all
+ * workers have started, are registered and are idle. Each worker has 5 slots, because 200 times 50 jobs would
+ * be more than one event loop can start in the time for which a worker may hold jobs. `idle` is the cost of
+ * the fleet without jobs. It is subtracted where jobs trickle in.
  */
 function workers(count) {
   return {
@@ -176,7 +181,10 @@ async function fleet(open, probe, count) {
   }
 }
 
-/** Every batch is divided: a dispatch makes one call for each partition. */
+/**
+ * A measure with several partitions. Every batch is divided, because a dispatch makes one call for each
+ * partition.
+ */
 function partitioned(partitions) {
   const base = measure(`partitions-${partitions}`, `a queue of ${partitions} partitions`)
   return {
@@ -190,7 +198,7 @@ function partitioned(partitions) {
   }
 }
 
-/** @param {boolean} [held] whether it is compared with the cost of one waiting job */
+/** @param {boolean} [held] whether the figure is compared with the cost of one waiting job */
 function measure(name, label, held = true) {
   const target = held ? { part: 1.5 } : undefined
   return {

@@ -1,6 +1,7 @@
 /**
- * Flows: a batch, a chain, a workflow. Each is measured from the call of dispatch until its last job has run, with a
- * worker of concurrency 50 in the same process. A first flow warms up.
+ * How fast flows run: a batch, a chain and a workflow. Each flow is measured from the call of dispatch until
+ * its last job has run, with a worker of concurrency 50 in the same process. One flow runs before, for
+ * warming up.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { payload } from '../payloads.js'
@@ -12,9 +13,9 @@ const STEPS = Math.max(scaled(50), 2)
 /** How many chains run, one after the other. */
 const CHAINS = scaled(10)
 const NODES = scaled(1_000)
-/** The nodes of a workflow are in layers of so many. */
+/** How many nodes each layer of a workflow has. */
 const WIDTH = scaled(100)
-/** So many nodes of the layer before are waited for by each node. */
+/** How many nodes of the previous layer each node waits for. */
 const PARENTS = scaled(10)
 const MILLION = scaled(1_000_000)
 const MIB = 2 ** 20
@@ -126,7 +127,9 @@ function workflow(name, peers, label, target) {
   }
 }
 
-/** Filled by this process, while a worker in another process runs the members. */
+/**
+ * A batch of a million members. This process adds the members, while a worker in another process runs them.
+ */
 function million(name, peers, target) {
   return {
     name,
@@ -142,7 +145,7 @@ function million(name, peers, target) {
     async run({ open, partner, probe }) {
       await partner({ work: 50 })
       const queue = await open()
-      // Idle: connected, and one job was dispatched.
+      // The state before the batch: the peer is connected, and has dispatched one job.
       await queue.add(payload(0))
       await pause(scaled(500))
       const [idle, redis] = [process.memoryUsage().rss, await probe.cpu()]
@@ -166,12 +169,12 @@ function million(name, peers, target) {
   }
 }
 
-/** Payloads, one after the other, as a program makes them that reads a file. */
+/** Yields payloads one after the other, like a program that reads a file. */
 function* members(count) {
   for (let n = 0; n < count; n++) yield payload(n)
 }
 
-/** A worker of this process. `next` resolves when so many more jobs have started. */
+/** Starts a worker in this process. `next` resolves when the given number of further jobs has started. */
 function starts(queue) {
   let [left, started, finish] = [0, () => {}, () => {}]
   const ready = queue.work(50, () => {

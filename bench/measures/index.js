@@ -1,5 +1,5 @@
 /**
- * The measures, in the order of the table. Each is:
+ * The measures, in the order of the table. Each measure has these fields:
  *
  *   name      its name for --only
  *   peers     the peers that take part
@@ -33,8 +33,8 @@ import { embedded as embeddedSteps, measures as steps } from './steps.js'
 import { measures as telemetry } from './telemetry.js'
 
 /**
- * `against`: the figures by which Lark's are divided, of a peer or of another measure. If there are two, the harder
- * target counts.
+ * `against`: the figures by which Lark's figures are divided, which are those of a peer or of another
+ * measure. If there are two targets, the harder one counts.
  */
 export const sections = [
   {

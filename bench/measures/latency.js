@@ -1,6 +1,6 @@
 /**
- * From the call of dispatch to the start of the handler, on an idle worker: one job at a time, with pauses between.
- * The worker is in the same process, or in another.
+ * The time from the call of dispatch to the start of the handler on an idle worker. Jobs come one at a time,
+ * with pauses between them. The worker is in the same process or in another one.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { now } from '../clock.js'
@@ -53,7 +53,10 @@ export function latencies(took) {
   return { p50: percentile(warm, 50), p99: percentile(warm, 99) }
 }
 
-/** Dispatches one job every 5 to 15 ms. If the start of a job is known, the next one waits for it. */
+/**
+ * Dispatches one job every 5 to 15 ms. If this process learns when a job starts, the next dispatch waits for
+ * that start.
+ */
 export async function dispatchSlowly(queue, samples, started) {
   for (let sent = 0; sent < WARM_UP + samples; sent++) {
     await queue.add({ ...payload(sent), at: now() })

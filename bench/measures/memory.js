@@ -1,6 +1,6 @@
 /**
- * The server memory of one more waiting job. The first jobs are not counted: with the first call of each command, the
- * server makes latency histograms of 30 KB (measured: 8 bytes a job of 50,000).
+ * The server memory of one more waiting job. The first jobs are not counted, because the server makes latency
+ * histograms of 30 KB at the first call of each command (measured: 8 bytes for each of 50,000 jobs).
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { longPayload, payload, payloads } from '../payloads.js'
@@ -17,7 +17,7 @@ export const measures = [
 function memory(name, make, label, part) {
   return {
     name,
-    // Allocations are the same in every round.
+    // One round is enough, because allocations are the same in every round.
     rounds: 1,
     peers: onRedis.filter((peer) => peer !== 'bullmq-lean'),
     rows: [{ metric: 'bytes', label, unit: 'bytes', target: { part } }],

@@ -1,6 +1,7 @@
 /**
- * Dispatches in transactions of PostgreSQL: what a job adds to a transaction with one INSERT, how fast rows come into
- * Redis, how soon a job starts after the commit, and a step that commits with its record beside a plain one.
+ * The cost of dispatches in transactions of PostgreSQL: how much time a job adds to a transaction with one
+ * INSERT, how fast rows come into Redis, how soon a job starts after the commit, and the cost of a step whose
+ * record commits in the transaction, compared with a plain step.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { createJobs, Job } from '../../packages/lark-jobs/dist/index.js'
@@ -9,11 +10,11 @@ import { startPostgres } from '../postgres.js'
 import { scaled } from '../scale.js'
 import { percentile } from '../statistics.js'
 
-/** Clients that have transactions at the same time, and how many in a turn. */
+/** How many clients have transactions at the same time, and how many transactions they make in one turn. */
 const CLIENTS = 8
 const TURN = scaled(4_000)
 const ROWS = scaled(100_000)
-/** The most rows of one statement. */
+/** The maximum number of rows in one statement. */
 const LOT = 1_000
 const WARM_UP = scaled(20)
 const SAMPLES = scaled(200)
@@ -21,7 +22,7 @@ const STEPS = scaled(300)
 
 const silent = { wrote() {}, ended() {}, warn() {}, info() {} }
 
-/** One measure, because all of it needs a server. */
+/** All figures are in one measure, because each of them needs a PostgreSQL server. */
 export const measures = [
   {
     name: 'outbox',
@@ -82,7 +83,7 @@ async function transaction(pool, act) {
   }
 }
 
-/** In turns, because the machine has other things to do. */
+/** Transactions with and without jobs take turns, because the load of the machine changes. */
 async function transactions(pool, jobs) {
   const turn = async (act) => {
     let left = TURN
@@ -106,7 +107,7 @@ async function transactions(pool, jobs) {
   return { plain, jobs: withJobs, cost: 100 * (1 - withJobs / plain) }
 }
 
-/** The worker runs no job: its queue is held. */
+/** How fast rows come into Redis. The worker runs no job, because its queue is paused. */
 async function relayed(pool, jobs) {
   for (let n = 0; n < ROWS; n += LOT) {
     const payloads = Array.from({ length: Math.min(LOT, ROWS - n) }, (_, i) => ({ order: n + i }))

@@ -8,7 +8,7 @@ const all = [...onRedis, 'graphile-worker']
 export const measures = [
   processing('process-50', 50, 150_000, all, 'process, concurrency 50', 7),
   processing('process-1', 1, 150_000, all, 'process, concurrency 1', 25),
-  // With a network delay: only this shows the cost of one round trip for each job.
+  // This measure has a network delay. Only such a measure shows the cost of one round trip for each job.
   processing('far-50', 50, 60_000, onRedis, 'process, 1 ms away, concurrency 50', 7, 1),
   processing('far-1', 1, 30_000, onRedis, 'process, 1 ms away, concurrency 1', 80, 1),
 ]
@@ -37,8 +37,8 @@ export async function fill(open, jobs, options) {
 }
 
 /**
- * Jobs per second, from start to start, until all have started or the time is over. Up to a tenth of the jobs or of the
- * time is for warming up.
+ * Jobs per second, counted from the start of one job to the start of the last job, or until the time is over.
+ * Up to a tenth of the jobs or of the time is for warming up.
  */
 export async function drain(queue, concurrency, jobs, seconds) {
   let count = 0

@@ -6,8 +6,8 @@ import { scaled } from '../scale.js'
 import { fill } from './process.js'
 
 /**
- * The files of the application. Its job counts the runs and prints the result at the end. Its key is that of the class
- * with which the peer dispatches.
+ * The files of the application. The job class of the application counts the runs and prints the result at the
+ * end. It has the same key as the class with which the peer dispatches.
  */
 const files = (warm) => ({
   'jobs/SendEmailJob.js': `
@@ -25,8 +25,8 @@ const files = (warm) => ({
 })
 
 /**
- * @param {string} like the measure with whose figures of other peers it is compared
- * @param {number} all the jobs, the same number as in that measure
+ * @param {string} like the name of a measure; the program is compared with its figures of other peers
+ * @param {number} all the number of jobs, the same as in that measure
  */
 export function program(name, peer, like, times, all) {
   const jobs = scaled(all)

@@ -1,10 +1,13 @@
-/** How late the jobs of many schedules begin that are due at the same instant. A worker of concurrency 50 waits for it. */
+/**
+ * How late jobs begin if many schedules are due at the same instant. A worker of concurrency 50 waits for
+ * this instant.
+ */
 import { setTimeout as pause } from 'node:timers/promises'
 import { scaled } from '../scale.js'
 import { percentile } from '../statistics.js'
 
 const SCHEDULES = scaled(10_000)
-/** How many are made at the same time. */
+/** How many schedules are made at the same time. */
 const TOGETHER = scaled(100)
 /** Seconds between two ticks: more than it takes to make the schedules, and to run their jobs. */
 const PERIOD = scaled(60)
@@ -39,7 +42,7 @@ export const measures = [
         const ms = Date.now() - instant
         if (ms >= 0 && late.push(ms) === SCHEDULES) finish()
       })
-      // Ticks that were due while the schedules were made have 10 seconds to be over.
+      // The first 10 seconds are left for the jobs of ticks that were due while the schedules were made.
       instant = Math.ceil((Date.now() + scaled(10 * SECOND)) / (PERIOD * SECOND)) * PERIOD * SECOND
       await pause(instant - Date.now() - SECOND)
       const redis = await probe.cpu()

@@ -1,6 +1,7 @@
 /**
- * Durable steps: what one costs when it is recorded, when it is found again, and how soon a signal wakes a suspended
- * job. A step returns a number. A job has room for 10,000 entries, a few fewer than that are recorded.
+ * The cost of durable steps: of recording a step, of replaying it, and how soon a signal wakes a suspended
+ * job. Each step returns a number. A job has room for 10,000 entries, and the longest job records a few
+ * fewer.
  */
 import { statSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -12,13 +13,13 @@ import { payload, payloads } from '../payloads.js'
 import { scaled } from '../scale.js'
 import { percentile } from '../statistics.js'
 
-/** The steps of one job, one after the other. */
+/** How many steps one job has, one after the other. */
 const STEPS = scaled(1_000)
-/** Jobs that run at the same time, and how many come one after the other. */
+/** How many jobs or steps run at the same time, and how many turns of them come one after the other. */
 const [WIDE, TURNS] = [scaled(50), scaled(10)]
-/** The steps of the longest job. */
+/** How many steps the longest job has. */
 const LONG = Math.max(scaled(9_990), 2)
-/** So many of its first steps are compared with as many of its last. */
+/** How many of its first steps are compared with the same number of its last steps. */
 const PART = scaled(1_000)
 const WARM_STEPS = scaled(10_000)
 const WARM_SIGNALS = scaled(30)
@@ -142,7 +143,7 @@ async function inWidth(job) {
     await Promise.all(Array.from({ length: WIDE }, (_, n) => job.step(['one', turn, n], () => n)))
 }
 
-/** A queue whose jobs run this handler, with the job and its payload. */
+/** Opens a queue whose jobs call this handler with the job and its payload. */
 const opened = (open, handler, options) =>
   open({
     tuned: 'latency',
@@ -156,8 +157,8 @@ const opened = (open, handler, options) =>
   })
 
 /**
- * So many jobs after those that warm up, because a worker runs for days: one job alone took 49 µs of CPU a step after
- * 10,000 steps, and 87 after 1,000 (2026-12-03).
+ * Measures `jobs` jobs after other jobs have warmed up the worker, because in production a worker runs for
+ * days: one job alone took 49 µs of CPU a step after 10,000 steps, and 87 after 1,000 (2026-12-03).
  */
 async function cost({ open, probe }, concurrency, jobs, handler, steps) {
   const through = counter()
@@ -215,7 +216,7 @@ async function replay({ open, probe }) {
   }
   await queue.work(1)
   let metrics
-  // The first one warms up.
+  // The first job is for warming up.
   for (let n = 1; n <= 2; n++) {
     const handle = await queue.dispatch(payload(n))
     await suspended.until(n)
@@ -259,12 +260,15 @@ async function signals({ open, samples }) {
   return { p50: percentile(warm, 50), p99: percentile(warm, 99) }
 }
 
-/** The first ones are not counted: with them the server, the file and the worker get what they have once. */
+/**
+ * The first jobs are not counted, because the server, the file and the worker make one-time allocations for
+ * them.
+ */
 async function sleepers({ open, probe, file }) {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc')
   const size = async () => (probe ? probe.memory() : statSync(file).size)
-  /** Heap for each of those after the first. */
+  /** Suspends `few` jobs and then `more` jobs. Returns the heap for each of the latter. */
   const sleep = async (few, more, idles) => {
     const suspended = counter()
     const options = { config: { hooks: { suspended: suspended.add } } }
@@ -281,7 +285,7 @@ async function sleepers({ open, probe, file }) {
     const before = await heap(0, few)
     const after = await heap(few, few + more)
     const idle = idles && (await share(probe, scaled(10_000)))
-    // The file has all of it when nobody has it open.
+    // The file contains all data only after the last process has closed it.
     await queue.close()
     await pause(scaled(500))
     return { heap: (after - before) / more, ...idle }
@@ -293,7 +297,7 @@ async function sleepers({ open, probe, file }) {
   return { bytes: ((await size()) - before) / (few + SLEEPERS), ...slept }
 }
 
-/** What this process and Redis use in so many milliseconds, in percent of a core. */
+/** How much CPU this process and Redis use in some milliseconds, in percent of a core. */
 async function share(probe, milliseconds) {
   const [redis, node] = [await probe?.cpu(), process.cpuUsage()]
   await pause(milliseconds)
@@ -302,7 +306,10 @@ async function share(probe, milliseconds) {
   return { node: percent(user + system), ...(probe && { redis: percent((await probe.cpu()) - redis) }) }
 }
 
-/** The times until which the jobs sleep are spread over a minute. One worker with 100 slots wakes them. */
+/**
+ * How late jobs go on after a sleep. Their sleeps end within one minute, at times that are spread evenly. One
+ * worker with 100 slots wakes them.
+ */
 async function due({ open }) {
   const late = []
   const [suspended, woken] = [counter(), counter()]
@@ -314,7 +321,7 @@ async function due({ open }) {
   }
   const queue = await opened(open, asleep, options)
   await queue.work(100)
-  // All jobs are asleep before the first is due.
+  // The first sleep ends only after all jobs have been put to sleep.
   const first = Date.now() + Math.max(scaled(90_000), 2_000)
   const lot = Math.min(SLEEPERS, 1_000)
   for (let n = 0; n < SLEEPERS; n += lot) {

@@ -1,6 +1,7 @@
 /**
- * The cost of telemetry, in turns with a process that has none. Jobs that do nothing show what each dispatch and each run
- * cost; jobs that wait for 5 ms, as for a database, show what becomes of the throughput. The spans are not sent anywhere.
+ * The cost of telemetry, in turns with a process that has none. Jobs that do nothing show the cost of each
+ * dispatch and each run. Jobs that wait for 5 ms, as for a database, show the effect on the throughput. The
+ * spans are not sent anywhere.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { payloads } from '../payloads.js'
@@ -37,14 +38,14 @@ async function measureMetrics() {
   metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }))
 }
 
-/** @param {number} share of traces that are kept */
+/** @param {number} share the share of traces that are kept */
 async function makeTraces(share) {
   const sdk = await import('@opentelemetry/sdk-trace-node')
   const sampler = new sdk.ParentBasedSampler({ root: new sdk.TraceIdRatioBasedSampler(share) })
   new sdk.NodeTracerProvider({ sampler, spanProcessors: [new sdk.BatchSpanProcessor(nowhere)] }).register()
 }
 
-/** What an application sets up. The SDK is loaded by these measures alone. */
+/** How an application sets up telemetry. Only these measures load the SDK. */
 const setups = {
   none: { label: 'no telemetry' },
   api: { label: 'no SDK', setUp() {} },

@@ -1,6 +1,6 @@
 /**
- * bee-queue with everything off that may be off: it sends no events, keeps no job objects, and removes completed jobs
- * (it cannot keep only the newest ones). The producer is not a worker, which saves a connection.
+ * bee-queue with all optional features off: it sends no events, keeps no job objects, and removes completed
+ * jobs (it cannot keep only the newest ones). The producer is not a worker, which saves a connection.
  */
 import Queue from 'bee-queue'
 

@@ -1,6 +1,7 @@
 /**
- * DBOS on PostgreSQL, with a pool of 50 connections. A job is a workflow that is called in this process: a queue of
- * DBOS looks for work once a second, and that would be a figure about queues.
+ * DBOS on PostgreSQL, with a pool of 50 connections. A job is a workflow that is called in this process and
+ * not put into a queue, because a queue of DBOS looks for work only once a second, and the figure would show
+ * this interval.
  */
 import { randomUUID } from 'node:crypto'
 import { DBOS } from '@dbos-inc/dbos-sdk'
@@ -18,7 +19,7 @@ export async function clear({ connection }) {
   await client.end()
 }
 
-/** Workflows know nothing of a job, so this is what a measure may call of it. */
+/** A workflow of DBOS has no job object, so this class has the methods of a job that the measures call. */
 class Workflow {
   step = (name, work) => DBOS.runStep(async () => work(), { name: String(name) })
 }

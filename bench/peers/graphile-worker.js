@@ -1,6 +1,6 @@
 /**
- * graphile-worker on PostgreSQL. For throughput it uses its local queue of 500, which prefetches. For latency it does
- * not, because the local queue adds latency.
+ * graphile-worker on PostgreSQL. To measure throughput, it uses its local queue of 500 jobs, which
+ * prefetches. To measure latency, it does not use the local queue, because this queue adds latency.
  */
 import { Logger, makeWorkerUtils, run } from 'graphile-worker'
 import pg from 'pg'

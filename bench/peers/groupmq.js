@@ -12,14 +12,14 @@ export const title = 'groupmq'
 export const store = 'redis'
 
 /**
- * Milliseconds between two looks for due jobs. By default it looks every 1.5 s and moves 32 jobs, which is too few for
- * 100 jobs a second.
+ * Milliseconds between two searches for due jobs. By default groupmq searches every 1.5 s and moves 32 jobs,
+ * which is too few for 100 jobs a second.
  */
 const EAGER = 20
 
 /**
- * @param {number} [options.slots] how many jobs run at the same time: it runs one job of each group, and is fastest
- * with as many groups
+ * @param {number} [options.slots] how many jobs run at the same time. groupmq runs one job of each group at a
+ * time, and is fastest with as many groups as slots
  */
 export async function open({ connection }, { slots = 50, tuned = 'throughput' } = {}) {
   const redis = new Redis(connection, { maxRetriesPerRequest: null })
@@ -35,7 +35,7 @@ export async function open({ connection }, { slots = 50, tuned = 'throughput' } 
   return {
     add: (data) => queue.add({ groupId: group(), data }),
     addMany: (payloads) => Promise.all(payloads.map((data) => queue.add({ groupId: group(), data }))),
-    // A delayed job blocks its group, so each has its own group.
+    // A delayed job blocks its group, so each delayed job has its own group.
     addLater: (data, delay) => queue.add({ groupId: `delayed-${turn++}`, data, delay }),
     async work(concurrency, handler) {
       const worker = new Worker({

@@ -13,8 +13,8 @@ const silent = { wrote() {}, ended() {}, warn() {}, info() {} }
 
 /**
  * @param {number} [options.queues] the number of queues that the workers serve
- * @param {number} [options.used] over how many of them jobs are spread, in turn; default: all
- * @param {number} [options.partitions] of each
+ * @param {number} [options.used] over how many of the queues jobs are spread in turn; default: all
+ * @param {number} [options.partitions] the number of partitions of each queue
  * @param {string} [options.preset] the preset of the workers
  * @param {object} [options.queue] the configuration of each queue
  * @param {object} [options.config] further configuration
@@ -49,7 +49,7 @@ export async function open({ connection }, options = {}) {
 
   return {
     add: (payload) => jobs.dispatch(new Kind(), payload),
-    /** With a handle of the job. */
+    /** Dispatches a job and resolves to its handle. */
     dispatch: (payload) => jobs.dispatch(draft(payload)),
     addMany: (payloads) => jobs.dispatchMany(new Kind(), payloads),
     addLater(payload, delay) {

@@ -1,6 +1,6 @@
 /**
- * The manual as a site, in a real Chromium, as any static host serves it. `npm test` has built it before,
- * under a path of its own; otherwise `npm run docs -- --build` does.
+ * The site of the manual in a real Chromium, served by a static host. `npm test` builds the site before,
+ * under a path of its own. Without `npm test`, build it with `npm run docs -- --build`.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -15,7 +15,7 @@ import { read, root } from '../source.ts'
 
 const built = join(root, 'site/build')
 const pages = contents.flatMap((section) => section.pages)
-/** Most decisions are a heading and a paragraph: of these, the first is looked at. */
+/** Most decisions have only a heading and a paragraph, so only the first of them is tested. */
 const looked = pages.filter(
   (name, i) =>
     !name.startsWith('decisions/') ||
@@ -31,7 +31,7 @@ const types: Record<string, string> = {
   '.svg': 'image/svg+xml',
 }
 
-/** A host that serves files, and the index of a folder. */
+/** A host that serves files, and for a folder its index file. */
 const host = createServer((request, response) => {
   const path = decodeURIComponent(new URL(request.url!, 'http://host').pathname)
   const named = join(built, path.startsWith(base) ? path.slice(base.length) : 'nothing')
@@ -40,7 +40,7 @@ const host = createServer((request, response) => {
   response.writeHead(found === file ? 200 : 404, { 'content-type': types[extname(found)] ?? 'text/plain' })
   response.end(readFileSync(found))
 })
-/** With a slash at the end. */
+/** The URL of the site, with a slash at the end. */
 let base: string
 let origin: string
 let browser: Browser
@@ -78,12 +78,12 @@ async function open(route: string, options: BrowserContextOptions = {}): Promise
 }
 
 test('the founding page finds its neighbours under the paths that it names', async () => {
-  // An answer whose body nobody reads holds its connection until it is collected.
+  // The body is cancelled, because an unread answer keeps its connection until it is garbage collected.
   for (const route of ['/lark-jobs/queue-workers', '/lark-jobs/creating-jobs'])
     expect((await fetch(address(route), { method: 'HEAD' })).status).toBe(200)
 })
 
-test('each page: nothing is asked of another host, nothing complains, and a phone needs no scrolling to the side', async () => {
+test('each page requests nothing from another host, logs no error, and needs no sideways scrolling on a phone', async () => {
   const page = await open('/', { viewport: { width: 390, height: 800 } })
   for (const name of looked) {
     await page.goto(address(routeOf(name)))
@@ -102,8 +102,8 @@ test.each(['/', '/lark-jobs/dispatching-jobs/', '/lark/commands/', '/api/@s18i/l
       const page = await open(route, { colorScheme })
       await page.evaluate(axe.source)
       const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
-      // Of the second theme only the colours are new. What axe would say of all that is right takes a fifth
-      // of its time.
+      // The second theme differs only in its colours. The results of passed rules are left out, because
+      // collecting them takes a fifth of the time.
       const runOnly = colorScheme === 'light' ? tags : { type: 'rule', values: ['color-contrast'] }
       const options = JSON.stringify({ runOnly, resultTypes: ['violations'] })
       const { violations } = await page.evaluate<AxeResults>(`axe.run(${options})`)
@@ -118,7 +118,7 @@ test.each(['/', '/lark-jobs/dispatching-jobs/', '/lark/commands/', '/api/@s18i/l
   },
 )
 
-test('the keyboard: the first stop leads to the text, and Ctrl-K to the search', async () => {
+test('by keyboard, the first Tab stop leads to the text, and Ctrl-K opens the search', async () => {
   const page = await open('/lark-jobs/flows/')
   await page.keyboard.press('Tab')
   expect(await page.locator(':focus').textContent()).toBe('Skip to main content')
@@ -128,7 +128,7 @@ test('the keyboard: the first stop leads to the text, and Ctrl-K to the search',
   await page.close()
 })
 
-/** What a newcomer looks for, and the pages that answer it. */
+/** Words that a newcomer searches for, and the pages that answer them. */
 const questions: [words: string, answer: string][] = [
   ['retry only on 5xx', 'How do I retry only on 5xx?'],
   ['why does my job wait', 'Why does my job wait?'],
@@ -174,9 +174,9 @@ describe('the search', () => {
   })
 })
 
-/** Looks for words, and waits until a result has this text. */
+/** Searches for words, and waits until a result has this text. */
 async function search(page: Page, words: string, answer: string): Promise<void> {
-  // Before, the page does not listen to keys.
+  // The page listens to keys only after it is hydrated.
   await page.locator('html[data-has-hydrated=true]').waitFor({ state: 'attached' })
   await page.keyboard.press('Escape')
   await page.keyboard.press('Control+k')

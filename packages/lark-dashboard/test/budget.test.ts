@@ -1,6 +1,4 @@
-/**
- * How much the browser loads, in bytes packed by gzip: at first, and in all.
- */
+/** Limits how many bytes the browser loads, compressed with gzip: at first, and in all. */
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { files, script, style } from '../src/server/page.generated.ts'
@@ -9,7 +7,7 @@ const KB = 1_000
 const size = (names: Iterable<string>) =>
   [...names].reduce((sum, name) => sum + gzipSync(files[name]!).length, 0)
 
-/** A script, and all that it imports before it runs. */
+/** A script, and all scripts that it imports statically. */
 function withImports(name: string, found = new Set<string>()): Set<string> {
   if (found.has(name)) return found
   found.add(name)

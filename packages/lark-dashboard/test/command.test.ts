@@ -1,6 +1,4 @@
-/**
- * `lark jobs:dashboard` as a person runs it, in a process of its own. The build must have run.
- */
+/** Tests `lark jobs:dashboard` as a person runs it, in a separate process. The build must have run. */
 import { symlink } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join } from 'node:path'
@@ -46,7 +44,7 @@ interface Answer {
   text: string
 }
 
-/** `fetch` does not send another name of the host. */
+/** Sends a request with Node's `http`, because `fetch` cannot send another `Host` header. */
 function ask(url: string, headers: Record<string, string> = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
     request(url, { headers }, (response) => {
@@ -89,7 +87,7 @@ test('the link lets in one browser, on this machine only, until Ctrl-C', async (
   await expect(ask(url)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
 })
 
-test('without authorize() it listens on no other host, whoever says so', async () => {
+test('without authorize() it listens on no other host, wherever the host is configured', async () => {
   const runs = [
     app.run('jobs:dashboard', '--host=0.0.0.0', '--port=0'),
     app.start([bin, 'jobs:dashboard', '--port=0'], '.', { SHARED: 'open' }).result,
@@ -109,7 +107,7 @@ test('with authorize() in the configuration it serves other machines, and says w
   await running.says('}')
   const { url } = JSON.parse(printed) as { url: string }
   expect(url).toMatch(/^http:\/\/0\.0\.0\.0:\d+\/admin\/jobs\/$/)
-  // The other addresses of this machine lead there too.
+  // The other addresses of this machine lead to the dashboard, too.
   const other = url.replace('0.0.0.0', '127.0.0.2')
   const host = 'jobs.example.com'
   expect((await ask(other, { 'x-user': 'ada' })).status).toBe(421)

@@ -1,5 +1,6 @@
 /**
- * The server of the dashboard: who gets in, who may do what, route by route, and what is never told.
+ * Tests the server of the dashboard: which viewers get in, which role each route needs, and which data are
+ * never sent.
  */
 
 import { createServer } from 'node:http'
@@ -124,7 +125,7 @@ async function runAll(): Promise<void> {
   await worker.done
 }
 
-/** The job `stepped`, which has recorded a step, and waits for a signal. */
+/** Makes the job `stepped`, which has recorded a step and waits for a signal. */
 async function stepped(to: string): Promise<void> {
   await jobs.dispatch([new StepJob().with({ to }).withId('stepped')])
   const worker = await jobs.work({ jobs: [StepJob], report })
@@ -132,7 +133,7 @@ async function stepped(to: string): Promise<void> {
   await worker.stop()
 }
 
-/** What each change needs to change something; an action that is missing here fails the test. */
+/** An input for each action that changes something. The test fails if an action is missing here. */
 const changesOf: Partial<Record<ActionName, object>> = {
   'jobs.retry': { filter: { state: 'failed' } },
   'jobs.cancel': { filter: { state: 'waiting' } },
@@ -180,7 +181,7 @@ describe('who gets in', () => {
   const all = Object.keys(actions) as ActionName[]
   const roles = ['read', 'operate', 'admin'] as const
 
-  test.each(all)('%s is for its role and those above, and for no other method', async (name) => {
+  test.each(all)('%s is only for its role and higher roles, and only for its method', async (name) => {
     const { role: needed, changes } = actions[name]
     for (const role of roles) {
       const answer = await (changes ? change : look)(name, {}, { role })
@@ -197,18 +198,18 @@ describe('who gets in', () => {
       expect(changes === (role !== 'read'), name).toBe(true)
   })
 
-  test('what is not in the table does not exist, whatever objects have', async () => {
+  test('an action that is not in the table does not exist, not even under names that every object has', async () => {
     for (const name of ['constructor', '__proto__', 'toString', 'jobs', 'jobs.drop'])
       expect(await codeOf(await look(name)), name).toBe('ACTION_UNKNOWN')
   })
 })
 
 describe('what a browser sends', () => {
-  /** What no field of any action is right with, or only some. */
+  /** Values that are wrong for all fields, or right only for some. */
   const values = [null, true, -1, 1.5, 1e9, '', [], [''], [null], {}, { kind: null }, 'x']
   const all = Object.entries(actions)
 
-  test.each(all)('%s: each field is checked, and no other is taken', async (name, { takes, changes }) => {
+  test.each(all)('%s: each field is checked, and no other field is accepted', async (name, { takes, changes }) => {
     const ask = (input: object) => (changes ? change : look)(name, input, { role: 'admin' })
     const fields: Record<string, Field> = takes
     const right = Object.fromEntries(
@@ -225,7 +226,7 @@ describe('what a browser sends', () => {
       for (const value of values) {
         const input = { ...right, [field]: value }
         if (!isRight(value)) wrong.push(input)
-        // What looks right is answered, or refused by what knows more of it.
+        // A value of the right form is accepted, or refused by an operation that knows more about it.
         else expect((await ask(input)).status, JSON.stringify(input)).toBeLessThan(500)
       }
     }
@@ -264,7 +265,7 @@ describe('other sites', () => {
     expect((await jobs.status()).queues.every(({ paused }) => !paused)).toBe(true)
   })
 
-  test('a change that does not say where it comes from is refused, and one that is no JSON', async () => {
+  test('a change without an origin is refused, and so is a change that is not JSON', async () => {
     const send = (headers: Record<string, string>) =>
       shown(
         new Request('http://host/admin/jobs/api/queues.pause', {
@@ -291,7 +292,7 @@ describe('other sites', () => {
     expect((await shown(new Request('http://host/admin/jobs/jobs', { headers: framed }))).status).toBe(403)
   })
 
-  test('another name of the server is refused if the names are known', async () => {
+  test('another host name is refused if the host names are configured', async () => {
     await using named = dashboard({
       jobs,
       authorize: () => ({ role: 'read', user: 'x' }),
@@ -304,7 +305,7 @@ describe('other sites', () => {
 })
 
 describe('every answer', () => {
-  test('loads nothing of another origin, runs no script of a text, and is not framed', async () => {
+  test('loads nothing from another origin, runs no inline script, and cannot be framed', async () => {
     const page = await shown(new Request('http://host/admin/jobs/', { headers: { 'x-role': 'read' } }))
     const html = await page.text()
     const [script] = /(?<=src=")[^"]+\.js/.exec(html)!
@@ -338,7 +339,7 @@ describe('every answer', () => {
     expect(html).not.toContain('<script>')
   })
 
-  test('is packed for browsers that take that', async () => {
+  test('is compressed for browsers that accept it', async () => {
     const html = await (
       await shown(new Request('http://host/admin/jobs/', { headers: { 'x-role': 'read' } }))
     ).text()
@@ -351,7 +352,7 @@ describe('every answer', () => {
 })
 
 describe('payloads', () => {
-  test('are for those with the right to see them, and nobody else can search in them', async () => {
+  test('are only for viewers with the right to see them, and no other viewer can search in them', async () => {
     await jobs.dispatch([new SendJob().with({ to: 'ada', secret: 42 })])
     await runAll()
     const texts = async (asked: Asked) => {
@@ -373,7 +374,7 @@ describe('payloads', () => {
     }
   })
 
-  test('and contexts, traces, results and progress are in no answer to a viewer without the right', async () => {
+  test('are in no answer to a viewer without the right, and neither are contexts, traces, results and progress', async () => {
     const MARK = 'ada-4711'
     class PickyJob extends Job {
       override key = 'picky'
@@ -460,10 +461,10 @@ describe('payloads', () => {
     const found = await (await look('jobs.find', { id: 'done' }, { role: 'admin' })).text()
     for (const part of ['payload', 'result', 'progress', 'context', 'baggage']) expect(found).toContain(part)
     for (const role of ['read', 'operate', 'admin no']) await told(role)
-    // The class refuses what would become of the payload, and quotes it.
+    // The class refuses the new payload, and its message quotes it.
     const quoted = await change('failures.patch', patched('{"bad":true}'), { role: 'admin' })
     expect(await quoted.text()).toContain(MARK)
-    // Those that remove come last.
+    // Actions that remove something come last.
     const order = (name: string) => (/retry|cancel|remove|purge/.test(name) ? 1 : 0)
     for (const [name] of all.filter(([, { changes }]) => changes).sort(([a], [b]) => order(a) - order(b))) {
       expect(changed[name as ActionName], name).toBeDefined()
@@ -475,7 +476,7 @@ describe('payloads', () => {
     for (const role of ['read', 'operate', 'admin no']) await told(role)
   })
 
-  test('of a kind of failure have values in common, also behind many other jobs and in long payloads', {
+  test('show the values that the jobs of a kind of failure share, also behind many other jobs and in long payloads', {
     timeout: 20_000,
   }, async () => {
     const error = { run: 1, name: 'Error', message: 'no such user' }

@@ -42,7 +42,7 @@ export class ProcessTimer {
 
   /**
    * Whether the process was busy, and hardly waited for the store. An embedded store blocks the event loop
-   * while it waits for the disk, so then the CPU time decides.
+   * while it waits for the disk, so for such a store the CPU time decides.
    */
   get isBusy(): boolean {
     if (!this.#isEmbedded) return performance.eventLoopUtilization(this.#loop).utilization > BUSY
@@ -57,7 +57,7 @@ export function limitOf(isBusy: boolean, call = Number.POSITIVE_INFINITY, roundT
   return roundTrip * 2 >= call ? 'round trip' : 'the store'
 }
 
-/** The sample below which `percent` of all lie; undefined when there are none. */
+/** The sample below which `percent` of all samples lie; undefined if there are no samples. */
 export function percentile(samples: readonly number[], percent: number): number | undefined {
   const sorted = [...samples].sort((one, other) => one - other)
   return sorted[Math.ceil((sorted.length * percent) / 100) - 1] ?? sorted[0]

@@ -83,7 +83,7 @@ describe.concurrent.each<[string, () => string | undefined]>([
     for (const moment of ['Measuring', '2/7 figures', '4/7 figures']) {
       const bench = app.lark('jobs:bench', '--verbose', '--jobs=10000', '--seconds=2')
       await bench.says(moment)
-      // Now there is something to remove.
+      // At this moment the command has data that it must remove.
       expect(await contents(), moment).not.toEqual(before)
       bench.child.kill('SIGINT')
       const { code, stdout, stderr } = await bench.result
@@ -133,8 +133,8 @@ async function greetedStore(url: string | undefined) {
       return keys.filter((key) => key.includes(':bench-') || !key.includes(':call:')).sort()
     },
     /**
-     * A run that fails: on Redis half-way, because the user may not run scripts; on the embedded store at
-     * once, because the file cannot be made.
+     * Makes a run fail. On Redis it fails half-way, because the user may not run scripts. On the embedded
+     * store it fails at once, because the file cannot be made.
      */
     async fail() {
       if (url === undefined) return bench('sqlite:package.json/jobs.db')
@@ -162,7 +162,7 @@ async function ask(url: string, command: string[]): Promise<unknown> {
   }
 }
 
-/** Without how long the oldest job waits, which goes on. */
+/** The status, without the age of the oldest job, which grows. */
 async function statusOf(app: App): Promise<unknown> {
   const { stdout } = await app.run('jobs:status', '--json')
   return JSON.parse(stdout, (name, value) => (name === 'oldest' ? 'for a while' : value))

@@ -1,6 +1,6 @@
 /**
- * What the dashboard says when the store hangs, is killed and comes back, is slow, fails over or is locked,
- * when its own server restarts, and what it asks while nobody looks.
+ * Tests what the dashboard shows when the store hangs, is killed and comes back, is slow, fails over or is
+ * locked, and when the dashboard's own server restarts. Also tests that a hidden page sends no requests.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
@@ -43,11 +43,11 @@ afterAll(async () => {
 })
 
 const isAway = (page: Page) => page.getByText('The store is away since').waitFor()
-/** The page is of now again. */
+/** Resolves when the page shows fresh data again. */
 const isBack = (page: Page) =>
   expect.poll(() => page.locator('.stale, .problem').count(), { timeout: 20_000 }).toBe(0)
 
-test('a store that hangs or is killed is away, what was seen stays in grey, and it comes back by itself', async () => {
+test('when a store hangs or is killed, the page says so and keeps its data in grey, and it recovers by itself', async () => {
   const page = await shown.open('/')
   const row = page.getByRole('row', { name: /emails/ })
   await row.waitFor()
@@ -61,7 +61,7 @@ test('a store that hangs or is killed is away, what was seen stays in grey, and 
     await fail!()
     await isAway(page)
     await isAway(list)
-    // Neither what was seen nor what is opened now looks empty.
+    // Neither the page that was open nor a page that is opened now looks empty.
     expect(
       await page
         .locator('.stale')
@@ -87,7 +87,7 @@ test('a store that hangs or is killed is away, what was seen stays in grey, and 
   await list.context().close()
 }, 90_000)
 
-test('a store that may evict jobs is named on the overview, and its error counted at the doctor', async () => {
+test('a store that may evict jobs is named on the overview, and the error counts at the doctor', async () => {
   await server.send('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru', 'maxmemory', '1gb')
   await using board = await Shown.start(browser, jobs)
   const page = await board.open('/')
@@ -104,7 +104,8 @@ async function opened(connection: string) {
   const board = await Shown.start(browser, own)
   const page = await board.open('/')
   await waits(page, 3)
-  // From now on the page notes each number of jobs that it shows, and also if it shows none.
+  // From now on, a script in the page notes each number of jobs that the page shows, and whether it shows
+  // none.
   await page.evaluate(`{
     window.shownCounts = []
     const note = () => {
@@ -131,7 +132,7 @@ const waits = (page: Page, count: number) =>
     .poll(() => page.locator('.queue-row td[data-label=waiting]').textContent(), { timeout: 20_000 })
     .toBe(`${count}`)
 
-test('a store that answers slowly is not away: its data has an age', async () => {
+test('a store that answers slowly does not count as away; the page shows the age of its data', async () => {
   await using own = await startRedis()
   await using proxy = await TcpProxy.start(own.port)
   await using board = await opened(proxy.url)
@@ -147,7 +148,7 @@ test('a store that answers slowly is not away: its data has an age', async () =>
   expect(await board.counts()).toEqual(['3', '4'])
 }, 60_000)
 
-test('while a primary of a cluster fails over, what was seen stays, and the page goes on by itself', async () => {
+test('while a primary of a cluster fails over, the page keeps its data and goes on by itself', async () => {
   await using cluster = await startCluster({ nodeTimeout: 3_000 })
   await using board = await opened(cluster.url)
   const { page } = board
@@ -161,7 +162,7 @@ test('while a primary of a cluster fails over, what was seen stays, and the page
   expect(await board.counts()).toEqual(['3', '4'])
 }, 60_000)
 
-test('a file that another program locks is read on, and a change waits for it', async () => {
+test('a file that another program has locked can still be read, and a change waits for the lock', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'lark-'))
   const file = join(folder, 'jobs.db')
   try {
@@ -174,7 +175,7 @@ test('a file that another program locks is read on, and a change waits for it', 
     const locker = new Driver(file)
     locker.exec('BEGIN IMMEDIATE')
     await button.click()
-    // The page goes on to ask, and is answered, but nothing is paused yet.
+    // The page still gets answers, but the queue is not paused yet.
     await page.waitForResponse((answer) => answer.url().includes('api/jobs.why') && answer.ok())
     expect(await page.locator('.stale, .problem').count()).toBe(0)
     expect(await paused.count()).toBe(0)
@@ -187,7 +188,7 @@ test('a file that another program locks is read on, and a change waits for it', 
   }
 })
 
-test('the page goes on when the server of the dashboard has restarted, behind a proxy too', async () => {
+test('the page goes on after the server of the dashboard has restarted, also behind a proxy', async () => {
   const page = await shown.open('/')
   await page.getByRole('row', { name: /emails/ }).waitFor()
   const port = Number(new URL(shown.url).port)
@@ -199,8 +200,8 @@ test('the page goes on when the server of the dashboard has restarted, behind a 
       .getByRole('row', { name: /emails/ })
       .count(),
   ).toBe(1)
-  // A proxy answers for a server that is not there yet, after which a browser does not ask again for a
-  // stream.
+  // A proxy answers with an error while the server is still starting. After such an answer, a browser does
+  // not reconnect a stream by itself.
   await new Promise<void>((resolve) => {
     const proxy = createServer(({ url }, response) => {
       response.writeHead(502, { connection: 'close' }).end('Bad gateway')
@@ -212,7 +213,7 @@ test('the page goes on when the server of the dashboard has restarted, behind a 
   await page.context().close()
 })
 
-test('a page that nobody sees asks nothing, and is of now when it is seen again', async () => {
+test('a hidden page sends no requests, and shows fresh data when it becomes visible again', async () => {
   const page = await shown.open('/')
   await page.clock.install()
   await page.goto(`${shown.url}/jobs`)

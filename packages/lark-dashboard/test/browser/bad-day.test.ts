@@ -1,6 +1,6 @@
 /**
- * A bad day: queues that stand still for every reason that there is, thousands of failures, and texts of
- * somebody who means harm.
+ * A bad day: queues that are stuck for every possible reason, thousands of failures, and texts of an
+ * attacker.
  */
 
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -156,7 +156,7 @@ const classes = [
   ...[CircuitJob, MailJob, BulkJob, HostileJob],
 ]
 
-/** Each queue that stands still: by which kind of reason, and in which words the page says so. */
+/** Each stuck queue, the kind of its reason, and the words of the page for it. */
 const standing: [queue: string, kind: ReasonKind, words: RegExp][] = [
   ['paused', 'paused-queue', /paused.*the bank is closed[\s\S]*→ Queue paused › Resume/],
   [
@@ -175,7 +175,7 @@ const standing: [queue: string, kind: ReasonKind, words: RegExp][] = [
   ['circuit', 'circuit', /circuit sms is open/i],
 ]
 
-/** Each other reason why a job does not run, in the words of its page. */
+/** All other reasons why a job does not run, with the words of the job's page. */
 const waiting: [kind: ReasonKind, words: RegExp][] = [
   ['lock', /It is unique, and job \S+ goes first/],
   ['queue-order', /serves other queues before last: 2 jobs wait in first/],
@@ -187,7 +187,7 @@ const waiting: [kind: ReasonKind, words: RegExp][] = [
   ['blocked', /It waits for node charge of workflow order, which has not ended/],
   ['next', /Nothing keeps it from beginning: the next free worker takes it/],
 ]
-/** Reasons that other tests see. */
+/** Reasons that other tests cover. */
 const others: ReasonKind[] = ['ended', 'running', 'delayed', 'suspended', 'store', 'undoing']
 
 /** Milliseconds. */
@@ -197,7 +197,7 @@ const BULK = 2_000
 
 let folder: string
 let jobs: Jobs
-/** Of an application that has not been deployed again: it does not know RenamedJob. */
+/** The instance of an application that was not deployed again, so it does not know RenamedJob. */
 let older: Jobs
 let browser: Browser
 let shown: Shown
@@ -234,13 +234,13 @@ afterAll(async () => {
 // biome-ignore lint/performance/useDomNodeTextContent: textContent joins the cells of a row
 const text = () => page.locator('main').innerText()
 
-/** Runs what can be run, until there is no more. */
+/** Runs jobs until no job is left that can run. */
 async function run(...queues: string[]): Promise<void> {
   const worker = await jobs.work({ stopWhenEmpty: true, queues, concurrency: 20, report: silent })
   await worker.done
 }
 
-test('a queue that stands still says why, whatever the reason', async () => {
+test('the page of a stuck queue shows why, for every reason', async () => {
   const served = standing.map(([queue]) => queue).filter((queue) => !['unserved', 'busy'].includes(queue))
   await jobs.pause({ queue: 'paused', because: 'the bank is closed' })
   await jobs.pause({ queue: 'paused-group', group: 'acme' })
@@ -248,7 +248,7 @@ test('a queue that stands still says why, whatever the reason', async () => {
     ...[UnservedJob, RenamedJob, PausedJob, ShopJob, GroupJob, StrictJob, LimitedJob, ClassLimitedJob],
     ...[QueueLimitedJob, BusyJob],
   ].flatMap((Class) => [new Class().with({}), new Class().with({})])
-  // The first opens the circuit.
+  // The first job opens the circuit.
   await jobs.dispatch([new CircuitJob().with({})])
   await run('circuit')
   await jobs.dispatch([...two, new CircuitJob().with({})])
@@ -259,7 +259,8 @@ test('a queue that stands still says why, whatever the reason', async () => {
   const kept = operate(jobs)
   for (const [queue, kind, words] of standing) {
     const kinds = async () => {
-      // A circuit, and a worker that does not know a key, put jobs back.
+      // Jobs may be waiting or delayed, because a circuit, or a worker that does not know their key, puts
+      // them back.
       for (const state of ['waiting', 'delayed'] as const) {
         const [first] = (await kept.list({ queue, state }, { limit: 1 })).jobs
         if (first) return (await kept.why(first.id))?.reasons.map((reason) => reason.kind) ?? []
@@ -274,7 +275,7 @@ test('a queue that stands still says why, whatever the reason', async () => {
   expect(shown.complaints).toEqual([])
 }, 90_000)
 
-test('a job that waits says why, whatever the reason', async () => {
+test('the page of a waiting job shows why, for every reason', async () => {
   const { store } = await insideOf(jobs as unknown as Facade<Operated>).open()
   const plain = (queue: string, count = 1) =>
     Array.from({ length: count }, () => new PlainJob().with({}).onQueue(queue))
@@ -335,7 +336,7 @@ test('a job that waits says why, whatever the reason', async () => {
   expect(seen.sort()).toEqual([...reasonKinds].sort())
 }, 90_000)
 
-test('thousands of failures of three kinds are solved with the mouse alone', async () => {
+test('thousands of failures of three kinds are resolved with the mouse alone', async () => {
   await jobs.dispatch(Array.from({ length: FAILURES }, (_, n) => new MailJob().with({ n })))
   await run('mail')
   await page.goto(`${shown.url}/`)
@@ -354,7 +355,8 @@ test('thousands of failures of three kinds are solved with the mouse alone', asy
     await page.getByText(done).waitFor()
     await page.getByRole('row', { name: kind }).waitFor({ state: 'hidden' })
   }
-  // The service is back, the fault is mended, and those addresses do not exist.
+  // The first failures are retried, because the service is back; the second are retried with mended payloads;
+  // the third are removed, because their addresses do not exist.
   await solve(/ECONNREFUSED/, 'Retry', /666 jobs queued again/)
   await solve(/Cannot read properties/, 'Retry', /667 jobs queued again/)
   await solve(/no such user/, 'Remove', /667 jobs removed/)
@@ -384,7 +386,7 @@ test('a schedule that does not tick is marked on its page and in the list, where
   await jobs.schedules.remove('hourly')
 })
 
-test('of thousands of rows only those near the window are drawn', async () => {
+test('only the rows near the visible ones are drawn, of thousands of rows', async () => {
   await jobs.dispatch(Array.from({ length: BULK }, (_, n) => new BulkJob().with({ n })))
   await page.goto(`${shown.url}/jobs?queue=bulk`)
   const rows = page.locator('.job-table tbody tr:not(.spacer)')
@@ -400,14 +402,14 @@ test('of thousands of rows only those near the window are drawn', async () => {
       { timeout: 30_000 },
     )
     .toBe(1)
-  // The last row is at the end, and the first comes back.
+  // The last row is drawn at the end of the list, and the first row is drawn again at its beginning.
   const { jobs: listed } = await jobs.list({ queue: 'bulk' }, { limit: 1_000 })
   await page.evaluate('scrollTo(0, 0)')
   await page.getByRole('link', { name: listed[0]!.id, exact: true }).waitFor()
   expect(await rows.count()).toBeLessThan(120)
 })
 
-test('texts of somebody who means harm are text, on every page, and no page grows wide by them', async () => {
+test('hostile texts are shown as text on every page, and make no page wider', async () => {
   await jobs.schedules.set(
     '<b>nightly</b><img/src=x/onerror="window.hacked=1">',
     new BulkJob().with({ n: 1 }),

@@ -9,7 +9,7 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from 'p
 import { type Dashboard, dashboard, type Role, toNode } from '../../src/index.ts'
 
 /**
- * The first has no window and draws less: a page takes a third of the processor time that it takes in the
+ * The first program has no window and draws less: a page takes a third of the CPU time that it takes in the
  * whole browser (0.6 s instead of 2.1 s, and the pages of `sqlite.test.ts` 49 s instead of 152 s,
  * 2026-12-02).
  */
@@ -32,7 +32,7 @@ export class Shown implements AsyncDisposable {
   readonly dashboard: Dashboard
   readonly #browser: Browser
   readonly #close: () => Promise<void>
-  /** What the pages complained of. */
+  /** The errors that the pages have logged. */
   readonly complaints: string[] = []
 
   private constructor(browser: Browser, dashboard: Dashboard, url: string, close: () => Promise<void>) {
@@ -43,9 +43,9 @@ export class Shown implements AsyncDisposable {
   }
 
   /**
-   * The role of a viewer is in a header of their browser.
+   * Starts a dashboard. A header of the browser says which role the viewer has.
    *
-   * @param at the port; 0: one that is free
+   * @param at the port; 0 stands for any free port
    */
   static async start(browser: Browser, jobs: Jobs, base = '/admin/jobs', at = 0): Promise<Shown> {
     const made = dashboard({
@@ -68,7 +68,7 @@ export class Shown implements AsyncDisposable {
     })
   }
 
-  /** A page of the dashboard in a browser of its own. */
+  /** Opens a page of the dashboard in a separate browser context. */
   async open(path: string, role: Role = 'admin', options: BrowserContextOptions = {}): Promise<Page> {
     const context = await this.#browser.newContext({
       viewport: { width: 1280, height: 800 },

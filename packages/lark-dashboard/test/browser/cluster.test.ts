@@ -1,7 +1,7 @@
 import { startCluster } from '../../../lark-jobs/test/redis/cluster.ts'
 import { describeDashboard } from './suite.ts'
 
-// One Redis has the same scripts, and a simpler way to them: nothing differs there.
+// A single Redis server is not tested, because it runs the same scripts and is simpler to reach.
 describeDashboard(async () => {
   const cluster = await startCluster({ replicas: 0 })
   const connection = cluster.url

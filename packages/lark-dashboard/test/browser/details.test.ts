@@ -1,6 +1,6 @@
 /**
- * Dialogs as axe sees them, payloads that are mended together, flows that are large or run, progress while it
- * is made, the way of a job that failed often, and workers whose names mean harm.
+ * Tests the accessibility of dialogs, editing many payloads together, large and running flows, live progress,
+ * the history of a job that failed often, and workers with hostile names.
  */
 
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -29,7 +29,7 @@ class MailJob extends Job {
   }
 }
 
-/** Goes on when a test says so. */
+/** A job that goes on when a test says so. */
 class ImportJob extends Job {
   static goOn: () => void = () => {}
   override key = 'import'
@@ -127,7 +127,7 @@ async function announce(worker: Partial<WorkerRecord>): Promise<void> {
   )
 }
 
-test('a question is accessible, and the keyboard leaves it', async () => {
+test('a dialog is accessible, and can be closed with the keyboard', async () => {
   const [failed] = await jobs.dispatch(['ada', 'bob', 'eve'].map((to) => new MailJob().with({ to })))
   await run('default')
   await using worker = await jobs.work({ queues: ['imports'], report: silent })
@@ -161,7 +161,7 @@ test('a question is accessible, and the keyboard leaves it', async () => {
   await worker.stop(0)
 }, 60_000)
 
-test('the payloads of a kind of failures are mended together, and what becomes of them is shown before', async () => {
+test('the payloads of one kind of failure are edited together, and the new payloads are shown before', async () => {
   await goTo('/failures')
   await page
     .getByRole('row', { name: /no such user/ })
@@ -192,7 +192,7 @@ test('the payloads of a kind of failures are mended together, and what becomes o
   ).toEqual(Array(3).fill({ to: 'ada@example.com', retries: 1 }))
 })
 
-test('progress and the log are shown while they are made, without a renewal of the lease', async () => {
+test('progress and log lines are shown at once, before the next renewal of the lease', async () => {
   const [job] = await jobs.dispatch([new ImportJob().with({ rows: 3 })])
   await using worker = await jobs.work({ queues: ['imports'], lease: LEASE, report: silent })
   await vi.waitFor(async () => expect((await jobs.find(job!.id))?.progress).toEqual({ done: 1, of: 3 }))
@@ -208,7 +208,7 @@ test('progress and the log are shown while they are made, without a renewal of t
   await worker.stop(0)
 })
 
-test('the way of a job that failed five times has each run, wide enough to be seen', async () => {
+test('the history of a job that failed five times shows each run, wide enough to be visible', async () => {
   const [job] = await jobs.dispatch([new FlakyJob().with({ url: 'https://shop.example/hook' })])
   await run('flaky')
   await goTo(`/jobs/${job!.id}`)
@@ -248,7 +248,7 @@ test('a flow of 10,000 nodes is drawn, and its layers open', async () => {
   await operate(jobs).flows.cancel(flow.id)
 }, 60_000)
 
-test('a drawing follows what runs', async () => {
+test('the drawing of a flow follows its running jobs', async () => {
   const steps = Array.from({ length: 30 }, (_, i) => new StepJob().with({ waits: i === 24 }))
   const flow = await jobs.dispatch(chain(steps))
   await goTo(`/flows/${flow.id}`)
@@ -267,7 +267,7 @@ test('a drawing follows what runs', async () => {
   await worker.stop(0)
 }, 60_000)
 
-test('the steps of a job: who may operate lets one run again and sends a signal, and others look; then it is undoing', async () => {
+test('on the steps of a job, an operator lets a step run again and sends a signal, other viewers only look, and an undo is shown', async () => {
   const { id } = await jobs.dispatch(new PublishJob().with())
   await using worker = await jobs.work({ queues: ['articles'], report: silent })
   const path = `/jobs/${id}?queue=articles&tab=steps`
@@ -309,7 +309,7 @@ test('the steps of a job: who may operate lets one run again and sends a signal,
   await worker.stop(0)
 }, 180_000)
 
-test('workers that died, and one that keeps others waiting for a suspect, are shown; their names are text', async () => {
+test('dead workers, and a worker that runs a suspect job alone, are shown, and their names are text', async () => {
   const name = HOSTILE.repeat(3)
   const { store } = await insideOf(jobs as unknown as Facade<Operated>).open()
   const all = { host: name, version: name, queues: [name], keys: [name] }
@@ -343,6 +343,6 @@ test('workers that died, and one that keeps others waiting for a suspect, are sh
     ill.push(...(await harmOn(page, path)))
   }
   expect(ill).toEqual([])
-  // The browser tells of the patch that was refused.
+  // The browser itself logs the answer 400 to the refused patch.
   expect(shown.complaints.filter((each) => !each.endsWith('400 (Bad Request)'))).toEqual([])
 })

@@ -1,6 +1,4 @@
-/**
- * Accessibility, as axe sees it.
- */
+/** Checks accessibility with axe. */
 import axe, { type AxeResults } from 'axe-core'
 import type { Page } from 'playwright-core'
 
@@ -8,9 +6,10 @@ const themes = ['light', 'dark'] as const
 const everything = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
 
 /**
- * What axe finds in both themes: WCAG 2.2 AA. Of the second theme only the colours are new.
+ * The violations of WCAG 2.2 AA that axe finds in both themes. For the second theme only the colours are
+ * checked, because nothing else differs.
  *
- * @param within a selector of a part of the page
+ * @param within a selector for the part of the page to check
  */
 export async function examined(page: Page, within = 'html'): Promise<string[]> {
   await page.evaluate(axe.source)
@@ -18,7 +17,7 @@ export async function examined(page: Page, within = 'html'): Promise<string[]> {
   for (const colorScheme of themes) {
     await page.emulateMedia({ colorScheme })
     const runOnly = colorScheme === 'light' ? everything : { type: 'rule', values: ['color-contrast'] }
-    // What it would say of all that is right takes a fifth of its time.
+    // The results of passed rules are left out, because collecting them takes a fifth of the time.
     const options = JSON.stringify({ runOnly, resultTypes: ['violations'] })
     const { violations } = await page.evaluate<AxeResults>(`axe.run('${within}', ${options})`)
     for (const { id, nodes } of violations)

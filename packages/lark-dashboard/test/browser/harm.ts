@@ -1,9 +1,10 @@
 /**
- * What a hostile text has done to a page that shows it: nothing, if the page shows it as text.
+ * Finds whether a hostile text has done harm to the page that shows it. A page that shows it as text is not
+ * harmed.
  */
 import type { Page } from 'playwright-core'
 
-/** Leaves the page at the width of a phone. @param path names the page in what is found */
+/** Leaves the page at the width of a phone. @param path the path of the page, for the findings */
 export async function harmOn(page: Page, path: string): Promise<string[]> {
   const ill: string[] = []
   for (const width of [1_280, 390]) {

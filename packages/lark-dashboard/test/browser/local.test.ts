@@ -1,6 +1,6 @@
 /**
- * The dashboard of `lark jobs:dashboard` in a browser: its link lets in this browser, in all of its tabs, and
- * no other.
+ * Tests the dashboard of `lark jobs:dashboard` in a browser. Its link lets in this browser, with all of its
+ * tabs, and no other browser.
  */
 import { createJobs, Job, type Jobs } from '@s18i/lark-jobs'
 import type { Browser } from 'playwright-core'
@@ -42,7 +42,7 @@ test('the link opens it, the key leaves the address, and other tabs and a reload
   const tab = await context.newPage()
   await tab.goto(`${local.url}queues`)
   await tab.getByRole('row', { name: /emails/ }).waitFor()
-  // Whoever has got the cookie, and no more, sees nothing.
+  // A browser with the cookie alone, without the key, sees nothing.
   const other = await browser.newContext()
   await other.addCookies(await context.cookies())
   const stolen = await other.newPage()

@@ -1,5 +1,6 @@
 /**
- * A picture of a page with a palette of at most 256 colours, which is a third of the size of one without.
+ * Takes a picture of a page with a palette of at most 256 colours. Its size is a third of that of a picture
+ * without a palette.
  */
 import { crc32, deflateSync } from 'node:zlib'
 import type { Page } from 'playwright-core'
@@ -16,15 +17,17 @@ interface Indexed {
   width: number
   height: number
   colours: number
-  /** Three bytes a colour, and a byte a point, both as base64. */
+  /**
+   * The palette has three bytes for each colour, the picture has one byte for each point. Both are base64.
+   */
   palette: string
   points: string
 }
 
 /**
- * Runs in a browser, which decodes the picture. The palette has the colours that are common, and of the
- * others those that are unlike all before them, such as the red of one small number; each other colour is
- * replaced by the one next to it.
+ * This code runs in a browser, which decodes the picture. The palette has the most common colours, and rare
+ * colours that differ from all of these, such as the red of one small number. Each other colour is replaced
+ * by the nearest colour of the palette.
  */
 const INDEX = `async (png) => {
   const bitmap = await createImageBitmap(await (await fetch('data:image/png;base64,' + png)).blob())
@@ -63,7 +66,7 @@ const INDEX = `async (png) => {
   return { width, height, colours: counts.size, palette: base64(Uint8Array.from(palette.flat())), points }
 }`
 
-/** @param blank a page that may load anything, to decode in */
+/** @param blank a page without a content security policy, in which the picture is decoded */
 export async function takePicture(page: Page, blank: Page): Promise<Picture> {
   const taken = await page.screenshot()
   const { width, height, colours, palette, points } = await blank.evaluate<Indexed>(
@@ -71,7 +74,7 @@ export async function takePicture(page: Page, blank: Page): Promise<Picture> {
   )
   const flat = Buffer.from(points, 'base64')
   const rows: Buffer[] = []
-  // Each row begins with the number of its filter: none.
+  // Each row begins with the number of its filter. 0 means no filter.
   for (let y = 0; y < height; y++) rows.push(Buffer.from([0]), flat.subarray(y * width, (y + 1) * width))
   const head = Buffer.alloc(13)
   head.writeUInt32BE(width, 0)

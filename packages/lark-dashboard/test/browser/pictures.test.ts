@@ -1,5 +1,5 @@
 /**
- * How the important pages look on screens and phones, in both themes, and that no page is wider than the
+ * Opens the important pages on screens and phones, in both themes, and tests that no page is wider than the
  * window. `LARK_PICTURES=1 npx vitest run pictures` makes the pictures of the manual again.
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -15,7 +15,9 @@ import { openShop, type Shop } from './shop.ts'
 
 const isForManual = process.env.LARK_PICTURES === '1'
 const manual = fileURLToPath(new URL('../../../../docs/images/dashboard', import.meta.url))
-/** Milliseconds in which the lines of the queues grow. */
+/**
+ * How long the shop runs before the pictures, so that the trends of the queues have values, in milliseconds.
+ */
 const AFTERNOON = 65_000
 
 const screen = { width: 1_280, height: 720 }
@@ -45,7 +47,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true })
 })
 
-/** Goes there by a link, as people do: what the page has seen so far stays. */
+/** Goes to a page by a link, as people do, so that the data that the browser already has stay. */
 async function goTo(path: string, shows: string | RegExp): Promise<void> {
   await page.evaluate(`{
     const link = document.createElement('a')
@@ -87,7 +89,7 @@ test('the important pages, on a screen and on a phone', async () => {
     await goTo(path, shows)
     const { width, height, colours, png } = await takePicture(page, blank)
     expect({ width, height }, name).toEqual(size)
-    // Text alone has dozens.
+    // A page with text alone already has dozens of colours.
     expect(colours, name).toBeGreaterThan(40)
     bytes += png.length
     await writeFile(join(into, `${name}.png`), png)
@@ -128,7 +130,7 @@ test('no page is wider than the window', async () => {
   expect(wide).toEqual([])
 })
 
-test('keys lead everywhere, the focus is seen, and dialogs keep it and give it back', async () => {
+test('the keyboard reaches everything, the focus is visible, and dialogs keep the focus and give it back', async () => {
   const findings: string[] = []
   const focus = () =>
     page.evaluate<string>(`{
@@ -157,7 +159,8 @@ test('keys lead everywhere, the focus is seen, and dialogs keep it and give it b
     findings.push(...(await examined(page)))
     for (let times = 0; times < 3; times++) {
       await page.keyboard.press('Tab')
-      // From the last thing of a dialog the focus goes to the browser, not to the page behind.
+      // After the last element of a dialog, the focus goes to the browser, and not to the page behind the
+      // dialog.
       expect(await focus()).toMatch(/^(dialog|undefined| )/)
     }
     await page.keyboard.press('Escape')
@@ -172,7 +175,7 @@ test('keys lead everywhere, the focus is seen, and dialogs keep it and give it b
   await page.keyboard.press('g')
   await page.keyboard.press('q')
   await page.getByRole('heading', { name: 'Queues', level: 1 }).waitFor()
-  // Results are announced, and ages that tick are not.
+  // Screen readers announce results, but not ages that change each second.
   const ticking = '[role=status] time:not([aria-live=off]), [role=alert] time:not([aria-live=off])'
   expect(await page.locator(ticking).count()).toBe(0)
   await page.setViewportSize(phone)

@@ -1,6 +1,7 @@
 /**
- * A bad day on a store: queues that stand still for different reasons, three kinds of failures, flows,
- * schedules, a limiter, and a job whose every text is hostile. Made by real workers of an application.
+ * A bad day on a store: queues that are stuck for different reasons, three kinds of failures, flows,
+ * schedules, a limiter, and a job of which every text is hostile. Real workers of an application make this
+ * scene.
  */
 import { batch, createJobs, cron, Job, type Jobs, type JobsConfig, workflow } from '@s18i/lark-jobs'
 import { z } from 'zod'
@@ -82,7 +83,7 @@ class UnservedJob extends Job {
   async handle() {}
 }
 
-/** How many e-mails fail: a third of each kind. */
+/** How many e-mails fail. Each of the three kinds has a third of them. */
 export const EMAILS = 60
 
 const classes = [
@@ -101,11 +102,11 @@ const silent = { wrote() {}, ended() {}, warn() {}, info() {} }
 export interface Scene extends AsyncDisposable {
   jobs: Jobs
   ids: SceneIds
-  /** A worker of the queues that go on, until they are empty. */
+  /** Runs a worker on the queues that are not stuck, until they are empty. */
   runAll(): Promise<void>
 }
 
-/** Of a job in each plight, and of two flows. */
+/** The ids of one job in each condition, and of two flows. */
 export interface SceneIds {
   failed: string
   slow: string
@@ -135,7 +136,7 @@ export async function makeScene(place: JobsConfig): Promise<Scene> {
     outbox: application.outbox,
     limiters: { 'mail-api': { concurrency: 2, rate: { limit: 100, per: '1m' } } },
   })
-  // A paused queue is never empty.
+  // Paused queues are left out, because they never become empty.
   const runAll = async (...more: string[]) => {
     const queues = ['default', 'emails', 'webhooks', ...more]
     const worker = await jobs.work({ stopWhenEmpty: true, queues, report: silent })

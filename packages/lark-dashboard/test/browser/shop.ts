@@ -1,6 +1,6 @@
 /**
- * A shop on a busy afternoon, for pictures: queues that run, one that fails, one that is paused, one that no
- * worker serves, flows, schedules, a limiter. Made by real workers of an application.
+ * A shop on a busy afternoon, for pictures: queues that run, a queue that fails, a paused queue, a queue that
+ * no worker serves, flows, schedules, a limiter. Real workers of an application make this scene.
  */
 import {
   batch,
@@ -14,7 +14,7 @@ import {
   workflow,
 } from '@s18i/lark-jobs'
 
-/** Work that takes a while, and ends when the worker stops. */
+/** Simulates work that takes a while, and ends early when the worker stops. */
 async function busy(job: Job, ms: number): Promise<void> {
   if (job.signal.aborted) throw job.signal.reason
   await new Promise<void>((resolve, reject) => {
@@ -114,7 +114,7 @@ const shops = ['acme', 'globex', 'initech', 'umbrella']
 
 export interface Shop extends AsyncDisposable {
   jobs: Jobs
-  /** Of a job that runs, of one that failed, of a workflow that runs and of a batch. */
+  /** The ids of a running job, a failed job, a running workflow and a batch. */
   ids: { running: string; failed: string; workflow: string; batch: string }
 }
 

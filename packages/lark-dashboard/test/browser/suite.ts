@@ -1,6 +1,6 @@
 /**
- * What the dashboard shows and does in a browser, on one store. The conformance suite shows on each store
- * what a change does there: so most buttons are pressed on the first store alone.
+ * Tests the dashboard in a browser on one store. The conformance suite tests on each store what changes do,
+ * so most buttons are pressed only on the first store.
  */
 
 import type { JobsConfig } from '@s18i/lark-jobs'
@@ -16,8 +16,8 @@ export interface Place {
 }
 
 /**
- * @param isFirst also what the page alone does: what axe says of it, a text that means harm, what a viewer
- *   may see, and a drawing. On one store, since all stores have the same pages
+ * @param isFirst whether to run the tests that do not depend on the store, too: accessibility, hostile texts,
+ *   the rights of viewers, and drawings
  */
 export function describeDashboard(find: () => Promise<Place>, isFirst = false): void {
   let place: Place
@@ -39,7 +39,7 @@ export function describeDashboard(find: () => Promise<Place>, isFirst = false): 
     await place?.remove()
   })
 
-  /** A page until the test ends. */
+  /** Opens a page, which is closed when the test ends. */
   async function opened(
     path: string,
     role: 'read' | 'operate' | 'admin' = 'admin',
@@ -48,7 +48,7 @@ export function describeDashboard(find: () => Promise<Place>, isFirst = false): 
     return Object.assign(page, { [Symbol.asyncDispose]: () => page.context().close() })
   }
 
-  /** A test of what is the same on all stores. */
+  /** A test that does not depend on the store. */
   const onFirst = (name: string, act: () => Promise<void>) => void (isFirst && test(name, act))
 
   // What a person sees: the layout counts.
@@ -104,7 +104,7 @@ export function describeDashboard(find: () => Promise<Place>, isFirst = false): 
 
   onFirst('who may operate lets the relay take a row of the outbox again', async () => {
     await using page = await opened('/outbox?only=bad', 'operate')
-    // What is wrong with a row takes several lines rather than the button out of sight.
+    // A long error of a row is broken into several lines, so that the button stays visible.
     await page.setViewportSize({ width: 760, height: 800 })
     await page.getByRole('button', { name: 'Retry newer' }).waitFor()
     const over =
@@ -213,7 +213,7 @@ export function describeDashboard(find: () => Promise<Place>, isFirst = false): 
         expect((await scene.jobs.find(made!.id))?.payload).toEqual({ ...long, month: 8 })
         await page.getByRole('button', { name: 'Show all' }).click()
         await page.getByRole('searchbox', { name: 'Search in it' }).fill('needle')
-        // The page may still show the payload before the change.
+        // The page may still show the old payload.
         await expect.poll(() => page.locator('.json-found').count()).toBe(1)
         const [file] = await Promise.all([
           page.waitForEvent('download'),
@@ -336,7 +336,7 @@ export function describeDashboard(find: () => Promise<Place>, isFirst = false): 
         await page.getByRole('dialog').getByRole('checkbox').check()
         await page.keyboard.press('Escape')
         expect(await waiting()).toBe(0)
-        // With nothing chosen, the key retries the job of the row.
+        // If no row is chosen, the key retries the job of the focused row.
         await page.keyboard.press('j')
         await page.keyboard.press('r')
         await page.getByText('1 job queued again').waitFor()

@@ -7,7 +7,7 @@ class QuietJob extends Job {
   }
 }
 
-test('a process without contexts pays nothing: nothing is made before the first context', async () => {
+test('a process without contexts pays nothing, because no storage is made before the first context', async () => {
   const shared = (globalThis as { [slot: symbol]: { storage?: unknown } })[Symbol.for('s18i.lark.context')]
   expect(await new QuietJob().dispatchNow()).toBeUndefined()
   expect(context()).toBeUndefined()

@@ -151,7 +151,7 @@ describe('a class that hides a member of Job is refused', () => {
   const members = Object.getOwnPropertyNames(Job.prototype).filter((name) => !own.includes(name))
   const refusal = (name: string) => `JOB_INVALID: OddJob: ${name} hides a member of Job with the same name`
 
-  test.each(members)('%s: as a field, as a method, and as that of a class between', (name) => {
+  test.each(members)('%s: as a field, as a method, and as a member of a class in between', (name) => {
     class MethodJob extends Job {
       override readonly key = 'odd'
       handle() {}
@@ -205,7 +205,7 @@ test('correct settings are kept in the units of the store', () => {
   })
 })
 
-test('a limit of crashes goes with each job of its class, and costs a class nothing that has none', () => {
+test('a limit of crashes is in the record of each job of its class, and a class without a limit pays nothing', () => {
   class PlainJob extends Job {
     handle() {}
   }
@@ -218,7 +218,7 @@ test('a limit of crashes goes with each job of its class, and costs a class noth
   expect(newJobs(new ChargeJob() as JobLike, [undefined]).records[0]!.options).toEqual({ maxCrashes: 1 })
 })
 
-test('how long a class has its jobs kept goes with each of them, and costs a class nothing that says nothing', () => {
+test('the retention of a class is in the record of each of its jobs, and a class without retention pays nothing', () => {
   class PlainJob extends Job {
     handle() {}
   }
@@ -258,7 +258,7 @@ test('a method of the class is distinguished from the method of Job, in any copy
   expect(asked(PlainJob)).toEqual({ hasFailed: false, hasRetryIf: false })
   expect(asked(TellingJob)).toEqual({ hasFailed: true, hasRetryIf: true })
   expect(asked(HeirJob)).toEqual({ hasFailed: true, hasRetryIf: true })
-  // Copies of other versions have no such methods, or mark their own.
+  // Copies of other versions have no such methods, or mark their own methods.
   expect(asked(jobWith('failed', undefined))).toEqual({ hasFailed: false, hasRetryIf: false })
   const marked = Object.assign(() => {}, { [Symbol.for('s18i.lark.job.idle')]: true })
   expect(asked(jobWith('failed', marked))).toEqual({ hasFailed: false, hasRetryIf: false })
@@ -312,7 +312,7 @@ test.each([
   ['SyncA', 'class SyncA extends e.Job{handle(){}}e.made=SyncA'],
   ['PR', 'class PR extends e.Job {\n  handle() {}\n}\ne.made = PR'],
   ['送信', 'class 送信 extends e.Job {\n  handle() {}\n}\ne.made = 送信'],
-  // No minifier makes names that are not in ASCII. esbuild escapes those that people gave.
+  // No minifier makes names that are not in ASCII. esbuild escapes such names if people gave them.
   ['送信', 'class 送信 extends e.Job{handle(){}}e.made=送信'],
   ['送信', 'class \\u9001\\u4FE1 extends e.Job{handle(){}}e.made=\\u9001\\u4FE1'],
   ['猫', 'class 猫 extends e.Job{handle(){}}e.made=猫'],
@@ -329,7 +329,7 @@ test.each([
 })
 
 test.each(['Fax', 'PR'])(
-  'a short word in minified code may be either: it is a key, with a warning: %s',
+  'a short word in minified code may be a real name or a minified one, so it is a key, with a warning: %s',
   (name) => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
     const make = made(`class ${name} extends e.Job{handle(){}}e.made=${name}`)
@@ -355,7 +355,7 @@ test.each([
   ['version', 2, 'static version'],
   ['redact', ['card.number'], 'static redact'],
 ])(
-  'a field that is nearly a setting, or that of another queue, is warned of once: %s',
+  'a field that resembles a setting of Lark, or has the name of a setting of another queue, causes one warning: %s',
   (field, value, meant) => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
     const Misspelt = class MisspeltJob extends Job {
@@ -373,10 +373,10 @@ test.each([
   },
 )
 
-test('fields of a class that no setting could have are its own', () => {
+test("fields whose values no setting could have are the class's own fields", () => {
   const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
   class OwnFieldsJob extends Job {
-    // Near to `tags` and to `tries`, with values that these do not take.
+    // These names resemble `tags` and `tries`, but the values are not allowed for these settings.
     tag = 'blue'
     trees = ['oak']
     attempts = new Map()
@@ -388,7 +388,7 @@ test('fields of a class that no setting could have are its own', () => {
   warn.mockRestore()
 })
 
-test('messages name a class by a name that its author gave, however short, and else by its key', () => {
+test('messages name a class by the name that its author gave, however short, or else by its key', () => {
   const nameOf = (text: string) => classOf(made(text)).name
   expect(nameOf("class PR extends e.Job {\n  key = 'pull-request'\n}\ne.made = PR")).toBe('PR')
   expect(nameOf("class 送信 extends e.Job{key='send'}e.made=送信")).toBe('送信')
@@ -527,8 +527,8 @@ describe('what one job says differently', () => {
   })
 })
 
-describe('an option that a job has as undefined does not stand for one of its class', () => {
-  /** A job that has another value than its class, as `newJobs` reads it. */
+describe('an option that is undefined in a job does not replace the option of its class', () => {
+  /** A job whose value differs from the value of its class, as `newJobs` reads it. */
   const changed = (field: 'unique' | 'group', ofClass: object, ofJob: object) => {
     const job = new (jobWith(field, ofClass))()
     Object.assign(job, { [field]: ofJob })

@@ -9,7 +9,10 @@ import { definitions } from '../../src/options/definitions.ts'
 import { registryOf } from '../../src/options/registry.ts'
 
 let folder: string
-/** What the files of the application use: they are outside of the workspace, and import nothing. */
+/**
+ * The objects that the files of the application use. These files are outside of the workspace, so they cannot
+ * import them.
+ */
 const given = globalThis as { larkTest?: object }
 
 beforeEach(async () => {
@@ -43,7 +46,7 @@ test('a search that failed is made again', async () => {
   expect((await known.find('known-bad')).name).toBe('BadJob')
 })
 
-test('of two definitions of one key, a worker runs the later, though the folder of jobs exports the earlier', async () => {
+test('of two definitions of one key, a worker runs the later, although the folder of jobs exports the earlier', async () => {
   await write(
     'twice.mjs',
     `export const twice = globalThis.larkTest.defineJob({ key: 'known-twice' }).handle(() => 1)`,

@@ -36,7 +36,7 @@ const remove = <T extends { n: string }>(list: T[], n: string) => {
   list.splice(at, 1)
 }
 
-test('in correct evidence it finds nothing, and counts the cost of each fault', () => {
+test('it finds nothing in correct evidence, and counts the cost of each fault', () => {
   const { findings, asked, kept, flows, arrived, lost, limits, rows } = account(sound())
   expect(findings).toEqual([])
   expect(asked).toEqual({ accepted: 14, met: 1, refused: 1, uncertain: 1, unanswered: 0 })
@@ -418,7 +418,7 @@ for (const rule of Object.keys(rules) as Rule[]) {
   })
 }
 
-test('a failover may lose only jobs that were accepted just before it, and none that a replica had to have', () => {
+test('a failover may lose only jobs that were accepted just before it, and no job that a replica had confirmed', () => {
   const evidence = doctored(({ kept: records, runs, faults }) => {
     remove(records, 'a')
     remove(runs, 'a')
@@ -438,7 +438,7 @@ test('a failover may lose only jobs that were accepted just before it, and none 
   expect(account(evidence).findings).toMatchObject([{ rule: 'lost', who: 'a' }])
 })
 
-test('a unique job that met another on a new primary may have run on the one that was replaced, and is not kept', () => {
+test('a unique job that met another job on a new primary may have run on the old primary, and is not kept', () => {
   const evidence = doctored(({ runs, faults }) => {
     runs.push(run('l', 'w2.1#9', 30_102, ended(30_103)))
     faults.push(fault('node frozen', 30_090, 30_104, [{ what: 'rewound', from: 30_090, to: 30_104 }]))
@@ -466,7 +466,7 @@ test('a dispatch whose process was killed may have no answer', () => {
   expect(account(evidence)).toMatchObject({ findings: [], asked: { unanswered: 1 } })
 })
 
-test('a handler that begins when its worker wakes, with a lease that was taken back meanwhile, breaks no promise', () => {
+test('a handler may begin when its worker wakes, although its lease was taken back meanwhile', () => {
   const evidence = doctored(({ asks, runs, kept: records }) => {
     asks.push(ask('l', 10_400))
     runs.push(run('l', 'w2.1#7', 12_900, ended(12_910)), run('l', 'w1.1#7', 13_502, ended(13_503)))
@@ -475,7 +475,7 @@ test('a handler that begins when its worker wakes, with a lease that was taken b
   expect(account(evidence).findings).toEqual([])
 })
 
-test('a failover may lose a flow that was accepted just before it, and sets others back: that is counted apart', () => {
+test('a failover may lose a flow that was accepted just before it, and may set other flows back; these are counted separately', () => {
   const evidence = doctored((evidence) => {
     evidence.keptFlows.shift()
     for (const n of ['x/0', 'x/1', 'x/on-ended', 'x/on-completed']) remove(evidence.kept, n)
@@ -495,7 +495,7 @@ test('a failover may lose a flow that was accepted just before it, and sets othe
   expect(account(evidence).findings).toMatchObject([{ rule: 'flow-open', who: 'y' }])
 })
 
-test('a batch in a flow that was cancelled may be cancelled, though its members completed; in no other flow', () => {
+test('only in a cancelled flow, a batch may be cancelled although its members completed', () => {
   const evidence = doctored((evidence) => {
     const counts = { ...flow(evidence, 'y').counts, completed: 2, cancelled: 1 }
     Object.assign(flow(evidence, 'y'), { state: 'cancelled', reason: 'user', counts })
@@ -511,7 +511,7 @@ test('a batch in a flow that was cancelled may be cancelled, though its members 
   expect(account(evidence).findings.map(({ rule }) => rule)).toContain('flow-wrong-count')
 })
 
-test('a batch that was cancelled before its dispatcher heard of its numbers counts members that were never queued', () => {
+test('a batch that was cancelled before its dispatcher got the indices counts members that were never queued', () => {
   const evidence = doctored((evidence) => {
     const counts = { ...flow(evidence, 'z').counts, completed: 0, failed: 0, cancelled: 3 }
     Object.assign(flow(evidence, 'z'), { state: 'cancelled', reason: 'user', counts })
@@ -527,7 +527,7 @@ test('a batch that was cancelled before its dispatcher heard of its numbers coun
   expect(account(evidence).findings.map(({ rule }) => rule)).toContain('flow-wrong-count')
 })
 
-test('a batch that is given up cancels what waits, and has not ended while a part of the store was away until just now', () => {
+test('a batch that is given up cancels its waiting members, and may be unfinished if a part of the store was away until just now', () => {
   const left = (away: number) =>
     doctored((evidence) => {
       const counts = { ...flow(evidence, 'w').counts, cancelled: 1, failed: 0 }
@@ -544,7 +544,7 @@ test('a batch that is given up cancels what waits, and has not ended while a par
   expect(account(left(100_000)).findings).toMatchObject([{ rule: 'flow-open', who: 'w' }])
 })
 
-test('a batch that a dead dispatcher has left may be filling until it is given up', () => {
+test('a batch of a dead dispatcher may be in the phase of filling until it is given up', () => {
   const evidence = doctored((evidence) => {
     Object.assign(flow(evidence, 'w'), { state: 'filling' })
     for (const n of ['w/on-ended', 'w/on-failed']) {
@@ -556,7 +556,7 @@ test('a batch that a dead dispatcher has left may be filling until it is given u
   expect(account(evidence)).toMatchObject({ findings: [], flows: { kept: { left: 1 } } })
 })
 
-test('a line counts once, however many read the journals at the same time', async () => {
+test('a line counts once, even if several callers read the journals at the same time', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'lark-journals-'))
   onTestFinished(() => rm(folder, { recursive: true }))
   const journals = new Journals(folder)

@@ -20,15 +20,15 @@ import {
 export interface Row {
   fault: string
   times: number
-  /** The largest number of unfinished jobs when such a fault began. */
+  /** The largest number of unfinished jobs at the beginning of such a fault. */
   inFlight: number
   /** Dispatches that failed with "certainly not queued" because of the fault. */
   refused: number
   /** Dispatches that the fault left uncertain. */
   uncertain: number
-  /** Jobs that were accepted and are gone. This is allowed if the store may have been rewound. */
+  /** Jobs that were accepted and are not in the store. This is allowed if the store may have been rewound. */
   lost: number
-  /** Runs that did not count, by what happened to their workers. */
+  /** Runs that did not count, by the event that happened to their workers. */
   again: Partial<Record<Blame, number>>
   /** The longest time from the end of a fault until all roles worked again, in milliseconds. */
   recovered?: number
@@ -37,8 +37,8 @@ export interface Row {
 export interface Account {
   flows: FlowSums
   /**
-   * Dispatched jobs, by the answer. Jobs of flows are accounted for with their flows. `unanswered`: their
-   * dispatchers were killed.
+   * The dispatched jobs by the answer to their dispatch. Jobs of flows are accounted for with their flows.
+   * `unanswered`: their dispatchers were killed.
    */
   asked: Record<'accepted' | 'met' | 'refused' | 'uncertain' | 'unanswered', number>
   /** Jobs in the store, by state. `accepted + arrived = completed + failed + left + lost`. */
@@ -47,12 +47,17 @@ export interface Account {
   arrived: number
   lost: number
   runs: number
-  /** Calls of steps, those of them that were not the first, and undos. */
+  /**
+   * How often functions of steps were called, how many of these calls were repeated ones, and how many undos
+   * ran.
+   */
   steps: { called: number; again: number; undone: number }
   crashes: number
   /** Handlers whose signal reported the loss of their lease. */
   told: number
-  /** For each limited queue: how many jobs may be active, the highest count, and the number of looks. */
+  /**
+   * For each limited queue: how many jobs may be active, the highest count, and how often the count was read.
+   */
   limits: { queue: string; most: number; highest: number; looks: number }[]
   rows: Row[]
   findings: Finding[]
@@ -67,11 +72,11 @@ export function account(evidence: Evidence): Account {
   const causes = new Causes(evidence)
   const byNumber = storiesOf(evidence)
   const stories = [...byNumber.values()]
-  // A batch that its dispatcher has left, and that is given up, may still be ending.
+  // A batch whose dispatcher has died, and that was given up, may still be ending.
   const fails = ({ state }: KeptFlow) => state === 'failed' || state === 'ending'
   const failed = new Set(evidence.keptFlows.filter(fails).map(({ id }) => id))
   const isFailedBatch = ({ plan }: FlowAsk) => plan.kind === 'batch' && failed.has(plan.flow)
-  // What waits is cancelled then.
+  // The waiting jobs of these flows are cancelled.
   const endedEarly = new Set([
     ...evidence.flowAsks.filter(isFailedBatch).map(({ plan }) => plan.flow),
     ...evidence.touches.filter((each) => each.act !== 'add' && mayHaveActed(each)).map(({ flow }) => flow),
@@ -127,7 +132,7 @@ export function account(evidence: Evidence): Account {
   }
 }
 
-/** By the numbers of the jobs. */
+/** The stories of all jobs, by the numbers of the jobs. */
 function storiesOf({ asks, flowAsks, touches, runs, kept }: Evidence): Map<string, Story> {
   const stories = new Map<string, Story>()
   const of = (n: string) => {
@@ -181,7 +186,7 @@ function doneAt({ runs, kept }: Story): number {
   return Math.max(0, ...(ends.length > 0 ? ends : runs.map(({ end }) => end?.at ?? 0)))
 }
 
-/** The fault that a dispatch met: the last fault that began before its answer. */
+/** The fault that affected a dispatch: the last fault that began before the answer. */
 function nearest(faults: Fault[], { at, answer }: Ask): string {
   const time = { from: at, to: answer?.at ?? at }
   const met = faults.filter((fault) => overlap(fault, time))

@@ -16,8 +16,8 @@ test('a server that syncs each write has lost nothing when it is killed', async 
   expect(await killed(serverArgs())).toMatchObject({ since: undefined })
 })
 
-test('of a server that held writes back, it is said since when', async () => {
-  // A server that holds all of them back.
+test('the beat says since when a server has held writes back', async () => {
+  // A server that holds all writes back.
   const { since, began } = await killed([])
   expect(since).toBeLessThan(began)
 })

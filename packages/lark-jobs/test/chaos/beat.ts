@@ -1,15 +1,15 @@
 /**
- * Says what a server has lost of what it acknowledged: a counter in the server itself, which knows nothing of
+ * Finds which acknowledged writes a server has lost, with a counter in the server that is independent of
  * Lark. A server with `appendfsync everysec` holds back writes while a sync takes long, in the order in which
- * they came, and a `kill -9` loses them. Then the counter has gone back, to a number that was acknowledged
- * just before the first write that is lost.
+ * they came, and a `kill -9` loses them. The counter is then smaller than before: it has the number that was
+ * acknowledged just before the first lost write.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { Connection } from '../../src/store/redis/client/connection.ts'
 import { addressOf, until } from '../redis/server.ts'
 
 const KEY = 'beat'
-/** Milliseconds between two beats: how exactly the time of a loss is known. */
+/** Milliseconds between two beats. The time of a loss is known with this precision. */
 const EVERY = 5
 
 export class Beat implements AsyncDisposable {
@@ -27,7 +27,10 @@ export class Beat implements AsyncDisposable {
     this.#beating = this.#beat()
   }
 
-  /** After a restart of the server: since when it has lost all writes; undefined: it has lost none. */
+  /**
+   * Called after a restart of the server. Returns since when the server has lost all writes; undefined if it
+   * has lost none.
+   */
   async lostSince(): Promise<number | undefined> {
     const before = this.#beats
     await until(async () => this.#beats > before)
@@ -45,7 +48,7 @@ export class Beat implements AsyncDisposable {
         this.#last = number
         this.#beats += 1
       } catch {
-        // The server is away, or refuses writes.
+        // The server does not answer, or refuses writes.
       }
       await pause(EVERY)
     }

@@ -1,6 +1,6 @@
 /**
- * Why a job ran again: the runs of the job in order and, for each run that did not count, what happened to
- * its worker.
+ * Finds why a job ran again: the runs of the job in order and, for each run that did not count, the event
+ * that happened to its worker.
  */
 import type { Ask, Evidence, Fault, Hit, Kept, Run } from './evidence.ts'
 
@@ -8,7 +8,9 @@ import type { Ask, Evidence, Fault, Hit, Kept, Run } from './evidence.ts'
 const CLAIM = 500
 /** Milliseconds after a worker woke or was reconnected in which it starts jobs that it had claimed before. */
 const WAKING = 2_000
-/** Milliseconds. A handler may begin before the conductor has noted that it woke the worker. */
+/**
+ * A handler may begin up to this many milliseconds before the conductor has noted that it woke the worker.
+ */
 const EARLY = 100
 
 /** Everything that is known about one job. */
@@ -34,9 +36,9 @@ export type Blame = Hit['what'] | 'stood' | 'blocked'
 
 export interface Cause {
   /**
-   * `stood`: the event loop of the worker stood still without a fault. `blocked`: a handler blocked it.
-   * Running jobs keep their leases then, but nobody renews the jobs that came for the worker meanwhile and
-   * that it has not read.
+   * `stood`: the event loop of the worker stood still without a fault. `blocked`: a handler blocked the event
+   * loop. In that case, running jobs keep their leases, but nobody renews the leases of jobs that were handed
+   * to the worker meanwhile.
    */
   what: Blame
   hit: Hit
@@ -61,16 +63,16 @@ export class Causes {
   }
 
   /**
-   * Whether this may cost a lease. A lease may be a third old when the worker is held. If the worker was cut
-   * off, it may take another third until it has a connection.
+   * Whether this cause may cost a lease. When the worker stops, a third of the lease may already be over. If
+   * the worker was cut off, another third may be over before it has a connection again.
    */
   isLethal({ what, hit }: Cause): boolean {
     return what === 'killed' || what === 'rewound' || hit.to - hit.from >= this.#leaseMs / 3
   }
 
   /**
-   * The runs of a job that did not count, if it has several runs. A job that can be undone is not looked at:
-   * it runs again to be undone, and its steps say whether each run had a reason.
+   * The runs of a job that did not count, if it has several runs. Jobs with undos are left out, because they
+   * run again to undo their steps. Their steps show whether each run had a reason.
    */
   losses(story: Story): Loss[] {
     if (story.runs.some(({ kind }) => canUndo(kind))) return []
@@ -102,8 +104,8 @@ export class Causes {
     const seen = runs.filter((run) =>
       deadly.some(({ what, hit }) => what !== 'blocked' && isOf(hit, run) && meets(hit, run)),
     )
-    // No journal knows of a claim whose worker died before the handler began, nor of a claim that ended on a
-    // server whose replacement does not know of it.
+    // No journal has a claim whose worker died before the handler began, or a claim that ended on a server
+    // and is unknown to the server that replaced it.
     const unseen = deadly.filter(
       ({ what, hit }) =>
         hit.to >= from && hit.from <= to && (what === 'rewound' || !seen.some((run) => isOf(hit, run))),
@@ -111,7 +113,7 @@ export class Causes {
     return seen.length + unseen.length
   }
 
-  /** Whether a handler began only when its worker woke, with a lease that was taken back meanwhile. */
+  /** Whether a handler began only when its worker woke, although the lease was taken back meanwhile. */
   isLateStart(run: Run): boolean {
     return this.#lateStart(run) !== undefined
   }
@@ -148,7 +150,7 @@ export class Causes {
 
 /**
  * The number of further runs that failures and releases explain, by the counters of the store. A failed job
- * has one failure more.
+ * has one more failure than retries.
  */
 function retriesOf({ failures, releases, states }: Kept): number {
   return failures + releases - (states.includes('failed') && failures > 0 ? 1 : 0)

@@ -1,8 +1,8 @@
 /**
  * The short form: each fault once on each kind of store. The schedules and the accounts are printed. Three
- * stores are tested at a time, because each mostly waits for leases to end: the four took 83 s two at a time,
- * and 147 s of a processor (2026-12-01). On two cores that others kept busy, with a load of 15 to 20, this
- * seed passed all the same.
+ * stores are tested at a time, because each test mostly waits for leases to end. Two at a time, the four
+ * stores took 83 s, and 147 s of CPU (2026-12-01). On two busy cores with a load of 15 to 20, this seed
+ * passed, too.
  *
  * `CHAOS_SEED=7 npx vitest run chaos/chaos` makes another schedule.
  */
@@ -12,7 +12,7 @@ import { summaryOf, tableOf } from './table.ts'
 
 const seed = Number(process.env.CHAOS_SEED ?? 1)
 
-/** Those of a line are tested one after the other, and the lines side by side. */
+/** The stores of one line are tested one after the other, and the lines at the same time. */
 const lines = [['redis'], ['sentinel'], ['sqlite', 'cluster']] as const
 
 describe.concurrent.each(lines.map((stores) => [stores] as const))('on %j', (stores) => {
@@ -25,7 +25,7 @@ describe.concurrent.each(lines.map((stores) => [stores] as const))('on %j', (sto
         const account = await chaos({ store, seed, say: (line) => said.push(line) })
         said.push('', ...tableOf(account.rows), '', ...summaryOf(account))
         expect(account.findings).toEqual([])
-        // A run in which nothing happened would prove nothing.
+        // A run with only a few jobs would prove nothing.
         expect(account.kept.completed).toBeGreaterThan(500)
         for (const act of ['cancel', 'retry', 'add'] as const)
           expect(account.flows.touched[act]).toBeGreaterThan(0)

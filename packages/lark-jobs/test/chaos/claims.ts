@@ -30,8 +30,8 @@ export function judgeGroups(stories: readonly Story[], causes: Causes, found: Fo
 }
 
 /**
- * No more jobs run at the same time than the limiter has permits. Runs that met a fault are not judged,
- * because a handler that outlives its lease has no permit any more.
+ * No more jobs run at the same time than the limiter has permits. Runs that were affected by a fault are not
+ * judged, because a handler that outlives its lease no longer has a permit.
  */
 export function judgePermits(evidence: Evidence, found: Found): void {
   const { limiter, runs, lives, faults, standstills } = evidence

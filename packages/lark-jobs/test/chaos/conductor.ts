@@ -51,18 +51,18 @@ export interface ChaosOptions extends ServerForm {
 export const LEASE = 2_500
 /** Jobs per second of each dispatcher. */
 export const RATE = 50
-/** Queues, besides those of the probes. */
+/** The number of queues, without the queues of the probes. */
 export const QUEUES = 4
 /** Milliseconds between two steps. */
 const CALM = 300
 /** Milliseconds within which all roles must work again, if no handler blocks them. */
 const ALIVE = 20_000
-/** Milliseconds between two looks at what is left at the end. */
+/** Milliseconds between two checks of the remaining jobs at the end. */
 const DRAINING = 100
 /** The longest time that a handler blocks or a job takes, in leases. */
 const LONGEST = 3
 
-/** The names of the queues that have no limit. The one that has comes last. */
+/** The names of the queues without a limit. The limited queue comes after them. */
 const names = ['alpha', 'beta', 'gamma']
 /** How many jobs of a queue may be active at the same time. */
 const limits = { narrow: 5 }
@@ -194,13 +194,13 @@ class Run {
     let since = performance.now()
     const drained = async () => {
       const waiting = await unended(store, all)
-      // On a slow machine there may be much to do. What counts is that it becomes less.
+      // On a slow machine many jobs may be left, so the run waits as long as their number falls.
       if (waiting < least) since = performance.now()
       least = Math.min(least, waiting)
       if (waiting > 0) return performance.now() - since > patience
       const flows = await readFlows(store, queues)
       const open = flows.filter((flow) => !isOver(flow))
-      // A short run does not wait until what a dead dispatcher has left is given up.
+      // A short run does not wait until the batches of dead dispatchers are given up.
       const isDone = open.every((flow) => isShort && isLeft(flow, left))
       return isDone || performance.now() - since > patience
     }

@@ -17,7 +17,7 @@ export interface Role {
   queues: readonly string[]
   /** The store of the role. */
   url: string
-  /** More of its environment. */
+  /** Further environment variables of the role. */
   env?: Readonly<Record<string, string>>
 }
 

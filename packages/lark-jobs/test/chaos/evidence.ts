@@ -18,7 +18,7 @@ export interface Ask {
   /** The lock of a unique job. No other job has this lock while the job has not ended. */
   lock?: string
   /**
-   * The id of the flow that it is a job of. Its jobs are not dispatched one by one, and so they have no
+   * The id of the flow, for a job of a flow. Jobs of flows are not dispatched one by one, so they have no
    * answers.
    */
   flow?: string
@@ -36,25 +36,28 @@ export interface Ask {
   }
 }
 
-/** One job of a flow, or a batch in a workflow, as it was asked for. */
+/** The plan of one job of a flow, or of a batch in a workflow. */
 export interface NodePlan extends Partial<MembersPlan> {
   n: string
   kind: string
-  /** The numbers of those that it waits for. */
+  /** The numbers of the nodes that this node waits for. */
   after: string[]
-  /** The numbers of those whose results it gets. */
+  /** The numbers of the nodes whose results this node gets. */
   got: string[]
   ifFailed?: 'run'
 }
 
-/** The members of a batch: the number of each is the stem and its index. The first `bad` always fail. */
+/**
+ * The plan of the members of a batch. The number of a member is the stem and its index. The first `bad`
+ * members always fail.
+ */
 export interface MembersPlan {
   stem: string
   count: number
   bad: number
 }
 
-/** What a flow consists of: nodes, or members. */
+/** The plan of a flow: its nodes, or its members. */
 export interface FlowPlan extends Partial<MembersPlan> {
   /** The id of the flow. */
   flow: string
@@ -63,7 +66,7 @@ export interface FlowPlan extends Partial<MembersPlan> {
   /** How many members may fail. */
   allowed?: number
   callbacks: { n: string; on: FlowOutcome }[]
-  /** Those of its jobs that fail do so only until somebody starts them again. */
+  /** Whether its failing jobs fail only until somebody starts them again. */
   mends?: boolean
 }
 
@@ -72,13 +75,13 @@ export interface FlowAsk {
   at: number
   by: string
   plan: FlowPlan
-  /** As of a job. A batch that was begun, and not filled, is uncertain. */
+  /** The same as for a job. A batch that was begun and not filled is uncertain. */
   answer?: { at: number; what: 'accepted' | 'refused' | 'uncertain' | 'odd'; message?: string }
 }
 
 /**
- * What was done to a flow that had been dispatched: by hand, or in a job of it. Of `add`: the members, or the
- * nodes, which come `after` others, or after the last step of a chain.
+ * A change of a flow after its dispatch, by hand or by one of its jobs. `add` adds the members or the nodes
+ * of this plan. The nodes come `after` other nodes, or after the last step of a chain.
  */
 export interface Touch extends Partial<MembersPlan> {
   flow: string
@@ -86,7 +89,7 @@ export interface Touch extends Partial<MembersPlan> {
   by: string
   act: 'cancel' | 'retry' | 'add'
   nodes?: NodePlan[]
-  /** `nothing`: it changed nothing, because the flow had ended, for example. `odd`: as of a job. */
+  /** `nothing`: nothing was changed, for example because the flow had ended. `odd`: the same as for a job. */
   answer?: { at: number; what: 'done' | 'nothing' | 'refused' | 'uncertain' | 'odd'; message?: string }
 }
 
@@ -98,25 +101,26 @@ export interface KeptFlow {
   reason?: string
   endedAt?: number
   counts: FlowCounts
-  /** Which of its nodes have started and not ended, callbacks included. */
+  /** The nodes that have started and not ended, including callbacks. */
   runs: string[]
   nodes: KeptNode[]
 }
 
-/** A node of a flow in the store. A flow that is a node has the number that its plan has. */
+/** A node of a flow in the store. A node that is a flow has the number of its plan. */
 export interface KeptNode {
   n: string
   after: string[]
   on?: FlowOutcome
   state: NodeState
-  /** How often it was started again. */
+  /** How often the node was started again. */
   generation: number
 }
 
 /**
- * The number of a job. If its node was started again, it is another job, with another number: `d0_1-7/top~1`.
+ * The number of a job. If the node of the job was started again, the new job has another number:
+ * `d0_1-7/top~1`.
  *
- * @param n in its payload
+ * @param n the number in the job's payload
  */
 export function numberOf(n: string, id: string): string {
   const member = memberOf(id)
@@ -141,19 +145,19 @@ export interface Run {
   at: number
   by: string
   kind: string
-  /** `parted`: it slept, or waited for a signal, and did nothing more: another run went on. */
+  /** `parted`: the run ended because the job slept or waited for a signal, and another run went on. */
   end?: { at: number; what: 'ended' | 'failed' | 'parted' }
-  /** The results of other jobs of its flow that it was given, by their numbers. */
+  /** The results of other jobs of the flow that the run got, by the numbers of these jobs. */
   got?: Record<string, unknown>
-  /** What a callback has read of its flow. */
+  /** The state and the counts that a callback has read of its flow. */
   read?: Pick<KeptFlow, 'state' | 'counts'>
-  /** When the signal was aborted, and with which code. */
+  /** When the signal of the run was aborted, and the code of the reason. */
   told?: { at: number; code: string | undefined }
 }
 
 /**
- * What a run did with a step. `begun`: its function was called. `known`: the run knew that the step was
- * recorded. `undo begun`: its undo was called. `undone`: that call ended well.
+ * An event of a step in a run. `begun`: the function of the step was called. `known`: the run knew that the
+ * step was recorded. `undo begun`: the undo of the step was called. `undone`: the undo succeeded.
  */
 export interface StepEvent {
   what: 'begun' | 'known' | 'undo begun' | 'undone'
@@ -165,11 +169,11 @@ export interface StepEvent {
 /** The steps of a job, and its signal. */
 export interface Stepping {
   n: string
-  /** Those of one run are in their order. */
+  /** The events. Those of one run are in the order of time. */
   events: StepEvent[]
-  /** When the store had said that it keeps the signal. */
+  /** When the store answered that it keeps the signal. */
   keptAt?: number
-  /** When the job went on without it. */
+  /** When the job went on without the signal. */
   missedAt?: number
 }
 
@@ -179,7 +183,7 @@ export interface Life {
   from: number
   /** Undefined if the process lived until the end of the run. */
   to?: number
-  /** `stuck`: the process was asked to end, and did not. */
+  /** `stuck`: the process was asked to end, and did not end. */
   end?: 'killed' | 'stopped' | 'stuck' | 'by itself'
   /** The output of a process that ended by itself. */
   words?: string
@@ -189,7 +193,7 @@ export interface Life {
 export interface Kept extends Counters {
   id: string
   n: string
-  /** Several states are a broken promise. */
+  /** The states of the records. More than one state is a broken promise. */
   states: State[]
   finishedAt?: number
   /** The serial number of the run whose end was accepted; undefined if the job has not completed. */
@@ -236,7 +240,10 @@ export interface LimitedQueue {
   active: { at: number; count: number }[]
 }
 
-/** What a dispatch waits for. With `replicated`, a replica has the job, so that a failover loses nothing. */
+/**
+ * The durability that a dispatch waits for. With `replicated`, a replica has the job before the answer, so
+ * that a failover cannot lose the job.
+ */
 export type Durability = 'normal' | 'strict' | 'replicated'
 
 export interface Evidence {
@@ -259,7 +266,7 @@ export interface Evidence {
   limiter: { kind: string; most: number }
   /** Times in which the event loop of a worker stood still, for any reason. */
   standstills: Hit[]
-  /** Roles that did not work again in time, the fault before, and what was not seen. */
+  /** Roles that did not work again in time, the fault before that, and the missing sign of life. */
   dead: { by: string; fault: string; why?: string }[]
 }
 
@@ -282,7 +289,7 @@ export interface Line {
   id?: string
   flow?: string
   plan?: FlowPlan
-  /** Names a touch, and what it adds. */
+  /** The name of a touch, and the jobs that it adds. */
   touch?: string
   act?: Touch['act']
   nodes?: NodePlan[]

@@ -17,7 +17,7 @@ export interface FaultKind {
   begin(scene: Scene): Promise<() => Promise<void>>
 }
 
-/** What a fault works with. */
+/** The objects that a fault needs. */
 export interface Scene {
   crew: Crew
   workers: readonly Role[]

@@ -1,11 +1,11 @@
 /**
- * Accounts for flows: each that was accepted ends, in the state that the ends of its jobs demand, with the
- * right counts; its callbacks are one job each; each of its jobs gets the results that counted. What was
- * added to it is in it, one that was cancelled has ended so, and when one was started again, what had not
- * completed and its callbacks are another job each.
+ * Accounts for flows. Each accepted flow must end in the state that follows from the ends of its jobs, with
+ * the right counts. Each callback must be one job, and each job must get the results that counted. Added
+ * members and nodes must be in the flow. A cancelled flow must have ended as cancelled. If a flow was started
+ * again, each part that had not completed, and each callback, must be a new job.
  *
- * A failover that loses the last writes may set back a flow, or jobs of it. Such a flow must end too. Where
- * it deviates from what its jobs say, this is counted, and is no finding.
+ * A failover that loses the last writes may set back a flow, or jobs of it. Such a flow must end, too. If its
+ * state differs from the state that follows from its jobs, this counts as a deviation, and not as a finding.
  */
 import { type Causes, overlap, type Story } from './causes.ts'
 import {
@@ -26,18 +26,21 @@ import type { Finding, Found, Rule } from './rules.ts'
 /** Rounding of the clocks of store and worker, in milliseconds. */
 const ROUNDING = 5
 /**
- * Milliseconds until a batch has ended that nobody fills any more: it is given up after 30 seconds, and then
- * members are waited for that may still be on their way.
+ * Milliseconds until a batch that nobody fills any more has ended. It is given up after 30 seconds. After
+ * that, it waits for members that may still be on their way.
  */
 export const GIVEN_UP = 75_000
-/** Milliseconds in which a dispatcher must not stand still: it says every ten seconds that it fills. */
+/**
+ * If a dispatcher stands still for this many milliseconds, its batch may be given up: it reports every ten
+ * seconds that it fills the batch.
+ */
 const SILENT = 15_000
 
 export interface FlowSums {
   asked: Record<'accepted' | 'refused' | 'uncertain' | 'unanswered', number>
-  /** `left`: batches that a dead dispatcher has left, and which are not given up yet. */
+  /** `left`: batches of dead dispatchers that are not given up yet. */
   kept: Record<'completed' | 'failed' | 'cancelled' | 'left', number>
-  /** What was done to flows by hand, or by their jobs, and changed something. */
+  /** The changes of flows by hand or by their jobs that took effect. */
   touched: Record<Touch['act'], number>
   /** Accepted flows that a failover has lost. */
   lost: number
@@ -46,11 +49,11 @@ export interface FlowSums {
   callbacks: number
   /** Callbacks that ended more than once, because a failover had lost their end. */
   doubled: number
-  /** What a failover has made of flows: these would be findings otherwise. */
+  /** The deviations of flows that a failover has set back. Without a failover, these would be findings. */
   deviations: Finding[]
 }
 
-/** The jobs of a flow, as dispatches: they have no answers of their own. */
+/** The jobs of a flow, in the form of dispatches without answers. */
 export function jobsOf({ at, by, plan }: FlowAsk): Ask[] {
   const ask = (n: string, kind: string): Ask => ({ n, at, by, kind, flow: plan.flow })
   return [
@@ -72,7 +75,7 @@ export function addedJobs({ flow, at, by, nodes = [], ...members }: Touch): Ask[
   ]
 }
 
-/** Whether it may have changed something. Only of `add` an error says with certainty that it has not. */
+/** Whether a touch may have taken effect. Only for `add`, an error shows with certainty that it has not. */
 export function mayHaveActed({ act, answer }: Touch): boolean {
   return answer?.what !== 'nothing' && !(act === 'add' && answer?.what === 'refused')
 }
@@ -81,7 +84,9 @@ function membersOf({ stem, count = 0 }: Partial<MembersPlan>): string[] {
   return Array.from({ length: count }, (_, i) => `${stem}${i}`)
 }
 
-/** The batches that were not filled, because their dispatchers died or gave up; and since when. */
+/**
+ * The batches that were not filled because their dispatchers died or gave up, each with the time since then.
+ */
 export function leftBatches({ flowAsks, lives }: Pick<Evidence, 'flowAsks' | 'lives'>): Map<string, number> {
   const left = new Map<string, number>()
   for (const { plan, by, answer } of flowAsks) {
@@ -92,7 +97,7 @@ export function leftBatches({ flowAsks, lives }: Pick<Evidence, 'flowAsks' | 'li
   return left
 }
 
-/** Whether a flow is such a batch, and has not ended yet. */
+/** Whether a flow is a left batch that has not ended yet. */
 export function isLeft({ id, state, reason }: KeptFlow, left: ReadonlyMap<string, number>): boolean {
   const isEnding = state === 'ending' && (reason === 'abandoned' || reason === 'user')
   return left.has(id) && (state === 'filling' || isEnding)
@@ -120,7 +125,7 @@ export function judgeFlows(
     ...{ lost: 0, jobs: 0, callbacks: 0, doubled: 0, deviations: [] },
   }
   const left = leftBatches(evidence)
-  // While a part of the store is away, nobody can give up what has members there.
+  // While a part of the store is away, batches with members there cannot be given up.
   const hits = evidence.faults.flatMap(({ hits }) => hits)
   const reached = Math.max(0, ...hits.flatMap(({ what, to }) => (what === 'outage' ? to : [])))
   const touchesOf = byFlow(touches)
@@ -162,11 +167,11 @@ class Judged {
   readonly #ask: FlowAsk
   readonly #kept: KeptFlow | undefined
   readonly #nodes: ReadonlyMap<string, KeptNode>
-  /** What was done to the flow, and may have changed something. */
+  /** The touches of the flow that may have taken effect. */
   readonly #adds: readonly Touch[]
   readonly #cancels: readonly Touch[]
   readonly #retries: readonly Touch[]
-  /** What certainly was not added. */
+  /** The additions that certainly did not take effect. */
   readonly #refused: readonly Touch[]
   readonly #evidence: Evidence
   readonly #stories: ReadonlyMap<string, Story>
@@ -200,7 +205,7 @@ class Judged {
     this.#isRewound = causes.mayBeRewound(ask.at, last)
   }
 
-  /** The flow is not in the store. @returns whether it was accepted */
+  /** Judges a flow that is not in the store. @returns whether the flow was accepted */
   missing(): boolean {
     const { plan, at, answer } = this.#ask
     const runs = this.#all.flatMap(({ n }) => this.#story(n).runs)
@@ -217,7 +222,7 @@ class Judged {
     return isAccepted
   }
 
-  /** The flow has ended. */
+  /** Judges a flow that has ended. */
   end(): void {
     const { plan, answer } = this.#ask
     if (answer?.what === 'odd') this.#found('odd-error', plan.flow, `${answer.message}`)
@@ -274,14 +279,13 @@ class Judged {
         continue
       }
       const states = own.map((each) => this.#stateOf(each))
-      // A batch in a flow that was cancelled is cancelled, too, though its members may have completed all the
-      // same.
+      // A batch in a cancelled flow is cancelled, too, although its members may have completed.
       const isCutShort =
         node.count !== undefined && this.#cancels.length > 0 && this.#nodes.get(n)?.state === 'x'
       const isGood = !isCutShort && states.every((state) => state === 'completed')
       const isCancelled = node.count === undefined && states[0] !== 'failed'
       outcomes.set(n, isGood ? 'completed' : isCancelled ? 'cancelled' : 'failed')
-      // A node that runs anyway may have run before those before it were started again.
+      // A node that runs after a failure may have run before the earlier nodes were started again.
       const mayBeEarly = ifFailed === 'run' && this.#retries.length > 0
       for (const each of own) {
         const runs = this.#generations(each).flatMap((story) => story.runs)
@@ -305,7 +309,7 @@ class Judged {
       of('cancelled'),
       of('skipped'),
     ]
-    // What was cancelled before it had begun has no job that says so.
+    // A node that was cancelled before it began has no job that shows this.
     if (this.#cancels.length > 0)
       this.#mustCount({ total: nodes.length, completed }, ['failed', 'cancelled', 'skipped'])
     else this.#mustCount({ total: nodes.length, completed, failed, cancelled, skipped })
@@ -322,17 +326,18 @@ class Judged {
     this.jobs += queued.length
     const isAccepted = answer?.what === 'accepted'
     const isAbandoned = reason === 'abandoned'
-    // When too many have failed, or it was cancelled, no more members are queued.
+    // If too many members have failed, or the batch was cancelled, no more members are queued.
     const isTouched = this.#cancels.length + this.#retries.length > 0
     const isEarly = isAbandoned || isTouched || queued.length - completed > plan.allowed!
     const isWhole = isAccepted && !isEarly
     if (isWhole) for (const n of given) this.#stateOf(n)
     if (!isEarly) for (const n of sure) if (!this.#isThere(n)) this.#off('not-added', n)
-    // Numbers may have been given to members that were never queued, because their dispatcher, or whoever
-    // added them, died. They count as cancelled.
+    // Indices may have been reserved for members that were never queued, because the process that added them
+    // died. These members count as cancelled.
     const least = isWhole ? given.length + sure.length : queued.length
     const isKnown = isAccepted && !isAbandoned && all.length === given.length + sure.length
-    // The answer with them may be lost. When they are asked for once more, the batch is cancelled.
+    // The answer with the indices may be lost. When the dispatcher asks for them again, the batch is already
+    // cancelled.
     const isFirst = this.#cancels.some(({ at }) => isAccepted && at < answer.at)
     const most = isWhole || !isKnown || isFirst ? all.length : queued.length
     if (counts.total > most || counts.total < least)
@@ -342,7 +347,8 @@ class Judged {
       )
     const failed = counts.total - completed - counts.cancelled
     this.#mustCount({ total: counts.total, completed, failed }, ['cancelled'])
-    // Those that were never queued count as well. The others were cancelled because it failed.
+    // Members that were never queued count as failed, too. The other members were cancelled because the batch
+    // failed.
     const bad = counts.total - queued.length + queued.filter((n) => this.#stateOf(n) === 'failed').length
     if (state === 'failed' && !isAbandoned && !isTouched && bad <= plan.allowed!)
       this.#off('flow-wrong-end', `failed, and ${bad} of its members did, of ${plan.allowed} that may`)
@@ -351,7 +357,7 @@ class Judged {
     else if (isAccepted && !this.#wasSilent) this.#off('flow-wrong-end', 'it was given up, and was full')
   }
 
-  /** Whether its dispatcher stood still for so long that the batch may have been given up. */
+  /** Whether the dispatcher stood still for so long that the batch may have been given up. */
   get #wasSilent(): boolean {
     const { by, at, answer } = this.#ask
     const time = { from: at, to: answer?.at ?? at }
@@ -360,7 +366,10 @@ class Judged {
     )
   }
 
-  /** A callback is one job for each end that calls for it: a flow that was started again ends again. */
+  /**
+   * Judges the callbacks. A callback is one job for each end of the flow to which it belongs; a flow that was
+   * started again ends again.
+   */
   #calls(): void {
     const { state, counts, endedAt } = this.#kept!
     let others = 0
@@ -427,7 +436,7 @@ class Judged {
     )
   }
 
-  /** @param state what its jobs say */
+  /** @param state the state that follows from the jobs */
   #mustEnd(state: KeptFlow['state']): void {
     const { state: own, reason } = this.#kept!
     const isRight = own === 'cancelled' ? this.#cancels.length > 0 : own === state && !this.#isSurelyCancelled
@@ -436,7 +445,7 @@ class Judged {
     this.#off('flow-wrong-end', `${own} (${reason}), and its jobs say ${state}; ${touched}`)
   }
 
-  /** Whether it was cancelled, and not started again after that. */
+  /** Whether the flow was cancelled, and was not started again after that. */
   get #isSurelyCancelled(): boolean {
     return this.#cancels.some(
       ({ at, answer }) =>
@@ -445,7 +454,7 @@ class Judged {
     )
   }
 
-  /** @param but what may be anything */
+  /** @param but the counts that may have any value */
   #mustCount(expected: Partial<KeptFlow['counts']>, but: readonly string[] = []): void {
     const { counts } = this.#kept!
     const all = { cancelled: 0, skipped: 0, running: 0, blocked: 0, ...expected }
@@ -488,7 +497,7 @@ class Judged {
     return this.#generations(n).flatMap(({ kept }) => kept)
   }
 
-  /** The job of a node, and those of its earlier generations. */
+  /** The job of a node, and the jobs of its earlier generations. */
   #generations(n: string): Story[] {
     const { generation = 0 } = this.#nodes.get(n) ?? {}
     return Array.from({ length: generation + 1 }, (_, i) => this.#named(again(n, i)))

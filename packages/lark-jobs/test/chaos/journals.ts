@@ -21,8 +21,8 @@ export class Journals {
   }
 
   /**
-   * Reads the new lines. An unfinished last line is read the next time. Those who read at the same time take
-   * turns, so that each line counts once.
+   * Reads the new lines. An unfinished last line is read the next time. Simultaneous calls take turns, so
+   * that each line counts once.
    */
   read(): Promise<Reading> {
     this.#turn = this.#turn.then(() => this.#read())

@@ -1,7 +1,7 @@
 /**
- * One large batch on Redis, whose workers are killed again and again; and if it is to be left, its dispatcher
- * when half of it is queued. Its members write no journals, so the account is another: of each member, how
- * often a worker ran it, and of the batch what it has counted.
+ * One large batch on Redis, whose workers are killed again and again. With `isLeft`, the dispatcher is killed
+ * when half of the batch is queued. The members write no journals, so the account is different: it compares
+ * how often workers ran each member with the counts of the batch.
  */
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -16,10 +16,10 @@ import { serverArgs } from './faults/server.ts'
 import { Journals } from './journals.ts'
 
 export interface LargeBatchOptions {
-  /** Members. */
+  /** The number of members. */
   count: number
   seed: number
-  /** Whether its dispatcher is killed when half of the members are queued. */
+  /** Whether the dispatcher is killed when half of the members are queued. */
   isLeft: boolean
   /** Milliseconds. */
   leaseMs: number
@@ -35,14 +35,14 @@ export interface LargeBatchAccount {
   filled: number
   ended: number
   kills: number
-  /** Members that ran, and runs beyond the first of each. */
+  /** How many members ran, and how many runs there were beyond the first run of each member. */
   ran: number
   again: number
   /** How often each callback was called, by its name. */
   callbacks: Record<string, number>
-  /** MiB: at the start and at most. */
+  /** The memory of each process, in MiB: at the start and at most. */
   memory: { dispatcher: number[]; worker: number[]; server: number[] }
-  /** What is not as it should be. */
+  /** The broken promises. */
   findings: string[]
 }
 
@@ -51,7 +51,7 @@ const names = ['w0', 'w1', 'w2']
 /** Milliseconds between two kills, at least and at most. */
 const BETWEEN = [2_000, 8_000] as const
 const LOOK = 250
-/** Milliseconds without any progress after which it is stuck. */
+/** Milliseconds without any progress after which the batch counts as stuck. */
 const STUCK = 120_000
 const MIB = 2 ** 20
 

@@ -1,6 +1,4 @@
-/**
- * The store at the end: every job and every flow in it, whatever its state.
- */
+/** Reads the store at the end: every job and every flow in it, whatever its state. */
 
 import { FlowRecords } from '../../src/flow/flow-records.ts'
 import type { NodeState } from '../../src/model/flow.ts'
@@ -50,7 +48,7 @@ export async function unended(store: Store, queues: readonly string[]): Promise<
   )
 }
 
-/** All flows, those included that are nodes of others. @param queues with one partition each */
+/** Reads all flows, including flows that are nodes of other flows. @param queues with one partition each */
 export async function readFlows({ flows }: Store, queues: readonly string[]): Promise<KeptFlow[]> {
   const records = new FlowRecords({ flows } as Store)
   const kept: KeptFlow[] = []
@@ -89,7 +87,7 @@ function numberIn(payload: string): string {
   return (JSON.parse(payload) as { n: string }).n
 }
 
-/** Whether a flow has ended, and its callbacks too. */
+/** Whether a flow and its callbacks have ended. */
 export function isOver({ state, runs }: KeptFlow): boolean {
   return (state === 'completed' || state === 'failed' || state === 'cancelled') && runs.length === 0
 }

@@ -1,5 +1,6 @@
 /**
- * The network of the suite breaks as described. Otherwise a fault would have no effect and prove nothing.
+ * Tests that the network of the suite breaks as described. If it did not, a fault would have no effect and
+ * prove nothing.
  */
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'

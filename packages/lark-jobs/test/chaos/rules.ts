@@ -60,10 +60,10 @@ export interface Finding {
 
 export type Found = (rule: Rule, who: string, text: string) => void
 
-/** Milliseconds for an answer that is under way, or a look that is due. */
+/** Milliseconds that are allowed for an answer that is on its way, or for a check that is due. */
 const SLACK = 1_000
 
-/** @param mayBeCancelled its flow has ended early */
+/** @param mayBeCancelled whether the flow of the job has ended early */
 export function judgeJob(
   story: Story,
   losses: Loss[],
@@ -74,12 +74,13 @@ export function judgeJob(
 ): void {
   const { n, ask, runs, kept } = story
   if (ask === undefined) return void found('phantom', n, `id ${kept.map(({ id }) => id)}`)
-  // A flow in a flow has another id if the home of the outer one has lost that it was started.
+  // If the home of the outer flow has lost the start of an inner flow, the inner flow is started again with
+  // another id.
   const mayBeTwice = ask.flow !== undefined && causes.mayBeRewound(ask.at, endOf(story))
   if (kept.length > 1 && !mayBeTwice) found('queued-twice', n, `ids ${kept.map(({ id }) => id).join(', ')}`)
   if (ask.answer?.what === 'odd') found('odd-error', n, `${ask.answer.message}`)
-  // A primary that was replaced may have queued a job, which ran. The dispatch is sent again, and meets on
-  // the new primary another job that came before it.
+  // The old primary may have queued the job, and the job ran. The dispatch is sent again to the new primary,
+  // and meets another job that was queued there before.
   const { answer } = ask
   const mayHaveRun = answer?.what === 'met' && kept.length === 0 && causes.mayBeRewound(ask.at, answer.at)
   const isRefused = answer?.what === 'refused' || answer?.what === 'met'
@@ -105,7 +106,7 @@ export function judgeJob(
   }
 }
 
-/** @param causes faults that may excuse it */
+/** @param causes the faults that may excuse the loss */
 function judgeMissing({ n, ask, runs }: Story, causes: Causes | undefined, found: Found): void {
   const ended = runs.find(({ end }) => end?.what === 'ended')
   const answer = ask!.answer
@@ -151,7 +152,7 @@ function judgeSettle({ n, runs }: Story, record: Story['kept'][number], causes: 
   }
 }
 
-/** Workers renew every third of a lease, and learn of the loss then. */
+/** Workers renew leases every third of a lease, and learn of a lost lease at the next renewal. */
 function judgeTold({ run, next, cause }: Loss, leaseMs: number, found: Found): void {
   const heeds = run.kind === 'heedful' || run.kind === 'deaf'
   if (!heeds || run.end === undefined || cause === undefined || cause.what === 'killed') return
@@ -235,9 +236,10 @@ export function judgeSteps({ steppings, runs }: Evidence, causes: Causes, found:
 }
 
 /**
- * The steps of a job with undos. Before it ends other than completed, they are undone, the last one first. An
- * undo that is called again, because its run was lost, is recorded when another one begins. A run that is not
- * the newest one of its job has lost its lease, so what it still does does not count.
+ * The steps of a job with undos. If the job does not complete, its steps are undone before it ends, the last
+ * step first. An undo is certainly recorded when the next undo begins; until then it may be called again,
+ * because its run was lost. A run that is not the newest run of its job has lost its lease, so its further
+ * actions do not count.
  */
 export function judgeUndos(
   { steppings }: Evidence,
@@ -261,9 +263,9 @@ export function judgeUndos(
     const ordered = events
       .filter(isNewest)
       .sort((one, another) => one.at - another.at || runOf(one.serial)!.at - runOf(another.serial)!.at)
-    /** What is to be undone, in the order of its begin. */
+    /** The steps to undo, in the order in which they began. */
     const owed = new Map<string, StepEvent>()
-    /** What was undone, and since when that is surely recorded. */
+    /** The undone steps, and since when their undos are certainly recorded. */
     const recorded = new Map<string, number>()
     for (const event of ordered) {
       const { what, step, serial, at } = event
@@ -283,7 +285,7 @@ export function judgeUndos(
         if (at > finishedAt + ROUNDING) off('undone-late', event, `the job had ended at ${finishedAt}`)
       }
     }
-    // A cancelled job that is started again takes its steps anew.
+    // A cancelled job that is started again runs its steps again.
     const left = ordered.filter(({ what, step }) => what === 'undone' && recorded.has(step))
     if (states[0] === 'completed') for (const event of left) off('undone-early', event, 'the job completed')
     if (states[0] === 'failed' || states[0] === 'cancelled')

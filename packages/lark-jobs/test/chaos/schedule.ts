@@ -2,7 +2,8 @@
  * The order of the faults. It is computed from a seed before the run begins, so that a run can be repeated.
  *
  * Each kind comes once before any kind comes again. In the long form, some faults overlap in pairs, and some
- * last several times as long. In the short form, faults of roles and of the network overlap to save time.
+ * faults last several times as long. In the short form, faults of roles and of the network overlap to save
+ * time.
  */
 import { Random } from '../conformance/random.ts'
 import type { FaultKind } from './fault.ts'

@@ -28,7 +28,7 @@ export interface Stage extends AsyncDisposable {
   faults: readonly FaultKind[]
   /** Whether a process holds the store, so that no other process can write. */
   isLocked(): boolean
-  /** Where the store has its files. An append-only file says of every write when it came. */
+  /** The folders with the files of the store. An append-only file has the time of every write. */
   folders: readonly string[]
 }
 
@@ -41,7 +41,7 @@ export async function keepFiles({ folders }: Stage, into: string): Promise<void>
  * @param prefix the prefix of the store's keys
  * @param queues the queues that have jobs
  * @param roles the roles that need their own connection
- * @param form of the servers
+ * @param form the form of the servers
  */
 export async function setStage(
   name: StageName,
@@ -68,7 +68,10 @@ export async function setStage(
   }
 }
 
-/** Clusters and Sentinels tell clients the addresses of servers, so no proxy can be used. */
+/**
+ * Clusters and Sentinels tell clients the addresses of their servers, so no proxy can be put in front of
+ * them.
+ */
 function open(fleet: AsyncDisposable & { url: string }, servers: readonly Server[]): Omit<Stage, 'faults'> {
   const { url } = fleet
   return {

@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Store } from '../../src/store/contract/store.ts'
 import type { LimitedQueue } from './evidence.ts'
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two readings. */
 const LOOK = 10
 
 export class Watch implements AsyncDisposable {

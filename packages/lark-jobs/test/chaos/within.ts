@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 
 const LOOK = 20
 
-/** @returns the milliseconds until then */
+/** @returns the milliseconds until the condition was true */
 export async function within(
   deadline: number,
   what: string,

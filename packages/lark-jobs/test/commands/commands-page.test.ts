@@ -1,4 +1,4 @@
-/** The tables of the manual have each command, with its arguments and flags, and what it prints as JSON. */
+/** The tables of the manual have each command with its arguments and flags, and the fields of its JSON. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { Command, MemoryConsole, run } from '@s18i/lark'
 import { expect, test } from 'vitest'
@@ -46,7 +46,7 @@ test.each(own)('$key: its arguments and flags are in the table', ({ key, argumen
   expect(words.sort()).toEqual([...args.map(({ name }) => name), ...names].sort())
 })
 
-test.each(own)('$key: what it prints as JSON is in the table', ({ key }) => {
+test.each(own)('$key: the fields of its JSON are in the table', ({ key }) => {
   const cells = printed
     .split('\n')
     .filter((line) => line.startsWith('| '))

@@ -1,4 +1,4 @@
-/** What a shell completes in the commands: from the project, without a store. */
+/** The values that a shell completes for the commands. They come from the project, without a store. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { App } from '../processes/app.ts'
 

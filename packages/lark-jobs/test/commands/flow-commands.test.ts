@@ -1,6 +1,6 @@
 /**
- * `jobs:flow`, `jobs:flows`, and what other commands say of flows: on both stores, also of names that would
- * change a terminal.
+ * `jobs:flow`, `jobs:flows`, and the output of other commands about flows, on both stores. Names that would
+ * change a terminal are tested, too.
  */
 
 import { writeFileSync } from 'node:fs'
@@ -42,7 +42,7 @@ class StepJob extends Job {
   }
 }
 
-/** Runs until it is told to end. */
+/** A job that runs until it is told to end. */
 class WaitJob extends Job {
   override readonly key = 'wait'
   override queueName = 'low'
@@ -53,7 +53,7 @@ class WaitJob extends Job {
   }
 }
 
-/** Whether steps that fail complete from now on. */
+/** Whether the failing steps complete from now on. */
 let mended = false
 
 const step = (number: number, error?: string) =>
@@ -67,7 +67,7 @@ describe.each([
   ['sqlite', () => sqliteFile()],
   ['redis', () => redisPrefix(inject('redisUrl'))()],
 ] as const)('%s', (_name, connect) => {
-  /** Another instance than that of the commands, which close theirs. */
+  /** The test has its own instance, because the commands close their instances. */
   let jobs: Jobs
   let flows: Operate['flows']
   let bench: Bench
@@ -87,7 +87,7 @@ describe.each([
   afterEach(async () => {
     vi.unstubAllEnvs()
     vi.restoreAllMocks()
-    // Who runs until it is told to end is told.
+    // Running jobs are told to end.
     await jobs.cancel({ all: true })
     await bench[Symbol.asyncDispose]()
     await rm(folder, { recursive: true })
@@ -95,7 +95,7 @@ describe.each([
 
   const lark = (...words: string[]) => asked([], ...words)
 
-  /** @param answers to its questions; without one, nobody can answer */
+  /** @param answers the answers to the questions of the command; without answers, nobody can answer */
   async function asked(answers: string[], ...words: string[]) {
     const console = new MemoryConsole(answers.length === 0 ? {} : { answers })
     const code = await run(words, { commands, console })
@@ -111,7 +111,7 @@ describe.each([
   const is = (id: string, state: string) =>
     eventually(async () => expect((await flows.get(id))!.state).toBe(state))
 
-  /** What was said, without what differs from run to run. */
+  /** The output without the parts that differ from run to run. */
   const steady = (said: string, ...ids: string[]) =>
     ids
       .reduce((text, id, i) => text.replaceAll(id, `ID${i}`), said)
@@ -148,7 +148,7 @@ describe.each([
       )
   })
 
-  test('a workflow as a tree, with the flows in it: which node waits for what', async () => {
+  test('a workflow is shown as a tree with its inner flows, and with the nodes that each node waits for', async () => {
     const id = await dispatch(
       workflow('order', (w) => {
         const charge = w.add(step(1), { name: 'charge' })
@@ -228,7 +228,7 @@ NODE  STATE  JOB OR FLOW  REMARK
     expect(await lark('jobs:flow', id, '--mermaid', '--json')).toMatchObject({ code: 2 })
   })
 
-  test('a chain that failed: why, and the command that mends it', async () => {
+  test('a failed chain is shown with the reason, and with the command that retries it', async () => {
     const id = await dispatch(chain([step(1), step(2, evil), step(3)]).onCompleted(step(4)))
     await bench.work([StepJob])
     await is(id, 'failed')
@@ -269,7 +269,7 @@ i Start again what did not complete: lark jobs:retry --flow ID0
     expect(await lark('jobs:retry', '--flow', id, '--all')).toMatchObject({ code: 2 })
   })
 
-  test('a flow that was late: how long it may take now must be said', async () => {
+  test('a retry of a late flow must say how long the flow may take now', async () => {
     const id = await dispatch(chain([wait().delayed('1h')]).within(1))
     await bench.work([StepJob])
     await is(id, 'failed')
@@ -286,7 +286,7 @@ i Start again what did not complete: lark jobs:retry --flow ID0
     await is(id, 'open')
   })
 
-  test('a batch in one line, and the members that did not complete', async () => {
+  test('a batch is shown in one line, with the members that did not complete', async () => {
     const members = Array.from({ length: 30 }, (_, i) => step(i, i % 10 === 3 ? evil : undefined))
     const id = await dispatch(batch(members).name('import').allowFailures(2))
     await bench.work([StepJob])
@@ -307,7 +307,7 @@ Done  ━━━━━━━━━━ 30/30, 3 failed
     expect(shown.said).toContain(`Flow      batch import (${id}), member 3\n`)
   })
 
-  test('the list: how far each flow is, and what it waits for', async () => {
+  test('the list shows the progress of each flow, and what it waits for', async () => {
     const failed = await dispatch(chain([step(1, 'no'), step(2)]).name('nightly'))
     const waits = await dispatch(
       chain([wait(), step(1)])
@@ -351,7 +351,7 @@ Done  ━━━━━━━━━━ 30/30, 3 failed
     expect(json.flow).toMatchObject({ id, kind: 'workflow', name: 'order', node: 'charge', state: 'open' })
   })
 
-  test('a cancel that takes long shows how many have ended', async () => {
+  test('a cancel that takes long shows how many jobs have ended', async () => {
     const id = await dispatch(batch(Array.from({ length: 20 }, (_, n) => step(n))))
     const console = new MemoryConsole({ isTTY: true })
     const cancel = FlowOperations.prototype.cancel
@@ -367,7 +367,7 @@ Done  ━━━━━━━━━━ 30/30, 3 failed
     expect(console.stdout + console.stderr).toMatch(/20\/20 have ended.*Cancelled batch/s)
   })
 
-  test('--json has the flows in a flow, with their nodes', async () => {
+  test('--json has the inner flows with their nodes', async () => {
     const id = await dispatch(
       workflow('outer', (w) => void w.add(chain([chain([step(1)]), step(2)]), { name: 'inner' })),
     )
@@ -384,7 +384,7 @@ Done  ━━━━━━━━━━ 30/30, 3 failed
     })
   })
 
-  test('cancel asks, tells what runs, and has nothing to do the second time', async () => {
+  test('cancel asks, names the running jobs, and has nothing to do the second time', async () => {
     const id = await dispatch(chain([wait(), step(1), step(2)]).name('order'))
     await bench.work([StepJob, WaitJob])
     await eventually(async () => expect((await jobs.list({ state: 'active' })).jobs).toHaveLength(1))
@@ -437,7 +437,7 @@ Done  ━━━━━━━━━━ 30/30, 3 failed
     )
   })
 
-  test('purge asks, and leaves nothing but what runs', async () => {
+  test('purge asks, and leaves only the running jobs', async () => {
     const id = await dispatch(chain([wait(), step(1), step(2)]).name('order'))
     await bench.work([StepJob, WaitJob])
     await eventually(async () => expect((await jobs.list({ state: 'active' })).jobs).toHaveLength(1))
@@ -471,7 +471,7 @@ Done  ━━━━━━━━━━ 30/30, 3 failed
     ])
   })
 
-  test('more nodes than a person reads: those that matter, and how many are left out', async () => {
+  test('of many nodes, the important ones are shown, and the number of the others', async () => {
     const id = await dispatch(
       workflow('large', (w) => {
         for (let i = 0; i < 300; i++)
@@ -487,7 +487,7 @@ Done  ━━━━━━━━━━ 30/30, 3 failed
     expect(said).toMatch(/^● n0 .+ queue low; put back: the worker has no class with this key$/m)
     expect(said).toContain(`… 100 more: lark jobs:flow ${id} --json prints all\n`)
   })
-  test('many flows in a flow: those that have room are shown with their nodes', async () => {
+  test('of many inner flows, as many as fit are shown with their nodes', async () => {
     const id = await dispatch(
       workflow('large', (w) => {
         for (let i = 0; i < 70; i++) w.add(chain([wait(), step(1), step(2)]), { name: `n${i}` })
@@ -496,7 +496,7 @@ Done  ━━━━━━━━━━ 30/30, 3 failed
     const { said } = await lark('jobs:flow', id)
     const count = (form: RegExp) => said.match(form)?.length
     expect(count(/● n\d+ +─{10} 0\/3 /g)).toBe(70)
-    // Each has four rows, and 200 have room.
+    // Each inner flow has four rows, and 200 rows fit.
     expect(count(/● WaitJob /g)).toBe(50)
     expect(said).toContain(`… 60 more: lark jobs:flow ${id} --json prints all\n`)
   })

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { treeOf } from '../../src/commands/flows/flow-tree.ts'
 
-/** The tree of a graph, a line for each node: its number, and which nodes it joins. */
+/** The tree of a graph, with one line for each node: its number, and the nodes that it joins. */
 function tree(...afters: number[][]): string[] {
   return treeOf(afters).map(
     ({ node, head, joins }) => `${head}${node}${joins.length === 0 ? '' : ` ${joins}`}`,
@@ -12,11 +12,11 @@ test('a chain is a list', () => {
   expect(tree([], [0], [1])).toEqual(['0', '1', '2'])
 })
 
-test('what forks is indented, and what joins is not', () => {
+test('nodes after a fork are indented, and nodes that join are not', () => {
   expect(tree([], [0], [0], [2], [1, 3], [4])).toEqual(['0', '├─ 1', '├─ 2', '│  3', '4 1,3', '5'])
 })
 
-test('several first nodes are a fork, too', () => {
+test('several first nodes count as a fork, too', () => {
   expect(tree([], [], [1])).toEqual(['├─ 0', '└─ 1', '   2'])
   expect(tree([], [], [0, 1])).toEqual(['├─ 0', '├─ 1', '2 0,1'])
 })
@@ -27,11 +27,11 @@ test('a fork in a fork', () => {
   ])
 })
 
-test('whoever waits for a node waits for those before it anyway', () => {
+test('a node that waits for another node does not repeat the earlier nodes', () => {
   expect(tree([], [0], [0, 1])).toEqual(['0', '1', '2'])
 })
 
-test('a way around a node keeps what follows out of it', () => {
+test('a path around a node keeps the following nodes out of its indentation', () => {
   expect(tree([], [0], [1], [0, 2], [0])).toEqual(['0', '├─ 1', '│  2', '│  3', '└─ 4'])
   expect(tree([], [0], [0], [1], [2, 3])).toEqual(['0', '├─ 1', '│  3', '├─ 2', '4 2,3'])
 })

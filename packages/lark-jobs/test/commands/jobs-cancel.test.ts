@@ -173,7 +173,7 @@ test('jobs:cancel and jobs:retry take tags, groups and values of payloads', asyn
   expect(await dry('jobs:cancel', '--where=name=bob', '--where=name=ada')).toBe(
     '✗ --where has two values for name; a job has one\n  Leave out one of them.\n',
   )
-  // A value may have commas. The second part is no condition of its own.
+  // A value may contain commas, so the second part is not a separate condition.
   expect(await dry('jobs:cancel', '--where=name=bob,shop=7')).toContain('Nothing to cancel')
   expect(await dry('jobs:cancel', '--since=soon')).toContain('--since is')
   await Jobs.cancel({ key: 'shop' })
@@ -187,7 +187,7 @@ test('jobs:cancel and jobs:retry take tags, groups and values of payloads', asyn
     )
 })
 
-test('a key that no worker ever had is refused, by jobs:retry too', async () => {
+test('a key that no worker ever had is refused, also by jobs:retry', async () => {
   const console = new MemoryConsole()
   expect(await run(['jobs:retry', '--job=mial'], { commands: [JobsRetryCommand], console })).toBe(2)
   expect(console.stderr).toContain("No job has the key 'mial', and no worker ever had it")

@@ -9,7 +9,7 @@ import { createJobs, defineJob, Jobs, tags, unique } from '../../src/index.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'lark-dispatch-'))
 let files = 0
-/** Another instance than that of the command, which closes its own. */
+/** The test has its own instance, because the command closes its instance. */
 let jobs: Jobs
 
 defineJob<{ to: string }>({ key: 'mail', tags: tags(({ to }: { to: string }) => [to]) })
@@ -45,7 +45,7 @@ async function dispatch(...words: string[]) {
   return { code, out: console.stdout, said: console.stderr }
 }
 
-test('the id goes to stdout, and where the job is to stderr', async () => {
+test('the id is printed to stdout, and the queue of the job to stderr', async () => {
   const { code, out, said } = await dispatch('mail', '{"to":"Ada"}')
   expect([code, said]).toEqual([0, '✓ Queued mail in default\n'])
   const found = await jobs.find(out.trim())
@@ -53,7 +53,7 @@ test('the id goes to stdout, and where the job is to stderr', async () => {
   expect(found?.options?.tags).toEqual(['Ada'])
 })
 
-test('what the flags say', async () => {
+test('the flags of a dispatch', async () => {
   const flags = ['--delay=5m', '--id=welcome-7', '--priority=9', '--tag=vip', '--tag=new', '--json']
   const { code, out, said } = await dispatch('mail', '{"to":"Ada"}', ...flags)
   expect([code, said]).toEqual([0, ''])
@@ -62,7 +62,7 @@ test('what the flags say', async () => {
   expect(found).toMatchObject({ state: 'delayed', priority: 9, options: { tags: ['vip', 'new'] } })
 })
 
-test('a job that another one stands for is not queued, which is said and is no failure', async () => {
+test('a job is not queued if another job takes its place; the command says so and does not fail', async () => {
   const first = await dispatch('once')
   const id = first.out.trim()
   const second = await dispatch('once')

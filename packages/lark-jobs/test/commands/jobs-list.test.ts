@@ -1,4 +1,4 @@
-/** `jobs:list` and `jobs:workers`: which jobs they list, what they say of each, and how wide that is. */
+/** `jobs:list` and `jobs:workers`: the listed jobs and workers, the columns, and the width of the output. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -56,16 +56,16 @@ async function lark(words: string[], columns?: number) {
   return { code, ...{ stdout: output.stdout, stderr: output.stderr }, json: () => JSON.parse(output.stdout) }
 }
 
-test('what runs: since when, on which host and pid, and how far it is', async () => {
+test('running jobs are listed with their start, host, pid and progress', async () => {
   const [{ id }] = await jobs.dispatch([new ImportJob().with({ file: 'a.csv' })] as const)
   const report = new Record()
   await jobs.dispatch([new FailJob().with({ n: 1 })])
   await using worker = await jobs.work({ jobs: [ImportJob, FailJob], report })
   await Promise.all([begun.promise, report.ends(1)])
   const active = ['jobs:list', '--state=active']
-  // Before the worker ends: it waits for the job, and it would for 25 s.
+  // The job must end before the worker is stopped, because the worker would wait 25 s for it.
   using _ = { [Symbol.dispose]: () => go.resolve() }
-  // The progress is handed over with the next call of the worker.
+  // The worker sends the progress with its next call.
   await vi.waitFor(async () => expect((await lark(active)).stdout).toContain('40%'), 30_000)
   const { stdout } = await lark(active)
   expect(stdout).toMatch(/^ID +JOB +QUEUE +RUNS FOR +HOST +PID +PROGRESS\n/)
@@ -118,13 +118,13 @@ test('a filter without jobs, and wrong ones', async () => {
   expect(await lark(['jobs:list', '--limit=1001'])).toMatchObject({ code: 2 })
 })
 
-test('a worker that is not heard of, and whose leases last, is not called dead', async () => {
+test('a silent worker whose leases have not ended is not called dead', async () => {
   const [{ id }] = await jobs.dispatch([new ImportJob().with({ file: 'a.csv' })] as const)
   await using worker = await jobs.work({ jobs: [ImportJob], report: new Record() })
   using _ = { [Symbol.dispose]: () => go.resolve() }
   await begun.promise
   const { store } = await insideOf(jobs).open()
-  // It may announce itself again in between.
+  // The worker may announce itself again meanwhile.
   await vi.waitFor(async () => {
     await store.retire(worker.id)
     const { stdout, stderr } = await lark(['jobs:workers'])

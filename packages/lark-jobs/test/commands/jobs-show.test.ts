@@ -55,7 +55,7 @@ test('it shows the group, the limiter, and why the job was put back', async () =
   })
 })
 
-test('it shows why a person cancelled the job, without what could deceive, and when its payload was edited', async () => {
+test('it shows why a person cancelled the job, without deceptive characters, and when the payload was edited', async () => {
   const handle = await ShopJob.with({ shop: 'acme' }).dispatch()
   expect(await handle.edit({ shop: 'acme', text: 'new' })).toBe(true)
   expect(await handle.cancel('sold out\n\u001b[31mState completed')).toBe(true)

@@ -1,7 +1,4 @@
-/**
- * `jobs:steps`, `jobs:send`, and the steps in `jobs:show`: what people see of jobs with steps, and do to
- * them.
- */
+/** `jobs:steps`, `jobs:send`, and the steps in `jobs:show`. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -70,7 +67,7 @@ async function work(runs: number): Promise<void> {
   await worker.stop()
 }
 
-test('the steps of a job as a list, without what they returned unless somebody asks', async () => {
+test('the steps of a job are listed, and their results only on request', async () => {
   const { id } = await jobs.dispatch(new PublishJob().with())
   expect((await lark('jobs:steps', id)).said).toBe(`i ${id} has recorded no steps, and no signal came\n`)
   expect((await lark('jobs:steps', id, '--json')).json()).toEqual({ id, steps: [], signals: [] })
@@ -127,7 +124,7 @@ test('a signal is sent with the command that jobs:why names', async () => {
   })
 })
 
-test('lists, the status and the metrics tell of suspended jobs', async () => {
+test('lists, the status and the metrics show suspended jobs', async () => {
   const one = await waiting()
   const later = new PublishJob()
   later.delay = '1h'
@@ -144,7 +141,7 @@ test('lists, the status and the metrics tell of suspended jobs', async () => {
   expect(remarkWords({ state: 'delayed', errors: [], suspended } as unknown as StoredJob)).toBe(
     'suspended until the answer to publish 7 or another job has ended',
   )
-  // Its sleep is over, and its queue is paused.
+  // The sleep of the job is over, and its queue is paused.
   expect(remarkWords({ state: 'waiting', errors: [], suspended: [] } as unknown as StoredJob)).toBe('')
 })
 

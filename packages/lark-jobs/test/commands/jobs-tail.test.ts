@@ -1,4 +1,4 @@
-/** `jobs:tail` and `jobs:queues`: what they print, also of names and texts that would change a terminal. */
+/** `jobs:tail` and `jobs:queues`: their output, also for names and texts that would change a terminal. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -72,7 +72,7 @@ test('one job: its log, its end, and the exit code of its state', async () => {
   expect(await lark(['jobs:tail', sent.id, '--job=send'])).toMatchObject({ code: 2 })
 })
 
-test('one job that runs: its lines are shown while its lease needs no renewal', async () => {
+test('the lines of a running job are shown before the next renewal of its lease', async () => {
   let goOn = () => {}
   class WriteJob extends Job {
     override readonly key = 'write'
@@ -93,7 +93,7 @@ test('one job that runs: its lines are shown while its lease needs no renewal', 
   await worker.stop()
 })
 
-test('all jobs: an event a line with time of day, or many in one, until Ctrl-C', async () => {
+test('the events of all jobs are shown until Ctrl-C, one or several on a line, with the time of day', async () => {
   const tail = start(['jobs:tail', '--job=send'])
   await using worker = await jobs.work({ jobs: [SendJob], report: new Record() })
   // What happens before the command listens is not shown.
@@ -117,7 +117,7 @@ test('all jobs: an event a line with time of day, or many in one, until Ctrl-C',
   await worker.stop()
 })
 
-test('the queues in full: counts, times, the oldest, the limits in use, what is paused', async () => {
+test('the queues are shown in full: counts, times, the oldest job, the limits in use, and pauses', async () => {
   await jobs.dispatch([new SendJob().with({}), new SendJob().with({ fails: true })])
   await (await jobs.work({ jobs: [SendJob], report: new Record(), stopWhenEmpty: true })).done
   await jobs.pause({ queue: 'default', because: 'a deploy' })
@@ -145,7 +145,7 @@ test('the queues in full: counts, times, the oldest, the limits in use, what is 
   expect(await lark(['jobs:queues', '--queue=emials'])).toMatchObject({ code: 1 })
 })
 
-test('what is not a terminal is not redrawn, and a wrong pace is refused', async () => {
+test('output that is not a terminal is not redrawn, and a wrong interval is refused', async () => {
   for (const words of [['--watch'], ['--watch', '--every=1ms'], ['--every=2s'], ['--watch', '--json']])
     expect(await lark(['jobs:status', ...words])).toMatchObject({ code: 2 })
 })

@@ -1,4 +1,4 @@
-/** `jobs:why`, and the line of `jobs:show`: why a job does not run, as people see it. */
+/** `jobs:why`, and the line of `jobs:show` that says why a job does not run. */
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -55,7 +55,7 @@ async function stuck(): Promise<[first: string, second: string]> {
   return [first!.id, second!.id]
 }
 
-/** Without what differs from run to run. */
+/** The output without the parts that differ from run to run. */
 function steady(screen: string, [first, second]: readonly [string, string]): string {
   return screen
     .replaceAll(first, '(the first)  ')
@@ -87,7 +87,7 @@ test.each([40, 200])('at %i columns no line is longer', async (columns) => {
   expect(out).toContain('lark jobs:resume default')
 })
 
-test('one reason, none, and a job that has ended', async () => {
+test('a job with one reason, a job without a reason, and a job that has ended', async () => {
   const [{ id }] = (await jobs.dispatch([SyncShopJob.with({ shop: 'a' })])) as [{ id: string }]
   expect((await lark(['jobs:why', id])).out).toMatch(/^sync-shop \S+ waits: 1 reason\n\n/)
   await jobs.cancel(id)
@@ -96,7 +96,7 @@ test('one reason, none, and a job that has ended', async () => {
   )
 })
 
-test('without an id: queue by queue; of the queues without such a job, nothing', async () => {
+test('without an id, each queue with such a job is shown', async () => {
   expect(await lark(['jobs:why'])).toEqual({ code: 0, out: '', said: 'i No job waits\n' })
   const [, second] = await stuck()
   const { queues } = JSON.parse((await lark(['jobs:why', '--json'])).out)
@@ -124,7 +124,7 @@ test('--json prints the reasons as they are', async () => {
   })
 })
 
-test('texts of others change no terminal', async () => {
+test('texts from outside do not change the terminal', async () => {
   const [handle] = await jobs.dispatch([SyncShopJob.with({ shop: 'a\u001b[2J' })])
   await jobs.pause({ queue: 'default', because: 'x\u001b[2J\nState  completed' })
   await jobs.pause({ queue: 'default', group: 'a\u001b[2J' })
@@ -136,7 +136,7 @@ test('texts of others change no terminal', async () => {
   }
 })
 
-test('no job has the id; but a flow', async () => {
+test('the id of no job, and the id of a flow', async () => {
   await insideOf(jobs).dispatchFlow(chain([SyncShopJob.with({ shop: 'a' })]).withId('order-77'))
   for (const [id, hint] of [
     ['nobody', 'Jobs that have ended are kept for a while only: see lark jobs:failed'],
@@ -147,7 +147,7 @@ test('no job has the id; but a flow', async () => {
   }
 })
 
-test('jobs:show has the first reason, and says where the others are; of a job that runs or has ended, none', async () => {
+test('jobs:show has the first reason and names the command for the others; a running or ended job has no reason', async () => {
   const [, second] = await stuck()
   const { out } = await lark(['jobs:show', second])
   const first = 'Its queue default is paused (a deploy): until somebody resumes it'

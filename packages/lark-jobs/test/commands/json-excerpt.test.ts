@@ -16,7 +16,7 @@ test.each([
   })
 })
 
-test('of a large value, the beginning is shown', () => {
+test('the beginning of a large value is shown', () => {
   for (const json of [
     JSON.stringify(Array.from({ length: 100_000 }, (_, n) => n)),
     JSON.stringify('x'.repeat(400_000)),

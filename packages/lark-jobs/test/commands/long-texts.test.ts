@@ -41,12 +41,15 @@ afterAll(async () => {
   await rm(folder, { recursive: true })
 })
 
-/** Letters; what a message shows as an escape; what has several bytes; what some names may not have. */
+/**
+ * Letters, characters that a message shows as escapes, characters of several bytes, and characters that some
+ * names may not have.
+ */
 const long = ['Europe/Paris', '\u0000', '日', ', : '].map((part) =>
   `x${part}`.repeat(20_000 / (part.length + 1)),
 )
 
-/** What takes a text. All of them refuse these. */
+/** Functions that take a text. All of them must refuse the long texts. */
 const entries: Record<string, (text: string) => unknown> = {
   'a time zone': (text) => cron('0 3 * * *', { timezone: text }),
   'a cron expression': (text) => cron(text),

@@ -1,6 +1,6 @@
 /**
- * `jobs:failed --group`, and the commands that change, remove, export and import many jobs: what they ask,
- * say and leave.
+ * `jobs:failed --group`, and the commands that change, remove, export and import many jobs: their questions,
+ * their output, and the jobs that stay.
  */
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -39,7 +39,7 @@ const commands = [
   ...[JobsPrioritizeCommand, JobsRescheduleCommand, JobsTagCommand, JobsUntagCommand],
 ]
 
-/** Another instance than that of the commands, which close theirs. */
+/** The test has its own instance, because the commands close their instances. */
 let jobs: Jobs
 
 class ChargeJob extends Job {
@@ -76,11 +76,11 @@ async function lark(words: string[], answers?: string[]) {
 const path = (name: string) => join(folder, `${files}-${name}.jsonl`)
 const count = async (state: 'failed' | 'waiting') => (await jobs.status()).queues[0]!.counts[state]
 
-/** What import and export say of every file. */
+/** The note of import and export about every file. */
 const lost =
   'i Not in such a file: logs, steps and signals, unique locks, how long a class keeps its jobs, limits of groups without other jobs\n'
 
-test('two commands tell the kinds of failures, and retry one of them', async () => {
+test('two commands list the kinds of failures, and retry the jobs of one kind', async () => {
   const { said } = await lark(['jobs:failed', '--group'])
   expect(said).toMatch(/^KIND +JOBS +SHARE +JOB +FIRST +LAST +LAST ERROR/m)
   const [, kind] =
@@ -99,7 +99,7 @@ test('two commands tell the kinds of failures, and retry one of them', async () 
   expect([await count('waiting'), await count('failed')]).toEqual([4, 1])
 })
 
-test('what is removed is in a file before, and comes back from it', async () => {
+test('removed jobs are written into a file before, and can be imported again from it', async () => {
   const file = path('removed')
   const refused = await lark(['jobs:remove', '--job=charge', `--file=${file}`])
   expect(refused).toMatchObject({ code: 2 })
@@ -122,7 +122,7 @@ test('what is removed is in a file before, and comes back from it', async () => 
   expect(await count('failed')).toBe(5)
 })
 
-test('if the store fails while jobs are removed, their file is named, and what is still there stays', async () => {
+test('if the store fails while jobs are removed, the file is named, and the other jobs stay', async () => {
   const file = path('half')
   const database = raw(join(folder, `${files}.db`))
   database.exec("CREATE TRIGGER full BEFORE DELETE ON jobs BEGIN SELECT RAISE(FAIL, 'disk I/O error'); END")
@@ -157,7 +157,7 @@ test('one job is removed without a question; a file with a mistake names the lin
   expect(await lark(['jobs:import', path('none')])).toMatchObject({ code: 2 })
 })
 
-test('a file brings back jobs that run commands only if that is said', async () => {
+test('a file brings back jobs that run commands only if a flag allows it', async () => {
   const { id } = await jobs.dispatchCommand('list')
   const file = path('commands')
   const { said } = await lark(['jobs:remove', id, `--file=${file}`])
@@ -169,7 +169,7 @@ test('a file brings back jobs that run commands only if that is said', async () 
   expect((await jobs.find(id))?.key).toBe('lark:command')
 })
 
-test('purge writes no file, and says so; export writes what a filter finds', async () => {
+test('purge writes no file, and says so; export writes the jobs that a filter finds', async () => {
   const file = path('exported')
   expect(await lark(['jobs:export'])).toMatchObject({ code: 2 })
   expect((await lark(['jobs:export', '--state=failed', `--file=${file}`])).said).toBe(
@@ -185,7 +185,7 @@ test('purge writes no file, and says so; export writes what a filter finds', asy
   expect((await lark(['jobs:import', file])).said).toContain('✓ Imported 5 jobs\n')
 })
 
-test('an export that is interrupted says what is in the file', async () => {
+test('an interrupted export says what the file contains', async () => {
   const interrupted = (words: string[]) => {
     vi.spyOn(JobsExportCommand.prototype, 'signal', 'get')
       .mockReturnValue(AbortSignal.abort())
@@ -202,7 +202,7 @@ test('an export that is interrupted says what is in the file', async () => {
   expect(json.json()).toMatchObject({ exported: 5, interrupted: true })
 })
 
-test('an export of the whole store says what else the store has', async () => {
+test('an export of the whole store says what the store has besides jobs', async () => {
   await jobs.schedules.set('each-day', ChargeJob.with({ n: 1 }), cron('0 8 * * *'))
   await jobs.dispatch(chain([ChargeJob.with({ n: 9 }).delayed('1h'), ChargeJob.with({ n: 9 })]))
   await jobs.schedules.set('broken', ChargeJob.with({ n: 2 }), cron('0 9 * * *'))
@@ -239,7 +239,7 @@ test('edit and run-now', async () => {
   expect(await lark(['jobs:run-now'])).toMatchObject({ code: 2 })
 })
 
-test('move: by ids, by filter, a dry run, and what is wrong', async () => {
+test('move: by ids, by filter, as a dry run, and with mistakes', async () => {
   const wrong = createJobs({
     connection: process.env.LARK_JOBS_URL!,
     queues: ['emials'],
@@ -261,7 +261,7 @@ test('move: by ids, by filter, a dry run, and what is wrong', async () => {
     code: 0,
     said: '✓ Moved 1 job\n',
   })
-  // As doctor and status print it.
+  // The command in the form in which doctor and status print it.
   expect(await lark(['jobs:move', '--queue=emials', '--to=default'])).toMatchObject({
     code: 0,
     said: '✓ Moved 2 jobs\n',
@@ -284,7 +284,7 @@ test('move: by ids, by filter, a dry run, and what is wrong', async () => {
     expect(await lark(['jobs:move', ...words])).toMatchObject({ code, said: expect.stringContaining(said) })
 })
 
-test('reschedule, prioritize, tag and untag: by filter and by id, a dry run, and what is wrong', async () => {
+test('reschedule, prioritize, tag and untag: by filter and by id, as a dry run, and with mistakes', async () => {
   const [a, b] = await jobs.dispatch([1, 2].map((n) => ChargeJob.with({ n }).delayed('1h')))
   const status = async (id: string) => (await jobs.find(id))!
   expect(await lark(['jobs:reschedule', '--state=delayed', '--delay=2h', '--dry-run'])).toMatchObject({
@@ -326,7 +326,7 @@ test('reschedule, prioritize, tag and untag: by filter and by id, a dry run, and
     expect(await lark([...words])).toMatchObject({ code, said: expect.stringContaining(said) })
 })
 
-/** What the standard input has. */
+/** Sets the contents of the standard input. */
 function given(text: string): void {
   vi.spyOn(process, 'stdin', 'get').mockReturnValue(Readable.from([text]) as never)
 }
@@ -360,7 +360,7 @@ test('jobs:cancel asks before it cancels several jobs by their ids, and not for 
   expect(await lark(['jobs:cancel', a!, b!, '--yes'])).toMatchObject({ code: 1 })
 })
 
-test('jobs:audit says of a change whose process died how many it has changed at least', async () => {
+test('for a change whose process died, jobs:audit says how many jobs it has changed at least', async () => {
   const { store } = await insideOf(jobs).open()
   const text = {
     who: 'ada',

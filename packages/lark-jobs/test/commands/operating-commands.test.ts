@@ -1,6 +1,5 @@
 /**
- * `jobs:groups`, `jobs:limits` and `jobs:workers`: what they print, also of names that would change a
- * terminal.
+ * `jobs:groups`, `jobs:limits` and `jobs:workers`: their output, also for names that would change a terminal.
  */
 
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -30,7 +29,7 @@ const commands = [
   JobsWorkersCommand,
 ]
 
-/** Another instance than that of the commands, which close theirs. */
+/** The test has its own instance, because the commands close their instances. */
 let jobs: Jobs
 let begun = signal()
 let go = signal()
@@ -77,7 +76,7 @@ async function lark(...words: string[]) {
   return { code, said, json: () => JSON.parse(console.stdout) }
 }
 
-test('a store with nothing in it', async () => {
+test('an empty store', async () => {
   expect(await lark('jobs:groups', 'default')).toMatchObject({ code: 0, said: '✓ No groups in default\n' })
   expect(await lark('jobs:limits')).toMatchObject({ code: 0, said: '✓ No limiters\n' })
   const { said } = await lark('jobs:workers')
@@ -91,13 +90,13 @@ test('a store with nothing in it', async () => {
   expect(behind.said).toContain("✗ --cursor is 'abc'; it must be the cursor that the page before has")
 })
 
-test('a pause that is not valid is a mistake of who wrote the command', async () => {
+test('an invalid pause is a mistake in the command line', async () => {
   expect(await lark('jobs:pause', 'default', '--for=soon')).toMatchObject({ code: 2 })
   const { code, said } = await lark('jobs:pause', 'default', '--group=acme', '--because=full')
   expect([code, said]).toEqual([2, expect.stringContaining('the pause of a group keeps no reason')])
 })
 
-test('groups, permits, circuits, and what each worker runs', async () => {
+test('groups, permits, circuits, and the jobs of each worker', async () => {
   const report = new Record()
   const shops = [evil, evil, 'globex', 'held'].map((shop) => new ShopJob().with({ shop }))
   await jobs.pause({ queue: 'default', group: 'held', for: '1h' })
@@ -110,7 +109,8 @@ test('groups, permits, circuits, and what each worker runs', async () => {
   expect(groups.said).toMatch(/^acme\S+ +full +1 +1 +1 of class:shop *$/m)
   const [, second] = (await lark('jobs:groups', 'default', '--json')).json().groups
   expect(second).toMatchObject({ group: evil, state: 'full' })
-  // A worker says what it has used when it announces itself, at the latest when it takes no more jobs.
+  // A worker reports the limiters that it has used when it announces itself, at the latest when it takes no
+  // more jobs.
   worker.quiet()
   await vi.waitFor(async () => expect((await lark('jobs:limits')).said).toContain('is open'))
   const limits = await lark('jobs:limits')
@@ -124,7 +124,7 @@ test('groups, permits, circuits, and what each worker runs', async () => {
   expect(workers.said).toMatch(/^\S+ +shop +default +.+ \S+ *$/m)
   expect((await lark('jobs:workers', '--json')).json()).toMatchObject({
     workers: [{ id: worker.id }],
-    // The other may still be on its way to the store.
+    // The other job may still be on its way to the store.
     runs: expect.arrayContaining([expect.objectContaining({ key: 'shop', worker: worker.id })]),
   })
   await jobs.pause({ all: true })
@@ -134,7 +134,7 @@ test('groups, permits, circuits, and what each worker runs', async () => {
   expect(await lark('jobs:workers', '--cursor=abc')).toMatchObject({ code: 2 })
 })
 
-test('orders to workers: who was told, who has obeyed, and who goes on', async () => {
+test('orders to workers show which workers got the order, which have obeyed, and which go on', async () => {
   const none = '! No live worker: see lark jobs:workers\n'
   expect(await lark('jobs:quiet')).toMatchObject({ code: 1, said: none })
   const worker = await jobs.work({ jobs: [ShopJob], report: new Record() })

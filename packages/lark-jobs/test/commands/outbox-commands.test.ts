@@ -1,4 +1,4 @@
-/** The commands of the outbox, and what status, doctor and metrics say of it. */
+/** The commands of the outbox, and the output of status, doctor and metrics about the outbox. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -34,7 +34,10 @@ beforeEach(() => {
 afterEach(() => Jobs.close())
 afterAll(() => rmSync(folder, { recursive: true }))
 
-/** As if `lark.config` said so. A command closes what it used. */
+/**
+ * Configures the outbox as a `lark.config` would. This is repeated, because a command closes the instance
+ * that it used.
+ */
 function configure(): void {
   Jobs.configure({ connection: `sqlite:${join(folder, `${files}.db`)}`, outbox: application.outbox })
 }
@@ -47,7 +50,7 @@ async function lark(words: string[], answers?: string[]) {
   return { code, said: console.stdout + console.stderr, json: () => JSON.parse(console.stdout) }
 }
 
-test.each(dialects)('outbox:sql prints what creates the tables: %s', async (dialect) => {
+test.each(dialects)('outbox:sql prints the statements that create the tables: %s', async (dialect) => {
   const statements = new OutboxTable(dialect).create()
   const { code, said } = await lark(['outbox:sql', `--for=${dialect}`])
   expect([code, said]).toEqual([0, `${statements.join(';\n')};\n`])
@@ -57,7 +60,7 @@ test.each(dialects)('outbox:sql prints what creates the tables: %s', async (dial
   })
 })
 
-test('outbox:install creates them, after a question', async () => {
+test('outbox:install creates the tables, after a question', async () => {
   application = new Application(false)
   const { code, said } = await lark(['outbox:list'])
   expect(code).toBe(1)
@@ -81,7 +84,7 @@ test('the doctor says that a column is missing', async () => {
   expect((await lark(['jobs:doctor'])).said).toMatch(/of version 1, or not all of its columns: .*result/)
 })
 
-test('outbox:list shows what waits and what cannot become a job; outbox:retry lets the relay take it', async () => {
+test('outbox:list shows waiting rows and rows that cannot become jobs; outbox:retry lets the relay try a row again', async () => {
   expect((await lark(['outbox:list'])).said).toContain('0 rows wait for the relay')
   const [bad, good] = application.write({ ...mail(1), body: '{' }, mail(2))
   application.run(
@@ -115,7 +118,7 @@ test('outbox:list shows what waits and what cannot become a job; outbox:retry le
   ])
 })
 
-test('status, doctor and metrics: what waits, what stands still, what cannot become a job, what is away', async () => {
+test('status, doctor and metrics show waiting rows, a stuck relay, rows that cannot become jobs, and an unreachable database', async () => {
   configure()
   expect(await Jobs.status()).toMatchObject({ outbox: { waiting: 0, bad: 0, age: 0 }, alarms: [] })
   const metrics = await scrape(insideOf(Jobs))

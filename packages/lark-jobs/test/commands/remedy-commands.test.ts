@@ -1,4 +1,4 @@
-/** What the doctor and `jobs:why` tell people to type: commands that exist, with flags that they have. */
+/** The commands that the doctor and `jobs:why` recommend exist, and have the recommended flags. */
 import { execFileSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import type { Command } from '@s18i/lark'
@@ -35,7 +35,7 @@ const samples: { [Do in Remedy['do']]: Extract<Remedy, { do: Do }> } = {
   cancel: { do: 'cancel', queue: name, key: name },
 }
 
-/** The words that a shell gives to `lark`. */
+/** The words that a shell passes to `lark`. */
 function typed(command: string): string[] {
   const read = execFileSync('bash', ['-c', `lark() { printf '%s\\0' "$@"; }; ${command}`], {
     env: { ...process.env, LC_ALL: 'C.UTF-8' },
@@ -44,7 +44,7 @@ function typed(command: string): string[] {
   return read.split('\0').slice(0, -1)
 }
 
-/** The command with this key: its file has its name. */
+/** The command with this key. The file of a command is named after its key. */
 async function commandOf(key: string): Promise<Command> {
   const folder = new URL('../../src/commands/', import.meta.url)
   const file = readdirSync(folder, { recursive: true, encoding: 'utf8' }).find((each) =>
@@ -62,7 +62,7 @@ test.each(Object.values(samples))('$do is a command that can be typed', async (r
   const { values, missing } = parseWords(key, [...parameters, ...flags], words, {})
   expect(missing).toEqual([])
   const given = [...values.values()].flat().filter((value) => value === name)
-  // A job that is moved is named by its id alone.
+  // A job that is being moved is named only by its id.
   const all = Object.values(remedy).filter((value) => value === name).length
   expect(given).toHaveLength(remedy.do === 'move' ? all - 1 : all)
 })

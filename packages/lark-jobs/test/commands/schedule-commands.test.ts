@@ -1,4 +1,7 @@
-/** `schedule:*`: what they print and do on both stores, also of names that would change a terminal. */
+/**
+ * The commands `schedule:*`: their output and their effects on both stores, also for names that would change
+ * a terminal.
+ */
 
 import { writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -53,7 +56,7 @@ describe.each([
   ['sqlite', () => sqliteFile()],
   ['redis', () => redisPrefix(inject('redisUrl'))()],
 ] as const)('%s', (_name, connect) => {
-  /** Another instance than that of the commands, which close theirs. */
+  /** The test has its own instance, because the commands close their instances. */
   let jobs: Jobs
   let bench: Bench
   let folder: string
@@ -75,7 +78,7 @@ describe.each([
 
   const lark = (...words: string[]) => asked([], ...words)
 
-  /** @param answers to its questions; without one, nobody can answer */
+  /** @param answers the answers to the questions of the command; without answers, nobody can answer */
   async function asked(answers: string[], ...words: string[]) {
     const console = new MemoryConsole(answers.length === 0 ? {} : { answers })
     const code = await run(words, { commands, console })
@@ -84,7 +87,7 @@ describe.each([
     return { code, said, json: () => JSON.parse(console.stdout) }
   }
 
-  /** Changes what is kept of a schedule, as if time had passed. */
+  /** Changes the stored state of a schedule, as if time had passed. */
   async function make(id: string, state: (now: number) => Partial<ScheduleState>) {
     await bookOf(await insideOf(jobs).open()).change(id, (found) => ({
       state: { ...found.state, ...state(found.at) },
@@ -130,7 +133,7 @@ describe.each([
     expect((await lark('schedule:list', '--job=repotr')).said).toContain('Did you mean report?')
   })
 
-  test('the list: when, what comes next, how the last run ended, and what is wrong', async () => {
+  test('the list shows the times, the next tick, the end of the last run, and problems', async () => {
     await setReport('report-7')
     await setReport('report-8', every('15m'))
     await setReport('report-9', cron('30 8-18 * * *'))
@@ -169,7 +172,7 @@ describe.each([
     expect(nightly).toMatchObject({ id: 'nightly', unknownKey: true, ofClass: true })
   })
 
-  test('the list: what has ended, what nobody declares, and what is late', async () => {
+  test('the list shows ended schedules, schedules that nobody declares, and late schedules', async () => {
     await setReport('report-7')
     await setReport('report-8')
     await setReport('report-9')
@@ -185,7 +188,7 @@ describe.each([
     expect(said).toContain('i report-7 has ended 1 h ago: it has had its 1 tick\n')
     expect(said).toContain('i report-8 has ended 1 h ago: no class declares it any more\n')
     expect(said).toMatch(/^! No living worker has declared nightly for 2 min: it is dropped after 10 min$/m)
-    // A worker that runs every key knows them where it serves the queue.
+    // A worker that runs every key counts as knowing all keys of the queues that it serves.
     const { store } = await insideOf(jobs).open()
     const worker = { host: 'h', pid: 1, strict: false, concurrency: 1, running: 0, startedAt: 0 }
     await store.announce({ ...worker, id: 'every', queues: ['low'], keys: ['*'], state: 'running' }, HOUR)
@@ -196,7 +199,7 @@ describe.each([
     for (const id of ['every', 'all']) await store.retire(id)
   })
 
-  test('one schedule: what it is, the next ten, the last runs, and what was missed', async () => {
+  test('one schedule is shown with its definition, the next ten ticks, the last runs, and the missed ticks', async () => {
     const when = cron('0 8 * * 1-5', { ...PARIS, missed: 'once', overlap: 'skip', jitter: '1m', limit: 30 })
     await setReport('report-7', when)
     await jobs.schedules.runNow('report-7')
@@ -269,7 +272,7 @@ Payload
     expect(await jobs.find(json.id)).toMatchObject({ key: 'report' })
   })
 
-  test('pause, and resume with what was missed', async () => {
+  test('a pause, and a resume with the missed ticks', async () => {
     await setReport('report-7', every('1h'))
     expect(await lark('schedule:pause', 'report-7', `--because=${evil}`)).toMatchObject({
       code: 0,
@@ -295,7 +298,7 @@ Payload
     expect((await lark('schedule:pause', 'report-7')).said).toContain('report-7 has ended')
   })
 
-  test('remove asks, and says of a schedule of a class that it comes back', async () => {
+  test('remove asks, and warns that the schedule of a class comes back', async () => {
     await setReport('report-7')
     await declare(NightlyJob)
     const unasked = await lark('schedule:remove', 'report-7')
@@ -316,7 +319,7 @@ Payload
     expect(await jobs.schedules.list()).toEqual([])
   })
 
-  test('remove goes by the answer', async () => {
+  test('remove does what the answer says', async () => {
     await declare(NightlyJob)
     const no = await asked(['n'], 'schedule:remove', 'nightly')
     expect(no.code).toBe(1)
@@ -424,7 +427,7 @@ Thursday, 28 October 2027: the clock shows 23:00 to 00:00 twice.
     expect(moved).toContain('The runs of 02:00, 02:30 become one, at 03:00 (01:00 UTC).')
     const [, nuuk] = await explain('30 23 * * *', '--timezone=America/Nuuk')
     expect(nuuk).toContain('skips 23:00 to 00:00.\n  The run of 23:30 is at 00:00 (01:00 UTC).')
-    // An hour and a half lies between two runs.
+    // There is an hour and a half between two runs.
     const [, hourly] = await explain('0 * * * *', '--timezone=Australia/Lord_Howe')
     expect(hourly).toContain('01:30 to 02:00 twice.\n  Every run is at its usual time.')
     expect(hourly).toContain('02:00 to 02:30.\n  Left out: 02:00, because')

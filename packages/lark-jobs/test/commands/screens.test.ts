@@ -1,7 +1,7 @@
 /**
- * Each screen of the manual is what a command prints: every block of text in `docs/` is compared with a run
- * here, or has the file that compares it. What differs from run to run (ids, times, hosts, numbers) is left
- * out of both.
+ * Each screen of the manual is real output of a command: every block of text in `docs/` is compared with a
+ * run in this file, or is listed with the file that compares it. Parts that differ from run to run (ids,
+ * times, hosts, numbers) are left out of the comparison.
  */
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -47,7 +47,7 @@ const source = ['../../src', '../../../lark/src']
 const folder = mkdtempSync(join(tmpdir(), 'lark-screens-'))
 /** The screens that were compared: page and first line. */
 const compared = new Set<string>()
-/** Other blocks, and the files that compare them, or why nothing does. */
+/** The other blocks, each with the file that compares it, or with the reason why no file does. */
 const elsewhere = {
   'errors:': 'test/errors-page.test.ts',
   'first-job:': 'test/first-job.test.ts',
@@ -100,7 +100,7 @@ function screen(page: string, first: string): string {
   return steady(raw(page, first))
 }
 
-/** Without what differs from run to run. */
+/** The text without the parts that differ from run to run. */
 function steady(text: string): string {
   return text
     .replace(/\bV[0-9A-Za-z]{12}\b/g, 'ID')
@@ -118,7 +118,7 @@ function steady(text: string): string {
     .trim()
 }
 
-/** Of a command line. Quotes keep spaces together. */
+/** The words of a command line. Quotes keep spaces together. */
 function wordsOf(line: string): string[] {
   return [...line.matchAll(/'([^']*)'|\S+/g)].map(([word, quoted]) => quoted ?? word)
 }
@@ -126,7 +126,7 @@ function wordsOf(line: string): string[] {
 function start(line: string, columns?: number) {
   const console = new MemoryConsole(columns === undefined ? {} : { isTTY: true, columns })
   const ended = run(wordsOf(line).slice(1), { commands, console })
-  /** What it has printed to stdout, as on a page, behind the line that was typed. */
+  /** The output to stdout so far, in the form of the page, after the line that was typed. */
   const shown = () => steady(`$ ${line}\n${stripVTControlCharacters(console.stdout)}`)
   const all = () => steady(`$ ${line}\n${console.stdout}${console.stderr}`)
   return { ended, console, shown, all, stop: () => process.emit('SIGINT') }
@@ -153,7 +153,7 @@ function place(config: JobsConfig = {}): Jobs {
 const eventually = (check: () => void | Promise<void>) => vi.waitFor(check, { timeout: 10_000, interval: 20 })
 
 let go = signal()
-/** What the import does next: it reports that so many files are read, or ends. */
+/** The next steps of the import job: it reports how many files are read, or ends. */
 let steps: ReturnType<typeof signal<number>>[] = []
 
 class ImportJob extends Job {
@@ -202,7 +202,7 @@ test('jobs:tail, jobs:list, jobs:status and jobs:queues, while a worker runs job
   for (const line of screen('commands', '$ lark jobs:tail --queue').split('\n'))
     expect(tail.shown().split('\n')).toContain(line)
 
-  // Each of the other commands closes the client that these use.
+  // The other commands close the client that these commands use, so these are stopped first.
   tail.stop()
   await Promise.all([one.ended, tail.ended])
   await eventually(async () => expect((await jobs.list({ state: 'active' })).jobs).toHaveLength(3))
@@ -264,7 +264,7 @@ test('jobs:audit', async () => {
   await shows('operating-jobs', 'lark jobs:audit')
 })
 
-/** A job without a payload. It is held until the test says so, if its queue is `printers`. */
+/** A job without a payload. If its queue is `printers`, it waits until the test lets it go on. */
 const step = (key: string, queue = 'default') => {
   const known = stepsByKey.get(key)
   if (known !== undefined) return new known().with()
@@ -286,7 +286,7 @@ class Refund extends Job {
   handle() {}
 }
 
-test('jobs:flow of a workflow with another in it', async () => {
+test('jobs:flow of a workflow with an inner workflow', async () => {
   await using jobs = place({ queues: ['default', 'printers', 'scales'] })
   go = signal()
   const ship = workflow('ship', (w) => {
@@ -385,7 +385,7 @@ test('the figures of jobs:bench', () => {
     expect(bench, word).toContain(word.replace(/\d[\d,]*.*$/, ''))
 })
 
-/** Messages of one line: the words between what differs are in the source. */
+/** Messages of one line: the fixed words of each message are in the source. */
 test.each([
   ['frameworks', '! lark-jobs', ['! lark-jobs ']],
   ['health', 'The worker has not run', ['The worker ']],

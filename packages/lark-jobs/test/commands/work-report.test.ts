@@ -33,7 +33,7 @@ function lineOf(outcome: Outcome, more: Partial<EndedRun> = {}): string {
   return console.stdout.trim().replace(/ {2,}/g, '  ')
 }
 
-test('a job that put itself back is distinguished from one that was given back', () => {
+test('a job that put itself back is distinguished from a job that the worker gave back', () => {
   const facts = '14:03:07 SyncJob  Vbu1Wui6I4h7z  default  2 ms'
   expect(lineOf({ kind: 'released', in: 300_000 }, { isAsked: true })).toBe(`↻ ${facts}  released for 5 min`)
   expect(lineOf({ kind: 'released', in: 0 }, { isAsked: true })).toBe(`↻ ${facts}  released`)
@@ -72,7 +72,7 @@ test('the line of a suspended job says until when, and for which signals it wait
   expect(parent).toMatchObject({ signals: ['report'] })
 })
 
-test('with --json they are two outcomes, each with the time at which the job is due again', () => {
+test('with --json, these are two outcomes, each with the time at which the job is due again', () => {
   const told = (outcome: Outcome, more: Partial<EndedRun> = {}) => {
     const console = new MemoryConsole()
     new JsonReport(console).ended(endingOf(outcome, more))
@@ -114,7 +114,7 @@ test('with retryUntil, the line does not count attempts', () => {
   )
 })
 
-test('the first failure of each kind has its stack and its causes below, the others have one line', () => {
+test('the first failure of each kind is followed by its stack and its causes, and the others have one line', () => {
   const console = new MemoryConsole()
   const report = new ConsoleReport(console)
   const fail = (message: string, code?: string) => {
@@ -138,7 +138,7 @@ test('the first failure of each kind has its stack and its causes below, the oth
   ])
   expect(fail('no mail to 18')).toHaveLength(first.length + 1)
   expect(fail('no mail to 18', 'EOTHER')).toHaveLength(2 * first.length + 1)
-  // A flood of kinds is not looked at.
+  // Many different kinds of failures do not each get a stack.
   for (let i = 0; i < 100; i++) fail('no mail', `E${i}`)
   expect(console.stdout.match(/Caused by/g)!.length).toBeLessThan(25)
   report.end()

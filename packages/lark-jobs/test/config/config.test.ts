@@ -86,7 +86,7 @@ describe('the preset', () => {
 describe('what is kept', () => {
   const day = 86_400_000
 
-  test('is what a queue says, then what all queues have, then what Lark has', () => {
+  test('is set by the queue, then by the settings for all queues, then by the defaults of Lark', () => {
     const { retention, retentions } = settings({
       keep: { completed: { count: 50 }, failed: '7d' },
       queues: { default: {}, emails: { keep: { failed: { count: 9, age: '1d' }, cancelled: false } } },
@@ -128,7 +128,7 @@ describe('what is kept', () => {
 })
 
 describe('the options of a queue', () => {
-  test('a queue has one partition, unless it says how many', () => {
+  test('a queue has one partition, unless it sets another number', () => {
     const { queues, partitions } = settings({ queues: { default: {}, emails: { partitions: 3 } } })
     expect(queues).toEqual(['default', 'emails'])
     expect([...partitions]).toEqual([
@@ -179,7 +179,7 @@ describe('the options of a queue', () => {
     )
   })
 
-  test('a queue that says no weight has 1', () => {
+  test('a queue without a weight has the weight 1', () => {
     const { weights } = settings({ queues: { critical: { weight: 6 }, default: {}, low: { weight: 1 } } })
     expect([...weights]).toEqual([
       ['critical', 6],

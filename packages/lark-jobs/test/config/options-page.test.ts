@@ -44,7 +44,7 @@ class PlainJob extends Job {
 }
 const ofJob = { ...new PlainJob() } as Record<string, unknown>
 
-/** The page, and the text of the line above the table. */
+/** The page of a table, and the text of the line above the table. */
 type Place = [page: string, above: string]
 
 const tables: Record<string, [Place, Entries]> = {
@@ -133,7 +133,7 @@ test('each schema has a table', () => {
   const schemas = files
     .filter((file) => file.endsWith('.ts') && !file.endsWith('schema.ts') && !file.endsWith('filter.ts'))
     .flatMap((file) => [...read(`packages/lark-jobs/src/${file}`).matchAll(/new Schema\(/g)].map(() => file))
-  // The two of a job have one table, and the two of a node. Those of the hooks and of a flow, which are
-  // methods, have none.
+  // The two schemas of a job share one table, and so do the two of a node. The schemas of the hooks and of a
+  // flow have no table, because they are methods.
   expect(schemas).toHaveLength(Object.keys(tables).length + 4)
 })

@@ -1,9 +1,9 @@
 /**
- * Flows advance through every death: whichever call of a worker or a dispatcher is its last, others go on,
- * and the flow ends as its jobs demand. Nothing is lost, and nothing is doubled.
+ * Flows advance although processes die. A worker or a dispatcher may die after any of its calls: other
+ * processes go on, and the flow ends as its jobs demand. No job is lost, and no job runs twice.
  *
- * This folder has more than 25 files: one for each subject that all stores promise alike. `suite.ts` has
- * them in order.
+ * This folder has more than 25 files, one for each subject on which all stores make the same promises.
+ * `suite.ts` has them in order.
  */
 import { expect, test } from 'vitest'
 import { memberId, memberOf } from '../../src/model/effect.ts'
@@ -25,7 +25,7 @@ const isLong = process.env.LARK_DEATHS === '1'
 const DEATHS = isLong ? Number.POSITIVE_INFINITY : 3
 const seeds = Array.from({ length: isLong ? 100 : 3 }, (_, n) => n)
 
-/** @param turn stores with other turns have other deaths */
+/** @param turn selects the calls after which processes die, so that different stores test different deaths */
 export function advancing(make: Make, turn: number): void {
   test.each(stories.map((story) => [story.name, story] as const))(
     '%s',
@@ -44,7 +44,7 @@ export function advancing(make: Make, turn: number): void {
     },
   )
 
-  test('a member of a batch in a flow ends, and is forgotten, while somebody looks for it: it does not run again', async () => {
+  test('a member of a batch in a flow ends and is forgotten while a worker checks it, and does not run again', async () => {
     const harness = await make(forgetful)
     await using world = new World(new Map(PLACES.map((place) => [place, harness])))
     world.hangs.add('m0')
@@ -71,7 +71,7 @@ export function advancing(make: Make, turn: number): void {
     expect(world.counted.map(({ name }) => name)).toEqual(['m0'])
   })
 
-  test('members whose dispatch got no answer run, and are forgotten, before it is sent again: they do not run once more', async () => {
+  test('members run and are forgotten before their unanswered dispatch is sent again, and do not run again', async () => {
     const harness = await make(forgetful)
     await using world = new World(new Map(PLACES.map((place) => [place, harness])))
     const place = { flow: 'flow', home: HOME }
@@ -79,7 +79,7 @@ export function advancing(make: Make, turn: number): void {
     // Workers wait up to an hour for what is due. A slow server may cost a lease, and must not make them give
     // the flow up.
     await worker.book.start(place, flow('batch', []), { fillsFor: DAY })
-    // Those of one place are queued in one call.
+    // The members of one partition are queued in one call.
     const lost = new Set<unknown>()
     const store = world.unheard(async (verb, [partition]) => {
       if (verb !== 'enqueue' || lost.has(partition)) return false
@@ -95,7 +95,7 @@ export function advancing(make: Make, turn: number): void {
     expect(await stateOf(world, place)).toMatchObject({ end: { state: 'completed' } })
   })
 
-  test('members of a batch in a flow are queued late, after others have queued them, and they ran: they do not run again', async () => {
+  test('a late call queues members of a batch in a flow that already ran, and they do not run again', async () => {
     const harness = await make(forgetful)
     await using world = new World(new Map(PLACES.map((place) => [place, harness])))
     const batch = { home: AWAY, definition: flow('batch', []), members: members(2) }
@@ -116,7 +116,7 @@ export function advancing(make: Make, turn: number): void {
     expect(world.counted.map(({ name }) => name).sort()).toEqual(['m0', 'm1'])
   })
 
-  test('two workers start the members of a batch again: one that has completed meanwhile does not run once more', async () => {
+  test('two workers start the members of a batch again, and a member that has completed meanwhile does not run again', async () => {
     await using world = await oneServer(make)
     const place = { flow: 'flow', home: HOME }
     const worker = new FlowWorker(world)
@@ -140,7 +140,7 @@ export function advancing(make: Make, turn: number): void {
     expect(world.counted.slice(before).map(({ name }) => name)).toEqual(['m0'])
   })
 
-  test('members that are added while somebody looks for the others are not taken for lost', async () => {
+  test('members that are added during a check of the others do not count as lost', async () => {
     await using world = await oneServer(make)
     const place = { flow: 'flow', home: HOME }
     const worker = new FlowWorker(world)
@@ -149,7 +149,7 @@ export function advancing(make: Make, turn: number): void {
     await worker.book.seal(place)
     world.hangs.add('m0')
     await worker.work(() => world.begun.has('m0'))
-    // The time is over in which a member may be on its way.
+    // After this time, a member can no longer be on its way.
     world.advance(20_000)
     let isAdded = false
     const looking = new FlowWorker(
@@ -168,7 +168,7 @@ export function advancing(make: Make, turn: number): void {
     expect(await stateOf(world, place)).not.toHaveProperty('ending')
   })
 
-  test('the end of a member is counted after it was started again: it is the end of the start before, and does not count', async () => {
+  test('an end of a member from before its restart arrives after the restart, and does not count', async () => {
     await using world = await oneServer(make)
     let late: readonly MemberEnd[] = []
     const store = world.disturbed(async (verb, args) => {
@@ -180,7 +180,7 @@ export function advancing(make: Make, turn: number): void {
     world.advance(1_000)
     await worker.book.retry(place)
     expect((await worker.book.get(place))!.crowd).toMatchObject({ completed: 0, failed: 0 })
-    // Another worker was handed it too, and stood still.
+    // Another worker got the same end, and stood still.
     await new FlowWorker(world).book.apply(HOME, late)
     expect((await worker.book.get(place))!.crowd).toMatchObject({ completed: 0, failed: 0 })
     await worker.work()
@@ -192,7 +192,7 @@ export function advancing(make: Make, turn: number): void {
     expect(world.counted.map(({ name }) => name)).toEqual(['m1', 'm1', 'm1'])
   })
 
-  test('the ends of nodes, and of members of a batch in a flow, come once more after they were started again', async () => {
+  test('the ends of nodes, and of members of a batch in a flow, arrive once more after a restart', async () => {
     await using world = await oneServer(make)
     const late: [home: string, end: MemberEnd][] = []
     const store = world.disturbed(async (verb, [home, ends]) => {
@@ -289,7 +289,7 @@ export function advancing(make: Make, turn: number): void {
     },
   )
 
-  test('somebody takes back that a member was started again: it has ended as before', async () => {
+  test('somebody undoes the restart of a member, and its earlier end counts again', async () => {
     await using world = await oneServer(make)
     const worker = new FlowWorker(world)
     const place = await failedBatch(world, worker)
@@ -303,7 +303,7 @@ export function advancing(make: Make, turn: number): void {
     expect(world.counted.map(({ name }) => name)).toEqual(['m1'])
   })
 
-  test('what became of a member is counted after it was started again: it is asked once more', async () => {
+  test('a fate from before the restart of a member arrives after it, and the member is checked again', async () => {
     await using world = await oneServer(make)
     const deaf = world.disturbed(async (verb) => {
       if (verb === 'apply') throw new JobsError('STORE_UNREACHABLE', 'the call is lost')
@@ -366,14 +366,15 @@ export function advancing(make: Make, turn: number): void {
     },
   )
 
-  test('an end that the home has kept from before it was set back is heard when its node starts again', async () => {
+  test('after a rollback of the home, an end that it still has counts when its node starts again', async () => {
     await using world = await oneServer(make)
     world.fails.add('a')
     const place = { flow: 'flow', home: HOME }
     const worker = new FlowWorker(world)
     await worker.book.start(place, flow('chain', [node('a'), node('b', [0])]))
     await worker.work()
-    // Of a retry that the home has lost. It is no news of the flow as it is, and will not be news again.
+    // This end belongs to a retry that the home has lost. It is not news for the present state of the flow,
+    // and will never be news again.
     const lost = { flow: 'flow', index: indexOf(0, 1), state: 'completed', at: world.now } as const
     await worker.book.apply(HOME, [lost])
     await worker.work()
@@ -384,7 +385,7 @@ export function advancing(make: Make, turn: number): void {
     expect(await stateOf(world, place)).toMatchObject({ end: { state: 'completed' }, nodes: 'cc' })
   })
 
-  test('a flow in a flow is written while somebody forgets both: it does not stay', async () => {
+  test('an inner flow is written while both flows are forgotten, and does not stay', async () => {
     await using world = await oneServer(make)
     const chain = { home: AWAY, definition: flow('chain', [node('a')]) }
     const place = { flow: 'flow', home: HOME }
@@ -405,7 +406,7 @@ export function advancing(make: Make, turn: number): void {
   })
 }
 
-/** What still ends is not started again. */
+/** Ignores the error for a flow that still ends, which cannot be started again. */
 function endsYet(error: unknown): void {
   expect(error).toMatchObject({ code: 'FLOW_ENDING' })
 }
@@ -447,10 +448,11 @@ export function advancingAtRandom(make: Make): void {
 }
 
 /**
- * The same, and each of the servers loses its last changes, once or more often. Some jobs may run again then.
+ * Random flows as above, in which each server also loses its last changes at least once. In this case, some
+ * jobs may run again.
  */
 export function advancingThroughRollbacks(make: Make): void {
-  test('the server of a member has lost that it was started again: its end counts once more', async () => {
+  test('the server of a member has lost the restart of the member, and its end counts once more', async () => {
     await using world = await twoServers(make)
     const worker = new FlowWorker(world)
     const place = await failedBatch(world, worker)
@@ -493,7 +495,9 @@ export function advancingThroughRollbacks(make: Make): void {
   })
 }
 
-/** A batch with a member elsewhere, which fails. @param isEnough the worker stops there */
+/**
+ * A batch with a failing member in another partition. @param isEnough the condition at which the worker stops
+ */
 async function failedBatch(world: World, worker: FlowWorker, isEnough?: () => boolean): Promise<FlowPlace> {
   const place = { flow: 'flow', home: HOME }
   world.fails.add('m1')
@@ -529,7 +533,7 @@ async function oneServer(make: Make): Promise<World> {
 }
 
 /**
- * Plays a story, in which a process dies, and looks how it has ended. @returns how many calls changed
+ * Plays a story in which a process dies, and checks how the flow has ended. @returns how many calls changed
  * something
  */
 async function play(world: World, story: Story, flow: string, deathAt: number): Promise<number> {
@@ -575,7 +579,7 @@ async function look(world: World, { ends, runs }: Story, { flow, home }: FlowPla
   await expectKeptResults(world, home)
 }
 
-/** No job has completed twice, and the results that were handed on are those of the runs that counted. */
+/** Expects that no job has completed twice, and that jobs got the results of the runs that counted. */
 function expectOnce({ counted }: World): void {
   const completed = counted.filter(({ result }) => result !== undefined)
   const ids = completed.map(({ id }) => id)
@@ -583,12 +587,12 @@ function expectOnce({ counted }: World): void {
   const results = new Set(completed.map(({ result }) => result))
   for (const { payload } of counted) {
     const { from } = JSON.parse(payload)
-    // A flow has another result than its nodes.
+    // The result of a flow differs from the results of its nodes.
     if (from?.run !== undefined) expect(results).toContain(JSON.stringify(from))
   }
 }
 
-/** Of each node the home has kept the result of the run that counted. */
+/** Expects that the home has the result of the counted run for each node. */
 async function expectKeptResults(world: World, home: string): Promise<void> {
   for (const { id, result } of world.counted) {
     const member = memberOf(id)!
@@ -613,7 +617,7 @@ async function stateOf(world: World, { flow, home }: FlowPlace): Promise<FlowSta
   return JSON.parse((await world.store.flows.get(home, flow)).found!.state)
 }
 
-/** Later the flow is forgotten, and its jobs with it. */
+/** Expects that the flow is forgotten later, together with its jobs. */
 async function forgotten(world: World, worker: FlowWorker): Promise<void> {
   const next = await world.next()
   expect(next).toBeGreaterThan(HOUR)

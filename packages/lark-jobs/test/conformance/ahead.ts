@@ -69,7 +69,7 @@ export function ahead(make: Make): void {
     expect(ids(await caller.claim(6))).toEqual(ids(list))
   })
 
-  test('an extend marks only the jobs it names as started', async () => {
+  test('an extend marks only the jobs that it names as started', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const list = jobs(4)
@@ -98,7 +98,7 @@ export function ahead(make: Make): void {
     expect(await harness.store.get('emails', given.id)).toMatchObject({ runs: 0, crashes: 0 })
   })
 
-  test('an extend of a job that has not begun, and goes back, renews its lease and does not mark it', async () => {
+  test('an extend of a job that has not begun and goes back renews the lease, and does not mark the job as started', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const given = job()
@@ -113,7 +113,7 @@ export function ahead(make: Make): void {
     expect(await harness.store.get('emails', given.id)).toMatchObject({ runs: 0, crashes: 0 })
   })
 
-  /** What each outcome makes of a prefetched job that no extend has named. */
+  /** The effect of each outcome on a prefetched job that no extend has named. */
   const settled: [outcome: Outcome, expected: object][] = [
     [completed, { state: 'completed', runs: 1 }],
     [failed, { state: 'failed', runs: 1, failures: 1 }],
@@ -225,7 +225,7 @@ export function ahead(make: Make): void {
     expect(await harness.store.wait('bob', 60)).toEqual([])
   })
 
-  test('a caller that got less than its limit is rung, however many jobs it wanted to prefetch', async () => {
+  test('a caller that got fewer jobs than its limit is rung, however many jobs it wanted to prefetch', async () => {
     await using harness = await make()
     const web = harness.caller('web')
     await web.enqueue(job())

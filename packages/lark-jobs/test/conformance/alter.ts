@@ -23,7 +23,7 @@ async function inState(harness: Harness, state: State): Promise<{ id: string; to
 
 type Row = [state: State, verdict: AlterVerdict, after: Partial<JobRecord> | undefined]
 
-/** What each change does in each state. `undefined` means that the job is gone. */
+/** The state after each change in each state. `undefined` means that the job is gone. */
 const table: [Change, Row[]][] = [
   [
     { kind: 'retry' },
@@ -272,7 +272,7 @@ export function alter(make: Make): void {
     expect(ids(await caller.claim(3))).toEqual(ids([...others, given]))
   })
 
-  test('a completed job that is kept for an age of its own is left by a retry of those that did not complete', async () => {
+  test('a retry of jobs that did not complete leaves out a completed job with its own retention', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -284,7 +284,7 @@ export function alter(make: Make): void {
     expect(await store.get('emails', given.id)).toMatchObject({ state: 'completed' })
   })
 
-  test('a failed job that was retried is not removed as a failed one', async () => {
+  test('retention of failed jobs does not remove a failed job that was retried', async () => {
     await using harness = await make()
     const { store } = harness
     const { id } = await inState(harness, 'failed')
@@ -310,7 +310,7 @@ export function alter(make: Make): void {
     }
   })
 
-  test('a retry that keeps the failures of a job counts it among those that wait for another try', async () => {
+  test('a job that is retried with its failures counts among the jobs that wait for another try', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller('ada')
@@ -428,7 +428,7 @@ export function alter(make: Make): void {
     const { jobs: claimed } = await caller.exchange([], want)
     expect(ids(claimed)).toEqual([last.id])
     await caller.settle(claimed[0]!, completed)
-    // The next one is behind others that were cancelled, and in front of none.
+    // The next job is behind cancelled jobs, and no job is behind it.
     const more = jobs(20)
     await caller.enqueue(...more)
     await harness.store.alter('emails', ids(more), { kind: 'cancel', reason: 'user' })
@@ -436,7 +436,7 @@ export function alter(make: Make): void {
     expect(await caller.exchange([], want)).not.toHaveProperty('nextDue')
   })
 
-  test('a job that was run and waits for its retry has begun; one that came back unstarted has not', async () => {
+  test('a job that ran and waits for its retry has begun; a job that came back before its start has not', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -457,7 +457,7 @@ export function alter(make: Make): void {
     expect(await store.alter('emails', both, { kind: 'cancel', reason: 'user' })).toEqual(['done', 'missing'])
   })
 
-  test('what a person wrote reaches the worker of a running job, and is kept however its run ends', async () => {
+  test('the reason of a person reaches the worker of a running job, and is kept however the run ends', async () => {
     const outcomes: Outcome[] = [
       { kind: 'cancelled', reason: 'user' },
       retried(0),
@@ -486,7 +486,7 @@ export function alter(make: Make): void {
     }
   })
 
-  test('what a person wrote is kept if the worker dies, and is not that of another reason', async () => {
+  test('the reason of a person is kept if the worker dies, and is not mixed with another reason', async () => {
     await using harness = await make()
     const { store } = harness
     const [dead, other] = [await inState(harness, 'active'), await inState(harness, 'active')]
@@ -509,7 +509,7 @@ export function alter(make: Make): void {
     [', with options', { options: { tags: ['vip'] } }],
   ]
   test.each(placed)(
-    'a job with a new priority runs in its place among those of that priority%s',
+    'a job with a new priority runs in its place among the jobs of that priority%s',
     async (_, fields) => {
       await using harness = await make()
       const { store, clock } = harness
@@ -569,7 +569,7 @@ export function alter(make: Make): void {
     },
   )
 
-  test('a new priority counts where priorities age', async () => {
+  test('a new priority counts if priorities age', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -635,7 +635,7 @@ export function alter(make: Make): void {
     expect(await caller.claim(2)).toMatchObject([{ payload: '"|"' }, { payload: large.payload }])
   })
 
-  test('an edit says when it was made, may change what is hidden, and a replaced payload is not edited', async () => {
+  test('an edit has its time and may change the hidden paths; a payload that was replaced by a unique job does not count as edited', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -679,7 +679,7 @@ export function alter(make: Make): void {
     ['unique', {}],
   ]
   test.each(kinds)(
-    'after a mass cancel, a claim finds what is left, and says so if nothing is: %s',
+    'after a mass cancel, a claim finds the remaining jobs, or reports that there are none: %s',
     async (kind, fields) => {
       await using harness = await make()
       const { store, clock } = harness
@@ -705,13 +705,13 @@ export function alter(make: Make): void {
       const empty = await caller.exchange([], want)
       expect(empty).toEqual({ verdicts: [], jobs: [] })
       expect(await store.counts('emails')).toMatchObject({ waiting: 0, delayed: 0, active: 0 })
-      // A caller that sleeps now hears of the next job.
+      // A caller that waits now is rung for the next job.
       await harness.caller('web').enqueue(job(fields.limiter === undefined ? {} : fields))
       expect(await store.wait(caller.id, 10_000)).toEqual(['emails'])
     },
   )
 
-  test('a purge takes a job in each state but active, and one that is hidden, with its effects', async () => {
+  test('a purge removes jobs in all states except active, and hidden jobs with their effects', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()

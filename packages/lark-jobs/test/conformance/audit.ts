@@ -1,6 +1,4 @@
-/**
- * What people changed by hand: each change has one entry, and their number is bounded.
- */
+/** The audit of changes by hand. Each change has one entry, and the number of entries is bounded. */
 import { expect, test } from 'vitest'
 import { MAX_ITEMS, type Store } from '../../src/store/contract/store.ts'
 import type { Make } from './harness.ts'
@@ -26,7 +24,7 @@ export function auditing(make: Make): void {
     expect(await audit.list(10)).toEqual({ now: clock.now, entries: [entry] })
   })
 
-  test('pages go from the newest to the oldest, also through entries of one millisecond, and those that are gone', async () => {
+  test('pages go from the newest entry to the oldest, also through entries of one millisecond and after a removed entry', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const { audit } = store
@@ -55,7 +53,7 @@ export function auditing(make: Make): void {
     expect((await audit.list(9, { id: 'a', at })).entries).toEqual([])
   })
 
-  test('a write removes entries past their age, and the oldest of too many', async () => {
+  test('a write removes entries that are too old, and the oldest entries if there are too many', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const { audit } = store
@@ -67,7 +65,7 @@ export function auditing(make: Make): void {
     expect(await textsOf(store)).toEqual(['new', 'young'])
     for (let n = 4; n <= 7; n++) await audit.write(String(n), `entry ${n}`, { ...BOUNDS, count: 3 })
     expect(await textsOf(store)).toEqual(['entry 7', 'entry 6', 'entry 5'])
-    // To write one again adds none; one that was removed comes back.
+    // Writing an entry again adds no entry, unless the entry was removed.
     await audit.write('6', 'again', { ...BOUNDS, count: 3 })
     expect(await textsOf(store)).toEqual(['entry 7', 'again', 'entry 5'])
     clock.advance(1)

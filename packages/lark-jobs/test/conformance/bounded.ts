@@ -53,7 +53,7 @@ export function bounded(make: Make): void {
     expect(ids(await caller.claim(9))).toEqual([high.id, second!.id, third!.id])
   })
 
-  test('drop-oldest: of a call that is too large the last jobs stay; of delayed jobs those that are due later', async () => {
+  test('drop-oldest: the last jobs of a call that is too large stay, and the delayed jobs that are due later', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const bound: Bound = { max: 3, full: 'drop-oldest' }
@@ -66,7 +66,7 @@ export function bounded(make: Make): void {
     expect(ids(left)).toEqual([delays[2]!.id, delays[0]!.id, delays[3]!.id])
   })
 
-  test('drop-oldest: the class of a dropped job hears of it, if it has a hook', async () => {
+  test('drop-oldest: the hook of the class of a dropped job is called', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const bound: Bound = { max: 1, full: 'drop-oldest' }

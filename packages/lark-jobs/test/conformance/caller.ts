@@ -64,7 +64,7 @@ export class Caller {
     return claimed
   }
 
-  /** Claims jobs and starts each of them alone, as a worker does that runs nothing else. */
+  /** Claims jobs and starts each of them alone, as a worker does that runs no other job. */
   async claimAlone(limit = 1): Promise<ClaimedJob[]> {
     const held = await this.claim(limit)
     await this.start(held, true)

@@ -14,7 +14,7 @@ export const chanceGroups: readonly Group[] = [
 
 export const chanceLimiters = ['stripe', 'class:send*2'] as const
 
-/** What classes say of how long their jobs are kept. */
+/** Retentions that classes set for their jobs. */
 const chanceKeeps: readonly Keep[] = [
   { completed: 700, failed: 0 },
   { completed: 0, cancelled: 5_000 },
@@ -23,7 +23,7 @@ const chanceKeeps: readonly Keep[] = [
   { completed: 0, failed: 100, least: 1_200 },
 ]
 
-/** With two more, a job would have too many. */
+/** Tags for the random jobs. With two more tags, a job would have too many. */
 export const chanceTags = ['vip', 'a|b', '"', '\\', '],"', 'ü', '{', '7', '🚦', 'last', 'x', 'y']
 
 const chanceOptions: readonly JobOptions[] = [

@@ -91,7 +91,7 @@ export function circuits(make: Make): void {
     expect(await tell(harness, begins)).toEqual({ kind: 'open', wait: 5_000 })
   })
 
-  test('a job that began before the opening, or as the trial of an earlier one, decides nothing', async () => {
+  test('a job that began before the opening, or as a trial of an earlier opening, decides nothing', async () => {
     await using harness = await make()
     const earlier = await opened(harness)
     await tell(harness, { kind: 'passed', opening: earlier })

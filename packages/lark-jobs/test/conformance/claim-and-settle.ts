@@ -36,7 +36,7 @@ export function claimAndSettle(make: Make): void {
     expect(record).not.toHaveProperty('dueAt')
   })
 
-  /** What each outcome makes of a job that ran once. */
+  /** The effect of each outcome on a job that ran once. */
   const cases: [name: string, outcome: Outcome, expected: object][] = [
     ['completed', completed, { state: 'completed', runs: 1, failures: 0 }],
     ['completed with a result', { kind: 'completed', result: '{"sent":1}' }, { result: '{"sent":1}' }],
@@ -175,7 +175,7 @@ export function claimAndSettle(make: Make): void {
     expect(await harness.store.log('emails', given.id)).toEqual(lines)
   })
 
-  test('a job that is put back many times because its key is unknown burns no attempt', async () => {
+  test('a job that is put back many times because its key is unknown uses no attempt', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const given = job({ key: 'of-a-newer-deploy' })

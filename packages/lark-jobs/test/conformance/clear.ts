@@ -63,7 +63,7 @@ export function clear(make: Make): void {
     expect(await harness.store.clear('emails', 'waiting')).toBe(0)
   })
 
-  test('hidden jobs are purged: what should have happened elsewhere does not', async () => {
+  test('hidden jobs are purged, and their effects are not delivered', async () => {
     await using harness = await make()
     const { store } = harness
     const member = memberId({ flow: 'flow', home: 'home', index: 0 })

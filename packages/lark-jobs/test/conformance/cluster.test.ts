@@ -7,8 +7,9 @@ import { describeStore } from './suite.ts'
 for (const binary of ['redis-server', 'valkey-server']) {
   let cluster: Cluster
   beforeAll(async () => {
-    // Each replica would repeat each write; what they are for is tested in ../redis/. No node fails here: on
-    // a busy machine, one that is slow must not count as failed, because nobody would replace it.
+    // There are no replicas, because each replica would repeat each write; ../redis/ tests replicas. The node
+    // timeout is long, because on a busy machine a slow node must not count as failed: no replica could
+    // replace it.
     cluster = await startCluster({ binary, replicas: 0, nodeTimeout: 15_000 })
     // All tests run as the user that the manual describes, so its permissions must be enough.
     for (const node of cluster.nodes) await node.send(...rights('a cluster', [], `${PREFIX}*`))

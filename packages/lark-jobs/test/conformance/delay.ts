@@ -1,6 +1,4 @@
-/**
- * Delayed jobs, and what a claimer learns about the time.
- */
+/** Delayed jobs, and the due times that a claimer gets. */
 import { expect, test } from 'vitest'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'

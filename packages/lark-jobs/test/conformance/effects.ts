@@ -1,7 +1,7 @@
 /**
- * Effects: what must happen elsewhere because a job ended. Which ends write them, how they survive retention,
- * how they are handed out and acknowledged; and that flows count each member once, however deliverers die and
- * replies are lost. (`rollbacks.ts`: and if servers lose what they had acknowledged.)
+ * Effects: what must happen elsewhere because a job ended. Tests which ends write effects, how effects
+ * survive retention, how they are handed out and acknowledged, and that flows count each member once although
+ * deliverers die and replies are lost. (`rollbacks.ts` tests servers that lose acknowledged writes.)
  */
 import { expect, test } from 'vitest'
 import { type Effect, memberId, nameOf } from '../../src/model/effect.ts'
@@ -23,7 +23,7 @@ import { type Caller, LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, failed, ids, job, jobError, jobs, line, retried, settlement, unstarted } from './jobs.ts'
 
-/** Real milliseconds: longer than any ring takes. */
+/** Milliseconds of the real clock. No ring takes so long. */
 const PATIENCE = 10_000
 export const cancel = { kind: 'cancel', reason: 'user' } as const
 const none = { count: 0, age: 0 }
@@ -31,7 +31,7 @@ export const forgetful: Partial<StoreOptions> = {
   retention: { completed: none, failed: none, cancelled: none },
 }
 
-/** Acknowledges effects and takes others, without taking jobs back. */
+/** Acknowledges effects and takes further effects, without taking jobs back. */
 export async function take(store: Store, done: readonly Effect[] = [], leaseMs = LEASE): Promise<Effect[]> {
   const { effects = [] } = await store.recover('emails', {
     until: 0,
@@ -40,7 +40,7 @@ export async function take(store: Store, done: readonly Effect[] = [], leaseMs =
   return effects
 }
 
-/** The jobs whose classes must hear of their end. */
+/** The jobs whose end must be reported to a hook of their class. */
 export async function takeHooks(store: Store): Promise<JobRecord[]> {
   return (await take(store)).flatMap((effect) => (effect.kind === 'hook' ? effect.job : []))
 }
@@ -72,7 +72,7 @@ interface End {
   by: (harness: Harness, caller: Caller, id: string) => Promise<unknown>
 }
 
-/** Settles the job, and at once what else is in its claim. */
+/** Settles the job together with the other jobs of its claim. */
 const settles = (outcome: Outcome, more = 0) => {
   return async (_: Harness, caller: Caller) => {
     await caller.enqueue(...jobs(more))
@@ -83,7 +83,8 @@ const settles = (outcome: Outcome, more = 0) => {
 }
 
 /**
- * Every way in which a job ends, and what it writes for a job that is a member and whose class has a hook.
+ * Every way in which a job ends, and the effects that it writes for a job that is a member and whose class
+ * has a hook.
  */
 export const ends: Record<string, End> = {
   completed: { state: 'completed', kinds: ['member'], by: settles(completed) },
@@ -192,7 +193,7 @@ export function effects(make: Make): void {
       expect(await store.get('emails', id)).toEqual(found.find((each) => each.id === id))
   })
 
-  test('a job that failed untold is a failed job like any other, and its class hears of it', async () => {
+  test('a job that failed without a handler is a failed job like any other, and its hook is called', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -213,7 +214,7 @@ export function effects(make: Make): void {
     expect(await take(store, found)).toEqual([])
   })
 
-  test('hands out no hook of a job whose handler ended, and nothing of a plain one', async () => {
+  test('hands out no hook for a job whose handler ended, and no effect for a plain job', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -275,7 +276,7 @@ export function effects(make: Make): void {
     expect(await take(store, first)).toMatchObject([{ kind: 'hook', job: { id, state: 'cancelled' } }])
   })
 
-  test('an undo of a retry brings back what the class has not been told', async () => {
+  test('an undo of a retry brings back hooks that were not called yet', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller('web')
@@ -293,7 +294,7 @@ export function effects(make: Make): void {
     )
   })
 
-  test('an undo of a cancel withdraws what the class has not been told', async () => {
+  test('an undo of a cancel withdraws hooks that were not called yet', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller('web')
@@ -307,7 +308,7 @@ export function effects(make: Make): void {
     expect(await take(store)).toMatchObject([{ kind: 'hook', job: { id: given.id, state: 'cancelled' } }])
   })
 
-  test('a job that was removed after its end is not seen, its id stays taken, and its class hears of it', async () => {
+  test('a job that was removed after its end is hidden, its id stays taken, and its hook is called', async () => {
     await using harness = await make()
     const { store } = harness
     const { id } = await crashed(harness)
@@ -356,7 +357,7 @@ export function effects(make: Make): void {
     expect((await take(store, first)).map(({ job }) => job.id).sort()).toEqual(ids(given.slice(0, 5)))
   })
 
-  test('comes with the answer of the exchange that ended the job, but not when that is sent again', async () => {
+  test('comes with the answer of the exchange that ended the job, but not when the exchange is sent again', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -445,7 +446,7 @@ export function effects(make: Make): void {
               const { verdicts } = await store.flows.apply('home', endsOf(found))
               heard.push(...verdicts)
             }
-            // The reply is lost, so the call is made again.
+            // The reply was lost, so the call is made again.
             if (death === 'after') for (let i = 0; i < 2; i++) expect(await take(store, found)).toEqual([])
             else if (isLast) expect(await take(store, found)).toEqual([])
             clock.now += LEASE
@@ -498,7 +499,7 @@ export function effects(make: Make): void {
     expect(await fates()).toEqual([])
   })
 
-  test('members of a call are acknowledged one by one or together, and those that are left are handed out again', async () => {
+  test('members of a call are acknowledged one by one or together, and the others are handed out again', async () => {
     await using harness = await make(forgetful)
     const { store, clock } = harness
     const caller = harness.caller()
@@ -534,7 +535,7 @@ export function effects(make: Make): void {
     })
   })
 
-  test('a member that completed, and is retried by hand, is not handed out, and the others are', async () => {
+  test('a completed member that is retried by hand is not handed out, and the others are', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -548,7 +549,7 @@ export function effects(make: Make): void {
     await take(store, found)
     await store.alter('emails', [second], cancel)
     expect(await take(store, found)).toMatchObject([{ job: { id: second, state: 'cancelled' } }])
-    // A job that is erased takes its effect with it.
+    // When a job is erased, its effect is removed, too.
     await caller.run(job({ id: members(4)[3]! }), completed)
     await store.alter('emails', [members(4)[3]!], { kind: 'purge' })
     clock.now += RESEND_MEMORY
@@ -579,7 +580,7 @@ export function effects(make: Make): void {
     expect(await isOld()).toBe(true)
     await store.prune('emails')
     expect(await store.flows.fates('emails', [second])).toEqual([{ kind: 'unknown' }])
-    // Its calls are old by now too.
+    // The remembered calls have expired by now, too.
     clock.now += 2 * RESEND_MEMORY
     await store.prune('emails')
     await caller.enqueue(job({ id: third }))
@@ -620,7 +621,7 @@ export function effects(make: Make): void {
     },
   )
 
-  test('a verb that writes an effect and hands out none rings a worker that waits', async () => {
+  test('a verb that writes an effect and hands out none rings a waiting worker', async () => {
     await using harness = await make()
     const { store } = harness
     const given = jobs(3, { hooked: true, delay: 1_000 })
@@ -638,7 +639,7 @@ export function effects(make: Make): void {
     expect(await store.wait('bob', PATIENCE)).toEqual(['emails'])
   })
 
-  test('if no worker waits, a worker that holds jobs there is told', async () => {
+  test('if no worker waits, a worker that holds jobs in the partition gets a notice', async () => {
     await using harness = await make()
     const { store } = harness
     const given = job({ hooked: true, delay: 1_000 })
@@ -651,7 +652,7 @@ export function effects(make: Make): void {
     stop.abort()
   })
 
-  test('of the workers that hold jobs there, the one whose lease ends last is told, because others may be dead', async () => {
+  test('of several workers that hold jobs there, the one whose lease ends last gets the notice, because others may be dead', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const given = job({ hooked: true, delay: 10_000 })
@@ -680,19 +681,19 @@ export function nodes(count: number): string[] {
   return Array.from({ length: count }, (_, n) => memberId({ flow: 'flow', home: 'home', index: NODES + n }))
 }
 
-/** Makes a flow whose members are those of `members`. */
+/** Makes a flow with the members that `members` returns. */
 export async function openFlow(store: Store, size: number, id = 'flow', home = 'home'): Promise<void> {
   const crowd = { reserved: size, size }
   const { isWritten } = await store.flows.write(home, { id, rev: 0, definition: '{}', state: '{}', crowd })
   expect(isWritten).toBe(true)
 }
 
-/** What a flow is told of members that ended. */
+/** The ends of members, in the form in which a flow gets them. */
 export function endsOf(effects: readonly Effect[]): MemberEnd[] {
   return effects.flatMap(({ kind, job }) => (kind === 'member' ? endOf(job) : []))
 }
 
-/** Completes the jobs that another end needed. */
+/** Completes the other jobs that the tested end needed. */
 export async function endRest(_: Harness, caller: Caller): Promise<void> {
   for (const held of await caller.claim(9)) await caller.settle(held, completed)
 }

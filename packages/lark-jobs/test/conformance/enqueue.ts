@@ -1,6 +1,4 @@
-/**
- * Queuing jobs: what is kept of them, what the claimer gets, and that an id is queued only once.
- */
+/** Queuing jobs: the stored record, the record that the claimer gets, and that an id is queued only once. */
 import { expect, test } from 'vitest'
 import type { NewJob } from '../../src/model/record.ts'
 import type { Make } from './harness.ts'

@@ -1,6 +1,6 @@
 /**
- * A few workers at the same time, which die at any call, and which lose calls and answers. Who dies is
- * replaced.
+ * A few workers that work at the same time. They die at any call, and lose calls and answers. A dead worker
+ * is replaced.
  */
 import { FlowWorker, workUntilQuiet } from './flow-worker.ts'
 import type { World } from './flow-world.ts'
@@ -24,7 +24,7 @@ export class Crew {
     this.#members = Array.from({ length: SIZE }, () => this.#newMember())
   }
 
-  /** Works in this way for some rounds, and then with one good worker until nothing is to be done. */
+  /** Works in this way for some rounds, and then with one reliable worker until nothing is left to do. */
   async work(rounds: number, between: () => Promise<unknown> = async () => {}): Promise<void> {
     for (let round = 0; round < rounds; round++) {
       const isDead = await Promise.all(

@@ -1,5 +1,6 @@
 /**
- * Ends of jobs in the home of their flow: they count in the same step, by whichever verb they end.
+ * Ends of jobs in the home partition of their flow. They count in the same atomic step, whichever verb ends
+ * the job.
  */
 import { expect, test } from 'vitest'
 import { memberId } from '../../src/model/effect.ts'
@@ -17,7 +18,7 @@ export function flowEndsAtHome(make: Make): void {
       ['kept', {}],
       ['forgotten at once', forgetful],
     ])(
-      `${name}: an end at home counts at once, and there is no effect of it (jobs are %s)`,
+      `${name}: an end at home counts at once, and writes no effect (jobs are %s)`,
       async (_, options) => {
         await using harness = await make(options)
         const { store, clock } = harness
@@ -53,7 +54,7 @@ export function flowEndsAtHome(make: Make): void {
     )
   }
 
-  test('ends of one claim: of two flows at home, of another home, of no flow, with results and failures', async () => {
+  test('ends of one claim: jobs of two flows at home, of a flow with another home, and of no flow, with results and failures', async () => {
     await using harness = await make()
     const home = new Home(harness, 'emails')
     const size = 1_100
@@ -98,7 +99,7 @@ export function flowEndsAtHome(make: Make): void {
     expect(await home.due()).toHaveLength(2)
   })
 
-  test('an exchange that makes a flow due says so, also if it got all jobs that it wanted', async () => {
+  test('an exchange that makes a flow due reports this, also if it got all requested jobs', async () => {
     await using harness = await make()
     const home = new Home(harness, 'emails')
     await home.make('flow', { next: START + 5_000, crowd: { reserved: 3, size: 2 } })
@@ -117,11 +118,11 @@ export function flowEndsAtHome(make: Make): void {
     expect(await next(1)).toEqual([1, 0])
   })
 
-  test('whoever makes a flow due learns it, and rings nobody; unless it wants no jobs', async () => {
+  test('a caller that makes a flow due gets to know it and rings nobody, unless it wants no jobs', async () => {
     await using harness = await make()
     const { store } = harness
     const home = new Home(harness, 'emails')
-    // `next` of a home asks as this caller too, so that nobody else waits.
+    // `next` of a home uses this caller, too, so that no other caller waits.
     const [ada, bob] = [harness.caller('ada'), harness.caller('asker')]
     await home.make()
     const next = async (number: number, limit: number) => {
@@ -135,7 +136,7 @@ export function flowEndsAtHome(make: Make): void {
     expect(await next(0, 1)).toBe(0)
     expect(await store.wait('asker', MOMENT)).toEqual([])
     expect(await home.due(500)).toMatchObject([{ news: [{ index: NODES }] }])
-    // It is handed out: whoever has it hears of this when it writes.
+    // The flow is handed out, so its holder gets the news when it writes the flow.
     expect(await next(1, 1)).toBe(500)
     await home.change('flow', { heard: 1 })
     expect(await home.next()).toBe(0)
@@ -182,7 +183,7 @@ export function flowEndsAtHome(make: Make): void {
     expect(await harness.store.wait('ada', PATIENCE)).toEqual(['emails'])
   })
 
-  test('a write drops a job of the same flow to make room: the flow hears of it, and is due at once', async () => {
+  test('a write drops a job of the same flow to make room, and the flow gets this end and is due at once', async () => {
     await using harness = await make()
     const home = new Home(harness, 'emails')
     const { id, rev } = await home.make()
@@ -218,7 +219,7 @@ export function flowEndsAtHome(make: Make): void {
     expect(await take(harness.store)).toEqual([])
   })
 
-  test('an end at home of a flow that is not there, or has no such member, is not kept', async () => {
+  test('an end at home for a flow that does not exist, or has no such member, is not kept', async () => {
     await using harness = await make()
     const home = new Home(harness, 'emails')
     await home.make('flow', { crowd: { reserved: 1, size: 1 } })

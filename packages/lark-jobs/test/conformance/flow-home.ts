@@ -1,6 +1,4 @@
-/**
- * The flows of one partition, for tests: to make, read and write them, and the ends of their members.
- */
+/** Makes, reads and writes the flows of one partition, and the ends of their members, for tests. */
 import { expect, test } from 'vitest'
 import { NODES } from '../../src/model/flow.ts'
 import {
@@ -18,16 +16,15 @@ import type { Harness, Make } from './harness.ts'
 import { Book, wrote } from './schedules.ts'
 
 /**
- * Milliseconds of the real clock: longer than any ring takes, and after which a wait that should not be rung
- * ends.
+ * Milliseconds of the real clock. No ring takes so long. A wait that should not be rung ends after this time.
  */
 export const PATIENCE = 10_000
 export const MOMENT = 60
-/** Of the clock of a new harness. */
+/** The time at which the clock of a new harness begins. */
 export const START = Date.UTC(2026, 0, 1)
 
 export type Change = Extract<FlowWrite, { state: string }>
-/** What `write` says of a flow, and its number. */
+/** The fields of a flow that `write` takes. */
 type Fields = Partial<Omit<Change, 'id'>>
 
 /** The flows of one partition. */
@@ -48,7 +45,7 @@ export class Home {
     return this.harness.clock.now
   }
 
-  /** @returns the answer without `nextTick`, which `next` looks at */
+  /** @returns the answer without `nextTick`, which `next` checks */
   async write(write: FlowWrite): Promise<Omit<FlowWritten, 'nextTick'>> {
     const { nextTick, ...answer } = await this.store.write(this.partition, write)
     return answer
@@ -62,13 +59,13 @@ export class Home {
     return this.read(id)
   }
 
-  /** Writes what was read just now. */
+  /** Reads a flow and writes it with changed fields. */
   async change(id = 'flow', fields: Fields = {}): Promise<void> {
     const { rev, state } = await this.read(id)
     expect(await this.write({ id, rev, state, ...fields })).toMatchObject({ isWritten: true })
   }
 
-  /** The test fails if it is not there. */
+  /** Reads a flow. The test fails if the flow does not exist. */
   async read(id = 'flow'): Promise<StoredFlow> {
     const found = await this.find(id)
     if (found === undefined) throw new Error(`expected a flow ${id} in ${this.partition}`)
@@ -83,7 +80,7 @@ export class Home {
     return (await this.read(id)).crowd
   }
 
-  /** @returns a verdict for each */
+  /** @returns one verdict for each end */
   async apply(...ends: MemberEnd[]): Promise<string[]> {
     return (await this.store.apply(this.partition, ends)).verdicts
   }
@@ -92,7 +89,10 @@ export class Home {
     return (await this.harness.store.schedules.due(this.partition, MAX_DUE, leaseMs)).flows
   }
 
-  /** Milliseconds until a flow or a schedule is due. @returns the same from each verb that says it */
+  /**
+   * Milliseconds until a flow or a schedule is due. The test fails unless all verbs that return this time
+   * agree.
+   */
   async next(): Promise<number | undefined> {
     const nextTick = await new Book(this.harness, this.partition).next()
     expect((await this.store.apply(this.partition, [])).nextTick).toBe(nextTick)
@@ -107,7 +107,7 @@ export class Home {
   }
 }
 
-/** The end of a member, or of a node (`node`). */
+/** The end of a member. (`node` makes the end of a node.) */
 export function end(index: number, fields: Partial<MemberEnd> = {}): MemberEnd {
   return { flow: 'flow', index, state: 'completed', at: START, ...fields }
 }
@@ -125,7 +125,7 @@ export function range(from: number, to: number): number[] {
   return Array.from({ length: to - from }, (_, n) => from + n)
 }
 
-/** As it is kept: without its flow, and for news without its result. */
+/** An end in its stored form: without its flow, and for news without its result. */
 export function kept({ flow, result, ...rest }: MemberEnd): KeptEnd {
   return rest
 }

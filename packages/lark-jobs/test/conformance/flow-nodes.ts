@@ -1,6 +1,6 @@
 /**
- * News of nodes: each end is news once, is handed out with a limited number of others, and keeps its result
- * while there is room.
+ * News of nodes. Each end is news once, is handed out together with a limited number of others, and keeps its
+ * result while there is room.
  */
 import { expect } from 'vitest'
 import { memberId } from '../../src/model/effect.ts'
@@ -85,7 +85,7 @@ export function flowNodes(make: Make): void {
       expect((await home.due(500))[0]!.news).toEqual([kept(node(1))])
       await home.change('flow', { heard: 1, next: home.now + 9_000 })
       expect(await home.next()).toBe(9_000)
-      // It is not handed out any more.
+      // The news is not handed out any more.
       await home.apply(node(2))
       expect(await home.next()).toBe(0)
     },
@@ -140,7 +140,7 @@ export function flowNodes(make: Make): void {
       const { store } = home
       await home.make()
       await home.make('other')
-      // Of jobs that end at home, and of others.
+      // Ends of jobs at home, and of jobs elsewhere.
       const id = (number: number) => memberId({ flow: 'flow', home: 'home', index: NODES + number })
       const caller = harness.caller('ada', 'home')
       await caller.run(job({ id: id(0) }), { kind: 'completed', result: '"at home"' })
@@ -163,7 +163,7 @@ export function flowNodes(make: Make): void {
       expect(await resultOf(18)).toBe(RESULT_NOT_KEPT)
       expect(await resultOf(19)).toBeUndefined()
       expect(await resultOf(20, 'other')).toBe('""')
-      // One that is purged leaves its room to others.
+      // A purged node leaves its room to others.
       await store.purge('home', 'flow', [NODES + 1])
       await home.apply(node(21, { result: `"${'x'.repeat(left - 100)}"` }), node(22, { result: sixteenth }))
       expect(await resultOf(21)).toHaveLength(left - 98)
@@ -221,7 +221,7 @@ export function flowNodes(make: Make): void {
         { ...kept(second), result: '7' },
         { ...kept(node(1)), result: '1' },
       ])
-      // This writer has read of the failure only.
+      // This writer has read only the news of the failure.
       await home.write({ id: 'flow', rev: due!.rev, state: '1', heard: due!.news.length })
       const [next] = await home.due()
       expect(next!.news).toEqual([kept(second)])

@@ -1,6 +1,6 @@
 /**
- * Stories of flows: what people and dispatchers do, one step after the other, and how each must end, whoever
- * dies.
+ * Stories of flows: the actions of people and dispatchers, one step after the other, and the end that each
+ * story must have whichever process dies.
  */
 import { memberId } from '../../src/model/effect.ts'
 import type {
@@ -16,10 +16,10 @@ import type { FlowWorker } from './flow-worker.ts'
 import { AWAY, HOME, PLACES, type World } from './flow-world.ts'
 
 const DAY = 86_400_000
-/** Milliseconds for which a dispatcher need not say that it fills. */
+/** Milliseconds within which a dispatcher must report that it still fills the batch. */
 const FILLING = 30_000
 
-/** What is done in a step. It may be done again, by another process, if the first has died. */
+/** The action of a step. Another process may repeat it if the first process has died. */
 type Step = (worker: FlowWorker, place: FlowPlace, world: World) => Promise<unknown>
 
 export interface Story {
@@ -28,20 +28,23 @@ export interface Story {
   fails?: readonly string[]
   hangs?: readonly string[]
   steps: readonly Step[]
-  /** How it ends. */
+  /** How the flow ends. */
   ends: {
     state: EndedState
     reason?: string
-    /** Of the nodes, by letters. Default: whatever. */
+    /** The states of the nodes, as letters. Default: any states. */
     nodes?: RegExp
     completed?: number
     failed?: number
   }
-  /** How many jobs of each node and member are settled; of others none. Default: whatever, but each once. */
+  /**
+   * How many jobs of each node and member are settled; nodes that are missing here have none. Default: any
+   * nodes, each at most once.
+   */
   runs?: Readonly<Record<string, number>>
 }
 
-/** A job that says who it is. */
+/** A job whose payload has its own name. */
 export function job(name: string, partition = HOME, more: object = {}): FlowJob {
   return {
     partition,
@@ -58,7 +61,7 @@ export function node(
   return { name, after, ...(rest.flow === undefined && { job: job(name, at) }), ...rest }
 }
 
-/** Its payload has the result of another node as `from`. */
+/** A job whose payload has the result of another node as `from`. */
 export function using(name: string, of: number, at?: string): NodeDefinition {
   const refs: Reference[] = [{ at: ['from'] as Path, node: of, path: [] }]
   return { ...node(name, [of]), job: job(name, at, { from: null }), refs }
@@ -94,12 +97,12 @@ function fill(definition: FlowDefinition, count: number): Step[] {
 
 const seal: Step = (worker, place) => worker.book.seal(place)
 
-/** m0, m1, …: some in the other partition. */
+/** Members m0, m1, …, some of them in the other partition. */
 export function members(count: number): FlowJob[] {
   return Array.from({ length: count }, (_, n) => job(`m${n}`, n % 3 === 1 ? AWAY : HOME))
 }
 
-/** Works until the flow has nothing to do. */
+/** Works until nothing is left to do for the flow. */
 const work: Step = (worker) => worker.work()
 
 /** Works until a node or member has begun. */
@@ -107,11 +110,11 @@ function until(name: string): Step {
   return (worker, _, world) => worker.work(() => world.begun.has(name))
 }
 
-/** What hangs ends now. */
+/** Lets the hanging jobs end. */
 const goOn: Step = async (_, __, { hangs }) => hangs.clear()
 const mended: Step = async (_, __, { fails }) => fails.clear()
 const retry: Step = (worker, place) => worker.book.retry(place)
-/** Members that failed, and those that were cancelled because of them. */
+/** Retries the failed members, and the members that were cancelled because of them. */
 const retryByHand: Step = async (_, { flow, home }, { store }) => {
   const failed = await store.flows.failed(home, flow, -1, 10)
   const ids = failed.map((index) => memberId({ flow, home, index }))
@@ -269,7 +272,7 @@ export const stories: readonly Story[] = [
       work,
     ],
     ends: { state: 'completed', nodes: /^cccccc-c$/ },
-    // A member that runs again is the same job. The others are cancelled or not, as they come.
+    // A member that runs again is the same job. The other members may or may not have been cancelled.
     runs: { a: 1, b: 3, c: 1, x: 1, y: 3, z: 1, m0: 1, m1: 2, onFailed: 2, onCompleted: 1, onEnded: 3 },
   },
   {

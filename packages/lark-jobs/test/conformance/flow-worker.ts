@@ -1,6 +1,6 @@
 /**
- * The part that a worker takes in flows, call by call: it claims, settles, has the ends of nodes and members
- * counted, and advances flows that are due.
+ * The work of a worker for flows, call by call: it claims and settles jobs, reports the ends of nodes and
+ * members, and advances due flows.
  */
 
 import { MemberLots } from '../../src/dispatch/member-lots.ts'
@@ -23,14 +23,14 @@ import { jobError } from './jobs.ts'
 /** Milliseconds. */
 const LEASE = 5_000
 const DUE_LEASE = 2_000
-/** What a flow does by itself takes less time: milliseconds. */
+/** Milliseconds within which a flow does everything that it does by itself. */
 export const HOUR = 3_600_000
-/** Waits of a story: if there are more, it does not end. */
+/** The maximum number of waits in a story. A story with more waits does not end. */
 const MANY = 100
 
 let made = 0
 
-/** What a worker has to do in a partition. */
+/** The state of a worker in one partition. */
 interface Desk {
   held: ClaimedJob[]
   done: EffectName[]
@@ -55,12 +55,15 @@ export class FlowWorker {
     this.lots = (place) => new MemberLots(place, parts)
   }
 
-  /** Works until nothing is to be done for an hour, or until something is so. */
+  /** Works until nothing is left to do for an hour, or until a condition is true. */
   async work(isEnough: () => boolean = () => false): Promise<void> {
     return workUntilQuiet(this.#world, [this], isEnough)
   }
 
-  /** One call to each partition, and what follows from it. @returns whether there was anything to do */
+  /**
+   * Makes one call to each partition, and does the work that follows. @returns whether there was anything to
+   * do
+   */
   async round(): Promise<boolean> {
     let isBusy = false
     for (const partition of PLACES)
@@ -101,7 +104,7 @@ export class FlowWorker {
     return settlements.length + jobs.length + effects.length + want.effects!.done!.length > 0
   }
 
-  /** Advances the flows that are due. @returns whether any were */
+  /** Advances the due flows. @returns whether a flow was due */
   async advance(partition: string): Promise<boolean> {
     const { flows, at } = await this.#store.schedules.due(partition, 0, DUE_LEASE)
     for (const flow of flows) await this.book.advance(partition, flow, at)
@@ -111,12 +114,12 @@ export class FlowWorker {
   #outcome({ payload }: ClaimedJob): Outcome {
     const name = nameIn(payload)
     if (this.#world.fails.has(name)) return { kind: 'failed', error: jobError({ message: `${name} failed` }) }
-    // Each run has another result.
+    // Each run has a different result.
     return { kind: 'completed', result: JSON.stringify({ of: name, run: made++ }) }
   }
 }
 
-/** Several workers work until nothing is to be done for an hour, or until something is so. */
+/** Several workers work until nothing is left to do for an hour, or until a condition is true. */
 export async function workUntilQuiet(
   world: World,
   workers: readonly FlowWorker[],

@@ -1,6 +1,7 @@
 /**
- * A world for flows: a store whose partitions may be on several servers, each of which can be set back by
- * itself; what ran there; and the store as processes see it that die, or whose calls are lost.
+ * A world for flows. It has a store whose partitions may be on several servers, each of which can be set back
+ * separately. It records which jobs ran. It also makes views of the store for processes that die, or whose
+ * calls are lost.
  */
 
 import { JobsError } from '../../src/model/errors.ts'
@@ -16,18 +17,18 @@ export const PLACES = [HOME, AWAY]
 /** A job that was settled by the worker that held it. */
 export interface CountedRun {
   id: string
-  /** Of the node or member. */
+  /** The name of the node or member. */
   name: string
   payload: string
-  /** Undefined: it failed. */
+  /** The result of the run. Undefined if the run failed. */
   result: string | undefined
 }
 
-/** What happens to a call. @param call makes it */
+/** Intercepts a call to the store. @param call makes the call */
 type Intercept = (call: () => Promise<unknown>, verb: string, args: readonly unknown[]) => Promise<unknown>
 
 export class World implements AsyncDisposable {
-  /** By partition. */
+  /** The harnesses by partition. */
   readonly #harnesses: ReadonlyMap<string, Harness>
   /** The store of all processes. */
   readonly store: Store
@@ -35,12 +36,12 @@ export class World implements AsyncDisposable {
   readonly fails = new Set<string>()
   /** The nodes and members that do not end. */
   readonly hangs = new Set<string>()
-  /** The nodes and members that a worker has had. */
+  /** The nodes and members that a worker has claimed. */
   readonly begun = new Set<string>()
-  /** In the order in which they were settled. */
+  /** The runs that counted, in the order in which they were settled. */
   readonly counted: CountedRun[] = []
   readonly #payloads = new Map<string, string>()
-  /** By token and id, because a call that is sent again has the same answer. */
+  /** The settled jobs by token and id, because a call that is sent again has the same answer. */
   readonly #settled = new Set<string>()
 
   constructor(harnesses: ReadonlyMap<string, Harness>) {
@@ -60,25 +61,27 @@ export class World implements AsyncDisposable {
     for (const { clock } of this.#all) clock.advance(ms)
   }
 
-  /** Copies what the server of a partition has. @returns a function that sets it back to the copy */
+  /**
+   * Copies the data of the server of a partition. @returns a function that sets the server back to the copy
+   */
   save(partition: string): Promise<() => Promise<void>> {
     return this.#harnesses.get(partition)!.save()
   }
 
-  /** Where a text is in the store. */
+  /** The places in the store that contain a text. */
   async mentions(text: string): Promise<string[]> {
     return (await Promise.all(this.#all.map((harness) => harness.mentions(text)))).flat()
   }
 
-  /** Another story begins. */
+  /** Forgets everything when another story begins. */
   forget(): void {
     for (const each of [this.fails, this.hangs, this.begun]) each.clear()
     this.counted.length = 0
   }
 
   /**
-   * The store as a process sees it that dies: it has no answer to its nth call that changes something, and
-   * makes no other. (For the store this is the same as a death before its next call.)
+   * A view of the store for a process that dies. The process gets no answer to its nth call that changes
+   * something, and makes no further call. (For the store, this is the same as a death before the next call.)
    */
   mortal(deathAt: number, of = this.store): { store: Store; died: Promise<void>; writes: () => number } {
     const { promise, resolve: die } = new Deferred<void>()
@@ -105,7 +108,7 @@ export class World implements AsyncDisposable {
     return { store, died, writes: () => writes }
   }
 
-  /** The store as a process sees it some of whose calls or answers are lost. */
+  /** A view of the store for a process of which some calls or answers are lost. */
   lossy(loses: () => 'call' | 'answer' | undefined): Store {
     return this.#through(async (call) => {
       const lost = loses()
@@ -116,7 +119,7 @@ export class World implements AsyncDisposable {
     })
   }
 
-  /** The store as a process sees it while others do something before some of its calls. */
+  /** A view of the store for a process during which other processes act before some of its calls. */
   disturbed(before: (verb: string, args: readonly unknown[]) => Promise<unknown>): Store {
     return this.#through(async (call, verb, args) => {
       await before(verb, args)
@@ -125,8 +128,8 @@ export class World implements AsyncDisposable {
   }
 
   /**
-   * The store as a process sees it that gets no answer to some calls. @param isLost may do something before
-   * it says so
+   * A view of the store for a process that gets no answer to some calls. @param isLost whether the answer is
+   * lost; it may act before it returns
    */
   unheard(isLost: (verb: string, args: readonly unknown[]) => Promise<boolean>): Store {
     return this.#through(async (call, verb, args) => {
@@ -137,7 +140,7 @@ export class World implements AsyncDisposable {
   }
 
   /**
-   * Milliseconds until something is to be done; undefined if nothing is. Takes back what dead processes held.
+   * Milliseconds until something is due; undefined if nothing is. Also takes back the jobs of dead processes.
    */
   async next(): Promise<number | undefined> {
     const all = await Promise.all(
@@ -159,7 +162,7 @@ export class World implements AsyncDisposable {
     return [...new Set(this.#harnesses.values())]
   }
 
-  /** Calls go to the server that has the partition. */
+  /** A store that sends each call to the server with the partition. */
   #routed(): Store {
     const routed = (flat: Beside | undefined): object =>
       new Proxy(
@@ -214,7 +217,7 @@ export class World implements AsyncDisposable {
   }
 }
 
-/** The verbs that a store has beside those of jobs. */
+/** The parts of a store besides the verbs for jobs. */
 const beside = ['flows', 'schedules', 'moves'] as const
 type Beside = (typeof beside)[number]
 

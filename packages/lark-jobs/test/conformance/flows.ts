@@ -1,7 +1,7 @@
 /**
- * Flows: of several writers one writes, and jobs are queued in the same step; what is due is handed out once.
- * (`flow-nodes.ts`, `flow-ends-at-home.ts`, `flow-members.ts`: and each end counts once. `rollbacks.ts`: and
- * if the server loses what it had acknowledged.)
+ * Flows: only one of several writers succeeds, jobs are queued in the same atomic step, and a due flow is
+ * handed out once. (`flow-nodes.ts`, `flow-ends-at-home.ts` and `flow-members.ts` test that each end counts
+ * once, and `rollbacks.ts` tests servers that lose acknowledged writes.)
  */
 import { expect, test } from 'vitest'
 import { MAX_FLOW_ID, NODES } from '../../src/model/flow.ts'
@@ -401,7 +401,7 @@ export function flows(make: Make): void {
     expect(await rings(MOMENT)).toBe(false)
     const [due] = await home.due(100)
     await home.write({ id: 'flow', rev: due!.rev, state: '1', heard: 1, next: START + 9_000 })
-    // News was left, so it is due at once.
+    // News is left, so the flow is due at once.
     expect(await rings(PATIENCE)).toBe(true)
     await idle()
     await home.change('flow', { heard: 1, next: START + 9_000 })
@@ -464,9 +464,9 @@ export function flows(make: Make): void {
   })
 }
 
-/** Two processes that count and advance, at the same time. */
+/** Two processes that count ends and advance flows at the same time. */
 export function flowsByTwo(make: Make): void {
-  test('of news that two handles compete for, each is heard once', async () => {
+  test('each piece of news counts once, although two handles compete for it', async () => {
     await using harness = await make()
     const home = new Home(harness)
     const stores = [harness.store, await harness.another()]
@@ -486,7 +486,7 @@ export function flowsByTwo(make: Make): void {
     async function advance(store: (typeof stores)[number]): Promise<void> {
       for (;;) {
         const isLast = left === 0
-        // No lease: so both are handed the same, and the number alone decides.
+        // There is no lease, so both handles get the same flow, and only the revision number decides.
         const { flows } = await store.schedules.due('home', 2, 0)
         if (flows.length === 0 && isLast) return
         for (const { id, rev, state, news } of flows) {

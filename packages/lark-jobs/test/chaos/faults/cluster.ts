@@ -1,6 +1,4 @@
-/**
- * A cluster that moves a slot under load, and whose nodes die or stand still.
- */
+/** Faults of a cluster: a slot moves under load, and nodes die or stand still. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { slotOf } from '../../../src/store/redis/client/hash-slot.ts'
 import type { Cluster } from '../../redis/cluster.ts'

@@ -1,6 +1,4 @@
-/**
- * A network that breaks, for one role or for all.
- */
+/** Faults of the network of one role or of all roles. */
 import type { Role } from '../crew.ts'
 import { type FaultKind, pick, type Scene } from '../fault.ts'
 import type { Network, Weather } from '../network.ts'
@@ -51,7 +49,7 @@ export function networkFaults(networks: Networks): FaultKind[] {
     under('packets lost, one', 'one', LONG, plain('drop'), true),
     under('packets lost, all', 'all', LONG, plain('drop')),
     {
-      // This cannot cost a lease, so no effect is noted.
+      // A slow network cannot cost a lease, so no effect is noted.
       name: 'slow network',
       group: 'network',
       lasts: [0.5, 1],

@@ -1,6 +1,4 @@
-/**
- * Workers and dispatchers that die, stand still, or are asked to end.
- */
+/** Faults of roles: workers and dispatchers die, stand still, or are asked to end. */
 import type { Role } from '../crew.ts'
 import { type FaultKind, pick, type Scene } from '../fault.ts'
 
@@ -45,7 +43,7 @@ function stop(name: string, choose: Choose): FaultKind {
   }
 }
 
-/** Ends a worker in the middle of its work. Running jobs end, and none runs again. */
+/** Ends a worker in the middle of its work. Running jobs end, and no job runs again. */
 const term: FaultKind = {
   name: 'SIGTERM worker',
   group: 'role',

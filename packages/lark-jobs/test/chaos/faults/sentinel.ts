@@ -1,6 +1,7 @@
 /**
- * A primary that is replaced by its replica: by hand, because it died, or because it stood still for too
- * long. Replies do not wait for the replica, so only the last writes may be lost with the old primary.
+ * Faults in which a replica replaces its primary: by hand, because the primary died, or because it stood
+ * still for too long. Replies do not wait for the replica, so the last writes may be lost with the old
+ * primary, and no others.
  */
 
 import { setTimeout as pause } from 'node:timers/promises'
@@ -27,7 +28,7 @@ export function sentinelFaults(fleet: SentinelFleet): FaultKind[] {
       return async () => {
         await agreed(fleet, before)
         await heal()
-        // By then, all clients of the old primary have heard of the new one.
+        // After this time, all clients of the old primary know the new one.
         await pause(LAG)
         for (const end of ends) end()
         // The Sentinels take up to ten seconds to make the old primary a replica. Until then no server could

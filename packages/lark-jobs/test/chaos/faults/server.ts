@@ -1,5 +1,6 @@
 /**
- * A Redis or Valkey server that dies, hangs, or refuses calls. It must be started with `serverArgs`.
+ * Faults of a Redis or Valkey server: it dies, hangs, or refuses calls. The server must be started with
+ * `serverArgs`.
  */
 import { connect } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -8,7 +9,7 @@ import type { Beat } from '../beat.ts'
 import type { FaultKind, Scene } from '../fault.ts'
 
 export interface ServerForm {
-  /** When the servers sync what they write. Default: `always`. */
+  /** When the servers sync their writes to the disk. Default: `always`. */
   fsync?: 'always' | 'everysec' | undefined
   /** Whether the append-only file keeps every write of the run. */
   keep?: boolean | undefined
@@ -16,9 +17,9 @@ export interface ServerForm {
 
 /**
  * An append-only file, and permission to make the server load its data again. Each write is synced before its
- * answer, unless the run asks for `everysec`: then Redis holds back writes that it has acknowledged while a
- * sync takes long, and a `kill -9` loses them (docs/reliability.md has figures). A beat says then which
- * (`beat.ts`).
+ * answer, unless the run asks for `everysec`. With `everysec`, Redis holds back acknowledged writes while a
+ * sync takes long, and a `kill -9` loses them (docs/reliability.md has figures). In that case a beat says
+ * which writes were lost (`beat.ts`).
  */
 export function serverArgs({ fsync = 'always', keep = false }: ServerForm = {}): string[] {
   const file = ['--appendonly', 'yes', '--appendfsync', fsync]
@@ -35,7 +36,7 @@ const BUSY_AFTER = 50
 /** Milliseconds that the server takes to load its data again. */
 const LOADING = 1_500
 
-/** @param beat what it says that the server has lost, Lark has not */
+/** @param beat finds the writes that the server itself has lost, which are not Lark's fault */
 export function serverFaults(server: Server, beat?: Beat): FaultKind[] {
   const fault = (
     name: string,
@@ -75,7 +76,8 @@ export function serverFaults(server: Server, beat?: Beat): FaultKind[] {
       return async () => server.signal('SIGCONT')
     }),
     fault('READONLY', [0.3, 1.2], async () => {
-      // It becomes the replica of a missing primary: it answers as a replica, and keeps its data.
+      // The server becomes the replica of a missing primary: it answers as a replica does, and keeps its
+      // data.
       await server.send('REPLICAOF', '127.0.0.1', '1')
       return () => server.send('REPLICAOF', 'NO', 'ONE')
     }),
@@ -108,7 +110,10 @@ export function serverFaults(server: Server, beat?: Beat): FaultKind[] {
   ]
 }
 
-/** Sends one command on a plain connection, and waits however long it takes. Our own client would give up. */
+/**
+ * Sends one command on a plain connection, and waits for the answer without a limit. Lark's client would give
+ * up.
+ */
 export function told(server: Server, words: string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(server.port, '127.0.0.1')

@@ -1,5 +1,5 @@
 /**
- * An embedded store whose file is locked by another process, which then dies in the middle of its
+ * Faults of an embedded store: another process locks the file, and then dies in the middle of its
  * transaction.
  */
 import { isBusy } from '../../../src/store/sqlite/failure.ts'
@@ -25,12 +25,12 @@ export function sqliteFaults(url: string): FaultKind[] {
   return [locked('file locked', [0.3, 0.6]), locked('file locked for long', [1.2, 1.6])]
 }
 
-/** Milliseconds. No transaction of a running process takes so long. */
+/** Milliseconds that no transaction of a running process takes. */
 const WAIT = 300
 
 /**
- * Whether the file is locked: tries to begin a transaction. With the library of the conductor's own store,
- * because another one in the same process would end the locks of the store.
+ * Whether the file is locked. This tries to begin a transaction. It uses the library of the conductor's own
+ * store, because another library in the same process would end the locks of the store.
  */
 export function isLocked(file: string): boolean {
   const driver = library(file).open(file)

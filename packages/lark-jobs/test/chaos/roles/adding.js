@@ -1,6 +1,4 @@
-/**
- * Adds to flows that run: members to a batch, steps to a chain, a node to a workflow.
- */
+/** Adds jobs to running flows: members to a batch, steps to a chain, a node to a workflow. */
 import { ChaosJob, InstantJob, WaitingJob } from './jobs.js'
 import { between, pick } from './random.js'
 import { touch } from './touch.js'
@@ -9,9 +7,9 @@ const queues = process.env.CHAOS_QUEUES.split(',')
 
 /**
  * @param flow a handle, or `this.flow`
- * @param kind of the flow (`FlowPlan`)
- * @param stem the beginning of the numbers of what is added
- * @returns what the answer was (`touch`)
+ * @param kind the kind of the flow (`FlowPlan`)
+ * @param stem the beginning of the numbers of the added jobs
+ * @returns the answer (`touch`)
  */
 export function addTo(flow, kind, stem) {
   const numbers = (most) => Array.from({ length: between(1, most) }, (_, i) => `${stem}${i}`)
@@ -40,10 +38,10 @@ function make(n) {
   return { n, key: job.key, draft: job.with({ n, ms: between(0, 60) }) }
 }
 
-/** A job of a flow that adds to its flow. Each run adds anew. */
+/** A job of a flow that adds jobs to its own flow. Each run adds new jobs. */
 export class AddingJob extends ChaosJob {
   key = 'adding'
-  /** It cannot add while the store is away. */
+  /** The job fails while the store is away, so it needs many tries. */
   tries = 100
   async act({ kind }, serial) {
     const what = await addTo(this.flow, kind, `${this.flow.id}/${serial}-`)

@@ -18,7 +18,7 @@ const lease = Number(process.env.CHAOS_LEASE)
 const queues = process.env.CHAOS_QUEUES.split(',')
 /** Milliseconds between two batches, of 2.6 jobs on average. */
 const pause = 2_600 / Number(process.env.CHAOS_RATE)
-/** Milliseconds between two flows: one for 20 jobs. */
+/** Milliseconds between two flows: one flow for every 20 jobs. */
 const flowPause = 20_000 / Number(process.env.CHAOS_RATE)
 
 /**
@@ -26,7 +26,7 @@ const flowPause = 20_000 / Number(process.env.CHAOS_RATE)
  * them.
  */
 const few = Math.min(1, 2_500 / lease)
-/** How many of about a hundred jobs are of each kind, and how long they take. */
+/** For about a hundred jobs, how many jobs are of each kind, and how long they take. */
 const mix = [
   [55, kinds.InstantJob, () => 0],
   [30, kinds.WaitingJob, () => between(5, 200)],
@@ -48,7 +48,7 @@ let count = 0
 let flows = 0
 let isEnding = false
 const underway = new Set()
-/** What is done to flows by hand. */
+/** The changes of flows by hand that are going on. */
 const hands = new Set()
 const handsOff = new AbortController()
 setMaxListeners(0, handsOff.signal)
@@ -80,7 +80,7 @@ async function track(job, payloads, dispatch) {
   }
 }
 
-/** Sends its signal to each job, before or after it waits for it. */
+/** Sends each job its signal, before or after the job waits for the signal. */
 function sendLater({ ids, queueName: queue }, ns) {
   for (const [i, id] of ids.entries()) {
     const handle = Jobs.handle(kinds.SteppedJob, id, { queue })
@@ -97,7 +97,7 @@ function failureOf({ code }) {
   return code === 'DISPATCH_UNCERTAIN' ? 'uncertain' : 'odd'
 }
 
-/** @returns its id, if it is accepted */
+/** @returns the id of the flow if it is accepted */
 async function trackFlow(make = makeFlow, touchedBy = handsOn) {
   const flow = `${name.replace('.', '_')}-${++flows}`
   const { draft, plan } = make(flow, queues, process.env.CHAOS_FORM)

@@ -1,7 +1,7 @@
 /**
- * Flows of every kind, and the plan of each, which is enough to say how it must end. The number of a job of a
- * flow is the id of the flow and a name: `d0_1-7/top`. A job that gets the results of others has them in
- * `got`, by their numbers.
+ * Makes flows of every kind, each with a plan, from which the accountant derives how the flow must end. The
+ * number of a job of a flow is the id of the flow and a name: `d0_1-7/top`. A job that gets the results of
+ * other jobs has them in `got`, by the numbers of these jobs.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { batch, chain, workflow } from '@s18i/lark-jobs'
@@ -9,16 +9,16 @@ import { AddingJob } from './adding.js'
 import * as kinds from './jobs.js'
 import { between, chance, pick } from './random.js'
 
-/** Members of a large batch. */
+/** The number of members of a large batch. */
 const MANY = 10_000
-/** One of so many flows of the long form is a large batch. */
+/** In the long form, one of this many flows is a large batch. */
 const RARE = 150
-/** The steps of a long chain, and one of so many chains of the long form is one. */
+/** The number of steps of a long chain. In the long form, one of this many chains is a long one. */
 const LONG = 50
 const SOME = 8
 /**
- * The longest times of jobs, in milliseconds. Those that listen to their signals run when somebody cancels
- * the flow.
+ * The longest times of jobs, in milliseconds. Jobs that listen to their signals take longer, so that they run
+ * when somebody cancels the flow.
  */
 const SHORT = 60
 const HEEDFUL = 600
@@ -31,14 +31,17 @@ const good = [
   kinds.HeedfulJob,
   kinds.BookingJob,
 ]
-/** Those that do not complete; the first only until somebody starts them again. */
+/**
+ * The classes of jobs that do not complete. Jobs of the first class fail only until somebody starts them
+ * again.
+ */
 const bads = [kinds.MendingJob, kinds.HopelessJob, kinds.SagaJob]
 
 /**
- * @param id of the flow
- * @param queues of its jobs
- * @param form of the run
- * @returns its draft, and its plan (`FlowPlan`)
+ * @param id the id of the flow
+ * @param queues the queues of its jobs
+ * @param form the form of the run
+ * @returns the draft and the plan of the flow (`FlowPlan`)
  */
 export function makeFlow(id, queues, form) {
   const flow = new Flow(id, queues)
@@ -63,9 +66,9 @@ class Flow {
   }
 
   /**
-   * Each step gets the result of the one before.
+   * A chain in which each step gets the result of the previous step.
    *
-   * @param Bad the class of its last step, if it shall not complete
+   * @param Bad the class of the last step, if that step must not complete
    */
   chain(length, Bad) {
     const nodes = []
@@ -83,8 +86,8 @@ class Flow {
   }
 
   /**
-   * The sides are in several queues, and one of them is a batch. The bottom gets the results of those that
-   * have one.
+   * A workflow in the shape of a diamond. Its sides are in several queues, and one of them is a batch. The
+   * bottom gets the results of the sides that have one.
    */
   diamond() {
     const [top, makeTop] = this.job('top', chance(4) ? AddingJob : pick(good), 'diamond')
@@ -114,7 +117,10 @@ class Flow {
     return this.called(draft, { kind: 'diamond', nodes })
   }
 
-  /** @param pause milliseconds between two members: it may be killed while it fills the batch */
+  /**
+   * @param pause milliseconds between two members, so that the dispatcher may be killed while it fills the
+   * batch
+   */
   batch(count, pause) {
     const { plan, drafts } = this.members('m', count, chance(3) ? between(1, 4) : 0, chance(4))
     async function* slowly() {
@@ -146,7 +152,7 @@ class Flow {
     return Kind
   }
 
-  /** @param kind of the flow, for a job that adds to it */
+  /** @param kind the kind of the flow, for a job that adds jobs to its flow */
   job(name, Kind, kind) {
     const n = `${this.id}/${name}`
     const make = (got) => {
@@ -158,7 +164,7 @@ class Flow {
     return [{ n, kind: new Kind().key }, make]
   }
 
-  /** Members: the first `bad` fail, and the last may add others. */
+  /** The members of a batch. The first `bad` members fail, and the last member may add others. */
   members(name, count, bad, adds = false) {
     const stem = `${this.id}/${name}-`
     const flow = this

@@ -1,6 +1,7 @@
 /**
- * What people do to a flow by hand: cancel it, start again what did not complete, add to it. At any time
- * after its dispatch has begun, so also while a batch is filled, and several of it at once.
+ * Changes a flow by hand as people do: cancels it, starts the parts again that did not complete, adds jobs.
+ * This may happen at any time after the dispatch has begun, also while a batch is filled, and several changes
+ * may come at once.
  */
 import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -11,21 +12,22 @@ import { chance } from './random.js'
 import { touch } from './touch.js'
 
 /**
- * Milliseconds after the dispatch has begun, at most. A flow that fails has mostly failed in the longer time.
+ * The maximum number of milliseconds between the beginning of the dispatch and a change. After the longer
+ * time, a failing flow has usually failed.
  */
 const SOON = 1_500
 const LATER = 4_000
-/** Milliseconds between two looks. */
+/** Milliseconds between two checks. */
 const PAUSE = 100
 
 /**
- * @param plan of the flow
+ * @param plan the plan of the flow
  * @param signal when nothing more is to be begun
- * @returns what is done: it never rejects
+ * @returns a promise of all changes, which never rejects
  */
 export function handsOn({ flow, kind, mends = false }, signal) {
   const acts = []
-  // Mostly early: small flows have soon ended.
+  // Most changes come early, because small flows end soon.
   const at = (ms, act) => acts.push(sleep(ms * Math.random() ** 2, undefined, { signal }).then(act, () => {}))
   if (chance(10)) at(SOON, () => cancel(flow))
   if (chance(8)) at(SOON, () => add(flow, kind))
@@ -35,8 +37,8 @@ export function handsOn({ flow, kind, mends = false }, signal) {
 }
 
 /**
- * Does each of it once, as soon as it can: what chance brings may be nothing. It takes a second, if no fault
- * comes.
+ * Makes each change once, as soon as possible, because random changes may not include each kind. This takes a
+ * second if there is no fault.
  *
  * @param begin dispatches a chain that fails until it is started again. Resolves to its id; undefined if
  *   nobody knows whether there is one
@@ -52,7 +54,7 @@ export async function eachOnce(begin, signal) {
   }
 }
 
-/** It is not `done` if the flow has ended otherwise, or if a failover has lost it. */
+/** The answer is not `done` if the flow has ended in another state, or if a failover has lost the flow. */
 async function retryWhenFailed(flow, signal) {
   for (; !signal.aborted; await sleep(PAUSE)) {
     const found = await Jobs.flow(flow)

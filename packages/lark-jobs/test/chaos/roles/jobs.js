@@ -135,9 +135,9 @@ export class MeteredJob extends ChaosJob {
   }
 }
 
-/** What a dispatcher sends to a stepped job. */
+/** The signal that a dispatcher sends to a stepped job. */
 export const go = defineSignal('go')
-/** Milliseconds. How long a stepped job waits for its signal. */
+/** How long a stepped job waits for its signal, in milliseconds. */
 const PATIENCE = 3_000
 
 /** A job of durable steps: some at once, a sleep that suspends it, and a wait for a signal. */
@@ -170,7 +170,7 @@ export class BookingJob extends ChaosJob {
   key = 'booking'
 
   async act({ n, ms }, serial) {
-    // A run that only undoes steps stops at the last of them, so it has no other line of its end.
+    // A run that only undoes steps stops after the last undo, so this line is the only one about its end.
     write('parted', { n, serial })
     for (const step of ['seat', 'meal']) await this.booked(step, n, serial)
     await this.sleep('nap', ms)
@@ -206,7 +206,7 @@ export class SagaJob extends BookingJob {
 /** A callback of a flow: it notes what it reads of the flow. */
 export class CallbackJob extends ChaosJob {
   key = 'callback'
-  /** It cannot read while the store is away. */
+  /** The job fails while the store is away, so it needs many tries. */
   tries = 100
   async act({ n }, serial) {
     const { state, counts } = (await this.flow.status({ nodes: false })) ?? { state: 'gone' }

@@ -1,6 +1,6 @@
 /**
- * The journal of a role: one line of JSON for each event. The kernel has a line when `write` returns, so the
- * line survives a `kill -9` of the role. All roles run on one machine with one clock.
+ * The journal of a role: one line of JSON for each event. When `write` returns, the kernel has the line, so
+ * the line survives a `kill -9` of the role. All roles run on one machine with one clock.
  */
 import { openSync, writeSync } from 'node:fs'
 

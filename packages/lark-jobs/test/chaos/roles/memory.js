@@ -1,9 +1,7 @@
-/**
- * Notes how much memory the role takes: the largest resident set, and that at the start.
- */
+/** Notes the memory of the role: its largest resident set, and the resident set at the start. */
 import { renameSync, writeFileSync } from 'node:fs'
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two measurements. */
 const LOOK = 250
 const file = `${process.env.CHAOS_JOURNAL}.memory`
 
@@ -14,7 +12,7 @@ export function noteMemory() {
     const { rss } = process.memoryUsage()
     if (rss <= most) return
     most = rss
-    // The role may be killed while it writes.
+    // A new file is written and then renamed, because the role may be killed while it writes.
     writeFileSync(`${file}.new`, JSON.stringify({ first, most }))
     renameSync(`${file}.new`, file)
   }

@@ -1,7 +1,5 @@
-/**
- * Random choices of a role. They are not of the seed, which is only that of the faults.
- */
+/** Random choices of a role. They do not depend on the seed, which only determines the faults. */
 export const between = (from, to) => from + Math.floor(Math.random() * (to - from + 1))
 export const pick = (list) => list[between(0, list.length - 1)]
-/** Once in `of` times. */
+/** True once in `of` times on average. */
 export const chance = (of) => between(1, of) === 1

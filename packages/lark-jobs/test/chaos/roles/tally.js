@@ -1,7 +1,7 @@
 /**
- * A worker for the members of a large batch. They write no journal, which would take longer than they do: a
- * file has one byte for each member, which counts how often this process has run it. It survives a `kill -9`,
- * as a journal does.
+ * A worker for the members of a large batch. The members write no journal, because writing would take longer
+ * than the member itself. Instead, a file has one byte for each member, which counts how often this process
+ * has run the member. Like a journal, the file survives a `kill -9`.
  */
 import './leash.js'
 import { openSync, writeSync } from 'node:fs'

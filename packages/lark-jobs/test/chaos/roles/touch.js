@@ -1,6 +1,6 @@
 /**
- * What somebody does to a flow that was dispatched, by hand or in a job of it, with a line before it and one
- * of the answer.
+ * Makes a change of a dispatched flow, by hand or in one of its jobs, and writes one line before the change
+ * and one line with the answer.
  */
 import { name, write } from './journal.js'
 
@@ -8,9 +8,9 @@ let count = 0
 
 /**
  * @param {'cancel' | 'retry' | 'add'} act
- * @param {string} flow its id
- * @param {object} added what is added: `nodes`, or `stem` and `count` (`Touch`)
- * @param {() => Promise<unknown>} does resolves to `false` if it changed nothing
+ * @param {string} flow the id of the flow
+ * @param {object} added the added jobs: `nodes`, or `stem` and `count` (`Touch`)
+ * @param {() => Promise<unknown>} does makes the change, and resolves to `false` if nothing was changed
  * @returns {Promise<'done' | 'nothing' | 'refused' | 'uncertain' | 'odd'>} what the answer was
  */
 export async function touch(act, flow, added, does) {
@@ -30,7 +30,7 @@ export async function touch(act, flow, added, does) {
 
 function failureOf(code) {
   switch (code) {
-    // It had ended, or ends, or it is not there yet.
+    // The flow has ended, is ending, or does not exist yet.
     case 'FLOW_ENDED':
     case 'FLOW_ENDING':
     case 'FLOW_NOT_FOUND':

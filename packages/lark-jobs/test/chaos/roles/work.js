@@ -1,6 +1,6 @@
 /**
  * A worker: serves its queues in fair turns until SIGTERM. It notes when its event loop stood still for any
- * reason. Without this, a busy machine would look like a fault of the queue.
+ * reason. Without these notes, a busy machine would look like a fault of the queue.
  */
 import './leash.js'
 import './retention.js'
