@@ -1,7 +1,7 @@
 /**
  * docs/architecture.md names only existing files and symbols, and every folder of the source.
  *
- * This folder has more than 25 files, one for each page, package or promise that is compared with the build.
+ * This folder has more than 25 files: one for each page, package or promise that is compared with the build.
  */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'

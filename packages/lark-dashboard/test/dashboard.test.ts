@@ -209,30 +209,33 @@ describe('what a browser sends', () => {
   const values = [null, true, -1, 1.5, 1e9, '', [], [''], [null], {}, { kind: null }, 'x']
   const all = Object.entries(actions)
 
-  test.each(all)('%s: each field is checked, and no other field is accepted', async (name, { takes, changes }) => {
-    const ask = (input: object) => (changes ? change : look)(name, input, { role: 'admin' })
-    const fields: Record<string, Field> = takes
-    const right = Object.fromEntries(
-      Object.entries(fields)
-        .filter(([, { isOptional }]) => !isOptional)
-        .map(([field, { isRight }]) => [field, ['x', '1h', { kind: 'f' }].find(isRight)]),
-    )
-    const wrong: object[] = [
-      { ...right, no: 1 },
-      { ...right, constructor: 1 },
-    ]
-    for (const [field, { isRight, isOptional }] of Object.entries(fields)) {
-      if (!isOptional) wrong.push({ ...right, [field]: undefined })
-      for (const value of values) {
-        const input = { ...right, [field]: value }
-        if (!isRight(value)) wrong.push(input)
-        // A value of the right form is accepted, or refused by an operation that knows more about it.
-        else expect((await ask(input)).status, JSON.stringify(input)).toBeLessThan(500)
+  test.each(all)(
+    '%s: each field is checked, and no other field is accepted',
+    async (name, { takes, changes }) => {
+      const ask = (input: object) => (changes ? change : look)(name, input, { role: 'admin' })
+      const fields: Record<string, Field> = takes
+      const right = Object.fromEntries(
+        Object.entries(fields)
+          .filter(([, { isOptional }]) => !isOptional)
+          .map(([field, { isRight }]) => [field, ['x', '1h', { kind: 'f' }].find(isRight)]),
+      )
+      const wrong: object[] = [
+        { ...right, no: 1 },
+        { ...right, constructor: 1 },
+      ]
+      for (const [field, { isRight, isOptional }] of Object.entries(fields)) {
+        if (!isOptional) wrong.push({ ...right, [field]: undefined })
+        for (const value of values) {
+          const input = { ...right, [field]: value }
+          if (!isRight(value)) wrong.push(input)
+          // A value of the right form is accepted, or refused by an operation that knows more about it.
+          else expect((await ask(input)).status, JSON.stringify(input)).toBeLessThan(500)
+        }
       }
-    }
-    for (const input of wrong)
-      expect(await codeOf(await ask(input)), JSON.stringify(input)).toBe('INPUT_INVALID')
-  })
+      for (const input of wrong)
+        expect(await codeOf(await ask(input)), JSON.stringify(input)).toBe('INPUT_INVALID')
+    },
+  )
 
   test.each(['[]', 'null', '1', '"x"', '{', `{"filter":${'{"a":'.repeat(60)}1${'}'.repeat(61)}`])(
     'the input %s is refused, of a look, a change and the stream',

@@ -1,7 +1,7 @@
 /**
- * Before each test file, timers are real. After it, nothing may be open that keeps a process alive, and the
- * environment is again what it was, because the next file may have the same process.
- * (`servers.ts` checks that the whole run leaves no process and no folder behind.)
+ * Before each test file, timers are real. After it, no handle may be open that keeps a process alive, and the
+ * environment must be unchanged, because the next file may run in the same process. (`servers.ts` checks that
+ * the whole run leaves no process and no folder behind.)
  */
 import { ChildProcess } from 'node:child_process'
 import { Socket } from 'node:net'
@@ -16,8 +16,8 @@ function open(): string[] {
 
 let before: string[] = []
 beforeAll(() => {
-  // Otherwise this file would wait for ever. A spy on a fake timer puts the fake back when Vitest restores
-  // the spy, which is after the file that forgot to do so.
+  // With a fake timer, this file would wait for ever. A spy on a fake timer puts the fake back when Vitest
+  // restores the spy, and this happens only after the file that forgot to restore it.
   expect(globalThis.setTimeout, 'an earlier file of this process has left a fake timer').toBe(
     timers.setTimeout,
   )
@@ -33,7 +33,7 @@ afterAll(async () => {
   expect(open(), `handles left open by this file: ${described().join(', ')}`).toEqual(before)
 })
 
-/** Which sockets, servers and processes are open, for the one who looks for the leak. */
+/** The open sockets, servers and processes, for the search for the leak. */
 function described(): string[] {
   // Node shows the handles themselves only to this undocumented function.
   const handles = (process as unknown as { _getActiveHandles(): object[] })._getActiveHandles()

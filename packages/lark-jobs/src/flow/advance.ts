@@ -324,10 +324,7 @@ class Advancing {
     return kind !== 'batch' || (size !== undefined && completed + failed >= size)
   }
 
-  /**
-   * Whether the flow has failed because of too many failed members, and enough of these members have
-   * completed since then, after a retry by hand.
-   */
+  /** Whether a flow that failed because of its members has few enough failed members now, after retries. */
   get #isMended(): boolean {
     const { end } = this.#state
     const { allowed } = this.#definition
@@ -366,10 +363,7 @@ class Advancing {
   }
 }
 
-/**
- * For each node, whether other nodes handle its failure: at least one node waits for it, and all nodes that
- * wait for it run even if it fails.
- */
+/** For each node, whether nodes wait for it and all of these run even if it fails. */
 function handledBy(nodes: readonly NodeDefinition[]): boolean[] {
   const handled: (boolean | undefined)[] = nodes.map(() => undefined)
   for (const node of nodes)
@@ -411,10 +405,7 @@ function nextGeneration(state: FlowState, node: number): void {
   state.generations = { ...state.generations, [node]: Math.min(generation, MAX_GENERATIONS) }
 }
 
-/**
- * Whether a flow has ended, or is ending, because of its own deadline, and not because of the deadline of a
- * flow inside it.
- */
+/** Whether a flow ends or has ended because of its own deadline, not that of a flow inside it. */
 export function isLate({ state: { end, ending, deadline }, at }: Pick<FlowView, 'state' | 'at'>): boolean {
   const isOver = deadline !== undefined && (end?.at ?? at) >= deadline
   return isOver && (end ?? ending)?.reason === 'deadline'

@@ -2,7 +2,7 @@
  * Flows advance although processes die. A worker or a dispatcher may die after any of its calls: other
  * processes go on, and the flow ends as its jobs demand. No job is lost, and no job runs twice.
  *
- * This folder has more than 25 files, one for each subject on which all stores make the same promises.
+ * This folder has more than 25 files: one for each subject on which all stores make the same promises.
  * `suite.ts` has them in order.
  */
 import { expect, test } from 'vitest'

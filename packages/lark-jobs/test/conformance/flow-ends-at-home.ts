@@ -17,41 +17,38 @@ export function flowEndsAtHome(make: Make): void {
     test.each([
       ['kept', {}],
       ['forgotten at once', forgetful],
-    ])(
-      `${name}: an end at home counts at once, and writes no effect (jobs are %s)`,
-      async (_, options) => {
-        await using harness = await make(options)
-        const { store, clock } = harness
-        const home = new Home(harness, 'emails')
-        await home.make('flow', { crowd: { reserved: 1, size: 1 } })
-        for (const index of [0, NODES + 7]) {
-          const caller = harness.caller()
-          const id = memberId({ flow: 'flow', home: 'emails', index })
-          await caller.enqueue(job({ id, hooked: true }))
-          await by(harness, caller, id)
-          const error = state === 'failed' ? { error: expect.any(String) } : {}
-          const ended = { index, state, ...(reason && { reason }), ...error, at: clock.now }
-          const isNode = index >= NODES
-          const [due] = await home.due()
-          expect(due).toMatchObject({
-            news: isNode ? [ended] : [],
-            crowd: state === 'completed' ? { completed: 1, failed: 0 } : { completed: 0, failed: 1 },
-          })
-          const isKept = isNode || state !== 'completed'
-          const result = isNode && name === 'completed with a result' ? { result: '{"n":1}' } : {}
-          const found = await home.store.ends('emails', 'flow', [index])
-          expect(found).toEqual(isKept ? [{ ...ended, ...result }] : [])
-          const effects = await take(store)
-          expect(effects.map(({ kind }) => kind)).toEqual(kinds.filter((kind) => kind !== 'member'))
-          expect(await take(store, effects)).toEqual([])
-          await endRest(harness, caller)
-          const { rev } = due!
-          await home.write({ id: 'flow', rev, state: '1', heard: due!.news.length })
-          expect(await home.next()).toBeUndefined()
-        }
-        expect(await store.recover('emails')).not.toHaveProperty('nextEffect')
-      },
-    )
+    ])(`${name}: an end at home counts at once, and writes no effect (jobs are %s)`, async (_, options) => {
+      await using harness = await make(options)
+      const { store, clock } = harness
+      const home = new Home(harness, 'emails')
+      await home.make('flow', { crowd: { reserved: 1, size: 1 } })
+      for (const index of [0, NODES + 7]) {
+        const caller = harness.caller()
+        const id = memberId({ flow: 'flow', home: 'emails', index })
+        await caller.enqueue(job({ id, hooked: true }))
+        await by(harness, caller, id)
+        const error = state === 'failed' ? { error: expect.any(String) } : {}
+        const ended = { index, state, ...(reason && { reason }), ...error, at: clock.now }
+        const isNode = index >= NODES
+        const [due] = await home.due()
+        expect(due).toMatchObject({
+          news: isNode ? [ended] : [],
+          crowd: state === 'completed' ? { completed: 1, failed: 0 } : { completed: 0, failed: 1 },
+        })
+        const isKept = isNode || state !== 'completed'
+        const result = isNode && name === 'completed with a result' ? { result: '{"n":1}' } : {}
+        const found = await home.store.ends('emails', 'flow', [index])
+        expect(found).toEqual(isKept ? [{ ...ended, ...result }] : [])
+        const effects = await take(store)
+        expect(effects.map(({ kind }) => kind)).toEqual(kinds.filter((kind) => kind !== 'member'))
+        expect(await take(store, effects)).toEqual([])
+        await endRest(harness, caller)
+        const { rev } = due!
+        await home.write({ id: 'flow', rev, state: '1', heard: due!.news.length })
+        expect(await home.next()).toBeUndefined()
+      }
+      expect(await store.recover('emails')).not.toHaveProperty('nextEffect')
+    })
   }
 
   test('ends of one claim: jobs of two flows at home, of a flow with another home, and of no flow, with results and failures', async () => {

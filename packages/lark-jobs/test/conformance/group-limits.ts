@@ -64,7 +64,7 @@ export function groupLimits(make: Make): void {
     expect(await caller.claim(9)).toHaveLength(2)
   })
 
-  test('a rate of an unknown kind is refused by each call that states one, by its name, and nothing changes', async () => {
+  test('each call that states a rate of an unknown kind is refused with the name of the kind, and nothing changes', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -82,7 +82,7 @@ export function groupLimits(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ waiting: 0, active: 1 })
   })
 
-  test('a group whose rate is of an unknown kind, as a later version queued it, begins no job, and others do', async () => {
+  test('a group whose rate has an unknown kind from a later version begins no job, and other groups do', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const rated = of('a', { limits: { rate: { limit: 1, per: 1_000, kind: 'window', burst: 1 } } })
@@ -116,7 +116,7 @@ export function groupLimits(make: Make): void {
   })
 
   test.each([completed, failed])(
-    'strict: the next begins when the one before has ended: %j',
+    'strict: the next job begins when the previous one has ended: %j',
     async (outcome) => {
       await using harness = await make()
       const caller = harness.caller()

@@ -11,16 +11,13 @@ export interface Place {
   /** A new handle on this place, not yet opened. */
   handle(options: StoreOptions): Store
   /**
-   * Copies what is there. @returns a function that sets the place back to the copy, while every handle is
-   * closed
+   * Copies the contents of the place. @returns a function that sets the place back to the copy, while every
+   * handle is closed
    */
   save?(): Promise<() => Promise<void>>
-  /** Where a text is: keys, or tables. */
+  /** The keys or tables that contain a text. */
   mentions?(text: string): Promise<string[]>
-  /**
-   * Puts another word in the place of one in the limits of each group, as another version of Lark might have
-   * it.
-   */
+  /** Replaces a word in the limits of each group, as another version of Lark might have written them. */
   rewordLimits?(from: string, to: string): Promise<void>
   /** Removes the place. Called when every handle is closed. */
   remove(): Promise<void>
@@ -52,7 +49,7 @@ const defaults: StoreOptions = {
 
 export class Harness implements AsyncDisposable {
   readonly clock = new Clock()
-  /** The first handle, or the one since the last setting back. It is open. */
+  /** The first handle, or the handle that was opened after the last rollback. It is open. */
   store: Store
   readonly #place: Place
   readonly #options: StoreOptions
@@ -78,7 +75,7 @@ export class Harness implements AsyncDisposable {
     return store
   }
 
-  /** The caller with this name. Its calls are numbered on wherever a test mentions it. */
+  /** The caller with this name. All uses of a name in a test share one numbering of calls. */
   caller(id = 'ada', partition = 'emails', store = this.store): Caller {
     const name = `${id} ${partition}`
     let caller = this.#callers.get(name)
@@ -90,8 +87,8 @@ export class Harness implements AsyncDisposable {
   }
 
   /**
-   * Copies what is there. @returns a function that sets all back to the copy, like a server that lost its
-   * last changes
+   * Copies the contents of the place. @returns a function that sets the place back to the copy, like a server
+   * that lost its last changes
    */
   async save(): Promise<() => Promise<void>> {
     const restore = await this.#place.save!()
@@ -103,7 +100,7 @@ export class Harness implements AsyncDisposable {
     }
   }
 
-  /** Where a text is in the store: keys, or tables. Nowhere, for a store that cannot say. */
+  /** The keys or tables of the store that contain a text. Empty for a store that cannot search. */
   async mentions(text: string): Promise<string[]> {
     return (await this.#place.mentions?.(text)) ?? []
   }

@@ -1,5 +1,6 @@
 /**
- * How many jobs ended in each minute, hour and day: the sums are right whoever rolls up, and how often.
+ * How many jobs ended in each minute, hour and day. The sums are right, no matter which process rolls up, and
+ * how often.
  */
 import { expect, test } from 'vitest'
 import { type Bucket, DAYS, HOURS, MINUTES, type Store } from '../../src/store/contract/store.ts'
@@ -11,7 +12,7 @@ const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
-/** What the maintenance of a worker does in a partition. */
+/** Does the maintenance of a worker in a partition. */
 async function maintain(store: Store): Promise<void> {
   const { findings } = await store.survey('ada', [{ partition: 'emails', prunes: true }])
   if (findings[0]?.isOld) await store.prune('emails')
@@ -24,7 +25,7 @@ function bucket(at: number, length: number, counts: Partial<Bucket>): Bucket {
 const none = { minutes: [], hours: [], days: [] }
 
 export function history(make: Make): void {
-  test('history: nothing where no job has ended, or no job ever was', async () => {
+  test('history: empty if no job has ended, or if there never was a job', async () => {
     await using harness = await make()
     const { store } = harness
     await harness.caller('ada', 'emails').enqueue(...jobs(2))
@@ -32,7 +33,7 @@ export function history(make: Make): void {
     expect(await store.history([])).toEqual([])
   })
 
-  test('what ended is told by minute, hour and day, of each partition for itself', async () => {
+  test('ended jobs are counted by minute, hour and day, separately for each partition', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const [ada, bob] = [harness.caller('ada', 'emails'), harness.caller('bob', 'reports')]
@@ -48,7 +49,7 @@ export function history(make: Make): void {
     expect(nobody).toEqual(none)
   })
 
-  test('hours stay when their minutes are gone, and days when their hours are', async () => {
+  test('hours stay when their minutes are removed, and days when their hours are removed', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const ada = harness.caller('ada', 'emails')
@@ -91,7 +92,7 @@ export function history(make: Make): void {
     expect((await store.history(['emails']))[0]!.days).toHaveLength(1)
   })
 
-  test('a roll-up that is repeated, made by two, late, or followed by one more end counts each end once', async () => {
+  test('a roll-up that is repeated, late, made by two processes, or followed by another end counts each end once', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const ada = harness.caller('ada', 'emails')
@@ -104,8 +105,7 @@ export function history(make: Make): void {
     // No worker lived for two hours.
     await Promise.all([store.prune('emails'), store.prune('emails')])
     await store.prune('emails')
-    // A clock that is set back: a store may count in the hour that is rolled up already, or not believe the
-    // clock.
+    // The clock is set back. A store may count in the hour that was already rolled up, or ignore the clock.
     clock.advance(-1)
     await ada.run(job(), completed)
     clock.advance(1)

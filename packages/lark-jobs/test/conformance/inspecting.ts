@@ -1,12 +1,13 @@
 /**
- * `inspect`: facts about the servers or the file of a store. What they mean is tested in ../doctor.test.ts.
+ * `inspect`: facts about the servers or the file of a store. ../operate/doctor.test.ts tests the meaning of
+ * these facts.
  */
 import { expect, test } from 'vitest'
 import type { Make } from './harness.ts'
 import { job } from './jobs.ts'
 
 export function inspecting(make: Make): void {
-  test('says what the store is like, and changes nothing', async () => {
+  test('returns facts about the store, and changes nothing', async () => {
     await using harness = await make()
     const { store } = harness
     await harness.caller().enqueue(job())

@@ -1,6 +1,6 @@
 /**
- * Journals: what a job has recorded is there for its next run, whoever runs it; no signal is lost or taken
- * twice; and nothing is left of a journal when its job is removed.
+ * Journals: the entries of a job are there for its next run, whichever worker runs it; no signal is lost or
+ * taken twice; and nothing is left of a journal when its job is removed.
  */
 import { expect, test } from 'vitest'
 import type { Journal } from '../../src/model/journal.ts'
@@ -31,7 +31,7 @@ function suspended(fields: Partial<Extract<Outcome, { kind: 'suspended' }>> = {}
   return { kind: 'suspended', in: 60_000, waits: [], heard: 0, ...fields }
 }
 
-/** Records entries of a job, the first of them at a place. */
+/** Records entries of a job. `at`: the index of the first of them. */
 function record(caller: Caller, held: ClaimedJob, at: number, entries: string[], isProgress = false) {
   const note = { id: held.id, token: held.token, steps: { at, entries, ...(isProgress && { isProgress }) } }
   return caller.store.journals.record(caller.partition, [note])
@@ -59,7 +59,7 @@ const send = (store: Store, id: string, signal: NewSignal = approved) =>
   store.journals.signal('emails', id, signal)
 
 export function journals(make: Make): void {
-  test('what a run has recorded comes with the next claim, however the run ended', async () => {
+  test('the entries of a run come with the next claim, however the run ended', async () => {
     await using harness = await make()
     const ada = harness.caller()
     const outcomes: Outcome[] = [retried(0), { kind: 'released', in: 0 }, unstarted, suspended({ in: 0 })]
@@ -76,7 +76,7 @@ export function journals(make: Make): void {
     }
   })
 
-  test('a plain job beside it has no journal', async () => {
+  test('a plain job beside such a job has no journal', async () => {
     await using harness = await make()
     const ada = harness.caller()
     await ada.enqueue(...jobs(3))
@@ -158,7 +158,7 @@ export function journals(make: Make): void {
     expect((await store.recover('emails')).crashed).toEqual(ids(claimed))
   })
 
-  test('entries are added by hand while no worker holds the job, once, and only behind the last', async () => {
+  test('entries are added by hand once, only after the last entry, and only while no worker holds the job', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller()
@@ -213,7 +213,7 @@ export function journals(make: Make): void {
     expect(all).toEqual(entries)
   })
 
-  test('progress: failures and crashes before it do not count', async () => {
+  test('failures and crashes before progress do not count', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const ada = harness.caller()
@@ -306,7 +306,7 @@ export function journals(make: Make): void {
     expect(await suspendedIn(store)).toBe(0)
   })
 
-  test('a signal makes a job due that waits for it, and comes with the claim', async () => {
+  test('a signal makes the job that waits for it due, and comes with the claim', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller()
@@ -390,7 +390,7 @@ export function journals(make: Make): void {
     expect(await store.journals.signal('emails', id, keyed)).toBe('known')
   })
 
-  test('refused: a signal to a job that is unknown, has ended, or has too many', async () => {
+  test('a signal is refused if its job is unknown, has ended, or has too many signals', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const ada = harness.caller()
@@ -400,7 +400,7 @@ export function journals(make: Make): void {
     expect(await store.journals.signal('emails', ended.id, { ...approved, mayBeEarly: true })).toBe('ended')
     const full = job({ delay: 1 })
     await ada.enqueue(full)
-    // Who brings the end of a child brings it until it is kept, and it takes no room of others.
+    // The end of a child is sent until it is kept, and takes no room from other signals.
     const end = { name: `${CHILD_SIGNAL}flow`, text: '{}', key: '7' }
     expect(await send(store, full.id, end)).toBe('kept')
     for (let i = 0; i < MAX_SIGNALS; i++) await send(store, full.id)
@@ -414,7 +414,7 @@ export function journals(make: Make): void {
     expect([signals[0], signals.at(-1)]).toEqual([0, 1].map(() => ({ name: end.name, text: '{}' })))
   })
 
-  test('a job has room for so many bytes of signals, and of the ends of its children', async () => {
+  test('the bytes of the signals of a job are limited, and so are the bytes of the ends of its children', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller()
@@ -435,13 +435,13 @@ export function journals(make: Make): void {
     expect(await end('6', '{"n":6}')).toBe('kept')
     const { signals } = (await ada.claimOne()).journal!
     const texts = [half, half, '', quarter, quarter, quarter, quarter, '{}', '{"n":6}']
-    // A difference of megabytes is no message.
+    // Only words are compared, because a difference of megabytes would be no useful message.
     expect(signals.map(({ text }, i) => (text === texts[i] ? 'same' : text.slice(0, 80)))).toEqual(
       texts.map(() => 'same'),
     )
   })
 
-  test('a signal for an own id is kept before the job exists, and for so long', async () => {
+  test('a signal for an id of the application is kept for some time before the job exists', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const ada = harness.caller()
@@ -465,7 +465,7 @@ export function journals(make: Make): void {
     expect(await harness.mentions('ada"}')).toEqual([])
   })
 
-  test('a retry by hand goes on where a job failed, and starts anew when it had completed', async () => {
+  test('a retry by hand continues a failed job where it failed, and starts a completed job anew', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller()
@@ -523,7 +523,7 @@ export function journals(make: Make): void {
     expect(await harness.mentions(secret)).toEqual([])
   })
 
-  test('a journal that is brought before its job: its signals go first, once, and it may be brought again', async () => {
+  test('a journal may be brought before its job, and brought again; its signals come first, and only once', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const ada = harness.caller()
@@ -554,7 +554,7 @@ export function journals(make: Make): void {
     expect(held.journal).toEqual({ ...journal, signals: [approved, rejected, approved] })
     await ada.settle(held, completed)
 
-    // One that has ended, and one whose job never comes.
+    // A journal of an ended job, and a journal whose job never comes.
     const ended = { ...(await store.get('emails', id))!, id: 'ended', state: 'failed' as const }
     for (const id of ['ended', 'secret-7'])
       await store.journals.bring('emails', id, { at: 0, entries: [`r${id}\n`], signals: [] })
@@ -572,7 +572,7 @@ export function journals(make: Make): void {
     const edit = { kind: 'edit', payload: '2' } as const
     const id = await waiting(ada)
     await send(store, id)
-    // A signal alone is none of its doing.
+    // A signal alone does not count, because the job itself has recorded nothing.
     expect(await store.alter('emails', [id], edit)).toEqual(['done'])
     const held = await ada.claimOne()
     await ada.settle(held, { ...suspended({ heard: 1 }), steps: { at: 0, entries: ['a'] } })
@@ -587,7 +587,7 @@ export function journals(make: Make): void {
     const ada = harness.caller()
     const add = (full: Bound['full'], ...list: NewJob[]) =>
       store.enqueue('emails', { ...ada.next(), bound: { max: 2, full } }, list)
-    // Of these, some are due, and some are not; one is in a group.
+    // Some of these jobs are due and some are not. One is in a group.
     const suspends = async (each: Partial<NewJob>, ms: number) => {
       await ada.enqueue(job(each))
       await ada.settle(await ada.claimOne(), suspended({ in: ms }))
@@ -618,7 +618,7 @@ export function journals(make: Make): void {
     expect(await ada.claim(200)).toHaveLength(122)
   })
 
-  test('a unique job does not replace the payload of one that has recorded something', async () => {
+  test('a unique job does not replace the payload of a job that has recorded something', async () => {
     await using harness = await make()
     const ada = harness.caller()
     const lock = { name: 'one', until: 'done', replace: true, debounce: 5 } as const
@@ -665,7 +665,7 @@ export function journals(make: Make): void {
     expect((await ada.claimOne()).journal!.signals).toEqual([approved])
   })
 
-  test('a person who changes when a suspended job is due moves the end of its waits, and an undo moves it back', async () => {
+  test('rescheduling a suspended job by hand moves the end of its waits, and an undo moves it back', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const ada = harness.caller()
@@ -687,7 +687,7 @@ export function journals(make: Make): void {
     expect(await store.journals.read('emails', plain.id, 0)).toBeUndefined()
     const held = await ada.claim(2)
     expect(held.map(({ journal }) => journal?.entries)).toEqual([entries, undefined])
-    // A job that failed waits for its next attempt, and for nothing else.
+    // A failed job waits only for its next attempt.
     await ada.settle(held[0]!, retried(9_000))
     await store.alter('emails', [id], { kind: 'run-now' })
     expect((await ada.claimOne()).journal!.entries).toEqual(entries)
@@ -711,7 +711,7 @@ export function journals(make: Make): void {
     expect(journal!.signals.map(({ name }) => name)).toEqual(['other', 'approved'])
   })
 
-  test('what a job has recorded goes along when it is moved', async () => {
+  test('the journal of a job is moved together with the job', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller()
@@ -729,7 +729,7 @@ export function journals(make: Make): void {
     expect(ids([held])).toEqual([id])
   })
 
-  test('signals that came where a job is moved later are behind its own, once, and make it due', async () => {
+  test('signals that came to the new partition before a moved job are appended once to its own, and make it due', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller()
@@ -757,7 +757,7 @@ export function journals(make: Make): void {
     expect(await store.moves.put('mails', moving)).toEqual([true, true, true])
     await store.moves.settle('emails', moving)
     const own = [rejected, { name: 'twice', text: '3' }, { name: 'first', text: '1' }]
-    // What is read as a whole has the keys too.
+    // A journal that is read as a whole has the keys of signals, too.
     const whole = [own[0], { ...own[1], key: 'k' }, own[2]]
     expect((await store.journals.read('mails', other, 0))!.signals).toEqual(whole)
     expect((await store.journals.read('mails', plain.id, 0))!.signals).toEqual([approved])
@@ -773,7 +773,7 @@ export function journals(make: Make): void {
     expect((await store.journals.read('mails', other, 0))!.signals).toEqual(whole)
   })
 
-  test('a signal to a job that is on its way reaches it where it goes', async () => {
+  test('a signal to a job that is being moved reaches the job in its new partition', async () => {
     await using harness = await make()
     const { store } = harness
     const id = await waiting(harness.caller())
@@ -786,7 +786,7 @@ export function journals(make: Make): void {
     expect(held.journal).toEqual({ ...none, signals: [approved, rejected] })
   })
 
-  test('for how long a job was suspended, if its runs ask for that: until the claim, and over all suspensions', async () => {
+  test('the suspended time of a job is counted until the claim and over all suspensions, if its runs ask for it', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const [ada, bob] = [harness.caller(), harness.caller('bob', 'mails')]

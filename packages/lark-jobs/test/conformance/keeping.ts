@@ -1,6 +1,4 @@
-/**
- * Jobs whose class says how long they are kept (`model/record.ts#Keep`).
- */
+/** Jobs whose class sets their retention (`model/record.ts#Keep`). */
 import { expect, test } from 'vitest'
 import { memberId } from '../../src/model/effect.ts'
 import type { Keep, NewJob, Outcome } from '../../src/model/record.ts'
@@ -96,36 +94,44 @@ const ways: [
 ]
 
 export function keeping(make: Make): void {
-  test.each(ways)('a job that %s is kept for its own age, however many others end', async (_, state, end) => {
-    await using harness = await make(few)
-    const { store, clock } = harness
-    Object.assign(harness, { caller: harness.caller.bind(harness) })
-    const given = job({ keep: { [state]: DAY } })
-    await end(harness, given)
-    expect(await store.get('emails', given.id)).toMatchObject({ id: given.id, state })
-    clock.advance(1)
-    for (let n = 0; n < 5; n++) {
-      await harness.caller().run(job(), completed)
-      await harness.caller().run(job(), failed)
-      await harness.caller().run(job(), cancelled)
-    }
-    expect((await shown(harness, state)).at(-1)).toBe(given.id)
-    expect(await store.counts('emails')).toMatchObject({ completed: 2, failed: 2, cancelled: 2, [state]: 3 })
-    clock.advance(DAY - 100_000)
-    await store.prune('emails')
-    expect(await shown(harness, state)).toEqual([given.id])
-    clock.advance(100_000)
-    expect((await store.survey('ada', [{ partition: 'emails', prunes: true }])).findings).toMatchObject([
-      { isOld: true },
-    ])
-    expect(await store.prune('emails')).toBe(1)
-    expect(await store.get('emails', given.id)).toBeUndefined()
-    expect(await store.counts('emails')).toMatchObject({ completed: 0, failed: 0, cancelled: 0 })
-    const { findings } = await store.survey('ada', [{ partition: 'emails', prunes: true }])
-    expect(findings.filter(({ isOld }) => isOld)).toEqual([])
-  })
+  test.each(ways)(
+    'a job that %s is kept for its own age, no matter how many other jobs end',
+    async (_, state, end) => {
+      await using harness = await make(few)
+      const { store, clock } = harness
+      Object.assign(harness, { caller: harness.caller.bind(harness) })
+      const given = job({ keep: { [state]: DAY } })
+      await end(harness, given)
+      expect(await store.get('emails', given.id)).toMatchObject({ id: given.id, state })
+      clock.advance(1)
+      for (let n = 0; n < 5; n++) {
+        await harness.caller().run(job(), completed)
+        await harness.caller().run(job(), failed)
+        await harness.caller().run(job(), cancelled)
+      }
+      expect((await shown(harness, state)).at(-1)).toBe(given.id)
+      expect(await store.counts('emails')).toMatchObject({
+        completed: 2,
+        failed: 2,
+        cancelled: 2,
+        [state]: 3,
+      })
+      clock.advance(DAY - 100_000)
+      await store.prune('emails')
+      expect(await shown(harness, state)).toEqual([given.id])
+      clock.advance(100_000)
+      expect((await store.survey('ada', [{ partition: 'emails', prunes: true }])).findings).toMatchObject([
+        { isOld: true },
+      ])
+      expect(await store.prune('emails')).toBe(1)
+      expect(await store.get('emails', given.id)).toBeUndefined()
+      expect(await store.counts('emails')).toMatchObject({ completed: 0, failed: 0, cancelled: 0 })
+      const { findings } = await store.survey('ada', [{ partition: 'emails', prunes: true }])
+      expect(findings.filter(({ isOld }) => isOld)).toEqual([])
+    },
+  )
 
-  test.each(ways)('nothing is kept of a job that %s, if its class says so', async (_, state, end) => {
+  test.each(ways)('a job that %s is not kept if its class says so', async (_, state, end) => {
     await using harness = await make(few)
     const { store } = harness
     Object.assign(harness, { caller: harness.caller.bind(harness) })
@@ -134,14 +140,14 @@ export function keeping(make: Make): void {
     expect(await store.get('emails', given.id)).toBeUndefined()
     expect(await shown(harness, state)).toEqual([])
     expect(await store.counts('emails')).toMatchObject({ completed: 0, failed: 0, cancelled: 0 })
-    // Who awaits it may still read its end for a moment.
+    // A caller that awaits the job can still read its end for a moment.
     harness.clock.now += UNKEPT_MEMORY
     await store.prune('emails')
     expect(await harness.caller().enqueue(job({ id: given.id }))).toEqual(['queued'])
     expect((await store.get('emails', given.id))?.state).toBe('waiting')
   })
 
-  test('a state of which its class says nothing is kept as the queue says', async () => {
+  test('in a state for which its class sets nothing, a job is kept as the queue says', async () => {
     await using harness = await make(few)
     const list = jobs(4, { keep: { failed: DAY } })
     for (const given of list) {
@@ -153,7 +159,7 @@ export function keeping(make: Make): void {
     expect(await harness.store.prune('emails')).toBe(2)
   })
 
-  test('a least age: the job is kept for so long in each state, and then as the queue says', async () => {
+  test('with a least age, the job is kept for this age in each state, and then as the queue says', async () => {
     await using harness = await make(few)
     const { store, clock } = harness
     const list = jobs(4, { keep: { least: 3_000 } })
@@ -193,7 +199,7 @@ export function keeping(make: Make): void {
     expect(await store.prune('emails')).toBe(1)
   })
 
-  test('the log may go before the job', async () => {
+  test('the log may be removed before the job', async () => {
     await using harness = await make(few)
     const { store, clock } = harness
     const list = [{ completed: DAY, log: 1_000 }, { log: 1_000 }, { completed: DAY }].map((keep) =>
@@ -213,7 +219,7 @@ export function keeping(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ completed: 3 })
   })
 
-  test('a list has kept jobs and others in the order of their ends, also in one millisecond, by pages', async () => {
+  test('pages of a list have jobs with and without their own age in the order of their ends, also within a millisecond', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const list = Array.from({ length: 40 }, (_, n) => job(n % 3 === 0 ? { keep: { completed: DAY } } : {}))
@@ -245,7 +251,7 @@ export function keeping(make: Make): void {
     }
   })
 
-  test('retry, remove, purge and clear take kept jobs, and a retried job obeys again', async () => {
+  test('retry, remove, purge and clear affect jobs with their own age, and a retried job keeps its retention', async () => {
     await using harness = await make(few)
     const { store, clock } = harness
     const caller = harness.caller()
@@ -258,7 +264,7 @@ export function keeping(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ waiting: 1, completed: 2 })
     clock.advance(500)
     await store.prune('emails')
-    // The log of a job that waits again is kept.
+    // The log of a retried job is kept.
     expect(await store.log('emails', one)).toHaveLength(1)
     await caller.settle(await caller.claimOne(), completed)
     expect(await store.counts('emails')).toMatchObject({ waiting: 0, completed: 3 })
@@ -296,18 +302,18 @@ export function keeping(make: Make): void {
         'missing',
       ])
       await store.prune('emails')
-      // Of those that are kept as the queue says, the newest two are left.
+      // Two jobs are left of those that are kept as the queue says: the newest ones.
       const isOwn = keep?.failed !== undefined || keep?.least !== undefined
       expect(await shown(harness, 'failed')).toEqual(isLeft && isOwn ? [...others, given.id] : others)
 
       const again = job({ id: member(8), ...(keep && { keep }) })
       await harness.caller().run(again, failed)
       clock.advance(40 * DAY)
-      // Those of which a least age is over are removed by the second.
+      // Jobs whose least age is over are removed by the second call.
       for (let n = 0; n < 2; n++) await store.prune('emails')
       expect(await shown(harness, 'failed')).toEqual([again.id])
       expect(await store.counts('emails')).toMatchObject({ failed: 1 })
-      // Other ends, and nodes, are kept as before.
+      // Members with other ends, and nodes, are kept as their class says.
       await harness.caller().run(job({ id: member(9), keep: { cancelled: 0 } }), cancelled)
       await harness.caller().run(job({ id: member(NODES), keep: { failed: 0 } }), failed)
       expect(await store.counts('emails')).toMatchObject({ failed: 1, cancelled: 0 })
@@ -324,7 +330,7 @@ export function keeping(make: Make): void {
     },
   )
 
-  test('members that failed are kept no longer than a year', async () => {
+  test('failed members are kept for at most a year', async () => {
     await using harness = await make(few)
     await harness.caller().run(job({ id: member(7) }), failed)
     harness.clock.advance(PINNED - 1)
@@ -333,7 +339,7 @@ export function keeping(make: Make): void {
     expect(await harness.store.prune('emails')).toBe(1)
   })
 
-  test(`${MAX_PINNED} failed jobs are kept for an age of their own: the next member is kept as its class says`, async () => {
+  test(`at most ${MAX_PINNED} failed members are pinned; the next member is kept as its class says`, async () => {
     await using harness = await make(few)
     const caller = harness.caller()
     const fail = async (list: readonly NewJob[]) => {
@@ -400,7 +406,7 @@ export function keeping(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ completed: 0 })
   })
 
-  test('unique jobs, jobs of groups, and delayed jobs carry it too', async () => {
+  test('unique jobs, jobs of groups, and delayed jobs keep their own retention, too', async () => {
     await using harness = await make(few)
     const { store, clock } = harness
     const keep = { completed: DAY }

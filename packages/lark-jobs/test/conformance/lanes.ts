@@ -1,6 +1,6 @@
 /**
- * Which groups a partition has, by page: their states, how many of their jobs wait and run, and what they
- * need.
+ * The groups of a partition, by page: their states, how many of their jobs wait and run, and what they wait
+ * for.
  */
 import { expect, test } from 'vitest'
 import type { LaneFilter, LaneRecord, Store } from '../../src/store/contract/store.ts'
@@ -45,7 +45,7 @@ async function fill(harness: Harness): Promise<void> {
 }
 
 export function lanes(make: Make): void {
-  test('each group is in one state, with its jobs; by what they need apart', async () => {
+  test('each group is in one state, with its jobs, and separately for each limiter', async () => {
     await using harness = await make()
     await fill(harness)
     const { store, clock } = harness
@@ -69,7 +69,7 @@ export function lanes(make: Make): void {
     ])
   })
 
-  test('a pause that is over, and a group without jobs, are not shown any more', async () => {
+  test('a group whose pause is over, and a group without jobs, are no longer shown', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -84,7 +84,7 @@ export function lanes(make: Make): void {
     for (const state of states) expect(await all(store, state)).toEqual([])
   })
 
-  test('by page, whatever its size, each lane comes once', async () => {
+  test('each lane comes once, whatever the size of a page', async () => {
     await using harness = await make()
     await fill(harness)
     const caller = harness.caller()
@@ -96,7 +96,7 @@ export function lanes(make: Make): void {
     }
   })
 
-  test('a page continues where it was when lanes have come and gone', async () => {
+  test('a page continues at its place when lanes were added or removed meanwhile', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -109,7 +109,7 @@ export function lanes(make: Make): void {
     expect(rest.lanes.map(({ group }) => group)).toEqual(['c', 'd'])
   })
 
-  test('a partition without groups has none, nor has one that does not exist', async () => {
+  test('a partition without groups has no lanes, and neither has a partition that does not exist', async () => {
     await using harness = await make()
     await harness.caller().enqueue(...jobs(3))
     await harness.caller().claim(1)
@@ -119,7 +119,7 @@ export function lanes(make: Make): void {
     }
   })
 
-  test('heads of active jobs tell their workers, and since when', async () => {
+  test('heads of active jobs have their workers and the claim times', async () => {
     await using harness = await make()
     const { store, clock } = harness
     await harness.caller().enqueue(...jobs(3))

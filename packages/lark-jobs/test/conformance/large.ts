@@ -39,7 +39,8 @@ async function pagesOf(store: Store, filter: Filter, partition = 'emails'): Prom
 }
 
 /**
- * The same with `heads`, which returns only ids and keys; of active jobs also their workers, and since when.
+ * The same with `heads`, which returns only ids and keys, and for active jobs also their workers and claim
+ * times.
  */
 async function headsOf(store: Store, filter: Filter, partition = 'emails'): Promise<string[]> {
   const found: string[] = []
@@ -124,7 +125,7 @@ export function largeJobs(make: Make): void {
     expect((await caller.claimOne()).payload).toBe('2')
   })
 
-  test('a refused job leaves no payload behind: its id exists, the lock is held, the call is sent again', async () => {
+  test('a refused job leaves no payload behind, if its id exists, if the lock is held, and if the call is sent again', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -157,7 +158,7 @@ export function largeJobs(make: Make): void {
     }
   })
 
-  test('claims of large and small jobs keep the order, with delayed, cancelled and retried ones between', async () => {
+  test('claims of large and small jobs keep the order, with delayed, cancelled and retried jobs in between', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()

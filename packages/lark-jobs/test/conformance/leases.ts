@@ -155,7 +155,7 @@ export function leases(make: Make): void {
     expect(await store.recover('emails')).toEqual({ recovered: [], failed: [] })
   })
 
-  test('one exchange settles jobs of several claims, lost ones among them', async () => {
+  test('one exchange settles jobs of several claims, including lost jobs', async () => {
     await using harness = await make()
     const ada = harness.caller('ada')
     const bob = harness.caller('bob')

@@ -1,5 +1,6 @@
 /**
- * Limiters: permits that workers share, with a limit at the same time and a limit per period.
+ * Limiters: permits that workers share. A limiter limits how many jobs run at the same time, and how many
+ * begin per period.
  */
 import { expect, test } from 'vitest'
 import { remarksOnAlarms } from '../../src/commands/look/queue-remarks.ts'
@@ -17,7 +18,7 @@ class Holder {
   held = 0
   readonly id: string
   store: Store
-  /** What a rate granted with the last call that got some. */
+  /** The permits that a rate granted with the last call that got some. */
   grant: UnusedPermits | undefined
   readonly #limits: Limits
   readonly #limiter: string
@@ -59,7 +60,7 @@ class Holder {
     await this.ask(0)
   }
 
-  /** Says that it has not used some of the permits of a grant, by default of the last. */
+  /** Reports that some of the permits of a grant were not used. Default: the last grant. */
   async refund(count: number, grant = this.grant!): Promise<void> {
     await this.ask(0, { unused: [{ ...grant, count }] })
   }
@@ -83,8 +84,9 @@ const rate = (fields: Partial<Rate> = {}): Limits => ({
 })
 
 /**
- * New kind of rate: how long a lot of four waits behind two of five permits, what is granted at each step
- * if five are always requested, the wait after that, and how many may be used from one instant to another.
+ * New kind of rate: add how long a lot of four waits after two of five permits were granted, the grants at
+ * each step if five permits are always requested, the wait after that, and how many permits may be used
+ * between two instants.
  */
 const expected: Record<
   RateKind,
@@ -116,7 +118,7 @@ const expected: Record<
 }
 
 export function limiters(make: Make): void {
-  test('concurrency: never grants more than the limit, whoever asks; permits that are given back are free', async () => {
+  test('concurrency: never grants more than the limit to all holders together; returned permits are free', async () => {
     await using harness = await make()
     const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, { concurrency: 5 }))
     expect(await ada!.take(3)).toBe(3)
@@ -128,7 +130,7 @@ export function limiters(make: Make): void {
     expect([ada!.held, bob!.held]).toEqual([1, 4])
   })
 
-  test('one call gives permits back and takes others', async () => {
+  test('one call returns permits and takes others', async () => {
     await using harness = await make()
     const ada = new Holder(harness.store, 'ada', { concurrency: 3 })
     await ada.take(3)
@@ -219,7 +221,7 @@ export function limiters(make: Make): void {
       harness.clock.now = Math.ceil(harness.clock.now / 1_000) * 1_000
       expect(await bob.take(2)).toBe(2)
       harness.clock.advance(100)
-      // The permits that are left (two and a half, or three) are not lost.
+      // The remaining permits (two and a half, or three) are not lost.
       const { granted, wait } = await bob.ask(4, { each: 4 })
       expect([granted, kind, wait]).toEqual([0, kind, expected[kind].lot])
       harness.clock.advance(wait!)
@@ -248,7 +250,7 @@ export function limiters(make: Make): void {
     expect(await ada.ask(3, { each: 3 })).toEqual({ granted: 0, wait: 900 })
   })
 
-  test('large and small lots take turns, whoever asks', async () => {
+  test('large and small lots take turns, whichever holder asks', async () => {
     await using harness = await make()
     const [ada, bob, eve] = ['ada', 'bob', 'eve'].map(
       (id) => new Holder(harness.store, id, { concurrency: 8 }),
@@ -315,7 +317,7 @@ export function limiters(make: Make): void {
     expect((await holders[0]!.ask(5)).wait).toBe(wait)
   })
 
-  test('concurrency and a rate: the tighter one counts, and the answer has a wait only for the rate', async () => {
+  test('concurrency and a rate: the tighter limit counts, and the answer has a wait only for the rate', async () => {
     await using harness = await make()
     const ada = new Holder(harness.store, 'ada', { concurrency: 2, ...rate({ limit: 3 }) })
     expect(await ada.ask(9)).toEqual({ granted: 2 })
@@ -343,7 +345,7 @@ export function limiters(make: Make): void {
   })
 
   test.each(rateKinds)(
-    'rate, %s: permits that come back late leave no room that others have used',
+    'rate, %s: permits that come back late free no room that other holders have used',
     async (kind) => {
       await using harness = await make()
       const limits = rate({ kind, limit: 3, burst: 3 })
@@ -358,7 +360,7 @@ export function limiters(make: Make): void {
     },
   )
 
-  test('bucket: what overflowed while permits were away does not come back with them', async () => {
+  test('bucket: tokens that overflowed in the meantime do not come back with returned permits', async () => {
     await using harness = await make()
     const limits = rate({ kind: 'bucket', limit: 4, burst: 4 })
     const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, limits)) as [Holder, Holder]
@@ -384,7 +386,7 @@ export function limiters(make: Make): void {
   )
 
   test.each(rateKinds)(
-    'rate, %s: random calls and refunds: no more are used than the rate allows',
+    'rate, %s: with random calls and refunds, no more permits are used than the rate allows',
     async (kind) => {
       await using harness = await make()
       const random = new Random(20_261_127)
@@ -394,7 +396,7 @@ export function limiters(make: Make): void {
       const used: { holder: Holder; grant: UnusedPermits; at: number }[] = []
       for (let step = 0; step < 80; step++) {
         const holder = random.pick(holders)!
-        // Some of a second ago, too: most jobs have begun by then.
+        // Permits of a second ago are refunded, too, although most jobs begin within that time.
         const own = used.filter((each) => each.holder === holder && each.at > harness.clock.now - 1_500)
         const back = random.some(own, 12)
         for (const each of back) used.splice(used.indexOf(each), 1)
@@ -412,7 +414,7 @@ export function limiters(make: Make): void {
     },
   )
 
-  test('random calls: never grants more than the limit, and loses no permit', async () => {
+  test('with random calls, the limiter never grants more than the limit, and loses no permit', async () => {
     await using harness = await make()
     const random = new Random(20_261_125)
     const limits = { concurrency: 7 }
@@ -435,7 +437,7 @@ export function limiters(make: Make): void {
     }
   })
 
-  test('a look shows who holds permits and until when, for how many others wait, and changes nothing', async () => {
+  test('a look shows the holders of permits, until when they hold them, and the lots that others wait for, and changes nothing', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const [ada, bob, eve] = ['ada', 'bob', 'eve'].map((id) => new Holder(store, id, { concurrency: 3 }))
@@ -468,7 +470,7 @@ export function limiters(make: Make): void {
     const ada = new Holder(store, 'ada', limits)
     expect(await ada.take(2)).toBe(2)
     expect(await free(1, limits)).toBe(1)
-    // The other permits are in use: they come back when a job ends.
+    // The other permits are in use, and are returned when a job ends.
     expect(await free(2, limits)).toBe(1)
     expect(await free(1, { rate })).toBe(2)
     const nextAt = clock.now + 1_000
@@ -477,7 +479,7 @@ export function limiters(make: Make): void {
     expect(await free(3, { rate })).toBe(4)
   })
 
-  test('a limiter that grants nothing for a minute is found, and who holds it; one that waits for its rate is not', async () => {
+  test('a limiter that grants nothing for a minute is found with its holders; a limiter that waits for its rate is not', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const most = { concurrency: 1 }
@@ -517,7 +519,7 @@ export function limiters(make: Make): void {
   })
 }
 
-/** A server that fails over may lose its last changes. */
+/** Limiters on a server that may lose its last changes in a failover. */
 export function limitersThroughRollbacks(make: Make): void {
   test.each(rateKinds)('rate, %s: a grant that was lost is not refunded', async (kind) => {
     await using harness = await make()
@@ -533,7 +535,7 @@ export function limitersThroughRollbacks(make: Make): void {
     expect(await bob.take(2)).toBe(2)
     await ada.refund(2)
     expect(await bob.take(9)).toBe(1)
-    // Nor is one of before: the store does not know which calls were lost.
+    // An earlier grant is not refunded either, because the store does not know which calls were lost.
     await ada.refund(1, first)
     expect(await bob.take(9)).toBe(0)
   })
@@ -551,7 +553,7 @@ export function limitersThroughRollbacks(make: Make): void {
       await rollBack()
       for (const holder of [ada, bob]) holder.store = harness.store
       expect(await bob.take(2)).toBe(2)
-      // The limiter knows a later call of the holder again.
+      // The limiter knows the later calls of the holder.
       expect(await ada.take(1)).toBe(1)
       await ada.refund(1, lost)
       expect(await bob.take(9)).toBe(1)

@@ -31,7 +31,7 @@ async function begun(harness: Harness, limits: Limits, step: number, steps: numb
 }
 
 export function limiting(make: Make): void {
-  test('concurrency: never more jobs are active, whoever asks, and nothing is prefetched', async () => {
+  test('concurrency: no more jobs than the limit are active for all callers together, and nothing is prefetched', async () => {
     await using harness = await make()
     const [ada, bob] = [harness.caller('ada'), harness.caller('bob')]
     await ada.enqueue(...jobs(10))
@@ -43,7 +43,7 @@ export function limiting(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ active: 3, waiting: 7 })
   })
 
-  test('concurrency: a job that ends lets the next begin in the same call, in the order of the line', async () => {
+  test('concurrency: the end of a job lets the next job begin in the same call, in the order of the line', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const given = jobs(5)
@@ -103,7 +103,7 @@ export function limiting(make: Make): void {
     expect((await claim(caller, 5, limits)).jobs).toHaveLength(1)
   })
 
-  test('sliding: never more within any second; nextDue says when the next job may begin', async () => {
+  test('sliding: no more jobs than the limit begin within any second; nextDue says when the next job may begin', async () => {
     await using harness = await make()
     expect(await begun(harness, rate({ limit: 3 }), 250, 10)).toEqual([3, 0, 0, 0, 3, 0, 0, 0, 3, 0])
     const caller = harness.caller('other')
@@ -124,7 +124,7 @@ export function limiting(make: Make): void {
     expect((await claim(caller, 5, limits)).nextDue).toBe(600)
   })
 
-  // New kind of rate: a count by hand.
+  // New kind of rate: add a test with numbers that were counted by hand.
   test('window: counts anew with each second of the clock', async () => {
     await using harness = await make()
     harness.clock.now = Math.ceil(harness.clock.now / 1_000) * 1_000 + 500
@@ -181,11 +181,11 @@ export function limiting(make: Make): void {
     await caller.enqueue(later!)
     expect(await claim(caller, 5, limits)).toMatchObject({ jobs: [], nextDue: 59_800 })
     expect(await store.counts('emails')).toMatchObject({ waiting: 2, delayed: 0 })
-    // The worker's configuration has no limit any more.
+    // The configuration of the worker no longer has a limit.
     expect(ids(await caller.claim(5))).toEqual([due!.id, later!.id])
   })
 
-  test('concurrency and a rate: the tighter one counts', async () => {
+  test('concurrency and a rate: the tighter limit counts', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(9))

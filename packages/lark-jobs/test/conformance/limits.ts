@@ -146,7 +146,7 @@ export function limits(make: Make): void {
     }
   })
 
-  test('an id that looks like a number stays what it is', async () => {
+  test('an id that looks like a number is returned unchanged', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const list = ['0000000000012', '12', '1e3'].map((id) => job({ id }))

@@ -1,6 +1,6 @@
 /**
- * Events: a process that listens hears of every change of every job, in order and once; it goes on where it
- * has stopped; and if it may have missed something, it is told. Waits use the real clock.
+ * Events: a listener gets every change of every job, in order and once. It continues where it has stopped,
+ * and it is told if it may have missed events. Waits use the real clock.
  */
 import { expect, test } from 'vitest'
 import { MAX_ID } from '../../src/model/id.ts'
@@ -51,7 +51,7 @@ class Listener {
     return heard
   }
 
-  /** `started 1`, … of everything since the last call; `gap` if there was one. */
+  /** All events since the last call, as `started 1`, …; `gap` if there was a gap. */
   async hear(): Promise<string[]> {
     const heard: string[] = []
     for (;;) {
@@ -62,13 +62,15 @@ class Listener {
     }
   }
 
-  /** Only the kinds. */
+  /** Only the kinds of the events. */
   async kinds(): Promise<string[]> {
     return (await this.hear()).map((event) => event.split(' ')[0]!)
   }
 }
 
-/** The partitions that have rung, up to the first. None if none does within `patience`. */
+/**
+ * Waits for the first ring. Returns the partitions that have rung; empty if none has rung within `patience`.
+ */
 async function rung(store: Store, listener: string, patience = PATIENCE): Promise<string[]> {
   const found = new Set<string>()
   const first = new AbortController()
@@ -85,7 +87,7 @@ const settles = (outcome: Outcome) => async (caller: Caller) =>
 
 interface Change {
   by: (caller: Caller, id: string, harness: Harness) => Promise<unknown>
-  /** The kinds that the job tells, after `queued`. */
+  /** The kinds of the job's events after `queued`. */
   tells: string[]
   given?: Partial<NewJob>
 }
@@ -287,7 +289,7 @@ export function listening(make: Make): void {
     ])
   })
 
-  test('a job that is not queued tells nothing; nor does the one that it replaces', async () => {
+  test('a job that is not queued causes no event, and neither does the job that it replaces', async () => {
     await using harness = await make()
     const listener = await Listener.begin(harness)
     const lock = { name: 'ada', until: 'done', replace: true } as const
@@ -298,7 +300,7 @@ export function listening(make: Make): void {
     expect(await listener.hear()).toEqual([`queued ${one.id}`])
   })
 
-  test('a full partition drops a job: both are told', async () => {
+  test('when a full partition drops a job, the drop and the new job are events', async () => {
     await using harness = await make()
     const listener = await Listener.begin(harness)
     const [one, other] = jobs(2)
@@ -313,7 +315,7 @@ export function listening(make: Make): void {
     ])
   })
 
-  test('a call that is sent again tells nothing more', async () => {
+  test('a call that is sent again causes no further event', async () => {
     await using harness = await make()
     const listener = await Listener.begin(harness)
     const caller = harness.caller()
@@ -327,7 +329,7 @@ export function listening(make: Make): void {
     expect(await listener.kinds()).toEqual(['queued', 'started', 'completed'])
   })
 
-  test('jobs of groups tell the same', async () => {
+  test('jobs of groups cause the same events', async () => {
     await using harness = await make()
     const listener = await Listener.begin(harness)
     const given = jobs(3, { group: { name: 'acme', limits: { concurrency: 1 } } })
@@ -381,7 +383,7 @@ export function listening(make: Make): void {
     expect(await listener.hear()).toEqual(ids(single.slice(EVENTS_PAGE)).map((id) => `queued ${id}`))
   })
 
-  test('entries of jobs with long ids have fewer of them, so that their size is bounded', async () => {
+  test('an entry has fewer ids if they are long, so that its size is bounded', async () => {
     await using harness = await make()
     const listener = await Listener.begin(harness)
     const caller = harness.caller()
@@ -399,7 +401,7 @@ export function listening(make: Make): void {
     for (const kind of ['queued', 'started', 'retrying']) expect(told(kind).sort()).toEqual(ids(long).sort())
   })
 
-  test('the events of a call that are of one kind share entries, also of jobs that do not complete', async () => {
+  test('events of one call and one kind share entries, also for jobs that do not complete', async () => {
     await using harness = await make()
     const listener = await Listener.begin(harness)
     const caller = harness.caller()
@@ -420,7 +422,7 @@ export function listening(make: Make): void {
     expect(await listener.hear()).toEqual([])
   })
 
-  test('a listener that stays away for less than its time misses nothing, though others come and go', async () => {
+  test('a listener that stays away for less than its time misses nothing, although others come and go', async () => {
     await using harness = await make()
     const listener = await Listener.begin(harness)
     harness.clock.now += TTL / 2
@@ -457,7 +459,7 @@ export function listening(make: Make): void {
     },
   )
 
-  test('a listener that stays away for longer is told that it may have missed something, and hears on', async () => {
+  test('a listener that stays away for longer is told that it may have missed events, and gets later ones', async () => {
     await using harness = await make()
     const listener = await Listener.begin(harness)
     const [one, other, last] = jobs(3)
@@ -479,7 +481,7 @@ export function listening(make: Make): void {
     expect(await listener.hear()).toEqual([`queued ${given.id}`])
   })
 
-  test('the number of events that are kept is bounded, and whoever comes too late is told', async () => {
+  test('the number of kept events is bounded, and a listener that comes too late gets a gap', async () => {
     await using harness = await make()
     const [early, late] = [await Listener.begin(harness), await Listener.begin(harness, 'late')]
     const caller = harness.caller()
@@ -495,7 +497,7 @@ export function listening(make: Make): void {
     expect(await late.kinds()).toEqual(['queued'])
   }, 60_000)
 
-  test('a position of another place is a gap', async () => {
+  test('a position from another store causes a gap', async () => {
     await using harness = await make()
     await using other = await make()
     const listener = await Listener.begin(harness)

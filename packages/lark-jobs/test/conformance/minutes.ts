@@ -54,7 +54,7 @@ export function minutes(make: Make): void {
       counts: { waiting: 2, delayed: 1, active: 1, completed: 1, failed: 1 },
     })
     expect(standings[7]!.minutes).toHaveLength(2)
-    // Minutes come only with the keys.
+    // The minutes are returned only on request.
     expect((await store.standings(['q7']))[0]).toEqual({
       ...standings[7],
       oldest: undefined,
@@ -89,7 +89,7 @@ export function minutes(make: Make): void {
     const all = [...(await fail(2)), ...(await fail(2))]
     await caller.enqueue(...jobs(3), job({ delay: 900 }))
     expect(await retrying()).toBe(8)
-    // Due now, they still wait.
+    // The jobs are due now, and still wait.
     clock.advance(500)
     expect(await retrying()).toBe(8)
     const held = await caller.claim(100)
@@ -102,7 +102,7 @@ export function minutes(make: Make): void {
     await store.alter('emails', [all[3]!], { kind: 'reschedule', in: 900 })
     await store.alter('emails', [all[4]!], { kind: 'prioritize', priority: 7 })
     expect(await retrying()).toBe(5)
-    // The worker that has them dies, and then one of them fails for good.
+    // The worker that holds the jobs dies, and then one of the jobs fails for good.
     const again = await caller.claim(100)
     expect(await retrying()).toBe(1)
     clock.advance(LEASE + 1)
@@ -119,7 +119,7 @@ export function minutes(make: Make): void {
     expect(await retrying()).toBe(0)
   })
 
-  test('standings: which jobs no worker could read, and since when they wait, until one reads them', async () => {
+  test('standings: the jobs that no worker could read, and since when they wait, until a worker reads them', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -147,12 +147,12 @@ export function minutes(make: Make): void {
     expect(first).toMatchObject({ count: 3, delayed: 3, since: start, oldest: start })
     expect(ids(all)).toContain(first!.id)
     expect(await store.get('emails', all[2]!.id)).toMatchObject({ state: 'delayed', because, releases: 1 })
-    // A job that a handler releases, and one that waits for its next try, are meant to be delayed.
+    // A released job, and a job that waits for its next try, do not count as unread.
     await caller.run(job(), { kind: 'released', in: 900, because: 'later' })
     await caller.run(job(), retried(900))
     expect(await look()).toMatchObject({ count: 3, delayed: 3 })
-    // Due again, they count among those that wait; while a worker has them, they do not wait; and since when
-    // is kept.
+    // When the jobs are due again, they count as waiting. While a worker holds them, they do not wait, but
+    // the time since when they wait is kept.
     clock.advance(500)
     expect(await look()).toMatchObject({ count: 3, delayed: 0, since: start })
     const again = await caller.claim(10)
@@ -170,7 +170,7 @@ export function minutes(make: Make): void {
     const [read, failing, ...rest] = await caller.claim(10)
     await settle(rest, stranded)
     expect(await look()).toMatchObject({ count: 1, delayed: 1 })
-    // A worker reads the others.
+    // A worker reads the other jobs.
     await settle([read!], completed)
     await settle([failing!], retried(900))
     expect(await look()).toMatchObject({ count: 1, delayed: 1 })

@@ -1,12 +1,10 @@
-/**
- * The events of the model: those that a listener has not heard yet.
- */
+/** The events of the model that the listener has not got yet. */
 import type { EventKind } from '../../src/model/event.ts'
 
 export class ModelEvents {
   #all: string[] = []
   #until: number | undefined
-  /** The listener has begun once. */
+  /** Whether the listener has ever called. */
   #hasBegun = false
   readonly #now: () => number
 
@@ -21,13 +19,14 @@ export class ModelEvents {
   }
 
   /**
-   * The listening has lapsed, and nothing has happened since: the store may have removed what was written.
+   * Whether the listening has lapsed, and no event has happened since. In this case the store may have
+   * removed the events.
    */
   get hasLapsed(): boolean {
     return this.#until !== undefined && this.#until <= this.#now()
   }
 
-  /** What the listener hears. */
+  /** The events that the listener gets. */
   listen(ttl: number): { events: string[]; isGap: boolean } {
     const isNew = this.#until === undefined
     const heard = { events: isNew ? [] : this.#all.splice(0), isGap: isNew && this.#hasBegun }

@@ -58,13 +58,13 @@ export class ModelJob implements Counters {
   readonly lock: Lock | undefined
   group: Group | undefined
   readonly limiter: string | undefined
-  /** '' without a group and a limiter. */
+  /** The lane of the job; '' without a group and a limiter. */
   readonly lane: string
   #keep: Keep
   readonly #isHooked: boolean
   /**
-   * What must happen elsewhere because it ended: due from `at` on; or acknowledged, and remembered until
-   * `over`, as the end of a watched job is.
+   * The effects of the job's end. An effect is due from `at` on, or is acknowledged and remembered until
+   * `over`. The remembered end of a watched job is here, too.
    */
   readonly effects = new Map<EffectKind | 'watch', { at: number } | { over: number }>()
   #watchedUntil = 0
@@ -72,16 +72,16 @@ export class ModelJob implements Counters {
   readonly #tell: (kind: EventKind) => void
   readonly #count: (member: Member, state: Ended) => boolean
   finishedAt = 0
-  /** Until when the ended job is kept for an age of its own. Undefined: as its queue says. */
+  /** Until when the ended job is kept because of its own age. Undefined if it is kept as its queue says. */
   keptUntil: number | undefined
   reason: CancelReason | undefined
-  /** What a person wrote who had the job cancelled. */
+  /** The reason that a person gave for cancelling the job. */
   #wrote: string | undefined
   /** The reason of the last run that released the job with a reason, and the number of this run. */
   #because: { runs: number; text: string } | undefined
   place: number
   #state: 'pending' | 'active' | Ended = 'pending'
-  /** See `store/contract/rules/reason.ts`. */
+  /** Why the job is asked to end, in the form of `store/contract/rules/reason.ts`. */
   #asked: string | undefined
   readonly #now: () => number
 
@@ -90,9 +90,9 @@ export class ModelJob implements Counters {
   #queuedAt: number
 
   /**
-   * @param watchedEnd called when it ends while it is watched
-   * @param tell called with what happens to it
-   * @param count called with its end if it is a member. @returns whether it ended at home
+   * @param watchedEnd called when the job ends while it is watched
+   * @param tell called with each event of the job
+   * @param count called with the end of the job if it is a member. @returns whether it ended at home
    */
   constructor(
     given: NewJob,
@@ -144,7 +144,9 @@ export class ModelJob implements Counters {
     return this.wasRecovered || this.lock?.until === 'start' || !mayPrefetch(this.#own)
   }
 
-  /** Whether the job holds its lock: it must be the last that took the lock. */
+  /**
+   * Whether the job holds its lock. The caller must have checked that it is the last job that took the lock.
+   */
   get holdsLock(): boolean {
     if (this.lock === undefined || this.lock.until === 'queued' || this.isEnded) return false
     return this.lock.until === 'done' || (this.isPending && this.runs === this.#runsBefore)
@@ -176,7 +178,7 @@ export class ModelJob implements Counters {
     return this.token.slice(0, this.token.lastIndexOf('.'))
   }
 
-  /** What the claimer gets, as far as the model knows it. */
+  /** The fields that the claimer gets, as far as the model knows them. */
   get handedOut(): Partial<ClaimedJob> {
     const { id, payload, priority, token, runs, failures, crashes, releases } = this
     const lane = readLane(this.lane)
@@ -186,7 +188,7 @@ export class ModelJob implements Counters {
   /** The token with which a late outcome still counts. */
   lateToken: string | undefined
 
-  /** It was taken back under this token, and waits: a late outcome of that run counts. */
+  /** Called when a late outcome may count: the job was taken back from this token, and waits. */
   holdAgain(): void {
     this.#state = 'active'
     this.token = this.lateToken!
@@ -202,7 +204,7 @@ export class ModelJob implements Counters {
     if (!this.isAhead) this.#tell('started')
   }
 
-  /** @returns how it counts in the minutes */
+  /** @returns how the outcome counts in the minutes */
   follow(outcome: Outcome): Consequence['counts'] {
     if (this.isAhead && outcome.kind !== 'unstarted') {
       this.isAhead = false
@@ -218,7 +220,7 @@ export class ModelJob implements Counters {
     else if (alone !== undefined || this.isAhead) Object.assign(this, { isAhead: false, isBeside: !alone })
   }
 
-  /** @returns how it counts in the minutes */
+  /** @returns how the outcome counts in the minutes */
   takeBack(options: Pick<RecoverOptions, 'forgiving' | 'fromWithin'>): Consequence['counts'] {
     const running = { ...this.#counters, options: this.#own, isBeside: this.isBeside }
     const { token } = this
@@ -227,7 +229,7 @@ export class ModelJob implements Counters {
     return counts
   }
 
-  /** Its options as they are read. */
+  /** The options of the job, parsed. */
   get #own(): JobOptions | undefined {
     return this.options === null ? undefined : JSON.parse(this.options)
   }
@@ -314,7 +316,7 @@ export class ModelJob implements Counters {
     }
   }
 
-  /** It was moved to another partition, and back. @param rules of its group */
+  /** Called when the job was moved to another partition and back. @param rules the rules of its group */
   comeBack(rules: Pick<Group, 'limits' | 'strict'>, now: number): void {
     const { movedAt = 0 } = this.#own ?? {}
     const away = Math.max(now, movedAt + 1)
@@ -336,14 +338,17 @@ export class ModelJob implements Counters {
     return this.#watchedUntil > this.#now()
   }
 
-  /** It is removed, and if it has not ended, this is its end. @param isByHand not by retention */
+  /**
+   * Removes the job. If the job has not ended, the removal is its end. @param isByHand whether somebody
+   * removed the job, and not retention
+   */
   remove(isByHand: boolean): void {
     if (this.isPending && (memberOf(this.id) !== undefined || this.isWatched))
       this.#end('cancelled', 'removed')
     else if (isByHand) this.#tell('removed')
   }
 
-  /** @param isUntold no handler ran that could do what is to be done then */
+  /** @param isUntold whether no handler was running that knows of the end */
   #end(state: Ended, text?: string, isUntold = false): void {
     const { reason, because } = text === undefined ? {} : readCancelled(text)
     this.#letGo()
@@ -379,7 +384,7 @@ export class ModelJob implements Counters {
     return own === undefined && least === undefined ? undefined : Math.max(own ?? 0, least ?? 0)
   }
 
-  /** The age of its own is over. @returns whether it is kept as its queue says from now on */
+  /** Called when the job's own age is over. @returns whether the job is kept as its queue says from now on */
   expire(): boolean {
     this.keptUntil = undefined
     return this.#keep.least !== undefined && this.#keep[this.#state as Ended] === undefined

@@ -1,6 +1,6 @@
 /**
  * The lanes of groups in the model: which lane is next, and which jobs each may begin. It is as simple as
- * possible: the jobs of a lane are looked up among all jobs.
+ * possible: the jobs of a lane are found by a search through all jobs.
  */
 import { expect } from 'vitest'
 import type { ClaimedJob, Group } from '../../src/model/record.ts'
@@ -45,7 +45,8 @@ export class ModelLanes {
   }
 
   /**
-   * A job has left its line, has come into it, or has ended. @param wasActive whether it was active before
+   * Called when a job has left its line, has come into it, or has ended. @param wasActive whether the job was
+   * active before
    */
   moved({ id, lane, group, isPending }: ModelJob, wasActive = false): void {
     if (lane === NONE) return
@@ -59,7 +60,7 @@ export class ModelLanes {
     return { rules: found?.rules ?? {}, isFirst: found?.first === id }
   }
 
-  /** A job comes from another partition. */
+  /** Called when a job comes from another partition. */
   come({ id, lane }: ModelJob, { rules, isFirst }: ReturnType<ModelLanes['stand']>): void {
     if (lane === NONE) return
     const touched = this.#touch(lane, rules)

@@ -46,9 +46,9 @@ import { ModelMinutes } from './model-minutes.ts'
 
 export class Model {
   readonly jobs = new Map<string, ModelJob>()
-  /** Removed, but kept for what must happen elsewhere. */
+  /** Jobs that were removed, but are kept for their effects. */
   readonly hidden = new Map<string, ModelJob>()
-  /** How members of flows ended whose home this partition is, in their order. */
+  /** The ends of members of flows whose home is this partition, in order. */
   readonly ends: (Member & { state: Ended })[] = []
   readonly lanes: ModelLanes
   readonly events: ModelEvents
@@ -57,13 +57,13 @@ export class Model {
   readonly #leases = new Map<string, number>()
   /** The job that took each lock last, by the name of the lock. */
   readonly #lockers = new Map<string, string>()
-  /** By the name of the lock. */
+  /** The throttles, by the name of the lock. */
   readonly #throttles = new Map<string, { until: number; id: string }>()
-  /** The claims whose lease was extended after a silence, and was not renewed since. */
+  /** The claims whose lease was extended after a silence, and was not renewed since then. */
   readonly #extended = new Set<string>()
   /** The jobs that were taken back after a silence. */
   readonly #doubts = new Set<string>()
-  /** When a worker last asked while there were leases, and when the last silence was over. */
+  /** When a worker last made a call while there were leases, and when the last silence ended. */
   #heardAt = 0
   #silentAt: number | undefined
   readonly #minutes: ModelMinutes
@@ -71,7 +71,7 @@ export class Model {
   readonly #now: () => number
   readonly #partition: string
 
-  /** @param retention what is kept of each ended state */
+  /** @param retention the retention of each ended state */
   constructor(retention: Retention, now: () => number, partition: string) {
     this.#partition = partition
     this.#retention = retention
@@ -155,7 +155,7 @@ export class Model {
     return true
   }
 
-  /** Forgets an ended job whose id a new job takes. */
+  /** Forgets an ended job, because a new job takes its id. */
   #makeWay(id: string): void {
     this.jobs.delete(id)
     this.hidden.delete(id)
@@ -235,8 +235,8 @@ export class Model {
   }
 
   /**
-   * Whether a claim got fewer jobs than it wanted because no place is free. Then nobody knows when there will
-   * be more.
+   * Whether a claim got fewer jobs than it wanted because no place is free. In this case, the next due time
+   * is unknown.
    */
   isFull({ limit, limits }: Want, claimed: readonly ClaimedJob[]): boolean {
     return (
@@ -274,7 +274,7 @@ export class Model {
     return extension
   }
 
-  /** A worker asks what there is to do. */
+  /** Called when a worker asks for work. */
   hear(leaseMs: number): void {
     const now = this.#now()
     const ends = this.in('active').map((job) => this.#leaseEnd(job))
@@ -283,7 +283,7 @@ export class Model {
     this.#heardAt = now
   }
 
-  /** What it takes back. */
+  /** Takes back the jobs of dead workers. */
   recover({
     forgiving = false,
     holder,
@@ -330,7 +330,7 @@ export class Model {
     return times.length === 0 ? undefined : Math.max(0, Math.min(...times) - this.#now())
   }
 
-  /** What is handed out to a call that says this of effects. */
+  /** The effects that are handed out to a call with these wishes. */
   effects({ leaseMs, done = [] }: EffectsWanted): EffectName[] {
     for (const { kind, id, at } of done) {
       const effects = this.#find(id)?.effects
@@ -354,7 +354,7 @@ export class Model {
     return handed
   }
 
-  /** Those that were acknowledged long ago. */
+  /** Forgets the effects that were acknowledged long ago. */
   forgetEffects(): void {
     for (const { effects } of this.#allJobs)
       for (const [kind, effect] of effects)
@@ -362,7 +362,7 @@ export class Model {
     for (const [id, { effects }] of this.hidden) if (effects.size === 0) this.hidden.delete(id)
   }
 
-  /** What became of these jobs, which are watched from now on. */
+  /** Watches jobs from now on. Returns their present fates. */
   watch(ids: readonly string[], ttl: number): Fate['kind'][] {
     const fates = ids.map((id) => this.fate(id))
     for (const [i, id] of ids.entries()) if (fates[i] === 'present') this.#find(id)!.watch(ttl)
@@ -381,8 +381,8 @@ export class Model {
   }
 
   /**
-   * Whether a removed job is a member that completed. Its flow needs only its number, and so the contract
-   * leaves it to the store whether there is still a job.
+   * Whether a removed job is a completed member. The flow of such a member needs only its index, so the
+   * contract allows the store to remove the job.
    */
   isBare(id: string): boolean {
     return this.hidden.get(id)?.state === 'completed'
@@ -468,7 +468,7 @@ export class Model {
     return verdicts
   }
 
-  /** Jobs are moved to another partition, and those that were taken back again. */
+  /** Moves jobs to another partition, and moves the taken jobs back. */
   moveThereAndBack(ids: readonly string[]): TakeVerdict[] {
     const verdicts = ids.map((id): TakeVerdict => {
       const job = this.jobs.get(id)
@@ -493,7 +493,7 @@ export class Model {
     if (lock !== undefined && this.#throttles.get(lock.name)?.id === id) this.#throttles.delete(lock.name)
   }
 
-  /** Removes the ended jobs of which nothing is kept. */
+  /** Removes the ended jobs that are not kept. */
   dropUnkept(): void {
     for (const state of endedStates)
       for (const job of this.in(state)) if (job.keptUntil === job.finishedAt) this.#remove(job)
@@ -504,7 +504,7 @@ export class Model {
     return this.#others(state).length > this.#retention.count
   }
 
-  /** The ended jobs that have no age of their own. */
+  /** The ended jobs without an age of their own. */
   #others(state: Ended): ModelJob[] {
     return this.in(state).filter(({ keptUntil }) => keptUntil === undefined)
   }
@@ -545,7 +545,7 @@ export class Model {
   }
 }
 
-/** Whether a change leaves a job where it is; that of a priority may. */
+/** Whether each change leaves a job at its place. A change of the priority may do so. */
 const staying: Record<Change['kind'], boolean> = {
   ...{ edit: true, 'add-tags': true, 'remove-tags': true },
   ...{ retry: false, cancel: false, remove: false, purge: false, unpin: false, 'run-now': false },

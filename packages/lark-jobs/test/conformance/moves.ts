@@ -1,6 +1,6 @@
 /**
- * Moves of jobs to another partition (`store/contract/moves.ts`): what goes along, that a job is in one place
- * whatever is repeated or comes late, and how it is found.
+ * Moves of jobs to another partition (`store/contract/moves.ts`): the data that is moved, that a job is in
+ * only one place although steps are repeated or late, and how the job is found.
  */
 import { expect, test } from 'vitest'
 import { memberId } from '../../src/model/effect.ts'
@@ -21,7 +21,7 @@ import { completed, failed, ids, job, jobs, line, retried } from './jobs.ts'
 const FROM = 'emails'
 const TO = 'mails'
 
-/** Takes jobs out that go to the other partition. */
+/** Takes jobs out of their partition for a move to the other one. */
 async function take(
   store: Store,
   all: readonly { id: string }[],
@@ -43,7 +43,7 @@ async function move(store: Store, all: readonly { id: string }[], from = FROM, t
 }
 
 export function moves(make: Make): void {
-  test('all of a job goes along: its times, counters, errors, log and options', async () => {
+  test('a job is moved with its times, counters, errors, log and options', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -100,7 +100,7 @@ export function moves(make: Make): void {
     expect(await caller.claim(9)).toEqual([])
   })
 
-  test('a strict group keeps its order, and one that was put back goes first', async () => {
+  test('a strict group keeps its order, and a job that was put back goes first', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const [caller, other] = [harness.caller(), harness.caller('bob', TO)]
@@ -117,7 +117,7 @@ export function moves(make: Make): void {
     expect(ids(await other.claim(9))).toEqual([second.id])
   })
 
-  test('only what waits or is delayed is taken; the others stay as they are', async () => {
+  test('only waiting and delayed jobs are taken, and other jobs stay as they are', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -138,7 +138,7 @@ export function moves(make: Make): void {
     expect(await store.counts(FROM)).toMatchObject({ waiting: 0, active: 1, completed: 1 })
   })
 
-  test('on its way it is nowhere to be seen, and its id is taken; whoever comes next brings it', async () => {
+  test('a job that is being moved is in no list, and its id is taken; the next worker completes the move', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -154,7 +154,7 @@ export function moves(make: Make): void {
       { kind: 'moving', to: TO },
       { kind: 'here' },
     ])
-    // The one who took it died. A worker hears of it from its survey once the lease is over.
+    // The process that took the job died. When the lease is over, a survey tells a worker about the job.
     const find = async () => (await store.survey('dan', [{ partition: FROM }])).findings
     expect((await find())[0]?.isMoving).toBeUndefined()
     expect(await store.moves.due(FROM)).toEqual([])
@@ -163,14 +163,14 @@ export function moves(make: Make): void {
     await bringDue(store, FROM)
     expect((await find())[0]?.isMoving).toBeUndefined()
     expect((await store.get(TO, given.id))?.state).toBe('waiting')
-    // The one who took it was not dead.
+    // The process that took the job was alive after all.
     await bring(store, FROM, [taken!])
     expect(await store.counts(TO)).toMatchObject({ waiting: 1 })
     expect(await store.moves.where(FROM, [given.id])).toMatchObject([{ kind: 'moved', to: TO }])
     expect(ids(await harness.caller('bob', TO).claim(9))).toEqual([given.id])
   })
 
-  test('each step may be repeated, by several at once, and after the job has run', async () => {
+  test('each step may be repeated, also by several processes at once, and after the job has run', async () => {
     await using harness = await make({
       retention: {
         completed: { count: 0, age: 1 },
@@ -195,7 +195,7 @@ export function moves(make: Make): void {
     expect(await store.counts(TO)).toMatchObject({ waiting: 0, completed: 0 })
   })
 
-  test('there and back: a late put of the way there finds that it has gone', async () => {
+  test('a late put of the way there finds that the job was moved back', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const given = job({ options: { tags: ['x'] } })
@@ -213,7 +213,7 @@ export function moves(make: Make): void {
     expect(await harness.caller().claim(9)).toEqual([])
   })
 
-  test('an id that was moved before, and is used again, is moved as another job', async () => {
+  test('a job with a reused id that was moved before is moved as a different job', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const [caller, other] = [harness.caller(), harness.caller('bob', TO)]
@@ -222,7 +222,7 @@ export function moves(make: Make): void {
     await move(store, [given])
     await move(store, [given], TO, 'third')
     clock.advance(10)
-    // Where it was moved away, and where it went by.
+    // The id is used again in the partition that the job left, and in the partition that it passed.
     expect(await caller.enqueue(given)).toEqual(['queued'])
     await move(store, [given])
     expect((await store.get(TO, given.id))?.state).toBe('waiting')
@@ -235,7 +235,7 @@ export function moves(make: Make): void {
     expect((await store.get(FROM, given.id))?.state).toBe('waiting')
   })
 
-  test('a job that took its id in between keeps it: the moved job waits on its way until that has ended', async () => {
+  test('a job that took the id in between keeps it, and the moved job waits until that job has ended', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const other = harness.caller('bob', TO)
@@ -256,7 +256,7 @@ export function moves(make: Make): void {
     expect(await store.moves.where(FROM, [given.id])).toMatchObject([{ kind: 'moved', to: TO }])
   })
 
-  test('its lock goes along, and what it would meet is said before', async () => {
+  test('the lock is moved with the job, and the job that it would meet is reported before', async () => {
     await using harness = await make()
     const { store } = harness
     const [caller, other] = [harness.caller(), harness.caller('bob', TO)]
@@ -270,9 +270,9 @@ export function moves(make: Make): void {
     expect(await meets('other')).toEqual([true, false])
     expect(await meets(given.id)).toEqual([true, false])
     expect(await other.enqueue(second)).toEqual([{ kind: 'rejected', reason: 'unique', by: given.id }])
-    // Where it was, the lock is free.
+    // In the old partition, the lock is free.
     expect(await caller.enqueue(second)).toEqual(['queued'])
-    // Moved all the same: the lock stays with its holder, and nothing is lost.
+    // The second job is moved anyway: the lock stays with its holder, and no job is lost.
     await move(store, [second])
     expect((await store.counts(TO)).waiting).toBe(2)
     const held = await other.claim(9)
@@ -293,7 +293,7 @@ export function moves(make: Make): void {
     expect(await other.enqueue(job({ lock }))).toEqual(['queued'])
   })
 
-  test('the late outcome of a run whose worker had died counts no more; a retry still counts its failures', async () => {
+  test('after a move, a late outcome of a dead worker no longer counts, and a retry still counts the failures', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -304,13 +304,13 @@ export function moves(make: Make): void {
     await move(store, [given])
     expect(await caller.settle(held, completed)).toBe('lost')
     expect(await store.get(TO, given.id)).toMatchObject({ state: 'waiting', crashes: 1, runs: 1 })
-    // It is not handed out ahead of its start.
+    // The job is not prefetched.
     const other = harness.caller('bob', TO)
     await other.enqueue(job())
     expect(ids(await other.claimAhead(1, 5))).toContain(given.id)
   })
 
-  test('a member of a flow is found by its flow, which hears of its end', async () => {
+  test('a moved member of a flow is found by its flow, which gets its end', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -339,7 +339,7 @@ export function moves(make: Make): void {
     expect(await caller.enqueue(job({ id }))).toEqual(['queued'])
   })
 
-  test('who watches it is rung when it has arrived, and finds it', async () => {
+  test('a watcher of the job is rung when the job has arrived, and finds it', async () => {
     await using harness = await make()
     const { store } = harness
     const given = job()
@@ -354,7 +354,7 @@ export function moves(make: Make): void {
     expect(await store.watch(TO, 'web', [given.id], 60_000)).toMatchObject([{ kind: 'present' }])
   })
 
-  test('listeners hear that it was moved, and that it is queued', async () => {
+  test('listeners get the move and the queuing as events', async () => {
     await using harness = await make()
     const { store } = harness
     const given = job()
@@ -371,7 +371,7 @@ export function moves(make: Make): void {
     ])
   })
 
-  test('waiting workers are rung for it', async () => {
+  test('waiting workers are rung for a moved job', async () => {
     await using harness = await make()
     const { store } = harness
     const other = harness.caller('bob', TO)
@@ -383,7 +383,7 @@ export function moves(make: Make): void {
     expect(await waiting).toEqual([TO])
   })
 
-  test('an answer carries about as much as one call may; the others are left', async () => {
+  test('an answer has about as many bytes as one call may have, and the other jobs stay', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const given = jobs(5, { payload: `"${'x'.repeat(400_000)}"` })
@@ -399,7 +399,7 @@ export function moves(make: Make): void {
     expect((await store.counts(FROM)).waiting).toBe(given.length - taken.length)
   })
 
-  test('a purge leaves nothing of it, wherever it is', async () => {
+  test('a purge leaves nothing of a moved job, wherever the job is', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -440,7 +440,7 @@ export function moves(make: Make): void {
     await other.settle(await other.claimOne(), completed)
     await end(harness, given.id)
     await store.clear(TO, 'hidden')
-    // Whoever took it was slow, or died before it noted that the job has arrived.
+    // The process that took the job was slow, or died before it noted that the job has arrived.
     await bring(store, FROM, taken)
     clock.advance(MOVE_LEASE_MS)
     await bringDue(store, FROM)
@@ -458,7 +458,7 @@ export function moves(make: Make): void {
     expect(await harness.mentions('void:')).toEqual([])
   })
 
-  test('a purge on its way holds, also if whoever took it brings it after that', async () => {
+  test('a purge during the move holds, although the process that took the job brings it later', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const given = jobs(2, { payload: '"of ada"' })
@@ -474,7 +474,7 @@ export function moves(make: Make): void {
     for (const { id } of given) expect((await harness.mentions(id)).filter(isElsewhere)).toEqual([])
   })
 
-  test('one that was moved can be cancelled, retried, removed and moved again where it is', async () => {
+  test('a moved job can be cancelled, retried, removed and moved again in its new partition', async () => {
     await using harness = await make()
     const { store } = harness
     const given = job()
@@ -493,7 +493,7 @@ export function moves(make: Make): void {
     expect((await fatesFollowed(store, FROM, [given.id]))[0]!.kind).toBe('unknown')
   })
 
-  test('nothing is to be moved, and there is no such partition', async () => {
+  test('moves of no jobs, and in a partition that does not exist', async () => {
     await using harness = await make()
     const { moves } = harness.store
     expect(await moves.take(FROM, [], [])).toEqual({ verdicts: [], jobs: [] })

@@ -39,7 +39,7 @@ export function order(make: Make): void {
     expect(ids(await caller.claim(5))).toEqual(expected.slice(3))
   })
 
-  test('a job of low priority runs while one of high priority is still delayed', async () => {
+  test('a job of low priority runs while a job of high priority is still delayed', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const high = job({ priority: 100, delay: 1_000 })
@@ -151,7 +151,7 @@ export function order(make: Make): void {
     expect(ids((await claim(1, 9)).jobs)).toEqual(ids([low, late, high, zero]))
   })
 
-  test('a claim says when its jobs were due, if that is not when they were queued', async () => {
+  test('a claim returns the due times of its jobs that were not due when they were queued', async () => {
     await using harness = await make()
     const { clock } = harness
     const caller = harness.caller()

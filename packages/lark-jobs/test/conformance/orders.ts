@@ -1,6 +1,4 @@
-/**
- * Orders to workers: who is told, what a worker hears, and for how long.
- */
+/** Orders to workers: which workers get an order, in which answers, and for how long. */
 import { expect, test } from 'vitest'
 import type { WorkerRecord } from '../../src/model/record.ts'
 import { orderIn } from '../../src/store/contract/store.ts'
@@ -14,7 +12,7 @@ function worker(id: string): WorkerRecord {
 }
 
 export function orders(make: Make): void {
-  test('an order is for the workers that live, and comes with each announcement of theirs', async () => {
+  test('an order is for living workers, and comes with each of their announcements', async () => {
     await using harness = await make()
     const { store, clock } = harness
     expect(await store.announce(worker('gone'), 10)).toBeUndefined()
@@ -29,7 +27,7 @@ export function orders(make: Make): void {
       const survey = await store.survey('bob', [{ partition: 'emails' }], { worker: worker('bob'), ttl: TTL })
       expect(survey).toMatchObject({ findings: [], order })
     }
-    // They started later.
+    // These workers started later.
     for (const id of ['gone', 'cid']) expect(await store.announce(worker(id), TTL)).toBeUndefined()
     expect(await store.survey('ada', [{ partition: 'emails' }])).not.toHaveProperty('order')
   })
@@ -59,7 +57,7 @@ export function orders(make: Make): void {
     expect(survey.order).toEqual({ id: 'one', kind: 'restart' })
   })
 
-  test('an order of a kind that this version does not know is none', () => {
+  test('an order of an unknown kind is ignored', () => {
     expect(orderIn('one dance')).toBeUndefined()
     expect(orderIn(' quiet')).toBeUndefined()
     expect(orderIn(undefined)).toBeUndefined()

@@ -24,7 +24,7 @@ function exists(state: State, id = ID): Enqueued {
   return { kind: 'rejected', reason: 'exists', by: id, state }
 }
 
-/** How a job with the id comes into each state. */
+/** Ways to bring a job with the id into each state. */
 const ways: Record<Exclude<State, 'blocked'>, (caller: Caller, harness: Harness) => Promise<unknown>> = {
   waiting: (caller) => caller.enqueue(own()),
   delayed: (caller) => caller.enqueue(own({ delay: 1_000 })),
@@ -56,7 +56,7 @@ export function ownIds(make: Make): void {
       expect(await harness.store.get('emails', ID)).toEqual(before)
       await harness.store.alter('emails', [plain.id], { kind: 'remove' })
       expect(await harness.store.counts('emails')).toEqual(counts)
-      // An id that Lark made is another matter: the dispatcher takes the next one.
+      // For an id that Lark made, the answer is different, and the dispatcher takes the next id.
       expect(await caller.enqueue(job({ id: ID }))).toEqual(['exists'])
     },
   )
@@ -70,7 +70,7 @@ export function ownIds(make: Make): void {
     expect(await harness.store.get('emails', ID)).toEqual(before)
   })
 
-  test.each(ended)('a job that is %s is replaced: of the first, nothing is left', async (state) => {
+  test.each(ended)('a job that is %s is replaced, and nothing is left of the first job', async (state) => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -102,7 +102,7 @@ export function ownIds(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ waiting: 0, active: 0, completed: 1 })
   })
 
-  test('a record that is not kept any more is not in the way', async () => {
+  test('a record that is no longer kept does not block the id', async () => {
     const none = { count: 0, age: 0 }
     await using harness = await make({ retention: { completed: none, failed: none, cancelled: none } })
     const caller = harness.caller()
@@ -133,7 +133,7 @@ export function ownIds(make: Make): void {
     expect(await harness.store.get('emails', ID)).toMatchObject({ payload: '"second"' })
   })
 
-  test('a call that is sent again gets the same answer, whatever became of its jobs', async () => {
+  test('a call that is sent again gets the same answer, whatever happened to its jobs', async () => {
     await using harness = await make()
     const { store } = harness
     const [web, worker] = [harness.caller('web'), harness.caller('worker')]
@@ -147,7 +147,7 @@ export function ownIds(make: Make): void {
     await store.alter('emails', [ID], cancel)
     expect(await store.enqueue('emails', web.last(), [reusing()])).toEqual(again)
     expect(await store.get('emails', ID)).toMatchObject({ state: 'cancelled' })
-    // A caller whose answers are forgotten learns that the job is there.
+    // A caller whose answers are forgotten gets the answer that the job exists.
     expect(await harness.caller('later').enqueue(own())).toEqual([exists('cancelled')])
   })
 
@@ -183,7 +183,7 @@ export function ownIds(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ waiting: 0, active: 0, completed: 3 })
   })
 
-  test('a job whose class has not heard of its end is in the way, also if it was removed', async () => {
+  test('a job whose hook was not called yet blocks its id, also if the job was removed', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -201,13 +201,13 @@ export function ownIds(make: Make): void {
     expect(await caller.enqueue(reusing())).toEqual([exists('failed')])
     await take(store, found)
     expect(await caller.enqueue(own({ payload: '"new"' }))).toEqual(['queued'])
-    // What is said of the first end says nothing of the second.
+    // An acknowledgement of the first end does not count for the second end.
     await store.alter('emails', [ID], cancel)
     await take(store, found)
     expect(await store.get('emails', ID)).toMatchObject({ state: 'cancelled', payload: '"new"' })
   })
 
-  test('the new job has a hook or none of its own', async () => {
+  test('whether the new job has a hook does not depend on the old job', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -238,10 +238,10 @@ export function ownIds(make: Make): void {
     expect(await store.get('emails', ID)).toEqual(before)
     await store.alter('emails', [other.id], { kind: 'remove' })
     expect(await caller.enqueue(reusing({ lock }))).toEqual(['queued'])
-    // It has the lock.
+    // The new job holds the lock.
     expect(await caller.enqueue(job({ lock }))).toEqual([{ kind: 'rejected', reason: 'unique', by: ID }])
     await caller.settle(await caller.claimOne(), completed)
-    // Without the lock, it does not keep the lock of the job that it replaces.
+    // A new job without a lock does not keep the lock of the job that it replaces.
     expect(await caller.enqueue(reusing(), job({ lock }))).toEqual(['queued', 'queued'])
   })
 

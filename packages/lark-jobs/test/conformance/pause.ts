@@ -86,7 +86,7 @@ export function pause(make: Make): void {
     expect(await set({ paused: false })).toEqual({ paused: false, groups })
   })
 
-  test('a pause says which person made it, and when; that of a job says nobody', async () => {
+  test('a pause has the person who made it and the time; the pause of a job has no person', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -112,7 +112,7 @@ export function pause(make: Make): void {
     expect(await settings()).not.toHaveProperty('by')
   })
 
-  test('the pause of a group says so too, until it ends or a job makes it longer', async () => {
+  test('the pause of a group has the person, too, until it ends or a job makes it longer', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -144,7 +144,7 @@ export function pause(make: Make): void {
     expect(await groups()).toHaveLength(1)
   })
 
-  test('a job may pause its partition when it goes back: no other begins, and waiting callers learn until when', async () => {
+  test('a job may pause its partition when it goes back: no other job begins, and waiting callers get the end of the pause', async () => {
     await using harness = await make()
     const { store } = harness
     const [caller, other] = [harness.caller(), harness.caller('bob')]
@@ -156,8 +156,7 @@ export function pause(make: Make): void {
     expect(await store.configure('emails', {})).toMatchObject({ paused: true, because: 'busy' })
     expect(await store.get('emails', held!.id)).toMatchObject({ state: 'delayed', because: 'busy' })
     await caller.enqueue(job())
-    // No job that ends rings anybody during the pause, so a caller that has reached a limit learns its end,
-    // too.
+    // During the pause, the end of a job rings nobody. So a caller at a limit gets the end of the pause, too.
     const limits = { concurrency: 1 }
     expect(await other.exchange([], { limit: 1, leaseMs: LEASE, limits })).toMatchObject({
       jobs: [],
@@ -168,7 +167,7 @@ export function pause(make: Make): void {
     expect(await other.claim(9)).toHaveLength(5)
   })
 
-  test('a pause for a time rings the callers that wait, so that they come back when it ends', async () => {
+  test('a pause for a time rings the waiting callers, so that they come back when it ends', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -178,7 +177,7 @@ export function pause(make: Make): void {
     expect(await rung).toEqual(['emails'])
   })
 
-  test('a pause that a job makes longer rings nobody: callers learn so when the first would have ended', async () => {
+  test('a pause that a job makes longer rings nobody; callers notice this at the former end of the pause', async () => {
     await using harness = await make()
     const { store } = harness
     const longer = { paused: true, for: 600, keepsLonger: true }

@@ -54,7 +54,8 @@ export function priorities(make: Make): void {
       claimed.map((held) => settlement(held, unstarted)),
       { limit: 0, leaseMs: LEASE },
     )
-    // Each step is worth a millisecond: of the same place, the higher priority goes first.
+    // Each step of priority counts as a millisecond. Of two jobs with the same place, the higher priority
+    // goes first.
     harness.clock.advance(2_000)
     const late = job({ priority: MAX_PRIORITY, ...fields })
     await caller.enqueue(late)
@@ -78,7 +79,7 @@ export function priorities(make: Make): void {
     expect(await caller.enqueue(job({ priority: 1, group: { name: 'a' } }))).toEqual(['queued'])
   })
 
-  test('a priority is free when no job of it waits any more, whether they were claimed, cancelled or removed', async () => {
+  test('a priority is free when none of its jobs waits any more, because they were claimed, cancelled or removed', async () => {
     for (const way of ['claim', 'cancel', 'remove'] as const) {
       await using app = await crowded()
       const { harness, caller, list } = app
@@ -109,7 +110,7 @@ export function priorities(make: Make): void {
     expect(ids(await caller.claim(1))).toEqual([last.id])
   })
 
-  test('a job changes to a priority that is in use, or if it is in a lane, and to no other', async () => {
+  test('a job can change only to a priority that is in use, unless it is in a lane', async () => {
     await using app = await crowded()
     const { harness, caller, list } = app
     const { store } = harness
@@ -126,7 +127,7 @@ export function priorities(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ waiting: MAX_LINES + 2, delayed: 0 })
   })
 
-  test('a job that has begun always comes back, also to a priority that is not in use any more', async () => {
+  test('a job that has begun always goes back, also to a priority that is no longer in use', async () => {
     await using app = await crowded()
     const { harness, caller, list } = app
     const [held] = await caller.claim()
@@ -137,7 +138,7 @@ export function priorities(make: Make): void {
     expect(ids(await caller.claim(2))).toContain(list.at(-1)!.id)
   })
 
-  test('a job whose payload replaces that of another needs no priority of its own', async () => {
+  test('a job whose payload replaces that of another job needs no line for its priority', async () => {
     await using app = await crowded()
     const { harness, caller } = app
     const lock = { name: 'ada', until: 'done', replace: true } as const

@@ -1,6 +1,4 @@
-/**
- * Random flows, and how they must end, by rules that are written a second time here.
- */
+/** Random flows, and the ends that they must have. The rules are implemented a second time here. */
 import type { FlowDefinition, FlowJob, IfFailed, NodeDefinition } from '../../src/model/flow.ts'
 import { callbacks, flow, job, node, using } from './flow-stories.ts'
 import { AWAY, HOME } from './flow-world.ts'
@@ -8,11 +6,13 @@ import type { Random } from './random.ts'
 
 export interface RandomFlow {
   definition: FlowDefinition
-  /** Of a batch. */
+  /** The members of a batch. */
   members: FlowJob[]
 }
 
-/** @param name begins the names of its nodes and members @param depth how many flows are around it */
+/**
+ * @param name the beginning of the names of its nodes and members @param depth how many flows are around it
+ */
 export function randomFlow(random: Random, name = '', depth = 0): RandomFlow {
   const place = () => random.pick([HOME, AWAY])!
   const kind = random.pick(['chain', 'workflow', 'batch'] as const)!
@@ -44,7 +44,7 @@ function renamed({ job: says }: NodeDefinition, name: string): Pick<NodeDefiniti
   return { name, job: job(name, says!.partition) }
 }
 
-/** The names of all jobs of a flow, callbacks excepted. */
+/** The names of all jobs of a flow, without callbacks. */
 export function namesOf({ definition, members }: RandomFlow): string[] {
   const own = definition.nodes.flatMap(({ name, on, flow }) => {
     if (on !== undefined) return []

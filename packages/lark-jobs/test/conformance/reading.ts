@@ -187,7 +187,7 @@ export function reading(make: Make): void {
     expect(await store.list('emails', { state: 'failed', isMarked: true })).toEqual({ jobs: [], marks: [] })
   })
 
-  test('a page of waiting jobs continues after the last one, whatever begins or leaves meanwhile', async () => {
+  test('a page of waiting jobs continues after the last one, whichever jobs begin or leave meanwhile', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -218,7 +218,7 @@ export function reading(make: Make): void {
         rest.push(...ids(next.jobs))
         cursor = next.cursor
       }
-      // Of the jobs that still wait, those that the first page has not shown.
+      // The jobs that still wait and that the first page has not shown.
       const waiting = await listAll(store, { state: 'waiting' })
       expect(rest, `after ${shown - 1}`).toEqual(waiting.filter((id) => !before.includes(id)))
     }
@@ -281,7 +281,7 @@ export function reading(make: Make): void {
     expect(await listAll(store, { state: 'active', limit: 2 })).toEqual(ids([...bob, ...late, ...ada]))
   })
 
-  test('lists active jobs by id, each once, whatever is renewed or settled meanwhile', async () => {
+  test('lists active jobs by id, each once, whichever leases are renewed or jobs settled meanwhile', async () => {
     await using harness = await make()
     const { store } = harness
     const list = jobs(9)

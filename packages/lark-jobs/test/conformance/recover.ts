@@ -8,7 +8,7 @@ import type { Make } from './harness.ts'
 import { completed, ids, job, jobs, retried } from './jobs.ts'
 
 export function recover(make: Make): void {
-  test('takes no job back whose lease has not ended, and returns when the next lease ends', async () => {
+  test('takes no job back before its lease has ended, and returns when the next lease ends', async () => {
     await using harness = await make()
     const caller = harness.caller()
     expect(await harness.store.recover('emails')).toEqual({ recovered: [], failed: [] })

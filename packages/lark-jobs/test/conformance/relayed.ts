@@ -1,6 +1,6 @@
 /**
- * The ids of jobs that came through an outbox (`model/record.ts#Keep`): a relay that dies before it has
- * deleted a row sends its job again.
+ * The ids of jobs that came through an outbox (`model/record.ts#Keep`): if a relay dies before it has deleted
+ * a row, another relay sends the job again.
  */
 import { expect, test } from 'vitest'
 import type { NewJob } from '../../src/model/record.ts'
@@ -16,7 +16,7 @@ function relayed(fields: Partial<NewJob> = {}): NewJob {
   return job({ keep: { relayed: true }, ...fields })
 }
 
-/** The ways in which such a job ends, or goes. */
+/** The ways in which such a job ends or is removed. */
 const ways: [how: string, go: (harness: Harness, id: string) => Promise<unknown>][] = [
   ['has completed', async (h) => h.caller().settle(await h.caller().claimOne(), completed)],
   ['has failed', async (h) => h.caller().settle(await h.caller().claimOne(), failed)],
@@ -28,21 +28,21 @@ const ways: [how: string, go: (harness: Harness, id: string) => Promise<unknown>
 
 export function relayedJobs(make: Make): void {
   test.each(ways)(
-    'the id of a job that %s is known for an hour, though nothing of it is kept',
+    'the id of a job that %s is known for an hour, although the job is not kept',
     async (_, go) => {
       await using harness = await make(nothing)
       const { store, clock } = harness
       const given = relayed()
-      // It may have waited for long.
+      // The row may have waited for long.
       expect(await harness.caller().enqueue(given)).toEqual(['queued'])
       clock.advance(3 * RELAYED_MEMORY)
       expect(await harness.caller().enqueue(given)).toEqual(['exists'])
       await go(harness, given.id)
-      // Until then, who awaits it may read its end.
+      // Until that time, a caller that awaits the job can read its end.
       clock.advance(UNKEPT_MEMORY)
       await store.prune('emails')
       expect(await store.get('emails', given.id)).toBeUndefined()
-      // Others, which are sent with it, are queued.
+      // Other jobs of the same call are queued.
       expect(await harness.caller().enqueue(given, relayed())).toEqual(['exists', 'queued'])
       await store.clear('emails', 'waiting')
       clock.advance(RELAYED_MEMORY - UNKEPT_MEMORY - 1)
@@ -56,7 +56,7 @@ export function relayedJobs(make: Make): void {
     },
   )
 
-  test('a job that came otherwise is not remembered, and its id is not asked for', async () => {
+  test('a job that did not come through an outbox is not remembered, and its id is not checked', async () => {
     await using harness = await make(nothing)
     const given = job()
     const ends = async (job: NewJob) => {
@@ -72,7 +72,7 @@ export function relayedJobs(make: Make): void {
     expect(await harness.caller().enqueue({ ...own, keep: {} })).toEqual(['queued'])
   })
 
-  test('an id of the application is known too; of one that is reused, each job by itself', async () => {
+  test('an id of the application is known, too; jobs with the same reused id are distinguished', async () => {
     await using harness = await make()
     const own = relayed({ id: 'order-7', ownId: 'new' })
     await harness.caller().run(own, completed)
@@ -87,7 +87,7 @@ export function relayedJobs(make: Make): void {
     expect(await harness.caller().enqueue(of('0000000000002'))).toEqual(['exists'])
   })
 
-  test('a job that was moved is known where it was queued', async () => {
+  test('a moved job is known in the partition in which it was queued', async () => {
     await using harness = await make(nothing)
     const { store, clock } = harness
     const given = relayed()
@@ -101,7 +101,7 @@ export function relayedJobs(make: Make): void {
     expect(await harness.caller().enqueue(given)).toEqual(['exists'])
   })
 
-  test('neither a lock nor a bound is in the way of one that came before', async () => {
+  test('neither a lock nor a bound refuses a job that came before', async () => {
     await using harness = await make(nothing)
     const lock = { name: 'a', until: 'done' } as const
     const first = relayed({ lock })

@@ -62,7 +62,7 @@ export function resend(make: Make): void {
     expect(second.jobs).toEqual(first.jobs)
   })
 
-  test('exchange: a call that got no job gets none when it is sent again, even if a job came in since', async () => {
+  test('exchange: a call that got no job gets none when it is sent again, even if a job was queued meanwhile', async () => {
     await using harness = await make()
     const caller = harness.caller('worker')
     const want = { limit: 1, leaseMs: LEASE }
@@ -112,8 +112,8 @@ export function resend(make: Make): void {
     const caller = harness.caller()
     await caller.enqueue(job())
     const held = await caller.claimOne()
-    // The call with the outcome never reached the store. It is sent under a new number just before the lease
-    // ends.
+    // The call with the outcome never reached the store. The outcome is sent under a new call number just
+    // before the lease ends.
     caller.next()
     harness.clock.advance(LEASE - 1)
     expect(await store.get('emails', held.id)).toMatchObject({ state: 'active', failures: 0, errors: [] })

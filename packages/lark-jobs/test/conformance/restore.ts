@@ -1,6 +1,6 @@
 /**
- * Ended jobs that were removed, and are put back from their records; a retry that is taken back; and a
- * removal that leaves a job which has changed.
+ * Restores: removed jobs are put back from their records, a retry or a cancel is undone, and a job that has
+ * changed meanwhile is left alone.
  */
 import { expect, test } from 'vitest'
 import type { JobRecord, Outcome } from '../../src/model/record.ts'
@@ -73,7 +73,7 @@ export function restoring(make: Make): void {
     await caller.enqueue(one, other)
     await caller.settle(await caller.claimOne(), { kind: 'completed' })
     await caller.settle(await caller.claimOne(), failed)
-    // Edited before: the version says when.
+    // The job was edited before, so its version contains that time.
     await store.alter('emails', [one.id, other.id], { kind: 'edit', payload: '1' })
     clock.advance(5)
     const records = [await store.get('emails', one.id), await store.get('emails', other.id)] as JobRecord[]
@@ -84,7 +84,7 @@ export function restoring(make: Make): void {
     expect((await store.get('emails', one.id)) === undefined).toBe(change === undefined)
   })
 
-  test('a retry is taken back in place: the jobs are as they were, and can be retried again', async () => {
+  test('a retry is undone in place: the jobs are as they were, and can be retried again', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -126,7 +126,7 @@ export function restoring(make: Make): void {
     )
   })
 
-  test('a job that has begun, was edited or is gone is no part of an undo; one that was made due is delayed again', async () => {
+  test('an undo leaves out jobs that have begun, were edited or were removed; a job that was made due is delayed again', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -145,7 +145,7 @@ export function restoring(make: Make): void {
     expect(await store.undo('emails', records)).toEqual(['refused', 'refused', 'missing', 'done'])
     expect((await store.get('emails', later.id))?.dueAt).toBe(records[3]!.dueAt)
     expect(await store.counts('emails')).toMatchObject({ waiting: 1, delayed: 1, active: 1, failed: 0 })
-    // It has run since.
+    // The job has run since then.
     await caller.settle(claimed, retried(0))
     expect(await store.undo('emails', [records[0]!])).toEqual(['refused'])
     const waiting = job()
@@ -156,7 +156,7 @@ export function restoring(make: Make): void {
     expect(await store.get('emails', waiting.id)).toMatchObject({ state: 'waiting', dueAt: record.dueAt })
   })
 
-  test('a cancel is taken back in place: the jobs are as they were, and begin in their order', async () => {
+  test('a cancel is undone in place: the jobs are as they were, and begin in their order', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -194,7 +194,7 @@ export function restoring(make: Make): void {
     expect(begun).toEqual(expect.arrayContaining([laned.id, unique.id]))
   })
 
-  test('a job that has ended otherwise, was edited or has no lock any more is no part of an undo of a cancel', async () => {
+  test('an undo of a cancel leaves out a job that has ended in another way, was edited, or has lost its lock', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()

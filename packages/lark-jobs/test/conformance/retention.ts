@@ -40,7 +40,7 @@ export function retention(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ completed: 2, failed: 2, cancelled: 2 })
   })
 
-  test('keeps in each queue, in all its partitions, what the configuration says of that queue', async () => {
+  test('keeps in all partitions of each queue what the configuration says for that queue', async () => {
     const some = { count: 3, age: 10_000 }
     const own = { completed: { count: 1, age: 99_000 }, failed: { count: 9, age: 500 }, cancelled: some }
     await using harness = await make({
@@ -84,7 +84,7 @@ export function retention(make: Make): void {
     ])
   })
 
-  test('what the most generous of the living workers keeps is kept by all of them, and as long as it lives', async () => {
+  test('all workers keep as much as the living worker that keeps most, as long as that worker lives', async () => {
     const few = { count: 2, age: 10_000 }
     const many = { count: 5, age: 50_000 }
     const mine = { completed: few, failed: few, cancelled: few }
@@ -116,7 +116,7 @@ export function retention(make: Make): void {
     await hear()
     expect(await runAll('emails')).toEqual([5, 3, 2])
     expect(await runAll('other')).toEqual([5, 3, 2])
-    // The age is that of the newer one, too.
+    // The age of the newer worker counts, too.
     clock.advance(TTL - 1)
     await newer.announce(worker({ id: 'bob' }), TTL)
     await store.announce(worker(), TTL)
@@ -125,7 +125,7 @@ export function retention(make: Make): void {
     await store.prune('emails')
     expect(await old()).toEqual([])
     expect(await kept()).toEqual([5, 3, 0])
-    // The newer one is gone.
+    // The newer worker is dead.
     clock.advance(TTL + 1)
     await hear()
     expect(await old()).toMatchObject([{ isOld: true }])
@@ -134,7 +134,7 @@ export function retention(make: Make): void {
     expect(await runAll('emails')).toEqual([2, 2, 2])
   })
 
-  test('of a queue counts what the workers say that serve it: each application keeps what it says, to the letter', async () => {
+  test('only the workers that serve a queue decide its retention, so each application keeps exactly what it says', async () => {
     const few = { count: 2, age: 60_000 }
     const long = { count: 1, age: 90_000 }
     const shop = { completed: few, failed: few, cancelled: long }
@@ -161,15 +161,15 @@ export function retention(make: Make): void {
     for (const by of [store, other]) {
       expect(await kept(by, 'orders')).toEqual([2, 2, 1])
       expect(await kept(by, 'emails')).toEqual([1, 3, 2])
-      // Nobody serves it.
+      // No worker serves this queue.
       expect(await kept(by, 'lost')).toEqual([2, 3, 2])
     }
-    // Both serve it: of each state, what the one says that keeps more of them.
+    // Both workers serve this queue. For each state, the worker that keeps more jobs decides.
     await announce([['orders', 'both'], ['both']])
     for (const by of [store, other]) expect(await kept(by, 'both')).toEqual([2, 3, 2])
   })
 
-  test('failed jobs of which nobody said how many: the newest of each kind go last, and what goes early is counted', async () => {
+  test('without a set number of failed jobs, the newest of each kind are removed last, and early removals are counted', async () => {
     const policy = { count: 12, age: 10_000, bytes: 1_000_000, whole: 1_000, ofKind: 3 }
     await using harness = await make({ retention: { completed: plenty, failed: policy, cancelled: plenty } })
     const { store, clock } = harness
@@ -191,17 +191,18 @@ export function retention(make: Make): void {
     const more = await fail('bbbb', 1)
     expect(await kept()).toEqual([...rare, ...rest, ...more].sort())
     expect(await dropped()).toEqual({ count: 1, at: clock.now })
-    // A flood of one kind: all others go first, but for the newest of each.
+    // With a flood of one kind, the older jobs of the other kinds are removed first, except for the newest of
+    // each kind.
     const flood = await fail('cccc', 20)
     expect(await kept()).toEqual([...rare, ...rest.slice(-2), ...more, ...flood.slice(-7)].sort())
     expect(await dropped()).toEqual({ count: 21, at: clock.now })
     expect(await store.get('emails', first!)).toBeUndefined()
-    // Without spare jobs, the oldest go.
+    // If no older jobs are left, the oldest jobs of the flood are removed.
     await store.alter('emails', flood.slice(-7, -3), { kind: 'remove' })
     const others = []
     for (const alike of ['1111', '2222', '3333', '4444', '5555']) others.push(...(await fail(alike, 1)))
     expect(await kept()).toEqual([rare[1]!, ...rest.slice(-2), ...more, ...flood.slice(-3), ...others].sort())
-    // What is retried, removed or past its age is not counted.
+    // Jobs that are retried, removed or too old do not count as removed early.
     await store.alter('emails', [others[0]!], { kind: 'retry' })
     clock.advance(10_001)
     await store.prune('emails')
@@ -211,7 +212,7 @@ export function retention(make: Make): void {
     expect((await dropped())!.count).toBe(22)
   })
 
-  test('failed jobs of which nobody said how many: those that a supervisor takes back count like all others', async () => {
+  test('without a set number of failed jobs, jobs that fail when a supervisor takes them back count like all others', async () => {
     const policy = { count: 1_000, age: 10_000, bytes: 5_000, whole: 1_000, ofKind: 1 }
     const retention = { completed: plenty, failed: policy, cancelled: plenty }
     await using harness = await make({ retention })
@@ -221,14 +222,14 @@ export function retention(make: Make): void {
     await caller.enqueue(...jobs(6, { payload, options: { maxCrashes: 1 } }))
     await caller.claim(6)
     await supervisor.recover('emails', { holder: 'ada' })
-    // It removes none.
+    // The call itself removes no jobs.
     expect(await harness.store.counts('emails')).toMatchObject({ failed: 6 })
     await caller.run(job({ payload }), failed)
     expect(await harness.store.counts('emails')).toMatchObject({ failed: 3 })
     expect((await harness.store.standings(['emails']))[0]!.dropped).toMatchObject({ count: 4 })
   })
 
-  test('failed jobs of which nobody said how many: by the bytes of their payloads and errors', async () => {
+  test('without a set number of failed jobs, the bytes of their payloads and errors are bounded', async () => {
     const policy = { count: 1_000, age: 10_000, bytes: 5_000, whole: 1_000, ofKind: 1 }
     await using harness = await make({ retention: { completed: plenty, failed: policy, cancelled: plenty } })
     const { store } = harness
@@ -237,7 +238,7 @@ export function retention(make: Make): void {
     const list = jobs(4, { payload })
     for (const one of list) await caller.run(one, failed)
     expect(await store.counts('emails')).toMatchObject({ failed: 4 })
-    // These leave room for others.
+    // Retried and purged jobs leave room for others.
     await store.alter('emails', [list[0]!.id], { kind: 'purge' })
     await store.alter('emails', [list[1]!.id], { kind: 'retry' })
     await caller.settle(await caller.claimOne(), completed)
@@ -246,13 +247,13 @@ export function retention(make: Make): void {
     await caller.run(job({ payload: JSON.stringify('x'.repeat(3_500)) }), failed)
     expect(await store.counts('emails')).toMatchObject({ failed: 2 })
     expect((await store.standings(['emails']))[0]!.dropped).toMatchObject({ count: 3 })
-    // One that is larger than all that is kept.
+    // A job that is larger than the whole bound.
     await caller.run(job({ payload: JSON.stringify('x'.repeat(6_000)) }), failed)
     expect(await store.counts('emails')).toMatchObject({ failed: 0 })
     await store.clear('emails', 'failed')
     for (const one of jobs(4, { payload })) await caller.run(one, failed)
     expect(await store.counts('emails')).toMatchObject({ failed: 4 })
-    // A restored one counts too: there is room for five.
+    // A restored job counts, too. There is room for five jobs.
     const [{ id } = { id: '' }] = (await store.list('emails', { state: 'failed' })).jobs
     const gone = (await store.get('emails', id))!
     await store.alter('emails', [id], { kind: 'remove' })
@@ -261,7 +262,7 @@ export function retention(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ failed: 5 })
   })
 
-  test('failed jobs of which nobody said how many: those that failed while a worker said it count like all others', async () => {
+  test('without a set number of failed jobs, jobs that failed while a worker set a number count like all others', async () => {
     const policy = { count: 1_000, age: 60_000, bytes: 5_000, whole: 1_000, ofKind: 1 }
     await using harness = await make({ retention: { completed: plenty, failed: policy, cancelled: plenty } })
     const { store, clock } = harness
@@ -279,7 +280,7 @@ export function retention(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ failed: 5 })
   })
 
-  test('failed jobs of which nobody said how many: of many, the older ones keep their last error', async () => {
+  test('without a set number of failed jobs, the older ones of many keep only their last error', async () => {
     const policy = { count: 1_000, age: 10_000, bytes: 1_000_000, whole: 2, ofKind: 1 }
     await using harness = await make({ retention: { completed: plenty, failed: policy, cancelled: plenty } })
     const { store, clock } = harness
@@ -298,7 +299,7 @@ export function retention(make: Make): void {
     expect(errors.map((each) => each.at(-1)!.message)).toEqual(['last', 'last', 'last', 'last'])
   })
 
-  test('failed jobs of which somebody said how many are kept so, whatever their kinds and sizes', async () => {
+  test('with a set number of failed jobs, this number is kept, whatever their kinds and sizes', async () => {
     const policy = { count: 3, age: 10_000 }
     await using harness = await make({ retention: { completed: plenty, failed: policy, cancelled: plenty } })
     const { store, clock } = harness
@@ -365,7 +366,7 @@ export function retention(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ completed: 1, failed: 1 })
   })
 
-  test('prune goes by the time a job ended, not by when it was queued', async () => {
+  test('prune uses the time at which a job ended, and not the time at which it was queued', async () => {
     const short = { count: 100, age: 1_000 }
     await using harness = await make({ retention: { completed: short, failed: short, cancelled: short } })
     const caller = harness.caller()

@@ -1,6 +1,6 @@
 /**
- * Rollbacks: a server that fails over may lose its last changes, of the jobs or of their flow. Whatever it
- * loses, the flow ends, and counts each member once.
+ * Rollbacks: in a failover, a server may lose its last changes of jobs or of their flow. Whatever it loses,
+ * the flow ends, and counts each member once.
  */
 import { expect, test } from 'vitest'
 import { type EffectName, memberId, nameOf } from '../../src/model/effect.ts'
@@ -20,7 +20,8 @@ import { Random } from './random.ts'
 import { Book, tick, wrote } from './schedules.ts'
 
 /**
- * Where members run, and where their flow is at home: two servers, either of which may lose its last changes.
+ * Two servers: the members run on one, and the home of their flow is on the other. Each may lose its last
+ * changes.
  */
 class Sides {
   readonly work: Harness
@@ -33,7 +34,7 @@ class Sides {
     this.size = size
   }
 
-  /** One delivery, which may end before its time. */
+  /** Makes one delivery. The deliverer may die in the middle. */
   async deliver(dies: (typeof DEATHS)[number] = 'none', done: EffectName[] = []): Promise<EffectName[]> {
     const { effects: found = [] } = await this.work.store.recover('emails', {
       effects: { leaseMs: LEASE, done },
@@ -43,13 +44,13 @@ class Sides {
     return dies === 'between' ? [] : found.map(nameOf)
   }
 
-  /** How many members have counted, as far as the home knows. */
+  /** How many members the home has counted. */
   async counted(): Promise<number> {
     const { completed, failed } = await new Home(this.home).crowd()
     return completed + failed
   }
 
-  /** What an open flow does that has heard nothing for a while. @returns how many members are lost */
+  /** Does the check of an open flow that has had no news for a while. @returns how many members are lost */
   async reconcile(): Promise<number> {
     let lost = 0
     const missing = await this.home.store.flows.missing('home', 'flow', -1, MAX_ITEMS)
@@ -70,7 +71,7 @@ class Sides {
   }
 }
 
-/** For stores that can be set back to what they were at an earlier time. */
+/** Tests for stores that can be set back to an earlier state. */
 export function rollbacks(make: Make): void {
   async function sides(size: number): Promise<Sides & AsyncDisposable> {
     const [work, home] = [await make(forgetful), await make()]
@@ -90,7 +91,7 @@ export function rollbacks(make: Make): void {
     for (const held of await caller.claim(size)) await caller.settle(held, completed)
   }
 
-  test('the home has lost what it counted: the members are still known, and count again', async () => {
+  test('the home has lost its counts, and the members are still known and count again', async () => {
     await using both = await sides(5)
     const back = await both.home.save()
     await runAll(both)
@@ -104,7 +105,7 @@ export function rollbacks(make: Make): void {
     expect(await both.isOver).toBe(true)
   })
 
-  test('the home has lost what it counted, and notices too late: the members are lost, and the flow ends', async () => {
+  test('the home has lost its counts and notices this too late, so the members count as lost, and the flow ends', async () => {
     await using both = await sides(5)
     const back = await both.home.save()
     await runAll(both)
@@ -145,7 +146,7 @@ export function rollbacks(make: Make): void {
     expect(await both.counted()).toBe(5)
   })
 
-  test('the home has lost the flow: its members are unknown there, and nothing is delivered for ever', async () => {
+  test('the home has lost the flow, so its members are unknown there, and their effects are not delivered for ever', async () => {
     await using both = await sides(2)
     const { rev } = await new Home(both.home).read()
     await both.home.store.flows.write('home', { id: 'flow', rev, remove: true })
@@ -224,14 +225,14 @@ export function rollbacks(make: Make): void {
     expect(due).toEqual({ id, rev, definition: 'definition of nightly', state: '{}', runs: [] })
     expect(await harness.store.counts('emails')).toMatchObject({ waiting: 0 })
     expect(await book.write(change)).toEqual([wrote('queued')])
-    // Who has read what was lost has another number.
+    // A writer that has read the lost state has another revision number.
     expect(await book.write({ ...change, rev: lost.rev })).toEqual([{ isWritten: false, rev: 0, jobs: [] }])
     const caller = harness.caller()
     await caller.settle(await caller.claimOne(), completed)
     expect((await book.read())!.runs).toMatchObject([{ tick: at, state: 'completed' }])
   })
 
-  test('the home has lost a step of a flow: it is due again, and its job is queued again', async () => {
+  test('the home has lost a step of a flow, so the flow is due again, and its job is queued again', async () => {
     await using harness = await make()
     const home = new Home(harness)
     await home.make('flow', { next: home.now })
@@ -249,7 +250,7 @@ export function rollbacks(make: Make): void {
     expect(await harness.store.counts('home')).toMatchObject({ waiting: 0 })
     harness.clock.now += LEASE
     await step()
-    // Who has read what was lost has another number.
+    // A writer that has read the lost state has another revision number.
     const stale = { id: 'flow', rev: lost.rev, state: 'stale' }
     expect(await home.write(stale)).toEqual({ isWritten: false, rev: 0, jobs: [] })
     expect(await harness.store.counts('home')).toMatchObject({ waiting: 1 })
@@ -288,7 +289,7 @@ export function rollbacks(make: Make): void {
     expect(await home.due()).toHaveLength(1)
   })
 
-  test('a listener is told that the server has lost changes, also if as many have come since', async () => {
+  test('a listener is told that the server has lost changes, also if the same number of changes has come since', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const { position } = await harness.store.listen('emails', 'web', LEASE)
@@ -308,7 +309,7 @@ export function rollbacks(make: Make): void {
     expect(on).not.toHaveProperty('isGap')
   })
 
-  test('what a listener has not heard yet may be lost without a gap, as if it had never been', async () => {
+  test('events that a listener has not got yet may be lost without a gap', async () => {
     await using harness = await make()
     const { position } = await harness.store.listen('emails', 'web', LEASE)
     const restore = await harness.save()

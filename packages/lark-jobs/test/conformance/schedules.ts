@@ -1,7 +1,7 @@
 /**
- * Schedules: of several writers one writes, a tick and its job are one step, and what is due is handed out
- * once; the runs that are noted however a job ends; homes. (`rollbacks.ts`: and if the server loses what it
- * had acknowledged.)
+ * Schedules: only one of several writers succeeds, a tick and its job are written in one atomic step, and a
+ * due schedule is handed out once. Also the noted runs, however their jobs end, and homes. (`rollbacks.ts`
+ * tests servers that lose acknowledged writes.)
  */
 import { expect, test } from 'vitest'
 import type { NewJob } from '../../src/model/record.ts'
@@ -24,13 +24,12 @@ import type { Harness, Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, retried, settlement } from './jobs.ts'
 
 /**
- * Milliseconds of the real clock: longer than any ring takes, and after which a wait that should not be rung
- * ends.
+ * Milliseconds of the real clock. No ring takes so long. A wait that should not be rung ends after this time.
  */
 const PATIENCE = 10_000
 const MOMENT = 60
 const MINUTE = 60_000
-/** Of the clock of a new harness. */
+/** The time at which the clock of a new harness begins. */
 const START = Date.UTC(2026, 0, 1)
 
 /** The schedules of one partition. */
@@ -55,7 +54,7 @@ export class Book {
     return (await this.store.write(this.partition, writes)).written
   }
 
-  /** Makes a schedule. @param next in milliseconds from now; undefined: it is not due */
+  /** Makes a schedule. @param next when it is due, in milliseconds from now; undefined if it is not due */
   async make(id = 'nightly', next?: number): Promise<StoredSchedule> {
     const due = next === undefined ? {} : { next: this.now + next }
     expect(await this.write({ id, rev: 0, definition: `definition of ${id}`, state: '{}', ...due })).toEqual([
@@ -73,7 +72,7 @@ export class Book {
     return ids((await this.store.due(this.partition, limit, leaseMs)).due)
   }
 
-  /** Milliseconds until one is due. @returns the same from each verb that says it */
+  /** Milliseconds until a schedule is due. The test fails unless all verbs that return this time agree. */
   async next(): Promise<number | undefined> {
     const { store } = this.harness
     const { nextTick } = await this.store.write(this.partition, [])
@@ -98,7 +97,7 @@ const unwritten = { isWritten: false, rev: 0, jobs: [] }
 
 const unique = (by: string) => ({ kind: 'rejected' as const, reason: 'unique' as const, by })
 
-/** The answer to a write, with what became of its jobs. */
+/** The answer to a write, with the answers for its jobs. */
 export function wrote(...jobs: Enqueued[]): ScheduleWritten {
   return { isWritten: true, rev: expect.any(Number), jobs }
 }
@@ -335,7 +334,7 @@ export function schedules(make: Make): void {
         jobs: [],
         nextDue: 200,
       })
-      // For what is due at once, a caller is rung all the same.
+      // For a job that is due at once, a caller is rung anyway.
       await write('three', 150, { from: START, isExpected: true }, [job()])
       expect(await store.wait('ada', PATIENCE)).toHaveLength(1)
     },
@@ -739,7 +738,7 @@ export function schedules(make: Make): void {
   })
 }
 
-/** Two processes that handle what is due, at the same time. */
+/** Two processes that handle due schedules at the same time. */
 export function scheduledByTwo(make: Make): void {
   test('200 ticks that two handles compete for become one job each', async () => {
     await using harness = await make()
@@ -750,7 +749,7 @@ export function scheduledByTwo(make: Make): void {
     let wins = 0
     async function handle(store: Schedules): Promise<void> {
       for (;;) {
-        // No lease: so both are handed the same, and the number alone decides.
+        // There is no lease, so both handles get the same schedules, and only the revision number decides.
         const { due } = await store.due('emails', 7, 0)
         if (due.length === 0) return
         const writes = due.map(({ id, rev, state }): ScheduleWrite => {

@@ -1,7 +1,7 @@
 /**
- * Random verbs in random order. A model answers each of them too, and the answers are compared. Some replies
- * are lost, so that their calls come a second time, at once or after other calls. The same seed makes the
- * same sequence, and a failure prints its steps.
+ * Makes random calls in random order. A model answers each call, too, and the answers are compared. Some
+ * replies are lost, so their calls are sent a second time, at once or after other calls. The same seed makes
+ * the same sequence, and a failure prints its steps.
  */
 import { expect, test } from 'vitest'
 import { type Effect, type EffectName, memberId, nameOf } from '../../src/model/effect.ts'
@@ -47,7 +47,7 @@ const FLOWS = ['one', 'other']
 const SIZE = 9
 const all = Array.from({ length: SIZE }, (_, index) => index)
 
-/** Whether the end of a member counts. @param before how it had ended */
+/** Whether the end of a member counts. @param before the end of this member that counted before */
 function counts(before: EndedState | undefined, state: EndedState): boolean {
   return before === undefined || (before !== 'completed' && state === 'completed')
 }
@@ -75,7 +75,7 @@ export function sequences(make: Make, [from, to]: readonly [from: number, to: nu
   const start = Number(process.env.LARK_SEED ?? from)
   for (let first = start; first <= start + to - from; first += BLOCK) {
     const title = `random verbs, seeds ${first} to ${first + BLOCK - 1}: every answer is that of the model`
-    // They take seconds alone, and a minute on a machine that does ten other things.
+    // The sequences take seconds on an idle machine, and a minute on a very busy one.
     test(title, { timeout: 240_000 }, async () => {
       await using harness = await make({ retention: { completed: kept, failed: kept, cancelled: kept } })
       for (let seed = first; seed < first + BLOCK; seed += 1) await new Sequence(harness, seed).run()
@@ -93,12 +93,14 @@ class Sequence {
   /** Every job that was ever handed out, so that old tokens are tried too. */
   readonly #handed: ClaimedJob[] = []
   #lost: Lost[] = []
-  /** Every effect that was ever handed out here, so that chance also acknowledges those of earlier ends. */
+  /**
+   * Every effect that was ever handed out, so that effects of earlier ends are acknowledged at random, too.
+   */
   readonly #effects: EffectName[] = []
   readonly #open = new Map<string, Map<number, EndedState>>()
-  /** Of each flow that is kept, since when members run that were started again. */
+  /** For each kept flow, when its members were last started again. */
   readonly #starts = new Map<string, Map<number, number>>()
-  /** How far the listener has heard. */
+  /** The position of the listener. */
   #position: string | undefined
   readonly #story: string[] = []
 
@@ -192,7 +194,7 @@ class Sequence {
     })
   }
 
-  /** A random caller that waits for no answer. */
+  /** A random caller, without those that wait for an answer. */
   #caller(): Caller {
     return this.#random.pick(
       this.#callers.filter((caller) => !this.#lost.some((lost) => lost.caller === caller)),
@@ -306,7 +308,7 @@ class Sequence {
     expect(verdicts).toEqual(this.#model.alter(asked, change))
   }
 
-  /** To another partition, and back. Each step may come twice. */
+  /** Moves jobs to another partition and back. Each step may come twice. */
   async #move(): Promise<void> {
     const asked = this.#random.some([...this.#model.ids, 'nobody']).slice(0, 3)
     const away = `away/${this.#seed}`
@@ -330,7 +332,7 @@ class Sequence {
     )
     await bring(store, away, back.jobs)
     if (this.#random.chance(3)) await bring(store, away, back.jobs)
-    // A late one of the way there.
+    // A late call of the way there.
     if (this.#random.chance(3)) await bring(store, this.#partition, jobs)
     expect(await store.counts(away)).toMatchObject({ waiting: 0, delayed: 0 })
   }
@@ -377,7 +379,7 @@ class Sequence {
     return { ...(leaseMs !== undefined && { leaseMs }), ...(done.length > 0 && { done }) }
   }
 
-  /** Checks what was handed out to a call that said this of effects. */
+  /** Checks the effects that were handed out to a call with these wishes. */
   #compareEffects(wanted: EffectsWanted | undefined, handed: readonly Effect[] | undefined): void {
     const expected = wanted === undefined ? [] : this.#model.effects(wanted)
     const names = (handed ?? []).map(nameOf)
@@ -393,7 +395,7 @@ class Sequence {
     this.#effects.push(...names)
   }
 
-  /** Counts what has ended at home since the last call. */
+  /** Counts the jobs that have ended at home since the last call. */
   #countEnds(): void {
     for (const { flow, index, state } of this.#model.ends.splice(0)) {
       const ended = this.#open.get(flow)
@@ -401,7 +403,7 @@ class Sequence {
     }
   }
 
-  /** The flows whose members some jobs of this partition are; they are kept here too. */
+  /** Calls about the flows of this partition, whose members are jobs of the same partition. */
   async #flows(): Promise<void> {
     this.#countEnds()
     const home = new Home(this.#harness, this.#partition)
@@ -442,7 +444,8 @@ class Sequence {
         return 'counted'
       })
       expect(await home.apply(...ends)).toEqual(verdicts)
-      // One that completes after it had failed makes the flow due, which the model does not know.
+      // A member that completes after a failure makes the flow due. The model does not know this, so the flow
+      // is written here.
       for (const { id, rev, state } of await home.due()) await home.write({ id, rev, state })
     } else if (what === 'reopen') {
       const failed = this.#random.some(all).filter((index) => hasFailed(ended?.get(index)))
@@ -480,7 +483,7 @@ class Sequence {
     }
   }
 
-  /** When the job of a member was queued: an end may come late. */
+  /** When the job of a member was queued. The time may be an earlier one, like that of a late end. */
   #chanceStart(): number | undefined {
     const late = this.#random.pick([undefined, 0, 1, 1_000])
     return late === undefined ? undefined : this.#harness.clock.now - late
@@ -494,7 +497,10 @@ class Sequence {
     expect(fates.map(({ kind }) => kind)).toEqual(this.#model.watch(asked, ttl))
   }
 
-  /** Hears all that has happened since. Of one call, only the order of the events of each job is certain. */
+  /**
+   * Gets all events since the last call. Within one call, only the order of the events of each job is
+   * certain.
+   */
   async #listen(): Promise<void> {
     const ttl = this.#random.pick([5_000, 60_000])!
     this.#tell('listen', ttl)

@@ -1,6 +1,7 @@
 /**
- * Silences of the store: leases that have ended in one last for their length once more, and the jobs that are
- * then taken back count no crash. And late outcomes: of a job that was taken back, until it is claimed again.
+ * Silences of the store: a lease that ends during a silence is extended once by its length, and jobs that are
+ * taken back after that count no crash. Also late outcomes: the outcome of a job that was taken back counts
+ * until the job is claimed again.
  */
 import { expect, test } from 'vitest'
 import { MAX_CRASHES_UNSURE, silenceOf } from '../../src/store/contract/store.ts'
@@ -10,10 +11,10 @@ import type { Harness, Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, retried, settlement, unstarted } from './jobs.ts'
 import { Model } from './model.ts'
 
-/** Another worker asks what there is to do, as each does every third of a lease. */
+/** Another worker asks for work, as each worker does every third of a lease. */
 const survey = ({ store }: Harness) => store.survey('bob', [{ partition: 'emails' }], undefined, LEASE)
 
-/** For so long, another worker asks as usual. */
+/** Lets time pass while another worker asks as usual. */
 async function work(harness: Harness, ms: number): Promise<void> {
   for (let left = ms; left > 0; left -= LEASE / 3) {
     harness.clock.advance(Math.min(left, LEASE / 3))
@@ -24,7 +25,7 @@ async function work(harness: Harness, ms: number): Promise<void> {
 const recover = ({ store }: Harness) => store.recover('emails', { leaseMs: LEASE })
 
 export function silences(make: Make): void {
-  test('while workers ask as usual, the jobs of a dead one go back at the end of their lease, and count a crash', async () => {
+  test('while workers ask as usual, the jobs of a dead worker go back at the end of their lease, and count a crash', async () => {
     await using harness = await make()
     const ada = harness.caller('ada')
     await ada.enqueue(job())
@@ -34,7 +35,7 @@ export function silences(make: Make): void {
     expect(await harness.store.doubts('emails')).toEqual([])
   })
 
-  test('after a silence, leases last for their length once more, whoever heard it first, and their jobs count no crash', async () => {
+  test('after a silence, leases are extended once by their length, whichever call notices it first, and their jobs count no crash', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const ada = harness.caller('ada')
@@ -70,13 +71,13 @@ export function silences(make: Make): void {
     harness.clock.advance(2 * LEASE)
     const other = await harness.caller('bob').claimOne()
     expect(await recover(harness)).toEqual({ recovered: [], failed: [], nextLeaseEnd: LEASE })
-    // The holders have time to renew, and to settle.
+    // The holders have time to renew their leases and to settle.
     expect(await ada.extend([held])).toMatchObject({ lost: [] })
     expect(await ada.settle(held, completed)).toBe('settled')
     expect(await harness.caller('bob').settle(other, completed)).toBe('settled')
   })
 
-  test('a pause in the questions that is no silence extends nothing', async () => {
+  test('a short pause between calls is no silence, and extends nothing', async () => {
     await using harness = await make()
     const ada = harness.caller('ada')
     await ada.enqueue(job())
@@ -88,7 +89,7 @@ export function silences(make: Make): void {
     expect(await recover(harness)).toMatchObject({ recovered: [held.id], crashed: [held.id] })
   })
 
-  test('a lease that was renewed since the silence, or began after it, is as any other', async () => {
+  test('a lease that was renewed after the silence, or began after it, is like any other', async () => {
     await using harness = await make()
     const ada = harness.caller('ada')
     await ada.enqueue(...jobs(2))
@@ -122,7 +123,7 @@ export function silences(make: Make): void {
     }
     const { recovered, doubted, crashed, nextLeaseEnd } = await recover(harness)
     expect({ recovered, doubted, crashed }).toEqual({ recovered: [lost.id], doubted: [lost.id] })
-    // The other was renewed half a lease ago, so the next silence extends it once more.
+    // The other lease was renewed half a lease ago, so the next silence extends it again.
     expect(nextLeaseEnd).toBe(LEASE / 2)
     clock.advance(LEASE)
     expect(await recover(harness)).toMatchObject({ recovered: [], nextLeaseEnd: LEASE })
@@ -130,7 +131,7 @@ export function silences(make: Make): void {
     expect(await recover(harness)).toMatchObject({ recovered: [held.id], doubted: [held.id] })
   })
 
-  test('the second of two silences extends no lease that was not renewed, whatever leases those have who ask', async () => {
+  test('the second of two silences extends no lease that was not renewed, whatever leases the asking workers have', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const model = new Model({ count: 9, age: LEASE }, () => clock.now, 'emails')
@@ -149,14 +150,14 @@ export function silences(make: Make): void {
     }
   })
 
-  test('a job that kills the only worker fails in the end: only its first crash in a silence is forgiven', async () => {
+  test('a job that kills the only worker fails in the end, because only its first crash in a silence is forgiven', async () => {
     await using harness = await make()
     const ada = harness.caller('ada')
     await ada.enqueue(job())
     const states: unknown[] = []
     for (let death = 0; death <= MAX_CRASHES_UNSURE; death += 1) {
       const [held] = await ada.claimAlone()
-      // Nobody asks while the only worker is dead. Then it starts again.
+      // No worker asks while the only worker is dead. After that it starts again.
       harness.clock.advance(LEASE)
       await recover(harness)
       await work(harness, LEASE)
@@ -178,7 +179,7 @@ export function silences(make: Make): void {
     expect(dead).toMatchObject({ recovered: [held.id], crashed: [held.id] })
   })
 
-  test('a job that did not begin is taken back, and is no doubt', async () => {
+  test('a job that did not begin is taken back, and is not counted as a doubt', async () => {
     await using harness = await make()
     const ada = harness.caller('ada')
     await ada.enqueue(job())
@@ -189,7 +190,7 @@ export function silences(make: Make): void {
     expect(await recover(harness)).toEqual({ recovered: [held!.id], failed: [] })
   })
 
-  test('a job that may crash once only: a stop and a silence leave it, a death fails it', async () => {
+  test('a job that may crash only once survives a stop and a silence, and fails when its worker dies', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const ada = harness.caller('ada')
@@ -231,7 +232,7 @@ export function silences(make: Make): void {
     }
   })
 
-  test('a job that has failed before is no longer one that waits for another try, if a late outcome counts', async () => {
+  test('a job that failed before no longer waits for another try if a late outcome counts', async () => {
     for (const outcome of [completed, failed]) {
       await using harness = await make()
       const { store, clock } = harness
@@ -263,7 +264,7 @@ export function silences(make: Make): void {
     expect((await store.doubts('emails')).map(({ id }) => id)).toEqual([other!.id])
   })
 
-  test('late outcomes of a batch count, beside others and lost ones', async () => {
+  test('late outcomes in one call count, beside other and lost outcomes', async () => {
     await using harness = await make()
     const ada = harness.caller('ada')
     await ada.enqueue(...jobs(4))

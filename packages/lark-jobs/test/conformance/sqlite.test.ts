@@ -53,12 +53,13 @@ describeStore(
   { shared: true, rollsBack: true, seeds: isLibsql ? [1, 180] : [181, 300] },
 )
 
-// What differs in memory is the place. The other library shows in its file what it does with each statement.
+// A store in memory differs only in its place, so only one library is tested in memory. The other library is
+// tested with a file.
 if (isLibsql)
   describeStore(
     'SQLite in memory, by libsql',
     async () => ({
-      // As a fake of the test kit has it.
+      // The store in memory, as a fake of the test kit uses it.
       handle: (options) => through(new SqliteStore(':memory:', options), (_verb, _args, go) => go()),
       remove: async () => {},
     }),

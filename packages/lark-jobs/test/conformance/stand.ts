@@ -1,7 +1,4 @@
-/**
- * Where a job stands: what a claim that looked for it now would find, of each thing that can keep it from
- * beginning.
- */
+/** The position of a job, and everything that can keep it from beginning, as a claim would find it now. */
 import { describe, expect, test } from 'vitest'
 import type { NewJob } from '../../src/model/record.ts'
 import { MAX_AHEAD, MAX_RUNNING, type StandOptions } from '../../src/store/contract/store.ts'
@@ -20,7 +17,7 @@ async function stand({ store }: Harness, { id }: { id: string }, options?: Stand
   return found
 }
 
-/** Jobs of many priorities; some were due later, some came back, some were cancelled. */
+/** Makes jobs of many priorities. Some were due later, some came back, some were cancelled. */
 async function fill(harness: Harness, seed: number, fields: Partial<NewJob>): Promise<NewJob[]> {
   const random = new Random(seed)
   const caller = harness.caller()
@@ -46,7 +43,7 @@ export function stands(make: Make): void {
     ['in a lane', of('acme'), undefined],
     ['in a lane, if priorities age', of('acme'), 5],
   ])('the jobs before a job %s', (_, fields, aging) => {
-    test('are those that a claim hands out before it', async () => {
+    test('are the jobs that a claim hands out before this job', async () => {
       await using harness = await make()
       const all = await fill(harness, 7, fields)
       const stands = new Map<string, number>()
@@ -62,7 +59,7 @@ export function stands(make: Make): void {
     })
   })
 
-  test('a waiting job: how many go before it, and how many of these by their priority', async () => {
+  test('a waiting job: how many jobs go before it, and how many of these because of their priority', async () => {
     await using harness = await make()
     const [first, second, low] = [job(), job(), job({ priority: -1 })] as const
     await harness.caller().enqueue(first, second, low, job({ priority: 5 }))
@@ -74,7 +71,7 @@ export function stands(make: Make): void {
     expect((await stand(harness, low)).line).toEqual({ ahead: 3, higher: 3 })
   })
 
-  test('no more jobs are counted than it says', async () => {
+  test('no more jobs are counted than the bound', async () => {
     await using harness = await make()
     const last = job()
     for (let i = 0; i < 11; i++) await harness.caller().enqueue(...jobs(1_000))
@@ -144,7 +141,7 @@ export function stands(make: Make): void {
     expect(await turnOf(other)).toBe(3)
   })
 
-  test('its group is full: which jobs of it run', async () => {
+  test('its group is full: the running jobs of the group', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(3, limited('acme', 2)), ...jobs(2, of('other')))
@@ -159,7 +156,7 @@ export function stands(make: Make): void {
     })
   })
 
-  test('no more running jobs are named than it says', async () => {
+  test('no more running jobs are named than requested', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(20, limited('acme', 15)))
@@ -174,7 +171,7 @@ export function stands(make: Make): void {
     ['window', windowed],
     ['sliding', sliding],
   ])(
-    'the rate of its group, by %s: when it allows the next, and the look changes nothing',
+    'the rate of its group, by %s: when it allows the next job; reading this changes nothing',
     async (_, limits) => {
       await using harness = await make()
       const { clock } = harness
@@ -262,7 +259,7 @@ export function stands(make: Make): void {
     await harness.store.alter('emails', [first!.id], { kind: 'cancel', reason: 'user', because: 'a|b' })
     const asked = { reason: 'user', because: 'a|b', at: harness.clock.now }
     expect((await stand(harness, first!)).asked).toEqual(asked)
-    // Asked again: since when it is asked stays.
+    // The job is asked again, and the time of the first request stays.
     harness.clock.advance(5_000)
     await harness.store.alter('emails', [first!.id], { kind: 'cancel', reason: 'user', because: '@9|c' })
     expect((await stand(harness, first!)).asked).toEqual({ ...asked, because: '@9|c' })
@@ -289,7 +286,7 @@ export function stands(make: Make): void {
     expect((await stand(harness, waiting!)).holders).toEqual({ ada: 2, bob: 1 })
   })
 
-  test('an ended job: which job has its lock now', async () => {
+  test('an ended job: the job that has its lock now', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const lock = { name: 'once', until: 'done' } as const

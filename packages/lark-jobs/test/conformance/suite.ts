@@ -20,11 +20,11 @@
  *                                                 ../working/
  *   9  a claim scans past nothing                 order.ts, recovered.ts, groups.ts, group-limits.ts
  *
- * Moves to another partition, of which each job comes in one: moves.ts.
+ * Moves to another partition, in which each job arrives once: moves.ts.
  *
- * Effects, at least once, and once while nothing acknowledged is lost: effects.ts. Ticks, of which each
- * becomes one job: schedules.ts. Flows, which hear of each end once: flows.ts, flow-nodes.ts,
- * flow-ends-at-home.ts, flow-members.ts; and which end, whoever dies: advancing.ts.
+ * Effects, which are delivered at least once, and only once while no acknowledged write is lost: effects.ts.
+ * Ticks, each of which becomes one job: schedules.ts. Flows count each end once: flows.ts, flow-nodes.ts,
+ * flow-ends-at-home.ts, flow-members.ts. Flows end, whichever process dies: advancing.ts.
  */
 import { describe } from 'vitest'
 import { advancing, advancingAtRandom, advancingThroughRollbacks } from './advancing.ts'
@@ -90,23 +90,23 @@ import { workerRuns } from './worker-runs.ts'
 import { workers } from './workers.ts'
 
 export interface Traits {
-  /** Whether two handles see the same jobs. Not so for a store in memory. */
+  /** Whether two handles see the same jobs. False for a store in memory. */
   shared: boolean
-  /** Whether its places can be set back to an earlier state (`Place.save`). */
+  /** Whether the places of the store can be set back to an earlier state (`Place.save`). */
   rollsBack: boolean
   /**
-   * The seeds of its random sequences. Stores with the same code have other seeds, so that each sequence
-   * shows something new: the tables have 360 of them with all their libraries and places, the Lua 360 with
-   * all its servers.
+   * The seeds of the random sequences for this store. Stores with the same code have different seeds, so that
+   * each sequence tests something new: the stores on tables have 360 seeds together, and the stores with Lua
+   * have 360.
    */
   seeds: readonly [from: number, to: number]
   /**
-   * Whether the whole suite has already run for its code and for its place, each with another: one Redis
-   * server and a cluster of Valkey servers run all of it, so one Valkey and a cluster of Redis servers have
-   * the scripts of one of them and the connections of the other; a database in memory has the statements of
-   * one in a file. Such a store is tested with what could differ nevertheless: opening and closing, calls to
-   * several partitions, rings and waiting, large replies, two handles, and the random sequences, which make
-   * every call. The other subjects would repeat what those two runs show.
+   * Whether other stores already run the whole suite with the code and with the place of this store. One
+   * Redis server and a cluster of Valkey servers run the whole suite. So one Valkey server and a cluster of
+   * Redis servers have the scripts of the one and the connections of the other. A database in memory has the
+   * statements of a database in a file. For such a store, only subjects that could still differ are tested:
+   * opening and closing, calls to several partitions, rings and waiting, large replies, two handles, and the
+   * random sequences, which make every call.
    */
   isVariant?: boolean
 }

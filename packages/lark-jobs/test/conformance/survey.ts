@@ -61,7 +61,7 @@ export function survey(make: Make): void {
     expect(await found(harness, { waits: true })).toBeUndefined()
     await waiting(harness)
     await harness.caller('bob').claim()
-    // This rings one of them, and the ring may be lost.
+    // This rings one of the callers, and the ring may be lost.
     await harness.caller('web').enqueue(job())
     expect(await found(harness, { waits: true })).toEqual({ nextDue: 0 })
     expect(await found(harness)).toBeUndefined()

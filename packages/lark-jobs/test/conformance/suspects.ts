@@ -1,5 +1,6 @@
 /**
- * Suspects: jobs that are one crash below the limit. When they count as started, and which crash fails them.
+ * Suspects: jobs that are one crash below the limit. Tests when they count as started, and which crash fails
+ * them.
  */
 import { expect, test } from 'vitest'
 import { MAX_CRASHES, MAX_CRASHES_UNSURE } from '../../src/store/contract/store.ts'
@@ -36,7 +37,7 @@ export function suspectJobs(make: Make): void {
       expect(await harness.store.get('emails', id)).toMatchObject({ crashes: SUSPECT, runs: SUSPECT })
   })
 
-  test('a suspect that started alone fails if its process then ends from within; the other jobs of the claim do not', async () => {
+  test('a suspect that started alone fails if its process then ends from within, and the other jobs of the claim do not fail', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [killer, ...others] = await suspects(harness, caller, 3)
@@ -95,7 +96,7 @@ export function suspectJobs(make: Make): void {
     }
   })
 
-  test('a job may have a limit of its own: it runs alone one crash before it, and fails at it, whatever ended the process', async () => {
+  test('a job with its own limit runs alone one crash before the limit, and fails at the limit, whatever ended the process', async () => {
     for (const maxCrashes of [2, 5]) {
       await using harness = await make()
       const caller = harness.caller()
@@ -108,7 +109,7 @@ export function suspectJobs(make: Make): void {
         expect(await harness.takeBack()).toEqual([given.id])
         expect(await harness.store.get('emails', given.id)).toMatchObject({ state: 'waiting', crashes })
       }
-      // Now it has not started before its worker says so.
+      // The job now counts as started only when its worker says so.
       await caller.claim()
       await harness.takeBack()
       expect(await harness.store.get('emails', given.id)).toMatchObject({ crashes: maxCrashes - 1 })
@@ -121,7 +122,7 @@ export function suspectJobs(make: Make): void {
     }
   })
 
-  test('a job that may crash once only never waits to run alone, and fails with its first crash', async () => {
+  test('a job that may crash only once never waits to run alone, and fails with its first crash', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [given, plain] = [job({ options: { maxCrashes: 1 } }), job()]
@@ -137,7 +138,7 @@ export function suspectJobs(make: Make): void {
     expect(await harness.store.get('emails', given.id)).toMatchObject({ state: 'failed', crashes: 1 })
   })
 
-  test('a job that may crash once only is not prefetched, also when it was retried by hand', async () => {
+  test('a job that may crash only once is not prefetched, not even after a retry by hand', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [plain, given] = [job(), job({ options: { maxCrashes: 1 } })]
@@ -156,7 +157,7 @@ export function suspectJobs(make: Make): void {
     }
   })
 
-  test('nor is it if it has a lock, and was delayed', async () => {
+  test('such a job is not prefetched if it has a lock and was delayed', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const lock = { name: 'ada', until: 'done' } as const
@@ -198,7 +199,7 @@ export function suspectJobs(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ waiting: 1, completed: 1 })
   })
 
-  test('a suspect that is retried by hand is not a suspect any more', async () => {
+  test('a suspect that is retried by hand is no longer a suspect', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [id] = await suspects(harness, caller)

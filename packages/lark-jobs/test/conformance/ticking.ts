@@ -1,5 +1,6 @@
 /**
- * Schedules that tick: several workers fire the schedules of one store, whose clock the test moves.
+ * Schedules that tick: several workers handle the schedules of one store. The test moves the clock of the
+ * store.
  */
 import { expect, test } from 'vitest'
 import { FlowBook } from '../../src/flow/flow-book.ts'
@@ -33,16 +34,16 @@ function definition(changes: Partial<Definition> = {}): Definition {
   }
 }
 
-/** What a test sees of a worker. */
+/** A worker that handles schedules, as a test sees it. */
 interface Firing {
   ticks: Ticks
   book: ScheduleBook
   warnings: string[]
-  /** In how many milliseconds jobs are due, as it was told. */
+  /** The announced times until jobs are due, in milliseconds. */
   foreseen: number[]
 }
 
-/** A worker that knows the class of the jobs, or only the keys that are given. */
+/** A worker that knows the given keys. Default: the key of the class of the jobs. */
 function firing(store: Store, keys = ['report']): Firing {
   const warnings: string[] = []
   const foreseen: number[] = []
@@ -56,7 +57,9 @@ function firing(store: Store, keys = ['report']): Firing {
   return { ticks, book, warnings, foreseen }
 }
 
-/** Runs the jobs of ticks, those that were written ahead at their instants. @returns their ticks */
+/**
+ * Runs the jobs of ticks. Jobs that were written ahead run at their instants. @returns the ticks of the jobs
+ */
 async function run(harness: Harness, outcome = completed): Promise<Tick[]> {
   const ticks: Tick[] = []
   for (;;) {
@@ -73,7 +76,7 @@ async function run(harness: Harness, outcome = completed): Promise<Tick[]> {
   }
 }
 
-/** Moves the clock to when the next schedule is due. @returns whether there is one */
+/** Moves the clock to the time at which the next schedule is due. @returns whether there is one */
 async function toNext(harness: Harness, until = Number.POSITIVE_INFINITY): Promise<boolean> {
   const { nextTick } = await harness.store.schedules.write(partition, [])
   if (nextTick === undefined || harness.clock.now + nextTick > until) return false
@@ -82,11 +85,12 @@ async function toNext(harness: Harness, until = Number.POSITIVE_INFINITY): Promi
 }
 
 export function ticking(make: Make): void {
-  // A whole year takes long, because each of 120,000 ticks is some ten calls. `LARK_YEAR=1` has it run.
+  // A whole year takes long, because each of 120,000 ticks needs some ten calls. It runs only with
+  // `LARK_YEAR=1`.
   const year = { day: 'a year', from: start, to: end, changing: zones }
   const windows = process.env.LARK_YEAR === '1' ? [year] : changesOf(zones)
   test.each(windows)(
-    '$day, run by run against a second source of truth',
+    'the runs of $day are compared with an independent calculation',
     { timeout: 600_000 },
     async (window) => {
       await using harness = await make()
@@ -121,7 +125,7 @@ export function ticking(make: Make): void {
     },
   )
 
-  test('two hundred workers that fire at the same instant make one job of each tick', async () => {
+  test('two hundred workers that handle ticks at the same instant make one job of each tick', async () => {
     await using harness = await make()
     const stores = [harness.store, await harness.another(), await harness.another(), await harness.another()]
     const workers = Array.from({ length: 200 }, (_, n) => firing(stores[n % stores.length]!))
@@ -167,7 +171,7 @@ export function ticking(make: Make): void {
     }
   })
 
-  test('every worker hears when the job is due that one of them has written', async () => {
+  test('every worker gets the due time of a job that another worker has written', async () => {
     await using harness = await make()
     const workers = [firing(harness.store), firing(await harness.another())]
     await workers[0]!.book.set('report', definition(), partition)
@@ -178,7 +182,7 @@ export function ticking(make: Make): void {
       expect(foreseen.length).toBeGreaterThan(0)
       for (const ms of foreseen) expect(ms).toBeLessThanOrEqual(LEAD)
     }
-    // At the instant, the job of the other schedule is there at once.
+    // At the instant, the job of the other schedule is queued at once.
     const [first] = workers
     first!.foreseen.length = 0
     harness.clock.advance(LEAD)
@@ -188,7 +192,7 @@ export function ticking(make: Make): void {
     for (const { ticks } of workers) await ticks.stop()
   })
 
-  test('what depends on other jobs is decided at the instant, and so is what jitter spreads', async () => {
+  test('a tick that depends on other jobs is handled at its instant, and so is a tick with jitter', async () => {
     await using harness = await make()
     const { ticks, book } = firing(harness.store)
     const locked = { key: 'report', payload: '{}', lock: { name: 'one', until: 'done' as const } }
@@ -210,7 +214,7 @@ export function ticking(make: Make): void {
     await ticks.stop()
   })
 
-  test('a pause, a removal or another definition comes too late for a job that is written; no tick comes twice', async () => {
+  test('a pause, a removal or a new definition comes too late for a written job, and no tick comes twice', async () => {
     const hourly = { timing: { kind: 'every', ms: 60 * MINUTE } as const }
     const others = {
       pause: (book: ScheduleBook) =>
@@ -239,7 +243,7 @@ export function ticking(make: Make): void {
     }
   })
 
-  test('a run by hand between the writing of a job and its instant is a job of its own, and runs at once', async () => {
+  test('a run by hand between the writing of a job and its instant is a separate job, and runs at once', async () => {
     await using harness = await make()
     const { ticks, book } = firing(harness.store)
     await book.set('report', definition({ overlap: 'queue' }), partition)
@@ -255,7 +259,7 @@ export function ticking(make: Make): void {
     await ticks.stop()
   })
 
-  test.each(['skip', 'once', 'all'] as const)('nobody fires over three ticks, missed: %s', async (missed) => {
+  test.each(['skip', 'once', 'all'] as const)('no worker handles three ticks, missed: %s', async (missed) => {
     await using harness = await make()
     const { ticks, book, warnings } = firing(harness.store)
     await book.set('report', definition({ missed }), partition)
@@ -272,7 +276,7 @@ export function ticking(make: Make): void {
   })
 
   test.each(['allow', 'skip'] as const)(
-    'a worker dies at any point of a tick (overlap: %s): another makes one job of it',
+    'a worker dies at any point of a tick (overlap: %s), and another worker makes one job of it',
     async (overlap) => {
       // Each death is at another call to the store: before it, or when it was carried out and the answer is
       // lost.
@@ -298,7 +302,7 @@ export function ticking(make: Make): void {
     },
   )
 
-  test('a definition is replaced while its ticks are due: those of the old one are made, and then those of the new', async () => {
+  test('a definition is replaced while its ticks are due, and the ticks of the old one come before those of the new one', async () => {
     await using harness = await make()
     const { ticks, book } = firing(harness.store)
     await book.set('report', definition({ missed: 'all' }), partition)
@@ -319,7 +323,7 @@ export function ticking(make: Make): void {
     await ticks.stop()
   })
 
-  test('many processes set the same schedule: it is made once, and nothing changes, its next run included', async () => {
+  test('many processes set the same schedule, and it is made once and then not changed', async () => {
     await using harness = await make()
     const books = [harness.store, await harness.another()].map((store) => new ScheduleBook(store))
     const set = () =>
@@ -331,7 +335,7 @@ export function ticking(make: Make): void {
     expect(again[0]).toMatchObject({ rev: first[0]!.rev, state: first[0]!.state })
   })
 
-  test('processes that set different definitions at the same time: one of them holds, and none is lost', async () => {
+  test('processes set different definitions at the same time, and one of these definitions holds', async () => {
     await using harness = await make()
     const books = [harness.store, await harness.another()].map((store) => new ScheduleBook(store))
     const random = new Random(3)
@@ -348,7 +352,7 @@ export function ticking(make: Make): void {
     expect(all.map(({ job }) => job.payload)).toContain(found!.definition.job.payload)
   })
 
-  test('a schedule whose jobs go elsewhere moves, with all that it was, whoever dies on the way', async () => {
+  test('a schedule whose jobs go to another partition moves there with its whole state, whichever process dies meanwhile', async () => {
     for (let call = 0; call < 9; call++) {
       for (const isDone of [false, true]) {
         await using harness = await make()
@@ -360,7 +364,7 @@ export function ticking(make: Make): void {
         await run(harness)
         const { store, died } = dyingAt(call, isDone, harness.store)
         await Promise.race([new ScheduleBook(store).set('report', limited, 'reports'), died])
-        // Any worker completes it.
+        // Any worker can complete the move.
         harness.clock.advance(2 * SECOND)
         await ticks.fire(partition)
         const moved = await book.set('report', limited, 'reports')
@@ -377,7 +381,7 @@ export function ticking(make: Make): void {
     }
   })
 
-  test('a schedule is removed while others set it: it is there or it is not, and it has one home', async () => {
+  test('a schedule is removed while others set it, and afterwards it exists with one home or not at all', async () => {
     await using harness = await make()
     const books = [harness.store, await harness.another()].map((store) => new ScheduleBook(store))
     for (let round = 0; round < 10; round++) {
@@ -398,7 +402,7 @@ export function ticking(make: Make): void {
     }
   })
 
-  test('a process is slow at any point of a change, and others change the schedule meanwhile: it ticks in one place', async () => {
+  test('a process is slow at any point of a change while others change the schedule, and it ticks in one place', async () => {
     const [here, there, yonder] = [partition, 'reports', 'others']
     type Act = (book: ScheduleBook) => Promise<unknown>
     const setIn =
@@ -457,7 +461,7 @@ export function ticking(make: Make): void {
     expect(wrong).toEqual([])
   })
 
-  test('a definition is replaced while a tick waits for its jitter, and a paused one: no tick is lost', async () => {
+  test('no tick is lost if a definition is replaced while a tick waits for its jitter, or during a pause', async () => {
     await using harness = await make()
     const { ticks, book } = firing(harness.store)
     const other = { key: 'report', payload: '2' }
@@ -486,7 +490,7 @@ export function ticking(make: Make): void {
     await ticks.stop()
   })
 
-  test('a run by hand at the instant of a tick is a job of its own', async () => {
+  test('a run by hand at the instant of a tick is a separate job', async () => {
     await using harness = await make()
     const { ticks, book } = firing(harness.store)
     await book.set('report', definition(), partition)
@@ -503,7 +507,7 @@ export function ticking(make: Make): void {
     await ticks.stop()
   })
 
-  test('a schedule whose home was lost, or is an old one, is found again when it ticks', async () => {
+  test('a schedule whose home was lost or is out of date is found again when it ticks', async () => {
     await using harness = await make()
     const { schedules } = harness.store
     for (const old of [undefined, 'reports 1']) {
@@ -519,7 +523,7 @@ export function ticking(make: Make): void {
     }
   })
 
-  test('a process dies while it makes a schedule that others make elsewhere: one is left after its next tick', async () => {
+  test('a process dies while it makes a schedule that others make in another partition, and one is left after its next tick', async () => {
     for (let call = 0; call < 6; call++) {
       await using harness = await make()
       const { ticks, book } = firing(harness.store)
@@ -541,7 +545,7 @@ export function ticking(make: Make): void {
     }
   })
 
-  test('overlap: nothing begins beside the job before', async () => {
+  test('overlap: no job begins beside the previous job', async () => {
     await using harness = await make()
     const { ticks, book } = firing(harness.store)
     await book.set('report', definition({ overlap: 'skip' }), partition)
@@ -560,7 +564,7 @@ export function ticking(make: Make): void {
     await ticks.stop()
   })
 
-  test('overlap: a run by hand does not hide the job before', async () => {
+  test('overlap: a run by hand does not hide the previous job', async () => {
     await using harness = await make()
     const { ticks, book } = firing(harness.store)
     const caller = harness.caller('ada', partition)
@@ -583,12 +587,12 @@ export function ticking(make: Make): void {
     await runNow()
     await toNext(harness)
     await ticks.fire(partition)
-    // The run by hand, which waits.
+    // The claimed job is the waiting run by hand.
     expect(await caller.claim(9)).toHaveLength(1)
     await ticks.stop()
   })
 
-  test('overlap: the job before is cancelled', async () => {
+  test('overlap: the previous job is cancelled', async () => {
     await using harness = await make()
     const { ticks, book } = firing(harness.store)
     await book.set('report', definition({ overlap: 'cancel' }), partition)
@@ -628,7 +632,7 @@ export function ticking(make: Make): void {
     await ticks.stop()
   })
 
-  test('while no living worker knows the class, nothing is queued; then what was missed is', async () => {
+  test('while no living worker knows the class, nothing is queued; the missed ticks are queued later', async () => {
     await using harness = await make()
     const other = firing(harness.store, ['other'])
     await other.book.set('report', definition({ missed: 'once' }), partition)
@@ -658,7 +662,7 @@ export function ticking(make: Make): void {
     await ticks.stop()
   })
 
-  test('a schedule that has ended is set again by somebody while a slow worker removes it: it stays', async () => {
+  test('an ended schedule that is set again while a slow worker removes it stays', async () => {
     await using harness = await make()
     const { ticks, book } = firing(harness.store)
     await book.set('report', definition({ limit: 1 }), partition)
@@ -676,7 +680,7 @@ export function ticking(make: Make): void {
     for (const each of [ticks, slow.ticks]) await each.stop()
   })
 
-  test('a schedule in a time zone that a worker does not know stops no other', async () => {
+  test('a schedule in a time zone that a worker does not know does not stop other schedules', async () => {
     await using harness = await make()
     const { ticks, book, warnings } = firing(harness.store)
     const timing = { kind: 'cron', expression: '0 * * * *', timezone: 'Elsewhere/Newtown' } as const
@@ -706,7 +710,7 @@ export function ticking(make: Make): void {
     await ticks.stop()
   })
 
-  test('a schedule that cannot be read, and one whose job is refused, stop no other', async () => {
+  test('an unreadable schedule, and a schedule whose job is refused, do not stop other schedules', async () => {
     await using harness = await make()
     const { ticks, book, warnings } = firing(harness.store)
     const next = harness.clock.now
@@ -723,7 +727,7 @@ export function ticking(make: Make): void {
   })
 }
 
-/** The days on which the clocks of zones change, and which of the zones. */
+/** The days on which clocks change, each with the zones that change. */
 function changesOf(timezones: readonly string[]) {
   const days = new Map<number, string[]>()
   for (const zone of timezones)
@@ -738,9 +742,9 @@ function changesOf(timezones: readonly string[]) {
 }
 
 /**
- * A handle of a process that dies: from its nth call on, it gets no answer. `died` resolves when that is so.
+ * A handle of a process that dies: from its nth call on, it gets no answer. `died` resolves at that call.
  *
- * @param isDone the nth call still reaches the store
+ * @param isDone whether the nth call still reaches the store
  */
 function dyingAt(call: number, isDone: boolean, store: Store): { store: Store; died: Promise<void> } {
   let count = 0

@@ -1,6 +1,6 @@
 /**
- * Jobs with steps to undo: none ends as failed or cancelled before a run has undone them, whoever would end
- * it.
+ * Jobs with steps to undo: such a job does not end as failed or cancelled before a run has undone its steps,
+ * whichever caller ends it.
  */
 import { expect, test } from 'vitest'
 import type { ClaimedJob, JobRecord, Outcome } from '../../src/model/record.ts'
@@ -32,7 +32,7 @@ async function begun(caller: Caller): Promise<ClaimedJob> {
 }
 
 export function undoing(make: Make): void {
-  test('a job that waits is due at once when it is cancelled, and ends only as its worker says', async () => {
+  test('a waiting job is due at once when it is cancelled, and ends only when its worker reports the end', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller()
@@ -54,7 +54,7 @@ export function undoing(make: Make): void {
     })
   })
 
-  test('a job whose cancel is taken back before a run has begun to undo it, goes on', async () => {
+  test('a job whose cancel is undone before a run has begun to undo its steps goes on', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const ada = harness.caller()
@@ -74,7 +74,7 @@ export function undoing(make: Make): void {
     expect(fails).toEqual(records[1])
     expect((await store.standings(['emails']))[0]).toMatchObject({ retrying: 1, counts: { delayed: 1 } })
     expect((await ada.claimOne()).journal).toMatchObject({ entries: ['ba\n'], undo: '' })
-    // A run undoes it now.
+    // A run now undoes the steps of the job.
     await store.alter('emails', [ids[1]!], cancel)
     await ada.claimOne()
     expect(await store.undo('emails', [records[1]!])).toEqual(['refused'])
@@ -96,7 +96,7 @@ export function undoing(make: Make): void {
     expect(again).toMatchObject({ id: held.id, failures: 0, journal: { undo: 'cuser|no trip' } })
   })
 
-  test('a job that fails for good: it is undone first, and a pause meanwhile does not end it', async () => {
+  test('the steps of a job that fails for good are undone first, also during a pause', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const ada = harness.caller()
@@ -115,7 +115,7 @@ export function undoing(make: Make): void {
     await ada.settle(await ada.claimOne(), failed)
     expect(await store.get('emails', held.id)).toMatchObject({ state: 'failed', failures: 1 })
 
-    // What was not undone still is to be, if the job fails again.
+    // Steps that were not undone must be undone if the job fails again.
     await store.alter('emails', [held.id], { kind: 'retry' })
     const anew = await ada.claimOne()
     expect(anew.journal).toMatchObject({ undo: '' })
@@ -123,7 +123,7 @@ export function undoing(make: Make): void {
     expect(await store.get('emails', held.id)).toMatchObject({ state: 'completed' })
   })
 
-  test('a job that dies too often is undone first; if it dies as often again, it has failed', async () => {
+  test('a job that crashes too often undoes its steps first; if it crashes as often again, it fails', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const ada = harness.caller()
@@ -147,7 +147,7 @@ export function undoing(make: Make): void {
     expect(await store.get('emails', id)).toMatchObject({ state: 'failed', crashes: MAX_CRASHES })
   })
 
-  test('a job whose class no worker knows any more ends as lost, because nobody can undo it; a retry can', async () => {
+  test('a job whose class no worker knows any more ends as lost without an undo; a retry can undo it later', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller()
@@ -166,7 +166,7 @@ export function undoing(make: Make): void {
     expect((await ada.claimOne()).journal).toMatchObject({ entries: ['ba\n'], undo: 'cuser|no trip' })
   })
 
-  test('a job that somebody cancels, and whose worker dies, is undone first', async () => {
+  test('the steps of a cancelled job whose worker dies are undone first', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const ada = harness.caller()
@@ -178,7 +178,7 @@ export function undoing(make: Make): void {
     expect(held).toMatchObject({ id, journal: { undo: 'cuser|no trip' } })
   })
 
-  test('what is to be undone goes along when a job is moved, and nothing is left when it is removed', async () => {
+  test('the undos of a job are moved with the job, and nothing of them is left when the job is removed', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller()

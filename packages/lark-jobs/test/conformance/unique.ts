@@ -1,6 +1,6 @@
 /**
- * Locks of unique jobs: only one of the jobs with the same lock holds it. How long it holds the lock, and
- * what happens to the others.
+ * Locks of unique jobs: only one of the jobs with the same lock holds it. Tests how long the job holds the
+ * lock, and what happens to other jobs with the lock.
  */
 import { expect, test } from 'vitest'
 import type { JobOptions, Lock, NewJob } from '../../src/model/record.ts'
@@ -150,7 +150,7 @@ export function unique(make: Make): void {
     },
   )
 
-  test('a job that ends or is removed late does not free the lock of another', async () => {
+  test('a job that ends or is removed late does not free the lock of another job', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -306,7 +306,7 @@ export function unique(make: Make): void {
     expect(await caller.enqueue(locked(lock, { delay: 1_000 }))).toEqual(['queued'])
   })
 
-  test('debounce: a job that is due is not delayed any more', async () => {
+  test('debounce: a due job is no longer delayed', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -320,7 +320,7 @@ export function unique(make: Make): void {
     expect(await store.get('emails', first.id)).toMatchObject({ state: 'waiting', payload: '"new"' })
   })
 
-  test('throttle: no second job within the time, whatever happens to the first; after it, the next is queued', async () => {
+  test('throttle: no second job within the time, whatever happens to the first; after that time, the next job is queued', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -339,7 +339,7 @@ export function unique(make: Make): void {
     ])
   })
 
-  test('throttle: a job that is purged keeps no others away; one that was purged after another came does not', async () => {
+  test('throttle: a purged job no longer throttles others, also if another job came before the purge', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const lock = { throttle: 2_000 }
@@ -354,7 +354,7 @@ export function unique(make: Make): void {
     expect(await caller.enqueue(locked(lock))).toEqual(['queued'])
   })
 
-  test('throttle: a job that comes again under its id throttles others, and leaves those that it throttled before', async () => {
+  test('throttle: a job that comes again under its id throttles new jobs, and leaves jobs that it throttled before', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const lock = { throttle: 2_000 }
@@ -368,7 +368,7 @@ export function unique(make: Make): void {
       expect(await caller.enqueue(locked({ ...lock, name })), name).toMatchObject([{ reason: 'throttled' }])
   })
 
-  test('replace: a job that was taken back runs with the new payload, whatever its former worker still says', async () => {
+  test('replace: a job that was taken back runs with the new payload, whatever its former worker still reports', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const first = locked()

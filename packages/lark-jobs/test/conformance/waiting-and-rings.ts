@@ -52,7 +52,7 @@ export function waitingAndRings(make: Make): void {
     expect(await harness.store.wait('ada', MOMENT)).toEqual([])
   })
 
-  test('a caller that never claimed, or got all it wanted, is not rung', async () => {
+  test('a caller that never claimed, or got as many jobs as it wanted, is not rung', async () => {
     await using harness = await make()
     const bob = harness.caller('bob')
     await bob.enqueue(job())
@@ -82,7 +82,7 @@ export function waitingAndRings(make: Make): void {
     expect(await harness.store.wait('ada', PATIENCE)).toEqual(['emails'])
   })
 
-  test('a dispatch rings as many callers as it brings jobs', async () => {
+  test('a dispatch rings as many callers as it queues jobs', async () => {
     await using harness = await make()
     const callers = await idle(harness, 'ada', 'bob', 'cyd', 'dan')
     await harness.caller('web').enqueue(...jobs(2))
@@ -123,7 +123,7 @@ export function waitingAndRings(make: Make): void {
     expect([...heard, ...rest].sort()).toEqual(['emails', 'images'])
   })
 
-  test('a delayed job that is due before all others rings a caller, which learns the time', async () => {
+  test('a delayed job that is due before all others rings a caller, which gets the due time', async () => {
     await using harness = await make()
     const [ada] = await idle(harness, 'ada')
     await harness.caller('web').enqueue(job({ delay: 700 }))

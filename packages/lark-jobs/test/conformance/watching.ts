@@ -1,6 +1,6 @@
 /**
- * Watches: a process hears of the end of each job that it watches, whatever ends the job and whatever removes
- * it then; and nothing is left of a watch when it is over. Waits use the real clock.
+ * Watches: a watcher gets the end of each job that it watches, whatever ends the job, and whatever removes it
+ * afterwards. Nothing is left of a watch that is over. Waits use the real clock.
  */
 import { expect, test } from 'vitest'
 import { type Effect, memberId } from '../../src/model/effect.ts'
@@ -24,7 +24,10 @@ const TTL = 10_000
 /** Longer than any virtual time that a test lets pass before the end. */
 const LONG = 600_000
 
-/** The partitions that have rung a watcher, up to the first. None if none does within `patience`. */
+/**
+ * Waits for the first ring of a watcher. Returns the partitions that have rung it; empty if none has within
+ * `patience`.
+ */
 async function rung(store: Store, watcher: string, patience = PATIENCE): Promise<string[]> {
   const found = new Set<string>()
   const first = new AbortController()
@@ -72,7 +75,7 @@ export function watching(make: Make): void {
     ])
   })
 
-  test('a job that ended before the watch: its end while its record is kept, then `unknown`', async () => {
+  test('for a job that ended before the watch, its end is returned while its record is kept, and then `unknown`', async () => {
     const one = { count: 1, age: 9 }
     await using harness = await make({ retention: { completed: one, failed: one, cancelled: one } })
     const { store } = harness
@@ -90,7 +93,7 @@ export function watching(make: Make): void {
     expect(await rung(store, 'web', MOMENT)).toEqual([])
   })
 
-  test('an end is remembered for a while, whoever removes the job; after that, nothing is left', async () => {
+  test('an end is remembered for a while, whatever removes the job; after that, nothing is left', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const given = jobs(3)
@@ -115,7 +118,7 @@ export function watching(make: Make): void {
     expect(await harness.caller().enqueue(...given)).toEqual(['queued', 'queued', 'queued'])
   })
 
-  test('the end of a job that nobody watches is not remembered', async () => {
+  test('the end of an unwatched job is not remembered', async () => {
     await using harness = await make()
     const { store } = harness
     const [watched, other] = [job(), job()]
@@ -131,7 +134,7 @@ export function watching(make: Make): void {
   test.each([
     ['class', {}, { keep: { completed: 0, failed: 0, cancelled: 0 } }],
     ['queue', forgetful, {}],
-  ])('the end of a job whose %s keeps nothing is remembered for a moment', async (_, options, own) => {
+  ])('the end of a job is remembered for a moment if its %s keeps nothing', async (_, options, own) => {
     await using harness = await make(options)
     const { store, clock } = harness
     const [alone, lost, dropped, ...many] = jobs(6, own)
@@ -158,7 +161,7 @@ export function watching(make: Make): void {
     expect(await store.clear('emails', 'hidden')).toBe(0)
   })
 
-  test('every watcher of a job is rung, once; a job that was watched in vain rings nobody', async () => {
+  test('every watcher of a job is rung once; after a watch has lapsed, nobody is rung', async () => {
     await using harness = await make()
     const { store } = harness
     const given = jobs(2)
@@ -177,7 +180,7 @@ export function watching(make: Make): void {
     expect(await Promise.all(watchers.map((name) => rung(store, name, MOMENT)))).toEqual([[], [], [], []])
   })
 
-  test('a watch lapses: no ring, and the end is not remembered', async () => {
+  test('when a watch has lapsed, there is no ring, and the end is not remembered', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const given = jobs(3)
@@ -191,13 +194,13 @@ export function watching(make: Make): void {
     await run()
     expect(await rung(store, 'web')).toEqual(['emails'])
     await watch(store, [given[1]!.id])
-    // Of the other watches of the partition, some are alive.
+    // Some other watches of the partition are alive.
     await store.watch('emails', 'other', [given[2]!.id], 3 * TTL)
     clock.now += TTL
     await run()
     expect(await rung(store, 'web', MOMENT)).toEqual([])
     expect(await watch(store, [given[1]!.id])).toEqual([{ kind: 'unknown' }])
-    // And none.
+    // No watch of the partition is alive.
     clock.now += 3 * TTL
     await run()
     expect(await rung(store, 'other', MOMENT)).toEqual([])
@@ -268,30 +271,33 @@ export function watching(make: Make): void {
   test.each([
     ['elsewhere', 'home'],
     ['here', 'emails'],
-  ])('a watched member of a flow %s, with a hook: its effects are what they are without', async (_, home) => {
-    await using harness = await make(forgetful)
-    const { store, clock } = harness
-    const id = memberId({ flow: 'flow', home, index: 0 })
-    const plain = job({ hooked: true })
-    await harness.caller().enqueue(job({ id, hooked: true }), plain)
-    await watch(store, [id, plain.id])
-    await store.alter('emails', [id, plain.id], cancel)
-    const fates = [{ job: { id, state: 'cancelled' } }, { job: { id: plain.id, state: 'cancelled' } }]
-    const found = await take(store)
-    const named = (effects: readonly Effect[]) => effects.map(({ kind, job }) => `${kind} ${job.id}`).sort()
-    const member = home === 'emails' ? [] : [`member ${id}`]
-    expect(named(found)).toEqual([`hook ${id}`, `hook ${plain.id}`, ...member].sort())
-    expect(await take(store, found)).toEqual([])
-    expect(await watch(store, [id, plain.id])).toMatchObject(fates)
-    clock.now += Math.max(LEASE, MEMBER_LEASE_MS)
-    expect(await take(store)).toEqual([])
-    clock.now += RESEND_MEMORY
-    await store.prune('emails')
-    expect(await watch(store, [id, plain.id])).toEqual([{ kind: 'unknown' }, { kind: 'unknown' }])
-    expect(await harness.caller().enqueue(job({ id }), plain)).toEqual(['queued', 'queued'])
-  })
+  ])(
+    'a watched member of a flow %s with a hook has the same effects as without the watch',
+    async (_, home) => {
+      await using harness = await make(forgetful)
+      const { store, clock } = harness
+      const id = memberId({ flow: 'flow', home, index: 0 })
+      const plain = job({ hooked: true })
+      await harness.caller().enqueue(job({ id, hooked: true }), plain)
+      await watch(store, [id, plain.id])
+      await store.alter('emails', [id, plain.id], cancel)
+      const fates = [{ job: { id, state: 'cancelled' } }, { job: { id: plain.id, state: 'cancelled' } }]
+      const found = await take(store)
+      const named = (effects: readonly Effect[]) => effects.map(({ kind, job }) => `${kind} ${job.id}`).sort()
+      const member = home === 'emails' ? [] : [`member ${id}`]
+      expect(named(found)).toEqual([`hook ${id}`, `hook ${plain.id}`, ...member].sort())
+      expect(await take(store, found)).toEqual([])
+      expect(await watch(store, [id, plain.id])).toMatchObject(fates)
+      clock.now += Math.max(LEASE, MEMBER_LEASE_MS)
+      expect(await take(store)).toEqual([])
+      clock.now += RESEND_MEMORY
+      await store.prune('emails')
+      expect(await watch(store, [id, plain.id])).toEqual([{ kind: 'unknown' }, { kind: 'unknown' }])
+      expect(await harness.caller().enqueue(job({ id }), plain)).toEqual(['queued', 'queued'])
+    },
+  )
 
-  test('progress: the latest is kept, from a note or an outcome, and shown while the job runs and after', async () => {
+  test('progress: the latest value of a note or an outcome is kept, and shown while the job runs and after its end', async () => {
     await using harness = await make()
     const { store } = harness
     const given = job()
@@ -358,7 +364,7 @@ export function watching(make: Make): void {
     expect(await rung(store, 'web', MOMENT)).toEqual([])
   })
 
-  test('a watcher that asks for news rings the workers that hold its jobs, whatever these have reported', async () => {
+  test('a watcher that asks for news rings the workers of its jobs, whatever the jobs have reported', async () => {
     await using harness = await make()
     const { store } = harness
     const [held, waiting] = [job(), job()]
@@ -402,7 +408,7 @@ export function watching(make: Make): void {
     }
   })
 
-  test('a job that may take the place of another tells which it is; a retry by hand keeps that', async () => {
+  test('a job with a reusable id has a text that distinguishes it, which a retry by hand keeps', async () => {
     await using harness = await make()
     const { store } = harness
     const reused = (born: string) => job({ id: 'mine', ownId: 'reuse', options: { born, tries: 3 } })

@@ -1,6 +1,4 @@
-/**
- * How the runs of all workers went: no number vanishes with its worker.
- */
+/** The counts of the runs of all workers. No count is lost when its worker ends. */
 import { expect, test } from 'vitest'
 import type { AnnouncedWorker, WorkerRuns } from '../../src/model/record.ts'
 import { RunCounts } from '../../src/model/run/run-counts.ts'
@@ -81,7 +79,7 @@ export function workerRuns(make: Make): void {
     expect(sum(await store.workerRuns())).toEqual({ 'a x': 5 })
   })
 
-  test('of more ended workers, or of those that ended long ago, only the sum is kept', async () => {
+  test('for many ended workers, and for workers that ended long ago, only the sum is kept', async () => {
     await using harness = await make()
     const { store, clock } = harness
     await store.announce(worker('living', ran({ 'a x': 1 })), 10 * ENDED_WORKERS.age)
@@ -121,7 +119,7 @@ export function workerRuns(make: Make): void {
     expect(RunCounts.read(past['(others) (others)']).ends('completed')).toBe(5)
   })
 
-  test('what they were is kept once a minute, and tells what ran in each minute, hour and day', async () => {
+  test('the counts are stored once a minute, and show the runs of each minute, hour and day', async () => {
     await using harness = await make()
     const { store, clock } = harness
     clock.advance(DAY - (clock.now % DAY) + 3_000)
@@ -174,7 +172,7 @@ export function workerRuns(make: Make): void {
     expect(await ended(MINUTE, MINUTES)).toEqual([[2 * 1_440 + 60, { emails: 1 }]])
     clock.advance((DAYS + 1) * DAY)
     await store.survey('ada', [], announced({ 'emails x': 11, 'emails y': 1, 'files x': 2 }))
-    // One of all that is older than 90 days, to compare with.
+    // One instant before the 90 days is kept, for the comparison.
     expect((await store.runHistory(DAY, DAYS)).map(({ at }) => at >= clock.now - DAYS * DAY)).toEqual([
       false,
       true,
@@ -194,7 +192,7 @@ export function workerRuns(make: Make): void {
     expect(day?.queues.get('emails')?.ends('completed')).toBe(4)
   })
 
-  test('of many instants, few are kept', () => {
+  test('only a few of many instants are kept', () => {
     const now = 200 * DAY + 30_000
     const all = Array.from({ length: 100 * 1_440 }, (_, i) => 200 * DAY - i * MINUTE)
     const gone = new Set(outdated(all, now))
@@ -211,7 +209,7 @@ export function workerRuns(make: Make): void {
     expect(outdated(kept, now)).toEqual([])
   })
 
-  test('a text of a store that is no sum is left out', () => {
+  test('a stored text that is not a sum is ignored', () => {
     for (const text of [null, 'x', '[]', '{}', '{"queues":[],"versions":1}', '{"queues":7,"versions":[]}'])
       expect(runsOf(5, text), String(text)).toBeUndefined()
     const damaged = '{"queues":{"a":1,"b":"40:2"},"versions":["1",2],"releases":7}'

@@ -26,7 +26,7 @@ export function worker(fields: Partial<WorkerRecord> = {}): WorkerRecord {
 }
 
 export function workers(make: Make): void {
-  test('a worker that has died is known for an hour, with what was taken back from it and by whom; one that stopped is not', async () => {
+  test('a dead worker is known for an hour, with the jobs that were taken back and the workers that took them; a stopped worker is not', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const given = jobs(12)
@@ -57,7 +57,7 @@ export function workers(make: Make): void {
     expect(await store.lostWorkers()).toEqual([])
   })
 
-  test('that a handler blocks a worker is known with it, until the worker announces itself, or is gone', async () => {
+  test('a note that a handler blocks a worker is kept until the worker announces itself or is removed', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const blocks = { by: ['ReportJob', 'Gr"oßJob'], since: 1_767_225_601_000 }
@@ -73,7 +73,7 @@ export function workers(make: Make): void {
     expect(await store.workers()).toEqual([worker()])
   })
 
-  test('there is no worker at first', async () => {
+  test('a new store has no worker', async () => {
     await using harness = await make()
     expect(await harness.store.workers()).toEqual([])
     expect(await harness.store.keys()).toEqual([])
@@ -110,7 +110,7 @@ export function workers(make: Make): void {
     expect(await harness.store.workers()).toEqual([])
   })
 
-  test('remembers every key that was ever announced', async () => {
+  test('remembers every announced key for ever', async () => {
     await using harness = await make()
     await harness.store.announce(worker({ keys: ['a', 'b|\n'] }), TTL)
     await harness.store.announce(worker({ id: 'bob', keys: ['b|\n', 'ü'] }), TTL)

@@ -1,6 +1,6 @@
 /**
- * How flows advance: each rule by itself, and thousands of random flows against an oracle that knows nothing
- * of the steps.
+ * How flows advance: tests of each rule, and thousands of random flows that are compared with an independent
+ * calculation of their ends.
  */
 import { describe, expect, it } from 'vitest'
 import {
@@ -34,7 +34,7 @@ function workflow(nodes: Says[], more: Partial<FlowDefinition> = {}): FlowDefini
   }
 }
 
-/** A flow that a test drives: its own store. */
+/** A flow that a test advances step by step. */
 class Driven {
   view: FlowView
   last!: Step
@@ -87,7 +87,7 @@ describe('nodes', () => {
     expect(flow.ends(2).state).toMatchObject({ phase: 'ended', nodes: 'ccc', end: { state: 'completed' } })
   })
 
-  it('are skipped when one before them fails, and name the first that failed', () => {
+  it('are skipped when a node that they wait for fails, and name the first failed node', () => {
     const flow = new Driven(chainOf(3)).ends(0, 'failed')
     expect(flow.state).toMatchObject({
       nodes: 'fxx',
@@ -97,14 +97,14 @@ describe('nodes', () => {
     })
   })
 
-  it('run or fail in spite of it, if their rule says so', () => {
+  it('run or fail instead of being skipped, if their rule says so', () => {
     const flow = new Driven(workflow([{}, { after: [0], ifFailed: 'run' }, { after: [0], ifFailed: 'fail' }]))
     flow.ends(0, 'failed')
     expect(flow.state).toMatchObject({ nodes: 'fsf', causes: { 2: 0 } })
     expect(flow.ends(1).state.end).toMatchObject({ state: 'failed', node: 0 })
   })
 
-  it('have rules of their own for some of those before them', () => {
+  it('may have different rules for the nodes that they wait for', () => {
     const rules = { 0: 'run', 1: 'fail', 2: 'now' } as const
     const nodes = [
       {},
@@ -116,10 +116,10 @@ describe('nodes', () => {
     ] satisfies Says[]
     const flow = new Driven(workflow(nodes)).ends(0, 'failed')
     expect(flow.state.nodes).toBe('fsssbb')
-    // It waits for no other, and what becomes of them does not matter any more.
+    // The node waits for no other node any more, and the ends of the other nodes do not matter.
     expect(flow.ends(2, 'failed').state.nodes).toBe('fsfssb')
     expect(flow.ends(4).ends(1, 'failed').state.nodes).toBe('fffscs')
-    // Nothing has taken care of 1: the node that waits for it would have failed.
+    // No node has handled the failure of node 1, because the node that waits for it would have failed.
     expect(flow.ends(3).ends(5).state.end).toMatchObject({ state: 'failed', node: 1 })
     const failing = new Driven(workflow(nodes)).ends(1, 'failed')
     expect(failing.state).toMatchObject({ nodes: 'sfssfs', causes: { 4: 1 } })
@@ -137,27 +137,27 @@ describe('nodes', () => {
     expect(flow.go().started).toEqual(['2.0', '3.0', '1.1'])
   })
 
-  it('take care of a failure, if all that wait for it run anyway', () => {
+  it('handle a failure, if all nodes that wait for the failed node run anyway', () => {
     const flow = new Driven(workflow([{}, { after: [0], ifFailed: 'run' }])).ends(0, 'failed').ends(1)
     expect(flow.state.end).toEqual({ state: 'completed', at: 1_000 })
   })
 
   it.each(['rejected', 'expired', 'dropped', 'removed', 'lost'])(
-    'fail the flow when one ends as %s',
+    'fail the flow when a node ends as %s',
     (reason) => {
       const flow = new Driven(chainOf(2)).ends(0, 'cancelled', reason)
       expect(flow.state.end).toMatchObject({ state: 'failed', reason, node: 0 })
     },
   )
 
-  it('cancel the flow when somebody cancels one', () => {
+  it('cancel the flow when somebody cancels a node', () => {
     expect(new Driven(chainOf(2)).ends(0, 'cancelled', 'user').state.end).toMatchObject({
       state: 'cancelled',
       reason: 'user',
     })
   })
 
-  it('count once, and only in their generation', () => {
+  it('count once, and only in their own generation', () => {
     const flow = new Driven(chainOf(2))
     const index = jobIndex(flow.state, 0)
     flow.ends(0).go([{ index, state: 'failed', at: 1 }])
@@ -190,7 +190,7 @@ describe('callbacks', () => {
   const on = (which: NodeDefinition['on']) => ({ on: which! })
   const all = [on('completed'), on('failed'), on('ended')]
 
-  it('start when the flow has ended so', () => {
+  it('start when the flow has ended in their state', () => {
     expect(new Driven(chainOf(1, all)).ends(0).started).toEqual(['0.0', '1.0', '3.0'])
     expect(new Driven(chainOf(1, all)).ends(0, 'failed').started).toEqual(['0.0', '2.0', '3.0'])
     expect(new Driven(chainOf(1, all)).ends(0, 'cancelled', 'user').started).toEqual(['0.0', '3.0'])
@@ -215,7 +215,7 @@ describe('callbacks', () => {
 })
 
 describe('a job that is retried by hand and completes', () => {
-  it('has what was skipped because of it start, also if something else has failed', () => {
+  it('starts the nodes that were skipped because of it, also if another node has failed', () => {
     const flow = new Driven(workflow([{}, { after: [0] }, {}])).ends(2, 'failed').ends(0, 'failed')
     expect(flow.state).toMatchObject({ phase: 'ended', nodes: 'fxf' })
     flow.ends(0)
@@ -223,7 +223,7 @@ describe('a job that is retried by hand and completes', () => {
     expect(flow.ends(1).state).toMatchObject({ phase: 'ended', nodes: 'ccf', end: { state: 'failed' } })
   })
 
-  it('starts no callback again, if it was one itself', () => {
+  it('starts no callback again, if it is itself a callback', () => {
     const flow = new Driven(chainOf(1, [{ on: 'ended' }, { on: 'completed' }]))
       .ends(0)
       .ends(1, 'failed')
@@ -232,7 +232,7 @@ describe('a job that is retried by hand and completes', () => {
     expect(flow.started).toEqual(['0.0', '1.0', '2.0'])
   })
 
-  it('starts callbacks again when nothing is left that has failed, and not before', () => {
+  it('starts callbacks again only when no failed node is left', () => {
     const flow = new Driven(workflow([{}, {}, { on: 'ended' }])).ends(0, 'failed').ends(1, 'failed').ends(2)
     expect(flow.ends(0).state).toMatchObject({ phase: 'ended', end: { state: 'failed', node: 1 } })
     expect(flow.started).toEqual(['0.0', '1.0', '2.0'])
@@ -244,7 +244,7 @@ describe('a job that is retried by hand and completes', () => {
 describe('a retry', () => {
   const nested = { flow: { home: 'emails', definition: chainOf(1) }, job: undefined } as unknown as Says
 
-  it('starts a callback that is a flow anew, as another flow, and remembers the one before', () => {
+  it('starts a callback that is a flow anew, as another flow, and remembers the previous flow', () => {
     const flow = new Driven(chainOf(1, [{ ...nested, on: 'ended' }])).ends(0, 'failed')
     flow.view = { ...flow.view, state: { ...flow.state, flows: { 1: 'first' } } }
     flow.view = { ...flow.view, state: startAgain(flow.ends(1).view)! }
@@ -252,13 +252,13 @@ describe('a retry', () => {
     expect(flow.started).toEqual(['0.0', '1.0', '0.1', '1.1'])
   })
 
-  it('keeps the flow that a node is', () => {
+  it('keeps the flow of a node that is a flow', () => {
     const flow = new Driven(workflow([nested])).ends(0, 'failed')
     flow.view = { ...flow.view, state: { ...flow.state, flows: { 0: 'first' } } }
     expect(startAgain(flow.view)).toMatchObject({ flows: { 0: 'first' } })
   })
 
-  it('of a batch is nothing while its members are being started again, or if none can be', () => {
+  it('of a batch changes nothing while its members are being started again, or if no member can start again', () => {
     const flow = new Driven(workflow([], { kind: 'batch', allowed: 0 }), { reserved: 2, size: 2, failed: 2 })
     expect(startAgain(flow.view, { members: false })).toBeUndefined()
     flow.view = { ...flow.view, state: startAgain(flow.view)! }
@@ -266,7 +266,7 @@ describe('a retry', () => {
     expect(startAgain(flow.view)).toBeUndefined()
   })
 
-  it('takes as long again, or as long as somebody says', () => {
+  it('gives the flow the same time again, or the time that somebody sets', () => {
     const flow = new Driven({ ...chainOf(1), within: 5_000 }).wait(1_000).ends(0, 'failed').wait(9_000)
     expect(isLate(flow.view)).toBe(false)
     expect(startAgain(flow.view)).toMatchObject({ deadline: 11_000 + 5_000 })
@@ -276,7 +276,7 @@ describe('a retry', () => {
     expect(isLate(ending.ends(0, 'cancelled', 'expired').view)).toBe(true)
   })
 
-  it('starts again what failed, and what was skipped because of it, and keeps the rest', () => {
+  it('starts failed nodes again, and nodes that were skipped because of them, and keeps the rest', () => {
     const flow = new Driven(workflow([{}, {}, { after: [1] }, { after: [0] }]))
       .ends(0)
       .ends(3)
@@ -286,17 +286,17 @@ describe('a retry', () => {
     expect(flow.ends(1).ends(2).state.end).toMatchObject({ state: 'completed' })
   })
 
-  it('of one node by hand goes on with those after it', () => {
+  it('of one node by hand goes on with the nodes after it', () => {
     const flow = new Driven(chainOf(3)).ends(0, 'failed')
     expect(flow.ends(0, 'completed').state).toMatchObject({ phase: 'open', nodes: 'csb' })
   })
 
-  it('is nothing for a flow in which nothing failed', () => {
+  it('changes nothing in a flow without failures', () => {
     expect(startAgain(new Driven(chainOf(1)).view)).toBeUndefined()
     expect(startAgain(new Driven(chainOf(1)).ends(0).view)).toBeUndefined()
   })
 
-  it('do not start when they are purged, and those that wait for them end as they say', () => {
+  it('do not start when they are purged, and the nodes that wait for them follow their own rules', () => {
     const purged = { purged: true } as const
     const flow = new Driven(
       workflow([
@@ -310,7 +310,7 @@ describe('a retry', () => {
         { on: 'ended' },
       ]),
     )
-    // The one that only waits for others ends at once; the last callback starts at the end.
+    // The purged node that still waits for others ends at once. The last callback starts at the end.
     expect(flow.state.nodes).toBe('xxsfxxxb')
     expect(flow.state.reasons).toMatchObject({ 0: 'removed', 1: 'skipped', 4: 'removed', 5: 'skipped' })
     flow.ends(2).ends(7)
@@ -319,7 +319,7 @@ describe('a retry', () => {
     expect(flow.started).toEqual(['2.0', '7.0'])
   })
 
-  it('that started before they were purged end as they do, and what comes of them is purged too', () => {
+  it('that started before they were purged end as usual, and their results are purged, too', () => {
     const flow = new Driven(chainOf(3))
     const [first, second, third] = flow.view.definition.nodes
     const nodes = [first!, ...[second!, third!].map((each) => ({ ...each, purged: true as const }))]
@@ -334,7 +334,7 @@ describe('a retry', () => {
 })
 
 describe('a flow that ends early', () => {
-  it('starts nothing more, asks what runs to end, and waits for it', () => {
+  it('starts no more nodes, asks the running jobs to end, and waits for them', () => {
     const flow = new Driven(workflow([{}, { after: [0] }]))
     flow.view = { ...flow.view, state: endNow(flow.view, 'user', 'sold out')! }
     expect(flow.go().last).toMatchObject({ asks: true, state: { nodes: 'sx', phase: 'open' } })
@@ -359,7 +359,7 @@ describe('a batch', () => {
   const batch = (more: Partial<FlowDefinition> = {}) =>
     workflow([{ on: 'ended' }], { kind: 'batch', ...more })
 
-  it('ends when all of its members have, and not before it is sealed', () => {
+  it('ends when all of its members have ended, and not before it is sealed', () => {
     const flow = new Driven(batch(), { reserved: 3, completed: 3 }, 10_000)
     expect(flow.state.phase).toBe('filling')
     flow.view = {
@@ -379,7 +379,7 @@ describe('a batch', () => {
     expect(flow.go().state.end).toMatchObject({ state: 'failed' })
   })
 
-  it('is given up when its dispatcher says nothing more', () => {
+  it('is given up when its dispatcher no longer reports', () => {
     const flow = new Driven(batch(), { reserved: 3, completed: 1 }, 10_000)
     expect(flow.wait(9_000).view.crowd.size).toBe(3)
     expect(flow.last.asks).toBe(true)
@@ -395,7 +395,7 @@ describe('a batch', () => {
     expect(flow.go().state.end).toMatchObject({ state: 'cancelled', reason: 'user', because: 'not needed' })
   })
 
-  it('ends again when so many members that had failed have completed that no more than allowed are left', () => {
+  it('ends again when failed members have completed and no more failures than allowed are left', () => {
     const flow = new Driven(batch({ allowed: 1 }), { reserved: 3, size: 3, failed: 3 })
     flow.ends(0)
     expect(flow.state.end).toMatchObject({ state: 'failed', reason: 'failed' })
@@ -405,7 +405,7 @@ describe('a batch', () => {
     expect(flow.go().state).toMatchObject({ end: { state: 'completed' }, nodes: 's', generations: { 0: 1 } })
   })
 
-  it('is looked at only while it is quiet', () => {
+  it('is checked only while it has no news', () => {
     const flow = new Driven(batch(), { reserved: 9, size: 9 })
     flow.wait(1_000)
     for (let i = 1; i < 5; i++) {
@@ -432,7 +432,7 @@ describe('an ended flow', () => {
     expect(flow.ends(1).last.forgets).toBe(true)
   })
 
-  it('tells its parent before', () => {
+  it('tells its parent before it is forgotten', () => {
     const flow = new Driven({ ...chainOf(1), parent: { flow: 'p', home: 'h', index: 1 } }).ends(0)
     expect(flow.last).toMatchObject({ tells: true, forgets: false })
     flow.view = { ...flow.view, state: { ...flow.state, isTold: true } }
@@ -440,7 +440,7 @@ describe('an ended flow', () => {
   })
 })
 
-it('waits twice as long before each look without news, and at most five minutes', () => {
+it('doubles the pause before each check without news, up to five minutes', () => {
   const flow = new Driven(chainOf(2))
   const waits: number[] = []
   for (let i = 0; i < 12; i++) {
@@ -454,7 +454,7 @@ it('waits twice as long before each look without news, and at most five minutes'
 })
 
 describe('random flows', () => {
-  /** How each node of a flow ends, without steps: by what happens to those that start. */
+  /** Calculates how each node of a flow ends from the ends of the started jobs, without steps. */
   function fates(nodes: readonly NodeDefinition[], happens: readonly EndedState[]): string {
     const letters: string[] = []
     for (const [i, { after, ifFailed, rules }] of nodes.entries()) {
@@ -490,7 +490,7 @@ describe('random flows', () => {
       expect(flow.state.nodes).toBe(fates(definition.nodes, happens))
       // No node starts twice.
       expect(new Set(flow.started).size).toBe(flow.started.length)
-      // Whatever is retried until it completes, the flow completes.
+      // If everything is retried until it completes, the flow completes.
       for (let again = 0; startAgain(flow.view) !== undefined; again++) {
         expect(again).toBeLessThan(5)
         flow.view = { ...flow.view, state: startAgain(flow.view)! }

@@ -68,7 +68,7 @@ const building = (build: (w: WorkflowBuilder) => unknown) => refusal(workflow('o
 
 const fetch = FetchJob.with({ url: 'a' })
 
-test('a chain: each step comes after the one before, and callbacks come last', async () => {
+test('a chain: each step comes after the previous step, and callbacks come last', async () => {
   const flow = chain([fetch, new ResizeJob().with({ file: 'a' })])
     .name('thumbnail')
     .onFailed(TextJob.with('oh'))
@@ -90,7 +90,7 @@ test('a chain: each step comes after the one before, and callbacks come last', a
     { name: 'FetchJob 2', after: [], on: 'ended' },
   ])
   expect(nodes[0]!.job).toEqual({ partition: home, job: { key: 'FetchJob', payload: '{"url":"a"}' } })
-  // Those of another queue go to its partitions in turn.
+  // Jobs of another queue go to its partitions in turn.
   expect(nodes[1]!.job!.partition).toMatch(/^images/)
 })
 
@@ -198,7 +198,7 @@ test('the home is in the queue of the first job, and the same for the same id', 
   expect(homes[0]).toBe(homes[1])
 })
 
-test('a draft of a flow never changes, and what it says last counts', async () => {
+test('a draft of a flow never changes, and the last setting counts', async () => {
   const one = chain([fetch])
   const other = one.name('a').name('b').keep({ completed: '1d' }).keep({ failed: false })
   expect(insideOfFlow(one)).toMatchObject({ callbacks: [] })
@@ -211,7 +211,7 @@ test('a draft of a flow never changes, and what it says last counts', async () =
   ).toEqual([1, 2])
 })
 
-test('options of jobs hold: group, lock, limiter and tags are those of the dispatch', async () => {
+test('the options of jobs apply: group, lock, limiter and tags are those of the dispatch', async () => {
   class LimitedJob extends Job {
     override limiter = limiter('stripe', { weight: (payload: { items: number }) => payload.items })
     override tags = tags((payload: { items: number }) => [`items-${payload.items}`])
@@ -249,7 +249,7 @@ test.each([
   )
 })
 
-test('an open result is no value', async () => {
+test('a reference to a result is not a value', async () => {
   // biome-ignore lint/suspicious/noExplicitAny: uses that the compiler would refuse
   const uses: [string, (result: any) => unknown][] = [
     ['made a text or a number', (result) => `${result.path}`],
@@ -275,7 +275,7 @@ test('an open result is no value', async () => {
   expect(shown).toContain('result.parts[0] of FetchJob')
 })
 
-test('an open result is refused outside of its flow', async () => {
+test('a reference to a result is refused outside of its flow', async () => {
   let kept: WorkflowNode<{ path: string }> | undefined
   await building((w) => {
     kept = w.add(fetch)
@@ -331,7 +331,7 @@ test('a flow in a flow may use the results of nodes around it', async () => {
   ])
 })
 
-test('what is not valid is refused, by name', async () => {
+test('invalid values are refused with their names', async () => {
   class LastJob extends Job {
     override unique = unique({ keepLast: true })
     handle() {}
@@ -388,10 +388,10 @@ test('the number of nodes and the depth have limits', async () => {
   expect(await refusal(nested(11))).toBe('FLOW_TOO_LARGE A chain is nested more than 10 flows deep')
 })
 
-/** Of 4 MiB, eight of these are below the limit. */
+/** The limit is 4 MiB, so eight of these texts are below it. */
 const large = 'x'.repeat(500_000)
 
-test('a flow that is too large is refused at the part with which it becomes so', async () => {
+test('a flow that is too large is refused at the part that makes it too large', async () => {
   let made = 0
   const next = () => {
     made++
@@ -428,7 +428,7 @@ test('a flow that is too large is refused at the part with which it becomes so',
   expect(isClosed).toBe(true)
   const [words, count] = await refused(chain([batch(endless(''))]))
   expect([words, Number(count) < 110_000]).toEqual([tooLarge('TextJob'), true])
-  // Each node waits for all those before: the text of the definition would have 240 MB.
+  // Each node waits for all earlier nodes, so the text of the definition would have 240 MB.
   const linked = workflow('w', (w) => {
     const all: WorkflowNode[] = []
     for (const _ of many) all.push(w.add(fetch, { after: [...all] }))
@@ -439,7 +439,7 @@ test('a flow that is too large is refused at the part with which it becomes so',
   expect(await refusal(chain(Array.from({ length: 9 }, () => inner)))).toBe(tooLarge('TextJob'))
 })
 
-test('of the members of a batch, only a few megabytes are read ahead', async () => {
+test('only a few megabytes of the members of a batch are read ahead', async () => {
   let made = 0
   function* members(text: string) {
     for (;;) {

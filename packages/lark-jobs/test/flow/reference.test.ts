@@ -24,7 +24,7 @@ it('may be the whole payload', () => {
   expect(payloadOf('null', [ref([], 1, [])], results)).toBe('')
 })
 
-it('leaves out what is not there, and says null in lists', () => {
+it('leaves out missing parts, and puts null into lists', () => {
   const refs = [ref(['a'], 0, ['nothing', 'there']), ref(['b', 0], 1, ['x']), ref(['c'], 7, [])]
   expect(payloadOf('{"a":null,"b":[null],"c":null}', refs, results)).toBe('{"b":[null]}')
 })
@@ -38,7 +38,7 @@ it('refuses a payload that is too large with its results', () => {
   expect(payloadOf('{"a":null}', [ref(['a'], 0, [])], large)).toMatchObject({ code: 'PAYLOAD_TOO_LARGE' })
 })
 
-it('reads own properties alone', () => {
+it('reads only own properties', () => {
   expect(valueAt({}, ['constructor'])).toBeUndefined()
   expect(valueAt('text', ['length'])).toBeUndefined()
   expect(valueAt([1], [0])).toBe(1)

@@ -1,4 +1,4 @@
-/** What a flow becomes when jobs of it are removed, as a pure function. */
+/** How a flow changes when some of its jobs are removed, as a pure function. */
 import { expect, test } from 'vitest'
 import type { KeptFlow } from '../../src/flow/flow-records.ts'
 import { withoutNodes } from '../../src/flow/removed-nodes.ts'
@@ -34,7 +34,7 @@ test('nodes that had not ended end as removed, and no other waits for them', () 
   expect(change.state.nodes).toBe('bsb')
 })
 
-test('a node that had failed is forgotten: those that were skipped because of it wait again, and the flow is open', () => {
+test('a failed node is forgotten: nodes that were skipped because of it wait again, and the flow is open', () => {
   const flow = found([{}, { after: [0] }, { after: [1] }], {
     ...{ phase: 'ended', nodes: 'fxx', reasons: { 1: 'skipped', 2: 'skipped' }, causes: { 1: 0, 2: 0 } },
     end: { state: 'failed', at: 5, node: 0 },
@@ -54,7 +54,7 @@ test('a node that was skipped because of a removed one can be removed with it', 
   expect(change.definition!.nodes[2]!.rules).toEqual({ 1: 'run' })
 })
 
-test('nodes that completed, or whose failure the others have taken into account, change nothing', () => {
+test('removing nodes that completed, or whose failure other nodes have handled, changes nothing', () => {
   const rules: Partial<NodeDefinition>[] = [{}, {}, {}, { after: [0, 1, 2], rules: { 1: 'run', 2: 'fail' } }]
   expect(withoutNodes(found(rules, { nodes: 'cfff', causes: { 3: 2 } }), [0, 1, 2])).toBeUndefined()
 })

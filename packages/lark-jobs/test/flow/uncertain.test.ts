@@ -1,5 +1,5 @@
 /**
- * What calls say and do when the store goes away in the middle of them, or somebody else changes the flow:
+ * The answers of calls during which the store goes away, or another process changes the flow. An answer says
  * only what is certain.
  */
 
@@ -34,7 +34,7 @@ afterEach(() => {
   return jobs.close()
 })
 
-/** The next write of a flow is done, and its answer is lost. */
+/** Makes the next write of a flow succeed, and loses its answer. */
 function loseAnswer(): void {
   const write = store.flows.write.bind(store.flows)
   vi.spyOn(store.flows, 'write').mockImplementationOnce(async (...args) => {
@@ -43,7 +43,7 @@ function loseAnswer(): void {
   })
 }
 
-/** From now on every attempt is the last. */
+/** Makes every attempt the last one from now on. */
 function losePatience(): void {
   let now = 0
   vi.spyOn(performance, 'now').mockImplementation(() => {
@@ -52,7 +52,7 @@ function losePatience(): void {
   })
 }
 
-test('a flow that was perhaps started stays uncertain, whatever further attempts meet', async () => {
+test('a flow that was perhaps started stays uncertain, whatever further attempts return', async () => {
   loseAnswer()
   const now = store.now.bind(store)
   vi.spyOn(store, 'now').mockImplementationOnce(now).mockRejectedValueOnce(away('STORE_REFUSED'))
@@ -62,7 +62,7 @@ test('a flow that was perhaps started stays uncertain, whatever further attempts
 })
 
 test.each(['STORE_UNREACHABLE', 'STORE_REFUSED'] as const)(
-  'a flow that is started is accepted, though %s keeps its jobs elsewhere for later',
+  'a started flow is accepted, although %s delays its jobs in other partitions',
   async (code) => {
     vi.spyOn(store, 'enqueue').mockRejectedValue(away(code))
     const flow = workflow('both', (w) => [w.add(step), w.add(other)])
@@ -71,14 +71,14 @@ test.each(['STORE_UNREACHABLE', 'STORE_REFUSED'] as const)(
   },
 )
 
-test('a flow is cancelled, though nobody could be asked to end', async () => {
+test('a flow is cancelled, although its jobs could not be asked to end', async () => {
   const handle = await jobs.dispatch(chain([step]))
   vi.spyOn(store, 'alter').mockRejectedValue(away('STORE_UNREACHABLE'))
   expect(await handle.cancel()).toBe(true)
   expect(await handle.status()).toMatchObject({ state: 'ending' })
 })
 
-test('a step that was perhaps added is uncertain; it is certain that one was not whose flow could not be read', async () => {
+test('a step that was perhaps added is uncertain; if the flow could not be read, it was certainly not added', async () => {
   const handle = await jobs.dispatch(chain([step]))
   loseAnswer()
   await expect(handle.add(step)).rejects.toMatchObject({ code: 'DISPATCH_UNCERTAIN', id: handle.id })
@@ -87,14 +87,14 @@ test('a step that was perhaps added is uncertain; it is certain that one was not
   expect(await handle.progress()).toMatchObject({ total: 2 })
 })
 
-test('a step is added, though its job cannot be queued elsewhere yet', async () => {
+test('a step is added, although its job cannot be queued in the other partition yet', async () => {
   const handle = await jobs.dispatch(workflow('more', (w) => [w.add(step)]))
   vi.spyOn(store, 'enqueue').mockRejectedValue(away('STORE_UNREACHABLE'))
   await handle.add(other)
   expect(await handle.progress()).toMatchObject({ total: 2 })
 })
 
-test('members that were counted, and not queued, are uncertain', async () => {
+test('members that were counted but not queued are uncertain', async () => {
   const handle = await jobs.dispatch(batch([step]))
   vi.spyOn(store, 'enqueue').mockRejectedValue(away('STORE_UNREACHABLE'))
   losePatience()
@@ -102,7 +102,7 @@ test('members that were counted, and not queued, are uncertain', async () => {
   expect(await handle.progress()).toMatchObject({ total: 2 })
 })
 
-test('a batch that somebody cancels while members get their numbers queues none of them', async () => {
+test('a batch that is cancelled while members get their indices queues none of them', async () => {
   const write = store.flows.write.bind(store.flows)
   vi.spyOn(store.flows, 'write')
     .mockImplementationOnce(write)
@@ -115,7 +115,7 @@ test('a batch that somebody cancels while members get their numbers queues none 
   for (const queue of ['default', 'other']) expect(await store.counts(queue)).toMatchObject({ waiting: 0 })
 })
 
-test('what somebody relies on waits for what a dispatch waits for: the start, numbers of members, their end, and nodes', async () => {
+test('the start of a flow, indices and ends of members, and added nodes wait for the same durability as a dispatch', async () => {
   const write = vi.spyOn(store.flows, 'write')
   const relied = () => write.mock.calls.splice(0).map(([, , , isRelied = false]) => isRelied)
   const members = await jobs.dispatch(batch([step]))

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 
 /**
- * Whether a process runs. One that has ended stays in the table of the system until its parent asks for it.
+ * Whether a process runs. A process that has ended stays in the process table until its parent has asked for
+ * its exit code.
  */
 export function isAlive(pid: number): boolean {
   try {

@@ -75,7 +75,7 @@ const files = {
     }`,
 }
 
-test('a process makes its jobs, however a file exports them, is booted, dispatches, and ends with a worker that is killed', async () => {
+test('a process makes its jobs however a file exports them, is booted, dispatches, and ends when its worker is killed', async () => {
   await using app = await App.make(files)
   const worker = app.lark('jobs:work')
   await app.run('jobs:dispatch', 'HereJob', '{"holds":false}')
@@ -95,7 +95,7 @@ test('a process makes its jobs, however a file exports them, is booted, dispatch
   await expect.poll(() => pids.filter(isAlive), { timeout: 30_000 }).toEqual([])
 })
 
-test('a class is loaded from the file that it names, though the program has a file isolated-jobs beside it', async () => {
+test('a class is loaded from the file that it names, although the program has a file isolated-jobs beside it', async () => {
   await using app = await App.make({
     'there.mjs': `
       import { isolated, Job } from '@s18i/lark-jobs'
@@ -124,7 +124,7 @@ test('a class is loaded from the file that it names, though the program has a fi
   })
   const { code, stdout } = await app.start(['work.mjs']).result
   expect(stdout).toContain('there process')
-  // Its jobs would be in a store that nobody else has.
+  // Such a store would belong to the process alone, so its jobs would be lost.
   expect(stdout).toContain('An isolated job cannot use a store in the memory of its worker')
   expect(code).toBe(0)
 })

@@ -24,7 +24,7 @@ abstract class IsolatedJob extends Job {
   override tries = 1
 }
 
-/** Says where it runs, and with what. */
+/** A job that returns where it runs, and with which data. */
 export class EchoJob extends IsolatedJob {
   handle(payload: { text?: string } = {}) {
     this.info(`echoes ${payload.text}`)
@@ -41,7 +41,7 @@ export class Teapot extends Error {
   readonly socket = { self: undefined as unknown, big: 1n }
 }
 
-/** What `retryIf` and `failed` were told, by id. They are called in the worker. */
+/** The arguments of `retryIf` and `failed`, by id. Both are called in the worker. */
 export const told = new Map<string, unknown[]>()
 
 export class ThrowJob extends IsolatedJob {
@@ -65,7 +65,7 @@ export class ThrowJob extends IsolatedJob {
   }
 }
 
-/** Ends its first run without an end of the job. */
+/** A job whose first run ends without an end of the job. */
 export class ReleaseJob extends IsolatedJob {
   handle() {
     if (this.attempt === 1 && !released.has(this.id!)) {
@@ -77,14 +77,14 @@ export class ReleaseJob extends IsolatedJob {
 }
 const released = new Set<string>()
 
-/** Returns what has no JSON form. */
+/** A job that returns a value without a JSON form. */
 export class OddJob extends IsolatedJob {
   handle() {
     return { big: 1n }
   }
 }
 
-/** Each ignores its signal in its own way, and holds its process. */
+/** A job that ignores its signal in one of several ways, and holds its process. */
 export class HoldJob extends IsolatedJob {
   override timeout = 2_000
   async handle(payload: { how: 'loop' | 'wait' | 'never' | 'child'; file?: string }) {
@@ -102,7 +102,7 @@ export class HoldJob extends IsolatedJob {
 /** What happened to the jobs of a strict group, in order. */
 export const happened: string[] = []
 
-/** Holds its process behind a step. All that is around it is in the worker. */
+/** A job that holds its process after a step. Everything around the handler runs in the worker. */
 export class BusyJob extends IsolatedJob {
   override timeout = 2_000
   override tries = 2
@@ -133,7 +133,7 @@ export class BusyJob extends IsolatedJob {
   }
 }
 
-/** Ends when its file is there, and removes it. */
+/** A job that ends when its file exists, and removes the file. */
 export class FileJob extends IsolatedJob {
   async handle(payload: { file: string }) {
     this.info('begins')
@@ -143,7 +143,7 @@ export class FileJob extends IsolatedJob {
   }
 }
 
-/** Goes on until it is told not to. */
+/** A job that goes on until it is told to end. */
 export class PatientJob extends IsolatedJob {
   override isolate = isolated({ file, grace: '20s' })
   async handle() {
@@ -177,7 +177,7 @@ export class OnceJob extends IsolatedJob {
   }
 }
 
-/** What each attempt does. `step`: it records one, and then ends the process. */
+/** The action of each attempt. `step`: the attempt records a step, and then ends the process. */
 export class CrashJob extends IsolatedJob {
   override tries = 5
   override backoff = 0
@@ -220,7 +220,7 @@ export class UndoneJob extends IsolatedJob {
   }
 }
 
-/** Commits in a database of the application, and dies before anybody else knows. */
+/** A job that commits in a database of the application, and dies before the worker knows it. */
 export class BookJob extends IsolatedJob {
   override tries = 2
   override backoff = 0

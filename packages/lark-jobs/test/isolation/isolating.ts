@@ -49,12 +49,12 @@ const all = [
   TracedJob,
 ] as never
 
-/** A busy machine takes its time to start a process. */
+/** Starting a process takes long on a busy machine. */
 const patiently = { timeout: 50_000 }
 
 const killed = 'Its process was killed, 100 ms after its signal was aborted'
 
-/** A class beside them that is not isolated. */
+/** A class that is not isolated. */
 class PlainJob extends Job {
   handle() {
     return process.pid
@@ -62,8 +62,8 @@ class PlainJob extends Job {
 }
 
 /**
- * @param outage the store stops to answer, and answers again. With it, the tests of what meets the store:
- *   what the worker and its processes do among themselves is shown on the other one
+ * @param outage makes the store stop answering, and answer again. Only the tests that involve the store run
+ *   with it; the tests of the worker and its processes alone run on the other store
  */
 export function isolating(connect: Connect, outage?: { begins(): void; ends(): void }): void {
   let bench: Bench
@@ -74,7 +74,7 @@ export function isolating(connect: Connect, outage?: { begins(): void; ends(): v
   const seen: string[] = []
 
   beforeAll(async () => {
-    // Of the processes: a full heap is soon reached.
+    // The option for the processes, so that their heap is full soon.
     process.env.NODE_OPTIONS = `${options ?? ''} --max-old-space-size=64`
     bench = await Bench.make(connect)
     jobs = bench.client({
@@ -105,7 +105,7 @@ export function isolating(connect: Connect, outage?: { begins(): void; ends(): v
   /** A test of what happens without the store. */
   const itself = (name: string, act: () => Promise<void>) => void (outage === undefined && test(name, act))
 
-  /** How many jobs have said that they begin. */
+  /** How many jobs have reported their begin. */
   const begun = () => report.lines.filter((line) => line === 'info: begins').length
 
   /** Dispatches a job, and waits for its end. */
@@ -183,7 +183,7 @@ export function isolating(connect: Connect, outage?: { begins(): void; ends(): v
     }
   })
 
-  test('a job that is cancelled hears why, and is killed with all that it has started if it goes on', async () => {
+  test('a cancelled job gets the reason, and is killed with all processes that it has started if it goes on', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'lark-'))
     const file = join(folder, 'pids')
     const before = begun()
@@ -224,7 +224,7 @@ export function isolating(connect: Connect, outage?: { begins(): void; ends(): v
     },
   )
 
-  test('a process starts no worker, so a class in the file of a program starts none again and again', async () => {
+  test('a process starts no worker, so a class in the file of a program that starts a worker causes no endless starts', async () => {
     const found = await ended(new WorkJob().with())
     expect(found.errors).toMatchObject([
       { code: 'WORKER_INVALID', message: 'A process for isolated jobs cannot start a worker' },
@@ -252,14 +252,14 @@ export function isolating(connect: Connect, outage?: { begins(): void; ends(): v
     },
   )
 
-  test('a job whose workers were killed nine times runs beside others, and its own limit does not count that', async () => {
+  test('a job whose workers were killed nine times runs beside others, and these deaths do not count for its own limit', async () => {
     const { store } = await insideOf(jobs).open()
     const drafts = [
       new HoldJob().with({ how: 'never' }),
       new CrashJob().with({ how: ['exit', 'throw', 'exit'] }),
     ]
     const before = begun()
-    // The worker does not serve it.
+    // The worker does not serve this queue.
     const handles = await jobs.dispatch(drafts.map((draft) => draft.onQueue('spare')) as never[])
     for (let n = 1; n <= 9; n++) {
       const caller = { caller: `dead-${n}`, number: 1 }
@@ -290,7 +290,7 @@ export function isolating(connect: Connect, outage?: { begins(): void; ends(): v
     ])
   })
 
-  test('a job with steps goes on behind them, after its process has ended and after a suspension', async () => {
+  test('a job continues after its recorded steps when its process has ended, and after a suspension', async () => {
     const [handle] = await jobs.dispatch([new StepJob().with({ dies: true }) as never])
     await handle!.send(classes.approved as never, { by: 'ada' } as never)
     await expect.poll(() => handle!.status().then((it) => it?.state), patiently).toBe('completed')
@@ -321,7 +321,7 @@ export function isolating(connect: Connect, outage?: { begins(): void; ends(): v
     },
   )
 
-  test('limiters and locks hold, and members know their flow', async () => {
+  test('limiters and locks apply, and members know their flow', async () => {
     const drafts = [1, 2, 3].map((at) => new LimitedJob().with({ at }) as never)
     const handles = await jobs.dispatch(drafts)
     const times = await Promise.all(handles.map((handle) => handle.result({ timeout: '50s' })))
@@ -347,7 +347,7 @@ export function isolating(connect: Connect, outage?: { begins(): void; ends(): v
       expect(found.errors).toMatchObject([{ code: 'JOB_TIMED_OUT' }, { code: 'JOB_TIMED_OUT' }])
       const deaf = ['holds', killed]
       expect(found.log?.map(({ text }) => text)).toEqual(['charges', ...deaf, ...deaf, 'gives back'])
-      // Then a run undoes, and the next job of the group runs.
+      // After that, a run undoes the steps, and the next job of the group runs.
       const left = 'left attempt 1'
       expect(classes.happened.splice(0)).toEqual([left, 'left attempt 2', left, 'JOB_TIMED_OUT', left])
     },
@@ -420,7 +420,7 @@ export function isolating(connect: Connect, outage?: { begins(): void; ends(): v
     expect(report.warnings.filter((text) => /could not start|lease on|stuck/.test(text))).toEqual([])
   })
 
-  test('a worker that stops gives back what still runs, and ends all of its processes', async () => {
+  test('a worker that stops gives back running jobs, and ends all of its processes', async () => {
     const before = begun()
     const deaf = Object.assign(new HoldJob(), { timeout: '1h' })
     const folder = await mkdtemp(join(tmpdir(), 'lark-'))

@@ -1,9 +1,9 @@
-/** Isolated classes that write when they begin and end, and go on when a file is there. */
+/** Isolated classes that write a line when they begin and end, and go on when a file exists. */
 import { appendFileSync, existsSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { isolated, Job } from '../../src/index.ts'
 
-/** A result that a full file has no room for. */
+/** A result for which a full file has no room. */
 const LARGE = 'x'.repeat(50_000)
 
 interface Held {

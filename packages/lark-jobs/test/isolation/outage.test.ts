@@ -1,4 +1,4 @@
-/** The embedded store does not write for longer than a lease, while isolated jobs run and end. */
+/** The embedded store cannot write for longer than a lease, while isolated jobs run and end. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
@@ -46,7 +46,7 @@ const outages: [name: string, Outage][] = [
     async (database, _, store) => {
       const size = database.get<{ page_count: number }>('PRAGMA page_count')!.page_count
       database.exec(`PRAGMA max_page_count = ${size}`)
-      // The results of the jobs need more room than what is left in the pages.
+      // The results of the jobs need more room than is left in the file.
       const web = new Caller(store, 'web', 'low')
       const fill = async () => {
         for (;;) await web.enqueue(job({ payload: JSON.stringify('x'.repeat(1_000)) }))

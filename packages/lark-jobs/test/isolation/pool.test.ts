@@ -1,6 +1,4 @@
-/**
- * Which processes a pool has, when they start and when they end. They do nothing but answer with their ids.
- */
+/** The processes of a pool: when they start and when they end. They only answer with their ids. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { expect, test } from 'vitest'
 import { isolated, Job } from '../../src/index.ts'
@@ -32,7 +30,7 @@ const code = `process.on('message', ({ lark }) => {
 class Pool extends IsolationPool {
   readonly warnings: string[]
   readonly children: ChildProcess[]
-  /** Those of the processes that are ready for a job, or were. */
+  /** The processes that are or were ready for a job. */
   readonly ready = new Set<ChildProcess>()
 
   constructor(options: Partial<IsolationOptions>, text = code) {
@@ -97,7 +95,7 @@ test('a process ends at its age, when its job has ended', async () => {
   expect(await pool.take().pid).not.toBe(await pool.take().pid)
 })
 
-test('there is one process more than jobs run, as long as there may be, and those without a job end', async () => {
+test('there is one process more than running jobs, up to the limit, and processes without a job end', async () => {
   await using pool = new Pool({ processes: 3, idle: 100 })
   await pool.start()
   expect(pool.children).toHaveLength(1)
@@ -107,7 +105,7 @@ test('there is one process more than jobs run, as long as there may be, and thos
   expect(runs.map(({ execution }) => execution.deadline)).toEqual(Array(4).fill(Number.POSITIVE_INFINITY))
   await expect.poll(() => runs[2]!.execution.deadline).toBeLessThan(Number.POSITIVE_INFINITY)
   expect(runs[3]!.execution.deadline).toBe(Number.POSITIVE_INFINITY)
-  // One that waits for a process ends at once.
+  // A job that waits for a process ends at once.
   const reason = new Error('cancelled')
   runs[3]!.execution.run.abort(reason)
   await expect(runs[3]!.pid).rejects.toBe(reason)
@@ -120,7 +118,7 @@ test('a job that is handed to a process that dies runs in another, and does not 
   await using pool = new Pool({ processes: 2 })
   await pool.start()
   for (let i = 0; i < 12; i++) {
-    // The next job is handed to the process that had the last one: it is dead, or dies meanwhile.
+    // The next job is handed to the process of the previous job, which is dead or dies meanwhile.
     const victim = (await pool.take().pid) as number
     process.kill(victim, i % 3 === 2 ? 'SIGSTOP' : 'SIGKILL')
     if (i % 3 === 1) await new Promise(setImmediate)
@@ -131,13 +129,14 @@ test('a job that is handed to a process that dies runs in another, and does not 
   }
 })
 
-test('after a kill, the next job of the class gets a process of its own, and other classes keep theirs', async () => {
+test('after a kill, the next job of the class gets its own process, and other classes keep their processes', async () => {
   await using pool = new Pool({ processes: 9 })
   await pool.start()
   const own = await pool.take().pid
   const shares = async () => (await pool.take().pid) === own
   for (let i = 0; i < 3; i++) {
-    // The first job of a class waits for a process, as one after a kill does. Others do not.
+    // The first job of a class waits for a process, and so does the first job after a kill. Other jobs do not
+    // wait.
     const villain = pool.take(true, OddJob)
     expect(await shares()).toBe(true)
     await expect.poll(() => villain.execution.deadline).toBeLessThan(Number.POSITIVE_INFINITY)
@@ -150,7 +149,7 @@ test('after a kill, the next job of the class gets a process of its own, and oth
   const last = pool.take(false, OddJob)
   expect(await shares()).toBe(true)
   expect(await last.pid).not.toBe(own)
-  // Its job has ended by itself, so the class may share again.
+  // The job of the class has ended by itself, so the class may share processes again.
   const count = pool.children.length
   expect(await pool.take(false, OddJob).pid).toEqual(expect.any(Number))
   expect(pool.children).toHaveLength(count)
@@ -215,7 +214,7 @@ test('a class that its process could not load does not hold up the jobs of other
   expect(pool.warnings).toEqual(['A process could not load OddJob: no such file'])
 })
 
-test('if no process starts, the job is put back, and that is said', async () => {
+test('if no process starts, the job is put back, and a warning says so', async () => {
   await using pool = new Pool(
     {},
     "process.stderr.write('no memory'); process.exitCode = 7; process.disconnect()",

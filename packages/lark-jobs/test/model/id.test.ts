@@ -25,7 +25,7 @@ test('more ids in one millisecond than three letters can count', () => {
   expect(unsorted).toBe(0)
 })
 
-test('a clock that goes back makes no id again', () => {
+test('a clock that goes back repeats no id', () => {
   const later = newId(Date.now() + 60_000)
   expect(newId(1) > later).toBe(true)
 })

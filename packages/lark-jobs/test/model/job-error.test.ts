@@ -6,7 +6,7 @@ const kept = (thrown: unknown) => jobError(thrown, 1, 0)
 const depthOf = ({ cause }: KeptError): number => (cause === undefined ? 0 : 1 + depthOf(cause))
 
 describe('the stored form of an error', () => {
-  test('a cause that is the error itself or one above it is kept once', () => {
+  test('a cause that is the error itself or an outer error is kept once', () => {
     const one = new Error('one')
     const two = new Error('two', { cause: one })
     one.cause = two

@@ -45,7 +45,7 @@ describe('a value without a JSON form is refused with its path', () => {
   })
 })
 
-test('a value that cannot be read is refused with what it threw', () => {
+test('a value that cannot be read is refused with the error that it threw', () => {
   const { proxy, revoke } = Proxy.revocable({}, {})
   revoke()
   const thrower = {

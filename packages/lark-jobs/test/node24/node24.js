@@ -1,6 +1,7 @@
 /**
- * A Node whose `node:sqlite` the embedded store prefers: the one that runs, or one that is installed in this
- * folder. It cannot be a package of the repository, because `npm run` would then start every program with it.
+ * A Node whose `node:sqlite` the embedded store prefers: the running Node, or a Node that is installed in
+ * this folder. It cannot be a package of the repository, because `npm run` would then start every program
+ * with it.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -10,11 +11,11 @@ const folder = fileURLToPath(new URL('.', import.meta.url))
 
 const [major, minor, patch] = (process.versions.sqlite ?? '0.0.0').split('.').map(Number)
 
-/** Whether the Node that runs is one: its SQLite is 3.51.3 or newer. */
+/** Whether the running Node is such a Node: its SQLite is 3.51.3 or newer. */
 export const isSound = major * 1e6 + minor * 1e3 + patch >= 3_051_003
 
 /**
- * Its path. With the first call it is installed.
+ * The path of this Node. The first call installs it.
  *
  * @returns {string}
  */

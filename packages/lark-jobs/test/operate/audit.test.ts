@@ -45,13 +45,13 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-test('a change is written before, while it goes on, and at its end, in one entry', async () => {
+test('a change has one entry, which is written before the change, during it, and at its end', async () => {
   const { store, outcomes, written } = storeOf()
   const answer = await withRecord(store, bounds, actor, change, async (noted) => {
     expect(outcomes()).toEqual(['running 0'])
     noted(200)
     await vi.advanceTimersByTimeAsync(250)
-    // Who is killed a moment later has said so much.
+    // A process that is killed a moment later has recorded this much.
     expect(outcomes()).toEqual(['running 0', 'running 200'])
     await vi.advanceTimersByTimeAsync(30_000)
     noted(1_200)
@@ -68,7 +68,7 @@ test('a change is written before, while it goes on, and at its end, in one entry
   expect(written).toHaveLength(length)
 })
 
-test('how far a change is counts the jobs that it changed, and not those that it left', async () => {
+test('the progress of a change counts the changed jobs, and not the jobs that were left', async () => {
   vi.useRealTimers()
   await using jobs = createJobs({ connection: 'sqlite::memory:' })
   class SendJob extends Job {
@@ -85,12 +85,12 @@ test('how far a change is counts the jobs that it changed, and not those that it
   expect(noted).toEqual([2])
 })
 
-test('nothing is changed that cannot be written down first, unless the store refuses to write', async () => {
+test('a change is refused if it cannot be recorded first, unless the store refuses all writes', async () => {
   const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
   const act = vi.fn(async () => 3)
   await expect(withRecord(storeOf({ 1: away }).store, bounds, actor, change, act)).rejects.toBe(away)
   expect(act).not.toHaveBeenCalled()
-  // A purge may be what makes room.
+  // A purge may make room in a full store, so it is allowed.
   expect(await withRecord(storeOf({ 1: refused }).store, bounds, actor, change, act)).toBe(3)
   expect(warned.mock.calls[0]).toEqual([
     'The audit of the store lacks this: retry jobs of key charge by ada at web-1: running, 0 changed. the disk is full',
@@ -98,13 +98,13 @@ test('nothing is changed that cannot be written down first, unless the store ref
   ])
 })
 
-test('a change whose end cannot be written is made, and a warning has what is missing', async () => {
+test('a change whose end cannot be recorded is made, and a warning has the missing entry', async () => {
   const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
   expect(await withRecord(storeOf({ 2: away }).store, bounds, actor, change, async () => 3)).toBe(3)
   expect(warned.mock.calls[0]![0]).toContain('ada at web-1: done, 3 changed. the server is away')
 })
 
-test('the words are bounded, and no change tells a value of a payload; a purge no name either', async () => {
+test('the text of an entry is bounded and has no values of payloads; the text of a purge has no names either', async () => {
   const { store, written } = storeOf()
   const where = { email: 'ada@example.com' }
   const named = { queue: 'emails', group: 'ada', tag: 'vip' }
@@ -128,20 +128,23 @@ test('the words are bounded, and no change tells a value of a payload; a purge n
   expect(written.at(-1)!.error).toHaveLength(500)
 })
 
-test.each(['edit', 'dispatch', 'import'] as const)('of the error of an %s, only the code', async (what) => {
-  const { store, written } = storeOf()
-  const errors = [new JobsError('PAYLOAD_INVALID', 'no domain: ada@', {}), new TypeError('what is ada@?')]
-  for (const error of errors)
-    await withRecord(store, bounds, actor, { ...change, what }, () => Promise.reject(error)).catch(() => {})
-  const ended = written.filter(({ outcome }) => outcome === 'failed')
-  expect(ended.map(({ error }) => error)).toEqual(['PAYLOAD_INVALID', 'TypeError'])
-})
+test.each(['edit', 'dispatch', 'import'] as const)(
+  'an entry has only the code of the error of an %s',
+  async (what) => {
+    const { store, written } = storeOf()
+    const errors = [new JobsError('PAYLOAD_INVALID', 'no domain: ada@', {}), new TypeError('what is ada@?')]
+    for (const error of errors)
+      await withRecord(store, bounds, actor, { ...change, what }, () => Promise.reject(error)).catch(() => {})
+    const ended = written.filter(({ outcome }) => outcome === 'failed')
+    expect(ended.map(({ error }) => error)).toEqual(['PAYLOAD_INVALID', 'TypeError'])
+  },
+)
 
 function pageOf(now: number, entries: AuditRecord[]): Promise<AuditPage> {
   return audit({ audit: { list: async () => ({ now, entries }) } } as unknown as Store, {})
 }
 
-test('a change of which nothing was heard for long is interrupted, and what Lark did not write is counted', async () => {
+test('a change without news for long counts as interrupted, and entries that Lark did not write are counted', async () => {
   const text = JSON.stringify({ ...actor, what: 'retry', on: 'jobs', count: 1_200, outcome: 'running' })
   const record = { id: 'a', at: 1_000, writtenAt: 6_000, text }
   const lost = { endedAt: 6_000, outcome: 'interrupted', count: 1_200, atLeast: true }
@@ -154,7 +157,7 @@ test('a change of which nothing was heard for long is interrupted, and what Lark
   expect(page).toMatchObject({ entries: [{ id: 'a' }], damaged: 4 })
 })
 
-test('who changes something is checked, and is the user of the system by default', async () => {
+test('the actor of a change is checked; the default is the system user', async () => {
   vi.useRealTimers()
   await using jobs = createJobs({ connection: 'sqlite::memory:' })
   for (const actor of ['', { from: 'nowhere' }, { nam: 'ada' }, 7])

@@ -1,4 +1,4 @@
-/** `operate().doctor()` and `jobs:doctor`: what facts mean, and what the command prints. */
+/** `operate().doctor()` and `jobs:doctor`: the findings for given facts, and the output of the command. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -26,7 +26,7 @@ import { completed, failed, job, jobs, retried } from '../conformance/jobs.ts'
 import { startSentinel } from '../redis/sentinel.ts'
 import { open as openRaw } from '../sqlite/raw.ts'
 
-/** What is not well, as `level code`. */
+/** The findings that are problems, as `level code`. */
 const wrong = (findings: readonly DoctorFinding[]) => {
   for (const { code, level, text, advice } of findings) {
     expect(code in findingCodes).toBe(true)
@@ -165,11 +165,11 @@ test('queues and workers', async () => {
     for (const each of workers) await store.retire(each.id)
     const samples = [{ queue: 'emails', partition: 'emails', active: [], unreadable: [], ...sample }]
     const found = wrong(queueFindings({ status: facts, samples, limiters, now: clock.now }))
-    // jobs:status says of a late queue what the doctor says.
+    // jobs:status has the same remark about a late queue as the doctor.
     const remarks = [...remarksOn(facts)].map(({ text }) => text)
     const isLate = remarks.some((text) => /its target is|has ended within a minute/.test(text))
     expect(isLate, remarks.join()).toBe(found.some((each) => each.endsWith('queue-late')))
-    // And of one whose jobs fail.
+    // jobs:status also has the same remark about a queue whose jobs fail.
     for (const [code, words] of [
       [
         'failing-jobs',
@@ -199,7 +199,7 @@ test('queues and workers', async () => {
     'warning limiter-used',
   ])
   expect(await look([worker({ startedAt: clock.now })], {}, ['mail'])).toEqual([])
-  // The oldest job waits for longer than its target, or none ends.
+  // The oldest job waits for longer than the target, or no job ends.
   clock.advance(60_000)
   expect(await look([worker()], {}, [], 60_000)).toEqual([])
   clock.advance(1)
@@ -209,7 +209,7 @@ test('queues and workers', async () => {
   await harness.caller().run(job(), completed)
   expect(await look([worker()])).toEqual([])
   await harness.store.clear('emails', 'waiting')
-  // Some fail, and then too many.
+  // Some jobs fail, and then too many.
   for (const each of jobs(9)) await harness.caller().run(each, failed)
   expect(await look([worker()])).toEqual([])
   await harness.caller().run(job(), failed)
@@ -250,7 +250,7 @@ test('queues and workers', async () => {
   await harness.caller('web', 'old').enqueue(job())
   const others = ['warning queue-paused', 'error queue-served', 'warning queue-configured']
   expect(await look([worker()])).toEqual(others)
-  // The workers of this test let go of the store without a word, as the dead do.
+  // The workers of this test close the store without retiring, as dead workers do.
   const lost = await store.lostWorkers()
   const facts = { status: await status({ store, queues }), samples: [], limiters: [], now: clock.now, lost }
   const findings = queueFindings(facts)
@@ -341,7 +341,7 @@ test('schedules that do not tick: paused, without a worker, and with none that k
   expect(await found()).toEqual([])
 })
 
-test('of a primary that Sentinels watch: whether replicas follow', async () => {
+test('for a primary with Sentinels, the doctor checks whether replicas follow', async () => {
   await using fleet = await startSentinel({ sentinels: 1 })
   vi.stubEnv('LARK_JOBS_URL', fleet.url)
   expect((await lark('--verbose')).stdout).toMatch(/^✓ {2}\S+: 1 replica follows \(replicas\)$/m)
