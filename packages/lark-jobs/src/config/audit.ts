@@ -1,16 +1,16 @@
 /**
- * The setting of the configuration for how much of the audit is kept: the changes that people made by hand.
+ * The option `audit`: how much of the audit is kept. The audit records the changes that people make by hand.
  */
 
 import { duration, isObject, Option, type OptionsOf, Schema, whole } from '../options/schema.ts'
 import type { AuditBounds } from '../store/contract/audit.ts'
 import { milliseconds } from '../words/duration.ts'
 
-/** How much is kept by default: about 5 MB. */
+/** The part of the audit that is kept by default. It takes about 5 MB. */
 const AUDIT: AuditBounds = { count: 10_000, age: 90 * 86_400_000 }
 
 export const auditBounds = new Schema("an object such as { count: 5_000, age: '30d' }", {
-  /** How many changes are kept, the newest ones. Default 10,000. */
+  /** How many of the newest changes are kept. Default 10,000. */
   count: whole(1),
   /** How long changes are kept. Default 90 days. */
   age: duration(),

@@ -1,11 +1,11 @@
-/** The source of a configuration, for messages: a file, a call, or none. */
+/** The source of a configuration, for messages: a file, a call, or none of these. */
 import { listed } from '../words/listed.ts'
 
 export type ConfigSource =
   | { kind: 'file'; file: string }
-  /** The call that got the configuration, in the form for messages. */
+  /** The call to which the application passed the configuration, in the form for messages. */
   | { kind: 'code'; call: string }
-  /** No file was found in these folders. */
+  /** The folders in which no configuration file was found. */
   | { kind: 'none'; looked: readonly string[] }
 
 /** The beginning of a message about an option. */

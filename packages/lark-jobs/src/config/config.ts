@@ -50,8 +50,8 @@ export const hookOptions = new Schema('an object of functions', {
 })
 
 /**
- * The maximum length of a release, in characters. It is short because each error of a failed attempt contains
- * the release.
+ * The maximum length of a release, in characters. The limit is low because each error of a failed attempt
+ * contains the release.
  */
 const MAX_RELEASE = 100
 
@@ -102,7 +102,7 @@ export const jobsOptions = new Schema('an object', {
   durability: oneOf<Durability>(['normal', 'strict', 'replicated']).or('normal'),
   /**
    * How workers prefetch jobs: `balanced` (default), `throughput` for very many fast jobs, `spread` for slow
-   * or uneven ones, which then go to any worker that is free.
+   * or uneven jobs, which then go to any worker that is free.
    */
   preset: oneOf<Preset>(presets).or(PRESET),
   /**
@@ -129,7 +129,7 @@ export const jobsOptions = new Schema('an object', {
   outbox: outboxOptions as Option<OutboxConfig, Read<typeof outboxOptions.entries>>,
   /** How many processes run isolated classes, and for how long. */
   isolation: (isolationOptions as Option<IsolationConfig, ConfiguredIsolation>).or({}),
-  /** Runs around the `handle` of every job, the outermost first. */
+  /** The middleware that runs around the `handle` of every job, the outermost first. */
   middleware: list<Middleware>('a list of functions', (each) => typeof each === 'function').or([]),
   /**
    * Functions that are called when jobs begin and end: `started`, `completed`, `failed`, `released`,
@@ -150,14 +150,14 @@ export const jobsOptions = new Schema('an object', {
   ),
   /**
    * Makes the job for each run, such as `(Class) => container.resolve(Class)`, so that the constructor of a
-   * class can have parameters. It may be async. It returns a new object of the class, alone or as `{ job,
-   * dispose }`; `dispose` is called when the run has ended. Default: `new`, without arguments.
+   * class can have parameters. The function may be async. It returns a new object of the class, alone or as
+   * `{ job, dispose }`. `dispose` is called when the run has ended. Default: `new`, without arguments.
    */
   make: func<Make>(),
   /**
-   * Called by `lark jobs:work` before the worker takes its first job, in every process of `--processes`: for
-   * example to start the container. It may be async, and may return a function that is called when the worker
-   * has stopped.
+   * A function that `lark jobs:work` calls before the worker takes its first job, in every process of
+   * `--processes`: for example to start the container. The function may be async, and may return a function
+   * that is called when the worker has stopped.
    */
   boot: func<() => unknown>(),
 })
@@ -174,7 +174,7 @@ declare module '@s18i/lark/config' {
   }
 }
 
-/** A checked configuration with every default filled in. */
+/** The checked configuration, with all defaults. */
 export interface Settings extends Around, ConfiguredQueues {
   /** A connection string, `sqlite:` with an absolute path; or Redis servers. */
   connection: string | RedisServers
@@ -200,7 +200,7 @@ export interface Settings extends Around, ConfiguredQueues {
   written?: JobsConfig
   /**
    * Makes the store, which is not opened yet. Default: `connect()` of `store/connect.ts`. Only the test kit
-   * sets another.
+   * sets another function.
    */
   connect?: typeof connect
   /** The folder to which paths are relative. */
@@ -220,7 +220,8 @@ export async function loadSettings(options: LoadOptions = {}): Promise<Settings>
 }
 
 /**
- * The middleware and the hooks in the configuration of this process. For these, no store needs to be named.
+ * Loads the middleware and the hooks in the configuration of this process. The configuration need not name a
+ * store for this.
  *
  * @throws CONFIG_NOT_FOUND, CONFIG_FAILED, CONFIG_INVALID
  */

@@ -47,8 +47,8 @@ export class Configured {
   }
 
   /**
-   * @throws the errors of `check`; STORE_NOT_CONFIGURED; CONFIG_NOT_FOUND or CONFIG_FOREIGN if the folder is
-   *   not found that paths are relative to
+   * @throws the errors of `check`; STORE_NOT_CONFIGURED; CONFIG_NOT_FOUND or CONFIG_FOREIGN if the base
+   *   folder of relative paths is not found
    */
   settings(): Settings {
     const settings = settingsFrom(this.check(), this.#source, homeFolder(), process.env)
@@ -61,9 +61,9 @@ export class Configured {
   }
 
   /**
-   * The names of the options in which two configurations differ. A module that is loaded again makes its
-   * functions and classes again, perhaps after an edit. So functions with the same name count as equal, and
-   * so do job classes with the same key, in any order.
+   * The names of the options in which two configurations differ. When a module is loaded again, perhaps after
+   * an edit, its functions and classes are new objects. So functions with the same name count as equal. Lists
+   * of job classes count as equal if they have the same keys, in any order.
    */
   differences(other: Configured): string[] {
     const [one, two] = [this.#compared(), other.#compared()]

@@ -13,24 +13,24 @@ import {
   whole,
 } from '../options/schema.ts'
 
-/** A person who uses the dashboard, and what this person may do. */
+/** A person who uses the dashboard, with the rights of this person. */
 export interface DashboardViewer {
   role: 'read' | 'operate' | 'admin'
   /** The name of the person for the audit, such as an e-mail address. */
   user: string
-  /** Whether payloads, results and progress are shown. Default: to admins only. */
+  /** Whether the person sees payloads, results and progress. Default: only admins see them. */
   payloads?: boolean
 }
 
 /**
- * The `Request` of the platform. Programs that are compiled without the types of Node and of browsers have
- * none.
+ * The `Request` of the platform. This type is absent from programs that are compiled without the types of
+ * Node and of browsers.
  */
 export type DashboardRequest = typeof globalThis extends { Request: { prototype: infer Declared } }
   ? Declared
   : { readonly url: string; readonly method: string; readonly headers: { get(name: string): string | null } }
 
-/** Says which person sends a request. It returns nothing to refuse the request. */
+/** A function that returns the person who sends a request, or nothing in order to refuse the request. */
 export type DashboardAuthorize = (
   request: DashboardRequest,
 ) => DashboardViewer | undefined | null | Promise<DashboardViewer | undefined | null>
@@ -38,7 +38,7 @@ export type DashboardAuthorize = (
 const colours = ['red', 'orange', 'green', 'blue', 'violet', 'grey'] as const
 
 export const environmentOptions = new Schema("an object such as { name: 'production', colour: 'red' }", {
-  /** The name that is shown. */
+  /** The name of the installation. */
   name: option<string>('a text', isText).needed(),
   /** The colour of the name. Default: `grey`. */
   colour: oneOf(colours).or('grey'),
@@ -50,8 +50,8 @@ export interface EnvironmentConfig
 
 export const dashboardOptions = new Schema("an object such as { authorize, host: '0.0.0.0' }", {
   /**
-   * A function that says who sends a request, and what this person may do. Without this function, only the
-   * person who starts the dashboard can use it, on this machine.
+   * A function that returns the person who sends a request, with the rights of this person. Without this
+   * function, only the person who starts the dashboard can use it, on this machine.
    */
   authorize: func<DashboardAuthorize>(),
   /**
@@ -67,8 +67,8 @@ export const dashboardOptions = new Schema("an object such as { authorize, host:
     (value) => typeof value === 'string' && /^(\/[\w.~-]+)*\/?$/.test(value),
   ).or('/'),
   /**
-   * The host names that requests may have, with a port or with any. Default: the names of this machine. Other
-   * names must be listed.
+   * The host names that requests may have. A name without a port allows any port. Default: the names of this
+   * machine.
    */
   hosts: list<string>("a list of names such as 'admin.example.com'", isText),
   /** The installation, such as production, which is shown on each page. */

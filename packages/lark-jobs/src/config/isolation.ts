@@ -7,11 +7,13 @@ export const isolationOptions = new Schema('an object such as { processes: 4 }',
    * time.
    */
   processes: whole(1),
-  /** A process ends after this number of jobs, and another process takes its place. Default: no limit. */
+  /** The number of jobs after which a process ends. Another process takes its place. Default: no limit. */
   maxJobs: whole(1),
-  /** A process of this age ends when its job has ended: `'1h'`. Default: no limit. */
+  /** The age from which a process ends as soon as its job has ended: `'1h'`. Default: no limit. */
   maxAge: duration(),
-  /** A process that has had no job for this time ends; the last process stays. Default 5 min. */
+  /**
+   * How long a process may have no job before the process ends. The last process does not end. Default 5 min.
+   */
   idle: duration().or('5m'),
 })
 

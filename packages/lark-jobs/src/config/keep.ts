@@ -1,10 +1,10 @@
-/** The configuration of which ended jobs are kept, for all queues and for one queue. */
+/** The options for the ended jobs that are kept, for all queues and for one queue. */
 
 import { duration, isObject, Option, type OptionsOf, type Read, Schema, whole } from '../options/schema.ts'
 import { type QueueRetention, RETENTION, type Retention } from '../store/contract/rules/retention.ts'
 import { LONGEST, milliseconds } from '../words/duration.ts'
 
-/** How many jobs are kept, and how long. A limit that is left out does not apply. */
+/** How many jobs are kept, and for how long. An absent limit does not apply. */
 export const keptOptions = new Schema(
   "an object such as { count: 5_000, age: '7d' }",
   {
@@ -36,11 +36,11 @@ const kept = new Option<KeepRule, Retention>(
 )
 
 export const keepOptions = new Schema("an object such as { completed: '7d', failed: { count: 50_000 } }", {
-  /** Completed jobs. Default: the newest 1,000, for 1 hour. */
+  /** Which completed jobs are kept. Default: the newest 1,000, for 1 hour. */
   completed: kept,
-  /** Failed jobs. Default: 30 days, 100,000 and 256 MiB, whichever comes first. */
+  /** Which failed jobs are kept. Default: the newest 100,000, with 256 MiB together, for 30 days. */
   failed: kept,
-  /** Cancelled jobs. Default: the newest 1,000, for 1 day. */
+  /** Which cancelled jobs are kept. Default: the newest 1,000, for 1 day. */
   cancelled: kept,
 })
 

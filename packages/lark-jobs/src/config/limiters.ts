@@ -1,5 +1,6 @@
 /**
- * The limiters that are configured: their options, their limits, and the check that a job names one of them.
+ * The configured limiters: their options, their limits, and the check that the limiter of a job is
+ * configured.
  */
 import { JobsError } from '../model/errors.ts'
 import type { Limits } from '../model/limits.ts'
@@ -36,8 +37,8 @@ export type LimitersConfig = Readonly<Record<string, LimiterConfig>>
 const LONGEST = 64
 
 /**
- * A name has no character with a meaning in the keys of a store: `:` distinguishes the limiters of
- * middleware.
+ * Names have no character that has a meaning in the keys of a store. For example, only the limiters of
+ * middleware have a `:`.
  */
 export const limitersOption = new Option<LimitersConfig, Map<string, Limits>>(
   `an object with a key for each limiter (up to ${LONGEST} letters, no spaces, commas, colons, slashes or braces)`,
@@ -51,9 +52,9 @@ export const limitersOption = new Option<LimitersConfig, Map<string, Limits>>(
 )
 
 /**
- * Refuses jobs whose limiter is not configured, or never grants as many permits as they need.
+ * Refuses a job whose limiter is not configured, or never grants as many permits as the job needs.
  *
- * @param name of their class
+ * @param name the name of the class of the jobs
  * @throws UNKNOWN_LIMITER, JOB_INVALID
  */
 export function checkLimiters(

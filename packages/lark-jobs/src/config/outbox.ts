@@ -20,12 +20,15 @@ export const outboxOptions = new Schema("an object such as { for: 'postgres', ex
    */
   execute: func<OutboxExecute>().needed(),
   /**
-   * Calls `wake` when rows may have been written, so that the relay need not wait until it asks the database
-   * again. It may return a function that stops listening. Default: the relay only asks the database from time
+   * A function that calls `wake` when the table may have new rows. The relay then reads the table at once.
+   * The function may return another function that stops it. Default: the relay only reads the table from time
    * to time.
    */
   listen: func<OutboxListen>(),
-  /** Distinguishes the outboxes of several databases that feed one store. Default `lark_outbox`. */
+  /**
+   * The name of the outbox. It distinguishes the outboxes of several databases whose jobs go to one store.
+   * Default `lark_outbox`.
+   */
   name: option<string>('a text of 1 to 100 characters', (value) => isText(value) && value.length <= 100).or(
     'lark_outbox',
   ),

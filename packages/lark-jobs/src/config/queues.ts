@@ -1,6 +1,6 @@
 /**
- * The queues that are configured: their options, the values that follow from these, which of the queues a
- * worker serves, and the check that a queue is configured.
+ * The configured queues: their options, the values that follow from these options, the queues that a worker
+ * serves, and the check that a queue is configured.
  */
 import { defined, nearest } from '@s18i/lark/internal'
 import type { NewJobs } from '../dispatch/new-job.ts'
@@ -30,7 +30,7 @@ import { type KeepConfig, keepOptions, retentionFrom } from './keep.ts'
 import { checkLimiters } from './limiters.ts'
 
 /**
- * The maximum number of partitions of a queue. It is limited because each partition costs every worker a
+ * The maximum number of partitions of a queue. There is a maximum because each partition costs every worker a
  * call.
  */
 const MAX_PARTITIONS = 100
@@ -39,19 +39,19 @@ export const queueOptions = new Schema(
   'an object',
   {
     /**
-     * The number of partitions of the queue. With several, a queue may be larger than one Redis server. The
-     * order of jobs applies within each partition. Default 1.
+     * The number of partitions of the queue. A queue with several partitions may be larger than one Redis
+     * server. The order of jobs applies within each partition. Default 1.
      */
     partitions: whole(1, MAX_PARTITIONS).or(1),
     /**
      * The share of started jobs that the queue gets while all queues have jobs: a queue of weight 6 starts
-     * twice as many jobs as one of weight 3. Default 1. A worker that serves its queues strictly in an order
-     * ignores the weight.
+     * twice as many jobs as a queue of weight 3. Default 1. A worker that serves its queues strictly in an
+     * order ignores the weight.
      */
     weight: whole(1, 100).or(1),
     /**
-     * Priorities age: how long a job must wait until it goes before a new job whose priority is one higher.
-     * Default: no aging; jobs of a lower priority wait as long as jobs of a higher priority come.
+     * The aging of priorities: after this time, a waiting job comes before a new job whose priority is higher
+     * by one. Default: no aging, so jobs of a lower priority wait as long as jobs of a higher priority come.
      */
     aging: duration(1),
     /** How many jobs of the queue may run at a time on all workers together. Default: no limit. */
@@ -62,16 +62,15 @@ export const queueOptions = new Schema(
      */
     rate,
     /**
-     * The longest time that the oldest job should wait, from when it is due until it begins. The target does
-     * not change how jobs run. Figures, health checks and monitors compare the wait with the target. Default:
-     * no target.
+     * How long a job should wait at most, from when it is due until it begins. The target does not change how
+     * jobs run. Figures, health checks and monitors compare the wait with the target. Default: no target.
      */
     target: duration(1),
     /** The maximum number of jobs in the queue that have not begun. Default: no bound. */
     max: whole(1),
     /**
-     * What happens to one more job in a full queue. `reject` (default): `dispatch` resolves to `false`.
-     * `drop-oldest`: the next job of the lowest priority is `cancelled`, with the reason `dropped`.
+     * What happens when another job is dispatched to a full queue. `reject` (default): `dispatch` resolves to
+     * `false`. `drop-oldest`: the next job of the lowest priority is `cancelled`, with the reason `dropped`.
      */
     full: oneOf<'reject' | 'drop-oldest'>(['reject', 'drop-oldest']).or('reject'),
     /** Which ended jobs of the queue are kept. Default: the setting `jobs.keep`. */
@@ -114,7 +113,9 @@ export interface ConfiguredQueues extends Retentions {
   targets: ReadonlyMap<string, number>
   /** The limits of each partition, for the queues that have limits. */
   limits: ReadonlyMap<string, Limits>
-  /** The bounds of each partition, for the queues that have one: equal shares of the bound of the queue. */
+  /**
+   * The bound of each partition, for the queues that have a bound: equal shares of the bound of the queue.
+   */
   bounds: ReadonlyMap<string, Bound>
 }
 
@@ -203,8 +204,8 @@ export function misplaced(registry: Registry, { queues, partitions }: Configured
 }
 
 /**
- * The command to move jobs from a queue that is not configured to the configured queue with the most similar
- * name, because most such names are misspelled. Undefined if no queue is configured.
+ * The remedy for jobs in a queue that is not configured, whose name is probably misspelled: move the jobs to
+ * the configured queue with the most similar name. Undefined if no queue is configured.
  *
  * @param job the id of the only job to move. Default: all jobs of the queue
  */

@@ -4,7 +4,7 @@ import { timezone } from '../options/schedules/timezone.ts'
 import { flag, type OptionsOf, type Read, Schema } from '../options/schema.ts'
 
 export const schedulesOptions = new Schema('an object with timezone, enabled, or both', {
-  /** The time zone of cron expressions and daily times that name none. Default `'UTC'`. */
+  /** The time zone of cron expressions and daily times without a time zone. Default `'UTC'`. */
   timezone: timezone.or('UTC'),
   /**
    * Whether workers of this process declare the schedules of their classes, and queue the jobs of schedules

@@ -1,13 +1,13 @@
-/** Work that is done later, and only once, however often it is asked for until then. */
+/** Work that is delayed. Several requests before the work begins lead to one execution. */
 export class Coalesced {
-  /** At the end of this tick: after the promises of this tick have settled. */
+  /** Delays the work to the end of this tick, after the promises of this tick have settled. */
   static readonly endOfTick = (run: () => void): void => queueMicrotask(() => process.nextTick(run))
 
   readonly #defer: (run: () => void) => void
   readonly #run: () => void
   isAsked = false
 
-  /** @param defer calls the function that it gets, at a later time */
+  /** @param defer calls its argument at a later time */
   constructor(defer: (run: () => void) => void, work: () => void) {
     this.#defer = defer
     this.#run = () => {

@@ -1,10 +1,11 @@
 /**
  * The job that runs a command of `lark` in a worker: `Jobs.dispatchCommand()` queues it, and every worker
- * knows it. It is written without the class `Job`, which is on a higher floor. The console is loaded when the
- * first command runs, so that a program which only dispatches does not load it.
+ * knows it. This job class does not extend `Job`, because `api/job.ts` is a higher module that this file must
+ * not import. The console is loaded when the first command runs, so that a program that only dispatches does
+ * not load the console.
  *
- * A command may end with `Jobs.close()`, because it usually has its process for itself. In a worker, this
- * must not close the store of the worker, so a command is marked while it runs.
+ * A command may end with `Jobs.close()`, because it is usually the only code of its process. In a worker,
+ * this call must not close the store of the worker. So a command is marked while it runs.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { LarkError } from '@s18i/lark/internal'
@@ -33,7 +34,7 @@ export interface CommandPayload {
 /** The key of the job. */
 export const COMMAND_JOB = 'lark:command'
 
-/** @param call the call that messages name. @throws JOB_INVALID */
+/** @param call the name of the call, for messages. @throws JOB_INVALID */
 export function commandPayload(call: string, command: unknown, args: unknown): CommandPayload {
   const refused = (what: string, right: string) =>
     new JobsError('JOB_INVALID', `${call}: ${what}; it must be ${right}`, { exit: 2 })
@@ -77,7 +78,8 @@ export class CommandJob implements WrittenJob {
         hint: 'What it printed is in the log of the job.',
       })
     } catch (error) {
-      // No command has this key, or the arguments are wrong: another attempt would end in the same way.
+      // Exit code 2 means that no command has this key, or that the arguments are wrong. A retry would fail
+      // in the same way.
       if (LarkError.is(error) && error.exit === 2) run.decide(failing(withHint(error)))
       throw error
     }
@@ -94,7 +96,10 @@ export function commandIn(payload: string): string {
   }
 }
 
-/** The hint names similar commands or arguments, and only the message is kept with a job. */
+/**
+ * Adds the hint to the message, because only the message is kept with a job. The hint names similar commands
+ * or arguments.
+ */
 function withHint(error: LarkError): LarkError {
   const { code, message, hint } = error
   if (hint === undefined) return error
@@ -102,7 +107,8 @@ function withHint(error: LarkError): LarkError {
 }
 
 /**
- * The run of a command. Code that it has started may go on after its end, but is then no longer part of it.
+ * The run of a command. Code that the command has started may continue after the end of the command, but such
+ * code no longer belongs to the run.
  */
 interface CommandRun {
   isOver: boolean
@@ -110,8 +116,8 @@ interface CommandRun {
 
 const slot = Symbol.for('s18i.lark.jobs.command')
 /**
- * Shared by all copies of this package in the process. It slows down promises, so it is created with the
- * first command.
+ * All copies of this package in the process share this `AsyncLocalStorage`. It slows down promises, so the
+ * first command creates it.
  */
 const shared = globalThis as { [slot]?: AsyncLocalStorage<CommandRun> }
 
@@ -125,7 +131,7 @@ async function marked<T>(act: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Whether the caller is a command that runs as a job. */
+/** Whether the calling code belongs to a command that runs as a job. */
 export function isInCommand(): boolean {
   return shared[slot]?.getStore()?.isOver === false
 }

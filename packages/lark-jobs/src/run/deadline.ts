@@ -1,24 +1,28 @@
 /**
- * The timeouts of running jobs. All jobs share one timer: most jobs end long before their timeout, so a timer
- * for each would be set and cleared for nothing.
+ * The timeouts of running jobs. All jobs share one timer. Most jobs end long before their timeout, so setting
+ * and clearing a timer for each job would be wasted work.
  *
- * If a handler blocks the event loop, the other handlers of its process cannot go on, but their timeouts do.
- * When the loop runs again, it is not known which of them blocked it. So each of them gets the lost time
- * back.
+ * If a handler blocks the event loop, the other handlers of the process cannot continue, while the time of
+ * their timeouts passes. When the event loop runs again, nobody knows which handler has blocked it. So each
+ * handler gets the lost time back.
  */
 import { LONGEST_TIMER } from '../model/run/run.ts'
 import type { Execution } from './execution.ts'
 
 /**
- * Milliseconds after its signal was aborted in which a handler must end; after that, it is reported as stuck.
+ * How long a handler may take to end after the abort of its signal, in milliseconds. After that time, the
+ * handler is reported as stuck.
  */
 const GRACE = 5_000
 /**
- * Milliseconds: a loop that has not run for this long was blocked. An idle worker records every second that
- * its loop runs.
+ * An event loop that has not run for so many milliseconds counts as blocked. An idle worker records once a
+ * second that its event loop runs.
  */
 const BLOCKED = 2_000
-/** How often a job gets time back. A job that blocks the loop again and again must time out in the end. */
+/**
+ * How often a job gets time back. There is a limit because a job that blocks the event loop again and again
+ * must time out at some time.
+ */
 const MOST_EXTENSIONS = 10
 
 export class Deadline<E extends Execution = Execution> {
@@ -30,7 +34,8 @@ export class Deadline<E extends Execution = Execution> {
 
   /**
    * @param stuck called for a handler that ignores its signal
-   * @param turnedAt when the event loop last ran, as far as is known, by `performance.now()`
+   * @param turnedAt returns the last time at which the event loop is known to have run, by
+   *   `performance.now()`
    */
   constructor(running: ReadonlySet<E>, stuck: (running: E) => void, turnedAt = () => performance.now()) {
     this.#running = running
@@ -38,7 +43,7 @@ export class Deadline<E extends Execution = Execution> {
     this.#turnedAt = turnedAt
   }
 
-  /** Watches a job that begins: when its timeout is over, its signal is aborted. */
+  /** Begins to watch a job: when the timeout of the job is over, its signal is aborted. */
   watch(running: E): void {
     if (running.deadline < this.#next) this.#arm(running.deadline)
   }

@@ -28,19 +28,19 @@ import { NowRun, type NowRunOptions } from './now-run.ts'
 import type { RecordedNow, SentNow } from './steps-now.ts'
 import { type HandleNow, undoneNow } from './undone-now.ts'
 
-/** There is only one attempt, whatever the class says. */
+/** `dispatchNow` makes only one attempt, and ignores the settings of the class for retries. */
 const once = { tries: 1, retryUntil: 0 }
 
 export class DispatchNow {
   readonly #load: () => Promise<Around>
   readonly #times: () => WaitTimes | undefined
-  /** By id. */
+  /** The runs, by the id of their job. */
   readonly #runs = new Map<string, NowRun>()
   #around: (Omit<Around, 'hooks'> & { calls: HookCalls | undefined }) | undefined
 
   /**
-   * @param load loads the middleware and hooks; called again until it has succeeded once
-   * @param times returns the clock and timers for steps; undefined means those of the process
+   * @param load loads the middleware and hooks. If `load` fails, the next run calls it again
+   * @param times returns the clock and timers for steps, or undefined for the clock and timers of the process
    */
   constructor(load: () => Promise<Around>, times: () => WaitTimes | undefined) {
     this.#load = load
@@ -52,33 +52,33 @@ export class DispatchNow {
     return this.#around !== undefined
   }
 
-  /** The records of the steps of a job; undefined if no such job runs. */
+  /** The records of the steps of a job, or undefined if no job with this id runs. */
   recorded(id: string): RecordedNow | undefined {
     return this.#runs.get(id)?.recorded
   }
 
-  /** A signal for a job. @returns undefined if no such job runs */
+  /** Passes a signal to a running job. @returns undefined if no job with this id runs */
   sent(id: string, signal: NewSignal): SentNow | undefined {
     return this.#runs.get(id)?.sent(signal)
   }
 
-  /** The next run loads them again. */
+  /** Discards the middleware and the hooks, so that the next run loads them again. */
   forget(): void {
     this.#around = undefined
   }
 
   /**
-   * Runs the job's `handle` on a JSON copy of the payload, and the class's `failed` if that fails. The first
-   * run waits for the configuration; later runs begin at once.
+   * Runs the job's `handle` on a JSON copy of the payload, and calls `failed` of the class if `handle` fails.
+   * The first run waits for the configuration. Later runs begin at once.
    *
-   * @throws what `handle` throws; JOB_TIMED_OUT if its timeout was over, whatever `handle` did then;
+   * @throws the error of `handle`; JOB_TIMED_OUT if the timeout was over, even if `handle` succeeded later;
    *   JOB_RELEASED if the job released itself; the errors of reading the configuration
    */
   run(job: JobLike, payload: unknown): Promise<unknown> {
     return this.#timed(this.#times(), classOf(job.constructor as JobConstructor), payload, job)
   }
 
-  /** @param times the clock and timers for the steps of the job, and of all jobs that it starts */
+  /** @param times the clock and timers for the steps of the job, and of all jobs that the job starts */
   async #timed(times: WaitTimes | undefined, ...job: [JobClass, unknown, JobLike?]): Promise<unknown> {
     times?.busy?.(1)
     try {
@@ -88,7 +88,7 @@ export class DispatchNow {
     }
   }
 
-  /** @param given the job; if undefined, it is made as a worker makes it */
+  /** @param given the job object. If absent, the job object is made in the same way as in a worker */
   async #run(
     times: WaitTimes | undefined,
     jobClass: JobClass,
@@ -127,7 +127,7 @@ export class DispatchNow {
         ),
       )
     }
-    /** @returns the error with which it ends */
+    /** @returns the error with which the job ends */
     const failed = async (thrown: unknown) => {
       const undoes = now.stepsIfAny?.hasUndos === true
       const error = undoes ? await undoneNow(thrown, now.recorded!.journal, options, handle) : thrown
@@ -148,7 +148,8 @@ export class DispatchNow {
       if (result === false) {
         const refused = returnedFalse()
         const error = await failed(refused)
-        // The error about steps that could not be undone is more important.
+        // An error about steps that could not be undone replaces the refusal, because that error is more
+        // important.
         if (error !== refused) throw error
       } else if (calls?.has('completed'))
         calls.call('completed', event({ took: took() }, resultText(result, name)))
@@ -185,7 +186,7 @@ async function inRun(job: JobLike, run: Run, handle: (job: JobLike) => Promise<u
   try {
     return await handle(job)
   } finally {
-    // Another run of the same object may have begun meanwhile.
+    // Another run of the same job object may have begun meanwhile, and must keep its entry.
     if (inside.run === run) inside.run = undefined
   }
 }

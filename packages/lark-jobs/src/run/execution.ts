@@ -1,6 +1,6 @@
 /**
- * The run of a job that a worker holds: from its beginning (`runner.ts`) until its outcome is known.
- * `worker/slots.ts` adds what only the worker needs to know.
+ * The run of a job that a worker holds: from the beginning of the run (`runner.ts`) until the outcome is
+ * known. `worker/slots.ts` adds the data that only the worker needs.
  */
 import { JobsError } from '../model/errors.ts'
 import type { Journal } from '../model/journal.ts'
@@ -24,52 +24,55 @@ export interface Isolation {
   handle(execution: Execution, jobClass: JobClass): Promise<unknown>
 }
 
-/** What a worker, or `dispatchNow()`, passes to all its runs. */
+/** The part of a worker that its runs use. An isolated process makes another one for its runs. */
 export interface RunEnvironment {
-  /** `now`: milliseconds since 1970, by the store. */
+  /** `now()`: milliseconds since 1970, by the store's clock. */
   readonly clock: { now(): number }
-  /** Middleware around every job. */
+  /** The middleware that runs around every job. */
   readonly middleware: readonly Middleware[]
   /** Makes the jobs. Undefined: `new` does. */
   readonly make: Make | undefined
   /** The permits for middleware that limits jobs. */
   readonly permits: Permits
-  /** Undefined: the handlers of all classes run here. */
+  /** Runs the handlers of isolated classes. Absent if all handlers run in this process. */
   readonly isolation?: Isolation | undefined
   /** The release of the application, which is kept with errors. */
   readonly release?: string | undefined
   /** The instance of `Jobs` that the worker belongs to. */
   readonly owner?: object | undefined
-  /** Whether other jobs run beside a job, in this process. */
+  /** Whether other jobs run in this process beside the given job. */
   hasOthers?(execution: Execution): boolean
   /** Called when a job writes a line to its log. */
   wrote(execution: Execution, line: LogLine): void
   /** Called when a job reports progress. */
-  /** @param progress the new progress, if that is why */
+  /** @param progress the new progress. Absent if the call is about log lines */
   reported(execution: Execution, progress?: string): void
-  /** How steps wait. Default: with timers. */
+  /** The clock and timers with which steps wait. Default: those of the process. */
   readonly stepTimes?: WaitTimes | undefined
-  /** Called when steps are to be recorded. */
+  /** Called when steps have entries that must be recorded. */
   records?(execution: Execution): void
   /** Reads more of the journal of a job. */
   more?(execution: Execution, from: number): Promise<Journal | undefined>
   /** Reads the errors of earlier runs of a job, as far as they are kept. */
   errors?(execution: Execution): Promise<readonly JobError[]>
-  /** The deadline of a run has come nearer. */
+  /** Called when the deadline of a run was moved to an earlier time. */
   hurries?(execution: Execution): void
-  /** Called when the run only waits, and nothing is around its handler. */
+  /** Called to suspend a job that only waits and that has no middleware around its handler. */
   suspends?(execution: Execution, outcome: Outcome): void
   /** Called when the handler has ended, and `failed` or `cancelled` begins, with a new timeout and signal. */
   goesOn(execution: Execution): void
 }
 
-/** What a run needs from the claimer of its job. */
+/** The part of a claimer that the run of a claimed job needs. */
 export interface JobSource {
   readonly partition: string
   readonly queue: string
 }
 
-/** Milliseconds after the job was queued in which attempts may begin; undefined if `tries` counts. */
+/**
+ * The time within which attempts may begin, in milliseconds after the job was queued. Undefined if `tries`
+ * limits the attempts instead.
+ */
 export function limitOf({ options }: ClaimedJob, jobClass: JobClass | undefined): number | undefined {
   return (options?.retryUntil ?? jobClass?.retryUntil) || undefined
 }
@@ -77,57 +80,55 @@ export function limitOf({ options }: ClaimedJob, jobClass: JobClass | undefined)
 export class Execution implements Writer {
   readonly job: ClaimedJob
   readonly claimer: JobSource
-  /** The class of the job; undefined if no class here has its key. */
+  /** The class of the job. Undefined if this process has no class with the job's key. */
   readonly jobClass: JobClass | undefined
   /** The run of the handler, and after that the run of `failed` or `cancelled`. */
   run: Run
   readonly environment: RunEnvironment
-  /** By `performance.now()`. */
+  /** When the run began, by `performance.now()`. */
   readonly startedAt: number
-  /** Milliseconds that the handler may take. */
+  /** How long the handler may take, in milliseconds. */
   readonly timeout: number
-  /** When the timeout is over, by `performance.now()`; see `deadline.ts`. */
+  /** When the timeout is over, by `performance.now()` (see `deadline.ts`). */
   deadline: number
   /** How often the deadline was extended because another handler may have blocked the event loop. */
   extensions = 0
   /**
-   * Whether the handler was called, or middleware that may call it. It is not if the job came too late, or if
-   * no class has the key.
+   * Whether the handler was called, or middleware that may call the handler. False if the job came too late,
+   * or if no class has its key.
    */
   hasBegun = false
-  /** The timeout is over, and the signal was aborted. */
+  /** Whether the timeout is over and the signal was aborted. */
   isLate = false
-  /**
-   * When the handler ended, by `performance.now()`; 0 before that, and while `failed` or `cancelled` runs.
-   */
+  /** When the handler ended, by `performance.now()`. 0 while the handler, `failed` or `cancelled` runs. */
   throughAt = 0
-  /** The outcome no longer counts, because the lease is lost or the job was given back. */
+  /** Whether the outcome no longer counts, because the lease is lost or the job was given back. */
   abandoned = false
-  /** Why the job is to be cancelled; undefined unless somebody asked for that. */
+  /** Why the job must be cancelled. Undefined if nobody has asked to cancel the job. */
   cancelled: Pick<Notice, 'reason' | 'because'> | undefined
-  /** The error of the handler, or why it was aborted. */
+  /** The error of the handler, or the reason of the abort. */
   thrown: unknown
-  /** The outcome is certain, and the class is being told. */
+  /** Whether the outcome is decided, so that only the hook of the class may still run. */
   isConcluded = false
   /**
-   * Until when somebody watches the job, by `performance.now()`, as far as the worker knows. At first the
-   * worker does not know whether anybody does, and learns it from the store with the first progress.
+   * The time until which a reader of the job's events is known to watch the job, by `performance.now()`. The
+   * worker learns this time from the store's answer to the first progress. Before that, the time is infinite.
    */
   watchedUntil = Number.POSITIVE_INFINITY
   #log: LogLine[] | undefined
   #progress: string | undefined
-  /** Undefined: there is no telemetry. */
+  /** The telemetry of the run. Undefined without telemetry. */
   processing: Processing | undefined
   stepsIfAny: StepsOfRun | undefined
-  /** The result of `handle` in another process, with its text. */
+  /** The result of `handle` in another process, with the JSON text of the result. */
   crossed: { value: unknown; text: string } | undefined
-  /** A signal has come since the job was claimed. */
+  /** Whether a signal has come since the job was claimed. */
   #isSignalled = false
-  /** The class is being told how the job ends. */
+  /** Whether the hook `failed` or `cancelled` of the class is running. */
   #isTold = false
-  /** Ends the middleware around `handle`, but not `handle` itself; undefined if there is none. */
+  /** Ends the middleware around `handle`, but not `handle` itself. Undefined if there is no middleware. */
   drop: ((error: unknown) => void) | undefined
-  /** Some progress of this run was handed over. */
+  /** Whether progress of this run was sent to the store. */
   hasReported = false
 
   constructor(
@@ -149,8 +150,8 @@ export class Execution implements Writer {
 
   write(level: LogLevel, text: string): void {
     this.environment.wrote(this, this.#keep(level, text))
-    // Lines without progress are handed over only if somebody is known to watch: asking for that would cost
-    // each job a call.
+    // Lines without progress are sent early only if a reader is known to watch the job: asking the store
+    // whether one does would cost each job a call.
     if (this.watchedUntil !== Number.POSITIVE_INFINITY) this.environment.reported(this)
   }
 
@@ -163,7 +164,10 @@ export class Execution implements Writer {
     return this.environment.owner
   }
 
-  /** Made when the job first uses a step. Undefined in `failed` and `cancelled`: only `handle` has steps. */
+  /**
+   * The steps of the run, created when the job first uses a step. Undefined in `failed` and `cancelled`,
+   * because only `handle` has steps.
+   */
   get steps(): Steps | undefined {
     if (this.#isTold) return undefined
     if (this.stepsIfAny === undefined && this.throughAt > 0)
@@ -174,7 +178,7 @@ export class Execution implements Writer {
     const children = environment.owner as ChildJobs | undefined
     this.stepsIfAny ??= new Steps({
       job,
-      // Only a fake has a clock of its own, and what its steps record is not kept.
+      // Only the fake of the test kit sets `stepTimes`, and it does not keep the entries of steps.
       isKept: environment.stepTimes === undefined,
       queue: this.claimer.queue,
       name: this.name,
@@ -210,7 +214,7 @@ export class Execution implements Writer {
     return this.stepsIfAny as Steps
   }
 
-  /** A signal has come for the job. */
+  /** Notes that a signal has come for the job. */
   signalled(): void {
     this.#isSignalled = true
     this.stepsIfAny?.signalled()
@@ -225,7 +229,9 @@ export class Execution implements Writer {
     this.stepsIfAny?.abort(reason)
   }
 
-  /** The middleware around the handler ends; the handler stops where it waits. */
+  /**
+   * Suspends the job: the middleware around the handler ends, and the handler never continues after the wait.
+   */
   suspend(outcome: Outcome & { kind: 'suspended' }): void {
     if (this.drop === undefined) {
       this.isConcluded = true
@@ -239,13 +245,13 @@ export class Execution implements Writer {
     this.drop(error)
   }
 
-  /** There is something to hand over to somebody who watches. */
+  /** Whether there is progress or a log line that was not sent yet. */
   get hasNews(): boolean {
     const isWatched = this.watchedUntil !== Number.POSITIVE_INFINITY
     return this.#progress !== undefined || (isWatched && this.#log !== undefined)
   }
 
-  /** Takes the progress that is not yet handed over. */
+  /** Takes the progress that was not sent yet. */
   takeProgress(): string | undefined {
     const progress = this.#progress
     this.#progress = undefined
@@ -253,30 +259,30 @@ export class Execution implements Writer {
     return progress
   }
 
-  /** Puts progress back that could not be handed over, unless there is newer progress. */
+  /** Puts back progress that could not be sent, unless there is newer progress. */
   keepProgress(progress: string | undefined): void {
     this.#progress ??= progress
   }
 
   /**
-   * The handler has ended. If it blocked the event loop, its timeout may be over although the signal was not
-   * aborted. If other jobs run beside it, one of them may have blocked the loop, and the work is done: then
-   * it does not count as late.
+   * Notes that the handler has ended. If the event loop was blocked, the timeout may be over although the
+   * signal was not aborted. The job then counts as late only if it ran alone: another job may have blocked
+   * the event loop, and the work of this job is done.
    */
   through(): void {
     this.throughAt = performance.now()
     if (this.throughAt >= this.deadline && !this.isLate && !this.environment.hasOthers?.(this)) this.late()
   }
 
-  /** The timeout is over. */
+  /** Notes that the timeout is over. */
   late(): void {
     this.isLate = true
     this.run.abort(timedOut(this.name, this.timeout))
   }
 
   /**
-   * Gives the method `failed` or `cancelled`, which is called after the handler, a timeout and a signal of
-   * its own.
+   * Begins the run of `failed` or `cancelled` after the handler. That run has a timeout and a signal of its
+   * own.
    */
   goOn(): void {
     this.#isTold = true
@@ -287,8 +293,8 @@ export class Execution implements Writer {
   }
 
   /**
-   * The name that people see: the name of the class, or if no class is known, the key; for a command, its
-   * key.
+   * The name that people see: the name of the class, or the key if no class is known. For a command, it is
+   * the key of the command.
    */
   get name(): string {
     if (this.jobClass?.Class === CommandJob) return commandIn(this.job.payload)
@@ -301,8 +307,8 @@ export class Execution implements Writer {
   }
 
   /**
-   * Whether its handler runs in a process of its own. If the handler ignores its signal, that process is
-   * killed.
+   * Whether the handler runs in a process of its own. That process is killed if the handler ignores its
+   * signal.
    */
   get isIsolated(): boolean {
     return !this.#isTold && this.jobClass?.isolate !== undefined && this.environment.isolation !== undefined
@@ -318,19 +324,19 @@ export class Execution implements Writer {
     if (this.jobClass?.keep?.log === 0) return line
     this.#log ??= []
     this.#log.push(line)
-    // The store keeps no more lines, and a handler that writes without end must not fill the memory.
+    // The store keeps no more lines than this. A handler that writes without end must not fill the memory.
     if (this.#log.length > MAX_LOG_LINES) this.#log.shift()
     return line
   }
 
-  /** Takes the lines that are not yet handed over. */
+  /** Takes the lines that were not sent yet. */
   takeLog(): LogLine[] | undefined {
     const log = this.#log
     this.#log = undefined
     return log
   }
 
-  /** Puts lines back that could not be handed over. */
+  /** Puts back lines that could not be sent. */
   keepLog(log: LogLine[]): void {
     this.#log = [...log, ...(this.#log ?? [])].slice(-MAX_LOG_LINES)
   }

@@ -1,42 +1,42 @@
 /**
- * The fingerprint of a failure: what jobs that failed for the same reason have in common. It is made from the
- * key of the class, the name and the code of the last error, its message without the parts that differ from
- * job to job, and the place where it was thrown.
+ * The fingerprint of a failure. Jobs that failed for the same reason have the same fingerprint. It is made
+ * from the key of the class, the name and the code of the last error, the message of that error without the
+ * parts that differ from job to job, and the place where the error was thrown.
  */
 import { createHash } from 'node:crypto'
 import { defined } from '@s18i/lark/internal'
 import type { JobRecord } from '../model/record.ts'
 
 /**
- * How many letters a hash has. A kind of failure is named by the first letters of its hash, as many as are
- * needed to distinguish it from other kinds.
+ * The number of letters of a hash. The name of a kind of failure is the beginning of its hash, as long as
+ * necessary to distinguish the kind from other kinds.
  */
 const HASH = 12
-/** The fewest letters of a name. */
+/** The minimum number of letters of a name. */
 const SHORTEST = 4
-/** How many characters of a message are compared. */
+/** The number of characters of a message that are compared. */
 const MAX_MESSAGE = 500
-/** Replaces a part that differs from job to job. */
+/** The text that replaces a part that differs from job to job. */
 const PART = '…'
 
 export interface Fingerprint {
-  /** 12 hexadecimal digits, the same in every process and after a restart. */
+  /** The hash: 12 hexadecimal digits, the same in every process and after a restart. */
   hash: string
   /** The message of the error, with `…` for each part that is not compared. */
   message: string
   /**
-   * Where the error was thrown, by its stack: the function, and the file with its folder. Absent if the stack
-   * has no such line.
+   * The place in the application where the error was thrown: the function, and the file with its folder.
+   * Absent if the stack has no line of the application.
    */
   frame?: string
 }
 
-/** Whether a value can name a kind. */
+/** Whether a value can be the name of a kind of failure. */
 export function isKind(value: unknown): boolean {
   return typeof value === 'string' && /^[0-9a-f]{4,12}$/.test(value)
 }
 
-/** The fingerprint of the last failure of a job; undefined if the job has had none. */
+/** The fingerprint of the last failure of a job, or undefined if the job has not failed. */
 export function fingerprintOf({
   id,
   key,
@@ -61,7 +61,7 @@ export function stableMessage(text: string, id: string): string {
     text
       .slice(0, MAX_MESSAGE)
       .replaceAll(id, PART)
-      // A quote within a word is an apostrophe.
+      // A quotation mark within a word is an apostrophe, so it does not begin or end a quoted text.
       .replace(/(?<![\p{L}\p{N}])(["'`])[^"'`\n]{0,200}\1(?![\p{L}\p{N}])/gu, `$1${PART}$1`)
       .replace(/[“«][^”»\n]{0,200}[”»]/g, PART)
       .replace(/(\w{2,10}:\/\/[^\s/?#]{1,200}[^\s?#]{0,400})[?#][^\s)\]]*/g, '$1')
@@ -75,8 +75,8 @@ export function stableMessage(text: string, id: string): string {
 }
 
 /**
- * Whether a word is a number, or has digits inside it. A name with a number at its end, such as `user7` and
- * `user1234`, is not.
+ * Whether a word is a number, or has digits before its end. Returns false for a name with a number at its
+ * end, such as `user7` or `user1234`.
  */
 function isIdLike(word: string): boolean {
   return !/^\p{L}+[-_]?\d+$/u.test(word) && /\d.*\d.*\d|^[\d-]+$/.test(word)
@@ -107,7 +107,10 @@ function topFrame(stack: string | undefined): string | undefined {
   return `${name.replace(/^async /, '')} ${file}`.trim()
 }
 
-/** For each hash, as many of its letters as are needed to distinguish it from the others. */
+/**
+ * The short name of each hash: as many of the hash's first letters as are needed to distinguish it from the
+ * other hashes.
+ */
 export function shortNames(hashes: readonly string[]): Map<string, string> {
   const sorted = hashes.toSorted()
   return new Map(

@@ -16,27 +16,27 @@ import { textOf } from '../words/thrown.ts'
 import type { Execution } from './execution.ts'
 import type { Make } from './made-job.ts'
 
-/** What every hook gets about a job. */
+/** The data about a job that every hook receives. */
 export interface HookJob {
   id: string
   key: string
-  /** The name of its class. */
+  /** The name of the job's class. */
   name: string
   queue: string
   /** The number of the attempt, from 1. */
   attempt: number
-  /** The most attempts. Missing if the time is limited instead (`retryUntil`). */
+  /** The maximum number of attempts. Absent if `retryUntil` limits the time of the attempts instead. */
   tries?: number
   /** How many times a worker died while it ran the job. */
   crashes: number
-  /** When it was queued: milliseconds since 1970, by the store's clock. */
+  /** When the job was queued: milliseconds since 1970, by the store's clock. */
   queuedAt: number
   /** For a job that a schedule queued: the schedule, and the instant of its tick. */
   schedule?: ScheduleTick
   /**
-   * A copy of the payload, as `handle` gets it; as it is stored if the class cannot read it. Made when a hook
-   * first reads it. `console.log` and `JSON.stringify` do not show it, because it may have data that people
-   * must not see.
+   * A copy of the payload that `handle` receives, or of the stored payload if the class cannot read it. The
+   * copy is made when a hook first reads this property. `console.log` and `JSON.stringify` do not show the
+   * payload, because it may contain data that people must not see.
    */
   readonly payload: unknown
 }
@@ -45,51 +45,53 @@ export interface HookJob {
 export interface JobEvent extends HookJob {
   /** Milliseconds from the time at which the job was due until this attempt began. */
   waited: number
-  /** An earlier run of the job has recorded steps, and this run goes on after them. */
+  /** Present if an earlier run of the job has recorded steps, and this run continues after those steps. */
   isResumed?: true
 }
 
 export interface EndedEvent extends JobEvent {
-  /** Milliseconds. */
+  /** How long the attempt took, in milliseconds. */
   took: number
 }
 
 export interface CompletedEvent extends EndedEvent {
   /**
-   * A copy of the result of `handle`; `undefined` if that was `true`, nothing, or not JSON. Made when a hook
-   * reads it.
+   * A copy of the result of `handle`, or `undefined` if the result was `true`, nothing, or not JSON. The copy
+   * is made when a hook reads this property.
    */
   readonly result: unknown
 }
 
 export interface FailedEvent extends EndedEvent {
-  /** The error of the attempt, or why it was aborted. */
+  /** The error of the attempt, or the reason of the abort. */
   error: unknown
-  /** Milliseconds until the retry. Absent: there is no retry, and the job has failed. */
+  /** Milliseconds until the retry. Absent if there is no retry, because the job has failed for good. */
   retryIn?: number
-  /** Whether there is no retry: the job has failed for good. */
+  /** Whether this was the last attempt, so that the job has failed for good. */
   last: boolean
 }
 
 export interface ReleasedEvent extends EndedEvent {
   /** Milliseconds until the job is due again. */
   in: number
-  /** Why it released itself, if it gave a reason. */
+  /** The reason that the job gave to `release()`, if it gave one. */
   because?: string
 }
 
 export interface SuspendedEvent extends EndedEvent {
-  /** Milliseconds until the job is due again. Absent: it waits for a signal without a limit. */
+  /** Milliseconds until the job is due again. Absent if the job waits for a signal without a timeout. */
   in?: number
   /**
-   * The names of the signals that make it go on before that time. If it waits for another job or for an
-   * approval: the name of that step.
+   * The names of the signals that make the job due before that time. If the job waits for another job or for
+   * an approval, the list has the name of that step.
    */
   signals: readonly string[]
 }
 
 export interface CancelledEvent extends EndedEvent {
-  /** `user`: somebody cancelled it while it ran. `expired`: it was too late to begin (`expiresIn`). */
+  /**
+   * `user`: somebody cancelled the job while it ran. `expired`: the job was too late to begin (`expiresIn`).
+   */
   reason: CancelReason
   /** The reason in the words of the person who cancelled the job. */
   because?: string
@@ -97,49 +99,53 @@ export interface CancelledEvent extends EndedEvent {
 
 export interface CrashedEvent extends HookJob {
   /**
-   * How its process ended, if that is known: `its process ended with exit code 1: …`, or `its worker died`.
+   * How the process of the job ended, if this is known: `its process ended with exit code 1: …`, or `its
+   * worker died`.
    */
   cause: string
   /**
-   * Whether the job has failed for good: it has crashed too often (`maxCrashes`). Otherwise it runs again.
+   * Whether the job has failed for good, because it has crashed too often (`maxCrashes`). If false, the job
+   * runs again.
    */
   last: boolean
 }
 
-/** A hook may be async. No job waits for it. */
+/** The hooks of an application. A hook may be async. No job waits for a hook. */
 export interface Hooks {
   /** An attempt begins. */
   started?(event: JobEvent): unknown
   completed?(event: CompletedEvent): unknown
-  /** An attempt failed, whether it was the last or not. */
+  /** An attempt failed. It may have been the last attempt or not. */
   failed?(event: FailedEvent): unknown
-  /** A job goes back without having failed: it released itself, or its worker stopped. */
+  /** A job goes back to its queue without having failed: the job released itself, or its worker stopped. */
   released?(event: ReleasedEvent): unknown
   /**
-   * A job sleeps, or waits for a signal, and its run ends: `this.sleep()`, `this.waitFor()`. A later run goes
-   * on, which begins with `started`.
+   * The run of a job has ended because the job sleeps or waits for a signal (`this.sleep()`,
+   * `this.waitFor()`). A later run continues the job, and the hook `started` is called for that run.
    */
   suspended?(event: SuspendedEvent): unknown
-  /** A job was cancelled in the run that ended, or was too late to begin. */
+  /** A job was cancelled while it ran, or was too late to begin. */
   cancelled?(event: CancelledEvent): unknown
   /**
-   * A worker died while it ran the job. Called in the process that notices this: another worker, or the
-   * supervisor. If that process dies at the same moment, the hook is called for none of the jobs.
+   * A worker died while it ran the job. The process that notices the crash calls this hook: another worker,
+   * or the supervisor. If that process dies at the same moment, the hook is not called.
    */
   crashed?(event: CrashedEvent): unknown
 }
 
-/** What runs around every job, in a worker and with `dispatchNow`. */
+/**
+ * The middleware, hooks and other functions that run around every job, in a worker and with `dispatchNow`.
+ */
 export interface Around {
   middleware: readonly Middleware[]
   hooks: Hooks | undefined
   /** Makes the jobs. Undefined: `new` does. */
   make: Make | undefined
-  /** Called for everything that runs. Undefined: nothing is called. */
+  /** The telemetry, which is called for every run. Undefined if there is no telemetry. */
   telemetry: TelemetryCalls | undefined
 }
 
-/** Calls hooks, and warns once about each hook that throws. A worker without hooks makes none. */
+/** Calls hooks, and warns once about each hook that throws. A worker without hooks has no such object. */
 export class HookCalls {
   readonly #hooks: Hooks
   readonly #warn: (text: string) => void
@@ -166,12 +172,12 @@ export class HookCalls {
     }
   }
 
-  /** A run of a worker begins. */
+  /** Calls `started` for a run that begins. */
   started(execution: Execution): void {
     this.#in('started', execution, {})
   }
 
-  /** A run of a worker has ended. @param took milliseconds */
+  /** Calls the hook for the outcome of a run. @param took how long the run took, in milliseconds */
   ended(execution: Execution, outcome: Outcome, took: number): void {
     if (outcome.kind === 'completed') this.#in('completed', execution, { took }, outcome.result)
     if (outcome.kind === 'failed') {
@@ -192,10 +198,10 @@ export class HookCalls {
   }
 
   /**
-   * Calls `crashed`: a worker has died while it ran the job.
+   * Calls `crashed` for a job whose worker has died while it ran the job.
    *
-   * @param jobClass the class of the job; if this process does not know it, undefined, and the event has the
-   *   key as the name
+   * @param jobClass the class of the job. Undefined if this process does not know the class: then the event
+   *   has the key as its name
    * @param last whether the job has failed for good
    */
   crashed(job: JobRecord, jobClass: JobClass | undefined, queue: string, last: boolean): void {
@@ -205,7 +211,10 @@ export class HookCalls {
     inContext(job.options?.context, () => this.call('crashed', Object.assign(event, { cause, last })))
   }
 
-  /** Calls in the context of the job. A job without a class in this process calls no hook. */
+  /**
+   * Calls a hook in the context of the job. No hook is called for a job whose class this process does not
+   * know.
+   */
   #in(name: keyof Hooks, execution: Execution, more: object, result?: string): void {
     const { job, jobClass, claimer, environment, startedAt } = execution
     if (jobClass === undefined || this.#hooks[name] === undefined) return
@@ -243,7 +252,7 @@ export class EventJob implements HookJob {
   readonly #result: string | undefined
   #payload: { copy: unknown } | undefined
 
-  /** @param text the payload as it is stored @param result JSON text */
+  /** @param text the stored text of the payload @param result the result as JSON text */
   constructor(
     job: Pick<ClaimedJob, 'id' | 'key' | 'failures' | 'crashes' | 'queuedAt' | 'options'>,
     name: string,

@@ -28,8 +28,8 @@ export function print(name: string, id: string | undefined, level: LogLevel, tex
 }
 
 /**
- * The text that a job wrote. Later lines get a bar in front, so that no line can look like a line of another
- * job.
+ * The text that a job wrote, with a bar before the second and every later line, so that no line can look like
+ * a line of another job.
  */
 export function writtenText(text: string): string {
   return visibleLines(text).join('\n│ ')

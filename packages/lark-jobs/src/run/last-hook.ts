@@ -1,6 +1,6 @@
 /**
  * The last hook of a job: the method `failed()` of its class when the last attempt has failed, or
- * `cancelled()` when the job was cancelled. It is called on a new object of the class.
+ * `cancelled()` when the job was cancelled. The hook is called on a new object of the class.
  */
 
 import { JobsError } from '../model/errors.ts'
@@ -12,17 +12,18 @@ import { readAnyway } from '../options/payload-rules.ts'
 import { textOf } from '../words/thrown.ts'
 import { type Make, withMade } from './made-job.ts'
 
-/** Which hook is called, and its argument. */
+/** The hook that is called, and the argument of the hook. */
 export type LastWord =
   | { kind: 'failed'; error: unknown }
   | { kind: 'cancelled'; reason: CancelReason; because?: string }
 
 /**
- * The reasons of a cancellation of which the class is told. Other reasons come from the queue or from a flow.
+ * The reasons of a cancellation for which the hook `cancelled` is called. For other reasons, which come from
+ * the queue or from a flow, the hook is not called.
  */
 const forHook: readonly CancelReason[] = ['user', 'expired']
 
-/** Whether the class has this hook. */
+/** Whether the class has the hook for this end. */
 export function hears({ hasFailed, hasCancelled }: JobClass, kind: LastWord['kind']): boolean {
   return kind === 'failed' ? hasFailed : hasCancelled
 }
@@ -31,9 +32,9 @@ export function hears({ hasFailed, hasCancelled }: JobClass, kind: LastWord['kin
  * Calls the hook, and waits until the hook has ended or its run has timed out. An error of the hook is
  * written to the log of its run, and has no other effect.
  *
- * @param run a new run for the hook, whose timeout begins now
- * @param payload as stored
- * @param make makes the object. Default: `new`
+ * @param run a new run for the hook. The timeout of this run begins now
+ * @param payload the stored payload
+ * @param make makes the job object. Default: `new`
  * @returns whether the hook succeeded
  */
 export async function tell(
@@ -71,8 +72,8 @@ function call(
 }
 
 /**
- * Rejects when the run times out. If the worker stops, the hook may still finish, unless it listens to the
- * signal.
+ * Rejects when the run times out. When the worker stops, the signal is aborted too, but the promise does not
+ * reject: the hook may still finish.
  */
 function timeOut(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {

@@ -1,7 +1,7 @@
 /**
- * Jobs that the application makes itself, usually with a container that passes dependencies to the
- * constructor: the function `make` of the configuration or of `Jobs.work()`. Without it, a worker makes jobs
- * with `new` and no arguments.
+ * Job objects that the application makes itself with the function `make` of the configuration or of
+ * `Jobs.work()`. Usually, a container passes dependencies to the constructor. Without `make`, a worker makes
+ * job objects with `new` and no arguments.
  */
 
 import { JobsError } from '../model/errors.ts'
@@ -20,29 +20,29 @@ export interface JobRun {
   readonly attempt: number
   /** The same object that `handle` will receive. */
   readonly payload: unknown
-  /** Aborted, with the reason, when the run should end. */
+  /** A signal that is aborted when the run should end. `signal.reason` says why. */
   readonly signal: AbortSignalLike
 }
 
-/** A job, or a job with a function that is called when its run has ended. */
+/** A job object, or a job object with a function that is called when the run has ended. */
 export type MadeJob = WrittenJob | { job: WrittenJob; dispose?: (() => unknown) | undefined }
 
 /**
- * Makes the job for one run. It may be async.
+ * Makes the job object for one run. The function may be async.
  *
  * @param jobClass the class of the job
  * @returns a new object of the class, alone or as `{ job, dispose }`. `dispose()` is called on the returned
- *   object when the run has ended, however it ended, and before the outcome is reported
+ *   object after every run, and before the outcome is reported
  */
 // biome-ignore lint/suspicious/noExplicitAny: the parameters are between a class and this function
 export type Make = (jobClass: new (...args: any[]) => WrittenJob, run: JobRun) => MadeJob | Promise<MadeJob>
 
 /**
- * Makes a job, calls `use` with it, and disposes of it. An error of `dispose` is written to the log of the
- * run, and has no other effect.
+ * Makes a job object, calls `use` with this object, and then calls `dispose`. An error of `dispose` is
+ * written to the log of the run, and has no other effect.
  *
- * @throws what `make` or `use` throws; JOB_INVALID if `make` did not return a new object of the class; the
- *   reason of the run if it was aborted meanwhile
+ * @throws the errors of `make` and `use`; JOB_INVALID if `make` did not return a new object of the class; the
+ *   reason of the abort if the run was aborted meanwhile
  */
 export async function withMade<T>(
   make: Make,

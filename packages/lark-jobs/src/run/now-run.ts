@@ -1,6 +1,6 @@
 /**
- * One run of `dispatchNow`, and the time that it may take. While it only waits for a sleep or a signal, that
- * time stands still.
+ * One run of `dispatchNow`, with its timeout. Time in which the run only sleeps or waits for a signal does
+ * not count toward the timeout.
  */
 import type { LogLevel } from '../model/record.ts'
 import { LONGEST_TIMER, Run, timedOut, type Writer } from '../model/run/run.ts'
@@ -11,9 +11,9 @@ import type { RecordedNow, SentNow, StepsNow, StepsNowOptions } from './steps-no
 
 export interface NowRunOptions extends StepsNowOptions {
   id: string
-  /** Milliseconds. */
+  /** The timeout, in milliseconds. */
   timeout: number
-  /** Whether it may have steps: it runs `handle`. */
+  /** Whether the run may use steps, because it runs `handle`. */
   hasSteps?: boolean
 }
 
@@ -22,8 +22,8 @@ export class NowRun implements Writer {
   readonly #options: NowRunOptions
   readonly #began = performance.now()
   /**
-   * The milliseconds for which the run has only waited so far, and since when it only waits now, by
-   * `performance.now()`.
+   * How long the run has only waited in all earlier waits, in milliseconds, and when the current wait began
+   * (`#since`), by `performance.now()`.
    */
   #rested = 0
   #since: number | undefined
@@ -31,7 +31,7 @@ export class NowRun implements Writer {
   #loading: Promise<Steps> | undefined
   #isOver = false
   #steps: StepsNow | undefined
-  /** Signals that came before its first step. */
+  /** The signals that came before the first step of the run. */
   readonly #early: NewSignal[] = []
 
   constructor(options: NowRunOptions) {
@@ -40,13 +40,13 @@ export class NowRun implements Writer {
     this.#wind()
   }
 
-  /** Milliseconds that it has taken, without those in which it only waited. */
+  /** How long the run has taken, without the time in which it only waited, in milliseconds. */
   get #used(): number {
     const now = performance.now()
     return now - this.#began - this.#rested - (this.#since === undefined ? 0 : now - this.#since)
   }
 
-  /** Loaded when the job first uses a step. */
+  /** The steps of the run. Their code is loaded when the job first uses a step. */
   get steps(): Steps | Promise<Steps> | undefined {
     if (!this.#options.hasSteps) return undefined
     if (this.#steps !== undefined) return this.#steps.steps
@@ -54,12 +54,12 @@ export class NowRun implements Writer {
     return this.#loading
   }
 
-  /** Loaded, if the job has used one. */
+  /** The steps of the run, if the job has used a step. */
   get stepsIfAny(): Steps | undefined {
     return this.#steps?.steps
   }
 
-  /** What its steps have recorded. */
+  /** The entries that the steps of the run have recorded. */
   get recorded(): RecordedNow | undefined {
     return this.#steps && { key: this.#options.name, journal: this.#steps.journal }
   }
@@ -80,7 +80,7 @@ export class NowRun implements Writer {
     this.#steps?.steps.abort(reason)
   }
 
-  /** Calls the handler. @throws what it throws; STEP_NOT_AWAITED if steps have not ended */
+  /** Calls the handler. @throws the error of the handler; STEP_NOT_AWAITED if steps have not ended */
   async through(handle: () => Promise<unknown>): Promise<unknown> {
     try {
       const returned = await handle()
@@ -95,14 +95,14 @@ export class NowRun implements Writer {
     }
   }
 
-  /** The handler has ended. @param thrown what it threw */
+  /** Notes that the handler has ended. @param thrown the error that the handler threw */
   end(thrown?: unknown): void {
     clearTimeout(this.#timer)
     if (this.#isOver) return
     this.#isOver = true
     if (this.#since !== undefined) this.#options.times?.busy?.(1)
     this.#steps?.end(thrown)
-    // While a handler blocks the event loop, the timer cannot fire.
+    // The timer cannot fire while a handler blocks the event loop, so the time is also checked here.
     if (this.#used >= this.#options.timeout) this.#late()
   }
 

@@ -1,7 +1,7 @@
 /**
- * Whether a failed attempt is followed by another, and when. There is no retry if one of these is true,
- * checked in this order: no tries are left (or, with `retryUntil`, no time); the error is a
- * `NonRetryableError`; the class's `retryIf` returns false; the next attempt would begin after `retryUntil`.
+ * Whether a failed attempt is followed by a retry, and when. There is no retry if one of these conditions is
+ * true, checked in this order: no tries are left (or, with `retryUntil`, no time); the error is a
+ * `NonRetryableError`; `retryIf` of the class returns false; the next attempt would begin after `retryUntil`.
  */
 import { defaultBackoff, pauseAfter } from '../model/backoff.ts'
 import { isNonRetryable } from '../model/run/non-retryable.ts'
@@ -14,10 +14,10 @@ import { shown as shownText } from '../words/secret.ts'
 import { textOf } from '../words/thrown.ts'
 import { type Execution, limitOf } from './execution.ts'
 
-/** Milliseconds for which an async `backoff` may take. */
+/** How long an async `backoff` may take, in milliseconds. */
 const LONGEST_ANSWER = 5_000
 
-/** Called when a function of the class did not return what it should. */
+/** Called when a function of the class threw, or returned an invalid value. */
 type Warn = (text: string) => void
 
 /**
@@ -30,11 +30,11 @@ export function isInTime({ job, environment }: Execution, limit: number | undefi
 }
 
 /**
- * Milliseconds until the next attempt of a job whose attempt failed, or would fail, with `thrown`; undefined:
- * no retry.
+ * The time until the retry of a job whose attempt failed, or would fail, with `thrown`, in milliseconds.
+ * Undefined if there is no retry.
  *
- * @param expected for an attempt that has not failed yet: in how many milliseconds it would fail. Nothing is
- *   logged in this case
+ * @param expected in how many milliseconds the attempt would fail, if it has not failed yet. In this case,
+ *   nothing is logged
  */
 export function retryIn(
   thrown: unknown,
@@ -66,8 +66,8 @@ export function retryIn(
   const inLimit = (pause: number) => (isInTime(execution, limit, (expected ?? 0) + pause) ? pause : undefined)
   const backoff = job.options?.backoff ?? jobClass.backoff
   if (typeof backoff !== 'function') return inLimit(pauseAfter(failures, backoff))
-  // In a supervised process, each run asks this when it begins. The payload is then parsed only if `backoff`
-  // has a parameter for it.
+  // In a supervised process, each run calls this function when it begins. In that call, the payload is parsed
+  // only if `backoff` has a parameter for it.
   const isSeen = expected === undefined || backoff.length > 2
   const payload = isSeen ? readAnyway(job.payload, jobClass) : undefined
   const pause = pauseOf(() => backoff(failures, thrown, payload), failures, warn)
@@ -75,7 +75,7 @@ export function retryIn(
   return expected === undefined ? pause.then(inLimit) : inLimit(pauseAfter(failures, defaultBackoff))
 }
 
-/** What `retryIf` returns. If it throws or returns no boolean, the job is tried again. */
+/** Whether `retryIf` allows a retry. If `retryIf` throws or does not return a boolean, the job is retried. */
 function asksForMore(thrown: unknown, { run }: Execution, jobClass: JobClass, warn: Warn): boolean {
   try {
     const job = new jobClass.Class()
@@ -108,7 +108,7 @@ function pauseOf(ask: () => unknown, failures: number, warn: Warn): number | Pro
   }
 }
 
-/** Rejects if an answer takes too long. */
+/** Resolves with the answer, or rejects if the answer takes too long. */
 function answered(answer: Promise<unknown>): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const late = () => reject(new Error(`it did not answer within ${LONGEST_ANSWER / 1_000} s`))

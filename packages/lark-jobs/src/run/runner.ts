@@ -1,10 +1,10 @@
 /**
  * One run of one job, step by step: find the class, read the payload, call `handle` (through
  * `middleware/through.ts` if there is middleware), decide the outcome, and call `failed` or `cancelled` if
- * there is no further attempt (`last-hook.ts`). `retry-policy.ts` says whether a failed attempt is followed
- * by another.
+ * there is no further attempt (`last-hook.ts`). `retry-policy.ts` decides whether a failed attempt is
+ * followed by a retry.
  *
- * A run ends in exactly one outcome. Nothing that a handler does makes this file throw.
+ * A run ends in exactly one outcome. No behaviour of a handler makes the functions of this file throw.
  */
 import { defined } from '@s18i/lark/internal'
 import { inContext } from '../model/context.ts'
@@ -32,13 +32,13 @@ import { isInTime, retryIn } from './retry-policy.ts'
 import { undoFailed } from './undo-failed.ts'
 
 /**
- * Milliseconds for which a job without a class here is put back: doubled each time, from the first to the
- * second.
+ * How long a job is put back if this worker does not know its class, in milliseconds. The time begins at
+ * `from` and doubles up to `to`.
  */
 const UNKNOWN_PAUSE = { from: 1_000, to: 60_000 }
-/** Characters of a damaged field that a message shows. */
+/** The number of characters of a damaged field that a message shows. */
 const SHOWN = 200
-/** Shown in messages in place of a text that may contain something that people must not see. */
+/** The text that messages show instead of a text with data that people may not be allowed to see. */
 const NOT_SHOWN = '[redacted] (an export of the job has it)'
 
 type Failed = Outcome & { kind: 'failed' }
@@ -46,17 +46,17 @@ type Failed = Outcome & { kind: 'failed' }
 /** The outcome of most runs. */
 const COMPLETED: Outcome = { kind: 'completed' }
 
-/** The outcome; a promise only if an async `backoff` says when the retry is. */
+/** The outcome of a run. It is a promise only if the time of the retry comes from an async `backoff`. */
 type RunOutcome = Outcome | Promise<Outcome>
 
 /** A function that is called with the outcome of a run. */
 type WhenEnded<E extends Execution> = (execution: E, outcome: Outcome) => void
 
 /**
- * Runs a job, and calls `ended` with the outcome, never before the next microtask.
+ * Runs a job, and calls `ended` with the outcome. The call of `ended` never comes before the next microtask.
  *
- * Written with callbacks, because each `async` function on the way of a job costs as much as the rest of this
- * file (measured: 0.4 µs of 1.9 for a handler that does nothing).
+ * This code uses callbacks, because each `async` function that a job passes costs as much as the rest of this
+ * file (measured: 0.4 µs of 1.9 µs for a handler that does nothing).
  */
 export function runJob<E extends Execution>(execution: E, ended: WhenEnded<E>): void {
   const { job, jobClass } = execution
@@ -109,7 +109,7 @@ function run<E extends Execution>(execution: E, jobClass: JobClass, ended: WhenE
   )
 }
 
-/** Whether it is too late to begin (`expiresIn`). Only the first run can be too late. */
+/** Whether the job is too late to begin (`expiresIn`). Only the first run of a job can be too late. */
 function isExpired({ job, environment }: Execution, jobClass: JobClass): boolean {
   const limit = job.options?.expiresIn ?? jobClass.expiresIn
   return !!limit && job.runs === 1 && environment.clock.now() > limitsFrom(job) + limit
@@ -125,8 +125,8 @@ function damage({ job, claimer }: Execution, field: string, text: string): JobsE
 }
 
 /**
- * The last step of a run. If the job has failed for good or was cancelled, its class is told first, and the
- * outcome is reported after that.
+ * The last part of a run. If the job has failed for good or was cancelled, the hook of the class is called
+ * first, and the outcome is reported after that.
  */
 export function conclude<E extends Execution>(
   execution: E,
@@ -138,7 +138,7 @@ export function conclude<E extends Execution>(
     void outcome.then((then) => conclude(execution, jobClass, then, ended))
     return
   }
-  // A stuck handler may end while the class is being told.
+  // A stuck handler may end while the hook of the class runs: then the run is already concluded.
   if (execution.isConcluded) return
   const undoing = undoneFirst(outcome, execution)
   if (undoing !== undefined) {
@@ -146,7 +146,7 @@ export function conclude<E extends Execution>(
     return
   }
   const word = lastWord(outcome, execution)
-  // If the lease is lost or the job was given back, its next worker tells the class.
+  // If the lease is lost or the job was given back, the next worker of the job calls the hook.
   if (
     word === undefined ||
     jobClass === undefined ||
@@ -158,14 +158,13 @@ export function conclude<E extends Execution>(
     return
   }
   execution.isConcluded = true
-  // The context of the job is set explicitly, because this call does not come from the handler if that is
-  // stuck.
+  // The context of the job is set explicitly, because the timer makes this call if the handler is stuck.
   const telling = () => inContext(execution.job.options?.context, told, execution, jobClass, word, outcome)
   const all = execution.processing?.within(telling) ?? telling()
   void all.then((then) => ended(execution, then))
 }
 
-/** The outcome in place of an end as failed or cancelled, for a job that has steps to undo first. */
+/** The outcome that replaces `failed` or `cancelled` for a job that must undo steps first. */
 function undoneFirst(outcome: Outcome, execution: Execution): Outcome | undefined {
   const { stepsIfAny, job } = execution
   if (stepsIfAny?.hasUndos !== true && job.journal?.undo !== '') return undefined
@@ -175,7 +174,7 @@ function undoneFirst(outcome: Outcome, execution: Execution): Outcome | undefine
   return isLast ? later(laterEnd(outcome), 0) : undefined
 }
 
-/** @param undoing how the job will end after its steps are undone */
+/** @param undoing how the job will end after its steps were undone */
 function later(undoing: string, ms: number): Outcome {
   return {
     kind: 'suspended',
@@ -222,8 +221,8 @@ function lastWord(outcome: Outcome, execution: Execution): LastWord | undefined 
 }
 
 /**
- * If the worker stops before the hook has ended, the attempt is repeated with the hook: it is called at least
- * once.
+ * Calls the hook, and then reports the outcome. If the worker stops before the hook has ended, the attempt is
+ * repeated, and the hook is called again: it is called at least once.
  */
 async function told(
   execution: Execution,
@@ -238,8 +237,8 @@ async function told(
 }
 
 /**
- * The outcome when `handle` has returned. The result counts even if somebody has asked to cancel the job
- * meanwhile, but not after the timeout.
+ * The outcome of a run whose `handle` has returned. The result counts even if somebody has asked to cancel
+ * the job meanwhile, but not after the timeout.
  */
 function returned(value: unknown, execution: Execution, jobClass: JobClass): RunOutcome {
   const { decision } = execution.run
@@ -276,7 +275,7 @@ function decided(decision: Decision, execution: Execution, jobClass: JobClass): 
 }
 
 /**
- * Puts back a job that this worker cannot read. It uses up no attempt, because a newer worker that can read
+ * Puts back a job that this worker cannot read. This uses no attempt, because a newer worker that can read
  * the job may come.
  */
 function stranded({ job: { releases } }: Execution, because: string): Outcome {
@@ -284,14 +283,14 @@ function stranded({ job: { releases } }: Execution, because: string): Outcome {
   return { kind: 'released', in: pause, because, isStranded: true }
 }
 
-/** Calls `handle`, through middleware if there is any. @returns a promise of what it returns or throws */
+/** Calls `handle`, through the middleware if there is any. @returns a promise of the result or the error */
 export function handle(execution: Execution, jobClass: JobClass): Promise<unknown> {
   try {
     const { run, environment } = execution
     if (jobClass.isolate !== undefined && environment.isolation !== undefined)
       return isolated(execution, jobClass, environment.isolation)
     const payload = payloadOf(execution, jobClass)
-    // The application's `make` can only make jobs of its own classes, not the job that runs commands.
+    // The application's `make` cannot make the job that runs commands, because that class is Lark's own.
     if (environment.make !== undefined && jobClass.Class !== CommandJob) {
       const use = (job: JobLike) => called(job, payload, execution, jobClass)
       return withMade(environment.make, jobClass, run, payload, use)
@@ -305,8 +304,8 @@ export function handle(execution: Execution, jobClass: JobClass): Promise<unknow
 }
 
 /**
- * Runs the handler in another process. Middleware runs in this process, so it goes on if the process of the
- * handler is killed.
+ * Runs the handler in another process. The middleware runs in this process, so it can still finish after the
+ * process of the handler was killed.
  */
 function isolated(execution: Execution, jobClass: JobClass, isolation: Isolation): Promise<unknown> {
   const { run, claimer, environment } = execution
@@ -331,8 +330,8 @@ function called(job: JobLike, payload: unknown, execution: Execution, jobClass: 
 }
 
 /**
- * Lets `execution.drop` reject the promise of `handle`, so that what is around `handle` ends when the job is
- * suspended: middleware, and the container that made the job.
+ * Lets `execution.drop` reject the promise of `handle`. So the code around `handle` ends when the job is
+ * suspended: the middleware, and the `dispose` of the application.
  */
 function droppable(execution: Execution, handled: unknown): unknown {
   if (!(handled instanceof Promise)) return handled
@@ -342,7 +341,9 @@ function droppable(execution: Execution, handled: unknown): unknown {
   })
 }
 
-/** @throws RECORD_DAMAGED, PAYLOAD_INVALID, PAYLOAD_VERSION. The job then fails without a retry */
+/**
+ * @throws RECORD_DAMAGED, PAYLOAD_INVALID, PAYLOAD_VERSION. With these errors, the job fails without a retry
+ */
 function payloadOf(execution: Execution, jobClass: JobClass): unknown {
   const { payload, options } = execution.job
   try {
@@ -362,7 +363,7 @@ function success(value: unknown, execution: Execution, jobClass: JobClass): RunO
   const isCrossed = crossed !== undefined && crossed.value === value
   const result = isCrossed ? crossed.text : resultText(value, jobClass.name)
   if (result === undefined) return COMPLETED
-  // The work is done. A result that cannot be kept must not cause a retry.
+  // The work of the job is done, so a result that cannot be kept must not cause a retry.
   const why = whyDropped(result)
   if (why !== undefined) execution.run.write('warn', `The result was not kept: ${why}`)
   return { kind: 'completed', result }
@@ -372,7 +373,7 @@ function isTooLate({ run }: Execution): boolean {
   return JobsError.is(run.reason, 'JOB_TIMED_OUT')
 }
 
-/** The outcome of a run whose signal was aborted, and that ended without success or does not end. */
+/** The outcome of a run whose signal was aborted. The handler has ended without success, or does not end. */
 export function stopped(execution: Execution, jobClass: JobClass): RunOutcome {
   const reason = execution.run.reason as JobsError
   if (reason.code === 'WORKER_STOPPED') return { kind: 'released', in: 0 }
@@ -401,8 +402,8 @@ function failed(thrown: unknown, execution: Execution): Failed {
 }
 
 /**
- * Adds the kind of the failure: the newest failed jobs of each kind are kept longest. An attempt that is
- * retried needs no kind.
+ * Adds the kind of the failure, because the store keeps the newest failed jobs of each kind longest. An
+ * attempt that is retried needs no kind.
  */
 function forGood(outcome: Failed, { job: { id, key } }: Execution): Failed {
   return { ...outcome, alike: fingerprintOf({ id, key, errors: [outcome.error] })!.hash }

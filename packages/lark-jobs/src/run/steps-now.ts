@@ -1,7 +1,7 @@
 /**
- * The steps of a job that `dispatchNow` runs. What they record is not stored: the job is never suspended, and
- * only the run that undoes the steps needs the records. Waits take place in this process, and signals come
- * from handles in this process.
+ * The steps of a job that `dispatchNow` runs. The entries of these steps are not stored, because the job is
+ * never suspended: only the run that undoes the steps needs the entries. The job waits in this process, and
+ * its signals come from handles in this process.
  */
 import { defined } from '@s18i/lark/internal'
 import { endSignal } from '../flow/child.ts'
@@ -19,18 +19,18 @@ import { isChildSignal, type KeptSignals, textToKeep } from '../store/contract/r
 import type { KeptEnd, NewSignal, SignalVerdict } from '../store/contract/store.ts'
 import { textOf } from '../words/thrown.ts'
 
-/** The name of the class of a job, and what its steps have recorded. */
+/** The name of the class of a job, and the entries that the steps of the job have recorded. */
 export interface RecordedNow {
   key: string
   journal: Journal
 }
 
 export interface StepsNowOptions {
-  /** Of the class. */
+  /** The name of the class. */
   name: string
-  /** Default: the time of the process. */
+  /** The clock and timers for waits. Default: those of the process. */
   times?: WaitTimes | undefined
-  /** Undefined: there is no telemetry. */
+  /** The telemetry of the run. Undefined without telemetry. */
   processing?: Pick<Processing, 'step'> | undefined
   /** Runs another job in this process. */
   child?: (draft: ChildDraft) => Promise<unknown>
@@ -40,15 +40,15 @@ export interface StepsNowOptions {
 
 type ChildOutcome = Omit<KeptEnd, 'index' | 'at'>
 
-/** What became of a signal. */
+/** What happened to a signal: it was kept, was a repeated one, or the limit was reached. */
 export type SentNow = Extract<SignalVerdict, 'kept' | 'known' | 'full'>
 
 export class StepsNow {
   readonly steps: Steps
   readonly #signals: KeptSignal[]
-  /** For the tokens of approvals, and the run that undoes. */
+  /** All recorded entries. The tokens of approvals and the run that undoes the steps need them. */
   readonly #entries: string[]
-  /** Name and key of the signals that have one. */
+  /** The name and the key of each signal that has a key. */
   readonly #keys = new Set<string>()
 
   /** @param rests called with whether the run only waits */
@@ -98,7 +98,7 @@ export class StepsNow {
     return 'kept'
   }
 
-  /** The handler has ended. @param thrown what it threw */
+  /** Notes that the handler has ended. @param thrown the error that the handler threw */
   end(thrown: unknown): void {
     this.#entries.push(...(this.steps.end(thrown)?.entries ?? []))
   }
@@ -112,7 +112,7 @@ export class StepsNow {
     return { count: some.length, bytes: some.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0) }
   }
 
-  /** Tells the parent when a child has ended, by a signal. */
+  /** Waits for the end of a child, and then sends the parent a signal. */
   async #ends(flow: string, running: Promise<unknown>, name: string): Promise<void> {
     const end = await running.then(
       (value): ChildOutcome => ({ state: 'completed', ...defined({ result: resultText(value, name) }) }),
@@ -125,7 +125,7 @@ export class StepsNow {
     this.sent(endSignal(flow, at, { ...end, at }))
   }
 
-  /** Answers the steps as a store would that has kept everything. */
+  /** Answers the steps in the same way as a store that has recorded all entries. */
   #answer(): void {
     const { steps, heard } = this.steps.take()
     this.#entries.push(...(steps?.entries ?? []))

@@ -1,23 +1,24 @@
-/**
- * The error of a job of which some steps could not be undone.
- */
+/** The error of a job some of whose steps could not be undone. */
 import { JobsError } from '../model/errors.ts'
 import type { UndoneSteps } from '../step/undoing.ts'
 import type { LaterEnd } from '../store/contract/rules/undoing.ts'
 import { listed } from '../words/listed.ts'
 import { textOf } from '../words/thrown.ts'
 
-/** Some steps were not undone, or the handler threw before it had said how. */
+/**
+ * Why steps were not undone: undoing a step failed, or the handler threw before it had passed the functions
+ * that undo the steps.
+ */
 export type NotUndone = Extract<UndoneSteps, { kind: 'failed' }> | { kind: 'thrown'; error: unknown }
 
-/** @param name of the class @param end how the job would have ended */
+/** @param name the name of the class @param end how the job would have ended */
 export function undoFailed(name: string, found: NotUndone, end: LaterEnd): JobsError {
   const what = found.kind === 'failed' ? listed(found.steps.slice(0, 5)) : 'its steps'
   const message = `${name}: ${what} could not be undone: ${textOf(found.error)}. ${wouldEnd(end)}`
   return new JobsError('UNDO_FAILED', message, { hint: 'Undo by hand what is left', cause: found.error })
 }
 
-/** Why its steps were undone: nothing else that is kept of the job says it. */
+/** Says why the steps of the job were undone. No other stored data of the job says this. */
 function wouldEnd(end: LaterEnd): string {
   return end.kind === 'failed' ? `It had failed: ${end.error.message}` : 'It had been cancelled'
 }

@@ -1,4 +1,4 @@
-/** Undoes the steps of a job that `dispatchNow` runs, when the job fails. */
+/** Undoes the steps of a job that `dispatchNow` runs, if the job fails. */
 import { JobsError } from '../model/errors.ts'
 import type { Journal } from '../model/journal.ts'
 import { jobError } from '../model/run/job-error.ts'
@@ -6,15 +6,15 @@ import { laterEnd, readLaterEnd } from '../store/contract/rules/undoing.ts'
 import { NowRun, type NowRunOptions } from './now-run.ts'
 import { undoFailed } from './undo-failed.ts'
 
-/** Runs `handle`. @param within around what it returned */
+/** Runs `handle`. @param within wraps the promise of `handle` */
 export type HandleNow = (now: NowRun, within: (handled: unknown) => unknown) => Promise<unknown>
 
 /**
- * Runs `handle` until it has said how its steps are undone, and undoes them. A run whose time is over is
- * followed by another one.
+ * Runs `handle` again until it has passed the functions that undo its steps, and undoes the steps. If the
+ * time of a run is over, another run continues.
  *
- * @param error why the job fails
- * @param journal what its steps have recorded
+ * @param error the error with which the job fails
+ * @param journal the entries that the steps of the job have recorded
  * @returns the error with which the job ends
  */
 export async function undoneNow(

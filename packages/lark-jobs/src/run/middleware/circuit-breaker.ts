@@ -1,6 +1,6 @@
 /**
- * A middleware that stops jobs from calling a service that is down. `circuit.ts` describes the states. The
- * store keeps them for all workers.
+ * A middleware that stops jobs from calling a service that is down. `options/circuit.ts` describes the states
+ * of a circuit. The store keeps the state for all workers.
  */
 
 import { JobsError } from '../../model/errors.ts'
@@ -14,24 +14,28 @@ import { textOf } from '../../words/thrown.ts'
 import { reachOf } from './permits.ts'
 
 export const circuitBreakerOptions = new Schema('an object', {
-  /** The circuit opens after this many failed attempts … Default 5, at most 1,000. */
+  /** The number of failed attempts within `per` after which the circuit opens. Default 5, at most 1,000. */
   failures: whole(1, MAX_FAILURES).or(5),
-  /** … within this time. Default 1 min. */
+  /** The period in which failed attempts are counted. Default 1 min. */
   per: duration().or('1m'),
   /** How long the circuit stays open before a job runs as a trial. Default 30 s. */
   pause: duration().or('30s'),
-  /** Classes with the same name share one circuit. Default: each class has its own. */
+  /**
+   * The name of the circuit. Classes with the same name share one circuit. Default: each class has a circuit
+   * of its own.
+   */
   name: sharedName,
-  /** Whether an error counts. Default: every error counts. */
+  /** Whether an error counts as a failure. Default: every error counts. */
   when: func<(error: unknown) => boolean>('a function of the error'),
 })
 
 export interface CircuitBreakerOptions extends OptionsOf<typeof circuitBreakerOptions.entries> {}
 
 /**
- * The circuit opens after a number of failed attempts within a time, over all workers. While it is open, jobs
- * are put back until the pause is over, which uses no attempt. Then one job runs as a trial: if it succeeds,
- * the circuit closes; if it fails, the pause starts over. Under `dispatchNow()` this middleware does nothing.
+ * Stops jobs from calling a service that is down. The circuit opens after a number of failed attempts within
+ * a period, counted over all workers. While the circuit is open, jobs are put back until the pause is over,
+ * which uses no attempt. After the pause, one job runs as a trial: if the trial succeeds, the circuit closes;
+ * if the trial fails, the pause starts over. With `dispatchNow()`, this middleware does nothing.
  *
  * @throws JOB_INVALID for unknown options and wrong values
  * @example middleware() { return [circuitBreaker({ failures: 5, per: '1m', pause: '30s', name: 'stripe' })] }
@@ -47,7 +51,7 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): Middleware<
     const place = name === undefined ? `class:${storedName(job.key)}` : `circuit:${storedName(name)}`
     const key = name === undefined ? undefined : job.key
     const circuit = await permits.circuit(place, rule, { kind: 'begins' }, job.signal, key)
-    // The random part spreads the jobs, so that not all of them come back for the same trial.
+    // The random part of the delay spreads the jobs, so that not all of them come back for the same trial.
     if (circuit.kind === 'open') {
       const wait = circuit.wait + (Math.random() * rule.pause) / 10
       return job.release(wait, isOpenWords(name, job.key))
@@ -71,7 +75,7 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): Middleware<
 /**
  * Reports the end of one run to the circuit, once.
  *
- * @param opening if the run is a trial: the opening that it tests
+ * @param opening the opening that the run tests, if the run is a trial
  */
 function reportOf(
   job: MiddlewareJob,
@@ -101,7 +105,7 @@ function reportOf(
     if (counts(error)) say({ kind: 'failed', id: newId(), opening })
     else undecided()
   }
-  /** Reports a timeout at once, because the handler may ignore its signal. */
+  /** A timeout is reported at once, because the handler may ignore its signal and run on. */
   const aborted = () => {
     const { reason } = job.signal
     if (JobsError.is(reason, 'JOB_TIMED_OUT')) failed(reason)
@@ -109,7 +113,7 @@ function reportOf(
   const threw = (error: unknown) => {
     const { decision } = reachOf(job)
     if (decision?.kind === 'failed') failed(decision.error)
-    // The job was put back, or its worker ended it: this says nothing about the service.
+    // The job was put back, or its worker aborted the run: neither says anything about the service.
     else if (decision !== undefined || job.signal.aborted) undecided()
     else failed(error)
   }

@@ -1,6 +1,6 @@
 /**
- * Gives Lark's own middleware access to the limiters that workers share, which other middleware cannot reach.
- * A run without a worker (`dispatchNow`) has no such access, and always proceeds.
+ * The access of Lark's own middleware to the limiters that workers share. Other middleware has no such
+ * access. A run without a worker (`dispatchNow`) has none either, and always proceeds.
  */
 import { nearest } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
@@ -15,35 +15,38 @@ import { listed } from '../../words/listed.ts'
 /** The property of a job that holds its `Reach`; the same in every copy of this package. */
 export const reach = Symbol.for('s18i.lark.job.reach')
 
-/** Permits of a job. Only the first call of either function counts. */
+/** The permits that a job has taken. Only the first call of one of the two functions has an effect. */
 export interface Granted {
   kind: 'granted'
-  /** The job has begun, and no longer needs them. Those of a rate are used up. */
+  /** Returns the permits of a job that has begun and no longer needs them. Permits of a rate stay used. */
   giveBack(): void
-  /** The job has not begun: the permits go back to the rate. */
+  /** Returns the permits of a job that has not begun. Permits of a rate go back to the rate, too. */
   refund(): void
 }
 
 export type Taken =
   | Granted
-  /** `wait`: milliseconds until a rate may allow it. Absent: until other jobs give permits back. */
+  /**
+   * `wait`: milliseconds until the rate may have permits again. Absent if the job must wait until other jobs
+   * return their permits.
+   */
   | { kind: 'refused'; wait?: number | undefined }
 
 export interface Permits {
   /**
-   * Takes `weight` permits of a limiter, or none.
+   * Takes `weight` permits of a limiter. If the limiter has too few permits, none are taken.
    *
-   * @param limits for a limiter that is not configured
-   * @throws the signal's reason, if the signal is aborted first; UNKNOWN_LIMITER
+   * @param limits the limits, if the limiter is not configured
+   * @throws the signal's reason, if the signal is aborted before the store answers; UNKNOWN_LIMITER
    */
   take(limiter: string, weight: number, signal: AbortSignalLike, limits?: Limits): Promise<Taken>
 
   /**
    * See `Limiters.circuit`.
    *
-   * @param key of the job, for a circuit that classes share: people can then see which jobs wait for the
-   *   circuit
-   * @throws the signal's reason, if the signal is aborted first; what the store throws
+   * @param key the key of the job, for a circuit that classes share, so that people can see which jobs wait
+   *   for the circuit
+   * @throws the signal's reason, if the signal is aborted before the store answers; the errors of the store
    */
   circuit(
     name: string,
@@ -55,13 +58,13 @@ export interface Permits {
 }
 
 export interface Reach {
-  /** The permits of its worker; undefined if the job runs without a worker. */
+  /** The permits of the job's worker. Undefined if the job runs without a worker. */
   permits?: Permits | undefined
   /** The decision of the job so far: `fail()` or `release()`. */
   decision?: Decision | undefined
-  /** What its worker holds of it. */
+  /** The claimed job. Undefined if the job runs without a worker. */
   job?: ClaimedJob | undefined
-  /** Aborts its signal, in whichever process its handler is. */
+  /** Aborts the signal of the job, also if the handler runs in another process. */
   abort?: ((reason: unknown) => void) | undefined
 }
 
@@ -69,7 +72,10 @@ export function reachOf(job: MiddlewareJob): Reach {
   return (job as { [reach]?: Reach })[reach] ?? {}
 }
 
-/** @param by the class that names the limiter. @param place where limiters are configured */
+/**
+ * @param by the name of the class that uses the limiter. @param place words for the place where limiters are
+ * configured
+ */
 export function unknownLimiter(
   limiter: string,
   known: Iterable<string>,

@@ -14,15 +14,17 @@ export const rateLimitedOptions = new Schema('an object', {
   /** How many permits a run takes. Default 1, at most 1,000. */
   weight,
   /**
-   * How long a job is put back if all permits are in use: up to a quarter sooner or later. Default 1 s. If a
-   * rate has no permits left, the job comes back when the rate has some again.
+   * How long a job is put back if all permits are in use. The delay varies at random by up to a quarter.
+   * Default 1 s. If a rate has no permits left, the job comes back when the rate has permits again.
    */
   releaseAfter,
 })
 
 export interface RateLimitedOptions extends OptionsOf<typeof rateLimitedOptions.entries> {}
 
-/** The property of such a middleware that holds its `Need`; the same in every copy of this package. */
+/**
+ * The property of this middleware that holds its `Need`. It is the same symbol in every copy of this package.
+ */
 const need = Symbol.for('s18i.lark.middleware.need')
 
 interface Need {
@@ -31,13 +33,13 @@ interface Need {
 }
 
 /**
- * Runs a job only if its limiter has permits for it. Otherwise it puts the job back, which uses no attempt.
- * The job holds permits of a `concurrency` for as long as it runs. If its worker is killed, they are free
- * again within the worker's lease (15 s), or at once if the worker was a process of `--processes`. Under
- * `dispatchNow()` this middleware does nothing.
+ * Runs a job only if the limiter has permits for the job. Without permits, the middleware puts the job back,
+ * which uses no attempt. The job holds permits of a `concurrency` for as long as it runs. If the worker is
+ * killed, the permits of its jobs are free again within the worker's lease (15 s), or at once if the worker
+ * was a process of `--processes`. With `dispatchNow()`, this middleware does nothing.
  *
- * @param limiter one of `jobs.limiters` in the configuration; otherwise no worker with the class starts
- *   (`UNKNOWN_LIMITER`)
+ * @param limiter the name of one of `jobs.limiters` in the configuration. A worker does not start if the
+ *   limiter of one of its classes is not configured (`UNKNOWN_LIMITER`)
  * @throws JOB_INVALID for unknown options and wrong values
  * @example middleware() { return [rateLimited('stripe', { weight: 2 })] }
  */
@@ -65,7 +67,7 @@ export function rateLimited(limiter: string, options: RateLimitedOptions = {}): 
 /**
  * Checks the limiters and weights in the middleware of a class.
  *
- * @param name of the class
+ * @param name the name of the class
  * @throws UNKNOWN_LIMITER; JOB_INVALID if a weight is more than the limiter ever grants
  */
 export function checkNeeds(

@@ -1,5 +1,5 @@
 /**
- * The running job as its middleware sees it. It is created only for jobs that have middleware.
+ * The object that middleware receives for a running job. It is created only for jobs that have middleware.
  */
 import { failing, releasing } from '../../model/run/decision.ts'
 import type { Run } from '../../model/run/run.ts'
@@ -15,7 +15,7 @@ export class SeenJob implements MiddlewareJob {
   readonly #run: Run
   readonly #permits: Permits | undefined
 
-  /** @param permits of the worker; undefined without a worker */
+  /** @param permits the permits of the worker. Undefined without a worker */
   constructor(
     run: Run,
     jobClass: { key: string; name: string },

@@ -1,6 +1,4 @@
-/**
- * A middleware that skips jobs which are no longer needed.
- */
+/** A middleware that skips jobs that are no longer needed. */
 import type { Middleware, MiddlewareJob } from '../../options/middleware.ts'
 
 /**

@@ -7,11 +7,11 @@ import type { Middleware, MiddlewareJob } from '../../options/middleware.ts'
 /**
  * Runs a chain; the first middleware is the outermost.
  *
- * If a middleware calls `next()` and does not wait for it, the run still waits, and uses the result of
- * `next()` if the middleware returned nothing.
+ * If a middleware calls `next()` and does not await its promise, the run still awaits it, and uses the value
+ * of `next()` if the middleware returned nothing.
  *
  * @param handle the end of the chain
- * @throws what the chain threw; NEXT_MISUSED
+ * @throws the error that the chain threw; NEXT_MISUSED
  */
 export async function through(
   chain: readonly Middleware[],
@@ -42,7 +42,7 @@ export async function through(
     return value === undefined ? passed : value
   } finally {
     isOver = true
-    // The middleware threw while the rest of the chain still ran.
+    // The middleware threw while the rest of the chain was still running: the rest must end first.
     if (rest !== undefined && !isThrough) await awaited(rest).catch(() => {})
   }
 }

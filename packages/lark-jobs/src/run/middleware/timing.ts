@@ -8,11 +8,14 @@ import { readable } from '../../words/duration.ts'
 import { textOf } from '../../words/thrown.ts'
 
 export const timingOptions = new Schema('an object', {
-  /** A run that takes longer gets a warning in the job's log. Default: no warnings. */
+  /**
+   * The time after which a run counts as slow. The job's log gets a warning for each slow run. Default: no
+   * warnings.
+   */
   slow: duration(0),
   /**
-   * Called after every run, however it ended, with its milliseconds. If it throws, the job's log gets a
-   * warning.
+   * A function that is called after every run, with the time that the run took, in milliseconds. If the
+   * function throws, the job's log gets a warning.
    */
   report: func<(took: number, job: MiddlewareJob) => void>(),
 })
@@ -20,7 +23,7 @@ export const timingOptions = new Schema('an object', {
 export interface TimingOptions extends OptionsOf<typeof timingOptions.entries> {}
 
 /**
- * Measures the middleware after it in the chain, and `handle`.
+ * Measures how long the rest of the chain takes: the middleware that follows, and `handle`.
  *
  * @throws JOB_INVALID for unknown options and wrong values
  * @example jobs: { middleware: [timing({ slow: '5s' })] }

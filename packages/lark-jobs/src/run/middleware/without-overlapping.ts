@@ -11,26 +11,29 @@ import { reachOf } from './permits.ts'
 
 export const overlappingOptions = new Schema('an object', {
   /**
-   * How long a job is put back if another with its name is running: up to a quarter sooner or later. Default
-   * 1 s.
+   * How long a job is put back if another job with the same name is running. The delay varies at random by up
+   * to a quarter. Default 1 s.
    */
   releaseAfter,
-  /** Classes with the same text here share their names. Default: each class has its own names. */
+  /**
+   * A text for classes that share their names: all classes with the same text do. Default: each class has
+   * names of its own.
+   */
   shared: sharedName,
 })
 
 export interface OverlappingOptions extends OptionsOf<typeof overlappingOptions.entries> {}
 
 /**
- * Runs jobs with the same name one after the other, over all workers. While one runs, another with its name
- * is put back, which uses up no attempt. Later jobs may run before a job that was put back.
+ * Runs jobs with the same name one after the other, over all workers. While a job runs, another job with the
+ * same name is put back, which uses no attempt. Later jobs may run before a job that was put back.
  *
  * A job holds its name for as long as it runs. If its worker is killed, the name is free again within the
- * worker's lease (15 s). Under `dispatchNow()` this middleware does nothing.
+ * worker's lease (15 s). With `dispatchNow()`, this middleware does nothing.
  *
- * @param by returns the name for a payload: a text or a number. Without it all jobs of the class have one
- *   name
- * @throws JOB_INVALID for unknown options and wrong values. If `by` returns something that is not a name, the
+ * @param by returns the name for a payload: a text or a number. Without this function, all jobs of the class
+ *   have the same name
+ * @throws JOB_INVALID for unknown options and wrong values. If `by` returns a value that is not a name, the
  *   attempt fails with JOB_INVALID
  * @example middleware() { return [withoutOverlapping(({ account }: { account: string }) => account)] }
  */
