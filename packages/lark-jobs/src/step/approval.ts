@@ -1,6 +1,7 @@
 /**
- * Approvals: a run makes a token, has the application send it to somebody, and waits until whoever has it
- * answers. The journal keeps only a hash of the token, so nobody who reads the store can answer.
+ * Approvals: a run makes a token, the application sends the token to a person, and the run waits until a
+ * person with the token answers. The journal keeps only a hash of the token, so a person who can read the
+ * store cannot answer.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { defined } from '@s18i/lark/internal'
@@ -10,46 +11,51 @@ import { type StepName, stepKey, stepWords } from './name.ts'
 import type { SignalKind } from './signal.ts'
 import type { StepContext, StepOptions } from './step-options.ts'
 
-/** The longest title, in characters. The limit is low because each token keeps its title. */
+/**
+ * The maximum length of a title, in characters. The limit is low because the entry of each token contains the
+ * title.
+ */
 const MAX_TITLE = 1_000
 
 /** The argument of the function that sends a token. */
 export interface ApprovalContext extends StepContext {
-  /** The token for `Jobs.redeem()`: whoever has it may answer once. */
+  /** The token for `Jobs.redeem()`. A person who has the token can answer once. */
   readonly token: string
 }
 
 export interface ApprovalOptions extends Pick<StepOptions, 'tries' | 'backoff'> {
   /**
-   * Sends the token to the person who may answer. This is a step, so it runs once; if the worker dies while
-   * it runs, it runs again with another token. Then the answer may come with either token, but only one
-   * answer is taken.
+   * Sends the token to the person who may answer. This function is a step, so it runs once. If the worker
+   * dies while the function runs, it runs again with another token. The answer may then come with either
+   * token, but only one answer is taken.
    */
   send: (context: ApprovalContext) => unknown
   /** How long the run waits for the answer. Default: for ever. */
   timeout?: Duration
-  /** What is asked, in words for the page where somebody answers. Default: the name. */
+  /** The question, in words for the page on which the person answers. Default: the name of the approval. */
   title?: string
 }
 
-/** What the journal keeps of a token. */
+/** The data of a token that the journal keeps. */
 export interface KeptToken {
   hash: string
-  /** The hash of the first token of this approval: all its tokens count as one. */
+  /**
+   * The hash of the first token of this approval. It identifies the approval: all its tokens count as one.
+   */
   first: string
   /**
-   * How many signals the run knew when it made the token. Earlier signals do not count: they answer an
-   * approval whose record was forgotten.
+   * How many signals the run knew when it made the token. Earlier signals do not count, because they answered
+   * an approval whose entries were forgotten.
    */
   heard: number
   title?: string
 }
 
-/** Where the job of a token is, and the secret which proves that the token belongs to it. */
+/** The contents of a token: the place of its job, and the secret that proves that the token is genuine. */
 export interface Token {
   queue: string
   id: string
-  /** The index of the journal entry that has its hash. */
+  /** The index of the journal entry that has the hash of the token. */
   place: number
   secret: string
 }
@@ -57,7 +63,7 @@ export interface Token {
 export type NewToken = Pick<KeptToken, 'hash' | 'title'>
 export type TokenPlace = Omit<Token, 'secret'>
 
-/** What an approval needs from the steps of its run. */
+/** The part of the steps of a run that an approval needs. */
 export interface ApprovalAround {
   step(
     name: StepName,
@@ -74,7 +80,7 @@ export interface ApprovalAround {
 
 const ANSWER = '$approval:'
 
-/** @param job the name of its class @throws STEP_INVALID */
+/** @param job the name of the job's class @throws STEP_INVALID */
 export async function approval(
   around: ApprovalAround,
   job: string,
@@ -85,7 +91,7 @@ export async function approval(
   const call = `approval(${stepWords(key)})`
   const { send, timeout, title, ...how } = given(job, call, 'its options', options, 'an object with send')
   const signal = { name: answerTo(key) }
-  // Checked before anything is sent.
+  // This check of the name must come before the token is sent.
   stepKey(signal.name)
   if (typeof send !== 'function') throw invalid(job, call, 'send', send, 'a function')
   if (title !== undefined && !(typeof title === 'string' && title.length <= MAX_TITLE))
@@ -107,18 +113,20 @@ export async function approval(
 /**
  * The name of the signal that brings the answer. The wait for the answer has the same name.
  *
- * @param key of the approval
+ * @param key the key of the approval
  */
 export function answerTo(key: string): string {
   return `${ANSWER}${key}`
 }
 
-/** A signal as people read it: of an approval, `the answer to publish`. */
+/**
+ * The name of a signal for people. For the signal of an approval, it is `the answer to publish`, for example.
+ */
 export function answerWords(signal: string): string {
   return signal.startsWith(ANSWER) ? `the answer to ${waitWords(signal)}` : signal
 }
 
-/** The name of a wait as people read it; for the wait of an approval, the name of the approval. */
+/** The name of a wait for people. For the wait of an approval, it is the name of the approval. */
 export function waitWords(key: string): string {
   return stepWords(key.startsWith(ANSWER) ? key.slice(ANSWER.length) : key)
 }

@@ -1,6 +1,6 @@
 /**
- * A promise that knows whether somebody awaits it. A wait that lost a `Promise.race` was awaited, so it may
- * still be open when the handler ends. A sleep that nobody awaits is a mistake.
+ * A promise that knows whether some code awaits it. A wait that lost a `Promise.race` was awaited, so it may
+ * still be open when the handler ends. A sleep that no code awaits is a mistake.
  */
 export interface Attention {
   isPaid: boolean
@@ -9,12 +9,12 @@ export interface Attention {
 export class Awaited<T> extends Promise<T> {
   #attention: Attention | undefined
 
-  /** `then` returns a plain promise, because nobody asks whether that one is awaited. */
+  /** `then` returns a plain promise, because no code asks whether the promise of `then` is awaited. */
   static override get [Symbol.species](): PromiseConstructor {
     return Promise
   }
 
-  /** @param act gets an object that tells whether the promise is awaited */
+  /** @param act receives an object that says whether the promise is awaited */
   static of<T>(act: (attention: Attention) => Promise<T>): Promise<T> {
     const attention = { isPaid: false }
     const promise = new Awaited<T>((resolve) => resolve(act(attention)))

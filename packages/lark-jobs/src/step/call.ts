@@ -1,6 +1,6 @@
 /**
- * Calls the functions of steps, and knows which step runs: a step cannot wait, so a wait that its function
- * begins is refused. With telemetry, the call has a span.
+ * Calls the functions of steps, and knows which step is running: the function of a step must not begin a
+ * wait, so such a wait is refused. With telemetry, each call has a span.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { TracedStep } from '../model/run/telemetry.ts'
@@ -9,14 +9,14 @@ import { stepFamily, stepWords } from './name.ts'
 import type { StepsAround } from './steps-around.ts'
 
 const current = new AsyncLocalStorage<{ around: StepsAround; key: string }>()
-/** By run: rejects the functions that are under way. */
+/** For each run, the functions that reject the running calls of step functions. */
 const open = new WeakMap<StepsAround, Set<(error: unknown) => void>>()
 
 /**
  * Calls the function of a step.
  *
- * @param attempt from 1
- * @returns the result of the function: a promise only if the function returned one
+ * @param attempt the number of the try, from 1
+ * @returns the result of the function. It is a promise only if the function returned a promise
  */
 export function callStep<T>(
   around: StepsAround,
@@ -32,7 +32,8 @@ export function callStep<T>(
 }
 
 /**
- * Rejects all step functions of the run that are under way. They may go on, but their results do not count.
+ * Rejects all running calls of step functions of the run. The functions may continue, but their results do
+ * not count.
  */
 export function failCalls(around: StepsAround, error: unknown): void {
   for (const fail of open.get(around) ?? []) fail(error)
@@ -57,7 +58,7 @@ function untilFailed<T>(around: StepsAround, given: T | PromiseLike<T>): T | Pro
   })
 }
 
-/** The key of the step whose function makes this call; undefined outside of a step. */
+/** The key of the step whose function makes this call, or undefined outside of a step. */
 export function stepAround(around: StepsAround): string | undefined {
   const inside = current.getStore()
   return inside?.around === around ? inside.key : undefined

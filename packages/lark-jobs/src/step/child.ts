@@ -1,8 +1,8 @@
 /**
- * A job that a run starts and awaits: `this.runJob()`. The parent first records where the child will be. Then
- * it starts the child there, and waits for its end, which arrives as a signal. If the run dies in between,
- * the next run starts the same child at the same place again; if the child exists already, this changes
- * nothing.
+ * A job that a run starts and awaits: `this.runJob()`. The parent first records the place of the child. Then
+ * the parent starts the child at this place, and waits for the end of the child, which arrives as a signal.
+ * If the run dies in between, the next run starts the same child at the same place again, which changes
+ * nothing if the child exists already.
  */
 import { defined } from '@s18i/lark/internal'
 import { type ChildEnd, childId } from '../flow/child.ts'
@@ -18,42 +18,44 @@ import { type How, readOptions, type StepOptions } from './step-options.ts'
 
 export interface RunJobOptions<T = unknown> {
   /**
-   * How long to wait for the end of the job. After that, `runJob` throws a `StepError` with the code
-   * `RESULT_TIMEOUT`, and the awaited job goes on. Default: for ever.
+   * How long to wait for the end of the awaited job. After this time, `runJob` throws a `StepError` with the
+   * code `RESULT_TIMEOUT`, and the awaited job continues. Default: for ever.
    */
   timeout?: Duration
   /**
-   * Undoes what the awaited job did, before the job that awaits it ends as failed or cancelled. It gets the
-   * result of the awaited job, or undefined if that job was started but has not completed.
+   * Undoes the work of the awaited job, before the job that awaits it ends as failed or cancelled. The
+   * function receives the result of the awaited job, or undefined if the awaited job was started but has not
+   * completed.
    */
   undo?: StepOptions<T>['undo']
 }
 
-/** What this file needs from the draft of a child job. */
+/** The part of the draft of a child job that this file needs. */
 export interface ChildDraft {
   Class: JobConstructor
   payload: unknown
 }
 
-/** A child, as its parent has recorded it. */
+/** A child, in the form in which its parent records it. */
 export interface Child extends FlowPlace {
-  /** When the child was to start: milliseconds since 1970, by the store's clock. */
+  /** When the parent recorded the child: milliseconds since 1970, by the store's clock. */
   at: number
-  /** When the parent last looked whether the child still exists. */
+  /** When the parent last checked whether the child still exists. */
   seen?: number
 }
 
-/** A child that can be started. */
+/** A child that is ready to start. */
 export interface ReadyChild {
-  /** A place that no other job has. */
+  /** The place for the child, which no other job has. */
   readonly place: FlowPlace
   /**
-   * Starts the child at its place, unless it was started there before. If the child has ended, its parent is
-   * told again.
+   * Starts the child at a place, unless the child was started there before. If the child has ended, the
+   * parent receives the end of the child again.
    */
   begin(place: FlowPlace): Promise<void>
   /**
-   * Whether an earlier child runs again, or has completed meanwhile. If so, its end will reach the parent.
+   * Whether an earlier child is running again or has completed meanwhile, so that its end will reach the
+   * parent.
    */
   goesOn(place: FlowPlace): Promise<boolean>
 }
@@ -63,9 +65,9 @@ export interface ChildParent {
   partition: string
   id: string
   queue: string
-  /** The name of the step, as people read it. */
+  /** The name of the step, for people. */
   step: string
-  /** Why the parent's run is over, if it is. */
+  /** Why the run of the parent is over. Undefined while the run continues. */
   readonly reason: unknown
 }
 
@@ -75,13 +77,17 @@ export interface ChildJobs {
   readyChild(draft: ChildDraft, parent: ChildParent): Promise<ReadyChild>
 }
 
-/** Milliseconds until the first look whether a child still exists, and the longest time between two looks. */
+/**
+ * The time until the parent first checks whether its child still exists (`FIRST_LOOK`), and the longest time
+ * between two checks, in milliseconds.
+ */
 const FIRST_LOOK = 300_000
 const LAST_LOOK = 86_400_000
 
 /**
- * When the parent next looks whether its child exists. After a failover, the new server may not know the
- * child, or may not know that the parent was told of its end. Each look doubles the time.
+ * When the parent next checks whether its child exists. The check is needed because after a failover, the
+ * server may not know the child, or may have lost the signal about its end. The time between two checks
+ * doubles.
  */
 export function nextLook({ at, seen = at }: Child): number {
   return seen + Math.min(LAST_LOOK, Math.max(FIRST_LOOK, seen - at))
@@ -103,8 +109,8 @@ export function readRunJob(
 /**
  * The result of a child.
  *
- * @param name of its class
- * @param end how the child ended; undefined if it has not ended in time
+ * @param name the name of the class of the child
+ * @param end how the child ended, or undefined if the child has not ended in time
  * @throws StepError
  */
 export function childResult(key: string, name: string, place: FlowPlace, end: ChildEnd | undefined): unknown {
@@ -116,7 +122,7 @@ export function childResult(key: string, name: string, place: FlowPlace, end: Ch
   throw new StepError(key, kept, { id, queue: queueOf(place.home), ...defined({ state, reason }) })
 }
 
-/** @returns the error code, and in words how the child ended */
+/** @returns the error code, and words that say how the child ended */
 function failureOf(end: ChildEnd | undefined): [JobsErrorCode, string] {
   if (end === undefined) return ['RESULT_TIMEOUT', 'has not ended in time']
   const { state, reason, error, dropped } = end

@@ -1,34 +1,35 @@
 /**
  * The entries of a journal. An entry is one text: a letter, the name of the step, a line break, and a value.
- * The stores do not read entries. New kind: add its letter here, what it means for a run in `replay.ts`, and
- * what people see of it in `look.ts`.
+ * The stores do not read entries. For a new kind of entry, add the letter here, the effect on a run in
+ * `replay.ts`, and the words for people in `look.ts`.
  *
  *   r  result      the step ended with a result: JSON, or nothing
- *   e  error       the step failed, and its handler went on: a kept error as JSON
- *   t  try         a try failed: how many have, `|`, and until when the next waits
- *   w  wait        a sleep or a wait has begun: until when, or nothing for ever
- *   o  over        it is over: its time has come
- *   g  got         it got the signal with this number
+ *   e  error       the step failed, and its handler continued: a stored error as JSON
+ *   t  try         a try of the step failed: the number of failed tries, `|`, and the time of the next try
+ *   w  wait        a sleep or a wait has begun: the time at which it ends, or nothing if it has no end
+ *   o  over        the time of the sleep or wait is over
+ *   g  got         the wait has taken the signal with this number
  *   b  begun       a step that can be undone has begun
- *   u  undone      it is undone: what was recorded of it does not count any more
- *   a  again       a try to undo it failed: how many have, `|`, until when the next waits, `|`, and the
- *                  message
- *   s  started     the step runs: the number of the run. Only of a job that has crashed, which may crash at
- *                  this step
- *   i  items      so far an iteration is done: its place as JSON (`items.ts`)
- *   k  token       a token was made, which answers an approval: its hash, and more, as JSON (`approval.ts`)
- *   c  child       a job is begun and awaited: its place as JSON (`child.ts`). The wait for it follows
- *   f  forgotten   what was recorded of the step before does not count any more. `+`: its error went through
- *                  the handler, and a job that it began may still complete
- *   j  named       (without a name) what its rows in a database of the application call the job, as JSON
+ *   u  undone      the step was undone: its earlier entries no longer count
+ *   a  again       a try to undo the step failed: the number of failed tries, `|`, the time of the next try,
+ *                  `|`, and the message
+ *   s  started     the step has begun: the number of the run. Only recorded for a job that has crashed,
+ *                  because the job may crash again at this step
+ *   i  items       an iteration has processed some items: its place as JSON (`items.ts`)
+ *   k  token       a token for an approval was made: the hash of the token, and more, as JSON (`approval.ts`)
+ *   c  child       the step starts a child job: the place of the child as JSON (`child.ts`). The entry `wait`
+ *                  of the same step follows
+ *   f  forgotten   the earlier entries of the step no longer count. `+`: the handler threw the error of the
+ *                  step, and a child job of the step may still complete
+ *   j  named       (no step) the name of the job in rows in a database of the application, as JSON
  *                  (`in-database.ts`)
- *   m  spent       (without a name) the number of the run that was suspended, `|`, and the milliseconds that
- *                  the attempt had taken by then
- *   n  now         (without a name) a person has moved the end of all waits that had begun: until when. The
- *                  store records it (`store/contract/journals.ts`)
+ *   m  spent       (no step) the number of the run that was suspended, `|`, and the milliseconds that the
+ *                  attempt had taken by then
+ *   n  now         (no step) a person has moved the end of all open waits: the new time. The store records
+ *                  this entry (`store/contract/journals.ts`)
  *
  * Times are milliseconds since 1970 by the store's clock. The value of `r`, `e` and `g` begins with the time
- * of the entry, and how long it took (`stamp.ts`).
+ * of the entry and the time that the step took (`stamp.ts`).
  */
 import { JobsError } from '../model/errors.ts'
 import { asNonRetryable } from '../model/run/non-retryable.ts'
@@ -80,7 +81,7 @@ export function readEntry(text: string): Entry {
 }
 
 /**
- * The value of an entry or a signal, from its JSON text; undefined for an empty text. @throws JOURNAL_DAMAGED
+ * Parses the JSON text of an entry or a signal. Returns undefined for an empty text. @throws JOURNAL_DAMAGED
  */
 export function readJson(text: string): unknown {
   try {

@@ -5,14 +5,14 @@ import { stepWords } from './name.ts'
 /** One page of the items, in order. */
 export interface ItemsPage<T, C> {
   readonly items: readonly T[]
-  /** Where the next page begins, as JSON. Undefined: this is the last page. */
+  /** The cursor of the next page, as a JSON value. Undefined if this is the last page. */
   readonly cursor?: C | undefined
 }
 
 export interface EachItemOptions {
   /**
-   * Stores the place after each item instead of after each lot, which costs one write for each item. Default
-   * false.
+   * Whether the place is stored after each item instead of after each lot. This costs one write for each
+   * item. Default false.
    */
   exact?: boolean
 }
@@ -26,18 +26,18 @@ export interface ItemsPlace {
   done: number
 }
 
-/** The smallest lot, in items. */
+/** The minimum number of items in a lot. */
 const LOT = 100
 
 /**
- * Whether a lot ends here. A lot is a thousandth of the items done so far, but at least `LOT`. So even a very
- * large set fits into a journal: a million items take about 3,500 entries.
+ * Whether a lot ends here. A lot has a thousandth of the items done so far, but at least `LOT` items. So the
+ * entries of even a very large set fit into a journal: a million items take about 3,500 entries.
  */
 export function endsLot(done: number, kept: number): boolean {
   return done - kept >= Math.max(LOT, kept / 1_000)
 }
 
-/** @param job the name of its class @throws STEP_INVALID */
+/** @param job the name of the job's class @throws STEP_INVALID */
 export function readItems(
   job: string,
   key: string,

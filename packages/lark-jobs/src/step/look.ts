@@ -1,6 +1,6 @@
 /**
- * The recorded steps of a job, for people: each step and wait with its state. New kind of entry: add to
- * `after` what it changes about its step.
+ * The recorded steps of a job, for people: each step and wait with its state. For a new kind of entry, add a
+ * case to `after` that says how the entry changes its step.
  */
 
 import { defined } from '@s18i/lark/internal'
@@ -15,15 +15,15 @@ import { stepWords } from './name.ts'
 import { type Stamp, stampOf } from './stamp.ts'
 
 /**
- *   done       it has a result, or the wait is over
- *   failed     it has failed for good, and the handler went on
- *   begun      it runs, or its worker died while it ran: known only of a step that can be undone, and of a
- *              job that has crashed
+ *   done       the step has a result, or the wait is over
+ *   failed     the step has failed for good, and the handler continued
+ *   begun      the step runs, or its worker died while the step ran. Only recorded for a step that can be
+ *              undone, and in a job that has crashed
  *   waiting    a sleep, or a wait for signals, has begun
- *   retrying   a try has failed, and another follows
- *   undoing    a try to undo it has failed, and another follows
- *   undone     it was undone: if the job is retried, it runs again
- *   forgotten  what was recorded does not count any more: it runs again
+ *   retrying   a try has failed, and another try follows
+ *   undoing    a try to undo the step has failed, and another try follows
+ *   undone     the step was undone. If the job is retried, the step runs again
+ *   forgotten  the earlier entries of the step no longer count: the step runs again
  */
 export type StepState =
   | 'done'
@@ -37,27 +37,30 @@ export type StepState =
 
 /** A step or a wait. */
 export interface SeenStep {
-  /** The key, as the journal has it: a text, or a list of texts and numbers as JSON. */
+  /** The key in the form of the journal: a text, or a list of texts and numbers as JSON. */
   key: string
-  /** As people read it: `mail 7`. */
+  /** The name for people: `mail 7`. */
   name: string
   state: StepState
-  /** How many tries have failed. Absent: no failed try was recorded. */
+  /** How many tries have failed. Absent if no failed try was recorded. */
   failed?: number
-  /** Until when it waits: milliseconds since 1970. Absent: it does not wait, or waits for ever. */
+  /**
+   * The time until which the step waits: milliseconds since 1970. Absent if the step does not wait, or waits
+   * without a limit.
+   */
   until?: number
-  /** How many milliseconds it took. Absent: that was not recorded, or it is a wait. */
+  /** How long the step took, in milliseconds. Absent for a wait, or if the time was not recorded. */
   took?: number
   /** When the result was recorded, or the wait was over: milliseconds since 1970, to the second. */
   at?: number
-  /** Of a wait that is done: the name of the signal that ended it. Absent: its time was over. */
+  /** The name of the signal that ended the wait. Absent if the time of the wait was over. */
   signal?: string
   isWait?: true
-  /** The job that it has started. `state`: how that job ended, if its end has been recorded here. */
+  /** The job that the step has started. `state`: how that job ended, if its end is recorded here. */
   child?: Child & { state?: EndedState }
-  /** The runs in which it started and did not end, if that was recorded. */
+  /** The numbers of the runs in which the step began without ending, if recorded. */
   runs?: number[]
-  /** The result, or the error: JSON. */
+  /** The result or the error, as JSON text. */
   text?: string
   /** The state of the step before its undo began. */
   was?: SeenStep
@@ -72,7 +75,7 @@ export interface SeenSteps {
   damaged: number
 }
 
-/** @param journal from its first entry */
+/** @param journal the journal, from its first entry on */
 export function seeSteps({ entries, signals }: Pick<Journal, 'entries' | 'signals'>): SeenSteps {
   const steps = new Map<string, SeenStep>()
   const taken = new Set<number>()
@@ -106,7 +109,10 @@ function waits({ state }: SeenStep): boolean {
   return state === 'waiting' || state === 'retrying'
 }
 
-/** The step after an entry; undefined if the entry does not belong to a step. @param when it was recorded */
+/**
+ * The state of a step after an entry, or undefined if the entry belongs to no step. @param when the time at
+ * which the entry was recorded
+ */
 function after(
   { kind, key, value }: Entry,
   before: SeenStep | undefined,

@@ -5,7 +5,7 @@ import { shown } from '../words/secret.ts'
 import type { Attention } from './awaited.ts'
 import { stepWords } from './name.ts'
 
-/** @param job the name of its class */
+/** @param job the name of the job's class */
 export function usedTwice(job: string, key: string): JobsError {
   return new JobsError('STEP_TWICE', `${job}: the step ${stepWords(key)} is used twice in one run`, {
     hint: "Steps are found by their names: in a loop, give each its own, such as ['mail', user.id].",
@@ -14,7 +14,7 @@ export function usedTwice(job: string, key: string): JobsError {
 
 /**
  * @param all the keys of the steps and waits that have not ended
- * @returns undefined if all of these are waits that have lost a race
+ * @returns the error, or undefined if all open keys belong to waits that have lost a race
  */
 export function notAwaited(
   job: string,
@@ -35,13 +35,13 @@ export function shortened(): JobsError {
   })
 }
 
-/** @param found what the function of an iteration returned */
+/** @param found the value that the function of an iteration returned */
 export function noPage(job: string, key: string, found: unknown): JobsError {
   const right = 'it must be { items, cursor }'
   return new JobsError('STEP_INVALID', `${job}: the page of ${stepWords(key)} was ${shown(found)}; ${right}`)
 }
 
-/** @param key of the wait @param step the key of the step around it */
+/** @param key the key of the wait @param step the key of the step around the wait */
 export function waitsInside(name: string, key: string, step: string): JobsError {
   const message = `${name}: ${stepWords(key)} waits inside the step ${stepWords(step)}`
   return new JobsError('STEP_INVALID', message, {
@@ -49,7 +49,7 @@ export function waitsInside(name: string, key: string, step: string): JobsError 
   })
 }
 
-/** @param key of the step @param around the key of the step around it */
+/** @param key the key of the step @param around the key of the outer step */
 export function commitsInside(name: string, key: string, around: string): JobsError {
   const message = `${name}: ${stepWords(key)} would commit inside the step ${stepWords(around)}`
   return new JobsError('STEP_INVALID', message, {
@@ -57,7 +57,7 @@ export function commitsInside(name: string, key: string, around: string): JobsEr
   })
 }
 
-/** The error of `runJob` in a run that belongs to no instance of `Jobs`, and so knows no queues. */
+/** The error of `runJob` in a run that belongs to no instance of `Jobs`: such a run knows no queues. */
 export function noChildren(job: string, key: string): JobsError {
   const message = `${job}: runJob(${stepWords(key)}) was called in a run that cannot begin jobs`
   return new JobsError('STEP_INVALID', message, { hint: 'Start the worker with Jobs.work().' })
@@ -70,7 +70,7 @@ export function hasEnded(job: string): JobsError {
   })
 }
 
-/** A copy of an object; undefined if the value is not an object, or if a getter or a proxy throws. */
+/** Copies an object. Returns undefined if the value is not an object, or if a getter or a proxy throws. */
 export function copied<T>(value: T): T | undefined {
   try {
     return typeof value === 'object' && value !== null ? { ...value } : undefined
@@ -80,9 +80,9 @@ export function copied<T>(value: T): T | undefined {
 }
 
 /**
- * A copy of an object that was passed to a method of a job.
+ * Copies an object that was passed to a method of a job.
  *
- * @param call such as `step(mail)`
+ * @param call the call, for messages: `step(mail)`
  * @throws STEP_INVALID
  */
 export function given<T extends object>(job: string, call: string, what: string, value: T, right: string): T {

@@ -1,6 +1,6 @@
 /**
- * The names of steps. A run finds what earlier runs recorded of a step by the name of the step, never by its
- * position in the code.
+ * The names of steps. A run finds the entries of a step by the name of the step, never by the position of the
+ * step in the code.
  */
 import { JobsError } from '../model/errors.ts'
 import { shown } from '../words/secret.ts'
@@ -10,11 +10,11 @@ import { shown } from '../words/secret.ts'
  */
 export type StepName = string | readonly (string | number)[]
 
-/** The most characters of a name. */
+/** The maximum length of a name, in characters. */
 export const MAX_STEP_NAME = 200
 
 /**
- * The name as it is written in a journal.
+ * The form of a name in the journal (the key).
  *
  * @throws STEP_INVALID
  */

@@ -11,7 +11,10 @@ import { asNonRetryable } from '../model/run/non-retryable.ts'
 import { MAX_BYTES, MAX_ITEMS } from '../store/contract/store.ts'
 import type { Replay } from './replay.ts'
 
-/** The most entries of a job, and the most bytes of all its entries. */
+/**
+ * The maximum number of entries of a job (`MAX_ENTRIES`), and the maximum size of all its entries, in bytes
+ * (`MAX_JOURNAL`).
+ */
 export const MAX_ENTRIES = 10_000
 export const MAX_JOURNAL = 67_108_864
 
@@ -30,7 +33,7 @@ export class Recorder {
   readonly #from: number
   readonly #stored: string[] = []
   #late: string[] = []
-  /** How many entries must be stored so that all those are stored which decide how the run goes on. */
+  /** The number of entries up to and including the last entry that decides how a later run continues. */
   #decisive = 0
   #entries: string[] = []
   /** How many of the first waiting entries are being sent. */
@@ -41,12 +44,12 @@ export class Recorder {
   #hasFaults: boolean
   /** Whether a step of this run can be undone. */
   hasUndos: true | undefined
-  /** Whether entries are recorded even if the journal is full, as those of undos are. */
+  /** Whether entries are recorded even if the journal is full. This is so for the entries of undos. */
   isUnbounded = false
   readonly #send: () => void
   readonly #replay: Pick<Replay, 'pass' | 'next'>
 
-  /** @param send asks for a call to the store, which gets its entries from `take` */
+  /** @param send requests a call to the store. The call gets the entries from `take` */
   constructor(
     { journal, failures, crashes }: Pick<ClaimedJob, 'journal' | 'failures' | 'crashes'>,
     send: () => void,
@@ -70,10 +73,11 @@ export class Recorder {
   }
 
   /**
-   * Records an entry that no run waits for: it is sent together with the next entry that must be sent.
+   * Records an entry that this run does not wait for. The entry is sent together with the next entry that
+   * must be sent.
    *
-   * @param decides whether a later run may go on differently without this entry: then it is stored before the
-   *   next step begins (`decided`)
+   * @param decides whether a later run could continue differently without this entry. Such an entry is stored
+   *   before the next step begins (`decided`)
    */
   later(entry: string, decides = false, bytes = Buffer.byteLength(entry)): void {
     this.#bytes += bytes
@@ -82,8 +86,8 @@ export class Recorder {
   }
 
   /**
-   * Records how a step or a wait ended. Resolves when the run may go on with that: at once, but not before
-   * earlier entries are recorded, because a later run goes on in the order of the entries.
+   * Records the end of a step or a wait. Resolves when the run may continue after this end. That is at once
+   * if all earlier ends are recorded: a later run continues in the order of the entries.
    */
   ended(entry: string, decides: boolean): Promise<void> | undefined {
     this.later(entry, decides)
@@ -92,9 +96,9 @@ export class Recorder {
   }
 
   /**
-   * Resolves when all entries that decide how the run goes on are stored; undefined if they are already. If a
-   * step began before that and the worker died, the next run might decide differently and never come to that
-   * step.
+   * Resolves when all entries that decide how a later run continues are stored, or returns undefined if they
+   * are already stored. If a step began earlier and the worker died, the next run might take another way and
+   * never come to that step.
    */
   decided(): Promise<void> | undefined {
     if (this.#decisive <= this.#at) return undefined
@@ -103,9 +107,9 @@ export class Recorder {
   }
 
   /**
-   * Refuses to record more than the limits of a job, before the work is done.
+   * Refuses entries beyond the limits of a job, before the work of the step is done.
    *
-   * @param entries how many entries are needed at least
+   * @param entries the minimum number of entries that the work needs
    * @param bytes the size of these entries
    * @throws STEPS_TOO_MANY, which a retry cannot solve
    */
@@ -122,8 +126,8 @@ export class Recorder {
   /**
    * Records an entry. Resolves when it is stored.
    *
-   * @param isProgress whether the job makes progress with it
-   * @throws STEPS_TOO_MANY; rejects with LEASE_LOST if the job does not belong to this run any more
+   * @param isProgress whether the entry is progress of the job
+   * @throws STEPS_TOO_MANY; rejects with LEASE_LOST if this run no longer holds the job
    */
   now(entry: string, isProgress: boolean): Promise<void> {
     const bytes = Buffer.byteLength(entry)
@@ -133,10 +137,11 @@ export class Recorder {
   }
 
   /**
-   * Records that a signal was taken. Resolves when that is stored. The wait has reserved room for it.
+   * Records that a signal was taken. Resolves when the entry is stored. The wait has reserved room for this
+   * entry.
    *
-   * @param isProgress false if the signal says that a child job has failed: otherwise this job could fail for
-   *   ever
+   * @param isProgress false if the signal says that a child job has failed. As progress, such signals would
+   *   reset the failures of this job each time, and it could be retried for ever
    */
   taken(entry: string, isProgress: boolean): Promise<void> {
     this.later(entry)
@@ -151,7 +156,7 @@ export class Recorder {
     return stored
   }
 
-  /** Resolves when that many entries are stored. */
+  /** Resolves when `at` entries are stored. */
   #storedAt(at: number): Promise<void> {
     return new Promise((stored, failed) => this.#waiting.push({ at, stored, failed }))
   }
@@ -165,7 +170,7 @@ export class Recorder {
     return this.#recorded(this.#entries.slice(0, this.#sent), this.#isProgress && this.#hasFaults)
   }
 
-  /** The store has answered, or the lease was lost. */
+  /** Handles the answer of the store, or the loss of the lease. */
   answered(lost?: JobsError): void {
     if (this.#sent === 0 && lost === undefined) return
     if (lost === undefined) {
@@ -183,10 +188,9 @@ export class Recorder {
   }
 
   /**
-   * The store has fewer entries than it has confirmed, because of a failover. The missing ones are sent
-   * again.
+   * Sends the entries again that the store has confirmed and then lost in a failover.
    *
-   * @returns false if entries of an earlier run are missing, too
+   * @returns false if the store has also lost entries of an earlier run
    */
   resend(known: number): boolean {
     this.#sent = 0
@@ -198,7 +202,7 @@ export class Recorder {
     return true
   }
 
-  /** The call had no answer: the same entries are sent again. */
+  /** Handles a call without an answer: the same entries are sent again. */
   unanswered(): void {
     this.#sent = 0
   }

@@ -1,7 +1,8 @@
 /**
- * The records of earlier runs, as a run reads them. Results are handed out in the order in which they were
- * recorded, so that a `Promise.race` over steps and waits ends as it did the first time. If the present code
- * never asks for a recorded name, this delays the results after it by one turn of the event loop.
+ * The entries of earlier runs, which a run reads again. Results are handed out in the order in which they
+ * were recorded, so that a `Promise.race` over steps and waits has the same winner as in the first run. If
+ * the present code never asks for a recorded name, the results after that name are delayed by one turn of the
+ * event loop.
  */
 import type { Journal, KeptSignal } from '../model/journal.ts'
 import type { KeptError } from '../model/record.ts'
@@ -16,13 +17,13 @@ import type { Turns } from './turns.ts'
 export interface StepEnd {
   kind: 'result' | 'error' | 'over' | 'got'
   value: string
-  /** The index of this end among all ends. */
+  /** The index of this end among all recorded ends. */
   place: number
 }
 
 /**
- * Whether a wait ended like this. Earlier code may have had a step with this name, or may have waited for
- * signals that the present code does not name.
+ * Whether a recorded end is the end of this wait. In an earlier version of the code, the name may have
+ * belonged to a step, or to a wait for other signals.
  */
 export function endsWait(
   { kind, value }: StepEnd,
@@ -34,7 +35,7 @@ export function endsWait(
   return signal === undefined || names.includes(signal.name)
 }
 
-/** The result that an earlier run recorded of a step. @throws StepError */
+/** Reads the result of a step that an earlier run recorded. @throws StepError */
 export function recorded(key: string, { kind, value }: StepEnd, { from }: Pick<How, 'from'>): unknown {
   if (kind === 'error') throw new StepError(key, readJson(value) as KeptError)
   return convert(value, from)
@@ -44,7 +45,7 @@ export function recorded(key: string, { kind, value }: StepEnd, { from }: Pick<H
 export interface Begun {
   /** How many tries have failed. */
   failed: number
-  /** Until when it waits; undefined if no time was recorded, or if it waits for ever. */
+  /** The time until which the step or wait waits. Undefined if it has no such time. */
   until?: number
 }
 
@@ -60,7 +61,7 @@ export interface UndoTries {
 export class Replay {
   readonly #ended = new Map<string, StepEnd>()
   readonly #begun = new Map<string, Begun>()
-  /** By the key of each iteration: how far it has come, as JSON. */
+  /** The place of each iteration as JSON, by the key of the iteration. */
   readonly items = new Map<string, string>()
   /** The keys of the steps to undo, in the order in which they began, with their failed tries. */
   readonly undos = new Map<string, UndoTries>()
@@ -68,15 +69,15 @@ export class Replay {
   readonly #order: string[] = []
   /** The child jobs, by their keys. `isOver`: the error of the child went through the handler. */
   readonly children = new Map<string, Child & { isOver?: true }>()
-  /** By the key of an approval, the hash of its first token. */
+  /** The hash of the first token of each approval, by the key of the approval. */
   readonly tokens = new Map<string, string>()
-  /** The name of the job in rows of the application's database, if it has any there. */
+  /** The name of the job in rows of the application's database. Undefined if no row was written. */
   rowName: string | undefined
-  /** By key: how often a result of the step was undone or forgotten. */
+  /** How often a result of each step was undone or forgotten, by the key of the step. */
   readonly #again = new Map<string, number>()
   /** The numbers of the signals that were taken. */
   readonly taken = new Set<number>()
-  /** Why the records cannot be read. */
+  /** The error of the entry that cannot be read. */
   #damage: unknown
   /** How many entries were read. */
   #read = 0
@@ -86,7 +87,7 @@ export class Replay {
   /** The index of the next end. */
   #next = 0
   readonly #asked = new Map<number, () => void>()
-  /** The ends that were not recorded before and wait to be handed out, in their order. */
+  /** The new ends, which no earlier run has recorded, that wait for their turn, in their order. */
   #fresh: (() => void)[] = []
   #isTurning = false
   readonly #turns: Turns
@@ -94,8 +95,8 @@ export class Replay {
 
   /**
    * @param more reads the entries from an index on
-   * @param spent gets the number of a run that was suspended, and how much time the attempt had used until
-   *   then
+   * @param spent receives the number of a run that was suspended, and the time that the attempt had used
+   *   until then
    */
   constructor(
     journal: Journal | undefined,
@@ -109,14 +110,14 @@ export class Replay {
     if (journal !== undefined) this.#add(journal)
   }
 
-  /** Whether all records are read. */
+  /** Whether all entries are read. */
   get isWhole(): boolean {
     return this.#read >= this.#count
   }
 
   /**
-   * The recorded end of the step or wait with this name; undefined if there is none. Reads more of the
-   * journal until it finds the name.
+   * Finds the recorded end of the step or wait with this name, and reads more of the journal until it finds
+   * the name. Resolves with undefined if there is no such end.
    */
   async find(key: string): Promise<StepEnd | undefined> {
     if (this.#damage !== undefined) throw this.#damage
@@ -125,15 +126,15 @@ export class Replay {
   }
 
   /**
-   * The recorded end of the step or wait with this name, after the whole journal was read; undefined if there
-   * is none.
+   * The recorded end of the step or wait with this name, or undefined if there is none. The whole journal
+   * must have been read.
    */
   found(key: string): StepEnd | undefined {
     if (this.#damage !== undefined) throw this.#damage
     return this.#ended.get(key)
   }
 
-  /** Reads all that was recorded. */
+  /** Reads the whole journal. */
   async whole(): Promise<void> {
     while (!this.isWhole) await this.#readMore()
   }
@@ -152,7 +153,7 @@ export class Replay {
     return this.#again.get(key) ?? 0
   }
 
-  /** Resolves when it is the turn of this end. */
+  /** Resolves when it is the turn of this end, or returns undefined if the run may continue at once. */
   turnOf({ place }: StepEnd): Promise<void> | undefined {
     if (place === this.#next) {
       this.#next += 1
@@ -167,10 +168,7 @@ export class Replay {
     })
   }
 
-  /**
-   * Hands out an end that was not recorded before: after all recorded ends, except those that nobody asks
-   * for.
-   */
+  /** Hands out a new end after all recorded ends for which the present code asks. */
   pass(go: () => void): void {
     if (this.#isOver) {
       this.#turns.pass(go)
@@ -180,7 +178,7 @@ export class Replay {
     this.#passOverSoon()
   }
 
-  /** Resolves when an end that was not recorded before may be handed out; undefined if it may be at once. */
+  /** Resolves when a new end may be handed out, or returns undefined if it may be handed out at once. */
   next(): Promise<void> | undefined {
     return this.#isOver ? this.#turns.next() : new Promise((go) => this.pass(go))
   }
@@ -189,12 +187,15 @@ export class Replay {
     return this.#next >= this.#order.length
   }
 
-  /** Hands nothing out any more. */
+  /** Stops handing out ends. */
   drop(): void {
     this.#asked.clear()
   }
 
-  /** Entries after a damaged one cannot be trusted, so nothing may run. */
+  /**
+   * Parses an entry. The entries after a damaged entry cannot be trusted, so after a damaged entry no step
+   * may run.
+   */
   #entry(text: string): Entry | undefined {
     try {
       return readEntry(text)
@@ -242,7 +243,8 @@ export class Replay {
           break
         case 'child': {
           const child = readJson(value) as Child
-          // Unless this entry only notes that the parent has looked whether its child exists.
+          // An entry for the same child with a time in `seen` only notes that the parent has checked whether
+          // the child exists, so the wait continues.
           if (this.children.get(key)?.flow !== child.flow || child.seen === undefined) this.#begun.delete(key)
           this.#ended.delete(key)
           this.children.set(key, child)
@@ -259,7 +261,7 @@ export class Replay {
           this.tokens.set(key, (readJson(value) as KeptToken).first)
           break
         case 'forgotten':
-          // A step that failed may or may not have committed something.
+          // Only an undone or forgotten result counts: a failed step may not have committed anything.
           if (this.#ended.get(key)?.kind === 'result') this.#again.set(key, this.timesAgain(key) + 1)
           if (value === '') this.children.delete(key)
           else if (this.children.has(key)) this.children.get(key)!.isOver = true
@@ -287,13 +289,13 @@ export class Replay {
     }
   }
 
-  /** A step or wait begins. If an end with this name was recorded before, it belonged to something else. */
+  /** Notes that a step or wait begins. An earlier end with the same name belonged to another step or wait. */
   #begins(key: string, begun: Begun): void {
     this.#begun.set(key, begun)
     this.#ended.delete(key)
   }
 
-  /** Hands out the ends whose turn it is, as long as they are asked for. */
+  /** Hands out the next ends, as long as the code has asked for them. */
   #release(): void {
     for (let go = this.#asked.get(this.#next); go !== undefined; go = this.#asked.get(this.#next)) {
       this.#asked.delete(this.#next)
@@ -310,7 +312,10 @@ export class Replay {
     this.#turns.soon(() => this.#passOver())
   }
 
-  /** Nobody asks for the next end, so the turn passes to the first end that was asked for. */
+  /**
+   * Passes the turn to the first end for which the code has asked, because the code does not ask for the ends
+   * before it.
+   */
   #passOver(): void {
     this.#isTurning = false
     if (this.#asked.size + this.#fresh.length === 0) return

@@ -1,6 +1,6 @@
 /**
- * Durable signals: messages to a job that are kept until the job takes them. (`this.signal` of a job is
- * something else: its AbortSignal.)
+ * Durable signals: messages to a job that are kept until the job takes them. (`this.signal` of a job is its
+ * AbortSignal, not a durable signal.)
  */
 import { JobsError } from '../model/errors.ts'
 import type { KeptSignal } from '../model/journal.ts'
@@ -13,11 +13,12 @@ import { damaged, readJson } from './entries.ts'
 import { given, invalid } from './misused.ts'
 import { MAX_STEP_NAME, type StepName } from './name.ts'
 
-/** The most characters of the name of a signal, and of the id of one. */
+/** The maximum length of the name of a signal, and of the key of a sent signal, in characters. */
 const MAX_SIGNAL_NAME = 100
 
 /**
- * A kind of signal. `T` is the type of the value that is sent, `Out` the type of the value that the job gets.
+ * A kind of signal. `T` is the type of the value that is sent, and `Out` the type of the value that the job
+ * receives.
  */
 export interface SignalKind<T = undefined, Out = T> {
   readonly name: string
@@ -29,19 +30,19 @@ export interface SignalKind<T = undefined, Out = T> {
   readonly out?: Out
 }
 
-/** The type of the value of a signal, as the job gets it. */
+/** The type of the value of a signal that the job receives. */
 export type SignalValue<S> = S extends SignalKind<infer _, infer Out> ? Out : never
 
 export interface WaitOptions {
   /** How long to wait. Default: for ever. */
   timeout?: Duration
   /**
-   * The name of the wait. Default: the names of its signals. A second wait for the same signals needs one.
+   * The name of the wait. Default: the names of its signals. A second wait for the same signals needs a name.
    */
   name?: StepName
 }
 
-/** What `waitFor` resolves to. */
+/** The type of the value with which `waitFor` resolves. */
 export type Waited<S> =
   S extends SignalKind<unknown>
     ? { value: SignalValue<S> }
@@ -91,9 +92,9 @@ function isSchema(schema: AnySchema): boolean {
 }
 
 /**
- * The signals for which a job waits, by the names that the job gives them.
+ * The signals for which a job waits, by the names that the call of `waitFor` gives them.
  *
- * @param job the name of its class
+ * @param job the name of the job's class
  * @throws STEP_INVALID
  */
 export function kindsIn(
@@ -116,12 +117,12 @@ function isText(name: unknown): boolean {
   )
 }
 
-/** Whether a value can be a name that users give to a signal. */
+/** Whether users may choose a value as the name of a signal. */
 export function isSignalName(value: unknown): value is string {
   return isLine(value) && !isOwnSignal(value)
 }
 
-/** Whether Lark itself sends the signals of this name: the end of a child, the answer to an approval. */
+/** Whether only Lark sends signals of this name: the end of a child, or the answer to an approval. */
 export function isOwnSignal(name: string): boolean {
   return name.startsWith('$')
 }
@@ -137,7 +138,7 @@ export function isLine(value: unknown): value is string {
 }
 
 /**
- * The value of a signal as it is stored.
+ * The stored form of the value of a signal.
  *
  * @throws PAYLOAD_NOT_JSON, PAYLOAD_TOO_LARGE, PAYLOAD_INVALID
  */
@@ -169,9 +170,9 @@ async function checked(name: string, schema: AnySchema, value: unknown): Promise
 /**
  * The result of a wait.
  *
- * @param kinds the signals for which the job waits, by the names that `waitFor` gives them
- * @param at how an error names the wait
- * @throws JOURNAL_DAMAGED if the signal is none of these; the errors of `signalValue`
+ * @param kinds the signals for which the job waits, by the names that the call of `waitFor` gives them
+ * @param at the words for the wait in an error message
+ * @throws JOURNAL_DAMAGED if the signal is not one of `kinds`; the errors of `signalValue`
  */
 export async function signalGot(
   kinds: readonly (readonly [string, SignalKind<unknown>])[],

@@ -1,18 +1,18 @@
 /**
- * The time at which an entry was recorded, and how long its step took, in as few bytes as possible: `+`, the
- * milliseconds, and at most once a second `@` and the time, and a space. Both numbers are in base 36. So most
- * steps need three or four bytes more. An entry without a time was recorded less than a second after the last
- * entry with a time.
+ * The stamp of an entry: when the entry was recorded, and how long its step took, in few bytes. A stamp is
+ * `+`, the milliseconds that the step took, at most once a second `@` and the time, and then a space. Both
+ * numbers are in base 36. So the entries of most steps get three or four bytes longer. An entry without a
+ * time was recorded less than a second after the last entry with a time.
  */
 
 /** For this many milliseconds after an entry with a time, entries have no time of their own. */
 const EXACT = 1_000
 
 export class Stamps {
-  /** The last time that was written. */
+  /** The last time that was written in a stamp. */
   #told = Number.NEGATIVE_INFINITY
 
-  /** @param now milliseconds since 1970 @param took milliseconds */
+  /** @param now the time, in milliseconds since 1970 @param took how long the step took, in milliseconds */
   of(now: number, took?: number): string {
     const length = took === undefined ? '' : Math.round(took).toString(36)
     const isTold = now - this.#told >= EXACT
@@ -23,9 +23,9 @@ export class Stamps {
 }
 
 export interface Stamp {
-  /** Milliseconds since 1970. */
+  /** When the entry was recorded: milliseconds since 1970. */
   at?: number
-  /** Milliseconds. */
+  /** How long the step took, in milliseconds. */
   took?: number
 }
 
@@ -34,7 +34,7 @@ export function stampless(value: string): string {
   return value.charCodeAt(0) === 43 ? value.slice(value.indexOf(' ') + 1) : value
 }
 
-/** @param value of an entry */
+/** @param value the value of an entry */
 export function stampOf(value: string): Stamp {
   const [, took, at] = /^\+([0-9a-z]*)(?:@([0-9a-z]+))? /.exec(value) ?? []
   return { ...(took && { took: Number.parseInt(took, 36) }), ...(at && { at: Number.parseInt(at, 36) }) }

@@ -1,6 +1,6 @@
 /**
- * The final error of a step, as the handler gets it. It is the same when it happens and when a later run
- * reads it.
+ * The final error of a step that the handler receives. The run in which the step fails and all later runs
+ * receive the same contents.
  */
 import { branded } from '@s18i/lark/internal'
 import type { EndedState, KeptError } from '../model/record.ts'
@@ -8,15 +8,16 @@ import { restored } from '../model/run/job-error.ts'
 import { asNonRetryable } from '../model/run/non-retryable.ts'
 import { stepWords } from './name.ts'
 
-/** How a job ended that another job awaited (`Job.runJob`). */
+/** How a job ended that another job awaited with `Job.runJob`. */
 export interface ChildFailure {
   id: string
   queue: string
-  /** The state in which the job ended. Absent if it has not ended in time, and still runs. */
+  /** The state in which the awaited job ended. Absent if that job has not ended in time, and still runs. */
   state?: EndedState
   /**
-   * Why it was cancelled, in the words for cancelled jobs. Or `rejected`: it was not queued, because a lock
-   * was taken or its queue was full. `lost`: the store has lost it, or no worker knows its key.
+   * The reason for which the awaited job was cancelled, as for other cancelled jobs. Or `rejected`: the
+   * awaited job was not queued, because a lock was taken or its queue was full. `lost`: the store has lost
+   * the awaited job, or no worker knows its key.
    */
   reason?: string
 }
@@ -27,20 +28,20 @@ const brand = Symbol.for('s18i.lark.step-error')
 /**
  * A step has failed for good: all its tries are used up, or its error must not be retried. This error has the
  * name, the message, the code, the stack and the cause of the error that the step threw. It is never the same
- * object, and not an instance of the same class, because a later run has only what was stored.
+ * object, and not an instance of the same class, because a later run has only the stored data.
  *
  * @example try { await this.step('charge', () => pay()) } catch (error) { if (error.code !== 'card_declined') throw error }
  */
 export class StepError extends Error {
   override readonly name: string
-  /** The name of the step, as people read it. */
+  /** The name of the step, for people. */
   readonly step: string
   readonly code?: string
-  /** For `runJob`: how the other job ended. */
+  /** How the awaited job ended. Only errors of `runJob` have this. */
   readonly child?: ChildFailure
 
   /**
-   * The name as the journal has it.
+   * The name of the step in the form of the journal.
    *
    * @internal
    */
@@ -73,8 +74,8 @@ export function isStepError(thrown: unknown): thrown is StepError {
 branded(StepError, isStepError)
 
 /**
- * The steps whose errors are in the error that a handler threw: itself, its causes or the `errors` that it
- * combines, at most five levels deep.
+ * The keys of the steps whose errors are in the error that a handler threw: the error itself, its causes, or
+ * the list `errors` of a combined error, at most five levels deep.
  */
 export function stepsIn(thrown: unknown, depth = 0): Set<string> {
   const found = new Set<string>()

@@ -15,19 +15,19 @@ import { stepWords } from './name.ts'
 export interface StepOptions<T = unknown> {
   /** How often the step is tried before it fails. Default 1: then the job's own `tries` count. */
   tries?: number
-  /** The pause before each further try, as for a job. Default 1 s to 10 min. */
+  /** The pause before each further try, in the same form as `backoff` of a job. Default 1 s to 10 min. */
   backoff?: Exclude<BackoffOption, (...args: never[]) => unknown>
   /**
-   * How long a try may take. After that its signal is aborted, and the try has failed. Default: only the
-   * timeout of the job.
+   * How long a try may take. After this time, the signal of the try is aborted, and the try has failed.
+   * Default: only the timeout of the job.
    */
   timeout?: Duration
-  /** By version: converts a result that an earlier version of the step recorded to the next version. */
+  /** For each earlier version of the step, a function that converts a recorded result to the next version. */
   from?: Readonly<Record<number, (old: unknown) => unknown>> & { readonly [type]?: T }
   /**
    * Undoes the step before the job ends as failed or cancelled. This function gets the result of the step, or
-   * undefined if the step has begun and no result was recorded. It has as many tries as the step, but at
-   * least five, with the `backoff` and `timeout` of the step.
+   * undefined if the step has begun and no result was recorded. The undo has as many tries as the step, but
+   * at least five, with the `backoff` and `timeout` of the step.
    */
   undo?: (result: NoInfer<T> | undefined, context: StepContext) => unknown
 }
@@ -37,13 +37,16 @@ declare const type: unique symbol
 /** The argument of a step's function. */
 export interface StepContext {
   /**
-   * A key for a service that accepts idempotency keys: it is the same in each try of the step and each run of
-   * the job.
+   * A key for a service that accepts idempotency keys. The key is the same in each try of the step and each
+   * run of the job.
    */
   readonly key: string
-  /** Which try this is, from 1. */
+  /** The number of this try, from 1. */
   readonly attempt: number
-  /** Aborted when the try should end: at its timeout, and with the job's own signal. */
+  /**
+   * A signal that is aborted when the try should end: at the timeout of the try, and together with the signal
+   * of the job.
+   */
   readonly signal: AbortSignalLike
 }
 
@@ -102,7 +105,9 @@ function versionOf(from: StepOptions['from']): number {
   return from === undefined ? 1 : Math.max(0, ...Object.keys(from).map(Number)) + 1
 }
 
-/** A result as it is recorded. A JSON text never begins with @. */
+/**
+ * Adds the version to the text of a result. `@` can begin the version, because no JSON text begins with `@`.
+ */
 export function versioned(text: string, from: StepOptions['from']): string {
   const version = versionOf(from)
   return version === 1 ? text : `@${version} ${text}`
@@ -165,10 +170,10 @@ export function msOf(duration: Duration, what: string): number {
 }
 
 /**
- * A result as it is stored. A result that cannot be stored makes the job fail without a retry, because the
+ * The stored text of a result. A result that cannot be stored makes the job fail without a retry, because the
  * work is done.
  *
- * @param job the name of its class
+ * @param job the name of the job's class
  */
 export function resultText(value: unknown, job: string, key: string): string {
   try {

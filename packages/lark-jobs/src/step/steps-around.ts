@@ -1,4 +1,4 @@
-/** What the steps of a run need from the run around them, and what the run needs from its steps. */
+/** The interface between a run and its steps, in both directions. */
 import type { JobsError } from '../model/errors.ts'
 import type { Journal, KeptSignal, Recorded } from '../model/journal.ts'
 import type { ClaimedJob } from '../model/record.ts'
@@ -8,7 +8,7 @@ import type { ChildDraft, ReadyChild } from './child.ts'
 import type { UndoneSteps } from './undoing.ts'
 import type { WaitTimes } from './wait-clock.ts'
 
-/** What the run does with its steps, in whichever process they are: see `Steps`. */
+/** The part of the steps that their run uses (see `Steps`). The steps may be in another process. */
 export interface StepsOfRun {
   readonly hasUndos: boolean
   readonly notAwaited: JobsError | undefined
@@ -21,16 +21,19 @@ export interface StepsOfRun {
   undo(handled: Promise<unknown>): Promise<UndoneSteps>
 }
 
-/** What the run gives to its steps. */
+/** The part of the run that its steps use. */
 export interface StepsAround {
   readonly job: Pick<ClaimedJob, 'id' | 'queuedAt' | 'runs' | 'crashes' | 'failures' | 'journal'>
-  /** Whether a later run of the job may need what the steps record. False without a store, and in a fake. */
+  /**
+   * Whether the entries of the steps are kept for a later run of the job. False without a store, and in the
+   * test kit.
+   */
   readonly isKept: boolean
-  /** The queue of the job. Absent: it is not in a queue. */
+  /** The queue of the job. Absent if the job is not in a queue. */
   readonly queue?: string
   /** The name of the job's class. */
   readonly name: string
-  /** Why the run was aborted. */
+  /** The reason of the abort. Undefined while the run may continue. */
   readonly reason: unknown
   readonly signal: AbortSignalLike
   /** Milliseconds since 1970 by the store's clock. */
@@ -39,18 +42,21 @@ export interface StepsAround {
   send(): void
   /** Reads more of the journal. */
   more(from: number): Promise<Journal | undefined>
-  /** Milliseconds that the attempt has taken so far; undefined if it has no timeout. */
+  /** How long the attempt has taken so far, in milliseconds. Undefined if the attempt has no timeout. */
   readonly spent: number | undefined
   /** Tells the run how many milliseconds earlier runs of the attempt took. */
   hadSpent(ms: number): void
-  /** Undefined: the run cannot be suspended. */
+  /** Suspends the run. Undefined if the run cannot be suspended. */
   suspend: ((wait: { in: number; waits: string[]; heard: number; awaits?: string[] }) => void) | undefined
-  /** Makes the child of a draft ready to start. Undefined: the run cannot start jobs. */
+  /** Makes the child of a draft ready to start. Undefined if the run cannot start jobs. */
   readonly ready?: ((draft: ChildDraft, step: string) => Promise<ReadyChild>) | undefined
-  /** Undefined: there is no telemetry. */
+  /** The telemetry of the run. Undefined without telemetry. */
   readonly processing?: Pick<Processing, 'step'> | undefined
   /** The clock and timers of waits. Default: those of the process. */
   times?: WaitTimes | undefined
-  /** Called with whether the run only waits, when that may have changed. */
+  /**
+   * Called when the run may have begun or stopped to do nothing but wait. `rests`: whether the run only waits
+   * now.
+   */
   rests?: ((rests: boolean) => void) | undefined
 }

@@ -1,6 +1,7 @@
 /**
- * The steps of one run: behind `this.step`, `this.sleep` and `this.waitFor`. A step that an earlier run
- * recorded is found by its name, and its result is used. Any other step runs now and is recorded.
+ * The steps of one run: the code behind `this.step`, `this.sleep` and `this.waitFor`. A step that an earlier
+ * run recorded is found by its name, and does not run again: its result is used. Any other step runs now and
+ * is recorded.
  *
  *   running → suspended, or ended
  */
@@ -73,24 +74,25 @@ export class Steps implements StepsOfRun {
   readonly #waits: Waits
   readonly #stamps = new Stamps()
   /**
-   * The steps and waits that have not ended, by their keys; for a wait, with an object that knows whether
-   * somebody awaits it.
+   * The steps and waits that have not ended, by their keys. Each wait has an object that knows whether the
+   * handler awaits it.
    */
   readonly #open = new Map<string, Attention | undefined>()
   readonly #turns: Turns
-  /** How many functions of steps and reads of the journal are under way. */
+  /** How many functions of steps and reads of the journal are running. */
   #busy = 0
   #isDropped = false
-  /** Whether the handler has ended without the run being suspended before. */
+  /** Whether the handler has ended, and the run was not suspended before. */
   #hasEnded = false
   /** The name of the job in rows of the application's database. Resolves when the name is stored. */
   #named: Promise<string> | undefined
   /** Whether a wait has begun whose signals may have come already. */
   #asks = false
-  /** The undos that this run collects; undefined if the run does not undo steps. */
+  /** The undos that this run collects. Undefined if the run does not undo steps. */
   readonly #undoing: Undoing<Undo> | undefined
   /**
-   * The steps whose errors are or will be recorded. The value is recorded if the error goes through `handle`.
+   * The failed steps whose errors were or will be recorded. If `handle` throws such an error, the step gets
+   * an entry `forgotten` with the value.
    */
   readonly #failures = new Map<string, string>()
 
@@ -102,7 +104,8 @@ export class Steps implements StepsOfRun {
       journal,
       (from) => around.more(from),
       this.#turns,
-      // The time counts only if that run belongs to this attempt: after a failure, a new attempt begins.
+      // The time of an earlier run counts only if that run belongs to this attempt: after a failure, a new
+      // attempt begins.
       (run, ms) => run === around.job.runs - 1 && !journal?.undo && around.hadSpent(ms),
     )
     this.#recorder = new Recorder(around.job, () => around.send(), this.#replay)
@@ -137,9 +140,10 @@ export class Steps implements StepsOfRun {
     this.#open.set(key, undefined)
     try {
       if (this.#undoing !== undefined && (await this.#stays(key, how))) return await never()
-      // All steps that begin in one tick are known before the first function is called.
+      // This `await` lets all steps that begin in the same tick register before the first function is called.
       const before = await this.#find(key)
-      // Earlier code had a wait with this name. It is a step now, so it runs.
+      // The recorded end belongs to a wait that had this name in an earlier version of the code, so the step
+      // runs.
       if (before?.kind === 'result' || before?.kind === 'error') {
         await this.#replay.turnOf(before)
         if (this.#isDropped) return await never()
@@ -167,8 +171,7 @@ export class Steps implements StepsOfRun {
   }
 
   /**
-   * @param open returns the database in which the step runs; it may return a stub if nothing is to be
-   *   recorded there
+   * @param open returns the database in which the step runs. It may return a stub if no row is recorded there
    */
   async stepIn<Tx, T>(
     open: (mayBeStub: boolean) => StepDatabase<Tx>,
@@ -183,7 +186,7 @@ export class Steps implements StepsOfRun {
     const { from } = readOptions(key, work, options as StepOptions<T> | undefined)
     const { undo, ...how } = copied(options) ?? {}
     const database = open(!isKept)
-    // A result that comes too late, such as after a timeout, is not committed.
+    // A result that comes too late, after a timeout for example, is not committed.
     const inTime = <V, R>(value: V | PromiseLike<V>, { signal }: StepContext, go: (value: V) => R) =>
       next(value, (given) => {
         signal.throwIfAborted()
@@ -208,7 +211,7 @@ export class Steps implements StepsOfRun {
     return this.step(name, committed, { ...how, ...(undo && { undo: undone }) })
   }
 
-  /** The row that records a step in a database; undefined if none is needed. */
+  /** The row that records a step in a database, or undefined if no row is needed. */
   async #rowOf(key: string): Promise<StepRow | undefined> {
     if (!this.#around.isKept) return undefined
     this.#named ??= this.#nameRows()
@@ -216,8 +219,8 @@ export class Steps implements StepsOfRun {
   }
 
   /**
-   * The name of the job in rows. It is stored before the first row is written, because a retry by hand
-   * changes the job.
+   * The name of the job in rows. It is stored in the journal before the first row is written, because a retry
+   * by hand changes the fields from which the name is made.
    */
   async #nameRows(): Promise<string> {
     const { job, queue } = this.#around
@@ -272,7 +275,8 @@ export class Steps implements StepsOfRun {
     this.#refuseInside(key)
     if (this.#undoing !== undefined && (await this.#stays(key, how))) return never()
     const before = await this.#find(key)
-    // Earlier code had a step with this name. It is a child job now.
+    // The recorded end belongs to a step that had this name in an earlier version of the code. Now the name
+    // belongs to a child job.
     const wasStep = before?.kind === 'result' || before?.kind === 'error'
     const known = wasStep ? undefined : this.#replay.children.get(key)
     const isOver = known !== undefined && before !== undefined && this.#endsChild(before, known)
@@ -292,9 +296,9 @@ export class Steps implements StepsOfRun {
   }
 
   /**
-   * Starts a child job, unless an earlier run has.
+   * Starts a child job, unless an earlier run has started it.
    *
-   * @param known what earlier runs recorded of it
+   * @param known the child that earlier runs recorded
    */
   async #child(
     key: string,
@@ -319,7 +323,10 @@ export class Steps implements StepsOfRun {
     return child
   }
 
-  /** Records the place of a child. @param former an earlier child, used again if it can still complete */
+  /**
+   * Records the place of a child. @param former an earlier child, which is used again if it can still
+   * complete
+   */
   async #newChild(key: string, ready: ReadyChild, former: Child | undefined): Promise<Child> {
     this.#recorder.checkRoom(4)
     const goesOn = former !== undefined && (await ready.goesOn(former))
@@ -378,7 +385,7 @@ export class Steps implements StepsOfRun {
     }
   }
 
-  /** Keeps the run from being suspended meanwhile. */
+  /** Calls a function. While the function runs, the run cannot be suspended. */
   async #busily<T>(act: () => T | Promise<T>): Promise<T> {
     this.#busy += 1
     try {
@@ -410,10 +417,10 @@ export class Steps implements StepsOfRun {
   }
 
   /**
-   * Called in a run that undoes steps, when its handler has come to a step.
+   * Called in a run that undoes steps, when the handler comes to a step.
    *
-   * @returns whether the handler stays there: code behind the last step, such as a loop, must not keep the
-   *   undos from running
+   * @returns whether the handler must stop at this step. The code after the last step, such as an endless
+   *   loop, must not prevent the undos
    */
   async #stays(key: string, how: How): Promise<boolean> {
     await this.#replay.whole()
@@ -422,9 +429,10 @@ export class Steps implements StepsOfRun {
   }
 
   /**
-   * Undoes what earlier runs began, in reverse order. If one step cannot be undone, the others still are.
+   * Undoes the steps of earlier runs, in reverse order. If one step cannot be undone, the other steps are
+   * still undone.
    *
-   * @param handled the result of the handler, which runs only to tell how the steps are undone
+   * @param handled the promise of the handler, which runs only to pass the undo functions of its steps
    * @throws the error of the handler, if it throws before all undos are known; the reason of the run, if the
    *   run is over
    */
@@ -450,10 +458,10 @@ export class Steps implements StepsOfRun {
   }
 
   /**
-   * The store has answered.
+   * Handles the answer of the store.
    *
-   * @param lost the job does not belong to this run any more
-   * @param known how many entries the store has, if it lacks some that it has confirmed
+   * @param lost the error, if this run no longer holds the job
+   * @param known how many entries the store has, if it has lost entries that it had confirmed
    */
   answered(signals: readonly KeptSignal[], lost?: JobsError, known?: number): void {
     if (known === undefined) this.#recorder.answered(lost)
@@ -462,7 +470,7 @@ export class Steps implements StepsOfRun {
     this.#waits.stir()
   }
 
-  /** A signal has come. A wait that begins later asks for it. */
+  /** Notes that a signal has come. If no wait is open, the next call to the store asks for the signal. */
   signalled(): void {
     this.#asks = true
     if (this.#waits.hears) this.#around.send()
@@ -474,22 +482,22 @@ export class Steps implements StepsOfRun {
   }
 
   /**
-   * The error for a handler that has returned before its steps have ended; undefined if all have ended. A
-   * wait that somebody awaits does not count, because it has lost a race.
+   * The error for a handler that has returned before its steps have ended, or undefined if all steps have
+   * ended. An open wait that the handler awaited does not count, because such a wait has lost a race.
    */
   get notAwaited(): JobsError | undefined {
     return notAwaited(this.#around.name, this.#open)
   }
 
-  /** The run was aborted. */
+  /** Handles the abort of the run. */
   abort(reason: unknown): void {
     this.#waits.fail(reason)
     if (JobsError.is(reason, 'LEASE_LOST')) failCalls(this.#around, reason)
   }
 
   /**
-   * The handler has ended. Returns what is to be recorded with the outcome. If an error of a step made it
-   * fail, that error is not recorded: when the job runs again, it tries that step again.
+   * Handles the end of the handler, and returns the entries for the outcome. If the handler failed with the
+   * error of a step, that step is forgotten: when the job runs again, the step is tried again.
    *
    * @param thrown the error of the handler
    */
@@ -515,7 +523,7 @@ export class Steps implements StepsOfRun {
     return key
   }
 
-  /** Notes that a step or wait is under way. */
+  /** Calls a function, and notes that a step or wait is open until the function has ended. */
   async #opened<T>(key: string, act: () => Promise<T>, attention?: Attention): Promise<T> {
     this.#open.set(key, attention)
     try {
@@ -525,7 +533,7 @@ export class Steps implements StepsOfRun {
     }
   }
 
-  /** What an earlier run recorded of a name. A promise if the journal must be read first. */
+  /** Finds the recorded end of a step or wait. Returns a promise if the journal must be read first. */
   #find(key: string): StepEnd | undefined | Promise<StepEnd | undefined> {
     return this.#replay.isWhole ? this.#replay.found(key) : this.#busily(() => this.#replay.find(key))
   }
@@ -558,7 +566,7 @@ export class Steps implements StepsOfRun {
       await this.#recorder.now(writeEntry('result', key, stamp + versioned(text, how.from)), true)
       return { value }
     } catch (error) {
-      // The run is over, so this is not a failure of the step.
+      // The run is over, so the error is not a failure of the step.
       if (this.#around.reason !== undefined) throw error
       return { error, took: performance.now() - began }
     } finally {
@@ -567,7 +575,7 @@ export class Steps implements StepsOfRun {
     }
   }
 
-  /** Records that a step which can be undone has begun. */
+  /** Records that a step that can be undone has begun. */
   async #begin(key: string): Promise<void> {
     this.#recorder.hasUndos = true
     await this.#busily(() => this.#recorder.now(writeEntry('begun', key), false))
@@ -587,7 +595,7 @@ export class Steps implements StepsOfRun {
     if (inside !== undefined) throw waitsInside(this.#around.name, key, inside)
   }
 
-  /** @param child the job for whose end it waits */
+  /** @param child the job for whose end the run waits */
   async #wait(
     key: string,
     names: readonly string[],
@@ -610,8 +618,8 @@ export class Steps implements StepsOfRun {
     if (begun === undefined) {
       this.#recorder.checkRoom(2)
       const entry = writeEntry('wait', key, until ?? '')
-      // The store's answer brings the signals that have come, so even a very short wait must not end before
-      // that answer.
+      // The answer of the store contains the signals that have come, so even a very short wait must not end
+      // before that answer.
       this.#asks ||= names.length > 0
       // After a crash, a run that comes to a new wait has made progress.
       if (this.#around.job.crashes > 0 || (names.length > 0 && this.#waits.isShort(ms)))
@@ -633,8 +641,8 @@ export class Steps implements StepsOfRun {
   }
 
   /**
-   * The run is over. If it was suspended, its code stops here. Otherwise, code that uses a step after the end
-   * gets an error.
+   * Stops code that uses a step after the run is over. If the run was suspended, the code waits here for
+   * ever. If the handler has ended, the code gets an error.
    */
   #over(): Promise<never> {
     return this.#hasEnded ? Promise.reject(hasEnded(this.#around.name)) : never()

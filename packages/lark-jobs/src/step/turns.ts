@@ -1,9 +1,11 @@
 /**
- * Steps and waits of one run that end at the same time go on one after the other, each in a turn of the event
- * loop. The code after one of them runs as far as it can before the next one goes on. So a `Promise.race` is
- * decided by the order in which the ends were recorded, and not by how many promises are around each.
+ * If several steps and waits of one run end at the same time, the code after them continues one by one, each
+ * in a turn of the event loop. The code after the first step runs as far as it can before the code after the
+ * second step continues. So the order in which the ends were recorded decides a `Promise.race`, and not the
+ * number of promises around each step.
  *
- * A turn costs 0.4 µs (Node 20.20, 2026-12-01). A run that has one step or wait at a time needs no turns.
+ * A turn costs 0.4 µs (Node 20.20, 2026-12-01). A run that has only one open step or wait at a time needs no
+ * turns.
  */
 export class Turns {
   readonly #isAlone: () => boolean
@@ -11,7 +13,7 @@ export class Turns {
   #pending = 0
 
   /**
-   * @param isAlone whether the run has one step or wait under way
+   * @param isAlone returns whether the run has only one open step or wait
    * @param soon calls a function in the next turn of the event loop
    */
   constructor(isAlone: () => boolean, soon: ((act: () => void) => void) | undefined) {
@@ -25,17 +27,17 @@ export class Turns {
     else this.#soon(act)
   }
 
-  /** Whether the run does one thing at a time now. */
+  /** Whether the run has only one open step or wait now. */
   get isAlone(): boolean {
     return this.#isAlone()
   }
 
-  /** Whether all that have waited for a turn have gone on. */
+  /** Whether no end waits for a turn. */
   get isOver(): boolean {
     return this.#pending === 0
   }
 
-  /** Calls `go` now, or after those that wait before it. */
+  /** Calls `go` at once, or after the functions that already wait for a turn. */
   pass(go: () => void): void {
     if (this.#pending === 0 && this.#isAlone()) {
       go()
@@ -43,7 +45,7 @@ export class Turns {
     }
     const isFirst = this.#pending === 0
     this.#pending += 1
-    // Between two turns, Node runs all continuations of promises.
+    // Between two turns of the event loop, Node runs all continuations of promises.
     this.soon(() => {
       this.#pending -= 1
       if (!isFirst) go()
@@ -51,7 +53,7 @@ export class Turns {
     if (isFirst) go()
   }
 
-  /** Resolves when it is the caller's turn; undefined if it is at once. */
+  /** Resolves when it is the caller's turn, or returns undefined if the caller may continue at once. */
   next(): Promise<void> | undefined {
     return this.#pending === 0 && this.#isAlone() ? undefined : new Promise((go) => this.pass(go))
   }

@@ -1,4 +1,4 @@
-/** Calls the undos of steps, the last step first, each with its tries. */
+/** Calls the undo functions of steps, beginning with the last step, and retries each. */
 import { readChildEnd } from '../flow/child.ts'
 import { pauseAfter } from '../model/backoff.ts'
 import { JobsError } from '../model/errors.ts'
@@ -15,7 +15,7 @@ import type { StepsAround } from './steps-around.ts'
 import type { UndoneSteps } from './undoing.ts'
 import { passed, waitTimes } from './wait-clock.ts'
 
-/** The fewest tries of an undo. */
+/** The minimum number of tries of an undo. */
 const UNDO_TRIES = 5
 
 export interface UndoAround {
@@ -28,7 +28,10 @@ export interface UndoAround {
   now(): number
 }
 
-/** If one step cannot be undone, the others still are. @throws the reason, if the run is over */
+/**
+ * Undoes steps. If one step cannot be undone, the other steps are still undone. @throws the reason of the
+ * run, if the run is over
+ */
 export async function undoSteps(run: UndoAround): Promise<UndoneSteps> {
   const { undos } = run.replay
   const failed: string[] = []
@@ -43,7 +46,10 @@ export async function undoSteps(run: UndoAround): Promise<UndoneSteps> {
   return failed.length === 0 ? { kind: 'undone' } : { kind: 'failed', steps: failed.map(stepWords), error }
 }
 
-/** Undoes one step. @returns why that failed, or in how many milliseconds it is tried again */
+/**
+ * Undoes one step. @returns the error, or the time until the next try, in milliseconds; undefined if the step
+ * was undone
+ */
 async function undoStep(
   { around, replay, recorder, found, signals, now }: UndoAround,
   key: string,
@@ -82,7 +88,7 @@ async function undoStep(
   }
 }
 
-/** The result of a child job; undefined if it has not completed. */
+/** The result of a child job, or undefined if the child has not completed. */
 function childResultOf(before: StepEnd | undefined, signals: readonly KeptSignal[]): unknown {
   const signal = before?.kind === 'got' ? signals[Number(before.value)] : undefined
   return signal && readChildEnd(signal.text).result

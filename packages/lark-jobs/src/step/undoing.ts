@@ -1,22 +1,22 @@
 /**
  * Finds the undo functions of the steps of a job. The handler of the job runs again and gets the recorded
- * results, but no step runs and no wait begins. When the handler comes to a step that is to be undone, the
- * step's `undo` is noted. The handler stops when all undos are known, or when it cannot go on. Then
- * `undo-steps.ts` calls the undos, the last step first.
+ * results, but no step runs and no wait begins. When the handler comes to a step that must be undone, the
+ * `undo` of the step is noted. The handler stops when all undos are known, or when it cannot continue. Then
+ * `undo-steps.ts` calls the undos, beginning with the last step.
  */
 import { never } from './awaited.ts'
 
-/** What became of the undos of a job. */
+/** The result of undoing the steps of a job. */
 export type UndoneSteps =
   | { kind: 'undone' }
-  /** A try failed. The next one is due in that many milliseconds. */
+  /** A try failed. The next try is due in `in` milliseconds. */
   | { kind: 'later'; in: number }
-  /** Some steps were not undone: their names for people, and the error of the first. */
+  /** Some steps were not undone: their names for people, and the error of the first of these steps. */
   | { kind: 'failed'; steps: string[]; error: unknown }
 
 /**
- * How many milliseconds the handler has for coming to the other steps, after it has come to a step that does
- * not run. A step that it has not come to by then is no longer in the code.
+ * How long the handler may take to reach the other steps, in milliseconds, after it has reached a step that
+ * does not run. A step that the handler does not reach in this time counts as removed from the code.
  */
 const GONE = 1_000
 
@@ -35,11 +35,11 @@ export class Undoing<U> {
   }
 
   /**
-   * The handler has come to a step.
+   * Called when the handler comes to a step.
    *
-   * @param undo how the step is undone; undefined if it cannot be undone
+   * @param undo how the step is undone, or undefined if the step has no undo
    * @param owed the keys of the steps to undo
-   * @returns whether all undos are known, and the handler stops there
+   * @returns whether all undos are known, so that the handler stops at this step
    */
   came(key: string, undo: U | undefined, owed: readonly string[]): boolean {
     if (undo !== undefined) this.found.set(key, undo)
@@ -47,7 +47,7 @@ export class Undoing<U> {
     return this.#isOver
   }
 
-  /** The handler has come to a step that does not run, and stops there. */
+  /** Stops the handler at a step that does not run. */
   stuck(): Promise<never> {
     clearTimeout(this.#timer)
     if (!this.#isOver) this.#timer = setTimeout(this.#end, GONE)
@@ -55,9 +55,9 @@ export class Undoing<U> {
   }
 
   /**
-   * Resolves when all undos are known, or when no further one can be found.
+   * Resolves when all undos are known, or when no further undo can be found.
    *
-   * @throws the error of the handler, if it throws before it has come to all of them
+   * @throws the error of the handler, if it throws before it has come to all steps that must be undone
    */
   async gathered(handled: Promise<unknown>, owed: readonly string[]): Promise<void> {
     this.#look(owed)

@@ -1,30 +1,36 @@
 /**
- * The clock and the timers of waits: those of the process, unless a test has its own. `waits.ts` decides when
- * a job is suspended and when its wait is over.
+ * The clock and the timers of waits: those of the process, or those of a test. `waits.ts` decides when a job
+ * is suspended and when its wait is over.
  */
 import { LONGEST_TIMER } from '../model/run/run.ts'
 
 export interface WaitTimes {
   /**
-   * Milliseconds. A shorter wait keeps the slot, because suspending the job and claiming it again costs more.
+   * A wait shorter than this many milliseconds keeps the slot of the job, because suspending the job and
+   * claiming it again costs more.
    */
   readonly short: number
-  /** Milliseconds since 1970. Default: by the store's clock, as the worker knows it. */
+  /** The time in milliseconds since 1970. Default: the store's clock, as far as the worker knows it. */
   now?(): number
   /**
    * Calls a function after some milliseconds.
    *
-   * @param isSleep whether only time ends the wait
-   * @returns a function that ends the timer
+   * @param isSleep whether the wait is for a time only, and not for a signal
+   * @returns a function that cancels the timer
    */
   after(ms: number, act: () => void, isSleep?: boolean): () => void
   /** Calls a function in the next turn of the event loop. Default: `setImmediate`. */
   soon?(act: () => void): void
-  /** Called when one more of the jobs that `dispatchNow` runs together goes on (1), or only waits (-1). */
+  /**
+   * Called when one of the jobs that `dispatchNow` runs together continues (1), or begins to only wait (-1).
+   */
   busy?(change: 1 | -1): void
 }
 
-/** A timer waits for at most 24.8 days. After that, another one is started. */
+/**
+ * Calls a function after any time. A timer of Node waits for at most 24.8 days, so a longer time takes
+ * several timers.
+ */
 function after(ms: number, act: () => void): () => void {
   let left = ms
   let timer: NodeJS.Timeout
@@ -39,7 +45,10 @@ function after(ms: number, act: () => void): () => void {
 
 export const waitTimes: WaitTimes = { short: 1_000, after }
 
-/** Resolves after some milliseconds. @param rests called with whether the run only waits meanwhile */
+/**
+ * Resolves after some milliseconds. @param rests called with `true` when the wait begins, and with `false`
+ * when it ends
+ */
 export async function passed(
   ms: number,
   times: WaitTimes,

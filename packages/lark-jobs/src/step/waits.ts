@@ -1,7 +1,8 @@
 /**
- * The waits of a run, for times and for signals. When the run only waits, it is suspended: the job goes back
- * to the store and frees its slot. The store keeps the job as delayed until the time that the run waits for.
- * Then a claim takes it like any delayed job (`store/sql/claim/order.ts`, `claim/shared/order.lua`).
+ * The waits of a run, for times and for signals. When the run only waits, the run is suspended: the job goes
+ * back to the store and frees its slot. The store keeps the job as delayed until the time for which the run
+ * waits. After that time, a claim takes the job like any delayed job (`store/sql/claim/order.ts`,
+ * `claim/shared/order.lua`).
  */
 
 import { tellsFailure } from '../flow/child.ts'
@@ -15,8 +16,8 @@ import type { Turns } from './turns.ts'
 import { type WaitTimes, waitTimes } from './wait-clock.ts'
 
 /**
- * Milliseconds for which a run that only waits keeps its slot. Work that is not a step, such as reading a
- * file beside the wait, may go on in that time.
+ * How long a run that only waits keeps its slot, in milliseconds. The handler may do other work meanwhile
+ * that is not a step, such as reading a file beside the wait.
  */
 const LINGER = 20
 
@@ -28,20 +29,22 @@ interface StepWait {
    * step: no entry records its end.
    */
   key: string | undefined
-  /** The names of the signals that end it. */
+  /** The names of the signals that end the wait. */
   names: readonly string[]
-  /** Milliseconds since 1970 by the store's clock; undefined: it waits for ever. */
+  /** When the wait ends: milliseconds since 1970, by the store's clock. Undefined if the wait has no end. */
   until: number | undefined
   /**
-   * The time at which a suspended run goes on at the latest, to look whether the child that it awaits still
+   * When a suspended job must be due at the latest, so that a run checks whether the awaited child still
    * exists.
    */
   looks: number | undefined
-  /** Ends the timer of the wait. */
+  /** Cancels the timer of the wait. */
   stop: () => void
-  /** The wait is over so soon that the run keeps its slot. */
+  /** Whether the wait is so short that the run keeps its slot. */
   isShort: boolean
-  /** @param signal the number of the signal that ended the wait; undefined if its time was over */
+  /**
+   * @param signal the number of the signal that ended the wait, or undefined if the time of the wait was over
+   */
   over: (signal: number | undefined) => void
   fail: (reason: unknown) => void
 }
@@ -52,19 +55,22 @@ export interface WaitsAround {
   now(): number
   turns: Turns
   stamps: Stamps
-  /** Whether nothing else of the run is under way. */
+  /** Whether the run has no other open work. */
   isIdle(): boolean
-  /** Default: the timers of the process. */
+  /** The clock and timers. Default: those of the process. */
   times: WaitTimes | undefined
   /**
-   * Undefined: the run cannot be suspended.
+   * Suspends the run. Undefined if the run cannot be suspended.
    *
    * @param names the names of the signals for which the run waits
-   * @param until when the wait is over; undefined if the run waits for ever
-   * @param awaits what people read in place of `names`, if it differs
+   * @param until when the wait is over, or undefined if the wait has no end
+   * @param awaits the names for people, if they differ from `names`
    */
   suspend: ((names: string[], until: number | undefined, awaits?: string[]) => void) | undefined
-  /** Called with whether the run only waits, when that may have changed. */
+  /**
+   * Called when the run may have begun or stopped to do nothing but wait. `rests`: whether the run only waits
+   * now.
+   */
   rests: ((rests: boolean) => void) | undefined
 }
 
@@ -75,12 +81,12 @@ export class Waits {
   readonly #around: WaitsAround
   readonly #times: WaitTimes
   readonly #open = new Set<StepWait>()
-  /** Ends the timer after which the run is suspended. */
+  /** Cancels the timer after which the run is suspended. */
   #linger = none
-  /** Waits whose time was over already when they began. */
+  /** The waits whose time is over, and that end in the next turn. */
   #due: StepWait[] = []
   #isDropped = false
-  /** Why the run was aborted. */
+  /** The reason of the abort. Undefined while the run may continue. */
   #failure: { reason: unknown } | undefined
 
   constructor(around: WaitsAround, signals: readonly KeptSignal[], taken: Set<number>) {
@@ -90,7 +96,7 @@ export class Waits {
     this.#taken = taken
   }
 
-  /** Whether a wait of that many milliseconds keeps its slot. */
+  /** Whether a run that waits for `ms` milliseconds keeps its slot. */
   isShort(ms = Number.POSITIVE_INFINITY): boolean {
     return ms <= this.#times.short
   }
@@ -105,7 +111,7 @@ export class Waits {
    * Resolves when the wait is over, with the number of the signal that ended it, or with undefined if its
    * time was over.
    *
-   * @param looks the time at which a suspended run goes on at the latest
+   * @param looks when a suspended job must be due at the latest
    */
   wait(
     key: string | undefined,
@@ -122,7 +128,7 @@ export class Waits {
       if (this.#take(wait)) return
       const left = until === undefined ? Number.POSITIVE_INFINITY : until - this.#around.now()
       wait.isShort = this.isShort(left)
-      // Rounded clocks can differ by a millisecond.
+      // A wait with one millisecond left counts as over, because rounded clocks can differ by a millisecond.
       if (left <= 1) this.#endSoon(wait)
       else if (left < Number.POSITIVE_INFINITY)
         wait.stop = this.#times.after(left, () => this.#end(wait, undefined), names.length === 0)
@@ -130,7 +136,10 @@ export class Waits {
     })
   }
 
-  /** Of several waits that are over, the one whose time is earliest ends first, whichever began first. */
+  /**
+   * Ends a wait in the next turn. If the time of several waits is over, the wait with the earliest time ends
+   * first.
+   */
   #endSoon(wait: StepWait): void {
     this.#due.push(wait)
     if (this.#due.length > 1) return
@@ -140,7 +149,7 @@ export class Waits {
     })
   }
 
-  /** The run was aborted: all waits reject. */
+  /** Rejects all waits, because the run was aborted. */
   fail(reason: unknown): void {
     const all = [...this.#open]
     this.#failure = { reason }
@@ -148,13 +157,15 @@ export class Waits {
     for (const { fail } of all) fail(reason)
   }
 
-  /** Signals have come. */
+  /** Handles new signals. */
   heard(signals: readonly KeptSignal[]): void {
     this.signals.push(...signals)
     for (const wait of [...this.#open]) this.#take(wait)
   }
 
-  /** Called when something has changed: if the run only waits now, it is suspended in a moment. */
+  /**
+   * Called when the state of the run has changed. If the run only waits now, it is suspended after `LINGER`.
+   */
   stir(): void {
     const { suspend, rests } = this.#around
     this.#linger()
@@ -178,7 +189,7 @@ export class Waits {
     suspend(waits, Number.isFinite(first) ? first : undefined, awaits)
   }
 
-  /** No wait ends any more. */
+  /** Drops all waits: no wait ends from now on. */
   drop(): void {
     this.#isDropped = true
     this.#linger()
@@ -186,7 +197,7 @@ export class Waits {
     this.#open.clear()
   }
 
-  /** Whether the run only waits, and for longer than a moment. */
+  /** Whether the run only waits, and no wait is short. */
   get #onlyWaits(): boolean {
     if (this.#isDropped || this.#open.size === 0 || this.#around.recorder.isBusy || !this.#around.isIdle())
       return false
@@ -222,7 +233,8 @@ export class Waits {
       recorder.taken(entry, !tellsFailure(this.signals[signal]!)).then(() => wait.over(signal), wait.fail)
       return
     }
-    // If another wait had ended first, or a signal had come meanwhile, a later run would go on differently.
+    // The entry decides how a later run continues if another wait could have ended first, or if a signal
+    // could have come meanwhile.
     const decides = wait.names.length > 0 || !turns.isAlone
     const turn = recorder.ended(writeEntry('over', wait.key), decides)
     if (turn === undefined) wait.over(undefined)
