@@ -1,5 +1,5 @@
 /**
- * Fills a batch with its members, and seals it. While one lot is sent (`member-lots.ts`), the next one is
+ * Fills a batch with its members, and seals it. While one lot is sent (`member-lots.ts`), the next lot is
  * collected, so that even a million members need only the memory of two lots.
  *
  * The process that fills a batch must report again and again that it is alive. If it dies, the batch ends
@@ -28,7 +28,7 @@ export class BatchFill {
   /** Resolves when all lots so far have been sent. It never rejects. */
   #sending: Promise<void> = Promise.resolve()
   #isSending = false
-  /** How many lots there were so far. */
+  /** How many lots have been sent so far. */
   #count = 0
   #error: unknown
   /** Whether the batch is already ending, so that no more members are queued. */
@@ -112,7 +112,7 @@ export class BatchFill {
     }
   }
 
-  /** Sends a sign of life. If one does not arrive, others follow. */
+  /** Sends a sign of life. A lost sign of life does no harm, because others follow. */
   #say(): void {
     if (!this.#isSending) this.#options.book.stillFills(this.#place, FILLING).catch(() => {})
   }
@@ -133,7 +133,7 @@ export class BatchFill {
           crowd: { reserved: crowd.reserved, size: crowd.reserved },
         }
       })
-      // If this call fails, the flow ends in the same way when it has had no sign of life for a while.
+      // If this call fails, the flow still ends as abandoned, because no sign of life follows.
       .catch(() => {})
   }
 }

@@ -2,12 +2,12 @@
  * Finds the line of the application that dispatched a job, for the stack of an error that is created later
  * and elsewhere.
  *
- * If the caller awaits the dispatch (directly, or in a `Promise.all`), V8 finds that line from the rejected
- * promise, and a successful dispatch costs nothing. Recording the stack of every dispatch would need no
- * `await`, but takes as long as the dispatch itself (2.9 µs for four frames and 5.2 µs for ten, while a
- * dispatch among 100 takes 4.9 µs; and `dispatchMany` of ten jobs took 35 µs instead of 25. Node 20, 2 cores,
- * shared, 2026-11-25). So only the first dispatches of a process record their stack, while they wait for the
- * store to open.
+ * If the caller awaits the dispatch (directly, or in a `Promise.all`), V8 finds the line from the rejected
+ * promise, at no cost for a successful dispatch. Recording the stack of every dispatch would need no `await`,
+ * but takes as long as the dispatch itself (2.9 µs for four frames and 5.2 µs for ten, while a dispatch among
+ * 100 takes 4.9 µs; and `dispatchMany` of ten jobs took 35 µs instead of 25. Node 20, 2 cores, shared,
+ * 2026-11-25). So only the first dispatches of a process record their stack, while they wait for the store to
+ * open.
  */
 import { LarkError } from '@s18i/lark/internal'
 import { JobsError } from '../model/errors.ts'
@@ -17,7 +17,7 @@ export interface Caller {
   readonly stack?: unknown
 }
 
-/** @param below the stack begins with the caller of this function */
+/** @param below a function on the stack. The result begins with the caller of this function */
 // biome-ignore lint/complexity/noBannedTypes: what captureStackTrace takes
 export function callerOf(below: Function): Caller {
   const caller = {}
@@ -38,21 +38,22 @@ export function toldTo(caller: Caller, error: unknown): unknown {
 }
 
 /**
- * A promise that rejects a moment later. A dispatch that fails is resolved with it, and is not rejected at
- * once: by then V8 knows which code awaits the dispatch, and the stack of the error leads there.
+ * A promise that rejects a moment later. The promise of a failed dispatch is resolved with this promise
+ * instead of being rejected at once. When the rejection comes, V8 knows the code that awaits the dispatch,
+ * and the stack of the error includes that code.
  *
  * @param end called just before the promise rejects
  */
 export async function rejection(error: unknown, end: () => void): Promise<never> {
-  // The microtask that connects the promise of the dispatch to this promise is queued after the first `await`
-  // and before the second.
+  // Two `await`s are needed: the microtask that connects the promise of the dispatch to this promise is
+  // queued after the first `await`, and runs before the second.
   await undefined
   await undefined
   end()
   throw toldTo(callerOf(rejection), error)
 }
 
-/** The frames of the application; empty if the stack has only frames of Node. */
+/** The frames of the application, or an empty text if the stack has only frames of Node. */
 function framesOf({ stack }: Caller): string {
   const frames = typeof stack === 'string' ? stack.split('\n').filter((line) => /^ {4}at /.test(line)) : []
   const others = frames.filter((line) => !line.includes('node:internal'))

@@ -20,8 +20,8 @@ import type { SendBuffers } from './send-buffers.ts'
 import type { Underway } from './underway.ts'
 
 /**
- * The maximum number of keys for which a process checks whether a worker knows them. It is limited because a
- * queue with a class for every key may have any number of keys.
+ * The maximum number of keys for which a process checks whether a worker knows them. There is a maximum
+ * because a queue with a class for every key may have any number of keys.
  */
 const MOST_MET = 1_000
 
@@ -40,7 +40,7 @@ export class Dispatcher {
   }
 
   /**
-   * Queues one job, creating only one promise. The dispatch counts as under way until it is answered.
+   * Queues one job, and creates only one promise. The dispatch counts as open until the store has answered.
    *
    * @throws STORE_UNREACHABLE, DISPATCH_UNCERTAIN, STORE_REFUSED, TOO_MANY_PRIORITIES
    */
@@ -68,8 +68,8 @@ export class Dispatcher {
   }
 
   /**
-   * Queues many jobs. It awaits nothing until the buffers have the jobs, so that all jobs of one tick travel
-   * together.
+   * Queues many jobs. There is no `await` before the buffers have the jobs, so that all jobs of one tick
+   * travel together.
    *
    * @throws the errors of `one`, with the ids of the jobs that were queued in spite of the error
    */
@@ -91,7 +91,7 @@ export class Dispatcher {
   }
 
   /**
-   * Queues jobs of several classes, each with its own record. Like `many`, it awaits nothing until the
+   * Queues jobs of several classes, each with its own record. As in `many`, there is no `await` before the
    * buffers have the jobs.
    *
    * @returns what happened to each job, in the order of the jobs
@@ -264,7 +264,7 @@ function isQueued(answer: Enqueued): boolean {
   return typeof answer === 'string' || answer.kind === 'replaced'
 }
 
-/** The error for jobs whose priority the store refused; undefined if it refused none. */
+/** The error for jobs whose priority the store refused, or undefined if the store refused no job. */
 function refusal(
   jobs: readonly NewJob[],
   answers: readonly Enqueued[],
@@ -294,8 +294,8 @@ function rejectionOf(answer: Enqueued): Rejection | undefined {
 }
 
 /**
- * The id of the job that a dispatch led to: of the new job (a buffer may have changed its id), of the job
- * whose payload it replaced, or of the job because of which it was rejected.
+ * The id of the job that the answer of the store is about: the new job (a buffer may have changed its id),
+ * the job whose payload the dispatch has replaced, or the job because of which the dispatch was rejected.
  */
 function idOf(record: NewJob, answer: Enqueued): string {
   return typeof answer === 'object' && 'by' in answer ? answer.by : record.id
@@ -339,8 +339,8 @@ function sent(buffer: SendBuffer, { jobs, bytes }: Chunk): Promise<Enqueued[]> {
 }
 
 /**
- * Chooses one of several errors: if one leaves jobs uncertain, that one, with the ids of all uncertain jobs;
- * otherwise the first.
+ * Chooses one of several errors. An error that leaves jobs uncertain comes first, and gets the ids of all
+ * uncertain jobs. If there is no such error, the first error is chosen.
  */
 function worst(errors: readonly unknown[]): unknown {
   const known = errors.filter((error) => error instanceof JobsError)

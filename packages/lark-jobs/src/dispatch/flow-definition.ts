@@ -33,13 +33,13 @@ export const MAX_NESTING = 10
  */
 const DEFAULT_QUEUE = 'default'
 /**
- * The default of the minimum time for which a flow is kept after its end, in milliseconds: whoever awaits the
- * flow must be able to see its end.
+ * The minimum time for which a flow is kept after its end by default, in milliseconds, so that a process that
+ * awaits the flow can read how it ended.
  */
 const LEAST_KEPT = 600_000
 /**
- * How many members go to one partition before the next partition gets members. It is large, so that the flow
- * has to store only a few ranges of members.
+ * How many members go to one partition before the next partition gets members. The number is large because
+ * the flow stores each range of members in one partition.
  */
 const TOGETHER = 1_000
 
@@ -47,7 +47,7 @@ const TOGETHER = 1_000
 export interface FlowSpec
   extends Pick<FlowOptions, 'name' | 'id' | 'within' | 'unknownAfter' | 'tags' | 'keep' | 'allowFailures'> {
   kind: FlowKind
-  /** Marks the open results of its nodes, so that they can be recognised as results of this flow. */
+  /** Identifies the flow in the open results of its nodes. */
   scope: object
   /** The queue that keeps the flow. Default: the queue of its first job. */
   queue?: string
@@ -82,7 +82,7 @@ export function queueOfFlow(
   return partitions.has(DEFAULT_QUEUE) ? DEFAULT_QUEUE : [...partitions.keys()][0]!
 }
 
-/** The first job of a flow: a node, a member, or else a callback. */
+/** The first job of a flow: a node or a member. A flow that has neither has a callback. */
 function firstJob({ nodes, members = [] }: FlowSpec): Drafted | undefined {
   const isCallback = nodes[0]?.on !== undefined
   if (isCallback && members.length > 0) return members[0]
@@ -97,7 +97,7 @@ function isSpec(work: NodeSpec['work']): work is FlowSpec {
   return 'kind' in work
 }
 
-/** A draft whose payload is already serialized, with the job that was made of it. */
+/** A draft whose payload is already serialized, with the job that was made of the draft. */
 export interface WrittenDraft extends Drafted {
   made: NewJobs
   /** The open results of the payload. */
@@ -137,7 +137,7 @@ export class FlowJobs {
    * Makes the definition of a flow.
    *
    * @param home the partition that keeps the flow
-   * @param queue the queue of its first job
+   * @param queue the queue of the first job of the flow
    * @throws FLOW_INVALID, FLOW_TOO_LARGE, RESULT_NOT_KNOWN; the errors of a dispatch
    */
   define(spec: FlowSpec, home: string, queue: string): FlowDefinition {
@@ -187,7 +187,9 @@ export class FlowJobs {
     }
   }
 
-  /** @param scope the scope of its flow @returns the node, and the results of outer flows that it uses */
+  /**
+   * @param scope the scope of the flow @returns the node, and the results of outer flows that the node uses
+   */
   #node(
     { name, on, ifFailed, rules, work, after }: NodeSpec,
     scope: object,
@@ -212,7 +214,7 @@ export class FlowJobs {
   }
 
   /**
-   * Makes the job of a member of a batch. Its id is not yet the final id of the member.
+   * Makes the job of a member of a batch. The id of the job is not the final id of the member yet.
    *
    * @throws the errors of `define`
    */
@@ -287,7 +289,7 @@ export class FlowJobs {
     return queueOf(home) === queue ? home : this.#inTurn(queue)
   }
 
-  /** @param step by how much the turn advances: 1 for another partition each time */
+  /** @param step how far the turn advances. 1 means that the next call gets the next partition */
   #inTurn(queue: string, step = 1): string {
     const partitions = this.#partitions(queue)
     const turn = this.#turns.get(queue) ?? Math.floor(Math.random() * partitions.length)

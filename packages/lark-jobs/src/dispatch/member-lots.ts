@@ -19,8 +19,8 @@ import { patiently } from './patience.ts'
 /**
  * The maximum number of members in a lot. The members of larger lots stay in memory so long that the garbage
  * collector moves them to the old generation: a process that dispatched a million members used 79 MB more
- * than at rest with lots of 5,000 members, and 56 to 62 MB more with 1,000. It took the same time. (Node
- * 20.20, 2026-11-26.)
+ * than at rest with lots of 5,000 members, and 56 to 62 MB more with 1,000. Both lots took the same time.
+ * (Node 20.20, 2026-11-26.)
  */
 export const LOT = MAX_ITEMS
 /** The maximum size of all payloads in a lot, in bytes. */
@@ -72,7 +72,8 @@ export class MemberLots {
     })
     const { book } = this.#options
     const { flow, home } = this.#place
-    // The lot has a number of its own: otherwise, a lot that got no answer would be reserved twice.
+    // The lot has a number of its own, so that a repeated call does not reserve the lot twice if the first
+    // answer was lost.
     const reserve = () => book.reserve(this.#place, runs, filling)
     let index = await (filling === undefined ? reserve() : patiently(reserve))
     this.hasReserved = true

@@ -72,8 +72,8 @@ export function newJobs(job: JobLike, payloads: readonly unknown[]): NewJobs {
 /**
  * Makes the record of a draft.
  *
- * @param open for a payload with open results: `payload` is the value that is stored, and `probe` is the
- *   value that the functions of the class get
+ * @param open the payload, if it has open results: `payload` is the value that is stored, and `probe` is the
+ *   value that the functions of the class receive
  * @throws the errors of `newJobs`; RESULT_NOT_KNOWN if a function of the class reads an open result
  */
 export function draftedJob(
@@ -137,7 +137,7 @@ function recordsOf(
   return { name: jobClass.name, queue: queueName, records }
 }
 
-/** The value of a setting that a job has. */
+/** The type of a setting that is not absent. */
 type Of<Name extends keyof JobSettings> = NonNullable<JobSettings[Name]>
 
 /**
@@ -180,8 +180,8 @@ function needOfPayload(payload: unknown, limiter: Of<'limiter'>, { key, name }: 
 }
 
 /**
- * Calls `of`. It returns a string only if the class's function did not return a valid name: then the string
- * describes what it returned.
+ * Calls `of`, and throws JOB_INVALID if the result is a string. `of` returns a string only if the function of
+ * the class returned an invalid value: the string describes that value.
  */
 function named<T>(name: string, field: string, what: string, of: () => T | string): T {
   const found = asked(name, field, of)
@@ -203,8 +203,8 @@ function asked<T>(name: string, field: string, of: () => T): T {
 }
 
 /**
- * The approximate size of a record in a call, in bytes. It counts one byte for each character, so a call may
- * slightly exceed its limit.
+ * The approximate size of a record in a call, in bytes. The function counts one byte for each character, so a
+ * call may slightly exceed its limit.
  */
 export function bytesOf({ payload, options }: Pick<NewJob, 'payload' | 'options'>): number {
   if (options === undefined) return payload.length

@@ -11,8 +11,8 @@ export interface OpenPayload {
   /** The payload, with `null` for each open result. */
   payload: unknown
   /**
-   * The value that functions of the class get, such as the function of `group`. It throws RESULT_NOT_KNOWN if
-   * a function reads an open result.
+   * The value that functions of the class receive, such as the function of `group`. If a function reads an
+   * open result in this value, the error RESULT_NOT_KNOWN is thrown.
    */
   probe: unknown
   refs: (Pick<Reference, 'at'> & OpenResult)[]

@@ -3,8 +3,8 @@
  * stands for that property. Code that needs the value itself gets an error, because the flow is still being
  * built and its jobs have not run.
  *
- * An open result is a proxy of a function. Only such a proxy can be called, and so can explain the mistake in
- * `charge.result.lines.map(…)`.
+ * An open result is a proxy of a function, because only such a proxy can be called: so
+ * `charge.result.lines.map(…)` gets an error that explains the mistake.
  */
 import { JobsError } from '../model/errors.ts'
 import { type OpenResult, openResult, wordsOf } from '../model/open-result.ts'

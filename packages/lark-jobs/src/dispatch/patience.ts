@@ -1,6 +1,6 @@
 /**
- * Repeats the dispatch of a flow while the store is unreachable, for as long as the dispatch of a job does
- * (`send-buffer.ts`).
+ * Repeats the dispatch of a flow while the store is unreachable, for as long as the dispatch of a job is
+ * repeated (`send-buffer.ts`).
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { JobsError } from '../model/errors.ts'
@@ -18,7 +18,7 @@ export function isAway(error: unknown): boolean {
 /**
  * Calls a function until the store has answered, or for a few seconds.
  *
- * @param mayRepeat says after which errors the function is called again
+ * @param mayRepeat returns whether the function is called again after an error
  */
 export async function patiently<T>(
   act: () => Promise<T>,

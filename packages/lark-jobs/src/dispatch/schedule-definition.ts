@@ -19,7 +19,7 @@ import { type Drafted, draftedJob } from './new-job.ts'
 /**
  * Makes the definition of a schedule.
  *
- * @param timezone the time zone of expressions that name none
+ * @param timezone the time zone of expressions without a time zone
  * @throws SCHEDULE_INVALID; the errors of `draftedJob`
  */
 export function scheduleDefinition(
@@ -87,8 +87,8 @@ export function declaredBy(
 }
 
 /**
- * The partition of a schedule and its jobs. It is determined by the group or the lock of the jobs, or else by
- * the id of the schedule.
+ * The partition of a schedule and its jobs. The group or the lock of the jobs determines the partition. If
+ * the jobs have neither, the id of the schedule does.
  *
  * @param partitions the number of partitions of each configured queue
  */

@@ -1,17 +1,17 @@
 /**
- * The jobs that wait to be queued in one partition. Jobs that are dispatched in the same tick, or while a
- * call is under way, travel in the next call, up to 1,000 jobs and 1 MiB.
+ * The jobs that wait to be queued in one partition. Jobs that are dispatched in the same tick, or while the
+ * buffer waits for an answer, travel in the next call, up to 1,000 jobs and 1 MiB.
  *
  *   idle → scheduled (for the end of the tick) → calling → scheduled again, or idle
  *
  * If a tick brings many jobs, the first ones are sent before the tick ends, so that a store in another
- * process queues them while this process prepares the rest. So several calls may be under way. Each of them
- * needs a caller of its own (a lane), because a caller may have only one call under way at a time.
+ * process queues them while this process prepares the rest. So several calls may be open. Each call
+ * needs a caller of its own (a lane), because a caller may have only one open call at a time.
  *
  * A *parcel* is one `dispatch`, or one chunk of `dispatchMany`. A parcel is queued as a whole or not at all,
- * and has its own promise and deadline. If a parcel was not sent by its deadline, it was certainly not
- * queued. If a parcel was sent, and sent again with the same number, and no answer came, its fate is
- * uncertain.
+ * and has its own promise and deadline. A parcel that was not sent before its deadline was certainly not
+ * queued. If a parcel was sent, perhaps several times with the same number, and no answer came, nobody knows
+ * whether it was queued.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { JobsError } from '../model/errors.ts'
@@ -20,25 +20,28 @@ import type { NewJob } from '../model/record.ts'
 import { Coalesced } from '../run/coalesced.ts'
 import { type Bound, type Enqueued, MAX_BYTES, MAX_ITEMS, type Store } from '../store/contract/store.ts'
 
-/** Milliseconds until a dispatch gives up: a little less than the 5 s that the documentation promises. */
+/**
+ * The time after which a dispatch fails, in milliseconds: a little less than the 5 s that the documentation
+ * promises.
+ */
 const PATIENCE = 4_750
 /** A call begins only if at least this many milliseconds are left. */
 const LEAST = 500
 /** Milliseconds between two sendings of the same call. */
 const RESEND_PAUSE = 50
 /**
- * With this many jobs, the buffer sends before the tick ends. (Measured with `Promise.all` of 100 dispatches
- * on a quiet machine, medians of 4 runs in turns, 2026-11-25: 34 gave 213,000 jobs a second, 40 gave 214,000,
- * 50 gave 223,000, and 64 gave 200,000.)
+ * The number of jobs from which the buffer sends before the tick ends. (Measured with `Promise.all` of 100
+ * dispatches on a quiet machine, medians of 4 runs in turns, 2026-11-25: 34 gave 213,000 jobs a second, 40
+ * gave 214,000, 50 gave 223,000, and 64 gave 200,000.)
  */
 const EARLY = 50
-/** The maximum number of calls under way. */
+/** The maximum number of open calls. */
 const LANES = 3
 
 interface Parcel {
   jobs: NewJob[]
   bytes: number
-  /** When the parcel gives up, by `performance.now()`. */
+  /** When the parcel fails, by `performance.now()`. */
   deadline: number
   /** Called with the results of the whole call. `first`: the index of the parcel's first job. */
   resolve: (results: Enqueued[], first: number) => void
@@ -151,7 +154,8 @@ export class SendBuffer {
   async #enqueue(lane: CallLane, jobs: NewJob[], deadline: number): Promise<Enqueued[]> {
     const results = await this.#send(lane, jobs, deadline)
     if (!results.includes('exists')) return results
-    // `exists` means that another process has made the same id (see id.ts), so this job is not queued yet.
+    // `exists` means that another process has made the same id (see `model/id.ts`), so the job is not queued
+    // yet and gets a new id.
     const again = jobs.filter((_, i) => results[i] === 'exists')
     for (const job of again) job.id = newId()
     try {
@@ -195,8 +199,8 @@ export class SendBuffer {
       this.#rejectLate()
       this.#expireLater()
     }
-    // If this process itself was frozen, the answer may already be in the socket: setImmediate lets it be
-    // read first.
+    // If this process itself was frozen, the answer may already be in the socket. `setImmediate` lets the
+    // process read that answer first.
     const ms = Math.max(0, first.deadline - LEAST - performance.now())
     this.#expiry = setTimeout(() => setImmediate(look), ms)
   }

@@ -1,9 +1,9 @@
 /**
- * The buffers of each queue, one for each partition, and whose turn it is.
+ * The buffers of each queue, one for each partition, and the turn of the buffers.
  *
  * The jobs of one tick go to one partition, so that they need one call. The next tick uses the next
- * partition. A process begins with a random partition, so that scripts which dispatch only once do not all
- * use the same one. A job with a group or a lock goes to the partition that the name of the group or lock
+ * partition. A process begins with a random partition, so that scripts that dispatch only once do not all use
+ * the same partition. A job with a group or a lock goes to the partition that the name of the group or lock
  * determines.
  */
 import { newNonce } from '../model/id.ts'
@@ -14,7 +14,7 @@ import { SendBuffer } from './send-buffer.ts'
 
 interface QueueBuffers {
   buffers: SendBuffer[]
-  /** The index of the buffer whose turn it is, and the tick in which this was decided. */
+  /** The index of the buffer whose turn it is (`at`), and the tick for which the index was chosen. */
   at: number
   tick: number
 }
@@ -53,7 +53,7 @@ export class SendBuffers {
     return buffers[partitionFor(name, buffers.length)]!
   }
 
-  /** All buffers of a queue, beginning with the one whose turn it is. */
+  /** All buffers of a queue, beginning with the buffer whose turn it is. */
   all(queue: string): SendBuffer[] {
     const { buffers, at } = this.#row(queue)
     return [...buffers.slice(at), ...buffers.slice(0, at)]

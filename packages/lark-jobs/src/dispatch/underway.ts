@@ -1,12 +1,12 @@
 /**
- * Counts the dispatches that are under way, so that a caller can wait for all of them without a promise for
- * each, and so that a process that ends too early can say how many were not answered.
+ * Counts the dispatches that have no answer yet. So a caller can wait for all of them without a promise for
+ * each dispatch, and a process that ends too early can say how many dispatches were not answered.
  */
 import { print } from '../run/job-log.ts'
 
 interface Generation {
   count: number
-  /** Called when the count is 0 again; undefined while no caller waits. */
+  /** Called when the count is 0 again. Undefined while no caller waits. */
   empty?: () => void
 }
 
@@ -33,9 +33,7 @@ export class Underway {
     }
   }
 
-  /**
-   * Resolves when all dispatches that have begun so far have ended. It does not wait for later dispatches.
-   */
+  /** Resolves when all dispatches that have begun so far have ended. Later dispatches do not delay it. */
   through(): Promise<void> {
     const generation = this.#generation
     this.#generation = { count: 0 }
@@ -52,7 +50,7 @@ export class Underway {
     return unanswered
   }
 
-  /** Makes the process say, when it exits, how many dispatches have no answer. */
+  /** Lets the process print at its exit how many dispatches have no answer. */
   static watchExit(): void {
     if (isWatched) return
     isWatched = true

@@ -29,20 +29,20 @@ import { killGroup } from './memory-guard.ts'
 import { type CrossedUndone, type HandlerEnd, larkMessage, type Order, type Report } from './messages.ts'
 
 /**
- * How long the process may take at its end to close the store and everything that `boot` has started, in
+ * How long the process may take at its end to close the store and stop everything that `boot` has started, in
  * milliseconds.
  */
 const LAST_WORDS = 2_000
 /** The nice value of the process, so that it has a lower priority than the worker. */
 const NICE = 10
 
-/** What an isolated process needs from the rest of the package. */
+/** The part of the package that an isolated process uses. */
 export interface Host {
   /** The instance of `Jobs` that the jobs of the process belong to. */
   readonly owner: object
   configure(config: object): void
   /**
-   * The configuration's functions for making jobs (`make`) and for starting whatever the jobs need (`boot`).
+   * The functions of the configuration that make jobs (`make`) and that run before the first job (`boot`).
    */
   settings(): Promise<{ make: Make | undefined; boot: (() => unknown) | undefined }>
   telemetry(): Promise<TelemetryCalls | undefined>
@@ -53,7 +53,7 @@ type RunOrder = Order & { kind: 'run' }
 
 export class IsolatedChild implements RunEnvironment {
   readonly middleware = []
-  // Permits are only needed by middleware, which runs in the worker.
+  // There are no permits here: only middleware needs permits, and middleware runs in the worker.
   readonly permits = {} as Permits
   readonly clock = { now: () => this.#now + performance.now() - this.#began }
   make: Make | undefined
@@ -66,10 +66,13 @@ export class IsolatedChild implements RunEnvironment {
   /** The run of the current job. */
   #execution: Execution | undefined
   #run = 0
-  /** The store's clock when the job began, and the clock of the process at the same time. */
+  /**
+   * The time by the store's clock when the job began (`#now`), and the time by the clock of the process at
+   * that moment.
+   */
   #now = 0
   #began = 0
-  /** Called when the rest of the journal arrives. */
+  /** Called with the rest of the journal when it arrives. */
   #asked: ((order: Order & { kind: 'journal' }) => void) | undefined
 
   /** @param guard the file of the guard thread */
@@ -107,7 +110,7 @@ export class IsolatedChild implements RunEnvironment {
   }
 
   records(execution: Execution): void {
-    // As in a worker, everything that ends in one tick is sent together.
+    // All entries of one tick are sent together, as in a worker.
     setImmediate(() => {
       if (execution !== this.#execution) return
       const taken = execution.stepsIfAny!.take()
@@ -249,7 +252,7 @@ export class IsolatedChild implements RunEnvironment {
   }
 }
 
-/** @throws why the first file does not have it, if none has it */
+/** @throws the error of the first file, if no file has the class */
 async function firstWith(key: string, [file, ...others]: readonly string[]): Promise<JobConstructor> {
   try {
     return await classIn(file!, key)
@@ -274,7 +277,7 @@ function yieldToOthers(): void {
     // the priority of the session is lowered, too: see "autogroup" in `sched(7)`.
     if (process.platform === 'linux') writeFileSync('/proc/self/autogroup', String(NICE))
   } catch {
-    // The system has no such groups, or allows only a few changes a second.
+    // The write may fail: the system has no such groups, or allows only a few changes a second.
   }
 }
 

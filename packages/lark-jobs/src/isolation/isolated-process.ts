@@ -3,9 +3,8 @@
  *
  *   starting → idle ⇄ busy → ended
  *
- * The process has one job at a time, and reports when the job begins. If the process ends before that, or
- * does not answer because something that an earlier job has left behind blocks it, another process gets the
- * job.
+ * The process has one job at a time, and reports when the job begins. If the process ends before this report,
+ * or does not answer because code of an earlier job still blocks the process, another process gets the job.
  *
  * When the signal of the job is aborted, the process gets a grace period to end the job. After that the
  * process is killed, with everything that the job has started.
@@ -31,23 +30,29 @@ const START = 60_000
 const ANSWER = 10_000
 /** How long a process without a job may take to end by itself, in milliseconds. */
 const LEAVE = 1_000
-/** For how long after the end of a process its last output is read, in milliseconds. */
+/** How long the last output of a process is read after its end, in milliseconds. */
 const LAST_OUTPUT = 500
-/** How many characters of a process's last output are kept, and how many of these are put into an error. */
+/**
+ * How many characters of the last output of a process are kept (`TAIL`), and how many of them an error
+ * contains.
+ */
 const TAIL = 8_000
 const LINES = 900
-/** A line of a native stack, which Node prints after the description of the failure. */
+/** Matches a line of a native stack, which Node prints after the description of the failure. */
 const NATIVE = /^ *\d+: 0x.*\n?/gm
 
 /** The methods of the pool that a process calls. */
 export interface PoolAround {
-  /** The process no longer has a job. */
+  /** Called when the process no longer has a job. */
   freed(process: IsolatedProcess): void
-  /** A run has ended. @param isByItself whether its process goes on */
+  /**
+   * Called when a run has ended. @param isByItself whether the handler ended by itself, so that its process
+   * continues
+   */
   ended(run: RemoteRun, isByItself: boolean): void
-  /** The process gets no more jobs. */
+  /** Called when the process can get no more jobs. */
   exited(process: IsolatedProcess): void
-  /** The process has ended without having begun the job that it was given. */
+  /** Called when the process has ended before it began the job that it was given. */
   returned(run: RemoteRun): void
 }
 
@@ -70,7 +75,7 @@ export class IsolatedProcess {
   readonly #answer: number
   readonly #late = setTimeout(() => this.kill(), START)
   #timer: NodeJS.Timeout | undefined
-  /** The memory that the process had when its guard killed it, in bytes. */
+  /** The memory that the process used when its guard killed it, in bytes. */
   #had: number | undefined
   #tail = ''
 
@@ -98,7 +103,7 @@ export class IsolatedProcess {
     lifeline?.on('error', () => {})
     child.once('exit', () => {
       pool.exited(this)
-      // Everything that its job has started is killed, too.
+      // A process that its job has left behind must be killed, too.
       this.kill()
     })
     void this.#end(child)
@@ -127,7 +132,7 @@ export class IsolatedProcess {
     run.begin((order) => this.#tell(order))
   }
 
-  /** Ends the process: in an orderly way if it has no job, otherwise by killing it. */
+  /** Ends the process. A process without a job ends in an orderly way. A process with a job is killed. */
   leave(): Promise<void> {
     if (this.isBusy) this.kill()
     else {
@@ -183,7 +188,8 @@ export class IsolatedProcess {
     if (run === undefined) return
     const { execution } = run
     if (report.kind === 'began') {
-      // If its signal was aborted, the process is killed after the grace period.
+      // After an abort, the timer of the grace period must stay, because the process is killed when that
+      // period is over.
       if (execution.run.reason === undefined) clearTimeout(this.#timer)
       run.began()
     } else if (report.kind === 'wrote') execution.run.write(report.level, report.text)
@@ -223,7 +229,7 @@ export class IsolatedProcess {
       run.threw(error)
     } else {
       const { flag, text } = ended
-      // The text is stored unchanged. It is parsed only because middleware sees the value.
+      // The text is stored unchanged. It is parsed only because middleware receives the value.
       const hasValue = text !== undefined && whyDropped(text) === undefined
       const value = hasValue ? decode(text) : flag
       if (text !== undefined) execution.crossed = { value, text }
@@ -310,8 +316,8 @@ function ended(child: ChildProcess): Promise<string> {
     })
     child.once('exit', (code, signal) => {
       const text = signal === null ? `ended with exit code ${code}` : `was killed by ${signal}`
-      // If the process has left another process behind, that one may hold the pipes open, so there is a time
-      // limit. What has arrived by then is read even if this event loop is late.
+      // There is a time limit because a process that this process has left behind may keep the pipes open.
+      // `setImmediate` lets output that has already arrived be read first, even if this event loop is late.
       const late = setTimeout(() => setImmediate(resolve, text), LAST_OUTPUT)
       child.once('close', () => {
         clearTimeout(late)

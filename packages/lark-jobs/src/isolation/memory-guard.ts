@@ -1,12 +1,16 @@
 /**
- * A thread of an isolated process that can end the process no matter what the job does: an endless loop, a
- * native call or `Atomics.wait` blocks only the main thread. It kills the process, with everything that the
- * job has started, when the worker is gone, or when the process uses more memory than the job may use.
+ * The guard thread of an isolated process. It can end the process no matter what the job does, because an
+ * endless loop, a native call or `Atomics.wait` blocks only the main thread. The guard thread kills the
+ * process, with everything that the job has started, when the worker is gone, or when the process uses more
+ * memory than the job may use.
  */
 import { Socket } from 'node:net'
 import { parentPort } from 'node:worker_threads'
 
-/** The file descriptor of a pipe whose other end only the worker has: it closes when the worker ends. */
+/**
+ * The file descriptor of a pipe. Only the worker has the other end of the pipe, so the pipe closes when the
+ * worker ends.
+ */
 export const LIFELINE = 4
 /** Milliseconds between two checks of the memory. */
 const LOOK = 100
@@ -37,7 +41,7 @@ export function guard(): void {
       const has = process.memoryUsage.rss()
       if (has <= limit) return
       clearInterval(timer)
-      // The worker puts this number into the error of the job.
+      // The worker adds this number to the error of the job.
       lifeline.write(`${has}\n`, killGroup)
     }, LOOK)
   })

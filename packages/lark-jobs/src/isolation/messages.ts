@@ -1,10 +1,10 @@
 /**
  * The messages between a worker and an isolated process, over the IPC channel between them. A process runs
- * one job at a time, and messages are about that job. `run` is the number of the run: it is needed because an
- * order may arrive after the job has ended.
+ * one job at a time, and the messages are about that job. `run` is the number of the run, because an order
+ * may arrive after the job has ended.
  *
- * The application uses the same channel (`process.send` in a job), so each message of Lark is put under the
- * key `lark`, as for a supervisor.
+ * The application uses the same channel (`process.send` in a job). So each message of Lark is in a property
+ * `lark`, like the messages to a supervisor.
  */
 import type { Context } from '../model/context.ts'
 import type { Journal, KeptSignal, Recorded } from '../model/journal.ts'
@@ -14,9 +14,12 @@ import type { Trace } from '../model/trace.ts'
 import type { ClassMaker } from '../options/isolated.ts'
 import type { CrossedError } from './crossed-error.ts'
 
-/** What a process needs to know before its first job. */
+/** The settings that a process receives before its first job. */
 export interface IsolationSetting {
-  /** The isolated classes, and the files that export them: the first one that has the class counts. */
+  /**
+   * The isolated classes, each with the files that may export it. The class comes from the first file that
+   * exports it.
+   */
   classes: { key: string; files: string[]; maker?: ClassMaker | undefined }[]
   /** Whether the configuration has a function that makes jobs (`make`). */
   makes: boolean
@@ -42,27 +45,27 @@ export type Order =
       partition: string
       queue: string
       now: number
-      /** The application's context around `handle`. */
+      /** The context in which `handle` runs. */
       context?: Context | undefined
       /** The trace context of the run's span. */
       trace?: Trace | undefined
     }
   | { kind: 'abort'; run: number; reason: CrossedError }
-  /** The store has stored the records of steps that the process sent. */
+  /** The store has stored the entries of steps that the process sent. */
   | { kind: 'stored'; run: number; signals: readonly KeptSignal[]; lost?: CrossedError; known?: number }
-  /** A signal has come for the job. */
+  /** A durable signal has come for the job. */
   | { kind: 'signalled'; run: number }
   /** The rest of the journal, which the process has requested. */
   | { kind: 'journal'; run: number; journal?: Journal; error?: CrossedError }
   /** Tells a process without a job to end. */
   | { kind: 'end' }
 
-/** Records of the steps that must be stored together with the end of the run. */
+/** The entries of steps that must be stored together with the end of the run. */
 interface Rest {
   rest?: Recorded
 }
 
-/** How `handle` ended. */
+/** How the handler ended. */
 export type HandlerEnd =
   /**
    * `flag`: `handle` returned true or false. `text`: the result as JSON, in the form in which it is stored.
@@ -88,13 +91,13 @@ export type Report =
    * key.
    */
   | { kind: 'ready'; unknown: Record<string, string> }
-  /** The job begins. Only from now on may the job be the cause if the process ends. */
+  /** The job begins. If the process ends before this message, the job cannot be the cause. */
   | { kind: 'began' }
   /** The process cannot run any job, and ends. */
   | { kind: 'refused'; why: string }
   | { kind: 'wrote'; level: LogLevel; text: string }
   | { kind: 'reported'; progress: string }
-  /** Records of steps to store. `heard`: how many signals the run knows, if it requests newer ones. */
+  /** Entries of steps to store. `heard`: how many signals the run knows, if it requests newer signals. */
   | { kind: 'recorded'; steps?: Recorded; heard?: number }
   /** Reports how many milliseconds earlier runs of the attempt took. */
   | { kind: 'spent'; ms: number }

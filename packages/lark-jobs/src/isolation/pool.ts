@@ -1,11 +1,11 @@
 /**
- * The isolated processes of a worker. A process is started before it is needed: there is always one without a
- * job, up to the maximum number of processes. The process that ran a job most recently gets the next job, so
- * that the other processes can end when they are not needed.
+ * The isolated processes of a worker. The pool starts processes in advance: there is always one process
+ * without a job, up to the maximum number of processes. The process that ran a job most recently gets the
+ * next job, so that the other processes can end when they are not needed.
  *
- * If the last process of a class was killed or has crashed, its next job gets a process that is started for
- * it, and so does the first job of a class. Otherwise, classes whose jobs end by themselves would have to
- * wait for the start of a process after each kill.
+ * A new process is started for the first job of a class, and for the next job of a class whose last process
+ * was killed or has crashed. Without this rule, jobs that end by themselves would wait for the start of a
+ * process after each kill.
  */
 import type { ChildProcess } from 'node:child_process'
 import { realpathSync } from 'node:fs'
@@ -22,7 +22,7 @@ import { IsolatedProcess, type PoolAround, startIsolated } from './isolated-proc
 import type { IsolationSetting } from './messages.ts'
 import { RemoteRun } from './remote-run.ts'
 
-/** After this many processes have been given a job and did not begin it, the job goes back to the store. */
+/** If so many processes were given a job and did not begin it, the job goes back to the store. */
 const MOST_HANDS = 3
 /** Milliseconds between two checks for processes that are no longer needed. */
 const LOOK = 10_000
@@ -32,9 +32,9 @@ export interface IsolationOptions {
   /** The maximum number of processes. */
   processes: number
   maxJobs?: number | undefined
-  /** Milliseconds after which a process is replaced. */
+  /** The age at which a process is replaced, in milliseconds. */
   maxAge?: number | undefined
-  /** Milliseconds without a job after which a process ends. */
+  /** How long a process may have no job before it ends, in milliseconds. */
   idle: number
   /** How long a process may take to begin a job, in milliseconds. */
   answer?: number | undefined
@@ -48,11 +48,11 @@ export class IsolationPool extends Part implements Isolation, PoolAround {
   readonly #processes = new Set<IsolatedProcess>()
   /** The processes without a job. The one that ran a job most recently is last. */
   readonly #idle: IsolatedProcess[] = []
-  /** Runs that wait for a process, in order. */
+  /** The runs that wait for a process, in order. */
   readonly #waiting: RemoteRun[] = []
   /** The keys of the classes whose last job has ended without the end of its process. */
   readonly #trusted = new Set<string>()
-  /** The classes for which a warning that processes cannot load them was already printed. */
+  /** The keys of the classes for which the warning was printed that no process can load them. */
   readonly #said = new Set<string>()
   #timer: NodeJS.Timeout | undefined
 
@@ -65,7 +65,7 @@ export class IsolationPool extends Part implements Isolation, PoolAround {
     const run = new RemoteRun(execution, jobClass)
     execution.stepsIfAny = run
     this.#place(run)
-    // Middleware may have taken long, so the run may already have been aborted.
+    // Middleware runs before this call and may take long, so the run may already have been aborted.
     if (execution.run.reason !== undefined) run.abort(execution.run.reason)
     this.#grow()
     return run.handled
@@ -81,7 +81,7 @@ export class IsolationPool extends Part implements Isolation, PoolAround {
     await Promise.all([...this.#processes].map((process) => process.leave()))
   }
 
-  /** Whether a run may have a process that has had jobs of other classes. */
+  /** Whether a run may get a process that has had jobs of other classes. */
   #mayShare(run: RemoteRun): boolean {
     return this.#trusted.size === 0 || this.#trusted.has(keyOf(run))
   }
@@ -115,9 +115,9 @@ export class IsolationPool extends Part implements Isolation, PoolAround {
     else this.#idle.push(process)
   }
 
-  /** The run for a process that has no job: the one that has waited longest, if it may have this process. */
+  /** The next run for a process without a job: the run that has waited longest and may get this process. */
   #nextFor(process: IsolatedProcess): RemoteRun | undefined {
-    // If no process is on its way for some of the runs, they share.
+    // If fewer processes are starting than runs wait, every waiting run may share this process.
     const mayAll = process.jobs === 0 || this.#waiting.length > this.#starting
     const at = mayAll ? 0 : this.#waiting.findIndex((run) => this.#mayShare(run))
     return at < 0 ? undefined : this.#waiting.splice(at, 1)[0]
@@ -153,12 +153,12 @@ export class IsolationPool extends Part implements Isolation, PoolAround {
     } else process.begin(run)
   }
 
-  /** Starts processes until there is one for each waiting run, and one without a job. */
+  /** Starts processes until there is one process for each waiting run, and one process without a job. */
   #grow(): void {
     const wanted = this.#waiting.length + (this.#idle.length === 0 ? 1 : 0) - this.#starting
     const room = this.#options.processes - this.#processes.size
     for (let i = Math.min(wanted, room); i > 0 && this.isAlive; i--) void this.#start()
-    // A run for which no process can be started takes one without a job.
+    // A run for which no process can be started takes a process without a job.
     while (this.#waiting.length > this.#starting && this.#idle.length > 0)
       this.#begin(this.#idle.pop()!, this.#waiting.shift()!)
   }
@@ -185,7 +185,7 @@ export class IsolationPool extends Part implements Isolation, PoolAround {
 
   #left(process: IsolatedProcess): void {
     this.#processes.delete(process)
-    // If a process could not start, another one is started only when a job needs it.
+    // If a process could not start, another process is started only when a job needs it.
     if (process.jobs > 0 || this.#waiting.length > 0) this.#grow()
   }
 
@@ -197,7 +197,7 @@ export class IsolationPool extends Part implements Isolation, PoolAround {
     return jobs > 0 && performance.now() - startedAt >= (this.#options.maxAge ?? Number.POSITIVE_INFINITY)
   }
 
-  /** Ends the processes that are not needed. */
+  /** Ends the processes that are no longer needed. */
   #look(): void {
     const { idle } = this.#options
     const now = performance.now()
@@ -208,7 +208,7 @@ export class IsolationPool extends Part implements Isolation, PoolAround {
     }
   }
 
-  /** Puts a job back that no process can run, like a job whose class no worker knows. */
+  /** Puts back a job that no process can run, in the same way as a job whose class no worker knows. */
   #refuse(run: RemoteRun, why: string): void {
     const { execution } = run
     const error = new JobsError('PROCESS_DIED', `${execution.name}: ${why}`)
@@ -233,7 +233,9 @@ export function isolationOf(
   const filesOf = (each: JobClass): string[] => {
     const [found, named] = [registry.pathOf(each), each.isolate!.file]
     if (makerOf(each) !== undefined || found !== undefined) return [named ?? found!]
-    // In a bundle, the class names the bundle. Otherwise a file that has this name by chance lacks the class.
+    // In a bundle, the file that the class names is the program, so only the file `isolated-jobs` beside the
+    // program is used. Outside of a bundle, a file that has this name by chance lacks the class, so the named
+    // file follows.
     const files = [bundled, named === program && bundled !== undefined ? undefined : named]
     return files.filter((file) => file !== undefined)
   }

@@ -1,6 +1,6 @@
 /**
- * The worker's view of a run whose `handle` is in an isolated process. It receives the records of the steps,
- * and the worker waits here for the end of `handle`.
+ * The worker's side of a run whose `handle` runs in an isolated process. The process sends the entries of
+ * steps to this object, and the worker waits here for the end of `handle`.
  *
  *   waiting for a process → given to a process → running → ended
  *
@@ -20,7 +20,7 @@ import type { Order } from './messages.ts'
 
 let runs = 0
 
-/** Records of steps that the worker is sending to the store. */
+/** Entries of steps that the worker is sending to the store. */
 interface TakenSteps {
   steps?: Recorded
   heard?: number
@@ -32,17 +32,17 @@ export class RemoteRun implements StepsOfRun {
   readonly execution: Execution
   readonly jobClass: JobClass
   readonly #handled = new Deferred<unknown>()
-  /** Resolves or rejects as `handle` does. */
+  /** The promise of `handle`. */
   readonly handled: Promise<unknown> = this.#handled.promise
   readonly #undone = new Deferred<UndoneSteps>()
   /** Sends an order to the process of the run. Undefined while the run has no process. */
   #tell: ((order: Order) => void) | undefined
-  /** Called when the signal is aborted. */
+  /** Called with the reason when the signal is aborted. */
   aborting: (reason: unknown) => void = () => {}
   hasUndos = false
-  /** Whether the steps of the run have recorded something new. */
+  /** Whether the steps of the run have recorded progress. */
   isProgress = false
-  /** The isolated process itself checks for steps that were not awaited. */
+  /** Undefined, because the isolated process itself checks for steps that were not awaited. */
   readonly notAwaited = undefined
   #waiting: TakenSteps = {}
   #sent: TakenSteps | undefined
@@ -96,21 +96,21 @@ export class RemoteRun implements StepsOfRun {
     this.#undone.resolve(found)
   }
 
-  /** Called when the steps of the run have recorded something. */
+  /** Called when the steps of the run have sent entries. */
   recorded(taken: TakenSteps): void {
     this.#note(taken.steps)
     this.#waiting = { ...this.#waiting, ...taken }
     this.execution.environment.records?.(this.execution)
   }
 
-  /** @param rest the last records of the steps */
+  /** @param rest the last entries of the steps */
   ended(rest: Recorded | undefined): void {
     this.#tell = undefined
     this.aborting = () => {}
     if (rest === undefined) return
     this.#note(rest)
     this.#rest = rest
-    // `rest` contains these records, too.
+    // `rest` contains these entries, too.
     this.#waiting = {}
     this.#sent = undefined
   }
@@ -135,7 +135,7 @@ export class RemoteRun implements StepsOfRun {
     this.#tell?.({ kind: 'stored', run: this.number, signals, ...told })
   }
 
-  /** Lets the same records be sent again, because there was no answer. */
+  /** Handles a call without an answer: the same entries are sent again. */
   unanswered(): void {
     this.#waiting = { ...this.#sent, ...this.#waiting }
     this.#sent = undefined
@@ -152,8 +152,8 @@ export class RemoteRun implements StepsOfRun {
   }
 
   /**
-   * The records that must be stored with the outcome, including those whose storage a killed process was
-   * still waiting for.
+   * The entries that must be stored with the outcome, including the entries of a killed process that the
+   * store had not confirmed.
    */
   end(): Recorded | undefined {
     return this.#rest ?? this.#sent?.steps ?? this.#waiting.steps

@@ -1,8 +1,9 @@
 /**
- * The database clients that Lark knows: how a statement is run in their transactions, and how they open a
- * transaction. Each is recognised by what it can do, never by an import, because no database client is a
- * dependency of Lark. A dispatch refuses a handle that cannot be in a transaction, such as a pool, because
- * the row would be committed on its own. A step refuses a handle on which a transaction has already begun.
+ * The database clients that Lark knows: how a statement runs in a transaction of each client, and how each
+ * client opens a transaction. A client is recognised by its methods and fields, never by an import, because
+ * no database client is a dependency of Lark. A dispatch refuses a handle that cannot be in a transaction,
+ * such as a pool, because the row would be committed on its own. A step refuses a handle on which a
+ * transaction has already begun.
  */
 import { JobsError } from '../model/errors.ts'
 import { next } from '../waiting/next.ts'
@@ -17,7 +18,10 @@ type Foreign = any
 
 interface Client {
   name: string
-  /** The words for a value of this client that is in a transaction (`inside`), and for one that is not. */
+  /**
+   * The words for an object of this client that is in a transaction (`inside`), and for an object that is not
+   * (`outside`).
+   */
   inside: string
   outside: string
   is(value: Foreign): boolean
@@ -60,7 +64,7 @@ const prisma: Client = {
   open: (db, act) => db.$transaction(act),
 }
 
-/** Drizzle wraps another client of this list: it is in the session. */
+/** Drizzle wraps another client of this list, which is a property of its session. */
 const drizzle: Client = {
   name: 'Drizzle',
   inside: 'the tx of db.transaction(async (tx) => …)',
@@ -158,7 +162,8 @@ const pg: Client = {
   is: (value) => can(value, 'query', 'connect') && !can(value, 'transaction'),
   isOpen(value) {
     if (!can(value, 'escapeIdentifier')) return false
-    // pg knows this from version 8.21 on, once everything that was sent before has been answered.
+    // `pg` knows the state of the transaction from version 8.21 on, after it has the answers to all earlier
+    // statements.
     return value.readyForQuery === true && value.getTransactionStatus?.() === 'I' ? false : undefined
   },
   handle: (tx) => asynchronous('postgres', ({ sql, parameters }) => tx.query(sql, parameters)),
@@ -196,7 +201,7 @@ const sqlite: Client = {
       act(db)
       db.exec('COMMIT')
     } catch (error) {
-      // Some errors end the transaction, and then there is nothing to roll back.
+      // Some errors end the transaction, so there may be nothing to roll back.
       if (sqlite.isOpen(db) !== false) db.exec('ROLLBACK')
       throw error
     }
@@ -204,7 +209,7 @@ const sqlite: Client = {
   isSync: () => true,
 }
 
-/** `TransactionExecutor` and `TransactionOpener`: how the application describes another client. */
+/** Any other client, which the application describes by a `TransactionExecutor` or a `TransactionOpener`. */
 const other: Client = {
   name: 'tx.execute()',
   inside: 'the handle of a transaction',
@@ -251,8 +256,8 @@ export function handleOf(tx: unknown): Handle {
 }
 
 /**
- * @returns undefined if Lark does not know this database @throws STEP_INVALID if a transaction has already
- *   begun on it
+ * @returns undefined if Lark does not know this database client @throws STEP_INVALID if a transaction has
+ *   already begun on it
  */
 export function openerOf(db: Foreign): Opener | undefined {
   const client = clientOf(db)
@@ -264,7 +269,8 @@ export function openerOf(db: Foreign): Opener | undefined {
     isSync,
     async open<T>(act: (tx: unknown, handle: Handle) => T | Promise<T>): Promise<T> {
       let result!: T
-      // The result is kept in a variable, because the client's own function may return something else.
+      // The result is kept in a variable, because the `transaction()` of a client may not return the value of
+      // its function.
       const within = (tx: unknown) =>
         next(act(tx, handleIn(tx)), (given) => {
           result = given
@@ -306,7 +312,7 @@ function asynchronous(
   return { dialect, isSync: false, execute, select }
 }
 
-/** Whether it has these methods. */
+/** Whether a value has these methods. */
 function can(value: Foreign, ...methods: string[]): boolean {
   return methods.every((method) => typeof value[method] === 'function')
 }
@@ -324,7 +330,10 @@ function inTurn(connection: object, act: () => Promise<void>): Promise<void> {
   return turn
 }
 
-/** Sends BEGIN, and COMMIT or ROLLBACK. @param end called with whether the connection can be used again */
+/**
+ * Sends BEGIN, and COMMIT or ROLLBACK. @param end called at the end. Its argument says whether the connection
+ * can be used again
+ */
 async function between(
   connection: Foreign,
   act: () => void | Promise<void>,

@@ -10,26 +10,29 @@ export type Dialect = (typeof dialects)[number]
 export interface DialectWords {
   /** The SQL type of the column `place`, which is the primary key. */
   place: string
-  /** The SQL types of the other columns: of ids, names and long texts, and of small and large numbers. */
+  /** The SQL types of the other columns: ids, names, long texts, small numbers and large numbers. */
   id: string
   name: string
-  /** The type of `job` in `StepRow`. */
+  /** The SQL type of the column for `job` of `StepRow`. */
   job: string
   step: string
   text: string
   integer: string
   long: string
-  /** The text after the list of columns in CREATE TABLE. */
+  /** The text that follows the list of columns in CREATE TABLE. */
   table: string
-  /** The clock of the database: milliseconds since 1970. */
+  /** The expression for the time by the clock of the database: milliseconds since 1970. */
   now: string
-  /** The approximate number of bytes of the column `body`. */
+  /** The expression for the approximate number of bytes of the column `body`. */
   bytes: string
-  /** Ends a SELECT of rows that no other transaction may change until this one ends. */
+  /**
+   * The end of a SELECT that locks its rows, so that no other transaction changes them before this
+   * transaction ends.
+   */
   locking: string
   /**
-   * Makes a statement that changes rows by their places read only these rows. MariaDB otherwise reads all
-   * rows if most of them are to be changed, and waits for each transaction that has written one.
+   * The part of a statement that makes the database find the rows by their places. Without it, MariaDB reads
+   * all rows if the statement changes most of them, and waits for each transaction that has written a row.
    */
   byPlace: string
   /** The placeholder of a parameter in a statement. @param index the number of the parameter, from 1 */
@@ -47,7 +50,7 @@ export const dialectWords: Record<Dialect, DialectWords> = {
     integer: 'integer',
     long: 'bigint',
     table: '',
-    // now() would give the time at which the transaction began.
+    // `clock_timestamp()` is used because `now()` returns the time at which the transaction began.
     now: 'CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS bigint)',
     bytes: 'octet_length(body)',
     locking: ' FOR UPDATE',

@@ -37,12 +37,12 @@ export interface TransactionOpener<Tx = unknown> {
   for?: Dialect
   /**
    * Calls a function in a transaction. The transaction commits when the promise of the function resolves, and
-   * is rolled back when it rejects.
+   * is rolled back when that promise rejects.
    */
   transaction(work: (tx: Tx) => Promise<unknown>): Promise<unknown>
   /**
-   * Runs a statement in the transaction, and returns the rows of a SELECT. It is not needed if `tx` is a
-   * handle that Lark knows.
+   * Runs a statement in the transaction, and returns the rows of a SELECT. This function is not needed if
+   * `tx` is a handle that Lark knows.
    *
    * @param sql the statement; its parameters are `$1`, `$2` for PostgreSQL, and `?` for MySQL and SQLite
    */
@@ -72,14 +72,14 @@ export type TransactionOf<Db> = Db extends {
                   ? Tx
                   : Db
 
-/** Opens transactions. */
+/** Opens transactions of one database. */
 export interface Opener {
   /** Whether the transaction has ended when `open` returns its promise. */
   isSync: boolean
   /**
    * Calls a function in a transaction. The transaction commits unless the function throws.
    *
-   * @param act the function; it must not return a promise if `isSync`
+   * @param act the function. If `isSync`, it must not return a promise
    */
   open<T>(act: (tx: unknown, handle: Handle) => T | Promise<T>): Promise<T>
 }

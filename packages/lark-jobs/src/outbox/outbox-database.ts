@@ -18,7 +18,9 @@ const PATIENCE = 30_000
 /** Runs a statement with its parameters, outside of any transaction. */
 export type OutboxExecute = (sql: string, parameters: readonly (string | number | null)[]) => unknown
 
-/** Calls `wake` whenever rows may have been written. @returns a function that stops this, or nothing */
+/**
+ * Calls `wake` whenever the table may have new rows. @returns a function that stops these calls, or nothing
+ */
 export type OutboxListen = (wake: () => void) => unknown
 
 /** The outbox in the configuration. */
@@ -26,7 +28,9 @@ export interface ConfiguredOutbox {
   for: Dialect
   execute: OutboxExecute
   listen: OutboxListen | undefined
-  /** Distinguishes the outboxes of several databases that feed one store. */
+  /**
+   * The name of the outbox. It distinguishes the outboxes of several databases whose jobs go to one store.
+   */
   name: string
 }
 
@@ -37,7 +41,7 @@ export class OutboxDatabase {
   readonly #execute: OutboxExecute
   readonly #patience: number
 
-  /** @param patience milliseconds for each statement */
+  /** @param patience how long a statement may take, in milliseconds */
   constructor({ for: dialect, execute, listen, name }: ConfiguredOutbox, patience = PATIENCE) {
     this.#patience = patience
     this.table = new OutboxTable(dialect)

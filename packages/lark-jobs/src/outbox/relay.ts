@@ -1,11 +1,11 @@
 /**
  * The relay: takes the oldest rows of the outbox, puts their jobs and flows into the store, and removes the
- * rows once the store has answered. If it dies in between, the next relay sends them again under the same
- * ids. The store remembers these ids and takes no job twice (`model/record.ts#Keep`).
+ * rows once the store has answered. If the relay dies in between, the next relay sends the jobs and flows
+ * again, with the same ids. The store remembers these ids and takes no job twice (`model/record.ts#Keep`).
  *
  * A row that cannot become a job, or that the store refuses for good, is marked and stays in the table, so
- * that it does not hold up the others. While the store or the database is unreachable, no row is marked or
- * removed.
+ * that it does not hold up the other rows. While the store or the database is unreachable, no row is marked
+ * or removed.
  */
 import { defined, visible } from '@s18i/lark/internal'
 import type { FlowBook } from '../flow/flow-book.ts'
@@ -68,8 +68,9 @@ export class Relay {
   }
 
   /**
-   * @param goesOn whether to continue with the next lot, which was read in advance. It lacks rows that were
-   *   committed late with a smaller place, so after `IN_A_ROW` lots, the oldest rows are read again
+   * @param goesOn whether to continue with the next lot, which was read in advance. A lot that was read in
+   *   advance lacks rows that were committed late with a smaller place, so after `IN_A_ROW` lots, the oldest
+   *   rows are read again
    * @throws OUTBOX_AWAY, OUTBOX_NO_TABLE; the errors of the store, if it is unreachable
    */
   async lot(goesOn = false): Promise<RelayedLot> {
@@ -104,11 +105,11 @@ export class Relay {
   }
 
   #jobsOf(rows: readonly OutboxRow[]): RowJob[] {
-    // Equal `keep` settings become one object, so that jobs that share it are sent in one call.
+    // Equal `keep` settings become one object, because jobs that share this object are sent in one call.
     const keeps = new Map<string, Keep>()
     return rows.flatMap((row) => {
       if (row.work?.kind !== 'job') return []
-      // The object may be changed, because it was read only for this. A copy would be most of the cost of a
+      // The job is changed in place, because no other code uses it. A copy would be most of the cost of a
       // row.
       const { job } = row.work
       const text = job.keep === undefined ? '' : JSON.stringify(job.keep)
@@ -155,8 +156,8 @@ export class Relay {
       const answer = answers[i]!
       if (typeof answer === 'string') continue
       if (answer.kind === 'refused') marks(row, 'its priority is refused: too many others are in use')
-      // If the id is already in use, people find the other job under it, so no record of the rejected job is
-      // stored.
+      // If the id is already in use, people find the other job with this id, so no record of the rejected job
+      // is stored.
       else if (!('reason' in answer) || answer.reason !== 'exists') rejected.push([row, job, answer])
     }
     if (rejected.length === 0) return
@@ -168,8 +169,8 @@ export class Relay {
   }
 
   /**
-   * Starts the flows of the rows. They are started together, because each one waits at least twice for an
-   * answer of the store. The calls reach the store in the order of the rows.
+   * Starts the flows of the rows. The flows are started together, because each flow waits at least twice for
+   * an answer of the store. The calls reach the store in the order of the rows.
    */
   async #startFlows(rows: readonly OutboxRow[], marks: (row: OutboxRow, why: string) => void): Promise<void> {
     const flows = rows.flatMap((row) => (row.work?.kind === 'flow' ? [{ row, flow: row.work.flow }] : []))
@@ -201,7 +202,7 @@ function placesOf(rows: readonly OutboxRow[]): string[] {
   return rows.map(({ place }) => place)
 }
 
-/** The record of a job that the store rejected. It is stored so that people find the job under its id. */
+/** The record of a job that the store rejected. It is stored so that people find the job by its id. */
 function rejection(
   partition: string,
   now: number,

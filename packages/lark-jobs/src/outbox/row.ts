@@ -1,8 +1,8 @@
 /**
  * A row of the outbox: a job or a flow that is queued after the transaction of the application has committed.
- * It has everything that a store needs, so neither the class nor the process that wrote the row is needed any
- * more. A store in the same database can take the row over with one statement, because the columns `id` and
- * `queue` and the fields of the body have the names that a store uses.
+ * The row has all data that a store needs, so the relay needs neither the class nor the process that wrote
+ * the row. A store in the same database can take the row over with one statement, because the columns `id`
+ * and `queue` and the fields of the body have the names that a store uses.
  *
  *   form   says how the body is written. 1: JSON. Other numbers are used by later versions of Lark, or for
  *          a body that is encrypted. Such a row is kept, and counted as a row that this version cannot read
@@ -55,7 +55,7 @@ export interface OutboxRow {
   tries: number
   /** Why the row cannot become a job, if the relay has marked it. */
   error?: string
-  /** The job or flow. Undefined if this version cannot read the row: then `flaw` says why. */
+  /** The job or flow. Undefined if this version cannot read the row. In that case, `flaw` says why. */
   work?: RowWork
   flaw?: string
 }
@@ -101,7 +101,7 @@ export function decode(columns: Readonly<Record<string, unknown>>): OutboxRow {
   return row
 }
 
-/** @throws a text for people */
+/** @throws a text for people that says why the row cannot be read */
 function workOf(row: OutboxRow, form: number, kind: unknown, body: unknown): RowWork {
   if (form !== ROW_FORM) refuse(`its form is ${form}, and this version of Lark reads ${ROW_FORM}`)
   if (!isId(row.id)) refuse('its id is not the id of a job')

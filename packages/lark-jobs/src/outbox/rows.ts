@@ -1,6 +1,6 @@
 /**
- * The rows in the answer of a database client. Each client has its own form of answers; this file knows all
- * of them.
+ * The rows in the answer of a database client. Each client has its own form of answers. This file reads all
+ * these forms.
  */
 
 export type Columns = Readonly<Record<string, unknown>>

@@ -5,11 +5,12 @@
  *   form    1: the step has committed, and `result` is its result, in the form of a journal 2: the step was
  *           undone, or it was to be undone but had never committed
  *
- * The first run of a job reads nothing: it only adds one INSERT to the application's own transaction. A row
- * is needed until the store has the result, and for as long as a run that has lost its lease may be frozen.
- * Rows are removed only because of their age, by the processes that write rows: with its first row and with
- * every 500th row after that, a process removes up to 1,000 old rows. So the table holds the rows of about 30
- * days. That is also the time for which failed jobs are kept by default, and may be retried.
+ * The first run of a job does not read the table: it only adds one INSERT to the application's own
+ * transaction. A row is needed until the store has the result, and for as long as a run that has lost its
+ * lease may be frozen. Rows are removed only because of their age, by the processes that write rows: with its
+ * first row and with every 500th row after that, a process removes up to 1,000 old rows. So the table holds
+ * the rows of about 30 days. Failed jobs are kept for 30 days by default, too, and may be retried in that
+ * time.
  */
 import { JobsError } from '../model/errors.ts'
 import type { StepDatabase, StepRow } from '../step/in-database.ts'
@@ -86,8 +87,8 @@ class InDatabase<Tx> implements StepDatabase<Tx> {
           : next(handle.select(table.findStep(row)), ([found]) => (found ? recorded(row, found) : commit()))
       })
     } catch (error) {
-      // Either another run has committed the step meanwhile, or this run has committed it and the answer was
-      // lost.
+      // An error may mean that another run has committed the step meanwhile, or that this run has committed
+      // the step and the answer was lost.
       const kept = row && (await this.#find(row))
       if (kept === undefined) throw failure(error)
       return recorded(row!, kept)
@@ -128,7 +129,7 @@ class InDatabase<Tx> implements StepDatabase<Tx> {
     }
   }
 
-  /** Removes old rows. If this fails, they are removed another time. */
+  /** Removes old rows. If the removal fails, a later removal includes these rows. */
   async #removeOld(): Promise<void> {
     const count = written.get(this.#db) ?? 0
     written.set(this.#db, count + 1)

@@ -3,11 +3,11 @@
  * transaction of the application, and the relay of a worker puts the jobs of committed rows into the store.
  * This file has all the SQL, for each dialect.
  *
- * When the job of a row is in the store, the row is removed by its place. The relay does not remember up to
- * which place it has read, because it would skip rows: a place is assigned when a row is written, so a
- * transaction that commits late makes smaller places visible after larger ones. While the relay calls the
- * store, it holds no lock and no open transaction. Only one relay works at a time. If there are two for a
- * moment, they queue jobs with the same ids, which does no harm.
+ * When the job of a row is in the store, the row is removed by its place. The relay does not note the place
+ * up to which it has read, because it would skip rows: a place is assigned when a row is written, so a
+ * transaction that commits late makes smaller places visible after larger places. While the relay calls the
+ * store, it holds no lock and no open transaction. Only one relay works at a time. If two relays work at the
+ * same time for a moment, both queue jobs with the same ids, which does no harm.
  *
  * A change of this layout may only add columns with a default, so that earlier versions of Lark can still
  * read and write the table.
@@ -21,12 +21,12 @@ export const OUTBOX = 'lark_outbox'
 /** The table with the records of `this.stepIn()` (`step-in.ts`). */
 export const OUTBOX_STEPS = 'lark_steps'
 
-/** The version of the tables: they have at least the columns that `check` reads. */
+/** The version of the tables. Tables of this version have at least the columns that `check` reads. */
 export const OUTBOX_VERSION = 1
 
 /** The maximum number of rows in one INSERT, and in one lot of the relay. */
 export const LOT = 1_000
-/** A lot takes no more rows once its bodies have this many bytes. */
+/** The size of the bodies in a lot, in bytes, from which the lot takes no more rows. */
 export const LOT_BYTES = 4_194_304
 
 /** A statement for the database. Its parameters are texts and numbers, which every driver accepts. */
@@ -118,7 +118,7 @@ SELECT * FROM ${OUTBOX} WHERE error IS NULL AND place > ${listOf([after])} ORDER
 
   /**
    * Marks rows that cannot become jobs, so that they stay in the table and the relay no longer takes them.
-   * @param error for people
+   * @param error the reason, for people
    */
   mark(places: readonly string[], error: string): OutboxStatement {
     const set = `error = ${this.#words.parameter(1)}, tries = tries + 1`
@@ -127,10 +127,10 @@ SELECT * FROM ${OUTBOX} WHERE error IS NULL AND place > ${listOf([after])} ORDER
   }
 
   /**
-   * Selects the places of marked rows, at most `LOT`. They are changed in a second statement (`retry`): an
-   * UPDATE that looks for marked rows would wait in MariaDB for each transaction that has written a row.
+   * Selects the places of marked rows, at most `LOT`. A second statement (`retry`) changes the rows: in
+   * MariaDB, an UPDATE that searches for marked rows would wait for each transaction that has written a row.
    *
-   * @param ids the ids of their jobs; undefined for all marked rows
+   * @param ids the ids of the jobs of the rows, or undefined for all marked rows
    * @param after the last place of the previous answer
    */
   marked(ids: readonly string[] | undefined, after = '0'): OutboxStatement {
@@ -170,7 +170,7 @@ SELECT * FROM ${OUTBOX} WHERE error IS NULL AND place > ${listOf([after])} ORDER
   /**
    * Selects the record of a step, if there is one.
    *
-   * @param isToChange whether the transaction will change it
+   * @param isToChange whether the transaction will change the record
    */
   findStep({ job, step }: StepRow, isToChange = false): OutboxStatement {
     const { locking, parameter } = this.#words
@@ -221,8 +221,8 @@ export function isPlace(value: unknown): boolean {
 }
 
 /**
- * The most places of one list. MariaDB makes a list of 1,000 values a table of its own, and then reads all
- * rows of the outbox (`byPlace`).
+ * The maximum number of places in one list. MariaDB turns a list of 1,000 values into a table of its own, and
+ * then reads all rows of the outbox (`byPlace`).
  */
 const LIST = 500
 
@@ -235,8 +235,8 @@ function isOneOf(places: readonly string[]): string {
 }
 
 /**
- * Makes a list of places for a statement. The places are written into the text, because each driver takes a
- * list of parameters in a different way.
+ * Makes a list of places for a statement. The text of the statement contains the places, because drivers
+ * differ in how they take a list of parameters.
  */
 function listOf(places: readonly string[]): string {
   const wrong = places.find((place) => !isPlace(place))
@@ -247,13 +247,16 @@ function listOf(places: readonly string[]): string {
 /** Matches the errors of databases and clients that say that a table or a column is missing. */
 const missing =
   /\b(42P01|42703|ER_NO_SUCH_TABLE|ER_BAD_FIELD_ERROR)\b|no such (table|column)|has no column|TableDoesNotExist|ColumnNotFound/
-/** Up to how many causes deep the error of a database is looked for, because clients wrap it. */
+/**
+ * The maximum number of nested causes that are searched for the error of the database, because clients wrap
+ * that error.
+ */
 const DEPTH = 5
 
 /**
  * Whether a statement failed because the table or one of its columns is missing.
  *
- * @param table the name of the table, needed if the missing table may also be one of the application's own
+ * @param table the name of the table. It is needed if the application's own tables may be missing, too
  */
 export function isTableMissing(error: unknown, table = ''): boolean {
   const said = saidBy(error)

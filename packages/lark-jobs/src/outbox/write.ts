@@ -1,6 +1,6 @@
 /**
- * Writes rows into the outbox, in the transaction of the application. Nothing is read back: the ids are made
- * by the dispatcher, because drivers differ in what they return.
+ * Writes rows into the outbox, in the transaction of the application. The statements return no data, because
+ * drivers differ in the data that they return: the dispatcher makes the ids.
  */
 import { JobsError } from '../model/errors.ts'
 import { textOf } from '../words/thrown.ts'
@@ -9,8 +9,8 @@ import type { NewRow } from './row.ts'
 import { isTableMissing, LOT, LOT_BYTES, OUTBOX, OutboxTable } from './table.ts'
 
 /**
- * Writes rows. With a synchronous handle, the rows are written when this function returns its promise.
- * Otherwise the function could not be used in `db.transaction()` of SQLite, in which nothing can be awaited.
+ * Writes rows. With a synchronous handle, the rows are written when this function returns its promise. So
+ * this function can be used in `db.transaction()` of SQLite, whose function must not await.
  *
  * @throws OUTBOX_NO_TABLE, OUTBOX_REFUSED
  */
