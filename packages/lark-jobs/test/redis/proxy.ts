@@ -18,6 +18,8 @@ export class TcpProxy implements AsyncDisposable {
   readonly bytes = { in: 0, out: 0 }
   /** Milliseconds that each byte takes to the server. */
   delay = 0
+  /** Whether to hold back what a client has sent: all that is held back of its connection, and the next data. */
+  holds: (text: string) => boolean = () => false
 
   private constructor(target: number) {
     this.#server = createServer((client) => {
@@ -26,8 +28,12 @@ export class TcpProxy implements AsyncDisposable {
       upstream.once('connect', () => this.ports.add(upstream.localPort!))
       this.#track(client, upstream)
       this.#track(upstream, client)
-      client.on('data', (data) => {
+      const held: Buffer[] = []
+      client.on('data', (sent) => {
         if (this.#silent.has(client)) return
+        held.push(sent)
+        if (this.holds(held.join(''))) return
+        const data = Buffer.concat(held.splice(0))
         this.bytes.in += data.length
         if (this.#words[0] !== undefined && data.includes(this.#words[0])) {
           this.#words.shift()
