@@ -174,6 +174,16 @@ export function workApart(jobs: Jobs, options: WorkOptions, maker?: ClassMaker):
 }
 
 /**
+ * Whether a worker may get a job that has not reached its handler: a call that may bring jobs is under way, or
+ * a run has begun.
+ *
+ * @param known how many runs have reached their handlers
+ */
+export function mayGetJob(worker: Worker, known: number): boolean {
+  return !worker.isAtRest || worker.running.size > known
+}
+
+/**
  * The id of a node's job. For a node that is a flow: the id of that flow.
  *
  * @param state the state of the flow. Default: the state of a flow that has just begun

@@ -4,15 +4,16 @@
  * asks for one.
  */
 import type { Worker } from '@s18i/lark-jobs'
+import { mayGetJob } from '@s18i/lark-jobs/internal'
 import type { BullJob, JobFinish } from '../job/bull-job.ts'
 import { RateLimitError } from '../job/ending-errors.ts'
 import type { JobHome } from '../store/shared-store.ts'
 
 /**
- * `wait`: milliseconds between two checks whether a job waits. `longest`: how long a caller waits while jobs
- * wait that may not begin, in milliseconds.
+ * Milliseconds: between two looks whether there is a job; the longest wait for a job that waits and that the
+ * worker does not claim; the longest wait for the answer to a claim.
  */
-const LOOK = { wait: 20, longest: 1_000 }
+const LOOK = { wait: 20, unclaimed: 1_000, claiming: 10_000 }
 
 /** A promise with the functions that settle it. */
 interface Asked<T> {
@@ -74,16 +75,16 @@ export class JobDesk {
   }
 
   async #giveUp(asked: Asked<BullJob | undefined>, over: number): Promise<void> {
-    const last = Math.max(over, performance.now() + LOOK.longest)
-    // The call gives up only after two checks without a waiting job, because a job that the worker has just
-    // taken no longer waits, and may not have been handed out yet.
-    for (let found = 0; found < 2; ) {
+    const since = performance.now()
+    for (let isEmpty = false; !isEmpty; ) {
       await new Promise((resolve) => setTimeout(resolve, LOOK.wait))
       if (!this.#asked.includes(asked)) return
       const now = performance.now()
       if (now < over) continue
       const { counts, isPaused } = await this.#home.store.standing(this.#home.queue)
-      found = counts.waiting === 0 || isPaused || now > last ? found + 1 : 0
+      const isComing = this.#worker !== undefined && mayGetJob(this.#worker, this.#out.size)
+      const longest = isComing ? LOOK.claiming : counts.waiting > 0 && !isPaused ? LOOK.unclaimed : 0
+      isEmpty = now > Math.max(over, since + longest)
     }
     asked.resolve(undefined)
   }
