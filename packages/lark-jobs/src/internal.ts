@@ -262,8 +262,9 @@ interface ForeignAddress {
 }
 
 /**
- * `name` is for people, and has no password. `address` of `sentinel` has the login for the primary, but not
- * its host and port.
+ * `name` is for people, and has no password. `address` of `sentinel` has everything that a connection to the
+ * primary needs, except for the host and the port: the login, the number of the database, TLS and the
+ * timeout.
  */
 type ForeignLocation =
   | { kind: 'server'; name: string; address: ForeignAddress }

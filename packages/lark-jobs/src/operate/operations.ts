@@ -294,7 +294,7 @@ export abstract class Operations {
   /**
    * Removes tags from jobs in any state. Jobs are chosen by id or by a filter.
    *
-   * @returns from how many jobs the tags were removed
+   * @returns how many of the chosen jobs do not have the tags now, including jobs that never had them
    * @throws the errors of `tag`
    * @example await Jobs.untag({ tag: 'looked at' }, 'looked at')
    */

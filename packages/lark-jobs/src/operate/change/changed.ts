@@ -192,7 +192,7 @@ export interface Tagged {
 }
 
 export interface Untagged {
-  /** From how many jobs the tags were removed. */
+  /** How many of the chosen jobs do not have the tags now. Jobs that never had the tags count, too. */
   untagged: number
 }
 

@@ -41,8 +41,8 @@ export interface KnownKind {
   /** The releases in which this kind of failure was seen. */
   releases: string[]
   /**
-   * The job that failed last. Undefined if that job is no longer failed and its successor has not been looked
-   * up yet.
+   * The last failure of this kind. Undefined for the moment between the discovery that its job is no longer
+   * failed and the choice of another job (`settle`).
    */
   last: LastFailure | undefined
 }

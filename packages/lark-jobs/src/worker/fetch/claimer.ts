@@ -32,7 +32,10 @@ import { Part } from '../part.ts'
 import type { ClaimPermits } from '../permits/claim-permits.ts'
 import { Prefetch } from './prefetch.ts'
 
-/** Milliseconds. A longer wait is split, because timers of Node cannot run for a month. */
+/**
+ * The longest time of the timer, in milliseconds. A longer wait takes several timers, because a timer of Node
+ * runs for at most 24.8 days.
+ */
 const LONGEST = 3_600_000
 /**
  * Milliseconds before a call is sent again. The pause is doubled each time, up to `to` or a twentieth of the

@@ -12,7 +12,6 @@
 -- Cost     O(n) for n keys
 -- needs: start, known
 
--- This write comes first because a full server allows it. After a write, the server allows the rest of a
--- script.
+-- This write comes first: it takes no memory, so a full server allows it, and then the whole script.
 redis.call('ZREM', key('worker-ends'), ARGV[2])
 return { make_known(ARGV[2], ARGV[3], ARGV[4], ARGV[5], 6, #ARGV) }

@@ -9,8 +9,7 @@
 -- Cost     O(n log w) for n of w workers
 -- needs: start
 
--- This write comes first because a full server allows it. After a write, the server allows the rest of a
--- script.
+-- This write comes first: it takes no memory, so a full server allows it, and then the whole script.
 redis.call('ZREM', key('worker-ends'), '')
 local living = {}
 for i = 4, #ARGV do

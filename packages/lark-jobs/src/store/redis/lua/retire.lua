@@ -7,8 +7,7 @@
 -- Cost     O(log w) for w workers
 -- needs: start, ended-workers
 
--- This write comes first because a full server allows it. After a write, the server allows the rest of a
--- script.
+-- This write comes first: it takes no memory, so a full server allows it, and then the whole script.
 redis.call('ZREM', key('worker-ends'), '')
 redis.call('ZADD', key('worker-ends'), 'XX', 'LT', string.format('%.0f', now), ARGV[2])
 forget_ended()

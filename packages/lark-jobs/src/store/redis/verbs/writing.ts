@@ -91,12 +91,12 @@ export function brings(write: FlowWrite | ScheduleWrite): boolean {
 }
 
 /**
- * Each write raises a revision number by at least a tenth of this value, and by less than this value. With
- * one write each second, the number stays an exact integer for centuries.
+ * The bound of the random amount by which a write raises a revision number. The amount is at least a tenth of
+ * this value. With one write each second, the number stays an exact integer for centuries.
  */
 const STEP = 1_000_000
 
-/** The amount by which the revision numbers of a call rise. */
+/** Draws the amount by which a call raises the revision number of each flow or schedule that it changes. */
 export function packStep(): string {
   return String(randomInt(STEP / 10, STEP))
 }

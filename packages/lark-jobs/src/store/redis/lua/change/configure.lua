@@ -17,8 +17,7 @@
 local setting = string.gsub(ARGV[2], '\31\31', '\31' .. string.format('%.0f', now) .. '\31', 1)
 local more, ms, because = string.match(setting, '^%+(%+?)(%d+)(.*)$')
 if setting ~= '' then
-  -- This write comes first because a full server allows it. After a write, the server allows the rest of a
-  -- script.
+  -- This write comes first: it takes no memory, so a full server allows it, and then the whole script.
   redis.call('HDEL', key('settings'), '')
 end
 if ms then

@@ -8,8 +8,7 @@
 -- Cost     O(n log m) for n jobs among m that are remembered
 -- needs: start, revoked, rouse
 
--- This write comes first because a full server allows it. After a write, the server allows the rest of a
--- script.
+-- This write comes first: it takes no memory, so a full server allows it, and then the whole script.
 redis.call('ZREM', key('effects:move'), '')
 for i = 2, #ARGV, 2 do
   revoke(ARGV[i], tonumber(ARGV[i + 1]))

@@ -16,8 +16,7 @@ if answer then
   return answer
 end
 
--- This write comes first because a full server allows it. After a write, the server allows the rest of a
--- script.
+-- This write comes first: it takes no memory, so a full server allows it, and then the whole script.
 redis.call('ZREM', key('paused'), '')
 local was_paused = lanes().paused_until(ARGV[2]) > now
 local has_jobs = lanes().pause(ARGV[2], ARGV[3] == '' and 2 ^ 53 or now + tonumber(ARGV[3]), ARGV[4])

@@ -20,8 +20,7 @@ if answer then
   return answer
 end
 
--- This write comes first because a full server allows it. After a write, the server allows the rest of a
--- script.
+-- This write comes first: it takes no memory, so a full server allows it, and then the whole script.
 redis.call('HDEL', key('ended'), '')
 local kept = {}
 kept.completed, kept.failed, kept.cancelled = string.match(ARGV[2], '^(%d+),([%d;]+),(%d+)$')

@@ -16,8 +16,8 @@ local ids = {}
 for i = 3, #ARGV, 3 do
   ids[#ids + 1] = ARGV[i]
 end
--- This write comes first because a full server allows it. After a write, the server allows the rest of a
--- script. A live worker must not lose its jobs because the server is full.
+-- This write comes first: it takes no memory, so a full server allows it, and then the whole script. A live
+-- worker must not lose its jobs because the server is full.
 redis.call('ZREM', key('leases'), '')
 
 local holders = redis.call('HMGET', key('holders'), unpack(ids))

@@ -15,8 +15,7 @@ local ids, at = {}, 2
 while ARGV[at] do
   ids[#ids + 1], at = ARGV[at], at + 4 + ARGV[at + 2]
 end
--- This write comes first because a full server allows it. After a write, the server allows the rest of a
--- script.
+-- This write comes first: it takes no memory, so a full server allows it, and then the whole script.
 redis.call('ZREM', key('leases'), '')
 
 local holders = redis.call('HMGET', key('holders'), unpack(ids))

@@ -16,8 +16,7 @@ end
 
 local flow, all, failed = key('flow:' .. ARGV[2]), key('crowd:' .. ARGV[2]), key('crowd-failed:' .. ARGV[2])
 local cancels = key('crowd-cancelled:' .. ARGV[2])
--- This write comes first because a full server allows it. After a write, the server allows the rest of a
--- script.
+-- This write comes first: it takes no memory, so a full server allows it, and then the whole script.
 redis.call('HDEL', flow, '')
 local clears, again, starts = {}, {}, {}
 for i = 3, #ARGV, 2 do

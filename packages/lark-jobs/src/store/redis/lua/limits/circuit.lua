@@ -15,8 +15,7 @@
 
 local circuit, failures, event = key('circuit'), key('failures'), ARGV[5]
 local function try_at(time)
-  -- This write comes first because a full server allows it. After a write, the server allows the rest of a
-  -- script.
+  -- This write comes first: it takes no memory, so a full server allows it, and then the whole script.
   redis.call('HDEL', circuit, 'trial')
   redis.call('HSET', circuit, 'trial', time)
   return time

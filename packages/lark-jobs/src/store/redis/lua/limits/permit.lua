@@ -87,8 +87,7 @@ local last_mark, since = string.match(known[2] or '', '^(%d+)|(%d+)$')
 if number and number > tonumber(ARGV[3]) then
   error('a call on a connection that was given up')
 end
--- This write comes first because a full server allows it. After a write, the server allows the rest of a
--- script.
+-- This write comes first: it takes no memory, so a full server allows it, and then the whole script.
 redis.call('ZREM', ends, ARGV[2])
 if number == tonumber(ARGV[3]) then
   renew()

@@ -13,8 +13,7 @@ local till = redis.call('ZSCORE', ends, ARGV[2])
 if not till or tonumber(till) <= now then
   return 0
 end
--- This write comes first because a full server allows it. After a write, the server allows the rest of a
--- script.
+-- This write comes first: it takes no memory, so a full server allows it, and then the whole script.
 redis.call('ZREM', ends, ARGV[2])
 redis.call('ZADD', ends, now + lease_ms, ARGV[2])
 if redis.call('PTTL', ends) < 2 * lease_ms then
