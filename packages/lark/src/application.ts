@@ -1,7 +1,7 @@
 /**
- * The application turns the words of a command line into an exit code. It answers `lark --help` and `lark
- * --version` itself. It imports `call.ts` only to call a command, so that `lark --help` stays quick. It
- * prints every error once.
+ * The application turns the words of a command line into an exit code. This file answers `lark --help` and
+ * `lark --version` itself, and imports `call.ts` only to call a command, so that `lark --help` stays quick.
+ * Every error is printed once.
  */
 import type { Call } from './call.ts'
 import type { CallResult, CommandClass, CommandInput } from './command/command.ts'
@@ -15,15 +15,15 @@ import { excerpt } from './words/excerpt.ts'
 import { nearest } from './words/nearest.ts'
 
 export interface RunOptions extends ConfigOptions {
-  /** Where output goes. Default: the process's own streams. */
+  /** The console for output. Default: a console on the streams of the process. */
   console?: Console
-  /** The commands to run with, instead of those on disk. */
+  /** The commands that exist in this run. Default: the commands on disk. */
   commands?: CommandClass[]
 }
 
 /**
- * Runs a command as the program `lark` would, and resolves to the exit code. Never rejects, and never ends
- * the process.
+ * Runs a command in the same way as the program `lark`, and resolves with the exit code. The promise never
+ * rejects, and the call never ends the process.
  *
  * ```ts
  * process.exitCode = await run(['users:process', '--limit=5'])
@@ -40,20 +40,26 @@ export async function run(argv: string[], options: RunOptions = {}): Promise<num
   try {
     return await answer(words, help, { ...options, console, env: options.env ?? process.env })
   } catch (error) {
-    // A user who leaves a question knows why the command ends.
+    // A user who cancels a question knows why the command ends, so no error is printed.
     if (!LarkError.is(error) || error.code !== 'PROMPT_CANCELLED') console.failure(error)
     return LarkError.is(error) ? error.exit : 1
   }
 }
 
 export interface CallOptions extends ConfigOptions {
-  /** Receives each line that the command prints, with its level: `info` for data. */
+  /**
+   * A function that receives each line that the command prints, with the level of the line. Data has the
+   * level `info`.
+   */
   log: Log
-  /** `this.signal` of the command. SIGINT and SIGTERM stay with the process. */
+  /**
+   * The signal that the command gets as `this.signal`. The command installs no handlers for SIGINT and
+   * SIGTERM.
+   */
   signal: AbortSignal
-  /** The commands to choose from, instead of those on disk. */
+  /** The commands to choose from. Default: the commands on disk. */
   commands?: CommandClass[]
-  /** `this.scheduledFor` of the command. */
+  /** The time that the command gets as `this.scheduledFor`. */
   scheduledFor?: Date | undefined
 }
 
@@ -61,19 +67,19 @@ export interface CallOptions extends ConfigOptions {
 export interface FoundCommand {
   key: string
   description: string
-  /** The path of its file, relative to the project. It is undefined for a command of Lark itself. */
+  /** The path of the file of the command, relative to the project. Undefined for a command of Lark itself. */
   file?: string
-  /** The value of its field `schedule`, as JSON. */
+  /** The value of the field `schedule` of the command, as JSON. */
   schedule?: unknown
 }
 
 /**
  * Calls a command inside another program, such as a server. The call handles no signals of the process,
- * prints nothing to its streams, and never ends it.
+ * prints nothing to the streams of the process, and never ends the process.
  *
- * @param given its arguments and flags, by the names of the fields or as the words of a command line
+ * @param given the arguments and flags, by the names of the fields or as the words of a command line
  * @throws UNKNOWN_COMMAND, USAGE (both have `exit` 2), COMMAND_INVALID, COMMAND_FAILED_TO_LOAD, the errors of
- *   the configuration, and what the command throws
+ *   the configuration, and the errors of the command
  * @example
  * const { exitCode } = await callCommand('users:process', { limit: 5 }, {
  *   log: (level, line) => logger[level](line),
@@ -99,8 +105,8 @@ export async function callCommand(
 }
 
 /**
- * Finds the commands of the project, as `lark list` does. Only files that are new or have changed are
- * imported, in another process.
+ * Finds the commands of the project in the same way as `lark list`. Only new and changed files are imported,
+ * in another process.
  *
  * @returns the commands, and the problems of wrong files and commands
  * @throws the errors of the configuration

@@ -1,6 +1,6 @@
 /**
- * The program `lark`. It sets the exit code and lets the process end by itself when nothing is left to do, so
- * that a pending dispatch completes and a pipe is drained.
+ * The program `lark`. The program sets the exit code and lets the process end by itself when no work is left,
+ * so that a pending dispatch completes and all output reaches a pipe.
  */
 import process from 'node:process'
 import { run } from './application.ts'
@@ -12,8 +12,8 @@ for (const stream of [process.stdout, process.stderr]) {
   })
 }
 
-// Packages can tell by this symbol that the process is the program `lark`, and not a server that loads the
-// same files.
+// The symbol tells packages that the process is the program `lark`, and not a server that loads the same
+// files.
 Object.defineProperty(globalThis, Symbol.for('s18i.lark.program'), { value: true })
 
 process.exitCode = await run(process.argv.slice(2))

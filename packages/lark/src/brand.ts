@@ -1,13 +1,13 @@
 /**
- * `instanceof` for classes of which a process may have two copies: one in a bundle and one in `node_modules`,
- * or an ES module and a CommonJS module. An instance of either copy is recognised by a brand, a symbol that
- * all copies share.
+ * `instanceof` for a class of which a process may have two copies: one copy in a bundle and one in
+ * `node_modules`, or an ES module and a CommonJS module. A brand, which is a symbol that all copies share,
+ * marks the instances of every copy.
  */
 
 /**
  * Makes `instanceof` use the brand for this class. Its subclasses keep the usual `instanceof`.
  *
- * @param isBranded whether a value is an instance of this class in any copy; must not throw
+ * @param isBranded returns whether a value is an instance of this class in any copy. It must not throw
  */
 // biome-ignore lint/complexity/noBannedTypes: any class, including an abstract one
 export function branded(base: Function, isBranded: (value: unknown) => boolean): void {

@@ -21,21 +21,23 @@ import { type ConfigOptions, findConfig, loadConfig } from './config.ts'
 import type { Console } from './console/console.ts'
 import { larkVersion } from './usage.ts'
 
-/** What a command is called with, besides its words. */
+/** The settings of a call, besides the words of the command line. */
 export interface Call extends ConfigOptions {
   console: Console
   env: Record<string, string | undefined>
-  /** The commands to choose from, instead of those on disk. */
+  /** The commands to choose from. Default: the commands on disk. */
   commands?: CommandClass[]
-  /** Aborted when the command should end. Default: by SIGINT and SIGTERM. */
+  /**
+   * A signal that is aborted when the command should end. Default: a signal that SIGINT and SIGTERM abort.
+   */
   signal?: AbortSignal | undefined
-  /** `this.scheduledFor` of the command. */
+  /** The time that the command gets as `this.scheduledFor`. */
   scheduledFor?: Date | undefined
 }
 
 /**
- * Calls the command with this key or alias, or the one that the name abbreviates. If the name is a namespace,
- * or abbreviates one, and no words follow, the commands of the namespace are listed.
+ * Calls the command with this key or alias, or the command whose key the name abbreviates. If the name is a
+ * namespace or abbreviates a namespace, and no words follow, the commands of the namespace are listed.
  *
  * @throws UNKNOWN_COMMAND, USAGE, COMMAND_INVALID, COMMAND_FAILED_TO_LOAD, the errors of `loadConfig`, and
  *   those of the command itself
@@ -61,7 +63,7 @@ export function catalogFor(options: Omit<Call, 'console'>): Promise<Catalog> {
   return openCatalog('list', options)
 }
 
-/** Calls a command for a program. @throws what `call` does, and the reason of the signal */
+/** Calls a command for a program. @throws the errors of `call`, and the reason of the signal */
 export async function callFor(key: string, given: CommandInput, options: Call): Promise<CallResult> {
   const catalog = await openCatalog(key, options)
   return calledOf(await invoke(catalog.get(key), given, catalog, new Interrupt(options.signal), options))
@@ -69,7 +71,8 @@ export async function callFor(key: string, given: CommandInput, options: Call): 
 
 /**
  * Reads the catalogue. Files that failed the last time are imported again only for `list`, for `help` and for
- * an unknown name. Completion never imports them, because nobody should wait for them after pressing Tab.
+ * an unknown name. Completion never imports such files, because the user would wait for the import after
+ * pressing Tab.
  */
 async function openCatalog(name: string, { commands, ...options }: Omit<Call, 'console'>) {
   const own = entriesOf([
@@ -95,8 +98,8 @@ async function openCatalog(name: string, { commands, ...options }: Omit<Call, 'c
 }
 
 /**
- * The project, and the cache beside it. Listing commands does not import a configuration file that is
- * unchanged since its last import, because importing it would take longer than all the rest
+ * Finds the project and its cache. A configuration file that has not changed since its last import is not
+ * imported for a list of commands, because the import would take longer than all other work
  * (docs/performance.md).
  */
 async function openProject(
@@ -115,7 +118,7 @@ async function openProject(
   return { project, cache }
 }
 
-/** Runs a command that no other command calls. @returns what `handle()` returned */
+/** Runs a command that no other command calls. @returns the value that `handle()` returned */
 async function invoke(
   entry: Entry,
   given: CommandInput,

@@ -25,35 +25,35 @@ export { LarkError, type LarkErrorOptions } from './errors.ts'
 
 /** The default export of `lark.config`. Packages add their sections. */
 export interface LarkConfig {
-  /** Folders of commands, relative to this file. Default: `commands` and `src/commands`. */
+  /** The folders of commands, relative to the configuration file. Default: `commands` and `src/commands`. */
   commands?: string | string[]
 }
 
-/** Where the search for the configuration begins. The defaults come from the process. */
+/** The places where the search for the configuration begins. The defaults come from the process. */
 export interface ConfigOptions {
-  /** Default: `process.env`. */
+  /** The environment variables. Default: `process.env`. */
   env?: Record<string, string | undefined>
   /** The script that was started. Default: `process.argv[1]`. */
   entry?: string | undefined
-  /** Default: `process.cwd()`. */
+  /** The current folder. Default: `process.cwd()`. */
   cwd?: string
 }
 
 export interface LoadOptions extends ConfigOptions {
   /**
-   * Top-level keys that the caller itself reads. They are known even if the caller's package.json is not
-   * found, as in a bundle.
+   * The top-level keys that the caller itself reads. These keys are allowed even if the caller's package.json
+   * is not found, which is so in a bundle.
    */
   sections?: string[]
 }
 
 export interface LoadedConfig {
   config: LarkConfig
-  /** The file of the configuration. If there is none, it is undefined, and `config` is empty. */
+  /** The path of the configuration file. Undefined if there is no file. In this case, `config` is empty. */
   file: string | undefined
   /**
-   * The folder for relative paths: the folder of the file, otherwise that of the nearest package.json,
-   * otherwise the current folder.
+   * The folder for relative paths: the folder of the configuration file. Without a file, it is the folder of
+   * the nearest package.json, or else the current folder.
    */
   folder: string
   /** The folders that were searched, if there is no file. */
@@ -68,7 +68,7 @@ export function defineConfig(config: LarkConfig): LarkConfig {
 }
 
 /**
- * The path of the configuration file. It is looked for in this order:
+ * The path of the configuration file. The search has this order:
  *
  * 1. the file that the variable `LARK_CONFIG` names;
  * 2. the first `lark.config.*` from the folder of the started script upward;
@@ -103,7 +103,7 @@ export function findConfig(options: ConfigOptions = {}): string | undefined {
  * import the file only once.
  *
  * @throws CONFIG_NOT_FOUND, CONFIG_FOREIGN, CONFIG_FAILED (the file threw while it was imported),
- *   CONFIG_INVALID (it does not export an object, or has an unknown key)
+ *   CONFIG_INVALID (the file does not export an object, or the object has an unknown key)
  */
 export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfig> {
   const file = findConfig(options)
@@ -131,8 +131,8 @@ function startFolders({ entry = process.argv[1], cwd = process.cwd() }: ConfigOp
 }
 
 /**
- * The folder of the script that was started. It is undefined if the script is not part of the application.
- * Such a script is the program `lark`, perhaps linked from a checkout of its source, or any other program in
+ * The folder of the script that was started. Undefined if the script is not part of the application. Such a
+ * script is the program `lark`, perhaps linked from a checkout of its source, or any other program in
  * node_modules.
  */
 function scriptFolder(entry: string): string | undefined {
@@ -149,9 +149,9 @@ function scriptFolder(entry: string): string | undefined {
 }
 
 /**
- * The folder for relative paths: the folder of the configuration file, otherwise that of the nearest
- * package.json in the project of the started script or of the current folder, otherwise the script's own
- * folder.
+ * The folder for relative paths: the folder of the configuration file. Without a file, it is the folder of
+ * the nearest package.json in the project of the started script or of the current folder, or else the folder
+ * of the script.
  *
  * @throws CONFIG_NOT_FOUND, CONFIG_FOREIGN
  */

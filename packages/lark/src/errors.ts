@@ -1,10 +1,10 @@
 /**
- * Errors that a user of Lark can do something about. Each has a stable `code`, a message of one line that
- * names the thing, and often a `hint` that says what to do. The program prints them without a stack. Any
- * other error is a bug in Lark or in the application, and is printed with its stack.
+ * The errors that a user of Lark can do something about. Each of these errors has a stable `code`, a message
+ * of one line that names the cause, and often a `hint` that says what to do. The program prints these errors
+ * without a stack. Any other error is a bug in Lark or in the application, and is printed with its stack.
  *
  * An application may have two copies of this package, so a LarkError is recognised by its brand. `instanceof`
- * uses the brand too.
+ * also uses the brand.
  */
 import { types } from 'node:util'
 import { branded } from './brand.ts'
@@ -13,16 +13,16 @@ import { boundedMessage } from './words/excerpt.ts'
 const BRAND = Symbol.for('s18i.lark.error')
 
 export interface LarkErrorOptions {
-  /** What to do about the error, in one line. */
+  /** Advice: what the user can do about the error, in one line. */
   hint?: string | undefined
-  /** The exit code of the program. Default: 1. Usage errors have 2. */
+  /** The exit code of the program. Default: 1. The exit code of usage errors is 2. */
   exit?: number
   /** The error that caused this one. */
   cause?: unknown
 }
 
 /**
- * An expected error. It is printed as one line and a hint, without a stack.
+ * An expected error. The program prints it as one line and a hint, without a stack.
  *
  * ```ts throw new LarkError('NO_SUCH_USER', `No user has the address ${email}`, { hint: 'See lark users:list'
  * }) ```
@@ -95,7 +95,7 @@ export function failedToLoad(code: LarkErrorCode, file: string, cause: unknown):
 
 /**
  * Whether a value is an error. The value may come from another realm, because Jest runs tests in a realm of
- * their own. This function never throws, although a proxy may.
+ * their own. This function never throws, even if the value is a proxy that throws.
  */
 export function isError(thrown: unknown): thrown is Error {
   try {
@@ -112,9 +112,9 @@ export function reasonOf(error: unknown): string {
 }
 
 /**
- * The first place (`path:line` or `path:line:column`) in an error's stack. It is undefined if Node's module
- * loader comes first in the stack. In this case no code of the module has run, and the next place is only the
- * caller of the loader.
+ * The first place (`path:line` or `path:line:column`) in an error's stack. Undefined if Node's module loader
+ * comes first in the stack: no code of the module has run, and the next place in the stack is only the caller
+ * of the loader.
  */
 export function placeOf(error: unknown): string | undefined {
   if (!isError(error)) return undefined

@@ -1,6 +1,6 @@
 /**
  * Runs commands in tests, in the process of the test. A run has a console, a signal and an environment of its
- * own and leaves the process as it is, so several commands can run at the same time.
+ * own and does not change the process, so several commands can run at the same time.
  *
  * @module @s18i/lark/testing
  */
@@ -14,50 +14,59 @@ import { visibleJson } from './words/visible.ts'
 
 export interface TestOptions extends ConfigOptions {
   /**
-   * Its arguments and flags, by the names of the fields or as words. The words follow those of the command
-   * line.
+   * The arguments and flags of the command, by the names of the fields or as words. The words follow the
+   * words of the command line.
    */
   args?: CommandInput
   /**
-   * The answers to its questions, in their order: a text, a boolean, or a list for several choices. '' is
-   * Enter.
+   * The answers to the questions of the command, in their order: a text, a boolean, or a list for several
+   * choices. '' stands for Enter.
    */
   answers?: readonly Answer[]
   /**
-   * Further commands that the command may call with `this.call()`. If they are given, or if `command` is a
-   * class, commands on disk are not looked for.
+   * Further commands that the command may call with `this.call()`. If this option is set, or if `command` is
+   * a class, the run does not search for commands on disk.
    */
   commands?: readonly CommandClass[]
-  /** Variables that the flags of the command read, beside those of the process. */
+  /** Environment variables that the flags of the command read, in addition to those of the process. */
   env?: Record<string, string | undefined>
   /**
-   * `this.signal` of the command. Default: one that is never aborted. SIGINT and SIGTERM stay with the
-   * process.
+   * The signal that the command gets as `this.signal`. Default: a signal that is never aborted. The command
+   * installs no handlers for SIGINT and SIGTERM.
    */
   signal?: AbortSignal
-  /** `this.scheduledFor` of the command. */
+  /** The time that the command gets as `this.scheduledFor`. */
   scheduledFor?: Date
 }
 
 /** How a command has ended in a test. */
 export interface TestRun {
   exitCode: number
-  /** The data that it printed to stdout, without colours. */
+  /** The data that the command printed to stdout, without colours. */
   output: string
-  /** What it printed to stderr, without colours: messages, questions, and the error with which it ended. */
+  /**
+   * The text that the command printed to stderr, without colours: messages, questions, and the error with
+   * which the command ended.
+   */
   errorOutput: string
-  /** The rows of the last table that it printed, by their heads; empty if there was none. */
+  /**
+   * The rows of the last table that the command printed. Each row is an object by the heads of the columns.
+   * Empty if the command printed no table.
+   */
   table: Record<string, unknown>[]
-  /** With `--json`, the last value that it printed. Otherwise the object that `handle()` returned. */
+  /**
+   * The last value that the command printed with `--json`. Without `--json`, the object that `handle()`
+   * returned.
+   */
   json: unknown
-  /** The questions that it asked. */
+  /** The questions that the command asked. */
   questions: string[]
-  /** The error that it threw. */
+  /** The error that the command threw. */
   error?: unknown
 }
 
 /**
- * Runs a command, and resolves when it has ended, whatever its exit code.
+ * Runs a command, and resolves when the command has ended with any exit code.
  *
  * ```ts const run = await testCommand('users:delete --limit 5', { answers: ['yes'] })
  * expect(run.exitCode).toBe(0) expect(run.errorOutput).toContain('Deleted 5 users') ```
@@ -145,7 +154,8 @@ class TestConsole extends MemoryConsole {
   }
 
   /**
-   * @throws ANSWER_INVALID if questions and answers did not match, even if the command has caught the error
+   * @throws ANSWER_INVALID if questions and answers did not match. The error is thrown even if the command
+   *   has caught it before
    */
   check(): void {
     if (this.#fault !== undefined) throw this.#fault
@@ -160,7 +170,7 @@ function isWords(args: CommandInput): args is readonly string[] {
   return Array.isArray(args)
 }
 
-/** The words of a line, as a shell reads them. @throws USAGE if a quote is open */
+/** Splits a line into words in the same way as a shell. @throws USAGE if a quotation mark is not closed */
 function wordsOf(line: string): string[] {
   const WORD = /(?:[^\s"']+|"[^"]*"|'[^']*')+/g
   if (line.replace(WORD, '').trim() !== '') throw usageError(`A quote is open in ${JSON.stringify(line)}`)

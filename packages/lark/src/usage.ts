@@ -1,7 +1,7 @@
 /**
  * The answers to `lark --help` and `lark --version`, and the flags that may stand before or after every
- * command. The answers need only this file and the console. They need no configuration, command or catalogue.
- * The help of one command is in `commands/help.ts`.
+ * command. The answers need only this file and the console, and no configuration, command or catalogue. The
+ * help of one command is in `commands/help.ts`.
  */
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -23,15 +23,15 @@ const PROGRAM_FLAGS = [
   { name: '--version', short: '-V', description: 'The versions of Lark and its packages' },
 ]
 
-/** The flags that may be given to every command, with `--version` of the program. */
+/** The flags that every command accepts, and `--version` of the program. */
 export const programFlags: readonly { name: string; description: string }[] = [
   ...GLOBAL_FLAGS,
   ...PROGRAM_FLAGS,
 ]
 
 /**
- * Removes the flags that every command has from the words before `--`. What remains is the key of the command
- * and the words after it, or flags of the program itself.
+ * Removes the flags that every command has from the words before `--`. The remaining words are the key of the
+ * command and the words after the key, or flags of the program itself.
  */
 export function readCommandLine(argv: string[]) {
   const end = argv.includes('--') ? argv.indexOf('--') : argv.length
@@ -93,8 +93,8 @@ export function printVersions(console: Console, folder: string): void {
 export const USAGE = 'lark KEY [arguments] [flags]'
 
 /**
- * Flags in two columns, with the names on the left and the descriptions on the right. @param width of both
- * columns together, in terminal columns
+ * Flags in two columns, with the names on the left and the descriptions on the right. @param width the width
+ * of both columns together, in terminal columns
  */
 export function flagLines(
   flags: { name: string; short?: string; description: string }[],

@@ -1,11 +1,12 @@
 /**
- * Remembers which commands each file contained when it was last imported, so that most starts import only the
- * file of the command that they run. The cache is `node_modules/.cache/lark/commands.json` beside the nearest
- * package.json. An entry is valid as long as its file keeps its path, time and size. It also remembers which
- * folders of commands the configuration file has named, so that `lark list` need not import it.
+ * The cache of commands: the commands that each file contained when it was last imported. With the cache,
+ * most starts import only the file of the command that they run. The cache is
+ * `node_modules/.cache/lark/commands.json` beside the nearest package.json. An entry is valid as long as its
+ * file keeps its path, time and size. The cache also has the folders of commands that the configuration file
+ * names, so that `lark list` need not import the configuration file.
  *
- * Lark also works without the cache. A cache that cannot be read, or that differs from what Lark wrote,
- * counts as empty. A cache that cannot be written stays as it is.
+ * Lark also works without the cache. A cache that cannot be read, or that another program has changed, counts
+ * as empty. If the cache cannot be written, it stays unchanged.
  *
  * The cache is read without promises and without `node:crypto`, because every start waits for it.
  * (docs/performance.md has the CPU time of listing 200 commands.)
@@ -17,27 +18,27 @@ import type { LarkConfig } from '../config.ts'
 import { defined } from '../defined.ts'
 import { cacheFolder } from '../project/owner.ts'
 
-/** Raise this number when the form of the entries changes. */
+/** The version of the form of the entries. Raise this number when the form changes. */
 const LAYOUT = 5
 
 /**
- * The commands that one file contains. `problem` is set if the file cannot be imported, or if a command in it
- * is invalid.
+ * The commands that one file contains. `problem` is set if the file cannot be imported, or if a command in
+ * the file is invalid.
  */
 export interface HeldCommands {
   commands: CommandMetadata[]
   problem?: { code: string; message: string; hint?: string | undefined }
 }
 
-/** An entry is valid as long as its file has this stamp. */
+/** The time and the size of a file. An entry is valid as long as its file has the same stamp. */
 interface Stamp {
-  /** Modification time, in milliseconds. */
+  /** The time of the last modification, in milliseconds since 1970. */
   time: number
   /** The size of the file, in bytes. */
   size: number
 }
 
-/** What a configuration file says about the folders of commands. */
+/** The part of a configuration that names the folders of commands. */
 type Folders = Pick<LarkConfig, 'commands'>
 
 interface Remembered {
@@ -66,7 +67,7 @@ export class CommandCache {
       const body = text.slice(text.indexOf('\n') + 1)
       if (text === cache.#head(body) + body) cache.#known = JSON.parse(body)
     } catch {
-      // There is no cache yet, or it is damaged: begin with an empty one.
+      // There is no cache yet, or the cache is damaged: an empty cache replaces it.
     }
     return cache
   }
@@ -83,7 +84,7 @@ export class CommandCache {
     return unchanged(config, this.#known.configs[config])
   }
 
-  /** Remembers which folders a configuration file names. `save` writes it. */
+  /** Notes the folders that a configuration file names. `save` writes this note. */
   setFolders(config: string, { commands }: Folders): void {
     const known = this.foldersOf(config)
     if (known && JSON.stringify(known.commands) === JSON.stringify(commands)) return
@@ -95,7 +96,7 @@ export class CommandCache {
    * Writes the commands of the files into the cache, unless the cache already has them. The file of the cache
    * is replaced in one step, because another process may be reading it.
    *
-   * @param held the commands of each file; those that came from `get` are already in the cache
+   * @param held the commands of each file. Commands that came from `get` are already in the cache
    */
   save(held: ReadonlyMap<string, HeldCommands>): void {
     const { files: known, configs } = this.#known
@@ -118,15 +119,12 @@ export class CommandCache {
       try {
         rmSync(unfinished, { force: true })
       } catch {
-        // The cache folder is a file or read-only, so there is nothing to remove.
+        // The cache folder is a file or is read-only, so there is no file to remove.
       }
     }
   }
 
-  /**
-   * The first line of the cache. It shows whether the rest is as Lark wrote it, so that the fields need no
-   * check.
-   */
+  /** The first line of the cache. It has a checksum of the other lines, so that the fields need no check. */
   #head(body: string): string {
     return `${this.#version} ${body.length} ${sumOf(body)}\n`
   }
@@ -138,7 +136,7 @@ function unchanged<T extends Stamp>(file: string, cached: T | undefined): T | un
   return cached.time === time && cached.size === size ? cached : undefined
 }
 
-/** FNV-1a, 32 bits, over code units. */
+/** The FNV-1a hash of the code units of a text, with 32 bits. */
 function sumOf(text: string): number {
   let sum = 0x811c9dc5
   for (let at = 0; at < text.length; at++) sum = Math.imul(sum ^ text.charCodeAt(at), 0x01000193)

@@ -1,6 +1,6 @@
 /**
  * The catalogue has every command that can be called, by key, and the problems of commands that cannot be
- * called. It contains only metadata. The class of a command is imported when the command runs.
+ * called. The catalogue contains only metadata: the class of a command is imported when the command runs.
  */
 import type { CommandClass } from '../command/command.ts'
 import { type CommandMetadata, readMetadata } from '../command/metadata.ts'
@@ -11,10 +11,11 @@ import { excerpt } from '../words/excerpt.ts'
 import { nearest } from '../words/nearest.ts'
 import { visible } from '../words/visible.ts'
 
-/** A command in the catalogue, and how to load its class. */
+/** A command in the catalogue, with a function that loads its class. */
 export interface Entry extends CommandMetadata {
   /**
-   * The path of its file, relative to the project's folder; undefined for a class that was passed to `run`.
+   * The path of the command's file, relative to the project's folder. Undefined for a class that was passed
+   * to `run`.
    */
   file?: string
   load(): Promise<CommandClass>
@@ -23,8 +24,8 @@ export interface Entry extends CommandMetadata {
 export type Project = Pick<LoadedConfig, 'folder' | 'config'> & Partial<Pick<LoadedConfig, 'file'>>
 
 /**
- * The key under which an instance of a command finds the catalogue. The commands `list` and `help` need the
- * catalogue, and are ordinary commands otherwise.
+ * The property with which an instance of a command gets the catalogue. The commands `list` and `help` need
+ * the catalogue, but are ordinary commands in every other respect.
  */
 export const CATALOG = Symbol.for('s18i.lark.catalog')
 
@@ -81,8 +82,8 @@ export class Catalog {
    * Like `find`, but for a name that a user typed.
    *
    * @param next the next word: `lark jobs work` may mean `jobs:work`
-   * @throws UNKNOWN_COMMAND, whose hint names the command that the user may mean, and the files that could
-   *   not be read and may contain the command
+   * @throws UNKNOWN_COMMAND. The hint names the command that the user may mean, and the unreadable files that
+   *   may contain the command
    */
   get(name: string, next?: string): Entry {
     const entry = this.find(name)
@@ -104,13 +105,16 @@ export class Catalog {
    * Like `get`, but each word of the name may be abbreviated: `j:st` means `jobs:status`, if no other key
    * begins in this way.
    *
-   * @throws UNKNOWN_COMMAND, also if the name abbreviates several keys, which the error then names
+   * @throws UNKNOWN_COMMAND, also if the name abbreviates several keys. The error names these keys
    */
   meant(name: string, next?: string): Entry {
     return this.find(name) ?? this.#abbreviated(name) ?? this.get(name, next)
   }
 
-  /** The command that a name means, for completion; undefined if it means none, or may mean several. */
+  /**
+   * The command that a name means, for completion. Undefined if the name means no command, or may mean
+   * several commands.
+   */
   guess(name: string): Entry | undefined {
     try {
       return this.meant(name)
@@ -136,7 +140,7 @@ export class Catalog {
     })
   }
 
-  /** The namespace of this name, or the only one that it abbreviates. */
+  /** The namespace with this name, or the only namespace that the name abbreviates. */
   namespace(name: string): string | undefined {
     if (this.inNamespace(name).length > 0) return name
     const words = name.split(':')
@@ -159,7 +163,8 @@ export class Catalog {
   }
 
   /**
-   * The key that a name may mean: the nearest key, or a key with this last word (`work` means `jobs:work`).
+   * The key that a mistyped name may mean: the nearest key, or a key with the same last word (`work` means
+   * `jobs:work`).
    */
   #meant(name: string, next: string | undefined): string | undefined {
     const inside = this.inNamespace(name)
@@ -184,7 +189,7 @@ export class Catalog {
   }
 }
 
-/** Whether each word of a name is the beginning of the word of the key in the same place. */
+/** Whether each word of a name is the beginning of the word at the same position in the key. */
 function abbreviates(words: readonly string[], key: string): boolean {
   const whole = key.split(':')
   return words.length === whole.length && words.every((word, i) => word !== '' && whole[i]!.startsWith(word))
@@ -194,7 +199,7 @@ function lastWord(key: string): string {
   return key.slice(key.lastIndexOf(':') + 1)
 }
 
-/** The key whose last word is nearest to this one. */
+/** The key whose last word is nearest to the given word. */
 function byLastWord(word: string, entries: readonly Entry[]): string | undefined {
   const keys = new Map(entries.map(({ key }) => [lastWord(key), key]))
   return keys.get(nearest(word, keys.keys()) ?? '')

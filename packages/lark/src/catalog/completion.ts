@@ -1,5 +1,5 @@
 /**
- * What a shell may complete a command line with: keys of commands, flags, and values of arguments and flags.
+ * The completions of a command line for a shell: keys of commands, flags, and values of arguments and flags.
  * Everything except the values of `Command.complete()` comes from the metadata, so that no command is
  * imported.
  */
@@ -8,10 +8,10 @@ import type { Parameter } from '../command/metadata.ts'
 import { programFlags } from '../usage.ts'
 import type { Catalog, Entry } from './catalog.ts'
 
-/** A word that the shell may put in the place of the last one. */
+/** A word with which the shell may replace the last word. */
 export interface Candidate {
   word: string
-  /** The description that some shells show beside it. */
+  /** The description that some shells show beside the word. */
   about: string
 }
 
@@ -19,12 +19,12 @@ export interface Candidate {
 interface Typed {
   parameter: Parameter
   text: string
-  /** The text before the value in its word, such as `--queue=`. */
+  /** The text before the value in the same word, such as `--queue=`. */
   before: string
 }
 
 /**
- * @param words the words after `lark`, of which the last one is being typed and may be empty
+ * @param words the words after `lark`. The user is typing the last word, which may be empty
  * @param valuesOf asks the command itself for the values of a field
  */
 export async function complete(
@@ -49,8 +49,8 @@ export async function complete(
 }
 
 /**
- * The value that the last word belongs to. It is undefined if the last word is the name of a flag, or an
- * argument that the command does not take.
+ * The value to which the last word belongs. Undefined if the last word is the name of a flag, or an argument
+ * that the command does not take.
  */
 function typedValue(entry: Entry, before: readonly string[], last: string): Typed | undefined {
   const isFlagOver = before.includes('--')

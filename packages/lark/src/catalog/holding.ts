@@ -1,6 +1,6 @@
 /**
  * Reads one command file: its classes, and their metadata. If the file cannot be imported, or a command is
- * declared wrongly, the result has a `problem` beside the valid commands.
+ * declared wrongly, the result has a `problem` in addition to the valid commands.
  */
 import { readFile } from 'node:fs/promises'
 import { type CommandClass, isCommandClass } from '../command/command.ts'

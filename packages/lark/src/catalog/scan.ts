@@ -1,6 +1,6 @@
 /**
  * The process that imports command files to read their metadata (see `scanner.ts`). A file that opens
- * connections, prints something or ends the process affects only this process.
+ * connections, prints or ends the process affects only this process.
  */
 import { readCommands } from './holding.ts'
 import { type Found, ours, type ScanRequest } from './scanner.ts'

@@ -1,9 +1,10 @@
 /**
- * Imports command files in another process, which ends afterwards: a file may open connections, print or even
- * exit when it is imported, and usually it is not the file of the command that the user runs.
+ * Imports command files in another process, which ends after the import. The reason is that a file may open
+ * connections, print or even exit when it is imported, and most files are not the file of the command that
+ * the user runs.
  *
- * Other code may use the channel between the two processes: a file may send messages itself, and under `node
- * --watch` Node reports each imported module on it. So each message of Lark has the key `lark`.
+ * Other code may use the channel between the two processes: a file may send messages itself, and with `node
+ * --watch`, Node sends a message for each imported module. So each message of Lark has the property `lark`.
  */
 import { fork } from 'node:child_process'
 import { scanProgram } from '../scan-program.ts'
@@ -15,13 +16,13 @@ export interface ScanRequest {
   file: string
 }
 
-/** What the process found in one file. */
+/** The commands that the process found in one file. */
 export interface Found {
   path: string
   held: HeldCommands
 }
 
-/** The content of a message from Lark; undefined if the message is from other code. */
+/** The content of a message from Lark, or undefined if the message is from other code. */
 export function ours<T>(message: unknown): T | undefined {
   return (message as { lark?: T } | null)?.lark
 }

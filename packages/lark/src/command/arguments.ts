@@ -12,13 +12,13 @@ const BRAND = Symbol.for('s18i.lark.declaration')
 
 export type ValueType = 'string' | 'number' | 'boolean' | 'enum'
 
-/** The declaration of an argument or flag. It has no name, because the name is that of the field. */
+/** The declaration of an argument or flag. A declaration has no name, because the field has the name. */
 export interface Declaration
   extends Pick<NumberFlagOptions & ListFlagOptions, 'short' | 'env' | 'wholeFrom' | 'splits'> {
   kind: 'argument' | 'flag'
   type: ValueType
   description: string
-  /** Whether it takes any number of values. The field then contains an array. */
+  /** Whether the argument or flag takes any number of values. If so, the field contains an array. */
   many: boolean
   /** Whether a value must be given, on the command line or by the environment. */
   required: boolean
@@ -46,10 +46,7 @@ export interface FlagOptions<T> {
 }
 
 export interface NumberFlagOptions extends FlagOptions<number> {
-  /**
-   * If it is given, only whole numbers from this number on are allowed, such as `{ wholeFrom: 1 }` for a
-   * count.
-   */
+  /** The lowest number that is allowed, if only whole numbers are: `{ wholeFrom: 1 }` for a count. */
   wholeFrom?: number
 }
 
@@ -58,7 +55,8 @@ export type FlagWithValue<T> = { default: T } | { required: true }
 
 export interface ListFlagOptions extends Omit<FlagOptions<never>, 'default'> {
   /**
-   * Whether a value with commas is a list. Give `false` for values that may contain commas. Default: true.
+   * Whether a value with commas is split into a list. Set `false` if the values may contain commas. Default:
+   * true.
    */
   splits?: boolean
 }
@@ -118,8 +116,8 @@ function enumArgument(
 }
 
 /**
- * All remaining arguments. With `required`, at least one must be given. Only the last argument of a command
- * can be of this kind.
+ * An argument that takes all remaining words. With `required`, at least one word must be given. Only the last
+ * argument of a command can be of this kind.
  */
 function stringsArgument(description: string, options: { required?: boolean } = {}): string[] {
   return argument('string', description, { optional: options.required !== true }, { many: true }) as never

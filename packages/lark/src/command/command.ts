@@ -1,10 +1,10 @@
 /**
- * A command: a class with a key, a `handle()`, and fields that declare what it takes. Every exported class
- * that extends `Command` is a command. One instance is made to read the declarations, and another to run the
- * command once, so the constructor and the initialisers must do no work.
+ * A command: a class with a key, a method `handle()`, and fields that declare its arguments and flags. Every
+ * exported class that extends `Command` is a command. One instance is made to read the declarations, and
+ * another to run the command once, so the constructor and the initialisers must do no work.
  *
  * The program and the application may have different copies of this package. So commands are recognised by a
- * brand, and an instance gets its context under a symbol of the global registry.
+ * brand, and the context of an instance is in a property whose symbol all copies share (`Symbol.for`).
  */
 import { Console } from '../console/console.ts'
 import { type LiveOptions, live } from '../console/live.ts'
@@ -16,10 +16,10 @@ import { excerpt } from '../words/excerpt.ts'
 import { Interrupt } from './interrupt.ts'
 
 const BRAND = Symbol.for('s18i.lark.command')
-/** The key under which an instance has its context. */
+/** The property of an instance that has its context. */
 export const CONTEXT = Symbol.for('s18i.lark.context')
 
-/** The context that an instance runs with. */
+/** The context of a running instance. */
 export interface Context {
   console: Console
   interrupt: Interrupt
@@ -36,13 +36,13 @@ export type CommandInput = readonly string[] | Readonly<Record<string, unknown>>
 /** The end of a command that was called by a program or another command. */
 export interface CallResult {
   exitCode: number
-  /** The object that `handle()` returned, if it returned one. */
+  /** The object that `handle()` returned, if it returned an object. */
   result?: object
 }
 
 /**
  * What `handle()` may return. `true` and nothing mean success, `false` means exit code 1, and a number is the
- * exit code. An object means success, and is printed under `--json`.
+ * exit code. An object means success, and is printed with `--json`.
  */
 // biome-ignore lint/suspicious/noConfusingVoidType: a handle() without return is the common case
 export type CommandResult = boolean | number | object | undefined | void
@@ -64,9 +64,12 @@ export type CommandResult = boolean | number | object | undefined | void
  * ```
  */
 export abstract class Command {
-  /** What a user types: words joined by colons. The word before the first colon is its namespace. */
+  /**
+   * The name that users type: words joined by colons. The word before the first colon is the namespace of the
+   * command.
+   */
   abstract readonly key: string
-  /** One line for `lark list`. */
+  /** The description of the command, in one line, for `lark list`. */
   description = ''
   /** Other keys under which the command can be called. */
   aliases: readonly string[] = []
@@ -77,15 +80,15 @@ export abstract class Command {
   declare [CONTEXT]?: Context
 
   /**
-   * Does the work. CommandResult says what the result means. A thrown error is printed, and the exit code is
-   * then 1, or the `exit` of a LarkError.
+   * Does the work of the command. `CommandResult` says what the return value means. A thrown error is
+   * printed, and the exit code is 1, or the `exit` of a LarkError.
    */
   abstract handle(): CommandResult | Promise<CommandResult>
 
   /**
-   * Returns the values with which a shell may complete an argument or a flag. It is called when somebody
-   * presses Tab, so it must be quick, and must print and change nothing. The fields have no values at that
-   * time. Values that do not begin with `typed` are left out.
+   * Returns the values with which a shell may complete an argument or a flag. The method is called when the
+   * user presses Tab, so it must be quick, and must not print or change anything. The fields have no values
+   * at that time. Values that do not begin with `typed` are left out.
    *
    * ```ts override complete(field: string) {
    *   return field === 'region' ? ['eu', 'us'] : []
@@ -108,25 +111,27 @@ export abstract class Command {
     return this.console.isQuiet
   }
 
-  /** A signal that the first SIGINT or SIGTERM aborts. The second one ends the process at once. */
+  /**
+   * A signal that the first SIGINT or SIGTERM aborts. The second SIGINT or SIGTERM ends the process at once.
+   */
   get signal(): AbortSignal {
     return this.#context.interrupt.signal
   }
 
   /**
-   * The instant for which a schedule has started the command. It is the same in each attempt, however late
-   * the command runs. It is undefined if the command was not started by a schedule.
+   * The instant for which a schedule has started the command. This instant is the same in each attempt, even
+   * if the command runs late. Undefined if no schedule has started the command.
    */
   get scheduledFor(): Date | undefined {
     return this.#context.scheduledFor
   }
 
-  /** Prints a message to stderr. `--quiet` omits it. */
+  /** Prints a message to stderr. The flag `--quiet` omits such messages. */
   info(text: string): void {
     this.console.info(text)
   }
 
-  /** Prints to stderr that something is done. `--quiet` omits it. */
+  /** Prints the message to stderr that work is done. The flag `--quiet` omits such messages. */
   success(text: string): void {
     this.console.success(text)
   }
@@ -141,24 +146,26 @@ export abstract class Command {
     this.console.warn(text)
   }
 
-  /** Prints to stderr that something failed. It does not end the command. */
+  /** Prints an error message to stderr. The call does not end the command. */
   error(text: string): void {
     this.console.error(text)
   }
 
-  /** Prints a line of data to stdout (under `--json` to stderr). */
+  /** Prints a line of data to stdout (with `--json` to stderr). */
   line(text = ''): void {
     this.console.line(text)
   }
 
-  /** Prints rows of data to stdout, in columns. Under `--json`, they are an array of objects. */
+  /**
+   * Prints rows of data to stdout, in columns. With `--json`, the rows are printed as an array of objects.
+   */
   table(head: string[], rows: unknown[][]): void {
     this.console.table(head, rows)
   }
 
   /**
-   * Asks for a text, and resolves to it. The answer may not be empty unless there is a `default`, or
-   * `validate` accepts ''.
+   * Asks for a text, and resolves with the answer. The answer may be empty only if there is a `default`, or
+   * if `validate` accepts ''.
    *
    * ```ts const name = await this.ask('What is it called?', { default: 'app' }) ```
    *
@@ -175,7 +182,7 @@ export abstract class Command {
   }
 
   /**
-   * Asks for a text that the terminal does not show. @throws what `ask` does
+   * Asks for a text that the terminal does not show. @throws the errors of `ask`
    *
    * ```ts
    * const password = await this.secret('Password', { validate: (it) => (it.length < 8 ? 'Too short' : undefined) })
@@ -186,7 +193,7 @@ export abstract class Command {
   }
 
   /**
-   * Asks whether to go on. Enter alone means no, unless `default` is true. @throws what `ask` does
+   * Asks for yes or no. Enter alone means no, unless `default` is true. @throws the errors of `ask`
    *
    * ```ts
    * if (!this.yes && !(await this.confirm('Delete 12 users?'))) return false
@@ -197,7 +204,8 @@ export abstract class Command {
   }
 
   /**
-   * Asks for one of several values, or with `many` for any number of them. @throws what `ask` does
+   * Asks for one of several values, or with `many` for any number of these values. @throws the errors of
+   * `ask`
    *
    * ```ts
    * const size = await this.choose('How big?', ['small', { value: 'big', hint: 'twice the price' }])
@@ -230,9 +238,9 @@ export abstract class Command {
   }
 
   /**
-   * Calls another command, which prints to the same console and has the same signal. The object that its
-   * `handle()` returns is in the result, and is not printed under `--json`. The flags `--json`, `--quiet` and
-   * `--verbose` of this command apply to the other command, too.
+   * Calls another command, which prints to the same console and has the same signal. The object that
+   * `handle()` of the other command returns is in the result, and is not printed with `--json`. The flags
+   * `--json`, `--quiet` and `--verbose` of this command apply to the other command, too.
    *
    * ```ts const { exitCode } = await this.call('users:process', { limit: 5 }) ```
    *
@@ -244,8 +252,8 @@ export abstract class Command {
   }
 
   /**
-   * Shows on a terminal that work is going on, while `work` runs or until `stop()` is called. It shows
-   * nothing if there is no terminal, or under `--json` and `--quiet`.
+   * Shows a spinner on a terminal while `work` runs, or until `stop()` is called. Without a terminal, and
+   * with `--json` or `--quiet`, no spinner is shown.
    *
    * ```ts const files = await this.spinner('Uploading', () => upload()) ```
    */
@@ -257,8 +265,8 @@ export abstract class Command {
   }
 
   /**
-   * Draws what `draw` prints as a screen, again and again in place, until the command is interrupted.
-   * Afterwards the terminal is as it was before, even after an error.
+   * Draws the output of `draw` as a screen, again and again in place, until the command is interrupted. At
+   * the end, the terminal has its earlier contents again, even after an error.
    *
    * ```ts await this.live(async () => this.table(['QUEUE', 'JOBS'], await count()), { every: 2_000 }) ```
    *
@@ -270,9 +278,9 @@ export abstract class Command {
 
   /**
    * Runs `each` for one item after the other, and shows the progress on a terminal: a bar, the count, the
-   * rate and the time that is left. Without a terminal, a long command prints one line a minute. Under
-   * `--json` and `--quiet` it shows nothing. If it gets a number of items instead, it returns a Progress that
-   * the caller advances.
+   * rate and the time that is left. Without a terminal, a long command prints one line a minute. With
+   * `--json` and `--quiet`, no progress is shown. If the method gets a number of items instead of the items,
+   * it returns a `Progress` that the caller advances.
    *
    * ```ts await this.progress(users, async (user) => this.greet(user), { label: 'users' })
    *
@@ -296,8 +304,8 @@ export abstract class Command {
   }
 
   /**
-   * The context. An instance that a test makes itself has no context yet, and gets one that prints to the
-   * process's own streams.
+   * The context. An instance that a test makes itself has no context yet, and gets a context that prints to
+   * the streams of the process.
    */
   get #context(): Context {
     this[CONTEXT] ??= { console: new Console(), interrupt: new Interrupt(), call: callNothing }

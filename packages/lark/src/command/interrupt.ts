@@ -1,11 +1,11 @@
 /**
- * Handles SIGINT and SIGTERM for a command that wants to end in an orderly way. The first one aborts
- * `signal`. The second one ends the process at once, with the shell's exit code (130 or 143). The handlers
- * are installed when `signal` is first read. A command that never reads it ends with the first SIGINT or
- * SIGTERM, as any program does.
+ * Handles SIGINT and SIGTERM for a command that must end in an orderly way. The first SIGINT or SIGTERM
+ * aborts `signal`. The second ends the process at once, with the shell's exit code (130 or 143). The handlers
+ * are installed when `signal` is first read. A command that never reads `signal` ends with the first SIGINT
+ * or SIGTERM, like any program.
  *
  * A command that a program calls (`callCommand`) gets the signal of its caller. No handlers are installed for
- * it, because the program handles SIGINT and SIGTERM.
+ * such a command, because the program handles SIGINT and SIGTERM.
  *
  * States: idle → listening (`signal` was read) → aborted (first SIGINT or SIGTERM) → the process ends
  * (second), or stopped.
@@ -17,7 +17,7 @@ type SignalName = keyof typeof EXIT_CODES
 export class Interrupt {
   readonly #given: AbortSignal | undefined
   #controller: AbortController | undefined
-  /** The exit code for the received SIGINT or SIGTERM. It is undefined until one is received. */
+  /** The exit code for the received SIGINT or SIGTERM. Undefined until the first SIGINT or SIGTERM. */
   exitCode: number | undefined
 
   /** @param given the signal of the program that calls the command */
@@ -35,14 +35,16 @@ export class Interrupt {
     return this.#controller.signal
   }
 
-  /** The signal, if somebody already listens to it. This getter installs no handlers, unlike `signal`. */
+  /**
+   * The signal, if some code has already read `signal`. Unlike `signal`, this getter installs no handlers.
+   */
   get current(): AbortSignal | undefined {
     return this.#given ?? this.#controller?.signal
   }
 
   /**
-   * @throws the reason if the caller has already aborted its signal, because a command that waits only for
-   *   the event would miss this
+   * @throws the reason, if the caller has already aborted its signal. Without this check, a command that
+   *   waits only for the event would miss the abort
    */
   check(): void {
     this.#given?.throwIfAborted()

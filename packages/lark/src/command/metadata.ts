@@ -1,6 +1,7 @@
 /**
- * The metadata of a command: its key, description, arguments and flags. It is read once from an instance of
- * the class and then kept in the cache, so that `lark list` and `lark help` need not import the application.
+ * The metadata of a command: its key, description, arguments and flags. The metadata is read once from an
+ * instance of the class and then kept in the cache, so that `lark list` and `lark help` need not import the
+ * application.
  */
 
 import { defined } from '../defined.ts'
@@ -26,7 +27,7 @@ export interface CommandMetadata {
    * commands have none.
    */
   schedule?: unknown
-  /** It is set if the command has a method `complete()`. Most commands have none. */
+  /** Present if the command has a method `complete()`. Most commands have no such method. */
   completes?: true
 }
 
@@ -34,7 +35,7 @@ export interface CommandMetadata {
 type CommandFields = Omit<CommandMetadata, 'arguments' | 'flags' | 'completes'> & { complete?: unknown }
 
 const OWN_FIELDS = ['key', 'description', 'aliases', 'hidden']
-/** The flags that every command has. A command may not declare their names or letters. */
+/** The flags that every command has. A command must not declare flags with these names or letters. */
 const RESERVED = ['--help', '--json', '--quiet', '--verbose', '--interaction', '--color']
 const RESERVED_LETTERS = ['h', 'q', 'v']
 const KEY = /^[A-Za-z0-9][\w.-]*(:[\w.-]+)*$/
@@ -65,9 +66,9 @@ export function readMetadata(command: CommandFields): CommandMetadata {
 }
 
 /**
- * The value in the form that JSON gives it. It is undefined for a declaration, because a command may have a
- * flag of this name, and for a value that JSON cannot represent. A function becomes a text, so that it is
- * refused and not overlooked.
+ * Converts the value of the field `schedule` to JSON and back. Returns undefined for a declaration, because a
+ * command may have a flag with the name `schedule`, and for a value that JSON cannot represent. A function
+ * becomes a text, so that a later check refuses it.
  */
 function asJson(value: unknown): unknown {
   if (value === undefined || isDeclaration(value)) return undefined

@@ -1,6 +1,6 @@
 /**
  * Turns the words of the command line into the values of a command's fields. Node's `parseArgs` splits the
- * words into tokens. This file decides what the tokens mean, and which error they cause.
+ * words into tokens. This file decides the meaning of the tokens, and the errors that they cause.
  */
 import { parseArgs } from 'node:util'
 import type { Answer, Prompt } from '../console/prompt.ts'
@@ -25,7 +25,7 @@ interface Given {
 
 /** The words or values with which a command was called. */
 export interface Input {
-  /** The value of each parameter, by field, without those that are missing. */
+  /** The value of each parameter, by field. Parameters without a value are absent. */
   values: Map<string, Value>
   /** The parameters that are required and have no value. */
   missing: Parameter[]
@@ -67,7 +67,7 @@ export function parseWords(key: string, parameters: Parameter[], words: string[]
       give(parameter, String(!negated), token.rawName)
       continue
     }
-    // In `--name --force`, the value of `--name` is missing; in `--limit -5` the value is a negative number.
+    // In `--name --force`, the value of `--name` is missing. In `--limit -5`, the value is a negative number.
     const looksLikeFlag = !token.inlineValue && /^-(?!\d|\.\d|$)/.test(token.value ?? '')
     if (token.value === undefined || looksLikeFlag) {
       const hint = looksLikeFlag
@@ -83,8 +83,8 @@ export function parseWords(key: string, parameters: Parameter[], words: string[]
 
 /**
  * Finds the value of each parameter of a command that is called with an object, such as `{ limit: 100,
- * dryRun: true }`. A missing value comes from the environment, or is the default. Values are converted as
- * words are, so `'100'` is accepted for a number.
+ * dryRun: true }`. A missing value comes from the environment, or is the default. Values are converted in the
+ * same way as words, so `'100'` is accepted for a number.
  *
  * @throws USAGE, also for a name that no field has
  */
@@ -173,8 +173,8 @@ export function placeholder({ type, values, many, splits }: Parameter): string {
 }
 
 /**
- * The most words of a call, and the most characters of a word of short flags. The time of `parseArgs` grows
- * with the square of both.
+ * The maximum number of words of a call, and the maximum number of characters of a word with short flags.
+ * There are limits because the time of `parseArgs` grows with the square of both numbers.
  */
 const MOST_WORDS = 20_000
 const MOST_SHORT = 1_000
@@ -226,7 +226,8 @@ function resolveValue(parameter: Parameter, words: Given[], help: string): Value
     if (parameter.kind === 'argument') return texts
     const isSplit = parameter.splits !== false && !words.some(({ isItem }) => isItem)
     const items = isSplit ? texts.flatMap((text) => text.split(',').filter(Boolean)) : texts
-    // `--queue=$QUEUES` with an empty variable is an error: an empty list is not the same as no flag.
+    // `--queue=$QUEUES` with an empty variable is an error, because an empty list differs from an absent
+    // flag.
     if (items.every((item) => item === ''))
       throw usageError(`${words[0]!.as} needs a value (${placeholder(parameter)})`, help)
     return items
@@ -240,7 +241,7 @@ function fromEnvironment({ env: variable }: Parameter, env: Env): Given[] | unde
   return text === undefined || text === '' ? undefined : [{ text, as: variable! }]
 }
 
-/** The error for a parameter that is missing where nobody can be asked. */
+/** The error for a parameter that is missing, if no person can be asked for the value. */
 export function missingError(key: string, { kind, name, description, env }: Parameter) {
   const what = kind === 'flag' ? 'flag' : 'argument'
   const about = description && ` (${description})`

@@ -5,8 +5,8 @@ import { CONTEXT, Command } from '../command/command.ts'
 import { visible } from '../words/visible.ts'
 
 /**
- * `lark complete -- WORDS…`, which the scripts of `lark completion` call: prints what the last word may
- * become, one word a line, each followed by a tab and a description.
+ * `lark complete -- WORDS…`, which the scripts of `lark completion` call: prints the completions of the last
+ * word, one completion a line, followed by a tab and a description.
  */
 export class CompleteCommand extends Command {
   readonly key = 'complete'

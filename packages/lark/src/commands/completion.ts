@@ -15,9 +15,9 @@ export class CompletionCommand extends Command {
 }
 
 /**
- * Each script finds the `lark` of the project around the current folder, if it belongs to the user, and
- * otherwise the one on the PATH, because a key press must not run a file of somebody else. No script
- * evaluates what `lark complete` prints.
+ * Each script runs the `lark` of the project around the current folder if that file belongs to the user, and
+ * the `lark` on the PATH if not: a key press must not run a file of another user. No script evaluates the
+ * output of `lark complete`.
  */
 const scripts = {
   // Readline begins a new word after `:` and `=`, so the text before them is not repeated. The words are read

@@ -9,8 +9,8 @@ import { visibleLines } from '../words/visible.ts'
 import { stub } from './make-command.ts'
 
 /**
- * `lark init`: sets up a project, new or old. It writes what is missing, and never changes existing files,
- * except for the scripts in package.json.
+ * `lark init`: sets up a project, new or old. The command writes missing files, and never changes existing
+ * files, except for the scripts in package.json.
  */
 export class InitCommand extends Command {
   readonly key = 'init'
@@ -35,7 +35,7 @@ export class InitCommand extends Command {
     return this.#tell(found, plan)
   }
 
-  /** Installs what is missing if the user wants this. @returns whether it was installed */
+  /** Installs the missing packages if the user agrees. @returns whether they were installed */
   async #install({ folder, manager, missing }: Survey, signal: AbortSignal): Promise<boolean> {
     const { install, managerWords } = await import('../init/steps.ts')
     const words = [...managerWords[manager].add, ...missing]
@@ -79,7 +79,7 @@ export class InitCommand extends Command {
     }
   }
 
-  /** The text of a new file, or the difference in a changed one. */
+  /** Prints the text of a new file, or the difference in a changed file. */
   #show({ path, before, text = '' }: PlannedFile): void {
     this.line()
     this.line(this.console.paint('bold', path))
@@ -101,7 +101,7 @@ function summary(written: readonly PlannedFile[]): string {
   return text[0]!.toUpperCase() + text.slice(1)
 }
 
-/** What Lark itself writes if no package has an example: a command. */
+/** The part of Lark itself, for a project whose packages have no example: a command. */
 async function ownPart(project: InitProject): Promise<InitPart> {
   const commands = await project.folderOf('commands', project.config.commands)
   const text = stub('hello', 'Hello', {

@@ -1,14 +1,14 @@
 /**
  * The output of a command. Messages (`info`, `success`, `warn`, `error`) go to stderr. Data (`line`, `table`,
- * `json`) goes to stdout, so that a pipe contains nothing else. Two modes change this:
+ * `json`) goes to stdout, so that a pipe contains only data. Two modes change this rule:
  *
  * - `isJson`: stdout contains only JSON. A table becomes an array of objects, and a line becomes a message.
  * - `isQuiet`: `info`, `success`, and lines that are messages, are omitted.
  *
- * With `isVerbose`, there are more messages, and every error has its stack.
+ * With `isVerbose`, more messages are printed, and every error has its stack.
  *
- * The last line of a terminal may show a status, such as a progress bar. Every other write erases the status
- * first, and shows it again afterwards.
+ * The last line of a terminal may show a status, such as a progress bar. Every other write first erases the
+ * status, and then shows the status again below the written text.
  *
  * Text that is printed here cannot move the cursor, and cannot erase or hide anything (`visible.ts`). Text
  * from a command keeps its colours, and errors lose theirs. If stdout is not a terminal, a line of data stays
@@ -27,21 +27,21 @@ export interface Writer {
   readonly rows?: number
 }
 
-/** Where answers come from. */
+/** The stream from which answers are read. */
 export interface Reader extends NodeJS.ReadableStream {
   readonly isTTY?: boolean
 }
 
 export interface ConsoleOptions {
-  /** Default `process.stdin`. */
+  /** The stream for answers. Default `process.stdin`. */
   stdin?: Reader
-  /** Default `process.stdout`. */
+  /** The stream for data. Default `process.stdout`. */
   stdout?: Writer
-  /** Default `process.stderr`. */
+  /** The stream for messages. Default `process.stderr`. */
   stderr?: Writer
   /**
-   * Whether to print colours. Default: decided for each stream, by `FORCE_COLOR`, `NO_COLOR` and whether it
-   * is a terminal.
+   * Whether to print colours. By default, `FORCE_COLOR`, `NO_COLOR` and the kind of each stream decide: a
+   * terminal gets colours.
    */
   color?: boolean | undefined
   quiet?: boolean
@@ -57,9 +57,9 @@ export class Console {
   isJson: boolean
   isQuiet: boolean
   isVerbose: boolean
-  /** Whether questions may be asked: `--no-interaction` says no. */
+  /** Whether questions may be asked. False with `--no-interaction`. */
   isInteractive: boolean
-  /** Whether to print colours; undefined: this is decided for each stream. */
+  /** Whether to print colours. If undefined, each stream decides (`showsColor`). */
   color: boolean | undefined
   readonly #stdin: Reader | undefined
   readonly #stdout: Writer
@@ -67,7 +67,7 @@ export class Console {
   #status = ''
   #frames: NodeJS.Timeout | undefined
   #isAsking = false
-  /** What was printed while output is collected. */
+  /** The output that was collected so far. Undefined if output is not collected. */
   #collected: string | undefined
 
   constructor(options: ConsoleOptions = {}) {
@@ -105,7 +105,7 @@ export class Console {
     }
   }
 
-  /** Prints one line of data. Under `--json` it is a message. */
+  /** Prints one line of data. With `--json`, the line is printed as a message. */
   line(text = ''): void {
     const isVerbatim = !this.isJson && this.#stdout.isTTY !== true
     const shown = isVerbatim ? text : visibleInColor(text)
@@ -114,8 +114,8 @@ export class Console {
   }
 
   /**
-   * Prints rows of data in columns with heads. Under `--json` they are an array of objects, whose keys are
-   * the heads.
+   * Prints rows of data in columns with heads. With `--json`, the rows are printed as an array of objects
+   * whose keys are the heads.
    */
   table(head: string[], rows: unknown[][]): void {
     if (this.isJson) {
@@ -141,22 +141,22 @@ export class Console {
     return this.#paint(this.#stdout, style, text)
   }
 
-  /** The width of a line of data, in terminal columns. It is unlimited if stdout is not a terminal. */
+  /** The width of a line of data, in terminal columns. Infinite if stdout is not a terminal. */
   get width(): number {
     return this.#stdout.isTTY ? this.#stdout.columns || 80 : Number.POSITIVE_INFINITY
   }
 
-  /** Whether a screen can be drawn again and again, in place. */
+  /** Whether the terminal allows drawing a screen again and again, in place. */
   get canRedraw(): boolean {
     return this.#stdout.isTTY === true && !this.isJson
   }
 
-  /** The lines of the terminal; unlimited if it is not known. */
+  /** The number of lines of the terminal. Infinite if the number is not known. */
   get height(): number {
     return this.#stdout.rows || Number.POSITIVE_INFINITY
   }
 
-  /** Collects what a function prints, to both streams, instead of printing it. */
+  /** Collects the output of a function to both streams, instead of printing it. */
   async collect(print: () => unknown): Promise<string> {
     this.status('')
     this.#collected = ''
@@ -168,7 +168,7 @@ export class Console {
     }
   }
 
-  /** Writes a text to stdout unchanged. It is for movements of the cursor. */
+  /** Writes a control sequence to stdout unchanged, to move the cursor for example. */
   control(text: string): void {
     this.#stdout.write(text)
   }
@@ -188,10 +188,10 @@ export class Console {
   }
 
   /**
-   * Shows a text in the status line, in place of the earlier text. '' removes the status line.
+   * Shows a text in the status line, in place of the earlier text. An empty text removes the status line.
    *
-   * @param shown the text, or a function that makes the texts of an animation, 12 a second, and must not
-   *   throw
+   * @param shown the text, or a function that returns the texts of an animation. The function is called 12
+   *   times a second, and must not throw
    */
   status(shown: string | (() => string)): void {
     clearInterval(this.#frames)
@@ -211,8 +211,9 @@ export class Console {
 
   /**
    * Prints the error that ended a command: a LarkError as one line and a hint, any other error with its
-   * stack. With `--verbose`, every error has its stack, and those of its causes. Under `--json` the error is
-   * `{"error":{"code","message","hint"}}` on stdout, and the stack is still on stderr.
+   * stack. With `--verbose`, every error is printed with its stack and the stacks of its causes. With
+   * `--json`, the error is `{"error":{"code","message","hint"}}` on stdout, and the stack is still printed to
+   * stderr.
    */
   failure(error: unknown): void {
     const expected = LarkError.is(error)
@@ -229,7 +230,7 @@ export class Console {
   }
 
   /**
-   * Whether somebody can answer a question. This needs a terminal, and neither `--json` nor
+   * Whether a person can answer a question. This requires a terminal, and neither `--json` nor
    * `--no-interaction`.
    */
   get canAsk(): boolean {
@@ -237,12 +238,12 @@ export class Console {
   }
 
   /**
-   * Asks a question, and resolves to its answer. Where nobody can answer, the answer is the default of the
+   * Asks a question, and resolves with the answer. If no person can answer, the answer is the default of the
    * question.
    *
-   * @param signal withdraws the question
-   * @throws USAGE, exit code 2, if nobody can answer and there is no default; PROMPT_CANCELLED; the reason of
-   *   the signal
+   * @param signal a signal whose abort withdraws the question
+   * @throws USAGE, with the exit code 2, if no person can answer and the question has no default;
+   *   PROMPT_CANCELLED; the reason of the signal
    */
   async prompt(prompt: Prompt, signal?: AbortSignal): Promise<Answer> {
     if (!this.canAsk) {
@@ -265,7 +266,10 @@ export class Console {
     return ask(prompt, { input: this.#reader, output: this.#stderr, hasColor, signal })
   }
 
-  /** The source of answers. It is looked up only when needed, because reading `process.stdin` opens it. */
+  /**
+   * The stream for answers. This getter reads `process.stdin` only when it is needed, because reading this
+   * property opens the stream.
+   */
   get #reader(): Reader {
     return this.#stdin ?? process.stdin
   }
@@ -274,7 +278,10 @@ export class Console {
     return this.#paint(this.#stderr, style, symbol)
   }
 
-  /** Prints a message: a mark with the text beside it. Further lines are indented to the first. */
+  /**
+   * Prints a message: a mark with the text beside it. Further lines of the text are indented like the first
+   * line.
+   */
   #talk(mark: string, text: string): void {
     this.#write(this.#stderr, `${mark} ${visibleInColor(text).replaceAll('\n', '\n  ')}\n`)
   }
@@ -300,7 +307,7 @@ export class Console {
 
 /** The time between two texts of an animation, in milliseconds. */
 const FRAME = 80
-/** Moves the cursor to the first column and erases to the end of the line. */
+/** A control sequence that moves the cursor to the first column and erases the line. */
 const ERASE = '\r\x1b[K'
 
 /**

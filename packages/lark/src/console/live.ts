@@ -1,13 +1,13 @@
 /**
- * Draws a screen again and again, in place, until the command is interrupted. It uses the alternate screen of
- * the terminal, so that the terminal is as it was before when the command ends, whether by Ctrl-C, SIGTERM,
- * an error or `process.exit()`. Lines that do not fit at the bottom are left out, because a terminal that
- * scrolls cannot be drawn in place.
+ * Draws a screen again and again, in place, until the command is interrupted. The alternate screen of the
+ * terminal is used, so that the terminal has its earlier contents again when the command ends by Ctrl-C,
+ * SIGTERM, an error or `process.exit()`. Lines that do not fit at the bottom are left out, because a terminal
+ * that scrolls cannot be drawn in place.
  *
- *   drawing    the screen is as `draw` printed it
+ *   drawing the screen shows the output of `draw`
  *   old        `draw` takes long, or has thrown a temporary error. The last screen stays, and its first line
  *              says how old it is
- *   suspended  by Ctrl-Z. The terminal is as it was before until the process is continued, and then the
+ *   suspended by Ctrl-Z. The terminal has its earlier contents until the process continues, and then the
  *              screen is drawn at once
  */
 import { setTimeout as pause } from 'node:timers/promises'
@@ -16,30 +16,33 @@ import { visible } from '../words/visible.ts'
 import type { Console } from './console.ts'
 
 export interface LiveOptions {
-  /** Milliseconds between two drawings. Default 1,000. */
+  /** The time between two drawings, in milliseconds. Default 1,000. */
   every?: number
   /**
-   * Whether an error of `draw` is temporary, such as a server that is away. After such an error the last
-   * screen stays, its first line says how old it is and why, and `draw` is called again. An error of the
-   * first drawing always ends the command. Default: every error ends it.
+   * Returns whether an error of `draw` is temporary, such as that of an unreachable server. After a temporary
+   * error, the last screen stays, the first line says how old the screen is and why, and `draw` is called
+   * again. An error of the first drawing always ends the command. Default: every error ends the command.
    */
   outlasts?: (error: unknown) => boolean
 }
 
-/** Switches to the alternate screen and hides the cursor. */
+/** The control sequences that switch to the alternate screen and hide the cursor. */
 const ENTER = '\x1b[?1049h\x1b[?25l'
 const LEAVE = '\x1b[?25h\x1b[?1049l'
 const HOME = '\x1b[H'
 const END_OF_LINE = '\x1b[K'
 const END_OF_SCREEN = '\x1b[J'
-/** Milliseconds by which the age of a screen must exceed `every` before the screen says that it is old. */
+/**
+ * By how many milliseconds the age of a screen must exceed `every` before the first line says how old the
+ * screen is.
+ */
 const OLD = 2_000
 const SECOND = 1_000
 
 /**
- * @param draw prints one screen. What it prints to both streams is collected, and shown at once
- * @param signal ends the drawing
- * @throws USAGE if stdout is not a terminal, or contains JSON; what `draw` throws
+ * @param draw prints one screen. The output of `draw` to both streams is collected, and shown at once
+ * @param signal a signal whose abort ends the drawing
+ * @throws USAGE if stdout is not a terminal, or contains JSON; the errors of `draw`
  */
 export async function live(
   console: Console,
@@ -73,7 +76,7 @@ export async function live(
 class Screen {
   readonly #console: Console
   readonly #every: number
-  /** What was drawn last, and when (`performance.now()`). */
+  /** The screen that was drawn last (`#text`), and the time at which it was drawn, by `performance.now()`. */
   #text: string | undefined
   #at = 0
   #why = 'no answer'
@@ -111,7 +114,7 @@ class Screen {
     this.#write(text)
   }
 
-  /** Shows the last screen again with its age. @param why default: the reason that was given last */
+  /** Shows the last screen again with its age. @param why the reason. Default: the reason of the last call */
   showOld(why = this.#why): void {
     this.#why = why
     if (this.#text === undefined) return
@@ -130,7 +133,9 @@ class Screen {
     )
   }
 
-  /** Writes over the previous screen without erasing it first, because that would flicker. */
+  /**
+   * Writes over the previous screen without erasing it first, because erasing would make the screen flicker.
+   */
   #write(text: string): void {
     const rows = this.#console.height
     const lines = text.replace(/\n$/, '').split('\n')
@@ -146,7 +151,7 @@ class Screen {
 
   readonly #suspend = (): void => {
     this.#restore()
-    // SIGTSTP has this listener, so only SIGSTOP suspends the process.
+    // SIGSTOP suspends the process here, because SIGTSTP has this listener and no longer does.
     process.kill(process.pid, 'SIGSTOP')
   }
 

@@ -1,14 +1,14 @@
 import { Console } from './console.ts'
 
-/** How serious a line is. */
+/** The level of a line. */
 export type LineLevel = 'info' | 'success' | 'warn' | 'error'
 
-/** Receives what a command prints, line by line. */
+/** A function that receives the output of a command, line by line. */
 export type Log = (level: LineLevel, line: string) => void
 
 /**
- * A console whose output goes to a function, line by line and without marks and colours. Data counts as
- * `info`. Nobody can answer a question there.
+ * A console whose output goes to a function, line by line, without marks and colours. Data has the level
+ * `info`. This console cannot ask questions.
  */
 export class LogConsole extends Console {
   readonly #write: (level: LineLevel, text: string) => void
@@ -42,7 +42,7 @@ export class LogConsole extends Console {
     this.#write('error', hint === undefined ? text : `${text}\n${hint}`)
   }
 
-  /** Does not read `process.stdin`, because that would open it. */
+  /** This getter must not read `process.stdin`, because reading the property opens the stream. */
   override get canAsk(): boolean {
     return false
   }

@@ -21,7 +21,7 @@ export class MemoryConsole extends Console {
     options: Omit<ConsoleOptions, 'stdin' | 'stdout' | 'stderr'> & {
       isTTY?: boolean
       columns?: number
-      /** The answers to questions, in order; '' is Enter. Default: nobody can answer. */
+      /** The answers to questions, in order. '' stands for Enter. Default: questions cannot be answered. */
       answers?: readonly Answer[]
     } = {},
   ) {
@@ -43,7 +43,7 @@ export class MemoryConsole extends Console {
     return this.#answers !== undefined && !this.isJson && this.isInteractive
   }
 
-  /** @throws ANSWER_INVALID if no answer is left, or if it does not answer this question */
+  /** @throws ANSWER_INVALID if no answer is left, or if the next answer does not fit the question */
   protected override async answer(prompt: Prompt): Promise<Answer> {
     const { kind, question } = prompt
     this.#written.stderr += `? ${visible(question)} ${kind === 'confirm' ? '[y/N] ' : ''}\n`

@@ -1,26 +1,26 @@
 /**
  * Shows the progress of a long command. On a terminal, it shows a line with a bar, the count, the rate and
- * the time that is left. Without a terminal, it prints only one line a minute, so that the log of a long
- * command shows that the command is still at work. Under `--json` and `--quiet` nothing is shown.
+ * the time that is left. Without a terminal, one line a minute is printed, so that the log of a long command
+ * shows that the command is still working. With `--json` and `--quiet`, no progress is shown.
  */
 import type { Console } from './console.ts'
 
 export interface ProgressOptions {
-  /** The name of what is counted, such as `users`. */
+  /** The name of the counted items, such as `users`. */
   label?: string
 }
 
 const BAR = 24
 /** The time between two lines in a log, in milliseconds. */
 const LINE = 60_000
-/** The rate is that of about the last 10 s, in milliseconds. Older items count less and less. */
+/** The period of the rate: about the last 10 s, in milliseconds. Older items count less and less. */
 const MEMORY = 10_000
 
 export class Progress {
   #done = 0
-  /** Items a second; undefined until it can be computed. */
+  /** The rate, in items a second. Undefined until the rate can be computed. */
   #rate: number | undefined
-  /** How many items were done when the rate was last computed, and when that was. */
+  /** The number of items that were done when the rate was last computed, and the time of that computation. */
   #sample: { done: number; at: number }
   #lineAt: number
   readonly #console: Console
@@ -37,7 +37,7 @@ export class Progress {
     if (total !== 0) console.status(() => this.#bar() + this.#text())
   }
 
-  /** Counts `by` more items as done. */
+  /** Adds `by` items to the number of items that are done. */
   advance(by = 1): void {
     this.#done += by
     if (this.#console.hasStatus || performance.now() < this.#lineAt) return
@@ -76,7 +76,8 @@ export class Progress {
     const { done, at } = this.#sample
     const now = performance.now()
     const passed = now - at
-    // In a shorter time, one item more or less would change the rate too much.
+    // The rate keeps its value for half a second: in a shorter time, one item more or less would change the
+    // rate too much.
     if (passed < 500 || this.#done === 0) return this.#rate
     const latest = ((this.#done - done) * 1_000) / passed
     const weight = this.#rate === undefined ? 1 : 1 - Math.exp(-passed / MEMORY)
@@ -86,7 +87,7 @@ export class Progress {
   }
 }
 
-/** @param seconds */
+/** @param seconds the time that is left, in seconds */
 function timeLeft(seconds: number): string {
   if (seconds < 60) return `${Math.ceil(seconds)} s`
   const minutes = Math.ceil(seconds / 60)

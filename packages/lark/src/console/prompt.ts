@@ -1,29 +1,29 @@
 /**
- * A question to the person at the terminal, and how it is asked there, by @clack/prompts. This library is
- * loaded with the first question, because most commands ask none. `console.ts#canAsk` says whether there is a
+ * The questions to the person at the terminal. The library @clack/prompts asks them. It is loaded with the
+ * first question, because most commands ask no question. `canAsk` in `console.ts` says whether there is a
  * person.
  *
- * A person can leave a question with Ctrl-C, Ctrl-D or Escape. The question then throws PROMPT_CANCELLED. For
- * this error the program prints nothing, and exits with 130 as after a SIGINT.
+ * A person can cancel a question with Ctrl-C, Ctrl-D or Escape. The question then throws PROMPT_CANCELLED.
+ * The program does not print this error, and exits with 130 as after a SIGINT.
  */
 import { Writable } from 'node:stream'
 import { defined } from '../defined.ts'
 import { larkError } from '../errors.ts'
 import { visible, withoutColor } from '../words/visible.ts'
 
-/** One of the answers to choose from. */
+/** A possible answer of a question with choices. */
 export interface Choice<T extends string = string> {
   value: T
-  /** What the list shows. Default: the value. */
+  /** The text for the choice in the list. Default: the value. */
   label?: string
-  /** More about the choice, shown beside it when the cursor is there. */
+  /** More about the choice, which is shown beside the choice while the cursor is on it. */
   hint?: string
 }
 
-/** Says what is wrong with an answer, in one line; undefined if it is valid. */
+/** Checks an answer. Returns the mistake in one line, or undefined if the answer is valid. */
 export type Validate = (answer: string) => string | undefined
 
-/** A question. `default` is the answer if the person only presses Enter, or if nobody can be asked. */
+/** A question. `default` is the answer if the person only presses Enter, or if no person can be asked. */
 export type Prompt =
   | {
       kind: 'ask'
@@ -47,12 +47,12 @@ export type Prompt =
  */
 export type Answer = string | boolean | readonly string[]
 
-/** Where a question is shown, and where its answer is read. */
+/** The streams of a question: `output` shows the question, and `input` brings the answer. */
 export interface Terminal {
   input: NodeJS.ReadableStream
   output: { write(text: string): unknown; readonly columns?: number; readonly rows?: number }
   hasColor: boolean
-  /** Withdraws the question. */
+  /** A signal whose abort withdraws the question. */
   signal?: AbortSignal | undefined
 }
 
@@ -70,7 +70,7 @@ export async function ask(prompt: Prompt, { input, output, hasColor, signal }: T
     }),
     { columns: output.columns || 80, rows: output.rows || 24, isTTY: true },
   )
-  // At the end of the input and at Ctrl-D, clack would wait for ever.
+  // This signal is needed because clack would wait for ever at the end of the input and after Ctrl-D.
   const ended = new AbortController()
   const end = () => ended.abort()
   const press = (_: unknown, key?: { ctrl?: boolean; name?: string }) => {
@@ -128,8 +128,8 @@ function option({ value, label = value, hint }: Choice) {
 }
 
 /**
- * What is wrong with an answer. An empty answer is valid only if the question has a default or a `validate`
- * that takes it.
+ * The mistake in an answer. An empty answer is valid only if the question has a default, or if its `validate`
+ * accepts ''.
  */
 function faultOf(prompt: Extract<Prompt, { validate?: unknown }>, answer: string): string | undefined {
   const fault = prompt.validate ? prompt.validate(answer) : answer === '' ? 'An answer is needed' : undefined
@@ -141,9 +141,9 @@ function cancelled(question: string) {
 }
 
 /**
- * Turns the answer that a test gives into the answer to a question. '' stands for Enter, and so for the
- * default. For a question with choices, the answer is a value or a label; if several may be chosen, it may be
- * a list with commas.
+ * Converts the answer that a test gives to the answer of a question. '' stands for Enter, and thus for the
+ * default. For a question with choices, the test gives a value or a label. If several choices are allowed,
+ * the test may give a list with commas.
  *
  * @throws ANSWER_INVALID
  */

@@ -1,13 +1,13 @@
 /**
- * Shows that work of unknown length is going on, with a text on the last line of a terminal. Without a
- * terminal, and under `--json` and `--quiet`, it shows nothing.
+ * Shows a spinner with a text on the last line of a terminal, during work of unknown length. Without a
+ * terminal, and with `--json` and `--quiet`, no spinner is shown.
  */
 import type { Console } from './console.ts'
 
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
 
 export class Spinner {
-  /** What is shown beside the spinner. */
+  /** The text beside the spinner. */
   text: string
   readonly #console: Console
 

@@ -1,7 +1,7 @@
 /**
- * Tables and wrapped text for a terminal, aligned by the width that the terminal shows: colour codes have no
- * width, and East Asian characters and emoji are two columns wide. In this file, a `place` is one column of
- * the terminal.
+ * Tables and wrapped text for a terminal, aligned by the width of the text in the terminal: colour codes have
+ * no width, and East Asian characters and emoji are two columns wide. In this file, a `place` is one column
+ * of the terminal.
  */
 import { inItsStyle, visibleInColor, visibleJson, withoutColor } from '../words/visible.ts'
 
@@ -18,24 +18,24 @@ export function displayWidth(text: string): number {
   return width
 }
 
-/** @param character a character as people see it, which may consist of several code points */
+/** @param character a visible character (a grapheme), which may consist of several code points */
 function placesOf(character: string): number {
   return NO_ROOM.test(character) ? 0 : WIDE.test(character) ? 2 : 1
 }
 
-/** How many code units are segmented together. No character has as many. */
+/** How many code units are segmented together. The number is larger than the length of any character. */
 const STRETCH = 256
 
 /**
- * The characters of a text as people see them. The text is segmented in stretches, because each step of a
- * segmenter takes time in proportion to the length of the text: 50,000 characters took 2 s as one stretch,
- * and take 0.1 s in stretches of this size (2 cores, shared, 2026-11-25).
+ * Yields the visible characters (graphemes) of a text. The text is segmented in stretches, because each step
+ * of a segmenter takes time in proportion to the length of the text: 50,000 characters took 2 s as one
+ * stretch, and take 0.1 s in stretches of 256 code units (2 cores, shared, 2026-11-25).
  */
 function* charactersOf(text: string): Generator<string> {
   const segmenter = new Intl.Segmenter()
   for (let at = 0; at < text.length; ) {
     let end = Math.min(text.length, at + STRETCH)
-    // Do not cut between the halves of a surrogate pair.
+    // A stretch must not end between the halves of a surrogate pair.
     if (end < text.length && (text.charCodeAt(end - 1) & 0xfc00) === 0xd800) end--
     const stretch = text.slice(at, end)
     const isLast = end === text.length
@@ -67,17 +67,20 @@ export function cut(text: string, width: number): string {
   return short
 }
 
-/** The least width, in places, at which a description or the last column of a table is still readable. */
+/**
+ * The minimum width of a description or of the last column of a table, in places. A narrower text is hard to
+ * read.
+ */
 const NARROWEST = 30
-/** The least width of any other column of a table, in places. */
+/** The minimum width of any other column of a table, in places. */
 const NARROWEST_INNER = 16
 /** The indentation of a text that stands below its name or row, because there is no room beside it. */
 const INDENT = '    '
 
 /**
- * Breaks a text into lines of at most `width` places. It breaks between words, and inside a word only if the
- * word is longer than a line. A text that fits stays unchanged. In a text that is broken, several spaces
- * between words become one.
+ * Breaks a text into lines of at most `width` places. Lines are broken between words, and inside a word only
+ * if the word is longer than a line. A text that fits stays unchanged. In a text that is broken, several
+ * spaces between words become one space.
  */
 export function wrap(text: string, width: number): string[] {
   if (displayWidth(text) <= width) return [text]
@@ -109,8 +112,8 @@ export function wrap(text: string, width: number): string[] {
 }
 
 /**
- * Makes lines with names and their descriptions. A description stands beside its name, or below it if the
- * names leave too little room. @param width of a line, in places
+ * Makes lines with names and their descriptions. A description stands beside its name, or below its name if
+ * the names leave too little room. @param width the width of a line, in places
  */
 export function describeAll(
   all: readonly (readonly [name: string, about: string])[],
@@ -121,8 +124,8 @@ export function describeAll(
 }
 
 /**
- * Puts a text beside a name at a column, broken between words. If there is too little room, the text stands
- * below the name.
+ * Puts a text beside a name, at a given column. The text is broken between words. If there is too little
+ * room, the text stands below the name.
  */
 function beside(name: string, text: string, column: number, width: number): string[] {
   if (width - column < NARROWEST)
@@ -135,9 +138,9 @@ function beside(name: string, text: string, column: number, width: number): stri
  * Formats rows as lines, with two spaces between columns. A column is aligned to the right if all its cells
  * except the head are numbers. Every cell without a break is one line, and keeps its colours.
  *
- * The lines have at most `width` places. In a table that is wider, the texts are broken between words, and
- * the columns share the room. If there is too little for that, the last column of text is below its row. A
- * table of numbers is split into several blocks, and each block repeats the first column.
+ * The lines have at most `width` places. If the table is wider, its texts are broken between words, and the
+ * columns share the room. If the columns have too little room, the last column of text stands below its row.
+ * A table of numbers is split into several blocks, and each block repeats the first column.
  *
  * @returns blocks, each with its head as the first line
  */
@@ -188,11 +191,11 @@ function lay({ texts, widths, numeric }: Table): string[] {
 
 /**
  * Finds the widths of the columns for a table of `width` places. Columns of text become narrower, the widest
- * first. A column stays as wide as its longest word, unless this word is very long, because people copy ids.
- * The result is undefined if a column has too little room.
+ * first. A column stays as wide as its longest word, unless this word is very long, so that people can copy
+ * ids. Returns undefined if a column has too little room.
  *
- * @param narrowest the least width of a column of text, however long its words are. Default: the least width
- *   that is readable
+ * @param narrowest the minimum width of a column of text, even if its words are longer. Default: the minimum
+ *   width that is readable
  */
 function shareRoom(
   { texts, widths, numeric }: Table,
@@ -213,7 +216,7 @@ function shareRoom(
     const room = shared.map((each, column) => (each > least[column]! ? each : 0))
     const most = Math.max(...room)
     const widest = room.indexOf(most)
-    // This column shrinks to the width of the next wider one, or to its own least width.
+    // The widest column shrinks to the width of the second widest column, or to its own minimum width.
     const next = Math.max(least[widest]!, ...room.filter((each) => each < most))
     const step = Math.min(over, Math.max(1, most - next))
     shared[widest] = most - step
@@ -222,7 +225,7 @@ function shareRoom(
   return shared
 }
 
-/** The lines of each row, with its texts broken to these widths. */
+/** The lines of each row. The texts of the row are broken to the given widths. */
 function layRows({ texts, numeric }: Table, widths: readonly number[]): string[][] {
   return texts.map((row) => {
     const cells = widths.map((width, column) => wrapColored(row[column] ?? '', width))
@@ -240,7 +243,7 @@ function longestWord(text: string): number {
   return text.split(' ').reduce((most, word) => Math.max(most, displayWidth(word)), 0)
 }
 
-/** @param widths of the columns `before` the last one */
+/** @param widths the widths of the columns before the last column (`before`) */
 function layLastBelow({ texts }: Table, before: Table, widths: readonly number[], width: number): string[] {
   return layRows(before, widths).flatMap((lines, row) => {
     const text = texts[row]!.at(-1) ?? ''
@@ -292,7 +295,8 @@ function cellText(value: unknown): string {
   if (value === undefined || value === null) return ''
   const text = typeof value === 'object' ? visibleJson(value) : String(value)
   if (text === undefined) return ''
-  // A single expression with white space on both sides would be slower: it took 3.1 s for 50,000 spaces.
+  // The lines are trimmed one by one, because a single expression with white space on both sides took 3.1 s
+  // for 50,000 spaces.
   const lines = text.split('\n')
   const line = lines.length === 1 ? text : lines.map((each) => each.trim()).join(' ')
   return visibleInColor(line).replaceAll('\t', '\\t')

@@ -1,15 +1,15 @@
 /**
- * What the compiler settings of a project require of new files. The tsconfig.json and the files that it
- * extends are read as text, because they may contain comments.
+ * The requirements of the compiler settings of a project on new files. The tsconfig.json and the files that
+ * it extends are read as text, because they may contain comments.
  */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 
 export interface CompilerWishes {
-  /** The extension that the paths of imported files have. */
+  /** The extension of files in the paths of imports. */
   ending: '' | '.js' | '.ts'
-  /** Whether a field of a base class needs the word `override`. */
+  /** Whether a field that overrides a field of a base class needs the word `override`. */
   needsOverride: boolean
   /** Whether the compiler refuses `import` in a package without `"type": "module"`. */
   needsType: boolean
@@ -29,7 +29,7 @@ export function compilerWishes(folder: string): CompilerWishes {
   }
 }
 
-/** The texts of a tsconfig.json and of those that it extends, the nearest first. */
+/** The texts of a tsconfig.json and of the files that it extends, the nearest first. */
 function textsOf(file: string, depth = 0): string[] {
   let text: string
   try {

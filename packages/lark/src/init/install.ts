@@ -4,16 +4,16 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { larkError } from '../errors.ts'
 
-/** The package.json of a folder that has none. */
+/** The package.json for a folder without a package.json. */
 export const NEW_PACKAGE = '{\n  "private": true\n}\n'
 
 /**
- * Adds packages, and prints what the package manager prints to stderr. Without a package.json the package
- * manager would look for one in the folders above, so the folder gets one first. It is removed again if the
- * package manager fails.
+ * Adds packages. The output of the package manager goes to stderr. If the folder has no package.json, it gets
+ * one first, because the package manager would use one of a folder above. The new package.json is removed
+ * again if the package manager fails.
  *
  * @param words the words of the command line that adds the packages
- * @throws INSTALL_FAILED, and the reason of the signal
+ * @throws INSTALL_FAILED, or the reason of the signal
  */
 export async function install(folder: string, words: readonly string[], signal: AbortSignal): Promise<void> {
   const path = join(folder, 'package.json')
@@ -39,7 +39,8 @@ function run(
     // On Windows, package managers are scripts, which only a shell starts.
     const shell = process.platform === 'win32'
     const child = spawn(program, words, { cwd: folder, stdio: ['ignore', 2, 2], signal, shell })
-    // Aborting the signal causes this event, too, but then the process runs on for a moment.
+    // An abort of the signal also causes this event, but the process then still runs for a moment. Only a
+    // process without a `pid` could not be started.
     child.on('error', (error) => child.pid === undefined && fail('cannot be started', error))
     child.on('close', (code, killedBy) => {
       if (code === 0) resolve()

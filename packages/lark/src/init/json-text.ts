@@ -1,11 +1,11 @@
 /**
- * Adds members to the text of a JSON file. Everything else stays unchanged, such as indentation, line ends,
- * and lists that are on one line.
+ * Adds members to the text of a JSON file. The rest of the text stays unchanged, such as indentation, line
+ * ends, and lists on one line.
  */
 
 /**
- * Adds members at the end of the object, or at the end of the object in its member `inside`. This object must
- * not have them yet.
+ * Adds members at the end of the object, or at the end of the object in its member `inside`. The object must
+ * not have these members yet.
  *
  * @param text valid JSON, an object
  */
@@ -31,7 +31,7 @@ interface ObjectText {
   /** The index after the last member. */
   last: number
   members: { key: string; value: number }[]
-  /** The indentation of each member; undefined if the first one is on the line of the brace. */
+  /** The indentation of each member. Undefined if the first member is on the line of the brace. */
   indent: string | undefined
 }
 

@@ -1,4 +1,4 @@
-/** Finds the package manager of a project, and knows how it adds packages and starts programs. */
+/** Finds the package manager of a project, and has its command lines that add packages and start programs. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { projectFolders, readPackage } from '../project/project.ts'
@@ -23,8 +23,8 @@ const lockfiles: Readonly<Record<string, PackageManager>> = {
 }
 
 /**
- * The package manager that `packageManager` in a package.json names, otherwise the one whose lockfile the
- * project has, otherwise the one that has started this process.
+ * The package manager of a project. The field `packageManager` in a package.json decides first, then a
+ * lockfile in the project, then the package manager that has started this process.
  */
 export function packageManagerOf(
   folder: string,

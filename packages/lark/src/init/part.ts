@@ -1,21 +1,22 @@
 /**
- * What a package adds to a project that `lark init` sets up. The package names a module in its package.json,
- * beside its commands:
+ * The part of a package in a project that `lark init` sets up. The package names a module in its
+ * package.json, beside its commands:
  *
  * ```json
  * { "lark": { "commands": "./dist/commands", "init": "./dist/init.js" } }
  * ```
  *
- * The module exports a function `init`, which is given the project and returns an InitPart, or a promise of
- * one. It writes nothing itself: `lark init` writes the parts of all packages at once, or nothing.
+ * The module exports a function `init`, which receives the project and returns an `InitPart` or a promise of
+ * an `InitPart`. The function does not write files itself: `lark init` writes the parts of all packages
+ * together, or none of them.
  */
 import type { LarkConfig } from '../config.ts'
 
-/** The project, as `lark init` has found it. */
+/** The project that `lark init` has found. */
 export interface InitProject {
-  /** The folder to which all paths are relative: that of the configuration, or of the package.json. */
+  /** The folder to which all paths are relative: the folder of the configuration, or of the package.json. */
   readonly folder: string
-  /** The configuration. It is empty if there is none. */
+  /** The configuration. Empty if the project has no configuration. */
   readonly config: LarkConfig
   readonly env: Readonly<Record<string, string | undefined>>
   /** Whether new files are in TypeScript. */
@@ -23,14 +24,14 @@ export interface InitProject {
   /** Whether new files use `import` and `export`, and not `require`. */
   readonly isModule: boolean
   /**
-   * The text before a field that overrides one of a base class: 'override ' with a space if the compiler asks
-   * for it.
+   * The text before a field that overrides a field of a base class: 'override ' with a space, if the compiler
+   * requires that word.
    */
   readonly override: '' | 'override '
   /**
-   * Where files of one kind (`jobs`, `commands`) belong, relative to `folder`.
+   * Returns the folder for files of one kind (`jobs`, `commands`), relative to `folder`.
    *
-   * @param configured the folders that the configuration names for them
+   * @param configured the folders that the configuration names for these files
    */
   folderOf(kind: string, configured?: string | readonly string[]): Promise<string>
   /** The line that imports names from a package. */
@@ -38,7 +39,7 @@ export interface InitProject {
   /**
    * The line that imports names from another file of the project.
    *
-   * @param from its path, relative to `folder`, without an extension
+   * @param from the path of the imported file, relative to `folder`, without an extension
    * @param by the path of the file that imports, in the same form
    */
   importingFile(names: readonly string[], from: string, by: string): string
@@ -46,7 +47,7 @@ export interface InitProject {
   exporting(className: string): string
 }
 
-/** One or two first files, which show what the package is for and run unchanged. */
+/** One or two first files, which show the purpose of the package and run unchanged. */
 export interface InitExample {
   /** The texts of the files, by their paths relative to the project's folder, without an extension. */
   files: Readonly<Record<string, string>>
@@ -54,18 +55,20 @@ export interface InitExample {
   commands?: readonly string[]
   /** The folder for these files. A project that already has files in it gets no example. */
   firstIn: string
-  /** The commands to call next, without the word `lark`, such as `welcome ada@example.com`. */
+  /**
+   * The commands that the user should call next, without the word `lark`, such as `welcome ada@example.com`.
+   */
   next: readonly string[]
 }
 
 export interface InitPart {
   example?: InitExample
-  /** The lines of its section of the configuration: `jobs: {`, `  queues: ['default'],`, `},`. */
+  /** The lines of the package's section of the configuration: `jobs: {`, ` queues: ['default'],`, `},`. */
   section?: readonly string[]
   /** Scripts for package.json, by name. */
   scripts?: Readonly<Record<string, string>>
-  /** The commands to call after those of the examples, without the word `lark`. */
+  /** The commands that the user should call after the commands of the examples, without the word `lark`. */
   next?: readonly string[]
-  /** What the package has found out, such as where jobs will be kept. Each note is one line. */
+  /** Facts for the user, such as where jobs will be kept. Each note is one line. */
   notes?: readonly string[]
 }

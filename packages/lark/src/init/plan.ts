@@ -1,6 +1,6 @@
 /**
- * What `lark init` writes: new files, and what it adds to package.json. Making the plan changes nothing;
- * `write.ts` carries it out.
+ * The plan of `lark init`: the new files, and the additions to package.json. Making the plan does not change
+ * any file. `write.ts` carries out the plan.
  */
 import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
@@ -17,13 +17,13 @@ import type { Survey } from './survey.ts'
 
 /** A file of the plan. */
 export interface PlannedFile {
-  /** Relative to the project's folder. */
+  /** The path of the file, relative to the project's folder. */
   path: string
   /** `kept`: the file stays unchanged, or is not written. */
   state: 'new' | 'changed' | 'kept'
-  /** What is added to the file, or why the file is kept. */
+  /** The addition to the file, or the reason why the file is kept. */
   note: string
-  /** The text of the file before the change. It is undefined if there is no such file. */
+  /** The text of the file before the change. Undefined if there is no such file. */
   before?: string
   /** The text of the file after the change. */
   text?: string
@@ -100,12 +100,12 @@ async function plannedExample(
   return { files: planned, next }
 }
 
-/** Whether something exists at this path, even a link that leads nowhere. */
+/** Whether a file, a folder or a link exists at this path, even a link without a target. */
 function isTaken(path: string): boolean {
   try {
     return lstatSync(path) !== undefined
   } catch {
-    return false // Any other problem than a missing file is reported by the write.
+    return false // If there is another problem than a missing file, the write reports that problem.
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * What `lark init` finds out before it plans anything: whether it may write into this folder, in which
- * language and module format, with which package manager, and whether Lark is installed.
+ * The survey that `lark init` makes before its plan: whether it may write into this folder, the language and
+ * module format of the project, its package manager, and whether Lark is installed.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, relative, sep } from 'node:path'
@@ -22,14 +22,14 @@ export const wanted = ['@s18i/lark', '@s18i/lark-jobs'] as const
 export interface Survey {
   folder: string
   /**
-   * The package.json of the project, relative to `folder`. It may be in another folder, because a
-   * configuration that LARK_CONFIG names may be in a subfolder.
+   * The path of the project's package.json, relative to `folder`. The file may be in another folder, because
+   * the configuration that LARK_CONFIG names may be in a subfolder.
    */
   packageFile: string
-  /** The text of that file; undefined if there is none. */
+  /** The text of the package.json. Undefined if there is no such file. */
   text: string | undefined
   json: PackageJson & { scripts?: Record<string, unknown> }
-  /** The configuration file, which is in `folder`. */
+  /** The name of the configuration file, which is in `folder`. */
   configFile: string | undefined
   manager: PackageManager
   /** Whether the project has no code yet. */
@@ -37,12 +37,13 @@ export interface Survey {
   /** The packages of `wanted` that must be installed first, so that there is a program to start. */
   missing: readonly string[]
   project: InitProject
-  /** Problems, each with what helps. */
+  /** Problems of the project, each with advice. */
   notes: readonly string[]
 }
 
 /**
- * @param language default: the language of the project, or TypeScript if the project has no code yet
+ * @param language the language of new files. Default: the language of the project, or TypeScript if the
+ *   project has no code yet
  * @throws PACKAGE_INVALID, PROGRAM_TAKEN, PROJECT_UNCLEAR
  */
 export async function survey(
@@ -89,14 +90,14 @@ const NEEDS_TYPE =
   'npm pkg set type=module'
 
 /**
- * Whether a folder has code. Hidden files do not count, because they belong to tools, as `.pnp.cjs` belongs
- * to Yarn.
+ * Whether a folder has code. Hidden files do not count, because they belong to tools: `.pnp.cjs` belongs to
+ * Yarn, for example.
  */
 async function hasCode(folder: string): Promise<boolean> {
   try {
     return (await codeFiles(folder)).some((file) => !basename(file).startsWith('.'))
   } catch {
-    return true // A new project has no folder that cannot be read, such as that of a database.
+    return true // A folder that cannot be read, such as that of a database, shows that the project is not new.
   }
 }
 
@@ -149,7 +150,7 @@ function workspaceRoot(folder: string, inside: readonly string[]): LarkError {
   })
 }
 
-/** Files that a folder may have and still count as empty. */
+/** The names of files that do not count: a folder with only such files counts as empty. */
 const HARMLESS = /^(\..*|node_modules|readme(\..*)?|licen[cs]e(\..*)?)$/i
 
 function refuseUnknown(folder: string): void {

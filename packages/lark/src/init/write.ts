@@ -1,7 +1,7 @@
 /**
- * Carries out a plan of `lark init` as a whole or not at all. Everything is checked before the first write.
- * New files never replace others, a changed file is replaced in one step, and if one write fails, the earlier
- * writes are undone. It is one synchronous call, so that a signal cannot interrupt it.
+ * Carries out a plan of `lark init` as a whole or not at all. All files are checked before the first write.
+ * New files never replace existing files, a changed file is replaced in one step, and if one write fails, the
+ * earlier writes are undone. All writes are in one synchronous call, so that a signal cannot interrupt them.
  */
 import {
   chmodSync,
@@ -21,7 +21,7 @@ import { type LarkError, larkError, reasonOf } from '../errors.ts'
 import { foldersUpward } from '../project/project.ts'
 import type { PlannedFile } from './plan.ts'
 
-/** @throws FILE_NOT_WRITTEN, FILE_EXISTS; then nothing is changed */
+/** @throws FILE_NOT_WRITTEN, FILE_EXISTS. After an error, no file is changed */
 export function writeAll(folder: string, files: readonly PlannedFile[]): void {
   const undo: (() => void)[] = []
   for (const file of files) {
@@ -73,12 +73,13 @@ function replace(link: string, { text, before }: PlannedFile, undo: (() => void)
   undo.push(() => put(before!))
 }
 
-/** Undoes one write. If this fails, the other writes are still undone. */
+/** Undoes one write. If undoing fails, the other writes are still undone. */
 function attempt(act: () => void): void {
   try {
     act()
   } catch {
-    // Another program has put a file into the folder, or the disk has failed. The error of the write says so.
+    // Another program has put a file into the folder, or the disk has failed. The error of the write already
+    // reports the problem.
   }
 }
 

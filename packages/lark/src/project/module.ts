@@ -5,7 +5,7 @@
  * CommonJS, jiti leaves it to Node.) If Node itself runs the program's TypeScript, Node also imports the
  * TypeScript of the modules.
  *
- * A process has one loader, however many copies of this package it has, because a second loader would
+ * A process has only one loader, even if it has several copies of this package, because a second loader would
  * evaluate the application's modules a second time. jiti imports packages natively, so that a job in
  * TypeScript and the program that runs it share one `@s18i/lark`.
  */
@@ -25,7 +25,7 @@ const LOADER = Symbol.for('s18i.lark.loader')
 const TYPESCRIPT = new Set(['.ts', '.mts', '.cts'])
 
 /**
- * Imports the module in `file` (an absolute path) and resolves to its exports. An error that the module
+ * Imports the module in `file` (an absolute path) and resolves with its exports. An error that the module
  * throws is thrown unchanged.
  */
 export async function importModule(file: string): Promise<Module> {
@@ -57,7 +57,7 @@ async function importInNode(file: string): Promise<Module> {
     try {
       return await loader().import(file)
     } catch (second) {
-      // If jiti does not find the module either, the error of Node is thrown, because it says more.
+      // If jiti does not find the module either, the error of Node is thrown, because Node's error says more.
       throw codeOf(second) === 'MODULE_NOT_FOUND' ? error : second
     }
   }
@@ -69,7 +69,7 @@ export function exportedValues(module: Module): Set<unknown> {
   return new Set([...Object.values(module), ...(isPlain(main) ? Object.values(main) : [])])
 }
 
-/** Whether a value is an object without a class. It may come from another realm. */
+/** Whether a value is an object without a class. The value may come from another realm. */
 function isPlain(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false
   const prototype = Object.getPrototypeOf(value)
@@ -77,8 +77,8 @@ function isPlain(value: unknown): value is object {
 }
 
 /**
- * Whether the text of a module declares a class that extends one with such a name. If the module exports no
- * such class, its author has probably forgotten `export`.
+ * Whether the text of a module declares a class that extends a class with a given name. If the module exports
+ * no such class, its author has probably forgotten `export`.
  *
  * @param parent the name, as a regular expression
  */
@@ -87,9 +87,10 @@ export function declaresClass(text: string, parent: string): boolean {
 }
 
 /**
- * Whether Node imported the program's own file, which is in TypeScript, as under `tsx`. Then Node has
- * evaluated modules that jiti would evaluate again. A file that jiti or `require` has loaded is in the cache
- * of `require`, which jiti uses too, so its modules are not evaluated again.
+ * Whether Node itself imported the program's own file, which is in TypeScript. This is so with `tsx`, for
+ * example. In this case, Node has evaluated modules that jiti would evaluate again. A file that jiti or
+ * `require` has loaded is in the cache of `require`, which jiti uses too, so its modules are not evaluated
+ * again.
  */
 function nodeRunsTypeScript(): boolean {
   const main = process.argv[1] ?? ''
@@ -115,8 +116,8 @@ function isCurable(error: unknown): boolean {
     case 'ERR_MODULE_NOT_FOUND':
       return message.startsWith('Cannot find module') // for a package: "Cannot find package"
     default:
-      // The parser threw this error, and not the code of the module. jiti may be able to read the file, and
-      // if not, its error names the wrong line.
+      // A syntax error without a place comes from the parser, and not from the code of the module. jiti may
+      // be able to read the file. If not, the error of jiti names the wrong line.
       return isError(error) && error.name === 'SyntaxError' && placeOf(error) === undefined
   }
 }
@@ -132,8 +133,8 @@ function loader(): Loader {
 }
 
 /**
- * A jiti. `withoutPaths` says why it ignores the `paths` of tsconfig.json. It is undefined if jiti follows
- * them, or if there is no tsconfig.json.
+ * An instance of jiti. `withoutPaths` says why jiti ignores the `paths` of tsconfig.json. It is undefined if
+ * jiti uses these paths, or if there is no tsconfig.json.
  */
 interface Importer {
   jiti: Jiti
@@ -141,10 +142,10 @@ interface Importer {
 }
 
 /**
- * Keeps one jiti for each tsconfig.json, because its `paths` decide what an import means. All jitis share the
- * modules that they have evaluated. jiti may return a module before its code has run to the end, so imports
- * take turns. An import that begins inside another one (a module that loads the configuration while it is
- * imported) does not wait for its turn.
+ * Keeps one instance of jiti for each tsconfig.json, because the `paths` of a tsconfig.json decide which file
+ * an import means. All instances share the modules that they have evaluated. jiti may return a module before
+ * the code of the module has ended, so imports take turns. An import that begins inside another import (a
+ * module loads the configuration while it is imported) does not wait for its turn.
  */
 class Loader {
   readonly #importers = new Map<string, Promise<Importer>>()
@@ -176,8 +177,8 @@ class Loader {
   }
 
   #begin(file: string): Promise<Importer> {
-    // The search stays within the project, unlike that of TypeScript: outside the project, another user could
-    // decide where imports lead.
+    // Unlike TypeScript, Lark searches only within the project: outside of the project, another user could
+    // decide which files imports load.
     const tsconfig = projectFolders(dirname(file))
       .map((folder) => join(folder, 'tsconfig.json'))
       .find((path) => existsSync(path))
@@ -194,15 +195,15 @@ async function createImporter(file: string, tsconfig: string | undefined): Promi
   const { createRequire } = process.getBuiltinModule('node:module')
   const { createJiti } = createRequire(import.meta.url)('jiti') as typeof import('jiti')
   const cache = cacheFolder(dirname(file))
-  // By default, jiti caches in the system's temporary folder, where another user could put code that we would
-  // run.
+  // By default, the cache of jiti is in the system's temporary folder, where another user could put code that
+  // Lark would run.
   const fsCache = cache === undefined ? false : join(cache, 'jiti')
   try {
     if (tsconfig !== undefined) refuseForeign(tsconfig, '')
     return { jiti: createJiti(file, { fsCache, tsconfigPaths: tsconfig ?? false }), withoutPaths: undefined }
   } catch (error) {
-    // Many tsconfig.json files extend a file of a development dependency that is not deployed, but need no
-    // `paths` at run time.
+    // If jiti cannot read the tsconfig.json, imports ignore its `paths`. Many a tsconfig.json extends a file
+    // of a development dependency that is not deployed, and its `paths` are not needed at run time.
     return { jiti: createJiti(file, { fsCache, tsconfigPaths: false }), withoutPaths: reasonOf(error) }
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Checks the owner of a file, and who can write to it or its folder. Lark runs code that it finds by
- * searching. Such a file must belong to the current user, to root, or to the owner of the started script,
- * whose code already runs. On Windows, nothing is checked.
+ * Checks the owner of a file, and whether other users can write to the file or its folder. Lark runs code
+ * that it finds by searching. A file with such code must belong to the current user, to root, or to the owner
+ * of the started script, whose code already runs. On Windows, there is no check.
  */
 import { lstatSync, type Stats, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -11,7 +11,7 @@ import { packageRoot } from './project.ts'
 const warned = new Set<string>()
 
 /**
- * @param hint what the user can do
+ * @param hint advice for the user
  * @throws CONFIG_FOREIGN if the file, or a link at its path, belongs to another user
  */
 export function refuseForeign(file: string, hint: string): void {
@@ -34,7 +34,10 @@ export function warnOfOpen(file: string): void {
   process.emitWarning(message, { code: 'LARK_CONFIG_OPEN' })
 }
 
-/** The folder for caches of the package around `folder`; undefined if other users could put files there. */
+/**
+ * The folder for caches of the package around `folder`, or undefined if other users could put files into the
+ * folder for caches.
+ */
 export function cacheFolder(folder: string): string | undefined {
   const root = packageRoot(folder)
   if (root === undefined) return undefined

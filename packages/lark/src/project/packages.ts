@@ -5,8 +5,8 @@
  *
  * Only direct dependencies of the project are considered. They are read from each package.json between the
  * current folder and the root of the workspace, and between the folder of the configuration and that root. If
- * the current folder is the root of the workspace, the dependencies of all its packages are considered too. A
- * dependency is looked for from the package.json that names it, as Node does.
+ * the current folder is the root of the workspace, the dependencies of all its packages are considered too.
+ * The search for a dependency begins at the package.json that names the dependency, as in Node.
  */
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -18,11 +18,11 @@ import { workspaceFolders } from './workspace.ts'
 export interface LarkPackage {
   name: string
   version: string
-  /** The absolute paths of its folders of commands. */
+  /** The absolute paths of the package's folders of commands. */
   commands: string[]
-  /** The top-level keys of the configuration file that it reads. */
+  /** The top-level keys of the configuration file that the package reads. */
   config: string[]
-  /** The absolute path of the module that says what `lark init` writes for it. */
+  /** The absolute path of the module with the package's part of `lark init`. */
   init?: string
 }
 
@@ -30,8 +30,9 @@ export interface LarkPackage {
  * The packages that extend Lark for the project around `folders`, sorted by name. The first folder is the
  * current one.
  *
- * @param isWhole whether to consider all packages of the workspace, wherever the folders are in it
- * @throws CONFIG_FOREIGN if such a package, or a package.json that names it, belongs to another user
+ * @param isWhole whether to consider all packages of the workspace, no matter where the folders are
+ * @throws CONFIG_FOREIGN if such a package, or a package.json that names such a package, belongs to another
+ *   user
  */
 export function larkPackages(folders: string[], isWhole = false): LarkPackage[] {
   const found = new Map<string, LarkPackage>()
@@ -64,21 +65,24 @@ function homesOf(folders: string[], isWhole: boolean): Set<string> {
   return new Set([...lines.flat(), ...roots.flatMap(workspaceFolders)])
 }
 
-/** The folder of a package that the package.json in `home` names; undefined if it is not installed. */
+/**
+ * The folder of a package that the package.json in `home` names, or undefined if the package is not
+ * installed.
+ */
 export function installed(name: string, home: string): string | undefined {
   for (const folder of foldersUpward(home)) {
     const root = join(folder, 'node_modules', name)
     if (existsSync(join(root, 'package.json'))) return root
   }
   try {
-    // The package is in no `node_modules` folder. With Plug'n'Play, Yarn answers this call.
+    // The package is not in a `node_modules` folder. With Plug'n'Play, Yarn answers this call.
     return dirname(createRequire(join(home, 'package.json')).resolve(`${name}/package.json`))
   } catch {
     return undefined
   }
 }
 
-/** The list of a configuration field that may be one value or several. */
+/** Makes a list of a configuration field that may be one value or several values. */
 export function list(value: string | string[] | undefined): string[] {
   return value === undefined ? [] : [value].flat()
 }

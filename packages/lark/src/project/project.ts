@@ -1,8 +1,8 @@
 /**
  * Finds the folders of the project, from one folder upward. The project ends at the first folder that
- * contains `.git` or is the root of a workspace. If there is no such folder, it ends at the nearest
- * package.json. Files above do not belong to the project. In a parent folder such as /tmp, they may belong to
- * anybody.
+ * contains `.git` or is the root of a workspace. If there is no such folder, the project ends at the nearest
+ * package.json. Files above do not belong to the project: in a parent folder such as /tmp, files may belong
+ * to any user.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -20,7 +20,7 @@ export interface PackageJson {
   lark?: { commands?: string | string[]; config?: string | string[]; init?: string }
 }
 
-/** The package.json in `folder`, or undefined if there is none that can be read. */
+/** The package.json in `folder`, or undefined if there is no readable package.json. */
 export function readPackage(folder: string): PackageJson | undefined {
   try {
     const json: unknown = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
@@ -30,7 +30,7 @@ export function readPackage(folder: string): PackageJson | undefined {
   }
 }
 
-/** `from` and the folders above it, to the root of the disk. */
+/** Yields `from` and the folders above it, up to the root of the disk. */
 export function* foldersUpward(from: string): Generator<string> {
   let folder = resolve(from)
   while (true) {
@@ -42,8 +42,8 @@ export function* foldersUpward(from: string): Generator<string> {
 }
 
 /**
- * `from` and the folders above it that belong to the same project, including the outermost one. If there is
- * no project, this is `from` alone.
+ * `from` and the folders above it that belong to the same project, including the outermost one. Without a
+ * project, the list has only `from`.
  */
 export function projectFolders(from: string): string[] {
   const folders: string[] = []
@@ -65,8 +65,8 @@ export function packageRoot(from: string): string | undefined {
 }
 
 /**
- * Whether a folder is a package. Builds write a package.json that contains only the `type` of their files,
- * and does not count.
+ * Whether a folder is a package. A package.json that contains only `type` does not count, because builds
+ * write such files.
  */
 function isPackage(folder: string): boolean {
   return Object.keys(readPackage(folder) ?? {}).some((key) => key !== 'type')

@@ -6,14 +6,14 @@
  */
 
 /**
- * The `require` of a sandbox of Jest. It compiles TypeScript in the same way as the tests, and returns the
- * same modules as the tests get. It is undefined outside a sandbox.
+ * The `require` of a sandbox of Jest. It compiles TypeScript in the same way as for the tests, and returns
+ * the same modules that the tests get. Undefined outside of a sandbox.
  */
 export const requireHere: ((file: string) => unknown) | undefined = undefined
 
 /**
- * An `import()` that bundlers leave unchanged. What they would replace it with would not find the file at run
- * time.
+ * An `import()` that bundlers leave unchanged. The code with which bundlers replace an `import()` would not
+ * find the file at run time.
  */
 export function importHere(specifier: string): Promise<Record<string, unknown>> {
   return import(/* @vite-ignore */ /* webpackIgnore: true */ /* turbopackIgnore: true */ specifier)

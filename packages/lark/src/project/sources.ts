@@ -7,7 +7,10 @@ import { readdir } from 'node:fs/promises'
 import { join, relative, resolve, sep } from 'node:path'
 import { list } from './packages.ts'
 
-/** If a module exists with several extensions, the first of these extensions is used. */
+/**
+ * The extensions of modules. If a module exists with several extensions, the first of them in this list is
+ * used.
+ */
 const EXTENSIONS = ['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs']
 const DECLARATION = /\.d\.[cm]?ts$/
 const TEST = /\.(test|spec)\.[cm]?[jt]s$/
@@ -47,13 +50,13 @@ async function filesIn(folder: string): Promise<string[]> {
   return [...own, ...below.flat()]
 }
 
-/** Folders that contain no files written by hand. */
+/** The names of folders whose files are not written by hand. */
 const MADE = new Set(['node_modules', 'dist', 'build', 'out', 'coverage'])
 const CODE = /\.[cm]?[jt]sx?$/
 
 /**
- * Every file of code in a folder and its subfolders, including tests, sorted by path, without those of
- * packages and builds.
+ * Every file of code in a folder and its subfolders, including tests, sorted by path. Files of packages and
+ * builds are left out.
  */
 export async function codeFiles(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true })
@@ -70,8 +73,8 @@ export async function codeFiles(folder: string): Promise<string[]> {
 /**
  * The application's folders of one kind: those that the configuration names, or `KIND/` and `src/KIND/`
  * beside the configuration. Their built copies (under the `outDir` of tsconfig.json, under `dist/` or
- * `build/`) are used if the sources do not exist, or if the started script is itself a built file. In the
- * second case the script imports the built copies, and no class may be loaded twice.
+ * `build/`) are used if the sources do not exist, or if the started script is itself a built file. A built
+ * script imports the built copies itself, and no class may be loaded twice.
  *
  * ```ts const { config, folder } = await loadConfig() const files = await
  * sourceFiles(sourceFolders('commands', folder, config.commands)) ```

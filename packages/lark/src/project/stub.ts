@@ -1,6 +1,6 @@
 /**
  * Chooses the folder and the language of a new file for the `make:` commands, and writes the file without
- * overwriting an old one.
+ * overwriting an existing file.
  */
 import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -20,7 +20,7 @@ export async function writeStub(path: string, text: string): Promise<void> {
     await mkdir(dirname(path), { recursive: true })
     await writeFile(path, text, { flag: 'wx' })
   } catch (error) {
-    // If `mkdir` fails with EEXIST, a file is in the place of a folder.
+    // If `mkdir` fails with EEXIST, there is a file at the path of the folder.
     const { code, syscall } = error as NodeJS.ErrnoException
     if (code === 'EEXIST' && syscall === 'open')
       throw larkError('FILE_EXISTS', `${path} exists already`, {
@@ -31,9 +31,10 @@ export async function writeStub(path: string, text: string): Promise<void> {
 }
 
 /**
- * Where a new module of one kind (`commands`, `jobs`) belongs. The folder is one that exists or that the
- * configuration names, otherwise `src/KIND` or `KIND`. The extension is `ts` if the application is in
- * TypeScript. `isModule` says whether the module uses `import` and `export`, and not `require`.
+ * The place for a new module of one kind (`commands`, `jobs`). The folder is one that exists or that the
+ * configuration names. If there is no such folder, it is `src/KIND` or `KIND`. The extension is `ts` if the
+ * application is in TypeScript. `isModule` says whether the module uses `import` and `export`, and not
+ * `require`.
  */
 export async function stubPlace(
   kind: string,

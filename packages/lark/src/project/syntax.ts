@@ -18,11 +18,12 @@ type Transform = (options: TransformOptions) => string
 let transform: Transform | undefined
 
 /**
- * Parses a file. With the first call, the parser is loaded, which takes about 0.2 s.
+ * Parses a file. The first call loads the parser, which takes about 0.2 s.
  *
- * @param text of the file
- * @param file the path of the file, which tells the language: `.tsx` and `.jsx` may contain JSX elements
- * @returns the program; undefined if the text cannot be parsed
+ * @param text the text of the file
+ * @param file the path of the file. Its extension decides the language: `.tsx` and `.jsx` may contain JSX
+ *   elements
+ * @returns the syntax tree of the file, or undefined if the text cannot be parsed
  * @example const program = syntaxOf(await readFile(file, 'utf8'), file)
  */
 export function syntaxOf(text: string, file: string): SyntaxNode | undefined {
@@ -31,8 +32,8 @@ export function syntaxOf(text: string, file: string): SyntaxNode | undefined {
   const plugin = () => ({
     pre({ ast }: { ast: { program: SyntaxNode } }) {
       program = ast.program
-      // jiti treats an error of a plugin as a syntax error. Throwing here skips the transformation, which
-      // would take most of the time.
+      // jiti treats an error of a plugin as a syntax error. This error skips the transformation, which would
+      // take most of the time.
       throw new Error('parsed')
     },
   })
@@ -48,7 +49,7 @@ export function syntaxOf(text: string, file: string): SyntaxNode | undefined {
 }
 
 function loadTransform(): Transform {
-  // As in `module.ts`: a plain import would make bundlers include jiti without its compiler.
+  // A plain import would make bundlers include jiti without its compiler (see `module.ts`).
   const { createRequire } = process.getBuiltinModule('node:module')
   const { createJiti } = createRequire(import.meta.url)('jiti') as typeof import('jiti')
   return createJiti(import.meta.url, { fsCache: false }).transform

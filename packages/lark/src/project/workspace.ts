@@ -7,10 +7,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { readPackage } from './project.ts'
 
-/**
- * The sorted folders of the packages in a workspace. The list is empty if `root` is not the root of a
- * workspace.
- */
+/** The folders of the packages in a workspace, sorted. Empty if `root` is not the root of a workspace. */
 export function workspaceFolders(root: string): string[] {
   const patterns = patternsOf(root)
   const taken = patterns.filter((pattern) => !pattern.startsWith('!'))
@@ -32,7 +29,7 @@ function patternsOf(root: string): string[] {
 
 /**
  * The list under `packages:`, with one item on each line or in brackets. Other forms of YAML are not
- * supported, because nobody uses them there.
+ * supported, because this file does not use them in practice.
  */
 function pnpmPatterns(root: string): string[] {
   let text: string

@@ -1,19 +1,19 @@
 /**
- * Limits how much of an external text a message shows. Somebody may send a name of a megabyte, and the
- * message is printed, logged, and sent to others.
+ * Limits how much of an external text a message shows. A caller may send a name of a megabyte, and the
+ * message with this name is printed, logged, and sent on.
  */
 
-/** The most characters that a message quotes of one text. */
+/** The maximum number of characters that a message quotes of one text. */
 const QUOTED = 80
-/** The most characters of a whole message, and of a hint. */
+/** The maximum number of characters of a whole message, and of a hint. */
 const MESSAGE = 10_000
 
-/** A text as a message quotes it: its beginning, if it is long. */
+/** The part of a text that a message quotes: the beginning of a long text, or the whole of a short text. */
 export function excerpt(text: string): string {
   return text.length > QUOTED ? `${text.slice(0, QUOTED)}…` : text
 }
 
-/** A message without its middle, if it is far too long. */
+/** Shortens a message that is far too long: the middle is left out. */
 export function boundedMessage(text: string): string {
   if (text.length <= MESSAGE) return text
   const side = MESSAGE / 2 - 50

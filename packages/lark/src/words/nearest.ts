@@ -4,14 +4,14 @@
  */
 
 /**
- * The most letters of a word that may be a typing error. The time of a comparison grows with the square of
- * the length.
+ * The maximum length of a word that is compared, in letters. There is a limit because the time of a
+ * comparison grows with the square of the length.
  */
 const LONGEST = 64
 
 /**
- * The candidate nearest to `word`, or undefined if none is near enough, or if the word has more than 64
- * letters. A third of its letters, and at least two, may differ.
+ * The candidate nearest to `word`. Undefined if no candidate is near enough, or if the word has more than 64
+ * letters. A third of the letters of the word may differ, and at least two letters.
  *
  * ```ts
  * nearest('qeues', ['queues', 'connection']) // 'queues'
@@ -35,7 +35,9 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   return best
 }
 
-/** Optimal string alignment distance, three rows at a time. */
+/**
+ * The optimal string alignment distance of two words. Only three rows of the matrix are in memory at a time.
+ */
 function distance(from: string, to: string): number {
   let beforeLast: number[] = []
   let last = Array.from({ length: to.length + 1 }, (_, column) => column)

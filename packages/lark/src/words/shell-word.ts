@@ -1,8 +1,8 @@
 import { visible } from './visible.ts'
 
 /**
- * A word, in quotes if a shell would interpret it otherwise. Characters that a terminal would interpret are
- * written as escapes that bash and zsh read: `$'a\x1bb'`.
+ * A word for a command line, in quotation marks if a shell would interpret some of its characters. Characters
+ * that a terminal would interpret are written as escapes that bash and zsh read: `$'a\x1bb'`.
  */
 export function shellWord(text: string): string {
   if (/^[\w.,:@%+=/-]+$/.test(text)) return text

@@ -4,7 +4,7 @@
  * is not plain text is shown as an escape (`\x1b`, `\r`, `\u202e`), which people can read and the terminal
  * does not obey.
  *
- * Lark adds its own styles to the text afterwards.
+ * Lark adds its own styles to the text after this conversion.
  */
 
 /**
@@ -12,7 +12,7 @@
  * and the characters that change the direction of text.
  */
 const CONTROLS = '\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069'
-/** A colour or style (SGR). It cannot move the cursor or erase anything. */
+/** The pattern of a colour or a style (SGR). Such a sequence cannot move the cursor or erase text. */
 const COLOR = '\\x1b\\[[\\d;:]{0,64}m'
 
 const EVERY_COLOR = new RegExp(COLOR, 'g')
@@ -23,19 +23,19 @@ const LEFT_BY_JSON = new RegExp(`[${CONTROLS.replace('\\x00-\\x1f', '')}]`, 'g')
 
 const SHORT: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
 
-/** Text as one line, without colours, and with every other control character as an escape. */
+/** Converts a text to one line without colours. Every other control character becomes an escape. */
 export function visible(text: string): string {
   return text.replace(COLOR_OR_CONTROL, (found) => (found.length > 1 ? '' : escaped(found)))
 }
 
-/** Like `visible`, but for text of several lines, which are returned one by one. Tabs stay. */
+/** Like `visible`, but for a text of several lines. The result is a list of the lines. Tabs stay. */
 export function visibleLines(text: string): string[] {
   return text.split(/\r?\n/).map((line) => line.split('\t').map(visible).join('\t'))
 }
 
 /**
- * For text that a command prints on purpose: it keeps its colours, lines and tabs, and every other control
- * character is shown as an escape.
+ * Converts a text that a command prints on purpose. The text keeps its colours, lines and tabs. Every other
+ * control character becomes an escape.
  */
 export function visibleInColor(text: string): string {
   return text.replace(COLOR_OR_CONTROL, (found) => {
@@ -56,8 +56,8 @@ export function withoutColor(text: string): string {
 }
 
 /**
- * Breaks a coloured text into lines by a function for text without colours. If the whole text has one style,
- * each line gets this style. Any other text loses its styles.
+ * Breaks a coloured text into lines with a function for text without colours. If the whole text has one
+ * style, each line gets this style. Any other text loses its styles.
  */
 export function inItsStyle(text: string, linesOf: (plain: string) => string[]): string[] {
   const [, start = '', inner = withoutColor(text), end = ''] = ONE_STYLE.exec(text) ?? []
