@@ -150,6 +150,7 @@ const mayBeLonger: Record<string, string> = {
   'packages/lark-bullmq/src/worker/worker.ts': 'what a worker of BullMQ has',
   'packages/lark-jobs/src/api/job.ts': 'all that a class may say and call, with what each does',
   'packages/lark-jobs/src/flow/flow-book.ts': 'each change of a flow, around the same write',
+  'packages/lark-jobs/src/operate/operate.ts': 'what `operate()` has, with what each call does',
   'packages/lark-jobs/src/step/steps.ts': 'all that a run of steps may call, around the same journal',
   'packages/lark-jobs/src/store/contract/store.ts': 'what each verb of a store promises',
   'packages/lark-jobs/src/store/redis/store.ts': 'a method for each verb of the contract',

@@ -95,6 +95,7 @@ export type { ShownOutboxRow } from './operate/look/outbox-rows.ts'
 export type { RecordOptions } from './operate/look/records.ts'
 export { REDACTED } from './operate/look/redacted.ts'
 export type { ActiveJob, RunFilter, RunPage } from './operate/look/runs.ts'
+export type { SearchOptions, SearchStep } from './operate/look/search.ts'
 export type { DeadlyJob, SilentWorker, UnheardWorkers } from './operate/look/silent-workers.ts'
 export type {
   FailedOptions,

@@ -20,7 +20,7 @@
  *   `store/redis/client/keys.ts`           the key with its jobs
  *   `store/redis/lua/shared/place.lua`     the way in and out
  *   `store/redis/lua/shared/locate.lua`, `store/redis/lua/shared/job-counts.lua`  who is in it, and its count
- *   `store/redis/verbs/reading.ts`         its pages
+ *   `store/redis/verbs/page-query.ts`      its pages
  *
  * A new kind of outcome gets its type in `Outcome`. It goes into these files, at the comment `New outcome:`
  *

@@ -7,6 +7,7 @@ import { inside } from '../model/copies.ts'
 import { readId } from '../model/id.ts'
 import type { JobRecord } from '../model/record.ts'
 import type { DispatchOptions } from '../options/dispatch-options.ts'
+import type { JobLike } from '../options/job-class.ts'
 import { erase } from '../store/connect.ts'
 import type { RedisServers } from '../store/contract/connection/servers.ts'
 import type { Durability, QueueRetention } from '../store/contract/store.ts'
@@ -27,6 +28,7 @@ import { type CircuitStatus, circuits, type LimiterStatus, limiters } from './lo
 import type { ListFilter } from './look/list.ts'
 import type { RecordOptions } from './look/records.ts'
 import type { RunFilter, RunPage } from './look/runs.ts'
+import type { SearchOptions, SearchStep } from './look/search.ts'
 import type { OpenQueues } from './look/stored-jobs.ts'
 import type { FigureFilter, StoreFigures } from './measures/figures.ts'
 import type { HistoryFilter, StoreHistory } from './measures/history.ts'
@@ -309,6 +311,28 @@ export class Operate extends Operations {
   async failureBook(): Promise<FailureBook> {
     const { FailureBook } = await import('./failures/failure-book.ts')
     return new FailureBook(() => this.#queues())
+  }
+
+  /**
+   * Searches all jobs for those that meet all conditions of a filter, and tells every tenth of a second what
+   * it has found and how far it is. It ends when it has looked at all jobs, or found `limit` of them. The
+   * order is that of `list()`. It reads little of the jobs that it does not find, and takes only a share of
+   * the store's time.
+   *
+   * @param options `limit`: how many jobs to find; default: all. `cursor`: continues after a step of an
+   *   earlier search with the same filter and order. `order`: as in `list()`. `signal`: aborting it ends the
+   *   search after the current step, whose `cursor` continues it
+   * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE, when the first step is requested
+   * @example for await (const { jobs, looked, of } of operate().search({ where: { 'order.id': 'A-77' } }))
+   *   console.log(jobs, `${looked} of ${of}`)
+   */
+  async *search<J extends JobLike = JobLike>(
+    filter: ListFilter,
+    options: SearchOptions = {},
+  ): AsyncGenerator<SearchStep<J>> {
+    const by = await import('./look/search.ts')
+    by.checkSearch(filter, options, this.#operating.names)
+    yield* by.search<J>(await this.#queues(), filter, options, this.#operating.names)
   }
 
   /**

@@ -26,6 +26,7 @@ const own = all.filter(({ key }) => keys.has(key))
 const page = readFileSync(new URL('../../../../docs/commands.md', import.meta.url), 'utf8')
 const [typed = '', printed = ''] = page.split('What `--json` prints:')
 const conditions = [
+  '--id-prefix',
   '--job',
   '--queue',
   '--state',

@@ -66,6 +66,7 @@ import { orders } from './orders.ts'
 import { ownIds } from './own-ids.ts'
 import { partitions } from './partitions.ts'
 import { pause } from './pause.ts'
+import { prefiltered } from './prefiltered.ts'
 import { priorities } from './priorities.ts'
 import { reading } from './reading.ts'
 import { recover } from './recover.ts'
@@ -167,6 +168,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('relayed jobs', () => relayedJobs(make))
     describe('worker runs', () => workerRuns(make))
     describe('reading', () => reading(make))
+    describe('prefilter', () => prefiltered(make))
     describe('inspecting', () => inspecting(make))
     describe('minutes', () => minutes(make))
     describe('history', () => history(make))

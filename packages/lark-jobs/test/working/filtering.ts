@@ -336,13 +336,13 @@ export function filtering(connect: Connect): void {
     const nowhere = bench.client({ connection })
     await expect(nowhere.cancel({} as never)).rejects.toMatchObject({
       code: 'FILTER_INVALID',
-      hint: 'Give queue or state or key or group or tag or kind or since or where, or { all: true } for everything.',
+      hint: 'Give queue or state or idPrefix or key or group or tag or kind or since or where, or { all: true } for everything.',
     })
     await expect(nowhere.cancel({ keys: 'note' } as never)).rejects.toMatchObject({
       hint: 'Did you mean key?',
     })
     await expect(nowhere.cancel({ payload: 1 } as never)).rejects.toMatchObject({
-      hint: 'Options: queue, state, key, group, tag, kind, since, where, all',
+      hint: 'Options: queue, state, idPrefix, key, group, tag, kind, since, where, all',
     })
   })
 

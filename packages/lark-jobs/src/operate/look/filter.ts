@@ -68,6 +68,8 @@ export function jobConditions<S extends State>(states: readonly S[]) {
     queue: someOf<string>('the name of a queue', isText),
     /** One state or several. Default: all states that the call allows. */
     state: someOf<S>(oneOf(states).right, (value) => states.includes(value as S)),
+    /** What the id of the job begins with. */
+    idPrefix: option<string>('the beginning of an id', isText),
     /** The key of the job's class. */
     key: option<string>('the key of a job class', isText),
     /** The group of the job. */

@@ -8,16 +8,24 @@ import { queueOf } from '../../model/partition.ts'
 import { type JobRecord, type State, states } from '../../model/record.ts'
 import type { JobLike } from '../../options/job-class.ts'
 import { isText, type OptionsOf, oneOf, option, whole } from '../../options/schema.ts'
-import { MAX_BYTES, MAX_ITEMS, MAX_STANDINGS, type Store } from '../../store/contract/store.ts'
+import {
+  MAX_BYTES,
+  MAX_ITEMS,
+  MAX_STANDINGS,
+  type Page,
+  type Prefilter,
+  type Store,
+} from '../../store/contract/store.ts'
 import { Cursors } from './cursor.ts'
 import { checkFilter, conditions, type Flags, type JobConditions, jobConditions } from './filter.ts'
 import { Meeting } from './meeting.ts'
+import { prefilterOf } from './prefilter.ts'
 import { partsDelayed, storedStates, strandedAmong } from './seen-state.ts'
 import { sinceInstantIn } from './since.ts'
 import { type OpenQueues, partitionsToLookIn, type StoredJob, stored } from './stored-jobs.ts'
 
-/** The maximum number of pages of the store that a call reads. */
-const PAGES = 4
+/** How far a call for one page goes. */
+const onePage: ListReach = { jobs: MAX_ITEMS, pages: 4, together: MAX_ITEMS }
 /**
  * How often a call may read the counts of `MAX_STANDINGS` partitions, in order to skip partitions without
  * jobs in the requested states.
@@ -54,8 +62,22 @@ export interface JobPage<J extends JobLike = JobLike> {
   position?: { queue: string; partition: string; state: State }
 }
 
+/** How far one call goes. */
+export interface ListReach {
+  /** How many jobs, and how many pages of the store, it reads. */
+  jobs: number
+  pages: number
+  /** How many jobs a page of the store has. */
+  together: number
+  /** Called after each page of the store with the milliseconds that it took; the next page waits for it. */
+  rest?: (took: number) => Promise<void>
+  /** Whether the call should end after this page. */
+  isOver?: () => boolean
+}
+
 interface OwnOptions {
-  /** Whether to leave out payloads. Must not be set if a condition of the filter needs payloads. */
+  reach?: ListReach
+  /** Whether to leave out payloads. The filter must not need them. */
   isLean?: boolean
   /**
    * Whether the states in the filter are those in which the store keeps jobs, not those that people see
@@ -88,7 +110,14 @@ export function checkList(filter: unknown, options: unknown, flags?: Flags): voi
 export async function list<J extends JobLike>(
   open: OpenQueues,
   filter: ListFilter,
-  { cursor, limit = 100, order = 'newest', isLean = false, isStored = false }: ListOptions & OwnOptions,
+  {
+    cursor,
+    limit = 100,
+    order = 'newest',
+    isLean = false,
+    isStored = false,
+    reach = onePage,
+  }: ListOptions & OwnOptions,
   flags?: Flags,
 ): Promise<JobPage<J>> {
   const { store } = open
@@ -101,7 +130,8 @@ export async function list<J extends JobLike>(
     cursor === undefined
       ? [undefined, filter.since === undefined ? undefined : await sinceInstantIn(store, filter.since)]
       : readPlace(cursors.read(cursor, flags))
-  const page = new ListedPage<J>({ store, filter, since, limit, isOldestFirst: order === 'oldest', isLean })
+  const isOldestFirst = order === 'oldest'
+  const page = new ListedPage<J>({ store, filter, since, limit, isOldestFirst, isLean, reach })
 
   const partitions = [...new Set(await partitionsToLookIn(open, filter.queue))]
     .sort()
@@ -145,6 +175,7 @@ interface ListQuestion {
   limit: number
   isOldestFirst: boolean
   isLean: boolean
+  reach: ListReach
 }
 
 /** Collects the jobs that one call finds. */
@@ -153,6 +184,7 @@ class ListedPage<J extends JobLike> {
   scanned = 0
   readonly #asked: ListQuestion
   readonly #meeting: Meeting
+  readonly #prefilter: Prefilter | undefined
   readonly #seen: readonly State[]
   /** Whether a job that is in the right queue and state may still fail to meet the conditions. */
   readonly #isSelective: boolean
@@ -163,14 +195,16 @@ class ListedPage<J extends JobLike> {
     const { filter } = asked
     this.#asked = asked
     this.#meeting = new Meeting(filter, asked.since)
+    this.#prefilter = prefilterOf(filter)
     this.#seen = [filter.state ?? states].flat()
     this.#isSelective = Object.keys(filter).some((name) => name !== 'queue' && name !== 'state')
   }
 
   /** Whether the page is full. A full page ends the call. */
   get isFull(): boolean {
-    const isLong = this.scanned >= MAX_ITEMS || this.#bytes >= MAX_BYTES || this.#pages >= PAGES
-    return isLong || this.jobs.length >= this.#asked.limit
+    const { limit, reach } = this.#asked
+    const isLong = this.scanned >= reach.jobs || this.#bytes >= MAX_BYTES || this.#pages >= reach.pages
+    return isLong || this.jobs.length >= limit || (reach.isOver?.() ?? false)
   }
 
   /**
@@ -185,51 +219,37 @@ class ListedPage<J extends JobLike> {
   ): Promise<ListRest> {
     let cursor = after
     do {
-      const skip = await this.#skip(partition, state, cursor, isParted)
-      cursor = skip.cursor
-      if (skip.count > 0) {
-        const page = await this.#asked.store.list(partition, this.#filterOf(state, cursor, skip.count))
-        this.#pages++
-        for (const [i, job] of page.jobs.entries()) {
-          // The list can stop at this job, because all later jobs of the list ended even earlier.
-          if (job.finishedAt !== undefined && !this.#asked.isOldestFirst && this.#meeting.isOld(job))
-            return undefined
-          this.#take(job, isParted)
-          if (this.jobs.length === this.#asked.limit && i < page.jobs.length - 1)
-            return { after: page.marks![i] }
-        }
-        cursor = page.cursor
+      const page = await this.#page(partition, state, cursor, isParted)
+      for (const [i, job] of page.jobs.entries()) {
+        // The list can stop here, because all jobs after this one ended even earlier.
+        if (this.#isPast(job.finishedAt)) return undefined
+        this.#take(job, isParted)
+        if (this.jobs.length === this.#asked.limit && i < page.jobs.length - 1)
+          return { after: page.marks![i] }
       }
+      this.scanned += (page.passed?.count ?? page.jobs.length) - page.jobs.length
+      if (this.#isPast(page.passed?.endedAt)) return undefined
+      cursor = page.cursor
       if (cursor === undefined) return undefined
     } while (!this.isFull)
     return { after: cursor }
   }
 
-  /**
-   * Skips jobs of other classes by reading only their keys.
-   *
-   * @returns where to continue, and how many jobs to read there: 0 if there are only jobs of other classes
-   */
-  async #skip(
-    partition: string,
-    state: State,
-    cursor: string | undefined,
-    isParted: boolean,
-  ): Promise<{ cursor: string | undefined; count: number }> {
-    const left = MAX_ITEMS - this.scanned
-    const { key } = this.#asked.filter
-    if (!this.#isSelective && !isParted)
-      return { cursor, count: Math.min(left, this.#asked.limit - this.jobs.length) }
-    // With `since`, the time of each job must be read, because it shows when to stop. Therefore jobs cannot
-    // be skipped by their keys.
-    if (key === undefined || this.#asked.since !== undefined) return { cursor, count: left }
-    const page = await this.#asked.store.heads(partition, this.#filterOf(state, cursor, left))
+  /** Whether a job that ended at this time, and all that the list shows after it, ended too early. */
+  #isPast(finishedAt: number | undefined): boolean {
+    if (finishedAt === undefined || this.#asked.isOldestFirst) return false
+    return this.#meeting.isOld({ finishedAt, queuedAt: finishedAt })
+  }
+
+  async #page(partition: string, state: State, cursor: string | undefined, isParted: boolean): Promise<Page> {
+    const { store, limit, reach } = this.#asked
+    const left = Math.min(reach.together, reach.jobs - this.scanned)
+    const count = this.#isSelective || isParted ? left : Math.min(left, limit - this.jobs.length)
     this.#pages++
-    const first = page.jobs.findIndex((job) => job.key === key)
-    this.scanned += first < 0 ? page.jobs.length : first
-    if (first < 0) return { cursor: page.cursor, count: 0 }
-    const last = page.jobs.findLastIndex((job) => job.key === key)
-    return { cursor: first === 0 ? cursor : page.marks![first - 1], count: last - first + 1 }
+    const begun = performance.now()
+    const page = await store.list(partition, this.#filterOf(state, cursor, count))
+    await reach.rest?.(performance.now() - begun)
+    return page
   }
 
   #filterOf(state: State, cursor: string | undefined, limit: number) {
@@ -241,7 +261,7 @@ class ListedPage<J extends JobLike> {
       isById: true,
       isMarked: true,
       isLean,
-      ...defined({ cursor }),
+      ...defined({ cursor, prefilter: this.#prefilter }),
     }
   }
 

@@ -26,7 +26,8 @@ export class Meeting {
 
   /** Whether a job meets all conditions except those on its payload. */
   passes(job: Met): boolean {
-    const { key, tag, kind } = this.#filter
+    const { idPrefix, key, tag, kind } = this.#filter
+    if (idPrefix !== undefined && !job.id.startsWith(idPrefix)) return false
     if (key !== undefined && job.key !== key) return false
     if (this.#group !== undefined && job.group !== this.#group) return false
     if (tag !== undefined && !job.options?.tags?.includes(tag)) return false

@@ -4,6 +4,7 @@
  */
 import type { JobsError } from '../../model/errors.ts'
 import type { JobRecord, State } from '../../model/record.ts'
+import type { PassedJobs, Prefilter } from './prefilter.ts'
 
 /**
  * One page of a list of jobs: as many jobs as were asked for, or as fit into `MAX_BYTES`. A job larger than
@@ -18,6 +19,8 @@ export interface Page<T = JobRecord> {
    * sets `isMarked`.
    */
   marks?: string[]
+  /** Present if the filter has a prefilter. */
+  passed?: PassedJobs
 }
 
 /**
@@ -98,6 +101,12 @@ export interface Filter {
   isLean?: boolean
   /** Adds `marks` to the page. */
   isMarked?: boolean
+  /**
+   * Only jobs that pass it. Then `limit` is the number of jobs that are looked at, and the page may be empty
+   * and still have a `cursor`. If it has texts of the payload, the call looks at about `MAX_BYTES` of
+   * payloads. It is for `Reading.list`.
+   */
+  prefilter?: Prefilter
 }
 
 export type Counts = Record<State, number>

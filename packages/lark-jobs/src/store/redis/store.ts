@@ -45,16 +45,13 @@ import {
   packUndone,
   unpackLog,
 } from './verbs/packing.ts'
+import { limitOf, type Mark, type PassedReply, pageCursors, pageQuery } from './verbs/page-query.ts'
 import { PartitionRegistry, rejectionsOf } from './verbs/partition-registry.ts'
 import {
   addDues,
   addJournals,
   type Exchanged,
   type FatesReply,
-  limitOf,
-  type Mark,
-  pageCursors,
-  pageQuery,
   readClaim,
   readClock,
   readCounts,
@@ -492,9 +489,9 @@ export class RedisStore implements contract.Store {
       args.splice(1, 3, ids.length > limitOf(filter) ? '1' : '', '', '', ...ids.slice(0, limitOf(filter)))
     }
     const reply = await this.#scripts.run(script, partition, args)
-    const [shown, mark, marks] = reply as [Shown, Mark, Mark[]]
+    const [shown, mark, marks, passed] = reply as [Shown, Mark, Mark[], PassedReply?]
     const jobs = read(shown)
-    return { jobs, ...pageCursors(shown, mark, marks, jobs, filter) }
+    return { jobs, ...pageCursors(shown, mark, marks, jobs, filter, passed) }
   }
 
   /**

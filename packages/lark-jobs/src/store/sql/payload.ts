@@ -21,9 +21,12 @@ import { PENDING } from './states.ts'
  */
 const MAX_INLINE = 4_000
 
-/** SQL for the payload of a row of `jobs`, from the row itself or from `payloads`. */
+/** SQL, for a row of `jobs`: the text of the payload, wherever it is. */
+export const payloadText =
+  'CASE WHEN apart IS NULL THEN payload ELSE (SELECT payload FROM payloads WHERE payloads.id = apart) END'
+/** SQL, for a row of `jobs`: the payload, wherever it is. */
 export const payload = `
-  CASE WHEN apart IS NULL THEN payload ELSE (SELECT payload FROM payloads WHERE payloads.id = apart) END AS payload`
+  ${payloadText} AS payload`
 /**
  * SQL for the payload if it is small, and NULL if it is large. SQLite does not read a large payload to
  * evaluate this expression.

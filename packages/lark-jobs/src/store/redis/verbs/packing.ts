@@ -151,7 +151,7 @@ function packJson(value: object): string {
   return JSON.stringify(value).replaceAll('|', '\\u007c')
 }
 
-function escapeKey(key: string): string {
+export function escapeKey(key: string): string {
   if (/^[\w-]*$/.test(key)) return key
   return key.replaceAll('%', '%25').replaceAll('|', '%7C').replaceAll(RS, '%1E').replaceAll(GS, '%1D')
 }

@@ -7,7 +7,6 @@ import { laneRecord } from '../../contract/rules/lane.ts'
 import { pausedGroup, readPause } from '../../contract/rules/pause.ts'
 import { readCancelled, readReason, untimed } from '../../contract/rules/reason.ts'
 import type * as contract from '../../contract/store.ts'
-import type { ScriptName } from '../client/repetition.ts'
 import { readBundles } from './bundle.ts'
 import { RS, unescapeKey, unpackCounters, unpackErrors, unpackJob, unpackPayloads } from './packing.ts'
 import { type ReadJournal, readJournal } from './reading-journal.ts'
@@ -65,9 +64,6 @@ export type Exchanged = [
   /** Two values for each job with a journal: its index in the claim, counted from 1, and the journal. */
   journals?: (number | ReadJournal)[],
 ]
-
-const LIMIT = 100
-const MOST = 1_000
 
 /**
  * @param ids one id on each line
@@ -302,57 +298,6 @@ function readHolder(holder: string): Partial<JobRecord> {
 export function holderOf(token: string): string {
   // The number of a claim that came with a ring ends in `.5`.
   return token.replace(/\.\d+(\.5)?$/, '')
-}
-
-export interface PageQuery {
-  script: ScriptName
-  args: string[]
-}
-
-/** The maximum number of jobs on a page. */
-export function limitOf({ limit = LIMIT }: contract.Filter): number {
-  return Math.max(1, Math.min(MOST, Math.floor(limit)))
-}
-
-/**
- * The script that reads a page, and its arguments. A cursor is the mark of the last job of a page, as JSON
- * text. New state: its script, if it is not `list`; and its number goes into `readCounts`.
- *
- * @param what `heads` reads only ids and keys
- */
-export function pageQuery(filter: contract.Filter, what: 'jobs' | 'heads'): PageQuery {
-  const { state, cursor, isOldestFirst, isMarked, isLean } = filter
-  const size = `${what === 'heads' ? 'h' : isLean ? 'l' : ''}${isMarked ? 'm' : ''}${limitOf(filter)}`
-  const from = cursor === undefined ? undefined : (JSON.parse(cursor) as string[])
-  if (state === 'waiting')
-    return { script: 'list-waiting', args: [size, ...(from ?? ['first', '', '', '0', ''])] }
-  if (state === 'delayed') return { script: 'list-delayed', args: [size, ...(from ?? ['', '', ''])] }
-  if (state === 'active') return { script: 'list-active', args: [size, ...(from ?? ['', '', ''])] }
-  return { script: 'list', args: [state, size, ...(from ?? ['', '']), isOldestFirst ? 'oldest' : ''] }
-}
-
-/** What a script returns to mark the position of a job. A cursor is made from it. */
-export type Mark = string | string[]
-
-/**
- * The cursors of a page, from the answer of its script.
- *
- * @param mark the mark of the last job on the page; empty if no jobs follow
- * @param marks the marks of all jobs on the page except the last, if the filter requests them
- */
-export function pageCursors(
-  [, ids]: ShownJobs | ShownHeads,
-  mark: Mark,
-  marks: readonly Mark[],
-  jobs: readonly Pick<JobRecord, 'id'>[],
-  { isMarked }: contract.Filter,
-): Omit<contract.Page, 'jobs'> {
-  const cursor = (mark: Mark, i: number) => JSON.stringify(Array.isArray(mark) ? mark : [mark, ids[i]])
-  const all = new Map(marks.map((each, i) => [ids[i], cursor(each, i)]))
-  return {
-    ...(mark.length > 0 && { cursor: cursor(mark, ids.length - 1) }),
-    ...(isMarked && { marks: jobs.slice(0, -1).map(({ id }) => all.get(id)!) }),
-  }
 }
 
 /**

@@ -13,13 +13,14 @@ import {
   MAX_AHEAD,
   MAX_PRIORITY,
   type Page,
+  type Prefilter,
   type Standing,
 } from '../../contract/store.ts'
 import { findLease, heldRows, type Lease, leasesBehind } from '../claim/lease.ts'
 import { isOnItsWay } from '../effects/effect.ts'
 import { bothOf } from '../end/keep.ts'
 import type { Partition } from '../partition.ts'
-import { keptBytes, payload, shownBytes } from '../payload.ts'
+import { keptBytes, payload, payloadBytes, payloadText, shownBytes } from '../payload.ts'
 import { Room } from '../room.ts'
 import {
   columns,
@@ -54,7 +55,10 @@ const findLean = `
 const findAll = `${shown} WHERE seq IN (SELECT value FROM json_each(?))`
 const findAllLean = `
   SELECT ${columns}, result, progress, '' AS payload FROM jobs WHERE seq IN (SELECT value FROM json_each(?))`
-const headsAt = `SELECT ${headColumns} FROM jobs WHERE seq IN (SELECT value FROM json_each(?))`
+const headsAt = (columns: string) =>
+  `SELECT ${columns} FROM jobs WHERE seq IN (SELECT value FROM json_each(?))`
+/** The columns that determine the place of a job. */
+const placeColumns = 'seq, id, priority, dueAt, finishedAt, lane'
 type StateRow = Pick<ShownRow, 'seq' | 'id' | 'state' | 'progress'> & { born: string | null; bytes: number }
 /** SQL that reads what `fates` needs, also of hidden jobs. */
 const findStates = `
@@ -79,8 +83,9 @@ const laned = (columns: string) => `
   SELECT ${columns} FROM jobs
   WHERE partition = ? AND lane <> '' AND state = ${PENDING} AND (dueAt, seq) > (?, ?) AND dueAt <= ?
   ORDER BY dueAt, seq LIMIT ?`
-const ended = (after: '<' | '>', order: 'ASC' | 'DESC') => `
-  SELECT ${headColumns} FROM jobs
+const ended = (after: '<' | '>', order: 'ASC' | 'DESC') => (columns: string) =>
+  `
+  SELECT ${columns} FROM jobs
   WHERE partition = ? AND state = ? AND state >= ${COMPLETED} AND (finishedAt, seq) ${after} (?, ?)
   ORDER BY finishedAt ${order}, seq ${order} LIMIT ?`
 const arrivedAfter = (lane: string) =>
@@ -174,7 +179,11 @@ export function lowered({ database, id, now }: Partition): number {
 
 export function listJobs(partition: Partition, filter: Filter): Page {
   const { database, name, now } = partition
-  const { jobs: heads, ...rest } = pageOf(partition, filter, new Room())
+  const { prefilter } = filter
+  const { jobs: heads, ...rest } =
+    prefilter === undefined
+      ? pageOf(partition, filter, new Room())
+      : prefilteredPage(partition, filter, prefilter)
   const rows = database.all<ShownRow>(
     filter.isLean ? findAllLean : findAll,
     list(heads.map(({ seq }) => seq)),
@@ -200,7 +209,7 @@ export function nextKeys(partition: Partition, limit: number): string[] {
     left -= rows.length
     if (left === 0) break
   }
-  const later = partition.delayed > 0 ? delayed(partition, undefined, limit).rows : []
+  const later = partition.delayed > 0 ? delayed(partition, undefined, limit, headColumns).rows : []
   for (const { key } of later) keys.add(key)
   return [...keys]
 }
@@ -221,11 +230,63 @@ export function waitingSince(partition: Partition, since: number): Pick<Standing
   return { arrived, ...(oldest < Number.POSITIVE_INFINITY && { oldest }) }
 }
 
-/** @param room the bytes that the page may have. Default: no limit */
-function pageOf(partition: Partition, filter: Filter, room?: Room): Page<Head> {
+/** The rows of a page, and one more if there are more jobs. */
+function rowsOf(partition: Partition, filter: Filter, columns: string): HeadRows & { limit: number } {
   const limit = Math.max(1, Math.min(Math.floor(filter.limit ?? DEFAULT_LIMIT), MAX_LIMIT))
   const cursor = filter.cursor === undefined ? undefined : JSON.parse(filter.cursor)
-  const { rows, place } = headsOf(partition, filter, cursor, limit + 1)
+  return { ...headsOf(partition, filter, cursor, limit + 1, columns), limit }
+}
+
+/**
+ * A page of the jobs that pass a prefilter. It reads the places of all jobs, and of those that pass also the
+ * rest.
+ */
+function prefilteredPage(partition: Partition, filter: Filter, prefilter: Prefilter): Page<Head> {
+  const columns = prefilter.payload === undefined ? placeColumns : `${placeColumns}, ${payloadBytes}`
+  const { rows, place, limit } = rowsOf(partition, filter, columns)
+  const some = rows.slice(0, limit)
+  const looked = prefilter.payload === undefined ? some : new Room().take(some)
+  const [conditions, values] = prefilterSql(prefilter)
+  const found = partition.database.all<Head>(
+    `${headsAt(headColumns)}${conditions}`,
+    list(looked.map(({ seq }) => seq)),
+    ...values,
+  )
+  const heads = new Map(found.map((head) => [head.seq, head]))
+  const picked = looked.flatMap(({ seq, lease }, index) => {
+    const head = heads.get(seq)
+    if (head === undefined) return []
+    return {
+      index,
+      head: { ...head, ...(lease && { lease }), ...(filter.isLean && { bytes: head.leanBytes }) },
+    }
+  })
+  const jobs = new Room().take(picked.map(({ head }) => head))
+  const count = jobs.length < picked.length ? picked[jobs.length - 1]!.index + 1 : looked.length
+  const last = looked[count - 1]
+  const mark = (head: Head) => JSON.stringify(place(head))
+  return {
+    jobs,
+    ...(last !== undefined && rows.length > count && { cursor: mark(last) }),
+    ...(filter.isMarked && { marks: jobs.slice(0, -1).map(mark) }),
+    passed: { count, ...(last != null && last.finishedAt !== null && { endedAt: last.finishedAt }) },
+  }
+}
+
+/** The conditions of a prefilter, for a row of `jobs`, and the values to bind. */
+function prefilterSql({ id, key, group, options, payload }: Prefilter): [sql: string, values: string[]] {
+  const conditions: [sql: string, value: string][] = []
+  if (id !== undefined) conditions.push([`substr(id, 1, ${id.length}) = ?`, id])
+  if (key !== undefined) conditions.push(['key = ?', key])
+  for (const text of group ?? []) conditions.push(['instr(lane, ?) > 0', text])
+  for (const text of options ?? []) conditions.push(['instr(options, ?) > 0', text])
+  for (const text of payload ?? []) conditions.push([`instr(${payloadText}, ?) > 0`, text])
+  return [conditions.map(([sql]) => ` AND ${sql}`).join(''), conditions.map(([, value]) => value)]
+}
+
+/** @param room bytes of the answer; default: no limit */
+function pageOf(partition: Partition, filter: Filter, room?: Room): Page<Head> {
+  const { rows, place, limit } = rowsOf(partition, filter, headColumns)
   const some = rows.slice(0, limit)
   if (filter.isLean) for (const row of some) row.bytes = row.leanBytes
   const jobs = room === undefined ? some : room.take(some)
@@ -249,20 +310,23 @@ function headsOf(
   // biome-ignore lint/suspicious/noExplicitAny: each state has its own kind of place
   cursor: any,
   limit: number,
+  columns: string,
 ): HeadRows {
   switch (state) {
     case 'waiting':
-      return waiting(partition, cursor, limit)
+      return waiting(partition, cursor, limit, columns)
     case 'delayed':
-      return delayed(partition, cursor, limit)
+      return delayed(partition, cursor, limit, columns)
     case 'active':
-      return isById ? activeById(partition, cursor?.[0], limit) : active(partition, cursor, limit)
+      return isById
+        ? activeById(partition, cursor?.[0], limit, columns)
+        : active(partition, cursor, limit, columns)
     case 'blocked':
       return { rows: [], place: () => [] }
     default: {
       const { database, id } = partition
       const [finishedAt, seq] = cursor ?? (isOldestFirst ? [-1, -1] : [MAX, MAX])
-      const sql = isOldestFirst ? earliestFirst : latestFirst
+      const sql = (isOldestFirst ? earliestFirst : latestFirst)(columns)
       const among = partition.kept[state] > 0 ? bothOf(state) : [endedStates[state]]
       const rows = among.flatMap((each) => database.all<Head>(sql, id, each, finishedAt, seq, limit))
       const order = isOldestFirst ? 1 : -1
@@ -279,27 +343,29 @@ type ActivePlace = [leaseEnd: number, token: string, seq: number]
  * Lists active jobs. The claims are in the order in which their leases end, and the jobs of a claim are in
  * the order in which they were handed out.
  */
-function active(partition: Partition, after: ActivePlace | undefined, limit: number): HeadRows {
+function active(
+  partition: Partition,
+  after: ActivePlace | undefined,
+  limit: number,
+  columns: string,
+): HeadRows {
   const rows: Head[] = []
   for (const lease of leasesFrom(partition, after)) {
     const from = lease.token === after?.[1] ? after[2] : undefined
-    for (const head of heldRows<Head>(partition, lease, headColumns, from)) rows.push({ ...head, lease })
+    for (const head of heldRows<Head>(partition, lease, columns, from)) rows.push({ ...head, lease })
     if (rows.length >= limit) break
   }
   return { rows, place: ({ lease, seq }) => [lease!.leaseEnd, lease!.token, seq] }
 }
 
-/**
- * Lists active jobs in the order of their ids. The ids of all active jobs are read and sorted, because there
- * is no index of them.
- */
-function activeById(partition: Partition, after = '', limit: number): HeadRows {
+/** The ids of all active jobs are sorted here: there is no index of them. */
+function activeById(partition: Partition, after = '', limit: number, columns: string): HeadRows {
   const found: { id: string; seq: number; lease: Lease }[] = []
   for (const lease of leasesBehind(partition))
     for (const row of heldRows<{ id: string; seq: number }>(partition, lease, 'seq, id'))
       if (row.id > after) found.push({ ...row, lease })
   const some = found.sort((a, b) => (a.id < b.id ? -1 : 1)).slice(0, limit)
-  const rows = partition.database.all<Head>(headsAt, list(some.map(({ seq }) => seq)))
+  const rows = partition.database.all<Head>(headsAt(columns), list(some.map(({ seq }) => seq)))
   const heads = new Map(rows.map((head) => [head.seq, head]))
   return { rows: some.map(({ seq, lease }) => ({ ...heads.get(seq)!, lease })), place: ({ id }) => [id] }
 }
@@ -316,24 +382,31 @@ function* leasesFrom(partition: Partition, place: ActivePlace | undefined): Gene
  * Lists waiting jobs in the order of their priorities, and jobs with the same priority in the order of their
  * places. Jobs in lanes come last, because their turns are not known.
  */
-function waiting(partition: Partition, cursor: number[] | undefined, limit: number): HeadRows {
+function waiting(
+  partition: Partition,
+  cursor: number[] | undefined,
+  limit: number,
+  columns: string,
+): HeadRows {
   const rows: Head[] = []
   const [from, dueAt, seq] = cursor ?? [MAX, -1, -1]
   for (const priority of lines(partition)) {
     if (priority > from!) continue
     const after: [number, number] = priority === from ? [dueAt!, seq!] : [-1, -1]
     const left = limit - rows.length
-    rows.push(...pendingRows<Head>(partition, priority, after, partition.now, left, headColumns))
+    rows.push(...pendingRows<Head>(partition, priority, after, partition.now, left, columns))
     if (rows.length >= limit) break
   }
   return { rows, place: (head) => [lineOf(head), head.dueAt, head.seq] }
 }
 
-/**
- * Lists delayed jobs in the order of their due times. Of jobs with the same due time, a job with a higher
- * priority comes first. To find this order, the lines of all priorities are merged.
- */
-function delayed(partition: Partition, cursor: number[] | undefined, limit: number): HeadRows {
+/** Delayed jobs: by due time, then the higher priority first. This merges the lines of all priorities. */
+function delayed(
+  partition: Partition,
+  cursor: number[] | undefined,
+  limit: number,
+  columns: string,
+): HeadRows {
   const rows: Head[] = []
   const start = [partition.now, -MAX, MAX]
   const [dueAt, from, seq] = cursor && cursor[0]! > partition.now ? cursor : start
@@ -341,7 +414,7 @@ function delayed(partition: Partition, cursor: number[] | undefined, limit: numb
     // Among the jobs with the due time of the cursor, those with a higher priority were on earlier pages, and
     // those with a lower priority were not.
     const after = priority > from! ? MAX : priority < from! ? -1 : seq!
-    rows.push(...pendingRows<Head>(partition, priority, [dueAt!, after], MAX, limit, headColumns))
+    rows.push(...pendingRows<Head>(partition, priority, [dueAt!, after], MAX, limit, columns))
   }
   rows.sort((a, b) => a.dueAt - b.dueAt || lineOf(b) - lineOf(a) || a.seq - b.seq)
   return { rows: rows.slice(0, limit), place: (head) => [head.dueAt, lineOf(head), head.seq] }

@@ -21,8 +21,9 @@ local all = lines()
 all[#all + 1] = GROUPS
 
 local first = ARGV[3]
--- `marks`: for each job of the page, the cursor after it.
-local ids, places, marks, cursor = {}, {}, {}, {}
+-- `parts`: the part of a line from which each job was read. `early_at`, `head_at`: how many of its entries
+-- come up to the job.
+local ids, places, parts, early_at, head_at, cursor = {}, {}, {}, {}, {}, {}
 
 -- How many entries of a list were shown or skipped. Entries leave a list only at its head: if the last shown
 -- entry is gone, all entries before it are gone, too.
@@ -31,6 +32,12 @@ local function passed_of(list, count, last)
     return tonumber(count)
   end
   return (redis.call('LPOS', list, last, 'MAXLEN', count) or -1) + 1
+end
+
+local function cursor_in(part, e, h)
+  local early, heads = part.early, part.heads
+  local place_at, id_at = early[2 * e] or part.place_at, early[2 * e - 1] or part.id_at
+  return { part.priority, place_at, id_at, tostring(part.passed + h), heads[h] or part.last }
 end
 
 local function read(priority, place_at, id_at, count, last, limit)
@@ -42,35 +49,32 @@ local function read(priority, place_at, id_at, count, last, limit)
   local voids, records = {}, {}
   if #heads > 0 then
     voids = redis.call('SMISMEMBER', line('void', priority), unpack(heads))
-    records = redis.call('HMGET', key('jobs'), unpack(heads))
+    records = #early > 0 and redis.call('HMGET', key('jobs'), unpack(heads)) or {}
   end
-  local e, h = 1, 1
-  local function here()
-    return {
-      priority, early[e - 1] or place_at, early[e - 2] or id_at, tostring(j + h - 1), heads[h - 1] or last,
-    }
-  end
-  while #ids < limit and (early[e] or heads[h]) do
-    local head = heads[h]
+  local part = { priority = priority, early = early, heads = heads, passed = j, place_at = place_at, id_at = id_at, last = last }
+  local e, h, n = 0, 0, #ids
+  while n < limit and (early[2 * e + 1] or heads[h + 1]) do
+    local head, due_id, due_at = heads[h + 1], early[2 * e + 1], early[2 * e + 2]
     if not head and #heads == wanted then
       -- Some entries were void, so this page has read all that it may of the list. The next page reads more
       -- of the list before a due job may pass it.
       break
     end
-    local place = head and queued(head, records[h])
-    if head and voids[h] == 1 then
+    -- A job of the list became due when it was queued, so its place is needed only to compare it.
+    local place = head and due_id and queued(head, records[h + 1])
+    if head and voids[h + 1] == 1 then
       h = h + 1
-    elseif early[e] and (not head or tonumber(early[e + 1]) < place
-      or (tonumber(early[e + 1]) == place and early[e] < head)) then
-      ids[#ids + 1], places[#places + 1] = early[e], early[e + 1]
-      e = e + 2
     else
-      ids[#ids + 1], places[#places + 1] = head, place
-      h = h + 1
+      n = n + 1
+      if due_id and (not head or tonumber(due_at) < place or (tonumber(due_at) == place and due_id < head)) then
+        ids[n], places[n], e = due_id, due_at, e + 1
+      else
+        ids[n], places[n], h = head, false, h + 1
+      end
+      parts[n], early_at[n], head_at[n] = part, e, h
     end
-    marks[#ids] = here()
   end
-  return here(), #early == 2 * wanted or #heads == wanted
+  return cursor_in(part, e, h), #early == 2 * wanted or #heads == wanted
 end
 
 return page('waiting', ARGV[2], function(limit)
@@ -91,6 +95,6 @@ return page('waiting', ARGV[2], function(limit)
     end
   end
   return ids, places, function(n)
-    return n < #ids and marks[n] or cursor
+    return n < #ids and n > 0 and cursor_in(parts[n], early_at[n], head_at[n]) or cursor
   end
 end)

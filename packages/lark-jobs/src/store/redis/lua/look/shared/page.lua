@@ -27,6 +27,67 @@ local function fitting(state, ids, lean)
   return #ids
 end
 
+-- How many records a prefilter reads together.
+local sift = 100
+
+local find = string.find
+
+local function has_all(text, all)
+  for i = 1, #all do
+    if not find(text, all[i], 1, true) then
+      return false
+    end
+  end
+  return true
+end
+
+-- The indices of the jobs that pass a prefilter (`page-query.ts`), and how many jobs were looked at: it ends
+-- when the payloads that are kept apart have more than `MAX_BYTES` together.
+local function sifted(ids, prefilter)
+  local prefix, texts, inside, picked, left = '', {}, {}, {}, MAX_BYTES
+  for kind, text in string.gmatch(prefilter, '\30(%a)([^\30]*)') do
+    if kind == 'i' then
+      prefix = text
+    else
+      local list = kind == 'p' and inside or texts
+      list[#list + 1] = text
+    end
+  end
+  local reads = #texts + #inside > 0
+  -- Most records do not have this text. Two comparisons are enough for them, one of which shows that the
+  -- payload is not kept apart.
+  local rare = inside[1] or ''
+  local function is_picked(id, record)
+    if not has_all(record, texts) then
+      return false
+    end
+    local payload = rare ~= '' and payloads().payloads_of({ id }, { record })[1]
+    left = left - (payload and #payload or 0)
+    return has_all(payload or record, inside)
+  end
+  for from = 1, #ids, sift do
+    local to = math.min(from + sift - 1, #ids)
+    local some, places = {}, {}
+    for i = from, to do
+      if prefix == '' or string.sub(ids[i], 1, #prefix) == prefix then
+        some[#some + 1], places[#places + 1] = ids[i], i
+      end
+    end
+    local records = reads and #some > 0 and redis.call('HMGET', key('jobs'), unpack(some)) or {}
+    for n = 1, #some do
+      local record = records[n]
+      local may = not reads or record and (find(record, rare, 1, true) or find(record, '\29', 1, true))
+      if may and (not reads or is_picked(some[n], record)) then
+        picked[#picked + 1] = places[n]
+      end
+      if left < 0 then
+        return picked, places[n]
+      end
+    end
+  end
+  return picked, #ids
+end
+
 local function keys_of(ids)
   local keys = {}
   for from = 1, #ids, step do
@@ -74,14 +135,35 @@ local function passed(name, score, id, through)
   return low
 end
 
+-- The page of the jobs that pass a prefilter. Its fourth part says how far the page has come: how many jobs
+-- it has looked at, the id of the last one, and when that one ended.
+local function sifted_page(state, all, times, mark, lean, marked, picked, looked)
+  local ids, places, marks = {}, {}, {}
+  for n, i in ipairs(picked) do
+    ids[n], places[n] = all[i], times[i]
+  end
+  local count = fitting(state, ids, lean)
+  local last = count < #picked and picked[count] or looked
+  for n = 1, marked ~= '' and count - 1 or 0 do
+    marks[n] = mark(picked[n])
+  end
+  local is_ended = state == 'completed' or state == 'failed' or state == 'cancelled'
+  local passed = { last, all[last] or '', is_ended and times[last] or '' }
+  local shown = show(state, { unpack(ids, 1, count) }, { unpack(places, 1, count) }, nil, lean ~= '')
+  return { shown, mark(last), marks, passed }
+end
+
 -- `wanted`: how many jobs, with letters in front: `h` if only ids and keys are needed, `l` if large payloads
--- are not needed, `m` if the cursor after each job is needed. `read`: a function that gets a number of jobs,
--- and returns their ids, their places, and a function that makes the cursor after the nth job. Returns { the
--- jobs in the form of show.lua, or for `h` their state, ids and keys, and `token|claimed at` for active jobs;
--- the cursor after the last job; the cursors after the other jobs }.
+-- are not needed, `m` if the cursor after each job is needed; after the number, perhaps a prefilter. `read`: a
+-- function that gets a number of jobs, and returns their ids, their places, and a function that makes the
+-- cursor after the nth job. Returns { the jobs in the form of show.lua, or for `h` their state, ids and keys,
+-- and `token|claimed at` for active jobs; the cursor after the last job; the cursors after the other jobs }.
 local function page(state, wanted, read)
-  local heads, lean, marked, limit = string.match(wanted, '^(h?)(l?)(m?)(%d+)$')
+  local heads, lean, marked, limit, prefilter = string.match(wanted, '^(h?)(l?)(m?)(%d+)(.*)$')
   local ids, places, mark = read(tonumber(limit))
+  if prefilter ~= '' then
+    return sifted_page(state, ids, places, mark, lean, marked, sifted(ids, prefilter))
+  end
   local count = heads ~= '' and #ids or fitting(state, ids, lean)
   local marks = {}
   for n = 1, marked ~= '' and count - 1 or 0 do
