@@ -77,7 +77,7 @@ export interface ListReach {
 
 interface OwnOptions {
   reach?: ListReach
-  /** Whether to leave out payloads. The filter must not need them. */
+  /** Whether to leave out payloads. Must not be set if a condition of the filter needs payloads. */
   isLean?: boolean
   /**
    * Whether the states in the filter are those in which the store keeps jobs, not those that people see
@@ -221,7 +221,7 @@ class ListedPage<J extends JobLike> {
     do {
       const page = await this.#page(partition, state, cursor, isParted)
       for (const [i, job] of page.jobs.entries()) {
-        // The list can stop here, because all jobs after this one ended even earlier.
+        // The list can stop at this job, because all later jobs of the list ended even earlier.
         if (this.#isPast(job.finishedAt)) return undefined
         this.#take(job, isParted)
         if (this.jobs.length === this.#asked.limit && i < page.jobs.length - 1)

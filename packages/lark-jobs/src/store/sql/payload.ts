@@ -21,10 +21,10 @@ import { PENDING } from './states.ts'
  */
 const MAX_INLINE = 4_000
 
-/** SQL, for a row of `jobs`: the text of the payload, wherever it is. */
+/** SQL for the text of the payload of a row of `jobs`, from the row itself or from `payloads`. */
 export const payloadText =
   'CASE WHEN apart IS NULL THEN payload ELSE (SELECT payload FROM payloads WHERE payloads.id = apart) END'
-/** SQL, for a row of `jobs`: the payload, wherever it is. */
+/** The same as a column. */
 export const payload = `
   ${payloadText} AS payload`
 /**

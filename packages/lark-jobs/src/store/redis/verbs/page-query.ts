@@ -21,8 +21,8 @@ export function limitOf({ limit = LIMIT }: contract.Filter): number {
 }
 
 /**
- * The script that reads a page, and its arguments. A cursor is the JSON text of what the script returned for
- * the last job. New state: its script, if it is not `list`; and its number goes into `readCounts`.
+ * The script that reads a page, and its arguments. A cursor is the mark of the last job of a page, as JSON
+ * text. New state: its script, if it is not `list`; and its number goes into `readCounts`.
  *
  * @param what `heads` reads only ids and keys
  */
@@ -38,14 +38,14 @@ export function pageQuery(filter: contract.Filter, what: 'jobs' | 'heads'): Page
   return { script: 'list', args: [state, size, ...(from ?? ['', '']), isOldestFirst ? 'oldest' : ''] }
 }
 
-/** The value that a script returns for a job, from which a cursor is made. */
+/** What a script returns to mark the position of a job. A cursor is made from it. */
 export type Mark = string | string[]
 
 /**
  * The cursors of a page, from the answer of its script.
  *
- * @param mark the mark of the last job; empty if there are no more jobs
- * @param marks the marks of the other jobs, if the filter requests them
+ * @param mark the mark of the last job on the page; empty if no jobs follow
+ * @param marks the marks of all jobs on the page except the last, if the filter requests them
  */
 export function pageCursors(
   [, ids]: ShownJobs | ShownHeads,

@@ -284,7 +284,7 @@ function prefilterSql({ id, key, group, options, payload }: Prefilter): [sql: st
   return [conditions.map(([sql]) => ` AND ${sql}`).join(''), conditions.map(([, value]) => value)]
 }
 
-/** @param room bytes of the answer; default: no limit */
+/** @param room the bytes that the page may have. Default: no limit */
 function pageOf(partition: Partition, filter: Filter, room?: Room): Page<Head> {
   const { rows, place, limit } = rowsOf(partition, filter, headColumns)
   const some = rows.slice(0, limit)
@@ -358,7 +358,10 @@ function active(
   return { rows, place: ({ lease, seq }) => [lease!.leaseEnd, lease!.token, seq] }
 }
 
-/** The ids of all active jobs are sorted here: there is no index of them. */
+/**
+ * Lists active jobs in the order of their ids. The ids of all active jobs are read and sorted, because there
+ * is no index of them.
+ */
 function activeById(partition: Partition, after = '', limit: number, columns: string): HeadRows {
   const found: { id: string; seq: number; lease: Lease }[] = []
   for (const lease of leasesBehind(partition))
@@ -400,7 +403,10 @@ function waiting(
   return { rows, place: (head) => [lineOf(head), head.dueAt, head.seq] }
 }
 
-/** Delayed jobs: by due time, then the higher priority first. This merges the lines of all priorities. */
+/**
+ * Lists delayed jobs in the order of their due times. Of jobs with the same due time, a job with a higher
+ * priority comes first. To find this order, the lines of all priorities are merged.
+ */
 function delayed(
   partition: Partition,
   cursor: number[] | undefined,
