@@ -69,8 +69,11 @@ export interface ListReach {
   pages: number
   /** How many jobs a page of the store has. */
   together: number
-  /** Called after each page of the store with the milliseconds that it took; the next page waits for it. */
-  rest?: (took: number) => Promise<void>
+  /**
+   * Called after each page of the store, with the milliseconds that it took and how many jobs it looked at.
+   * The next page waits for it.
+   */
+  rest?: (took: number, looked: number) => Promise<void>
   /** Whether the call should end after this page. */
   isOver?: () => boolean
 }
@@ -248,7 +251,7 @@ class ListedPage<J extends JobLike> {
     this.#pages++
     const begun = performance.now()
     const page = await store.list(partition, this.#filterOf(state, cursor, count))
-    await reach.rest?.(performance.now() - begun)
+    await reach.rest?.(performance.now() - begun, page.passed?.count ?? page.jobs.length)
     return page
   }
 

@@ -20,11 +20,15 @@ const STEP = 100
  * (Measured on 2026-12-03, 2 cores, shared, on Redis: such a call takes the server 0.17 ms for 100 jobs, 0.43
  * for 250 and 1.5 to 3 for 1,000.)
  */
-const TOGETHER = { remote: 100, embedded: 250 }
-/** How long a search waits between its calls to the store, as a multiple of the time that they take. */
-const REST = 1.5
-/** The fewest milliseconds to wait at once, because timers are not exact. Calls are made up to this time. */
-const NAP = 2
+const TOGETHER = { remote: 50, embedded: 250 }
+/** The most jobs that are looked at in a millisecond. */
+const PACE = 120
+/** How much of the time a search may at most wait for the store, if the store is slow: the rest it rests. */
+const SHARE = 0.5
+/** The shortest rest in milliseconds, because timers are not exact. Shorter ones are added up. */
+const NAP = 1
+/** How many milliseconds of rest a search may make up for, after a timer that was late. */
+const LATE = 5
 
 const optionsSchema = conditions({
   /** Where to go on: the cursor of a step of an earlier search with the same filter and order. */
@@ -69,12 +73,12 @@ export async function* search<J extends JobLike>(
   const of = await countOf(open, filter)
   let [looked, found] = [0, 0]
   let from = cursor
-  let owed = 0
-  const rest = async (took: number) => {
-    owed += took * REST
-    const nap = owed >= NAP ? owed : 0
-    owed -= nap
-    await wait(nap)
+  /** When the next call to the store may begin. */
+  let next = performance.now()
+  const rest = async (took: number, looked: number) => {
+    const now = performance.now()
+    next = Math.max(next, now - took - LATE) + Math.max(looked / PACE, took / SHARE)
+    await wait(next - now)
   }
   do {
     const until = performance.now() + STEP
@@ -106,5 +110,5 @@ async function countOf(open: OpenQueues, { queue, state }: ListFilter): Promise<
 
 /** Lets the event loop do other work, because an embedded store answers synchronously. */
 function wait(ms: number): Promise<void> {
-  return new Promise((resolve) => (ms === 0 ? setImmediate(resolve) : setTimeout(resolve, ms)))
+  return new Promise((resolve) => (ms < NAP ? setImmediate(resolve) : setTimeout(resolve, ms)))
 }
