@@ -154,8 +154,8 @@ local function sifted_page(state, all, times, mark, lean, marked, picked, looked
 end
 
 -- `wanted`: how many jobs, with letters in front: `h` if only ids and keys are needed, `l` if large payloads
--- are not needed, `m` if the cursor after each job is needed; after the number, perhaps a prefilter. `read`: a
--- function that gets a number of jobs, and returns their ids, their places, and a function that makes the
+-- are not needed, `m` if the cursor after each job is needed; after the number, perhaps a prefilter. `read`:
+-- a function that gets a number of jobs, and returns their ids, their places, and a function that makes the
 -- cursor after the nth job. Returns { the jobs in the form of show.lua, or for `h` their state, ids and keys,
 -- and `token|claimed at` for active jobs; the cursor after the last job; the cursors after the other jobs }.
 local function page(state, wanted, read)
