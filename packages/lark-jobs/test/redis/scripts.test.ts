@@ -91,8 +91,7 @@ const excuses: Readonly<Record<string, [command: string, form: RegExp]>> = {
   // A list has at most as many starts as the limit, the latest first: mostly those that are looked for.
   'limits/shared/refund.lua': ['LREM', /'LREM', key\('starts'\), count, mark\)/],
   // The first element of a journal says how many bytes its entries have.
-  'journal/shared/journal.lua': ['LINDEX', /'LINDEX', key\('steps:' .. id\), 0\)/],
-  'journal/shared/recording.lua': ['LINDEX', /'LINDEX', name, 0\)/],
+  'journal/shared/recording.lua': ['LINDEX', /'LINDEX', key\('steps:' .. id\), 0\)/],
   // A person looks for groups that wait for the end of their jobs: by the active jobs, no more than workers
   // have slots.
   'look/list-lanes.lua': ['HVALS', /'HVALS', key\('holders'\)\)/],

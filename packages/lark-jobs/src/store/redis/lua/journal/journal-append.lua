@@ -17,7 +17,7 @@ elseif state == 'active' then
   return 'active'
 end
 local name, entries = key('steps:' .. id), { unpack(ARGV, 4) }
-local count = redis.call('LLEN', name) - 1
+local count = recordings().entry_count(id)
 if count == at then
   recordings().keep_entries(id, at, entries)
   return 'added'

@@ -8,7 +8,8 @@ local function forget(ids)
   if #ids == 0 then
     return
   end
-  if redis.call('EXISTS', key('ended'), key('payloads'), key('keeps'), unpack(extras())) == 0 and not has_journals() then
+  local count = redis.call('EXISTS', key('ended'), key('payloads'), key('keeps'), unpack(extras()))
+  if count == 0 and not has_journals() then
     redis.call('HDEL', key('jobs'), unpack(ids))
     return
   end

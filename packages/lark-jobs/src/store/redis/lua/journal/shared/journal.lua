@@ -11,16 +11,11 @@
 -- needs: start, counters, suspended, recordings
 -- gives: read_journal, read_claimed, rest, journal_bytes, carried, bring_journal
 
--- The bytes of the entries of a job; nothing if it has no journal.
-local function bytes_of(id)
-  return tonumber(redis.call('LINDEX', key('steps:' .. id), 0))
-end
-
 -- Returns { the number of all entries; their bytes; the entries from an index on, as many as fit }.
 local function read_entries(id, from)
   local name, left = key('steps:' .. id), JOURNAL_BYTES
-  local total = math.max(0, redis.call('LLEN', name) - 1)
-  local found = { total, bytes_of(id) or 0 }
+  local total = recordings().entry_count(id)
+  local found = { total, recordings().entry_bytes(id) or 0 }
   -- If entries are large, only as many as fit are read at a time.
   local at, page = from, math.min(200, math.ceil(JOURNAL_BYTES * total / math.max(1, found[2])))
   while at < total do
@@ -73,7 +68,7 @@ end
 
 -- The bytes of all entries and signals of a job; nothing if it has no journal.
 local function journal_bytes(id)
-  local bytes = bytes_of(id)
+  local bytes = recordings().entry_bytes(id)
   for _, signal in ipairs(bytes and redis.call('LRANGE', key('signals:' .. id), 0, -1) or {}) do
     bytes = bytes + #signal
   end

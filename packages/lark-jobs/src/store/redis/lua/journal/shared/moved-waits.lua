@@ -1,11 +1,10 @@
 -- Called when a person changes the due time of a suspended job.
--- needs: start, counters, suspended, recordings
+-- needs: counters, suspended, recordings
 -- gives: move_waits
 
 -- Sets a new end for all waits of a suspended job (`waitsEnd` of `store/contract/journals.ts`).
 local function move_waits(id, till)
   if is_suspended(id, (counted(id))) then
-    local count = math.max(0, redis.call('LLEN', key('steps:' .. id)) - 1)
-    recordings().keep_entries(id, count, { 'n\n' .. string.format('%.0f', till) })
+    recordings().keep_entries(id, recordings().entry_count(id), { 'n\n' .. string.format('%.0f', till) })
   end
 end

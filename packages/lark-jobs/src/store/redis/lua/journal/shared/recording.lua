@@ -1,7 +1,7 @@
 -- Adds to journals (journal.lua).
 -- module: recordings
 -- needs: start, counters, journaled
--- gives: open_journal, add_bytes, keep_entries, signals_behind, take_rest, take_steps
+-- gives: open_journal, entry_count, entry_bytes, add_bytes, keep_entries, signals_behind, take_rest, take_steps
 
 -- The maximum number of arguments that are passed to Redis in one call.
 local MOST = 1000
@@ -13,17 +13,26 @@ local function open_journal(id)
   end
 end
 
+-- How many entries the journal of a job has; 0 without a journal.
+local function entry_count(id)
+  return math.max(0, redis.call('LLEN', key('steps:' .. id)) - 1)
+end
+
+-- The bytes of the entries of a job; nothing if it has no journal.
+local function entry_bytes(id)
+  return tonumber(redis.call('LINDEX', key('steps:' .. id), 0))
+end
+
 -- Notes how many bytes were added to the entries of a journal.
 local function add_bytes(id, bytes)
-  local name = key('steps:' .. id)
-  redis.call('LSET', name, 0, (tonumber(redis.call('LINDEX', name, 0)) or 0) + bytes)
+  redis.call('LSET', key('steps:' .. id), 0, (entry_bytes(id) or 0) + bytes)
 end
 
 -- Adds entries. The first entry has the index `at`; entries that the journal already has are left out. If the
 -- journal would have a gap before the first entry, adds no entry and returns false.
 local function keep_entries(id, at, entries)
   local name, bytes = key('steps:' .. id), 0
-  local known = math.max(0, redis.call('LLEN', name) - 1) - at
+  local known = entry_count(id) - at
   if known < 0 then
     return false
   end
