@@ -88,6 +88,7 @@ export {
   type ObliterateOpts,
 } from './queue/queue.ts'
 export type { BullConnection as ConnectionOptions, RedisOptions } from './store/connection.ts'
+export type { RateLimiterOptions } from './store/rate.ts'
 export type {
   PlaceOptions,
   QueueBaseOptions,
@@ -103,5 +104,4 @@ export {
   type BullWorkerOptions as WorkerOptions,
   type GetNextJobOptions,
   type MetricsOptions,
-  type RateLimiterOptions,
 } from './worker/worker.ts'

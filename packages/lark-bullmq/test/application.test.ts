@@ -9,6 +9,8 @@ import { type Cluster, startCluster } from '../../lark-jobs/test/redis/cluster.t
 import { newPrefix, removeKeys } from '../../lark-jobs/test/redis/place.ts'
 import { stories as ofQueues, type Place } from './application.ts'
 import { stories as ofQueuesOnLark } from './application-on-lark.ts'
+import { stories as ofBounding } from './bounding.ts'
+import { stories as ofBoundingOnLark } from './bounding-on-lark.ts'
 import { stories as ofClearing } from './clearing.ts'
 import { stories as ofClearingOnLark } from './clearing-on-lark.ts'
 import { stories as ofFlows } from './flows.ts'
@@ -30,14 +32,16 @@ const onBullMQ = {
   ...ofClearing,
   ...ofRefusing,
   ...ofRepeatable,
+  ...ofBounding,
 }
 const onLark = {
   ...{ ...ofQueuesOnLark, ...ofFlowsOnLark, ...ofMembersOnLark },
   ...{ ...ofTellingOnLark, ...ofClearingOnLark, ...ofRefusingOnLark, ...ofRepeatableOnLark },
+  ...ofBoundingOnLark,
 }
 const read = (name: string) => readFileSync(new URL(name, import.meta.url), 'utf8')
 
-test.each(['application', 'flows', 'members', 'telling', 'clearing', 'refusing', 'repeatable'])(
+test.each(['application', 'flows', 'members', 'telling', 'clearing', 'refusing', 'repeatable', 'bounding'])(
   'the %s on Lark is that on BullMQ with the import changed',
   (name) => {
     const changed = read(`${name}.ts`).replace(/from 'bullmq5?'/, "from '../src/index.ts'")

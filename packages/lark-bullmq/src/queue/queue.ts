@@ -29,6 +29,7 @@ import type { FinishedStatus, JobState } from '../job/job-state.ts'
 import { purgeJob } from '../job/purged.ts'
 import { type RepeatOptions, repeatableKey } from '../job/repeat-options.ts'
 import { retryAll } from '../job/retrying.ts'
+import { type RateLimiterOptions, rateOf } from '../store/rate.ts'
 import { type JobHome, type QueueBaseOptions, SharedStore, settleAt } from '../store/shared-store.ts'
 import { JobScheduler } from './job-scheduler.ts'
 import {
@@ -404,6 +405,57 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     return maxJobs ? 0 : -2
   }
 
+  /**
+   * Limits how many jobs of the queue run at a time, on all workers together. The limit is stored, and also
+   * holds for workers of Lark.
+   */
+  async setGlobalConcurrency(concurrency: number): Promise<void> {
+    this.#mustBeWhole('setGlobalConcurrency()', concurrency)
+    await this.#home.store.setLimits(`${this}`, this.name, { concurrency })
+  }
+
+  async removeGlobalConcurrency(): Promise<void> {
+    await this.#home.store.setLimits(`${this}`, this.name, { concurrency: undefined })
+  }
+
+  /** The limit of `setGlobalConcurrency()`; null if there is none. */
+  async getGlobalConcurrency(): Promise<number | null> {
+    return (await this.#home.store.limitsOf(this.name)).concurrency ?? null
+  }
+
+  /** Whether as many jobs run as the limit of `setGlobalConcurrency()` allows. */
+  async isMaxed(): Promise<boolean> {
+    const most = await this.getGlobalConcurrency()
+    return most !== null && (await this.getActiveCount()) >= most
+  }
+
+  /**
+   * Limits how many jobs of the queue begin within a time, on all workers together. The limit is stored. It
+   * holds in the place of `limiter` of a worker.
+   *
+   * @param duration milliseconds
+   */
+  async setGlobalRateLimit(max: number, duration: number): Promise<void> {
+    this.#mustBeWhole('setGlobalRateLimit()', max)
+    this.#mustBeWhole('setGlobalRateLimit()', duration)
+    await this.#home.store.setLimits(`${this}`, this.name, { rate: rateOf({ max, duration }) })
+  }
+
+  async removeGlobalRateLimit(): Promise<void> {
+    await this.#home.store.setLimits(`${this}`, this.name, { rate: undefined })
+  }
+
+  /** The limit of `setGlobalRateLimit()`; null if there is none. */
+  async getGlobalRateLimit(): Promise<RateLimiterOptions | null> {
+    const { rate } = await this.#home.store.limitsOf(this.name)
+    return rate === undefined ? null : { max: rate.limit, duration: rate.per }
+  }
+
+  #mustBeWhole(method: string, value: number): void {
+    if (!Number.isInteger(value) || value < 1)
+      throw wrongValue(`${this}`, method, value, 'a whole number from 1')
+  }
+
   /** Ends the time of `rateLimit()`. @returns 1, or 0 if there was none */
   async removeRateLimitKey(): Promise<number> {
     return (await this.#home.store.endLimit(this.name)) ? 1 : 0
@@ -476,6 +528,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     if (active > 0 && !force) throw new Error('Cannot obliterate queue with active jobs')
     if (active > 0) await jobs.cancel({ queue: this.name, state: 'active' })
     await jobs.remove({ queue: this.name })
+    await this.#home.store.setLimits(`${this}`, this.name, { concurrency: undefined, rate: undefined })
     await jobs.resume({ queue: this.name })
   }
 

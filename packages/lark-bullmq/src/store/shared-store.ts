@@ -282,12 +282,10 @@ export class SharedStore {
     const limits = this.#limits.get(queue)
     let left = Number.POSITIVE_INFINITY
     for (const partition of partitionsOf(queue, this.#partitions.get(queue) ?? 1)) {
-      const { until = 0, because } = await store.configure(partition, {})
+      const { until = 0, because, limits: stored } = await store.configure(partition, {})
       const paused = because === RATE_LIMITED ? until - Date.now() : 0
-      left = Math.min(
-        left,
-        Math.max(paused, limits === undefined ? 0 : await rateLeft(store, partition, limits)),
-      )
+      const isRated = limits !== undefined || stored?.rate !== undefined
+      left = Math.min(left, Math.max(paused, isRated ? await rateLeft(store, partition, limits ?? {}) : 0))
     }
     return Math.max(0, left)
   }
@@ -313,6 +311,38 @@ export class SharedStore {
       wasLimited = true
     }
     return wasLimited
+  }
+
+  /**
+   * The limits that are stored with a queue, for the workers of all processes: those that `setLimits` has
+   * set, rounded down to a multiple of the number of partitions.
+   */
+  async limitsOf(queue: string): Promise<{ concurrency?: number; rate?: Rate }> {
+    const { store } = await opened(this.jobs)
+    const partitions = partitionsOf(queue, this.#partitions.get(queue) ?? 1)
+    const { limits = {} } = await store.configure(partitions[0]!, {})
+    const { concurrency, rate } = limits
+    const all = (share: number) => share * partitions.length
+    return {
+      ...(concurrency !== undefined && { concurrency: all(concurrency) }),
+      ...(rate !== undefined && { rate: { ...rate, limit: all(rate.limit), burst: all(rate.burst) } }),
+    }
+  }
+
+  /** Stores limits with a queue. A limit that is undefined is removed, one that is absent stays. */
+  async setLimits(
+    who: string,
+    queue: string,
+    change: { concurrency?: number | undefined; rate?: Rate | undefined },
+  ): Promise<void> {
+    const { store } = await opened(this.jobs)
+    const partitions = partitionsOf(queue, this.#partitions.get(queue) ?? 1)
+    const { concurrency, rate } = { ...(await this.limitsOf(queue)), ...change }
+    const least = Math.min(concurrency ?? Number.POSITIVE_INFINITY, rate?.limit ?? Number.POSITIVE_INFINITY)
+    if (least < partitions.length)
+      throw wrongValue(who, 'a limit', least, `at least the number of its partitions, ${partitions.length}`)
+    const limits = limitsOf({ concurrency, rate: rate && { ...rate, burst: undefined } }, partitions.length)
+    for (const partition of partitions) await store.configure(partition, { limits: limits ?? null })
   }
 
   /** How many jobs of a queue are in each state, and whether it is paused. */

@@ -45,6 +45,7 @@ import { checkRemove, type RemoveOption, retentionOfCount } from '../job/kept-jo
 import { keptValue } from '../job/returned-value.ts'
 import { JobScheduler } from '../queue/job-scheduler.ts'
 import { readQueue } from '../queue/queue-name.ts'
+import { type RateLimiterOptions, rateOf } from '../store/rate.ts'
 import { type JobHome, type QueueBaseOptions, RETRY, SharedStore, settleAt } from '../store/shared-store.ts'
 import { JobDesk } from './job-desk.ts'
 import type { Processor } from './processor.ts'
@@ -62,12 +63,6 @@ export type BackoffStrategy = (
   error?: Error,
   job?: BullJob,
 ) => number | Promise<number>
-
-/** At most `max` jobs begin within `duration` milliseconds. */
-export interface RateLimiterOptions {
-  max: number
-  duration: number
-}
 
 /** It has no effect, because each queue of Lark counts its ended jobs by minute. */
 export interface MetricsOptions {
@@ -164,9 +159,6 @@ const LONGEST_PROGRESS = 3_000
 const LEAST_LEASE = 100
 /** The longest time of a timer, in milliseconds. */
 const LONGEST_TIMER = 2 ** 31 - 1
-/** The highest rate that is counted over a sliding period; higher rates are counted in fixed windows. */
-const MOST_SLIDING = 10_000
-
 /**
  * Runs the jobs of a queue.
  *
@@ -785,10 +777,6 @@ function checkConcurrency(who: string, value: unknown): void {
   throw new JobsError('JOB_INVALID', 'concurrency must be a finite number greater than 0', {
     hint: `${who} was given ${shown(value)}; it must be a whole number from 1`,
   })
-}
-
-function rateOf({ max, duration }: { max: number; duration: number }): Rate {
-  return { limit: max, per: duration, kind: max > MOST_SLIDING ? 'window' : 'sliding', burst: max }
 }
 
 /** The part of a job's option that concerns other kept jobs. `true` concerns only the job itself. */

@@ -80,6 +80,7 @@ import { scheduledByTwo, schedules } from './schedules.ts'
 import { sequences } from './sequences.ts'
 import { silences } from './silences.ts'
 import { stands } from './stand.ts'
+import { storedLimits } from './stored-limits.ts'
 import { survey } from './survey.ts'
 import { suspectJobs } from './suspects.ts'
 import { ticking } from './ticking.ts'
@@ -175,6 +176,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     describe('alter', () => alter(make))
     describe('audit', () => auditing(make))
     describe('pause', () => pause(make))
+    describe('stored limits', () => storedLimits(make))
     describe('clear', () => clear(make))
     describe('restore', () => restoring(make))
     describe('moves', () => moves(make))

@@ -1,6 +1,8 @@
 /**
  * The changes that people make to jobs by hand, their results, and the settings of a partition.
  */
+import { defined } from '@s18i/lark/internal'
+import type { Limits } from '../../model/limits.ts'
 import type { CancelReason, JobRecord, State } from '../../model/record.ts'
 import type { Pause, Paused, PausedGroup } from './rules/pause.ts'
 
@@ -122,6 +124,8 @@ export interface PartitionSettings extends Paused {
   until?: number
   /** Why the queue is paused: a text for people. */
   because?: string
+  /** The limits that are stored with the partition, and hold for each claim besides those that it states. */
+  limits?: Limits
 }
 
 /** The settings that a call changes. Absent fields stay unchanged. */
@@ -135,6 +139,8 @@ export interface SettingChange {
   by?: string | undefined
   /** Whether a present pause that ends later than the new pause stays as it is. */
   keepsLonger?: boolean
+  /** The limits of the partition from now on; null for none. */
+  limits?: Limits | null
 }
 
 /**
@@ -147,13 +153,14 @@ export interface Setting extends PartitionSettings {
 
 export const MAX_PAUSED = 100
 
-export function settingOf({ until, ...rest }: Pause, groups: PausedGroup[]): Setting {
-  if (until === 0) return { paused: false, groups }
+export function settingOf({ until, ...rest }: Pause, groups: PausedGroup[], limits?: Limits): Setting {
+  if (until === 0) return { paused: false, groups, ...defined({ limits }) }
   return {
     paused: true,
     ...(until < Number.POSITIVE_INFINITY && { until }),
     ...rest,
     groups,
+    ...defined({ limits }),
   }
 }
 

@@ -40,8 +40,8 @@ export interface Stand {
   /** The lane of a waiting or delayed job that has a group or needs permits. */
   lane?: LaneStand
   /**
-   * If the caller gave limits of the partition: how many jobs are active, how many more may begin, and if the
-   * rate allows no job now, when it allows the next.
+   * If the caller gave limits of the partition, or limits are stored with it: how many jobs are active, how
+   * many more may begin, and if the rate allows no job now, when it allows the next.
    */
   limits?: { active: number; free: number; nextAt?: number }
   /**

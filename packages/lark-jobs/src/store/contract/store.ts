@@ -202,7 +202,8 @@ export interface Want {
   /** The length of the lease of the claimed jobs, in milliseconds. */
   leaseMs: number
   /**
-   * The limits of the partition, which the claimer states with each call. The claim gets at most as many jobs
+   * The limits of the partition, which the claimer states with each call. If limits are stored with the
+   * partition (`configure`), both hold. The claim gets at most as many jobs
    * as the limits allow, and no prefetched jobs. `nextDue` says when a rate allows the next job. If the
    * number of active jobs is at its limit, the caller is rung when an active job ends.
    */
@@ -537,7 +538,9 @@ export interface Store extends Reading, AsyncDisposable {
    */
   undo(partition: string, jobs: readonly JobRecord[]): Promise<AlterVerdict[]>
   /**
-   * Changes the given settings. If a pause has an end, `nextDue` says when it ends. When the queue is
+   * Changes the given settings. Limits hold from the next claim on, together with those that a claim states:
+   * of two numbers of active jobs the lower one, of two rates the stored one. Waiting workers are rung when
+   * limits change. If a pause has an end, `nextDue` says when it ends. When the queue is
    * resumed, waiting workers are rung. Waiting workers are also rung when a pause with an end is set, so that
    * they learn its end, unless the pause only becomes longer.
    * @returns all settings of the partition after the change

@@ -9,7 +9,7 @@ import { defined } from '@s18i/lark/internal'
 import type { AnnouncedWorker, JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../model/record.ts'
 import type { RedisServers } from '../contract/connection/servers.ts'
 import { laneName } from '../contract/rules/lane.ts'
-import { packPaused } from '../contract/rules/pause.ts'
+import { packPaused, packStoredLimits } from '../contract/rules/pause.ts'
 import { AgreedRetentions } from '../contract/rules/retention.ts'
 import type * as contract from '../contract/store.ts'
 import { EVENTS_PAGE, MAX_ITEMS, MAX_PAUSED, numberAt, readHeard } from '../contract/store.ts'
@@ -436,7 +436,11 @@ export class RedisStore implements contract.Store {
   }
 
   async configure(partition: string, settings: contract.SettingChange): Promise<contract.Setting> {
-    const args = [packSettings(settings), String(MAX_PAUSED)]
+    const args = [
+      packSettings(settings),
+      String(MAX_PAUSED),
+      settings.limits === null ? '-' : packStoredLimits(settings.limits),
+    ]
     return readSetting((await this.#scripts.run('configure', partition, args)) as string[])
   }
 

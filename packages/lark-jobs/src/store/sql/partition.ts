@@ -10,7 +10,8 @@
  */
 import { defined } from '@s18i/lark/internal'
 import type { EventKind, PUBLISHED } from '../../model/event.ts'
-import { type Pause, packPause, readPause } from '../contract/rules/pause.ts'
+import type { Limits } from '../../model/limits.ts'
+import { type Pause, packPause, readLimits, readPause } from '../contract/rules/pause.ts'
 import { SUSPENDED, suspendedIn } from '../contract/rules/reason.ts'
 import { MAX_LINES, type MemberEnd, MINUTE, type Minute, type SettingChange } from '../contract/store.ts'
 import type { Database } from './database.ts'
@@ -20,7 +21,7 @@ import { ACTIVE, CANCELLED, COMPLETED, FAILED, KEPT, PENDING } from './states.ts
 interface PartitionRow {
   id: number
   held: number
-  /** The text of the pause (`store/contract/rules/pause.ts`); 0 if there is none. */
+  /** The text of the pause and the limits (`store/contract/rules/pause.ts`); 0 if there are none. */
   paused: number | string
   waiting: number
   delayed: number
@@ -126,6 +127,8 @@ export class Partition {
   readonly now: number
   /** The pause of the partition. */
   pause: Pause
+  /** The limits that are stored with the partition. */
+  limits: Limits | undefined
   active: number
   completed: number
   failed: number
@@ -204,6 +207,7 @@ export class Partition {
     this.id = row.id
     this.now = now
     this.pause = row.paused === 0 ? unpaused : readPause(row.paused, now)
+    this.limits = row.paused === 0 ? undefined : readLimits(row.paused)
     this.active = row.active
     this.completed = row.completed
     this.failed = row.failed
@@ -283,10 +287,14 @@ export class Partition {
   }
 
   /** Changes the given settings of the partition. */
-  configure({ paused, for: ms, because, by, keepsLonger = false }: SettingChange): void {
+  configure({ paused, for: ms, because, by, keepsLonger = false, limits }: SettingChange): void {
+    if (limits !== undefined) {
+      this.limits = limits ?? undefined
+      this.ringsAll = true
+    }
     if (paused === undefined) return
     if (!paused) {
-      this.ringsAll = this.paused
+      this.ringsAll ||= this.paused
       this.pause = unpaused
       return
     }
@@ -410,7 +418,7 @@ export class Partition {
     this.database.run(
       update,
       Number(this.#held),
-      this.paused ? packPause(this.pause) : 0,
+      this.paused || this.limits ? packPause(this.pause, this.limits) : 0,
       this.#waiting,
       this.#delayed,
       this.active,

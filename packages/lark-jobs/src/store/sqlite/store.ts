@@ -394,8 +394,10 @@ export class SqliteStore implements contract.Store {
   }
 
   configure(name: string, settings: contract.SettingChange): Promise<contract.Setting> {
-    const setting = (partition: Partition) => settingOf(partition.pause, pausedGroups(partition))
-    if (settings.paused === undefined) return this.#look(name, { paused: false, groups: [] }, setting)
+    const setting = (partition: Partition) =>
+      settingOf(partition.pause, pausedGroups(partition), partition.limits)
+    if (settings.paused === undefined && settings.limits === undefined)
+      return this.#look(name, { paused: false, groups: [] }, setting)
     return this.#accept(name, (partition) => {
       partition.configure(settings)
       return setting(partition)

@@ -1,11 +1,15 @@
 /**
- * The pause of a partition, which all stores keep as one text. The text begins with the end of the pause, in
- * milliseconds since 1970. `1` means that the partition is paused until somebody resumes it; `0` or an empty
- * text means that it is not paused. If there is a reason, `|` and the reason follow. If a person has paused
+ * The pause and the limits of a partition, which all stores keep as one text. The text begins with the end of
+ * the pause, in milliseconds since 1970. `1` means that the partition is paused until somebody resumes it;
+ * `0` or an empty text means that it is not paused. If the partition has limits, `;` and the limits follow,
+ * separated by colons. If there is a reason for the pause, `|` and the reason follow. If a person has paused
  * the partition, the separator, the time, the separator and the name of the person follow.
  */
 
+import { defined } from '@s18i/lark/internal'
+import type { Limits } from '../../../model/limits.ts'
 import { readLane } from './lane.ts'
+import { isRateKind } from './rate.ts'
 
 /** A pause of a partition. When a pause has ended, the partition counts as not paused. */
 export interface Pause extends Paused {
@@ -43,11 +47,41 @@ const SEPARATOR = '\x1f'
  * @param now milliseconds since 1970. A pause that has ended by then counts as no pause
  */
 export function readPause(text: unknown, now = 0): Pause {
-  const [, end = '0', rest = ''] = /^(\d+)(?:\|(.*))?$/s.exec(String(text ?? '0')) ?? []
+  const [, end = '0', rest = ''] = /^(\d+)(?:;[^|]*)?(?:\|(.*))?$/s.exec(String(text ?? '0')) ?? []
   const until = end === '1' ? Number.POSITIVE_INFINITY : Number(end)
   if (until <= now) return { until: 0 }
   const [because = '', ...who] = rest.split(SEPARATOR)
   return { until, ...(because !== '' && { because }), ...readPaused(who.join(SEPARATOR)) }
+}
+
+/** The limits in the text that a store keeps. Damaged limits count as no limits. */
+export function readLimits(text: unknown): Limits | undefined {
+  const [, concurrency = '', kind = '', limit, per, burst] =
+    /^\d*;(\d*):([^:|]*):(\d*):(\d*):(\d*)(?:\||$)/.exec(String(text ?? '')) ?? []
+  const limits: Limits = {}
+  if (concurrency !== '') limits.concurrency = Number(concurrency)
+  if (isRateKind(kind)) limits.rate = { limit: Number(limit), per: Number(per), kind, burst: Number(burst) }
+  return Object.keys(limits).length > 0 ? limits : undefined
+}
+
+/** The part of the text that has the limits; empty if there are none. */
+export function packStoredLimits({ concurrency, rate }: Limits = {}): string {
+  if (concurrency === undefined && rate === undefined) return ''
+  const parts = rate ? [rate.kind, rate.limit, Math.ceil(rate.per), rate.burst] : ['', '', '', '']
+  return `;${[concurrency ?? '', ...parts].join(':')}`
+}
+
+/** The limits that hold if a partition has some, and a claim states others: `rate.lua` has the same rule. */
+export function bothLimits(stored: Limits | undefined, stated: Limits | undefined): Limits | undefined {
+  if (stored === undefined || stated === undefined) return stored ?? stated
+  const concurrency = Math.min(
+    stored.concurrency ?? Number.POSITIVE_INFINITY,
+    stated.concurrency ?? Number.POSITIVE_INFINITY,
+  )
+  return {
+    ...(concurrency < Number.POSITIVE_INFINITY && { concurrency }),
+    ...defined({ rate: stored.rate ?? stated.rate }),
+  }
 }
 
 interface Reasoned {
@@ -63,9 +97,10 @@ export function packReason({ because = '', by, at = '' }: Reasoned): string {
   return `|${why}${SEPARATOR}${packPaused(by, at)}`
 }
 
-export function packPause(pause: Pause): string {
-  if (pause.until === 0) return '0'
-  return `${pause.until === Number.POSITIVE_INFINITY ? '1' : pause.until}${packReason(pause)}`
+export function packPause(pause: Pause, limits?: Limits): string {
+  const bounds = packStoredLimits(limits)
+  if (pause.until === 0) return `0${bounds}`
+  return `${pause.until === Number.POSITIVE_INFINITY ? '1' : pause.until}${bounds}${packReason(pause)}`
 }
 
 /** Makes the part of the text that says who paused, and when. @param at '' if the store adds the time */

@@ -4,7 +4,7 @@ import type { Effect, EffectKind, EndedJob } from '../../../model/effect.ts'
 import type { ClaimedJob, JobRecord, NewJob, State } from '../../../model/record.ts'
 import { settingOf } from '../../contract/change.ts'
 import { laneRecord } from '../../contract/rules/lane.ts'
-import { pausedGroup, readPause } from '../../contract/rules/pause.ts'
+import { pausedGroup, readLimits, readPause } from '../../contract/rules/pause.ts'
 import { readCancelled, readReason, untimed } from '../../contract/rules/reason.ts'
 import type * as contract from '../../contract/store.ts'
 import { readBundles } from './bundle.ts'
@@ -210,7 +210,7 @@ export function readSetting([paused, ...found]: readonly string[]): contract.Set
   const groups: contract.PausedGroup[] = []
   for (let i = 0; i < found.length; i += 3)
     groups.push(pausedGroup(found[i]!, Number(found[i + 1]), found[i + 2]))
-  return settingOf(readPause(paused), groups)
+  return settingOf(readPause(paused), groups, readLimits(paused))
 }
 
 /** @param handed see `HandedEffects` */

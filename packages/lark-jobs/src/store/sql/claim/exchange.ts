@@ -1,6 +1,7 @@
 /**
  * Settles and claims jobs in one transaction: the main call of a worker.
  */
+import { bothLimits } from '../../contract/rules/pause.ts'
 import { checkLimits } from '../../contract/rules/rate.ts'
 import type { Call, Exchange, Settlement, Verdict, Want } from '../../contract/store.ts'
 import { recall, remember } from '../calls.ts'
@@ -31,9 +32,10 @@ export function exchange(
   const verdicts = settle(partition, settlements)
   countEndsAtHome(partition)
   repositionLanes(partition)
-  const within = want.limits && want.limit > 0 ? allowedStarts(partition, want.limits) : undefined
+  const limits = bothLimits(partition.limits, want.limits)
+  const within = limits && want.limit > 0 ? allowedStarts(partition, limits) : undefined
   const limit = Math.min(want.limit, within?.free ?? want.limit)
-  const jobs = claim(partition, want.limits ? { ...want, limit, prefetch: 0 } : want, token)
+  const jobs = claim(partition, limits ? { ...want, limit, prefetch: 0 } : want, token)
   within?.note(jobs.length)
   repositionLanes(partition)
   const isLimited = jobs.length === within?.free && jobs.length < want.limit
@@ -42,7 +44,7 @@ export function exchange(
   // rung.
   const ended = verdicts.filter((verdict) => verdict === 'settled').length
   if (partition.lanes > 0) partition.freed = ended
-  else if (want.limits) partition.freed = Math.max(0, ended - jobs.length)
+  else if (limits) partition.freed = Math.max(0, ended - jobs.length)
   remember<Verdict>(partition, call, verdicts, 'settled')
   if (hasLess) joinWaiters(partition, call.caller)
   else if (want.limit > 0) leaveWaiters(partition, call.caller)

@@ -5,7 +5,7 @@
 import { defined } from '@s18i/lark/internal'
 import type { Limits } from '../../../model/limits.ts'
 import { readLane } from '../../contract/rules/lane.ts'
-import { readPaused } from '../../contract/rules/pause.ts'
+import { bothLimits, readPaused } from '../../contract/rules/pause.ts'
 import { checkLimits, isRateKind } from '../../contract/rules/rate.ts'
 import { readAsked } from '../../contract/rules/reason.ts'
 import {
@@ -41,7 +41,11 @@ const turnsBefore = `
   )`
 const holders = `SELECT token, held FROM leases WHERE partition = ? LIMIT ${MAX_ITEMS}`
 
-export function stand(partition: Partition, id: string, { limits, aging }: StandOptions): Stand | undefined {
+export function stand(
+  partition: Partition,
+  id: string,
+  { limits: stated, aging }: StandOptions,
+): Stand | undefined {
   const { database, now, active, pause } = partition
   const job = get(partition, id, true)
   if (job === undefined) return undefined
@@ -51,6 +55,7 @@ export function stand(partition: Partition, id: string, { limits, aging }: Stand
     const { until, ...rest } = pause
     found.pause = { ...untilOf(until), ...rest }
   }
+  const limits = bothLimits(partition.limits, stated)
   if (limits !== undefined) {
     checkLimits(limits)
     const { free, wait } = allowedStarts(partition, limits)

@@ -7,33 +7,42 @@
 --          After a pause, `|` and its reason may follow, and then two separators and the person who pauses
 --          the partition (`store/contract/rules/pause.ts`)
 -- ARGV[3]  how many paused groups to return
--- Returns  { the pause (pause.lua); for each paused group its name, when its pause ends, and who paused it
---          and when, or '' }
--- Cost     O(w) for w waiting callers if the partition resumes or is paused for a time; O(log m) for m paused
---          groups
+-- ARGV[4]  the limits of the partition, after `;`; `-` to remove them; '' to change nothing
+-- Returns  { the pause and the limits (pause.lua); for each paused group its name, when its pause ends, and
+--          who paused it and when, or '' }
+-- Cost     O(w) for w waiting callers if the partition resumes, is paused for a time or gets limits; O(log m)
+--          for m paused groups
 -- needs: start, ring, pause, pausing
 
 -- Puts the time of the pause between the two separators.
 local setting = string.gsub(ARGV[2], '\31\31', '\31' .. string.format('%.0f', now) .. '\31', 1)
 local more, ms, because = string.match(setting, '^%+(%+?)(%d+)(.*)$')
-if setting ~= '' then
+local kept = redis.call('HGET', key('settings'), 'paused')
+local limits = limits_in(kept)
+if setting ~= '' or ARGV[4] ~= '' then
   -- This write comes first: it takes no memory, so a full server allows it, and then the whole script.
   redis.call('HDEL', key('settings'), '')
 end
 if ms then
   if more == '' then
-    redis.call('HSET', key('settings'), 'paused', '0')
+    redis.call('HSET', key('settings'), 'paused', '0' .. limits)
   end
   pausing().pause_for(tonumber(ms), because)
 elseif setting ~= '' then
-  local was_paused = pause_left(redis.call('HGET', key('settings'), 'paused'))
-  redis.call('HSET', key('settings'), 'paused', setting)
+  local was_paused = pause_left(kept)
+  redis.call('HSET', key('settings'), 'paused', string.match(setting, '^%d+') .. limits .. string.match(setting, '^%d+(.*)$'))
   if was_paused and setting == '0' then
     ring(MAX_ITEMS)
   end
 end
 local is = redis.call('HGET', key('settings'), 'paused')
-is = pause_left(is) and is or '0'
+if ARGV[4] ~= '' then
+  local till, rest = string.match(is or '0', '^(%d*)[^|]*(.*)$')
+  is = till .. (ARGV[4] == '-' and '' or ARGV[4]) .. rest
+  redis.call('HSET', key('settings'), 'paused', is)
+  ring(MAX_ITEMS, true)
+end
+is = pause_left(is) and is or '0' .. limits_in(is)
 local after = string.format('(%.0f', now)
 local paused = redis.call('ZRANGEBYSCORE', key('paused'), after, '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[3])
 local answer = { is }

@@ -49,6 +49,10 @@ local paused, laned, large, owes, watched, keeps, listened, has_ticks, has_flows
 ends.watched, ends.keeps, audience.till = watched or '', keeps, listened or ''
 journaled.is = has_written
 ends.takes = wanted and string.match(wanted, '^e(%d*)') ~= '0'
+local limits, stored = prefetch and '' or ARGV[6], limits_in(paused)
+if stored ~= '' then
+  limits, prefetch, most = rates().both(limits, stored), nil, math.min(limit, MAX_ITEMS)
+end
 paused, laned = pause_left(paused), (laned or '0') ~= '0'
 room = large and rooms().byte_room or nil
 
@@ -124,7 +128,7 @@ end
 
 local permitted, wait, note = math.huge, -1, nil
 if not prefetch and most > 0 then
-  permitted, wait, note = rates().allowed_starts(ARGV[6], most)
+  permitted, wait, note = rates().allowed_starts(limits, most)
   most = math.min(most, permitted)
 end
 local all, taken, places = lines(), {}, {}
@@ -195,7 +199,7 @@ if #ids == permitted and has_less then
 end
 if has_less and string.find(waits, '^%a') then
   redis.call('SADD', key('idle'), ARGV[2])
-  local takes = string.sub(waits, 1, 4) == 'hand' and limit - #ids or 0
+  local takes = stored == '' and string.sub(waits, 1, 4) == 'hand' and limit - #ids or 0
   redis.call('HSET', key('offers'), ARGV[2], table.concat({ ARGV[3], takes, ARGV[7] }, '|'))
 end
 local handed = wanted and (owes or made.effects) and delivery().serve(wanted) or nil

@@ -199,12 +199,13 @@ local function turns()
   return redis.call('ZRANK', set, lane) or redis.call('ZCARD', set)
 end
 
-local function limited()
-  if ARGV[3] == '' then
+local function limited(stored)
+  local limits = rates().both(ARGV[3], stored)
+  if limits == '' then
     return false
   end
   local active = math.max(redis.call('HLEN', key('holders')) - 1, 0)
-  local free, wait = rates().allowed_starts(ARGV[3], MAX_ITEMS, nil, active)
+  local free, wait = rates().allowed_starts(limits, MAX_ITEMS, nil, active)
   return { active, free, wait }
 end
 
@@ -234,5 +235,5 @@ end
 local paused = redis.call('HGET', key('settings'), 'paused')
 return {
   show(state, { id }, { place and string.format('%.0f', place) or false }, nil, true), string.format('%.0f', now),
-  pause_left(paused) and paused or '0', ahead, lane_facts, limited(), lease, locked, state == 'waiting' and holders(),
+  pause_left(paused) and paused or '0', ahead, lane_facts, limited(limits_in(paused)), lease, locked, state == 'waiting' and holders(),
 }

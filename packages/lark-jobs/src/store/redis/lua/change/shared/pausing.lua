@@ -8,9 +8,10 @@
 -- paused, they are not rung, because many jobs may pause their queue at the same time: callers learn the new
 -- end when the earlier pause would have ended.
 local function pause_for(ms, because)
-  local left = pause_left(redis.call('HGET', key('settings'), 'paused'))
+  local kept = redis.call('HGET', key('settings'), 'paused')
+  local left = pause_left(kept)
   if ms > (left or 0) then
-    redis.call('HSET', key('settings'), 'paused', string.format('%.0f', now + ms) .. because)
+    redis.call('HSET', key('settings'), 'paused', string.format('%.0f', now + ms) .. limits_in(kept) .. because)
     if not left then
       ring(MAX_ITEMS, true)
     end

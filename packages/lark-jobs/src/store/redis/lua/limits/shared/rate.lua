@@ -7,7 +7,7 @@
 --   starts  LIST  for a sliding rate: the times of the last starts, the latest first, at most `limit` of them
 -- module: rates
 -- needs: start
--- gives: allowed_starts
+-- gives: allowed_starts, both
 -- covers: RATE_KINDS in kinds
 local kinds = {}
 
@@ -94,4 +94,19 @@ local function allowed_starts(limits, wanted, suffix, active, each)
     end
   end
   return math.max(free, 0), wait, note
+end
+
+-- The limits that hold if the partition has `stored` limits (pause.lua), and a claim states others, or '':
+-- `bothLimits` of `store/contract/rules/pause.ts` is the same rule.
+local function both(stated, stored)
+  local limits = string.gsub(string.sub(stored, 2), ':', '|')
+  if stated == '' or limits == '' then
+    return limits == '' and stated or limits
+  end
+  local most, rate = string.match(limits, '^(%d*)(.*)$')
+  local other, others = string.match(stated, '^(%d*)(.*)$')
+  if most == '' or other ~= '' and tonumber(other) < tonumber(most) then
+    most = other
+  end
+  return most .. (rate == '||||' and others or rate)
 end
