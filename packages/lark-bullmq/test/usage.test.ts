@@ -257,6 +257,22 @@ const { ExpressAdapter } = require('@bull-board/express')`)
     ])
   })
 
+  test('an option that the shim does not have is none if its value turns it off', () => {
+    const uses = usesOf(`import { Queue, Worker } from 'bullmq'
+const queue = new Queue('a', { telemetry: undefined, settings: null })
+queue.add('x', {}, { lifo: false, delay: undefined })
+queue.add('x', {}, { lifo: isLate })
+new Worker('a', null, { autorun: false, skipStalledCheck: false })`)
+    expect(uses).toEqual([
+      '2 options of Queue: settings',
+      '3 methods of Queue: add',
+      '3 options of a job: delay',
+      '4 methods of Queue: add',
+      '4 options of a job: lifo',
+      '5 options of Worker: autorun',
+    ])
+  })
+
   test('other things that have the same names are not BullMQ', () => {
     const text = `import { Queue } from './own'\nconst queue = new Queue('a', { lifo: true })\nqueue.add(1)\nlist.getJobs()`
     expect(usesOf(text)).toEqual([])
@@ -329,8 +345,9 @@ function options(given: JobsOptions) {
 
 export class Mails extends Queue {
   async later() {
-    const given = { delay: 5, debounce: { id: 'a' } }
+    const given = { delay: 5, debounce: { id: 'a' }, lifo: false }
     await this.add('mail', {}, given)
+    await this.add('mail', {}, { lifo: false })
     await this.getWorkers()
   }
 }
@@ -442,7 +459,7 @@ export class Mails extends Queue {
     expect(answersOf(stdout).sort()).toEqual([
       ['debounce', [5]],
       ['getMetrics', [6]],
-      ['getWorkers', [7]],
+      ['getWorkers', [8]],
       ['lifo', [9]],
     ])
     expect(unfollowed).toEqual([

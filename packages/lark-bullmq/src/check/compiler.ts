@@ -6,6 +6,7 @@
 export interface SyntaxPart {
   readonly parent: SyntaxPart | undefined
   getStart(source: SourceFile): number
+  getText(source: SourceFile): string
   getSourceFile(): SourceFile
 }
 

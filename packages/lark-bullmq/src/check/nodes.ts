@@ -24,6 +24,12 @@ export function textOf(value: unknown): string | undefined {
   return isNode(value) && value.type === 'StringLiteral' ? (value.value as string) : undefined
 }
 
+/** Whether an expression is a value with which an application turns an option off. */
+export function isOff(value: unknown): boolean {
+  if (!isNode(value)) return false
+  return nameOf(value) === 'undefined' || (value.type === 'BooleanLiteral' && value.value === false)
+}
+
 export function isFunction(value: unknown): value is SyntaxNode {
   return isNode(value) && /Function/.test(value.type)
 }

@@ -180,7 +180,7 @@ class FileTypes {
       const declared = this.#checker.getPropertyOfType(this.#checker.getNonNullableType(type!), name)
       // A type of the application or of Nest may add options of its own.
       if (declared !== undefined && !(declared.declarations ?? []).some(isOfBullMQ)) continue
-      if (declared !== undefined) this.#found(topic, name, property, true)
+      if (declared !== undefined) this.#foundOption(topic, name, property)
       this.#useInner(name, property)
     }
   }
@@ -192,7 +192,7 @@ class FileTypes {
     if (!this.#compiler.isObjectLiteralExpression(property.initializer)) return
     for (const each of property.initializer.properties) {
       const own = each.name && this.#textOf(each.name)
-      if (own !== undefined) this.#found(topic, own, each, true)
+      if (own !== undefined) this.#foundOption(topic, own, each)
     }
   }
 
@@ -214,7 +214,7 @@ class FileTypes {
     for (const property of this.#checker.getNonNullableType(type).getProperties())
       for (const declaration of property.declarations ?? [])
         if (isPropertyAssignment(declaration) && declaration.getSourceFile() === this.#source) {
-          this.#found(topic, property.name, declaration, true)
+          this.#foundOption(topic, property.name, declaration)
           this.#useInner(property.name, declaration)
         }
   }
@@ -260,6 +260,14 @@ class FileTypes {
   #textOf(name: SyntaxPart): string | undefined {
     const { isIdentifier, isStringLiteral } = this.#compiler
     return isIdentifier(name) || isStringLiteral(name) ? name.text : undefined
+  }
+
+  /** Notes an option, unless the class accepts the option because its value turns the option off. */
+  #foundOption(topic: ComparedTopic, name: string, at: Property): void {
+    const value = this.#compiler.isPropertyAssignment(at) ? at.initializer.getText(this.#source) : ''
+    const isOff = value === 'false' || value === 'undefined'
+    if (isOff && comparisonOf(topic, name)?.[0] === 'missing') return
+    this.#found(topic, name, at, true)
   }
 
   #found(topic: ComparedTopic, name: string, at: SyntaxPart, isOption = false): void {

@@ -23,6 +23,7 @@ import {
 import {
   isFunction,
   isNode,
+  isOff,
   isThis,
   listOf,
   loadedBy,
@@ -536,6 +537,8 @@ export class FileUsage {
       const name = nameOf(property.key) ?? textOf(property.key)
       if (name === undefined || property.computed === true) continue
       if (ignored.includes(name)) continue
+      // The class accepts an option that it does not have if the value turns the option off.
+      if (isOff(property.value) && comparisonOf(topic, name)?.[0] === 'missing') continue
       this.#found(topic, name, property, true)
       const inside = inner[name]
       const wasAtStart = this.#isAtStart
