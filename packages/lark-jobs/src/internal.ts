@@ -174,7 +174,8 @@ export function workApart(jobs: Jobs, options: WorkOptions, maker?: ClassMaker):
 }
 
 /**
- * Whether a job may be on its way to its handler: a call that may bring jobs is under way, or a run has begun.
+ * Whether a job may be on its way to its handler: a call that may return jobs has no answer yet, or a run has
+ * begun.
  *
  * @param known how many runs have reached their handlers
  */

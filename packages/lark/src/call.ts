@@ -1,6 +1,7 @@
 /**
  * Calls a command, in these steps: load the configuration, read the catalogue, load the class, set the values
- * of its fields, run `handle()`, and turn its result into an exit code. A command line or a program calls it.
+ * of its fields, run `handle()`, and turn its result into an exit code. The caller is a command line or a
+ * program.
  */
 
 import { dirname } from 'node:path'

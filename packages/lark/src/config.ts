@@ -1,7 +1,7 @@
 /**
  * Finds, imports and checks the configuration file, `lark.config.{ts,js,mjs,mts,cjs}`. This file is an entry
- * of the package, because a program that dispatches jobs needs only this part of the package. It loads only
- * Node's own modules and a few small files.
+ * of the package, because a program that dispatches jobs needs only this part of the package. The entry loads
+ * only Node's own modules and a few small files.
  *
  * A package adds its section to the type, and declares the key in its package.json (see `packages.ts`):
  *

@@ -16,7 +16,7 @@ export const auditBounds = new Schema("an object such as { count: 5_000, age: '3
   age: duration(),
 })
 
-/** An age (`'30d'`), `{ count, age }`, or `false`: nothing is recorded. */
+/** An age (`'30d'`), `{ count, age }`, or `false`. With `false`, changes are not recorded. */
 export type AuditConfig = false | string | AuditLimits
 
 export interface AuditLimits extends OptionsOf<typeof auditBounds.entries> {}

@@ -120,7 +120,7 @@ export const jobsOptions = new Schema('an object', {
   ),
   /** The time zone of schedules, and whether workers of this process queue their jobs. */
   schedules: (schedulesOptions as Option<SchedulesConfig, Read<typeof schedulesOptions.entries>>).or({}),
-  /** Where `lark jobs:dashboard` listens, and who may see it. */
+  /** The address on which `lark jobs:dashboard` listens, and the people who may use it. */
   dashboard: (dashboardOptions as Option<DashboardConfig, ConfiguredDashboard>).or({}),
   /**
    * The table in the database of the application into which `dispatch(payload, { tx })` writes. Workers put
@@ -180,7 +180,7 @@ export interface Settings extends Around, ConfiguredQueues {
   connection: string | RedisServers
   /** The limits of the configured limiters, by name. */
   limiters: ReadonlyMap<string, Limits>
-  /** How much of the audit is kept; `false` if nothing is recorded. */
+  /** How much of the audit is kept, or `false` if changes are not recorded. */
   audit: AuditBounds | false
   /** The absolute paths of the folders of jobs. Undefined for the default folders. */
   paths: string[] | undefined

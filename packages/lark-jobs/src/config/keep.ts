@@ -18,7 +18,7 @@ export const keptOptions = new Schema(
   },
 )
 
-/** An age (`'7d'`), `{ count, age }`, or `false`: nothing is kept. */
+/** An age (`'7d'`), `{ count, age }`, or `false`. With `false`, no job is kept. */
 export type KeepRule = false | string | KeepLimits
 
 export interface KeepLimits extends OptionsOf<typeof keptOptions.entries> {}

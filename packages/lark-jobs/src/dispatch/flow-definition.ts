@@ -29,7 +29,8 @@ import { type OpenPayload, openPayload } from './open-payload.ts'
 /** How deep flows may be nested. A flow that contains no other flow has depth 1. */
 export const MAX_NESTING = 10
 /**
- * The queue of a flow without jobs, if this queue is configured. Otherwise it is the first configured queue.
+ * The queue of a flow without jobs, if this queue is configured. If that queue is not configured, such a flow
+ * is in the first configured queue.
  */
 const DEFAULT_QUEUE = 'default'
 /**
@@ -82,7 +83,10 @@ export function queueOfFlow(
   return partitions.has(DEFAULT_QUEUE) ? DEFAULT_QUEUE : [...partitions.keys()][0]!
 }
 
-/** The first job of a flow: a node or a member. A flow that has neither has a callback. */
+/**
+ * The first job of a flow: that of a node or a member, or that of a callback if the flow has neither.
+ * Undefined if the flow has no job.
+ */
 function firstJob({ nodes, members = [] }: FlowSpec): Drafted | undefined {
   const isCallback = nodes[0]?.on !== undefined
   if (isCallback && members.length > 0) return members[0]

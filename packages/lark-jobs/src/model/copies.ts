@@ -6,15 +6,16 @@
  *
  *   the door   `inside`, here: leads from an instance of `Jobs`, or from `operate()`, to one object with
  *              ordinary members. `drafted` (`api/draft.ts`) and `flowDrafted` (`api/flows/flow-draft.ts`)
- *              lead to the data of a draft. Copies with incompatible versions have different doors. of a job
- *              `jobInside` (`options/job-inside.ts`) leads to the data that Lark keeps in a job, and `reach`
+ *              lead to the data of a draft. Copies with incompatible versions have different doors.
+ *   of a job   `jobInside` (`options/job-inside.ts`) leads to the data that Lark keeps in a job, and `reach`
  *              (`run/middleware`) to the members of a job that middleware may use. A worker of one copy runs
  *              the jobs of another copy, no matter which version that copy has.
  *   brands     mark values so that any copy recognises them: `Job`, its methods that do nothing, classes of
  *              `defineJob()`, errors, `lenient()`, recurrences, open results, the needs of middleware.
- *   slots properties of `globalThis`, for things of which a process has only one: the default instance, the
- *              context, the current member of a flow, the running command, the defined jobs, the witnesses of
- *              the event loop, and the marks that the program is `lark` or a process for isolated jobs.
+ *   slots      properties of `globalThis`, for things of which a process has only one: the default instance,
+ *              the context, the current member of a flow, the running command, the defined jobs, the
+ *              witnesses of the event loop, and the marks that the program is `lark` or a process for
+ *              isolated jobs.
  */
 import { version } from './version.ts'
 

@@ -1,9 +1,10 @@
 /**
- * An effect is what must happen elsewhere because a job ended. The store writes the effect in the same atomic
- * step as the end of the job, and keeps the effect until a worker acknowledges it. A job has at most one
- * effect of each kind:
+ * An effect is an action that is due outside of the job's partition because the job has ended. The store
+ * writes the effect in the same atomic step as the end of the job, and keeps the effect until a worker
+ * acknowledges it. A job has at most one effect of each kind:
  *
- *   hook a worker must call the hook of the job's class, because the job ended while no handler was running
+ *   hook     a worker must call the hook of the job's class, because the job ended while no handler was
+ *            running
  *   member   the job is a member of a flow: the partition that keeps the flow counts it as ended. A job that
  *            ends in that partition has no such effect: its flow counts it in the same atomic step
  *

@@ -1,8 +1,8 @@
 /**
  * The stored form of a flow (a chain, a batch or a workflow): its definition and its state. The definition
  * and the state are JSON texts that stores do not read. The definition lists the parts of the flow, and
- * changes only when somebody adds to the flow. The state says how far the flow has come, and only
- * `flow/advance.ts` changes the state.
+ * changes only when nodes or members are added to the flow. The state says how far the flow has come, and
+ * only `flow/advance.ts` changes the state.
  *
  * A flow has nodes, and a batch also has members. A node is a job or another flow, and starts when the nodes
  * that it waits for have ended. The callbacks of a flow are nodes too: callbacks start when all other nodes
@@ -22,7 +22,7 @@ export type FlowKind = 'chain' | 'batch' | 'workflow'
 export const MAX_NODES = 10_000
 /** The maximum number of members in a batch. */
 export const MAX_MEMBERS = 1_000_000
-/** The number of the first node: the numbers below are those of members. */
+/** The number of the first node. Lower numbers are those of members. */
 export const NODES = 90_000_000
 /** The maximum number of times that a node may start. Each start is a new generation. */
 export const MAX_GENERATIONS = 999
@@ -177,7 +177,7 @@ export interface FlowDefinition {
 /**
  * Why a node or a flow ended without completing: one of the reasons of jobs (`CancelReason`), or
  *
- *   skipped the node waited for another node, which ended without completing
+ *   skipped   the node waited for another node, which ended without completing
  *   rejected  the job was not queued: a lock was taken, or its queue was full
  *   lost      the store has lost the job, or no living worker has known its key for too long
  *   deadline  the flow did not end before its deadline
@@ -188,7 +188,7 @@ export type EndReason = string
 /**
  * The state of a node.
  *
- *   b blocked: the node has not started
+ *   b  blocked: the node has not started
  *   s  started
  *   c  completed
  *   f  failed
@@ -202,9 +202,9 @@ export type Fill = [from: number, partition: string]
 
 export interface FlowState {
   /**
-   *   filling the dispatcher of the flow is still adding members
-   *   open the nodes and members of the flow run or wait
-   *   ended the flow has ended, and `end` says how. The callbacks of the flow may still run
+   *   filling  the dispatcher of the flow is still adding members
+   *   open     the nodes and members of the flow run or wait
+   *   ended    the flow has ended, and `end` says how. The callbacks of the flow may still run
    */
   phase: 'filling' | 'open' | 'ended'
   /** When the flow was dispatched, by the store's clock. */

@@ -77,15 +77,16 @@ export function newId(now = Date.now()): string {
 }
 
 /**
- * A random text of 8 letters and digits that distinguishes the callers of this process from those of others.
+ * A random text of 8 letters and digits that distinguishes the callers of this process from the callers of
+ * other processes.
  */
 export function newNonce(): string {
   return encode(randomInt(62 ** 4), 4) + encode(randomInt(62 ** 4), 4)
 }
 
 /**
- * The maximum length of an id that the application chose, in characters. So many characters are at most 300
- * bytes of UTF-8.
+ * The maximum length of an id that the application chose, in characters. An id of this length has at most 300
+ * bytes in UTF-8.
  */
 export const MAX_ID = 100
 

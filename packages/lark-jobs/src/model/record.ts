@@ -5,29 +5,29 @@
  *
  *   waiting    due: a worker may claim it now (a delayed job is waiting as soon as it is due)
  *   delayed    due later: dispatched with a delay, released, or between two attempts
- *   blocked    a node of a flow that has not started (`flow.ts`). It is kept in its flow, and no store counts
- *              it
+ *   blocked    a node of a flow that has not started (`flow.ts`). Only its flow keeps such a job, so no store
+ *              counts it
  *   active     a worker holds a lease on it
- *   completed, failed, cancelled    ended; kept for a while, then pruned
+ *   completed, failed, cancelled    the job has ended. It is kept for a while, and then pruned
  *
  * A new state gets its name in `states` below.
- * In the stores it goes into these files, at the comment `New state:`
+ * In the stores, the new state goes into these files, at the comment `New state:`
  *
- *   `store/contract/rules/after-run.ts`    which end of a run leads to it
- *   `store/sql/states.ts`, `store/sql/row.ts`, `store/sqlite/schema.ts`  its number, its name, its index
- *   `store/sql/end/move.ts`                the way in and out
- *   `store/sql/partition.ts`, `store/sql/look/read.ts`  its count, and its pages
- *   `store/redis/client/keys.ts`           the key with its jobs
- *   `store/redis/lua/shared/place.lua`     the way in and out
- *   `store/redis/lua/shared/locate.lua`, `store/redis/lua/shared/job-counts.lua`  who is in it, and its count
- *   `store/redis/verbs/page-query.ts`      its pages
+ *   `store/contract/rules/after-run.ts`    the end of a run that leads to the state
+ *   `store/sql/states.ts`, `store/sql/row.ts`, `store/sqlite/schema.ts`  the number, the name, and the index
+ *   `store/sql/end/move.ts`                how jobs enter and leave the state
+ *   `store/sql/partition.ts`, `store/sql/look/read.ts`  the count, and the pages
+ *   `store/redis/client/keys.ts`           the key with the jobs in the state
+ *   `store/redis/lua/shared/place.lua`     how jobs enter and leave the state
+ *   `store/redis/lua/shared/locate.lua`, `store/redis/lua/shared/job-counts.lua`  its jobs, the count
+ *   `store/redis/verbs/page-query.ts`      the pages
  *
- * A new kind of outcome gets its type in `Outcome`. It goes into these files, at the comment `New outcome:`
+ * A new outcome gets its type in `Outcome`. The outcome goes into these files, at the comment `New outcome:`
  *
- *   `store/contract/rules/after-run.ts`    what becomes of the job: for SQL, and the model of the conformance
- *                                          tests
+ *   `store/contract/rules/after-run.ts`    the state of the job after the outcome: for SQL, and for the
+ *                                          model of the conformance tests
  *   `store/redis/verbs/packing.ts`, `store/redis/lua/end/shared/after-run.lua`  the same on Redis
- *   `worker/tally.ts`                      which count of the worker has it
+ *   `worker/tally.ts`                      the count of the worker that includes the outcome
  *
  * Every time is in milliseconds since 1970 by the store's clock. A worker sends durations and never times,
  * because its clock may differ from the store's.
@@ -51,9 +51,9 @@ export function isEndedState(state: State): state is EndedState {
 }
 
 /**
- * Why a job ended `cancelled`. `removed`: a person removed it before it had ended. `skipped`: its flow ends
- * early. `lost`: its flow has waited too long for a worker that knows its key. `rejected`: the job came
- * through an outbox, and the store rejected it.
+ * Why a job was cancelled. `removed`: a person removed the job before the job had ended. `skipped`: the flow
+ * of the job ends early. `lost`: the flow of the job has waited too long for a worker that knows the key of
+ * the job. `rejected`: the job came through an outbox, and the store rejected it.
  */
 export type CancelReason =
   | 'user'
@@ -68,7 +68,7 @@ export type CancelReason =
 /** The maximum number of tags of a job. */
 export const MAX_TAGS = 10
 
-/** The settings of a single job that are stored with it. Absent fields take no space. */
+/** The settings of a single job that are stored with the job. Absent fields take no space. */
 export interface JobOptions {
   /** The number of crashes after which the job fails (`store/contract/rules/after-run.ts`). */
   maxCrashes?: number
@@ -78,13 +78,17 @@ export interface JobOptions {
   backoff?: Backoff
   /** Milliseconds. */
   timeout?: number
-  /** How long after it was queued attempts may begin, in milliseconds, including the delay. 0: no limit. */
+  /**
+   * How long after the dispatch attempts may begin, in milliseconds. The delay of the job is included. 0: no
+   * limit.
+   */
   retryUntil?: number
   /**
-   * How long after it was queued its first run may begin, in milliseconds, including the delay. 0: no limit.
+   * How long after the dispatch the first run may begin, in milliseconds. The delay of the job is included.
+   * 0: no limit.
    */
   expiresIn?: number
-  /** Words by which people find the job. */
+  /** Words with which people find the job. */
   tags?: readonly string[]
   /** The context in which the job was dispatched (`context.ts`). */
   context?: Readonly<Record<string, unknown>>
@@ -171,15 +175,15 @@ export interface NewJob {
 
 /**
  * A unique lock. In a partition, only one job at a time holds a lock with a certain name. The lock names the
- * job that holds it. No process frees a lock: a dispatch that finds one checks whether that job still holds
- * it.
+ * job that holds it. No process frees a lock: a dispatch that finds a lock checks whether the job that is
+ * named there still holds it.
  */
 export interface Lock {
-  /** The name. A store only compares it. */
+  /** The name. A store only compares names. */
   name: string
   /**
-   * The job holds the lock until it first starts, or until it has ended; or only until it is queued, so that
-   * nothing but `throttle` keeps other jobs away.
+   * How long the job holds the lock: until the first start, or until the end of the job. With `queued`, the
+   * job holds the lock only for the time `throttle`.
    */
   until: 'start' | 'done' | 'queued'
   /**
@@ -200,7 +204,7 @@ export interface Lock {
 
 /** A group. Groups take fair turns, and may have limits of their own. */
 export interface Group {
-  /** A store only compares it. */
+  /** The name. A store only compares names. */
   name: string
   /** The limits of the whole group. The limits of the job that was queued last apply. */
   limits?: Limits
@@ -249,7 +253,10 @@ export interface JobError extends KeptError {
    * Lark stored the error.
    */
   at?: number
-  /** The release of the application in which the attempt failed. Absent if the worker does not know it. */
+  /**
+   * The release of the application in which the attempt failed. Absent if the worker does not know the
+   * release.
+   */
   release?: string
 }
 
@@ -257,7 +264,7 @@ export type LogLevel = 'info' | 'success' | 'warn' | 'error'
 
 /** A line that `this.info()`, `success()`, `warn()` or `error()` wrote. */
 export interface LogLine {
-  /** When the line was written, by the worker's clock. It is only for people. */
+  /** When the line was written, by the worker's clock. This time is only for people. */
   at: number
   level: LogLevel
   text: string
@@ -293,7 +300,7 @@ export interface ClaimedJob extends Counters {
   token: string
   unreadable?: Unreadable
   /**
-   * What earlier runs have recorded, as far as the claim returns it. Absent if they have recorded nothing.
+   * The part of the job's journal that the claim returns. Absent if earlier runs have not recorded anything.
    */
   journal?: Journal
 }
@@ -315,17 +322,17 @@ export interface JobRecord extends Omit<ClaimedJob, 'token' | 'dueAt' | 'journal
   result?: string
   reason?: CancelReason
   /**
-   * For a job that waits for its next run: why the last run put it back. For a cancelled job: the reason
-   * given by the person who cancelled it.
+   * For a job that waits for its next run, why the last run put the job back. For a cancelled job, the reason
+   * that the person gave who cancelled the job.
    */
   because?: string
-  /** For a suspended job: the names of the signals that make it continue before it is due. */
+  /** The names of the signals that make a suspended job due earlier. */
   suspended?: string[]
   /** Present if the steps are being undone before the job ends as failed or cancelled. */
   undoing?: true
   /**
-   * For a job that the last worker put back because it could not read it: since when the job has been waiting
-   * for another worker.
+   * Since when the job has been waiting for another worker, if the last worker put the job back because it
+   * could not read the job.
    */
   strandedSince?: number
   /** JSON text of the progress that the job reported last. */
@@ -341,17 +348,17 @@ export interface WholeRecord extends JobRecord {
 /**
  * How the run of a claimed job ended, as its worker reports it to the store.
  *
- * An `unstarted` job was never started: it goes back to the head of its queue, or is delayed, and no run is
- * counted. A `released` job ran, and goes back without having failed. A `suspended` job waits, and later
- * continues where it stopped (`store/contract/journals.ts`). Every outcome may carry the log of the run, and
- * entries of its journal.
+ * An `unstarted` job was claimed but not started: the job goes back to the head of its queue, or is delayed,
+ * and no run is counted. A `released` job ran, and goes back without having failed. A `suspended` job waits,
+ * and later continues where it stopped (`store/contract/journals.ts`). Every outcome may carry the log of the
+ * run, and entries of its journal.
  */
 export type Outcome = (
   | { kind: 'completed'; result?: string }
   /**
-   * `retryIn`: milliseconds until the retry. If it is absent, the job has failed and is not retried. In that
-   * case, `untold` says that `failed()` of its class was not called, because no handler could run: see
-   * `effect.ts`. `alike`: the fingerprint that the job shares with others that failed for the same reason
+   * `retryIn`: milliseconds until the retry. If `retryIn` is absent, the job has failed and is not retried.
+   * In that case, `untold` says that `failed()` of its class was not called, because no handler could run:
+   * see `effect.ts`. `alike`: the fingerprint that the job shares with others that failed for the same reason
    * (`run/fingerprint.ts`).
    */
   | { kind: 'failed'; error: JobError; retryIn?: number; untold?: boolean; alike?: string }
@@ -370,19 +377,20 @@ export type Outcome = (
       because?: string
       isStranded?: undefined
     }
-  /** `in`: milliseconds until the job is due. If it is absent, the job is due at once. */
+  /** `in`: milliseconds until the job is due. If `in` is absent, the job is due at once. */
   | { kind: 'unstarted'; in?: number }
   /**
    * `in`: milliseconds until the job is due. `waits`: the names of the signals that make the job due earlier.
-   * `heard`: how many signals the run knew. `undoing`: the steps of the job must be undone before it ends,
-   * and this says how it then ends (`rules/undoing.ts`). `rests`: the store must record how long the job is
-   * suspended (`Journal.rested`).
+   * `heard`: how many signals the run knew. `undoing`: present if the steps of the job must be undone before
+   * the job ends. The text says how the job ends after that (`rules/undoing.ts`). `rests`: the store must
+   * record how long the job is suspended (`Journal.rested`).
    */
   | ({ kind: 'suspended'; in: number; waits: readonly string[]; heard: number } & {
       undoing?: string
       rests?: true
       /**
-       * The names to show to people instead of `waits`, if `waits` has internal names. They are not stored.
+       * The names to show to people instead of `waits`, if `waits` has internal names. These names are not
+       * stored.
        */
       awaits?: readonly string[]
     })
@@ -413,14 +421,14 @@ export interface WorkerRecord {
   /** How many jobs are running now. */
   running: number
   /**
-   * The job that runs alone, because it may have killed its process before: the worker starts no other job
-   * beside it. `until`: the latest time at which other jobs start again, by the clock of the worker. Absent
-   * if no job runs alone, or if the worker's version of Lark does not report this.
+   * The job that runs alone: the worker starts no other job beside this job, because the job may have killed
+   * its process before. `until`: the latest time at which other jobs start again, by the clock of the worker.
+   * Absent if no job runs alone, or if the worker's version of Lark does not report this.
    */
   alone?: { job: string; until: number }
   /**
-   * The handler that is blocking the worker's event loop now, according to the lease thread. Absent if none
-   * is, or if it is not known.
+   * The handler that is blocking the worker's event loop now, according to the lease thread. Absent if no
+   * handler is blocking the event loop, or if the lease thread does not know.
    */
   blocks?: BlockingNow
   /** The classes that have blocked the worker's event loop within the last hour. Absent if there are none. */
@@ -430,13 +438,13 @@ export interface WorkerRecord {
   /** When the worker started, by its own clock. */
   startedAt: number
   /**
-   * When the worker announced this record, by its own clock. It does so every five seconds. Absent if its
-   * version of Lark does not report it.
+   * When the worker announced this record, by the worker's clock. A worker announces its record every five
+   * seconds. Absent if the worker's version of Lark does not report this time.
    */
   seenAt?: number
   state: WorkerState
   /**
-   * Present if the worker can restart on its own, because whatever started its process starts it again.
+   * Present if the worker can restart by ending, because a supervisor or a service manager starts it again.
    * Absent if the worker belongs to an application, which must be restarted as a whole, or if its version of
    * Lark does not report this.
    */
@@ -446,7 +454,7 @@ export interface WorkerRecord {
    * version of Lark does not report this.
    */
   supervised?: true
-  /** The version of Lark. Absent for early versions, which do not report it. */
+  /** The version of Lark. Absent if the version is too early to report itself. */
   version?: string
   /** The release of the application. Absent if the configuration has none. */
   release?: string
@@ -455,15 +463,18 @@ export interface WorkerRecord {
   circuits?: string[]
   /** The limits of those limiters that belong to a class, by name. Absent if there are none. */
   ownLimits?: Record<string, Limits>
-  /** For each named circuit, at most 100 keys of jobs that have used it. Absent if there are no circuits. */
+  /**
+   * For each named circuit, at most 100 keys of jobs that have used the circuit. Absent if there are no
+   * circuits.
+   */
   circuitKeys?: Record<string, string[]>
   /** The schedules that its classes declare, with the hash of each definition. Absent if there are none. */
   schedules?: Record<string, string>
 }
 
 /**
- * `quiet`: the worker takes no more jobs. `stopping` and `restarting`: it takes no more jobs, and ends when
- * its running jobs have ended.
+ * `quiet`: the worker takes no more jobs. `stopping` and `restarting`: the worker takes no more jobs, and
+ * ends when its running jobs have ended.
  */
 export const workerStates = ['running', 'quiet', 'stopping', 'restarting'] as const
 export type WorkerState = (typeof workerStates)[number]

@@ -1,11 +1,11 @@
 /**
- * A remedy: something to look at or to do, as a kind with values. The library says what helps, and each user
- * interface says in its own words how to do it. It has a table with a row for each `do`: the commands in
+ * A remedy: advice to look at data or to change data, as a kind (`do`) with values. Each user interface has
+ * its own words for a remedy, in a table with a row for each `do`: the commands in
  * `commands/words/remedy-commands.ts`, the dashboard in `browser/parts/remedy.tsx`. The compiler refuses a
  * table that lacks a row.
  */
 export type Remedy =
-  // Remedies that look at something.
+  // Remedies that only look at data.
   | { do: 'see-overview' }
   | { do: 'see-doctor' }
   | { do: 'see-queues' }
@@ -18,15 +18,15 @@ export type Remedy =
   | { do: 'see-retrying'; queue: string }
   /** Shows why jobs of a queue failed for good, by kind of failure. */
   | { do: 'see-failures'; queue: string }
-  /** Shows what the first job of a queue waits for. */
+  /** Shows why the first job of a queue waits. */
   | { do: 'see-queue'; queue: string }
   | { do: 'see-job'; job: string }
-  /** Shows what a job threw. */
+  /** Shows the errors that a job threw. */
   | { do: 'see-errors'; job: string }
   /** Shows why a job does not run. */
   | { do: 'see-why'; job: string }
   | { do: 'see-flow'; flow: string }
-  // Remedies that change something.
+  // Remedies that change data.
   /** Starts a worker. @param queue the queue that it must serve. Absent: any queue */
   | { do: 'start-worker'; queue?: string }
   | { do: 'restart-worker'; worker: string }

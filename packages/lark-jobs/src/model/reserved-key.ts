@@ -7,7 +7,7 @@
 /** The prefix of these keys. */
 const RESERVED = 'lark:'
 
-/** Words for messages: what a key of the application must be. */
+/** Words for messages: the rule for keys of the application. */
 export const unreserved = `a key that does not begin with ${RESERVED}, because such jobs are Lark's own`
 
 export function isReserved(key: string): boolean {

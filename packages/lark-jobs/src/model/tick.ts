@@ -35,9 +35,9 @@ export function tickOf(id: string): Tick | undefined {
 }
 
 /**
- * The instant from which `expiresIn` and `retryUntil` of a job are counted: when the job was queued, or for
- * the job of a schedule the instant of its tick, because workers queue such a job a little ahead of that
- * instant.
+ * The instant from which `expiresIn` and `retryUntil` of a job are counted. It is the time at which the job
+ * was queued. For the job of a schedule, it is the instant of the tick, because workers queue such a job a
+ * little ahead of that instant.
  */
 export function limitsFrom({ id, queuedAt }: { id: string; queuedAt: number }): number {
   return Math.max(queuedAt, tickOf(id)?.at ?? 0)

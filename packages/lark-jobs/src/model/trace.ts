@@ -1,7 +1,7 @@
 /**
- * The trace of a dispatch: what the application's propagator writes, such as `traceparent`, `tracestate` and
- * `baggage`. It is stored with the jobs, so that the spans of their runs can refer to the dispatch. Lark does
- * not read its content.
+ * The trace of a dispatch: the fields that the application's propagator writes, such as `traceparent`,
+ * `tracestate` and `baggage`. The trace is stored with the jobs, so that the spans of their runs can refer to
+ * the dispatch. Lark does not read the content of a trace.
  */
 export type Trace = Readonly<Record<string, string>>
 
@@ -11,8 +11,8 @@ interface Traceable {
 }
 
 /**
- * The approximate maximum size, in bytes. It is small, like that of a context, because every job of the
- * dispatch has the trace.
+ * The approximate maximum size of a trace, in bytes. The limit is low, like that of a context, because every
+ * job of the dispatch has the trace.
  */
 export const MAX_TRACE = 4_096
 

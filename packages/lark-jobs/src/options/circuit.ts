@@ -2,10 +2,10 @@
  * A circuit breaker: stops the jobs of all workers from calling a service that is down.
  *
  *   closed     jobs run; failures are counted
- *   open too many runs failed within the period: no job runs until a pause is over
- *   half-open the pause is over: one job runs as a trial, and the result of the trial closes or opens the
- *              circuit. If there is no result
- *              within another pause, the next job becomes the trial
+ *   open       too many runs failed within the period: no job runs until a pause is over
+ *   half-open  the pause is over: one job runs as a trial. A successful trial closes the circuit, and a
+ *              failed trial opens it again. If the trial has no result within another pause, the next job
+ *              becomes the trial
  *
  * The time at which an opening began identifies the opening. So the late result of a job that began before
  * the opening does not close the circuit.
@@ -24,14 +24,14 @@ export interface CircuitRule {
 /**
  * Words for people: the reason why a job was put back because a circuit is open.
  *
- * @param name the name of a circuit that classes share; undefined for the circuit of a class
+ * @param name the name of a circuit that classes share, or undefined for the circuit of a single class
  * @param key the key of the class
  */
 export function isOpenWords(name: string | undefined, key: string): string {
   return `the circuit ${name ?? `of ${key}`} is open`
 }
 
-/** The highest value of `failures`. It is limited because the store keeps each failure. */
+/** The highest value of `failures`. There is a maximum because the store keeps each failure. */
 export const MAX_FAILURES = 1_000
 
 /** An event of a run that the worker reports to a circuit. */

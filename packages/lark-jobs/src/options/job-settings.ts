@@ -71,7 +71,7 @@ export const jobSettings = new Schema(
     unique: uniqueOptions as Option<Unique, Read<typeof uniqueOptions.entries>>,
     /** How long an attempt may take. Default 30 min. */
     timeout: duration().needed(),
-    /** Words by which people find the job. */
+    /** Words with which people find the job. */
     tags: tagsOption,
   },
   ({ unique, group, limiter, expiresIn }, refuse) => {

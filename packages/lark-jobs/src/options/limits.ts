@@ -37,7 +37,7 @@ export const rateOptions = new Schema(
   },
 )
 
-/** A rate as users write it. */
+/** A rate in the form in which users write it. */
 export interface RateOption
   extends OptionsOf<typeof rateOptions.entries>,
     NeededOptionsOf<typeof rateOptions.entries> {}

@@ -72,7 +72,7 @@ export class Registry {
     return [...this.#classes.keys()]
   }
 
-  /** The file in which a class was found; undefined if code passed the class itself. */
+  /** The file in which a class was found. Undefined if code passed the class itself. */
   fileOf(jobClass: JobClass): string | undefined {
     return this.#files.get(jobClass)
   }

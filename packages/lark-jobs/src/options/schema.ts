@@ -105,7 +105,7 @@ export class Option<In, Out = In, K extends Absence = 'optional'> {
 
 // biome-ignore lint/suspicious/noExplicitAny: options of all types
 export type Entries = Record<string, Option<any, any, any>>
-/** An option with the type `Out` after it was read, no matter what users may write. */
+/** An option whose type after reading is `Out`. Users may write values of any type. */
 // biome-ignore lint/suspicious/noExplicitAny: options of all types
 export type OptionOf<Out> = Option<any, Out, any>
 type OutOf<O> = O extends { types: [unknown, infer Out, infer K extends Absence] } ? ReadAs<Out, K> : never
@@ -200,8 +200,8 @@ export function whole(from: number, to = Number.POSITIVE_INFINITY): Option<numbe
 }
 
 /**
- * A duration, which is read as milliseconds. @param from the minimum; without it, the duration must be above
- * 0
+ * A duration, which is read as milliseconds. @param from the minimum. Without a minimum, the duration must be
+ * above 0
  */
 export function duration(from?: number): Option<Duration, number> {
   const least = from === undefined ? ', above 0' : from === 0 ? '' : `, from ${from} ms`

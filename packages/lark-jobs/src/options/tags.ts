@@ -1,4 +1,4 @@
-/** Tags: words by which people find jobs of any class. They do not change how a job runs. */
+/** Tags: words with which people find jobs of any class. Tags do not change how a job runs. */
 import { MAX_TAGS } from '../model/record.ts'
 import { isObject, isText, Option } from './schema.ts'
 

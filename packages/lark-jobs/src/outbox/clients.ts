@@ -50,8 +50,8 @@ const prisma: Client = {
   inside: 'the tx of prisma.$transaction(async (tx) => …)',
   outside: 'a Prisma client',
   is: (value) => can(value, '$executeRawUnsafe'),
-  // The client of a transaction has no $connect. ($transaction says nothing: since Prisma 7, a transaction
-  // has it, too.)
+  // The client of a transaction has no $connect. (`$transaction` is no criterion: since Prisma 7, the client
+  // of a transaction has it, too.)
   isOpen: (value) => !can(value, '$connect'),
   handle(tx) {
     const dialect = providers[tx._activeProvider]

@@ -133,8 +133,8 @@ export class Relay {
           await this.#send(partition, some, marks)
         } catch (error) {
           if (isResendable(error)) throw error
-          // The store refuses at least one of these jobs. They are sent one by one, so that the others are
-          // queued.
+          // The store refuses at least one of these jobs. The jobs are sent one by one, so that the other
+          // jobs are queued.
           for (const each of some) await this.#send(partition, [each], marks).catch(sparing(each.row, marks))
         }
       }),

@@ -81,7 +81,8 @@ export function tooLargeInTransaction(id: string, bytes: number): JobsError {
 }
 
 /**
- * Reads a row of the table as a driver returned it. It never throws: a row that cannot be read has a `flaw`.
+ * Reads a row of the table as a driver returned it. The function never throws: a row that cannot be read has
+ * a `flaw`.
  */
 export function decode(columns: Readonly<Record<string, unknown>>): OutboxRow {
   const { place, id, queue, form, kind, body, age, tries, error } = columns

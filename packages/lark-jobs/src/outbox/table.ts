@@ -45,8 +45,8 @@ export class OutboxTable {
   }
 
   /**
-   * The statements that create the tables, for the migrations of the application. They do nothing if the
-   * tables exist.
+   * The statements that create the tables, for the migrations of the application. The statements have no
+   * effect if the tables exist.
    */
   create(): string[] {
     const { place, id, name, job, step, text, integer, long, table } = this.#words

@@ -1,8 +1,8 @@
 /**
  * The job that runs a command of `lark` in a worker: `Jobs.dispatchCommand()` queues it, and every worker
- * knows it. This job class does not extend `Job`, because `api/job.ts` is a higher module that this file must
- * not import. The console is loaded when the first command runs, so that a program that only dispatches does
- * not load the console.
+ * knows it. This job class does not extend `Job`, because this file must not import a module of `api`. The
+ * console is loaded when the first command runs, so that a program that only dispatches does not load the
+ * console.
  *
  * A command may end with `Jobs.close()`, because it is usually the only code of its process. In a worker,
  * this call must not close the store of the worker. So a command is marked while it runs.

@@ -1,7 +1,7 @@
 /**
- * The fingerprint of a failure. Jobs that failed for the same reason have the same fingerprint. It is made
- * from the key of the class, the name and the code of the last error, the message of that error without the
- * parts that differ from job to job, and the place where the error was thrown.
+ * The fingerprint of a failure. Jobs that failed for the same reason have the same fingerprint. A fingerprint
+ * is made from the key of the class, the name and the code of the last error, the message of that error
+ * without the parts that differ from job to job, and the place where the error was thrown.
  */
 import { createHash } from 'node:crypto'
 import { defined } from '@s18i/lark/internal'

@@ -1,6 +1,6 @@
 /**
  * Hooks: functions of the application that are called when jobs of any class begin and end. Jobs do not wait
- * for them, and an error in a hook does not affect the job.
+ * for hooks, and an error in a hook does not affect the job.
  */
 import { defined } from '@s18i/lark/internal'
 import { inContext } from '../model/context.ts'
@@ -115,7 +115,7 @@ export interface Hooks {
   /** An attempt begins. */
   started?(event: JobEvent): unknown
   completed?(event: CompletedEvent): unknown
-  /** An attempt failed. It may have been the last attempt or not. */
+  /** An attempt failed. `last` in the event says whether this was the last attempt. */
   failed?(event: FailedEvent): unknown
   /** A job goes back to its queue without having failed: the job released itself, or its worker stopped. */
   released?(event: ReleasedEvent): unknown

@@ -40,7 +40,10 @@ export interface StepsNowOptions {
 
 type ChildOutcome = Omit<KeptEnd, 'index' | 'at'>
 
-/** What happened to a signal: it was kept, was a repeated one, or the limit was reached. */
+/**
+ * The answer to a signal: the signal was kept, was already known, or did not fit because the job has too many
+ * signals.
+ */
 export type SentNow = Extract<SignalVerdict, 'kept' | 'known' | 'full'>
 
 export class StepsNow {

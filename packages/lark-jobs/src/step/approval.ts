@@ -40,7 +40,8 @@ export interface ApprovalOptions extends Pick<StepOptions, 'tries' | 'backoff'> 
 export interface KeptToken {
   hash: string
   /**
-   * The hash of the first token of this approval. It identifies the approval: all its tokens count as one.
+   * The hash of the first token of this approval. This hash identifies the approval: all tokens of an
+   * approval count as one.
    */
   first: string
   /**

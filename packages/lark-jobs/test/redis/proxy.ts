@@ -18,7 +18,9 @@ export class TcpProxy implements AsyncDisposable {
   readonly bytes = { in: 0, out: 0 }
   /** Milliseconds that each byte takes to the server. */
   delay = 0
-  /** Whether to hold back what a client has sent: all that is held back of its connection, and the next data. */
+  /**
+   * Whether to hold back the data that a client has sent: all held data of its connection, and the next data.
+   */
   holds: (text: string) => boolean = () => false
 
   private constructor(target: number) {

@@ -41,8 +41,8 @@ export interface CallResult {
 }
 
 /**
- * What `handle()` may return. `true` and nothing mean success, `false` means exit code 1, and a number is the
- * exit code. An object means success, and is printed with `--json`.
+ * The type of the return value of `handle()`. `true` and nothing mean success, `false` means exit code 1, and
+ * a number is the exit code. An object means success, and is printed with `--json`.
  */
 // biome-ignore lint/suspicious/noConfusingVoidType: a handle() without return is the common case
 export type CommandResult = boolean | number | object | undefined | void

@@ -23,8 +23,8 @@ export interface CommandMetadata {
   arguments: Parameter[]
   flags: Parameter[]
   /**
-   * The value of the field `schedule`, as JSON. A package that runs commands on a schedule reads it. Most
-   * commands have none.
+   * The value of the field `schedule`, as JSON. A package that runs commands on a schedule reads this value.
+   * Most commands have no schedule.
    */
   schedule?: unknown
   /** Present if the command has a method `complete()`. Most commands have no such method. */

@@ -4,10 +4,10 @@
  * SIGTERM, an error or `process.exit()`. Lines that do not fit at the bottom are left out, because a terminal
  * that scrolls cannot be drawn in place.
  *
- *   drawing the screen shows the output of `draw`
+ *   drawing    the screen shows the output of `draw`
  *   old        `draw` takes long, or has thrown a temporary error. The last screen stays, and its first line
- *              says how old it is
- *   suspended by Ctrl-Z. The terminal has its earlier contents until the process continues, and then the
+ *              says how old the screen is
+ *   suspended  by Ctrl-Z. The terminal has its earlier contents until the process continues, and then the
  *              screen is drawn at once
  */
 import { setTimeout as pause } from 'node:timers/promises'

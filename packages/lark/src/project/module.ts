@@ -152,7 +152,7 @@ class Loader {
   #turn: Promise<unknown> = Promise.resolve()
   readonly #inside = new AsyncLocalStorage<true>()
 
-  /** Whether jiti can be loaded. A bundle may be deployed without it. */
+  /** Whether jiti can be loaded. A bundle may be deployed without jiti. */
   isInstalled(file: string): Promise<boolean> {
     const importer = this.#begin(file)
     return importer.then(() => true).catch(() => false)

@@ -1,6 +1,6 @@
 /**
- * The node or member of a flow whose handler is running. It is needed to refuse a handler that awaits its own
- * flow, because it would wait for ever.
+ * The node or member of a flow whose handler is running. It is needed in order to refuse a handler that
+ * awaits its own flow, because such a handler would wait for ever.
  *
  * An `AsyncLocalStorage` slows down every promise of a process a little. So it is created only when the
  * process runs a member for the first time.
@@ -14,7 +14,7 @@ const everywhere = globalThis as { [slot]?: AsyncLocalStorage<Member> }
 
 /** Calls a function as the run of a job. @param id the id of the job, which need not belong to a flow */
 export function inRunOf<A extends unknown[]>(id: string, act: (...args: A) => void, ...args: A): void {
-  // Most ids have no colon.
+  // Most ids have no colon. The search for a colon spares them the pattern.
   const member = id.includes(':') ? memberOf(id) : undefined
   if (member === undefined) act(...args)
   else {

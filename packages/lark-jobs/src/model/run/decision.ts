@@ -14,13 +14,13 @@ import { NonRetryableError } from './non-retryable.ts'
 
 export type Decision =
   | {
-      /** The run waits for something, and the job is put back meanwhile. */
+      /** The run waits for a time or a signal, and the job is put back meanwhile. */
       readonly kind: 'suspended'
       readonly outcome: Outcome & { kind: 'suspended' }
       readonly error: JobsError
     }
   | { readonly kind: 'failed'; readonly error: unknown }
-  /** No process could run the job: it is put back, like a job that no worker knows. */
+  /** No process could run the job, so the job is put back, like a job that no worker knows. */
   | { readonly kind: 'stranded'; readonly because: string; readonly error: JobsError }
   | {
       readonly kind: 'released'
@@ -42,8 +42,9 @@ export function failing(error: unknown): Decision {
 }
 
 /**
- * @param name of the class, for the message
- * @throws JOB_INVALID if the delay or the reason is invalid. Then there is no decision, and the attempt fails
+ * @param name the name of the class, for the message
+ * @throws JOB_INVALID if the delay or the reason is invalid. With this error, there is no decision, and the
+ *   attempt fails
  */
 export function releasing(
   delay: Duration,
@@ -80,7 +81,7 @@ export function suspended(ms: number, names: readonly string[]): string {
   return `suspended until ${names.join(' or ')} comes${most}`
 }
 
-/** In words: `released for 5 min`. */
+/** Says in words for how long a job was released: `released for 5 min`. */
 export function released(ms: number): string {
   return ms === 0 ? 'released' : `released for ${readable(ms)}`
 }

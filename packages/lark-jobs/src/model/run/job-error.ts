@@ -1,6 +1,6 @@
 /**
  * Converts errors, and thrown values that are not errors, to the form that is stored with a job: shortened,
- * and with their causes. It also makes the lines that people see.
+ * and with their causes. This file also makes the lines about errors that people see.
  */
 import { defined } from '@s18i/lark/internal'
 import { fieldOf, isError, textOf } from '../../words/thrown.ts'
@@ -29,11 +29,11 @@ const root = /^.*\/lark-jobs(?=\/(?:src|dist)\/)/.exec(import.meta.url ?? '')?.[
 interface Budget {
   characters: number
   parts: number
-  /** The errors that were already kept. They are remembered because an error may be its own cause. */
+  /** The errors that were already kept. The set is needed because an error may be its own cause. */
   readonly seen: Set<unknown>
 }
 
-/** @param run the number of the run, from 1 @param ms how long the run took */
+/** @param run the number of the run, from 1 @param ms how long the run took, in milliseconds */
 export function jobError(thrown: unknown, run: number, ms: number): JobError {
   const room = { characters: MAX_BELOW, parts: MAX_PARTS, seen: new Set([thrown]) }
   return {
@@ -115,7 +115,8 @@ function ownFrames(stack: unknown, error: Error): string | undefined {
   const isFrame = (line: string) => /^ {4}at /.test(line)
   const isOther = (line: string) => isFrame(line) && (line.includes('node:internal') || isOurs(line))
   const lines = stack.split('\n').filter((line) => !isOther(line))
-  // An error that Lark itself has made often has no frame of the application. Then no stack is kept.
+  // An error that Lark itself has made often has no frame of the application. For such an error, no stack is
+  // kept.
   if (error instanceof JobsError && !lines.some(isFrame)) return undefined
   return lines.join('\n')
 }
@@ -163,7 +164,7 @@ export function codedLine(part: KeptError): string {
   return code === undefined || line.includes(code) ? line : `${code}: ${line}`
 }
 
-/** Yields an error, its causes and its inner errors, each with its depth and a title that says what it is. */
+/** Yields an error, its causes and its inner errors. Each has its depth and a title, such as `Caused by`. */
 export function* partsOf(
   error: KeptError,
   title: string,

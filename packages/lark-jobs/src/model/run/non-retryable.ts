@@ -9,7 +9,7 @@ const brand = Symbol.for('s18i.lark.non-retryable')
 /**
  * If a handler throws this error, the job fails, no matter how many tries are left.
  *
- * @param message says what cannot be done, for people
+ * @param message the reason why the job cannot succeed, for people
  * @param options `cause`: the error that led to this one
  * @example throw new NonRetryableError('The card was stolen', { cause: error })
  */
@@ -32,7 +32,7 @@ export function isNonRetryable(thrown: unknown): boolean {
   try {
     return (thrown as { [brand]?: unknown } | null | undefined)?.[brand] === true
   } catch {
-    // A handler may throw anything, even a proxy that refuses to be read.
+    // A handler may throw any value, even a proxy that throws when it is read.
     return false
   }
 }

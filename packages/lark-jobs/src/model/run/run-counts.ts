@@ -1,7 +1,7 @@
 /**
- * The counts of runs, in a form in which they can be added up over jobs, workers and time. They consist of
- * two histograms (how long jobs waited from when they were due until they began, and how long their runs
- * took) and of the numbers of runs that ended in each way.
+ * The counts of runs, in a form in which they can be added up over jobs, workers and time. The counts consist
+ * of two histograms (how long jobs waited from when they were due until they began, and how long their runs
+ * took) and of the numbers of runs by how they ended.
  *
  * The bounds of the histograms never change, so the counts of different workers can be added. Each bucket
  * from half a millisecond to a day is at most 20 % wide, so a quantile is wrong by at most as much. (Buckets
@@ -12,10 +12,10 @@
  */
 
 /**
- * The bounds that are told to others, in milliseconds: each is a series in Prometheus for each queue and key,
- * so they are few. They contain those that OpenTelemetry recommends for durations (5 ms … 10 s), with finer
- * ones below, because many jobs take less than a millisecond, and others up to a day above, because a job may
- * wait so long.
+ * The bounds of exported histograms, in milliseconds. There are few bounds, because each bound is a series in
+ * Prometheus for each queue and key. The list contains the bounds that OpenTelemetry recommends for durations
+ * (5 ms … 10 s), smaller bounds because many jobs take less than a millisecond, and larger bounds up to a day
+ * because jobs may wait that long.
  */
 export const TOLD_BOUNDS: readonly number[] = [
   ...[0.5, 1, 2.5, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000],
@@ -23,7 +23,7 @@ export const TOLD_BOUNDS: readonly number[] = [
   ...[21_600_000, 43_200_000, 86_400_000],
 ]
 
-/** How much greater a bound is than the one before, at most. */
+/** The maximum ratio of a bound and the bound before it. */
 const WIDTH = 1.2
 
 /** The upper bounds of the buckets, in milliseconds. One more bucket has no bound. */
@@ -73,9 +73,9 @@ const places = { wait: 0, process: SIZE } as const
 export type Measured = keyof typeof places
 const ENDS = 2 * SIZE
 const LENGTH = ENDS + runEnds.length
-/** What counts as text begin with. */
+/** The first character of counts in the form of a text. */
 const FORM = '='
-/** The base of the numbers in the text, which makes it a third shorter than with 10. */
+/** The base of the numbers in the text. With this base, the text is a third shorter than with base 10. */
 const BASE = 36
 
 /** A histogram. Its buckets are not cumulative, and the last one has no upper bound. */
@@ -129,14 +129,14 @@ export class RunCounts {
     return this
   }
 
-  /** The difference to earlier counts of the same worker. No count is less than 0. */
+  /** Subtracts earlier counts of the same worker. No count of the result is less than 0. */
   since(before: RunCounts): RunCounts {
     return new RunCounts(this.#counts.map((count, i) => Math.max(0, count - before.#counts[i]!)))
   }
 
   /**
-   * The counts as text: those that are not 0, to the base 36, with spaces between them. Before a count that
-   * is not in the place after the one before, there is how many places further it is.
+   * Packs the counts into a text: all counts that are not 0, in base 36, with spaces between them. If counts
+   * of 0 were left out before a count, the text has the distance from the last count before it.
    */
   pack(): string {
     const parts: string[] = []
@@ -151,8 +151,9 @@ export class RunCounts {
   }
 
   /**
-   * Reads a text of a store. A text that is not of this form counts as nothing, and so do places that only a
-   * newer version knows. The sums are in microseconds: a backlog of 10,000 jobs over a weekend has 16 digits.
+   * Reads the text of packed counts from a store. All counts are 0 for a text of another form, and counts
+   * that only a newer version knows are ignored. The sums are in microseconds: a backlog of 10,000 jobs over
+   * a weekend has 16 digits.
    */
   static read(text: unknown): RunCounts {
     const counts = new Float64Array(LENGTH)
@@ -169,8 +170,9 @@ export class RunCounts {
 }
 
 /**
- * The value that a given share of all values does not exceed, in milliseconds. It is interpolated linearly
- * within its bucket. Above the last bound, it is that bound. Undefined if there are no values.
+ * The value that a given share of all values does not exceed, in milliseconds. The value is interpolated
+ * linearly within its bucket. Above the last bound, the result is the last bound. Undefined if there are no
+ * values.
  *
  * @param share from 0 to 1
  */

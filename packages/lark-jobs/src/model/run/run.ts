@@ -52,7 +52,7 @@ export class Run {
     return this.#controller.signal
   }
 
-  /** The reason of the abort; undefined while the run may go on. */
+  /** The reason of the abort. Undefined while the run may continue. */
   get reason(): unknown {
     return this.#reason
   }

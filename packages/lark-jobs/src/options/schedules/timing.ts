@@ -15,9 +15,9 @@ export type Timing = {
 /** What happens to ticks that are late by more than the grace. */
 export const missedPolicies = ['skip', 'once', 'all'] as const
 /**
- *   skip the late ticks are recorded, and no job runs for them
- *   once one job runs for all late ticks, with the instant of the last tick
- *   all each late tick becomes a job, at most `MAX_MISSED` jobs
+ *   skip   the late ticks are recorded, and no job runs for them
+ *   once   one job runs for all late ticks, with the instant of the last tick
+ *   all    each late tick becomes a job, at most `MAX_MISSED` jobs
  */
 export type Missed = (typeof missedPolicies)[number]
 
@@ -28,6 +28,6 @@ export const overlapPolicies = ['allow', 'skip', 'queue', 'cancel'] as const
  *   allow    the job of the tick is queued all the same
  *   skip     the tick is recorded, and no job runs for it
  *   queue    the job of the tick is queued, and begins when the earlier jobs have ended
- *   cancel the earlier job is cancelled, and the job of the tick begins when the earlier job has ended
+ *   cancel   the earlier job is cancelled, and the job of the tick begins when the earlier job has ended
  */
 export type Overlap = (typeof overlapPolicies)[number]
