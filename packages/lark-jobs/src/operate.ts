@@ -45,6 +45,7 @@ export type { Imported, ImportOptions } from './operate/change/import.ts'
 export type { ForgetOptions, SendByHandOptions, SentSignal } from './operate/change/job-steps.ts'
 export type { EveryQueue, PauseOptions, PauseResult, PauseTarget } from './operate/change/pause.ts'
 export type { Undone, UndoOptions } from './operate/change/undo.ts'
+export type { ChangeOperations } from './operate/change-operations.ts'
 export type {
   LimitOfQueues,
   MonitorOptions,
@@ -120,6 +121,13 @@ export type { StrandedJobs } from './operate/measures/stranded-jobs.ts'
 export type { Operate, StorePlace } from './operate/operate.ts'
 export type { Operations } from './operate/operations.ts'
 export type { OutboxFilter, OutboxOperations } from './operate/outbox-operations.ts'
+export { type PacedKind, pacedKinds } from './operate/pace/kept-change.ts'
+export type {
+  PacedChange,
+  PacedFilter,
+  PaceOptions,
+  PaceReason,
+} from './operate/pace/paced-changes.ts'
 export type { ScheduleOperations } from './operate/schedule-operations.ts'
 export type {
   PauseScheduleOptions,

@@ -153,6 +153,8 @@ export function workerSettings({ settings, location, store }: OpenStore, owner: 
   return {
     ...{ owner, location, store, middleware, hooks, make, preset, outcomes, telemetry, release, outbox },
     ...{ queues, partitions, bounds, limits, limiters, weights, agings },
+    // Loaded when a change at a pace is due, because most stores never have one.
+    changes: async () => (await import('../operate/pace/lots.ts')).continueChanges(store, settings),
   }
 }
 

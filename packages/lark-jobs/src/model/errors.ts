@@ -58,6 +58,8 @@ export const jobsErrors = {
   FLOW_ID_AMBIGUOUS: 'Several queues have a flow with this id.',
   OPERATE_INVALID: 'operate() was given something that is not an instance of Jobs.',
   PAUSE_INVALID: 'The options of a pause are not valid.',
+  CHANGE_INVALID: 'The options of a change at a pace are not valid.',
+  CHANGE_NOT_FOUND: 'There is no change at a pace with this id.',
   HTTP_UNAVAILABLE: 'jobs:work --http cannot listen on that port.',
   HANDLE_RETURNED_FALSE: 'handle() returned false: a failed attempt.',
   RESULT_NOT_JSON: 'handle() returned something that has no JSON form.',

@@ -7,6 +7,9 @@ export function byPerson(jobs: Operated, names: Flags | undefined, actor: Actor 
   return {
     jobs,
     names,
+    get actor() {
+      return knownActor(actor)
+    },
     get person() {
       return personOf(knownActor(actor))
     },

@@ -15,6 +15,7 @@ import type { AuditOptions, AuditPage } from './audit/audit.ts'
 import type { DispatchRequest } from './change/dispatch.ts'
 import type { Imported, ImportOptions } from './change/import.ts'
 import type { Undone, UndoOptions } from './change/undo.ts'
+import { ChangeOperations } from './change-operations.ts'
 import type { MonitorOptions, MonitorReport } from './doctor/monitor.ts'
 import type { TailEvent, TailOptions } from './events/tail.ts'
 import type { FailureBook } from './failures/failure-book.ts'
@@ -85,6 +86,11 @@ export class Operate extends Operations {
     const { checkWhy, why } = await import('./why/why.ts')
     checkWhy(options)
     return why(await this.#operating.jobs.open(), id, options)
+  }
+
+  /** The operations on changes at a pace: begin, list, pause, resume, stop. */
+  get changes(): ChangeOperations {
+    return new ChangeOperations(this.#operating)
   }
 
   /** The operations on the steps of jobs: read, send a signal, forget records. */

@@ -2,6 +2,7 @@
 import type { Settings } from '../config/config.ts'
 import type { RecordedNow, SentNow } from '../run/steps-now.ts'
 import type { NewSignal, Store } from '../store/contract/store.ts'
+import type { KnownActor } from './audit/actor.ts'
 import type { Perform } from './audit/hand-change.ts'
 import type { ByHand } from './change/dispatch.ts'
 import type { WatchedStore } from './events/watcher.ts'
@@ -44,6 +45,8 @@ export interface Operating {
    * The names that messages use for the conditions of a filter, if these are not the names of the options.
    */
   readonly names?: Flags | undefined
+  /** Who changes something, for the audit. */
+  readonly actor?: KnownActor
   /** The person who changes something, if there is one. */
   readonly person?: string | undefined
   /** Makes a change by hand, and records the change in the audit if necessary. */

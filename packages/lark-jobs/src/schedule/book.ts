@@ -21,7 +21,7 @@ import { inLots } from '../store/contract/rules/in-lots.ts'
 import type { Bound, Enqueued, ScheduleWritten, Store, StoredSchedule } from '../store/contract/store.ts'
 import { MAX_BYTES, MAX_ITEMS } from '../store/contract/store.ts'
 import { type Definition, writeDefinition } from './definition.ts'
-import { homeIn, partitionOf } from './home.ts'
+import { CHANGES, homeIn, partitionOf } from './home.ts'
 import { begin, offsetOf, type Plan, planResume, planTicks, type Schedule, tickAt } from './plan.ts'
 import type { ScheduleState } from './state.ts'
 import { type Changed, type KeptSchedule, newOf, writeOf } from './tick-write.ts'
@@ -207,7 +207,7 @@ export class ScheduleBook {
    * @param damaged receives the ids of the schedules that cannot be read
    */
   async list(ofClass?: boolean, damaged: string[] = []): Promise<KeptSchedule[]> {
-    const homes = await this.#store.schedules.homes(ofClass)
+    const homes = (await this.#store.schedules.homes(ofClass)).filter(({ id }) => id !== CHANGES)
     const partitions = grouped(homes.map(({ id, home }) => [partitionOf(home), id] as const))
     const all: KeptSchedule[] = []
     for (const [partition, ids] of partitions) {

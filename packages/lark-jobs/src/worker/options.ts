@@ -166,6 +166,8 @@ export interface WorkerOptions
   stepTimes?: WaitTimes | undefined
   /** The outbox that the worker relays. Default: none. */
   outbox?: ConfiguredOutbox | undefined
+  /** Continues the changes at a pace that are due (`operate/pace`). Default: the worker continues none. */
+  changes?: (() => Promise<number | undefined>) | undefined
   /**
    * The schedules of the worker, and how all schedules are fired. If absent, this worker declares and fires
    * no schedules.

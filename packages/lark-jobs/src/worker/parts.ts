@@ -64,7 +64,7 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
     telemetry,
   } = options
   const { bounds = new Map<string, Bound>(), maxJobs = Number.POSITIVE_INFINITY } = options
-  const { queues, partitions = new Map(), strict = false, schedules } = options
+  const { queues, partitions = new Map(), strict = false, schedules, changes } = options
   const pace = paces[preset]
   const warn = (text: string) => report.warn(text)
   const met = (error: unknown) => trouble.met(error)
@@ -137,7 +137,14 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
   const book = new ScheduleBook(store, boundOf)
   const flows = new FlowBook({ store, boundOf, keys: () => ticks.keys() })
   const ofSchedules = { store, book, registry, report, met }
-  const ticks = new Ticks({ ...ofSchedules, flows, bounds, foreseen, isOff: schedules === undefined })
+  const ticks = new Ticks({
+    ...ofSchedules,
+    flows,
+    bounds,
+    foreseen,
+    changes,
+    isOff: schedules === undefined,
+  })
   const declarations =
     schedules && new Declarations({ ...ofSchedules, ...schedules, hasOthers: () => ticks.hasHeard })
   const deliverer = new Deliverer({

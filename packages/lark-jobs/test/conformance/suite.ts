@@ -64,6 +64,7 @@ import { moves } from './moves.ts'
 import { order } from './order.ts'
 import { orders } from './orders.ts'
 import { ownIds } from './own-ids.ts'
+import { pacing } from './pacing.ts'
 import { partitions } from './partitions.ts'
 import { pause } from './pause.ts'
 import { prefiltered } from './prefiltered.ts'
@@ -152,6 +153,7 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     if (traits.shared) describe('flows of two handles', () => flowsByTwo(make))
     if (traits.isVariant) return
     describe('ticking', () => ticking(make))
+    describe('changes at a pace', () => pacing(make))
     describe('order', () => order(make))
     describe('priorities', () => priorities(make))
     describe('leases', () => leases(make))

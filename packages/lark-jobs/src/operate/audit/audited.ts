@@ -22,6 +22,7 @@ export const audited = [
     'purge-flow',
   ] as const),
   ...(['pause-schedule', 'resume-schedule', 'remove-schedule', 'run-schedule'] as const),
+  ...(['begin-change', 'pause-change', 'resume-change', 'stop-change'] as const),
   ...(['retry-rows', 'install-outbox'] as const),
   ...(['quiet-workers', 'resume-workers', 'restart-workers'] as const),
 ] as const

@@ -236,7 +236,7 @@ type Act = (
 ) => Promise<AlterVerdict[]>
 
 async function actOf<Options extends ChangeOptions, Answer, Value>(
-  { act, change }: JobChange<Options, Answer, Value>,
+  { act, change }: Pick<ChangeRow<Options, Answer, Value>, 'act' | 'change'>,
   call: ChangeCall<Options, Value>,
 ): Promise<Act> {
   const { open, value, options, only } = call
@@ -247,6 +247,21 @@ async function actOf<Options extends ChangeOptions, Answer, Value>(
     const its = { ...change!(value, options, records), ...defined({ only }) }
     return alterAll(open.store, partition, ids, its, passage)
   }
+}
+
+/** A row as a change at a pace uses it (`operate/pace`). */
+export type LotRow = ChangeRow<ChangeOptions & { fromStart?: true }, unknown, unknown>
+
+/** How such a change changes jobs that it has found by a filter. */
+export function lotActor(
+  row: LotRow,
+  open: OpenChange,
+  value: unknown,
+  options: { fromStart?: true },
+): Promise<Act> {
+  return actOf<ChangeOptions & { fromStart?: true }, unknown, unknown>(row, {
+    ...{ open, value, options, isNamed: false },
+  })
 }
 
 /**

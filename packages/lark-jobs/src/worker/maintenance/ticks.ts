@@ -12,6 +12,7 @@ import { EVERY_KEY, runsKey } from '../../model/every-key.ts'
 import { queueOf } from '../../model/partition.ts'
 import type { Registry } from '../../options/registry.ts'
 import type { ScheduleBook } from '../../schedule/book.ts'
+import { CHANGES } from '../../schedule/home.ts'
 import { LEAD, leadOf, type Plan, planAhead, tickAt } from '../../schedule/plan.ts'
 import type { ScheduleState } from '../../schedule/state.ts'
 import { type KeptSchedule, writeOf } from '../../schedule/tick-write.ts'
@@ -49,6 +50,11 @@ export interface TicksOptions {
   store: Store
   book: ScheduleBook
   flows: FlowBook
+  /**
+   * Continues the changes at a pace that are due. Returns the milliseconds until a change is due again, or
+   * undefined if no change goes on.
+   */
+  changes?: (() => Promise<number | undefined>) | undefined
   /** Whether this worker fires no schedules. It advances flows in any case. */
   isOff?: boolean
   registry: Registry
@@ -154,7 +160,9 @@ export class Ticks extends Part {
         const isMore: boolean = nextTick === 0 && due.length + flows.length > 0 && !this.isStopped
         asked = isMore ? ask() : undefined
         for (const flow of flows) this.#advance(partition, flow, at)
-        const found = due.flatMap((stored) => this.#read(partition, stored, at) ?? [])
+        const schedules = due.filter(({ id }) => id !== CHANGES)
+        if (schedules.length < due.length) this.#change(partition)
+        const found = schedules.flatMap((stored) => this.#read(partition, stored, at) ?? [])
         // Another worker was faster, and may have dispatched more jobs than it can run. So this worker
         // expects a job, too.
         if (due.length + flows.length === 0) foreseen(partition, LEAD)
@@ -188,6 +196,25 @@ export class Ticks extends Part {
       })
       .finally(() => this.#advancing.delete(advancing))
     this.#advancing.add(advancing)
+  }
+
+  /**
+   * Continues the changes at a pace. Nothing waits for this, as for flows. If it fails, the changes become
+   * due again.
+   */
+  #change(partition: string): void {
+    const { changes, met } = this.#options
+    const go = async () => {
+      const next = await changes?.()
+      if (next !== undefined) this.foresee(partition, next)
+    }
+    const changing = go()
+      .catch((error) => {
+        if (isResendable(error)) return met(error)
+        this.#warn(CHANGES, `A change at a pace could not go on: ${whyOf(error)}`)
+      })
+      .finally(() => this.#advancing.delete(changing))
+    this.#advancing.add(changing)
   }
 
   #warn(id: string, text: string): void {

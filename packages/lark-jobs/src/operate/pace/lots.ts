@@ -1,0 +1,324 @@
+/**
+ * Continues the changes at a pace that are due: it looks how the jobs of earlier lots have ended, chooses the
+ * next lot, writes it down, changes its jobs, and writes down how many were changed. Any worker does this.
+ */
+import { defined } from '@s18i/lark/internal'
+import type { Settings } from '../../config/config.ts'
+import { JobsError } from '../../model/errors.ts'
+import { groupedBy } from '../../model/grouped.ts'
+import { partitionsOf, queueOf } from '../../model/partition.ts'
+import type { JobRecord } from '../../model/record.ts'
+import { getFollowed } from '../../store/contract/moved.ts'
+import type { Store } from '../../store/contract/store.ts'
+import { keptBecause } from '../../words/because.ts'
+import { jobChanges } from '../change/job-changes.ts'
+import { type LotRow, lotActor, type OpenChange } from '../change/row.ts'
+import { askAll } from '../look/ask-all.ts'
+import type { JobConditions } from '../look/filter.ts'
+import { list } from '../look/list.ts'
+import { Passage } from '../look/passage.ts'
+import type { Located } from '../look/stored-jobs.ts'
+import { ChangeBook } from './change-book.ts'
+import {
+  ended,
+  failedIn,
+  isFailing,
+  isGoing,
+  type JobLot,
+  JUDGED,
+  type KeptChange,
+  lotSize,
+  nextOf,
+  type PacedKind,
+  restAfter,
+  WATCHED,
+  type WatchedJob,
+} from './kept-change.ts'
+import { recordEnd } from './recorded-end.ts'
+
+/**
+ * Milliseconds after which another worker finishes a lot, because the worker that began it has died or hangs.
+ */
+const HOLD = 10_000
+/** Milliseconds before the end of that time from which a worker changes no more jobs of its lot. */
+const MARGIN = 2_000
+/** Milliseconds for which jobs are looked for before what was found is changed. */
+const SEARCH = 300
+/** Milliseconds until a change that waits looks again. */
+const WAIT = 5_000
+/** Errors that would come again with each try. */
+const FINAL: ReadonlySet<string> = new Set(['UNKNOWN_QUEUE', 'CURSOR_INVALID', 'FILTER_INVALID'])
+/** Milliseconds after the last lot for which it is still looked how its jobs end. */
+const WATCH = 600_000
+
+/** @returns milliseconds until a change is due again; undefined if none will be */
+export async function continueChanges(store: Store, settings: Settings): Promise<number | undefined> {
+  const book = new ChangeBook(store)
+  const open: OpenChange = { store, settings, queues: settings.partitions }
+  const read = await book.read()
+  const due = read?.changes.filter((each) => isGoing(each) && each.dueAt <= read.at) ?? []
+  for (const { id } of due) await new Round(open, book, id).go()
+  const after = await book.read()
+  const next = after && nextOf(after.changes)
+  return next === undefined ? undefined : Math.max(0, next - after!.at)
+}
+
+/** One lot of one change, or another look at how the jobs of earlier lots end. */
+class Round {
+  readonly #open: OpenChange
+  readonly #book: ChangeBook
+  readonly #id: string
+  /** Until when this worker may change jobs, by `performance.now()`. */
+  readonly #until = performance.now() + HOLD - MARGIN
+
+  constructor(open: OpenChange, book: ChangeBook, id: string) {
+    this.#open = open
+    this.#book = book
+    this.#id = id
+  }
+
+  async go(): Promise<void> {
+    const read = await this.#book.read()
+    const change = read?.changes.find(({ id }) => id === this.#id)
+    if (read === undefined || change === undefined || !isGoing(change) || change.dueAt > read.at) return
+    try {
+      await this.#advance(change, read.at)
+    } catch (error) {
+      if (!JobsError.is(error) || !FINAL.has(error.code)) throw error
+      await this.#end(change, { at: read.at, why: 'error', because: error.message })
+    }
+  }
+
+  async #advance(change: KeptChange, at: number): Promise<void> {
+    const held = change.lot
+    if (held !== undefined) {
+      // The worker that began the lot has died or hangs. It has changed the jobs that are no longer as they
+      // were when the change began.
+      if (!(await this.#keep(change, { dueAt: at + HOLD }))) return
+      const fresh = await this.#stillFresh(change, held, at)
+      return await this.#change(change, held, fresh, at + HOLD)
+    }
+    const seen = await this.#look(change)
+    const looked = { ...change, ...seen }
+    if (isFailing(looked)) {
+      const share = `${failedIn(looked.results)} of the last ${looked.results.length} jobs failed again`
+      return await this.#end(change, { at, why: 'failing', because: share }, seen)
+    }
+    if (change.isThrough) {
+      const isOver = looked.watched.length === 0 || looked.watched.every(([, , since]) => since < at - WATCH)
+      if (isOver) return await this.#end(change, { at, why: 'done' }, seen)
+      await this.#keep(change, { ...seen, dueAt: at + WAIT })
+      return
+    }
+    const { jobs, cursor } = await this.#choose(change, at)
+    const waits = await this.#pausedFor(change, jobs)
+    if (waits !== undefined) {
+      await this.#keep(change, { ...seen, waits, dueAt: at + WAIT })
+      return
+    }
+    const lot: JobLot = { jobs: jobs.map(({ partition, id }) => [partition, id]), at, ...defined({ cursor }) }
+    if (await this.#keep(change, { ...seen, lot, dueAt: at + HOLD }))
+      await this.#change(change, lot, jobs, at + HOLD)
+  }
+
+  /**
+   * Changes the jobs of a lot, and writes down how many were changed.
+   *
+   * @param jobs those that were not changed yet
+   * @param heldUntil when another worker takes the lot over, by the store's clock
+   */
+  async #change(
+    { kind, value, fromStart }: KeptChange,
+    lot: JobLot,
+    jobs: readonly Located[],
+    heldUntil: number,
+  ): Promise<void> {
+    const act = await lotActor(rowOf(kind), this.#open, value, defined({ fromStart }))
+    let refused = 0
+    for (const [partition, some] of groupedBy(jobs, ({ partition }) => partition)) {
+      const verdicts = await act(partition, some, new HeldPassage(this.#until))
+      // This process was held up for so long that another worker may be changing the rest.
+      if (verdicts.length < some.length) return
+      refused += verdicts.filter((verdict) => verdict !== 'done').length
+    }
+    const watched = isWatching(kind)
+      ? lot.jobs.map(([partition, id]): WatchedJob => [partition, id, lot.at])
+      : []
+    await this.#book.updateOne(this.#id, (now) => {
+      // Another worker has taken the lot over, or somebody has stopped the change.
+      if (now.lot === undefined || now.dueAt !== heldUntil) return undefined
+      const { lot: _, cursor: __, ...rest } = now
+      const done = now.done + lot.jobs.length - refused
+      const isThrough = lot.cursor === undefined || done >= now.total
+      return {
+        ...rest,
+        done,
+        refused: now.refused + refused,
+        dueAt: lot.at + (isThrough ? WAIT : restAfter(lot.jobs.length, now)),
+        watched: [...now.watched, ...watched].slice(0, WATCHED),
+        ...(isThrough ? { isThrough } : defined({ cursor: lot.cursor })),
+      }
+    })
+  }
+
+  /** Chooses the jobs of the next lot: only such as are still what they were when the change began. */
+  async #choose(change: KeptChange, at: number) {
+    const row = rowOf(change.kind)
+    const filter = filterOf(change)
+    const size = Math.min(lotSize(change), change.total - change.done)
+    const until = performance.now() + SEARCH
+    const jobs: Located[] = []
+    let { cursor } = change
+    do {
+      const page = await list(
+        this.#open,
+        { ...filter, state: filter.state ?? row.finds ?? row.states },
+        {
+          ...{ limit: size - jobs.length, order: 'oldest' },
+          ...{ isLean: filter.where === undefined, isStored: filter.state === undefined },
+          ...defined({ cursor }),
+        },
+      )
+      jobs.push(...page.jobs.filter((job) => isFresh(job, change, at)).map(located))
+      cursor = page.cursor
+    } while (cursor !== undefined && jobs.length < size && performance.now() < until)
+    return { jobs, cursor }
+  }
+
+  /** The jobs of a lot that the worker which began it has not changed. */
+  async #stillFresh(change: KeptChange, { jobs }: JobLot, at: number): Promise<Located[]> {
+    const { finds, states } = rowOf(change.kind)
+    const read = await askAll(jobs, ([partition, id]) => this.#open.store.get(partition, id, true))
+    return read.flatMap((job) => {
+      const isLeft = job !== undefined && (finds ?? states).includes(job.state) && isFresh(job, change, at)
+      return isLeft ? [located(job)] : []
+    })
+  }
+
+  /** Why the jobs would not begin now: they would all begin together later. */
+  async #pausedFor({ kind, value }: KeptChange, jobs: readonly Located[]): Promise<string | undefined> {
+    const { store, queues } = this.#open
+    const target = kind === 'move' ? String(value) : undefined
+    const partitions =
+      target === undefined
+        ? new Set(jobs.map(({ partition }) => partition))
+        : partitionsOf(target, queues.get(target) ?? 1)
+    for (const partition of jobs.length === 0 ? [] : partitions)
+      if ((await store.configure(partition, {})).paused) return `the queue ${queueOf(partition)} is paused`
+    return undefined
+  }
+
+  /** Looks how watched jobs have ended. */
+  async #look({
+    watched,
+    results,
+    ended,
+    failed,
+  }: KeptChange): Promise<Pick<KeptChange, 'watched' | 'results' | 'ended' | 'failed'>> {
+    const { store } = this.#open
+    const jobs = await askAll(watched, ([partition, id]) => getFollowed(store, partition, id, true))
+    const still: WatchedJob[] = []
+    let met = ''
+    for (const [i, each] of watched.entries()) {
+      const result = resultOf(jobs[i], each[2])
+      if (result === undefined) still.push(each)
+      else met += result
+    }
+    return {
+      watched: still,
+      results: (results + met).slice(-JUDGED),
+      ended: ended + met.length,
+      failed: failed + failedIn(met),
+    }
+  }
+
+  /** Writes fields of the change, unless it has changed since it was read. */
+  async #keep(was: KeptChange, fields: Partial<KeptChange>): Promise<boolean> {
+    let isKept = false
+    await this.#book.updateOne(this.#id, (now) => {
+      isKept = isGoing(now) && now.dueAt === was.dueAt
+      const { waits: _, ...rest } = now
+      return isKept ? { ...rest, ...fields } : undefined
+    })
+    return isKept
+  }
+
+  /** Ends the change, and records in the audit what it has done. */
+  async #end(
+    was: KeptChange,
+    { because, ...end }: NonNullable<KeptChange['end']>,
+    fields: Partial<KeptChange> = {},
+  ): Promise<void> {
+    let isEnded = false
+    const now = await this.#book.updateOne(this.#id, (now) => {
+      isEnded = isGoing(now) && now.dueAt === was.dueAt
+      const reason = defined({ because: keptBecause(because) })
+      return isEnded ? ended({ ...now, ...fields }, { ...end, ...reason }) : undefined
+    })
+    if (isEnded && now !== undefined) await recordEnd(this.#open, now.change)
+  }
+}
+
+/** A passage that is over when another worker may soon take the lot over. */
+class HeldPassage extends Passage {
+  readonly #until: number
+
+  constructor(until: number) {
+    super()
+    this.#until = until
+  }
+
+  override get isOver(): boolean {
+    return performance.now() >= this.#until
+  }
+}
+
+function rowOf(kind: PacedKind): LotRow {
+  return jobChanges[kind] as unknown as LotRow
+}
+
+/** Whether it matters how the jobs end: whether they fail again. */
+function isWatching(kind: PacedKind): boolean {
+  return kind === 'retry' || kind === 'run-now'
+}
+
+function located({ id, key, partition, state, runs, strandedSince }: ReadJob): Located {
+  return { id, key, partition, runs, state: strandedSince === undefined ? state : 'delayed' }
+}
+
+function filterOf({ filter = {} }: KeptChange): JobConditions {
+  const { since, ...others } = filter as Omit<JobConditions, 'since'> & { since?: number }
+  return { ...others, ...(since !== undefined && { since: new Date(since) }) }
+}
+
+type ReadJob = Pick<JobRecord, 'id' | 'key' | 'partition' | 'state' | 'runs' | 'strandedSince'>
+type Fresh = Pick<JobRecord, 'queuedAt' | 'finishedAt' | 'errors' | 'dueAt'>
+
+/**
+ * Whether a job is still what it was when the change began: it has neither run nor been queued again since.
+ * So a job that is retried and fails again is not retried twice.
+ */
+function isFresh(
+  { queuedAt, finishedAt = 0, errors, dueAt = 0 }: Fresh,
+  { kind, value, begunAt }: KeptChange,
+  now: number,
+): boolean {
+  const failedAt = errors.at(-1)?.at ?? 0
+  if (Math.max(queuedAt, finishedAt, failedAt) >= begunAt) return false
+  if (kind !== 'reschedule') return true
+  // The change itself may have moved a job to this time. Others that are due then need no change.
+  const delay = Number(value)
+  return dueAt < begunAt + delay || dueAt > now + delay
+}
+
+/**
+ * How a watched job has ended since it was changed: `f` if a run has failed, even if the job is retried
+ * again; `c` if it has ended otherwise. Undefined if it has not ended.
+ */
+function resultOf(job: JobRecord | undefined, since: number): 'f' | 'c' | undefined {
+  // Completed jobs may be kept for a short time only, or not at all.
+  if (job === undefined) return 'c'
+  if ((job.errors.at(-1)?.at ?? 0) >= since) return 'f'
+  if (job.finishedAt === undefined || job.finishedAt < since) return undefined
+  return job.state === 'failed' ? 'f' : 'c'
+}
