@@ -7,7 +7,7 @@ import { run } from './application.ts'
 
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    // The program that reads our output (`| head`) has ended. This is not an error.
+    // EPIPE is not an error here: the program that reads the output (`| head`) has ended.
     if (error.code !== 'EPIPE') throw error
   })
 }

@@ -7,7 +7,8 @@
 /**
  * Makes `instanceof` use the brand for this class. Its subclasses keep the usual `instanceof`.
  *
- * @param isBranded returns whether a value is an instance of this class in any copy. It must not throw
+ * @param isBranded returns whether a value is an instance of this class in any copy. The function must not
+ *   throw
  */
 // biome-ignore lint/complexity/noBannedTypes: any class, including an abstract one
 export function branded(base: Function, isBranded: (value: unknown) => boolean): void {

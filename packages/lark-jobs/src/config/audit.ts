@@ -6,7 +6,7 @@ import { duration, isObject, Option, type OptionsOf, Schema, whole } from '../op
 import type { AuditBounds } from '../store/contract/audit.ts'
 import { milliseconds } from '../words/duration.ts'
 
-/** The part of the audit that is kept by default. It takes about 5 MB. */
+/** The part of the audit that is kept by default. This part takes about 5 MB. */
 const AUDIT: AuditBounds = { count: 10_000, age: 90 * 86_400_000 }
 
 export const auditBounds = new Schema("an object such as { count: 5_000, age: '30d' }", {

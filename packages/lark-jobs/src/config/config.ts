@@ -150,8 +150,9 @@ export const jobsOptions = new Schema('an object', {
   ),
   /**
    * Makes the job for each run, such as `(Class) => container.resolve(Class)`, so that the constructor of a
-   * class can have parameters. The function may be async. It returns a new object of the class, alone or as
-   * `{ job, dispose }`. `dispose` is called when the run has ended. Default: `new`, without arguments.
+   * class can have parameters. The function may be async. The function returns a new object of the class,
+   * alone or as `{ job, dispose }`. `dispose` is called when the run has ended. Default: `new`, without
+   * arguments.
    */
   make: func<Make>(),
   /**

@@ -26,7 +26,7 @@ export const outboxOptions = new Schema("an object such as { for: 'postgres', ex
    */
   listen: func<OutboxListen>(),
   /**
-   * The name of the outbox. It distinguishes the outboxes of several databases whose jobs go to one store.
+   * The name of the outbox, which distinguishes the outboxes of several databases whose jobs go to one store.
    * Default `lark_outbox`.
    */
   name: option<string>('a text of 1 to 100 characters', (value) => isText(value) && value.length <= 100).or(

@@ -25,7 +25,7 @@ export class BatchFill {
   readonly #lots: MemberLots
   #lot: FlowJob[] = []
   #bytes = 0
-  /** Resolves when all lots so far have been sent. It never rejects. */
+  /** Resolves when all lots so far have been sent. This promise never rejects. */
   #sending: Promise<void> = Promise.resolve()
   #isSending = false
   /** How many lots have been sent so far. */

@@ -44,7 +44,7 @@ const LEAST_KEPT = 600_000
  */
 const TOGETHER = 1_000
 
-/** A flow as it was read from its draft. It is complete, except for the members of the outermost flow. */
+/** The content of a flow's draft. Only the members of the outermost flow are not included. */
 export interface FlowSpec
   extends Pick<FlowOptions, 'name' | 'id' | 'within' | 'unknownAfter' | 'tags' | 'keep' | 'allowFailures'> {
   kind: FlowKind

@@ -14,7 +14,7 @@ export class NodeNames {
   /**
    * The name of the next node.
    *
-   * @param what the default name of the node. It gets a number if other nodes have the same name
+   * @param what the default name of the node. The name gets a number if other nodes have the same name
    * @param given a name that the application chose
    * @throws FLOW_INVALID if another node has the given name
    */

@@ -1,5 +1,5 @@
 /**
- * The code that runs in an isolated process (`isolated-process.ts` is the worker's side). It loads the
+ * The code that runs in an isolated process (`isolated-process.ts` is the worker's side). This code loads the
  * isolated classes, and runs the `handle` of one job at a time.
  */
 import { writeFileSync } from 'node:fs'

@@ -1,7 +1,6 @@
 /**
  * Carries errors from one process to another. The error that arrives has the name, message, code, stack,
- * causes and fields of the thrown error. It is not an instance of the same class, unless it is an error of
- * Lark.
+ * causes and fields of the thrown error. The class of the error is lost, unless it is an error of Lark.
  */
 import { JobsError, type JobsErrorCode } from '../model/errors.ts'
 import type { KeptError } from '../model/record.ts'

@@ -117,7 +117,7 @@ export class IsolatedProcess {
     return this.#run !== undefined
   }
 
-  /** Why the process cannot run a class. Undefined if it can. */
+  /** Why the process cannot run a class. Undefined if the process can run the class. */
   refusal(key: string): string | undefined {
     return this.#unknown[key]
   }
@@ -229,7 +229,7 @@ export class IsolatedProcess {
       run.threw(error)
     } else {
       const { flag, text } = ended
-      // The text is stored unchanged. It is parsed only because middleware receives the value.
+      // The text is stored unchanged. The text is parsed only because middleware receives the value.
       const hasValue = text !== undefined && whyDropped(text) === undefined
       const value = hasValue ? decode(text) : flag
       if (text !== undefined) execution.crossed = { value, text }

@@ -1,8 +1,8 @@
 /**
- * The guard thread of an isolated process. It can end the process no matter what the job does, because an
- * endless loop, a native call or `Atomics.wait` blocks only the main thread. The guard thread kills the
- * process, with everything that the job has started, when the worker is gone, or when the process uses more
- * memory than the job may use.
+ * The guard thread of an isolated process. The guard thread can end the process no matter what the job does,
+ * because an endless loop, a native call or `Atomics.wait` blocks only the main thread. The guard thread
+ * kills the process, with everything that the job has started, when the worker is gone, or when the process
+ * uses more memory than the job may use.
  */
 import { Socket } from 'node:net'
 import { parentPort } from 'node:worker_threads'
@@ -16,8 +16,8 @@ export const LIFELINE = 4
 const LOOK = 100
 
 /**
- * Kills this process and everything that it has started. This works because the process leads its own process
- * group.
+ * Kills this process and everything that it has started. All these processes can be killed together, because
+ * this process leads its own process group.
  */
 export function killGroup(): void {
   try {

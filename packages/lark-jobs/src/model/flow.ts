@@ -137,8 +137,8 @@ export interface NodeDefinition {
    */
   on?: FlowOutcome
   /**
-   * Present if the node was purged. A purged node has only the keys of its jobs left. It never starts, and
-   * ends with the reason `removed`.
+   * Present if the node was purged. A purged node has only the keys of its jobs left. A purged node never
+   * starts, and ends with the reason `removed`.
    */
   purged?: true
   refs?: Reference[]
@@ -155,9 +155,9 @@ export interface FlowDefinition {
   kind: FlowKind
   name?: string
   tags?: string[]
-  /** For a batch: how many members may fail. Absent if any number may fail. */
+  /** How many members of a batch may fail. Absent if any number may fail. */
   allowed?: number
-  /** The number of milliseconds after its dispatch within which the flow must end. */
+  /** The number of milliseconds after the dispatch within which the flow must end. */
   within?: number
   /**
    * How long the jobs of the flow wait for a living worker that knows their key, in milliseconds. Default: a
@@ -215,15 +215,15 @@ export interface FlowState {
   deadline?: number | undefined
   /** The time by which the dispatcher must report again that it is still filling. */
   fillsUntil?: number | undefined
-  /** For a batch: the partitions of its members, in ascending order of the members. */
+  /** The partitions of the members of a batch, in ascending order of the members. */
   fills?: Fill[]
   /** The number of the lot that the dispatcher reserved last, and its first member. */
   lot?: [number: number, first: number] | undefined
   /** The keys of the members, if there are not too many different keys. */
   keys?: string[] | undefined
   /**
-   * When members were last added. For some time after that, a member that the store does not know may still
-   * be on its way.
+   * When members were last added. For some time after that, members that the store does not know yet may
+   * still arrive.
    */
   filledAt?: number | undefined
   /** The states of the nodes: one letter for each node. */

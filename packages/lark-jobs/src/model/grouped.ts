@@ -1,6 +1,6 @@
 /**
- * Collects pairs of a name and a value: for each name, the list of its values. Names and values keep the
- * order of the pairs.
+ * Collects pairs of a name and a value: the result has the list of the values of each name. Names and values
+ * keep the order of the pairs.
  */
 export function grouped<T>(pairs: Iterable<readonly [name: string, value: T]>): Map<string, T[]> {
   const groups = new Map<string, T[]>()

@@ -76,7 +76,7 @@ export interface JobOptions {
   tries?: number
   /** How long to wait before each retry. */
   backoff?: Backoff
-  /** Milliseconds. */
+  /** How long an attempt may take, in milliseconds. */
   timeout?: number
   /**
    * How long after the dispatch attempts may begin, in milliseconds. The delay of the job is included. 0: no
@@ -97,8 +97,8 @@ export interface JobOptions {
   /** The trace of the job's dispatch (`trace.ts`). */
   trace?: Readonly<Record<string, string>>
   /**
-   * For a job that may replace an ended job with the same id: 13 characters (`id.ts`) that distinguish the
-   * two jobs. A retry by hand does not change them.
+   * 13 characters (`id.ts`) that distinguish a job from an ended job with the same id that it may have
+   * replaced. A retry by hand does not change these characters.
    */
   born?: string
   /** The job that started this job and awaits its end (`Job.runJob`), and the queue of that job then. */
@@ -128,9 +128,10 @@ export interface Keep {
    */
   least?: number
   /**
-   * Present if the job came through an outbox, which may send it again. So its id stays known for
-   * `RELAYED_MEMORY` after its end, even if the job itself is not kept. If the id may be reused, the job's
-   * `born` stays known instead, for the same time after the job was queued.
+   * Present if the job came through an outbox. The outbox may send the job again, so the store remembers the
+   * id of the job for `RELAYED_MEMORY` after the end of the job, even if the job itself is not kept. If the
+   * id may be reused, the store remembers the job's `born` instead, for the same time after the job was
+   * queued.
    */
   relayed?: true
 }
@@ -160,13 +161,13 @@ export interface NewJob {
   group?: Group
   /**
    * The limiter and the number of permits that the job needs (`limiter.ts#needOf`). Only a claim that comes
-   * with such permits gets the job. A store only compares this text. It contains no white space, comma,
+   * with such permits gets the job. A store only compares this text. The text contains no white space, comma,
    * semicolon, or equals sign.
    */
   limiter?: string
   /**
-   * How long the job is kept, if its class says so. Such jobs do not count toward the number of ended jobs
-   * that the queue keeps.
+   * How long the job is kept, if its class says so. Jobs with this setting do not count toward the number of
+   * ended jobs that the queue keeps.
    */
   keep?: Keep
   /** Whether the class has a hook for jobs that end while no handler is running: see `effect.ts`. */
@@ -196,8 +197,8 @@ export interface Lock {
   /** With `debounce`: the job is not delayed longer than this many milliseconds after it was queued. */
   maxWait?: number
   /**
-   * For this many milliseconds after a job was queued, no other job with the lock is queued, even if the
-   * first job has ended.
+   * The number of milliseconds after the dispatch of a job in which no other job with the lock is queued,
+   * even if the first job has ended.
    */
   throttle?: number
 }
@@ -211,8 +212,8 @@ export interface Group {
   /** Whether each job begins only when the previous one has ended, with its retries: `concurrency` is 1. */
   strict?: boolean
   /**
-   * Present if the limits are not known to the dispatcher: then the group keeps the limits that it has, or
-   * has none if it has no jobs.
+   * Present if the dispatcher does not know the limits. In this case, a group with jobs keeps its limits, and
+   * a group without jobs gets no limits.
    */
   joins?: true
 }
@@ -294,7 +295,7 @@ export interface ClaimedJob extends Counters {
   group?: string
   /** The permits that the job needs. */
   limiter?: string
-  /** When the job was due, if that differs from when it was queued. */
+  /** When the job was due, if that time differs from the time at which the job was queued. */
   dueAt?: number
   /** Proves the lease: only a call with this token can settle the job. */
   token: string
@@ -435,7 +436,7 @@ export interface WorkerRecord {
   blocked?: BlockedLoop[]
   /** The keys and aliases of the worker's job classes. */
   keys: string[]
-  /** When the worker started, by its own clock. */
+  /** When the worker started, by the worker's clock. */
   startedAt: number
   /**
    * When the worker announced this record, by the worker's clock. A worker announces its record every five
@@ -450,8 +451,8 @@ export interface WorkerRecord {
    */
   restarts?: true
   /**
-   * Present if a supervisor (`--processes`) has started the process of the worker. Absent if not, or if its
-   * version of Lark does not report this.
+   * Present if a supervisor (`--processes`) has started the process of the worker. Absent if no supervisor
+   * has, or if the worker's version of Lark does not report this.
    */
   supervised?: true
   /** The version of Lark. Absent if the version is too early to report itself. */

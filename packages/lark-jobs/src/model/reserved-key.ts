@@ -1,7 +1,7 @@
 /**
- * The keys of Lark's own jobs. Such a job runs a command of `lark`, so a caller must not be able to choose
- * its key: `dispatchByKey()` and the import of jobs refuse such keys. Only the calls that dispatch commands
- * use them.
+ * The keys of Lark's own jobs. A job with such a key runs a command of `lark`, so a caller must not be able
+ * to choose the key: `dispatchByKey()` and the import of jobs refuse these keys. Only the calls that dispatch
+ * commands use these keys.
  */
 
 /** The prefix of these keys. */

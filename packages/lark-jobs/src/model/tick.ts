@@ -35,9 +35,9 @@ export function tickOf(id: string): Tick | undefined {
 }
 
 /**
- * The instant from which `expiresIn` and `retryUntil` of a job are counted. It is the time at which the job
- * was queued. For the job of a schedule, it is the instant of the tick, because workers queue such a job a
- * little ahead of that instant.
+ * The instant from which `expiresIn` and `retryUntil` of a job are counted. For the job of a schedule, the
+ * instant is that of the tick, because workers queue such a job a little before that instant. For any other
+ * job, the instant is the time at which the job was queued.
  */
 export function limitsFrom({ id, queuedAt }: { id: string; queuedAt: number }): number {
   return Math.max(queuedAt, tickOf(id)?.at ?? 0)
@@ -82,7 +82,7 @@ export interface ScheduleRun {
 const LATE = 10_000
 
 /**
- * For how many milliseconds the next tick of a schedule has been due. Undefined if the schedule is not late.
+ * How long the next tick of a schedule has been due, in milliseconds. Undefined if the schedule is not late.
  */
 export function lateBy(
   { next, jitter = 0 }: { next?: number; jitter?: number },

@@ -5,8 +5,8 @@
 import type { JobConstructor } from './job-class.ts'
 
 /**
- * The static property of a defined job's class that holds the handler. It is `null` in a process that only
- * dispatches.
+ * The static property of a defined job's class that holds the handler. The handler is `null` in a process
+ * that only dispatches.
  */
 export const handler = Symbol.for('s18i.lark.job.handler')
 

@@ -307,7 +307,7 @@ export function writtenOf(job: JobLike): WrittenSettings {
 
 /**
  * The settings of one job: those of the job's class, and those in which the job differs from its class. The
- * latter are checked.
+ * settings in which the job differs are checked.
  *
  * @returns the class itself if the job does not differ from it
  * @throws JOB_INVALID
@@ -373,8 +373,8 @@ const functions = list<Middleware>('a list of functions', (each) => typeof each 
 const listing = func<() => unknown>(`a method that returns ${functions.right}`)
 
 /**
- * The middleware of a class. This function runs once for each class, because all jobs of a class have the
- * same middleware.
+ * The middleware of a class. The function runs once for each class, because all jobs of a class have the same
+ * middleware.
  */
 function middlewareOf(job: JobLike, voice: Voice): readonly Middleware[] {
   if (listing.read(job.middleware, 'middleware', voice) === undefined) return []

@@ -26,7 +26,7 @@ export const rateOptions = new Schema(
     per: duration(1).or('1s'),
     /** How the rate counts: see `RateKind`. Default `sliding`. */
     kind: oneOf(rateKinds).or('sliding'),
-    /** For a bucket: how many jobs may begin at once. Default: `limit`. */
+    /** How many jobs may begin at once with a bucket. Default: `limit`. */
     burst: whole(1),
   },
   ({ limit, kind, burst }, refuse) => {

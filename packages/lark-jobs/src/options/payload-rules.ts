@@ -4,8 +4,9 @@
  * JSON without further checks.
  *
  * The stored text contains the version, because a dispatch of a unique job may replace the payload of a
- * waiting job with one of another version. A text of version `n` ends in `n - 1` spaces, which JSON allows.
- * So a payload of the first version takes no additional byte, and any JSON parser reads every version.
+ * waiting job with a payload of another version. A text of version `n` ends in `n - 1` spaces, which JSON
+ * allows. So a payload of the first version takes no additional byte, and any JSON parser reads every
+ * version.
  */
 import { excerpt } from '@s18i/lark/internal'
 import { JobsError } from '../model/errors.ts'

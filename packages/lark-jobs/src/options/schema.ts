@@ -59,11 +59,11 @@ interface OptionTraits<In> {
 
 /** An option. `In` is the type that users may write, and `Out` the type after the option was read. */
 export class Option<In, Out = In, K extends Absence = 'optional'> {
-  /** Words for a valid value. They follow "it must be" in a message. */
+  /** Words for a valid value. In a message, these words follow "it must be". */
   readonly right: string
   readonly traits: OptionTraits<In>
   readonly #reader: Reader<Out>
-  /** Exists only in the types. */
+  /** A property that exists only in the types. */
   declare readonly types: [In, Out, K]
 
   constructor(right: string, reader: Reader<Out>, traits: OptionTraits<In> = {}) {

@@ -37,10 +37,7 @@ export type OutputOf<S> = S extends { readonly '~standard': { readonly types?: i
     : never
   : never
 
-/**
- * A property that exists only in the types. It holds the type of a payload before the schema converts the
- * payload.
- */
+/** A property that exists only in the types: the type of a payload before the schema converts the payload. */
 declare const input: unique symbol
 
 /**

@@ -8,9 +8,9 @@ import { duration, flag, func, type OptionsOf, oneOf, type Read, Schema } from '
 
 const entries = {
   /**
-   * Whether a job is unique until it first starts, or until it has ended. Default `done`; with `debounce` or
-   * `keepLast`, `start`. `queued` needs `throttle`: the job is unique only for that time, even if it is still
-   * waiting after that.
+   * Whether a job is unique until it first starts, or until it has ended. The default is `done`, or `start`
+   * with `debounce` or `keepLast`. `queued` needs `throttle`: the job is unique only for that time, even if
+   * it is still waiting after that.
    */
   until: oneOf(['start', 'done', 'queued']),
   /**

@@ -317,7 +317,7 @@ function can(value: Foreign, ...methods: string[]): boolean {
   return methods.every((method) => typeof value[method] === 'function')
 }
 
-/** For each shared connection, the last caller that waits for it. */
+/** For each shared connection, the promise of the last caller that waits for its turn. */
 const turns = new WeakMap<object, Promise<unknown>>()
 
 /** Runs one transaction at a time on a connection. */

@@ -29,7 +29,7 @@ export interface ConfiguredOutbox {
   execute: OutboxExecute
   listen: OutboxListen | undefined
   /**
-   * The name of the outbox. It distinguishes the outboxes of several databases whose jobs go to one store.
+   * The name of the outbox, which distinguishes the outboxes of several databases whose jobs go to one store.
    */
   name: string
 }

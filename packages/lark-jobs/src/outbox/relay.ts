@@ -202,7 +202,9 @@ function placesOf(rows: readonly OutboxRow[]): string[] {
   return rows.map(({ place }) => place)
 }
 
-/** The record of a job that the store rejected. It is stored so that people find the job by its id. */
+/**
+ * The record of a job that the store rejected. The record is stored so that people find the job by its id.
+ */
 function rejection(
   partition: string,
   now: number,

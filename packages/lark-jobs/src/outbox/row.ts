@@ -45,7 +45,10 @@ export type RowWork = { kind: 'job'; job: NewJob } | { kind: 'flow'; flow: NewFl
 
 /** A row that was read. */
 export interface OutboxRow {
-  /** An integer as text. It determines the order of the rows, and identifies the row in its table. */
+  /**
+   * The place of the row: an integer as text, which determines the order of the rows and identifies the row
+   * in its table.
+   */
   place: string
   /** The id of the job or of the flow. */
   id: string

@@ -76,7 +76,9 @@ export class OutboxTable {
     ]
   }
 
-  /** Statements that fail if the tables are missing or have an earlier version. They read no rows. */
+  /**
+   * Statements that fail if the tables are missing or have an earlier version. The statements read no rows.
+   */
   check(): OutboxStatement[] {
     return [
       `SELECT place, id, queue, form, kind, body, written, tries, error FROM ${OUTBOX} WHERE 1 = 0`,
@@ -178,7 +180,7 @@ SELECT * FROM ${OUTBOX} WHERE error IS NULL AND place > ${listOf([after])} ORDER
     return { sql: `${sql}${isToChange ? locking : ''}`, parameters: [job, step] }
   }
 
-  /** Inserts the record of a step. It fails if the step already has a record. */
+  /** Inserts the record of a step. The INSERT fails if the step already has a record. */
   insertStep({ job, step }: StepRow, form: number, result: string): OutboxStatement {
     const { now, parameter } = this.#words
     const values = `${parameter(1)}, ${parameter(2)}, ${form}, ${parameter(3)}, ${now}`
@@ -256,7 +258,7 @@ const DEPTH = 5
 /**
  * Whether a statement failed because the table or one of its columns is missing.
  *
- * @param table the name of the table. It is needed if the application's own tables may be missing, too
+ * @param table the name of the table. The name is needed if the application's own tables may be missing, too
  */
 export function isTableMissing(error: unknown, table = ''): boolean {
   const said = saidBy(error)

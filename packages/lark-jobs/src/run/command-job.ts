@@ -116,8 +116,8 @@ interface CommandRun {
 
 const slot = Symbol.for('s18i.lark.jobs.command')
 /**
- * All copies of this package in the process share this `AsyncLocalStorage`. It slows down promises, so the
- * first command creates it.
+ * All copies of this package in the process share this `AsyncLocalStorage`. An `AsyncLocalStorage` slows down
+ * promises, so the process creates it only when the first command runs.
  */
 const shared = globalThis as { [slot]?: AsyncLocalStorage<CommandRun> }
 

@@ -31,7 +31,7 @@ export interface HookJob {
   crashes: number
   /** When the job was queued: milliseconds since 1970, by the store's clock. */
   queuedAt: number
-  /** For a job that a schedule queued: the schedule, and the instant of its tick. */
+  /** The schedule that queued the job, and the instant of the tick. Absent for any other job. */
   schedule?: ScheduleTick
   /**
    * A copy of the payload that `handle` receives, or of the stored payload if the class cannot read it. The

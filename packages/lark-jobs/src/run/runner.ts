@@ -46,7 +46,9 @@ type Failed = Outcome & { kind: 'failed' }
 /** The outcome of most runs. */
 const COMPLETED: Outcome = { kind: 'completed' }
 
-/** The outcome of a run. It is a promise only if the time of the retry comes from an async `backoff`. */
+/**
+ * The outcome of a run. The outcome is a promise only if the time of the retry comes from an async `backoff`.
+ */
 type RunOutcome = Outcome | Promise<Outcome>
 
 /** A function that is called with the outcome of a run. */
@@ -275,8 +277,8 @@ function decided(decision: Decision, execution: Execution, jobClass: JobClass): 
 }
 
 /**
- * Puts back a job that this worker cannot read. This uses no attempt, because a newer worker that can read
- * the job may come.
+ * Puts back a job that this worker cannot read. The job loses no attempt, because a newer worker that can
+ * read the job may come.
  */
 function stranded({ job: { releases } }: Execution, because: string): Outcome {
   const pause = Math.min(UNKNOWN_PAUSE.to, UNKNOWN_PAUSE.from * 2 ** releases)

@@ -16,7 +16,7 @@ const open = new WeakMap<StepsAround, Set<(error: unknown) => void>>()
  * Calls the function of a step.
  *
  * @param attempt the number of the try, from 1
- * @returns the result of the function. It is a promise only if the function returned a promise
+ * @returns the result of the function, which is a promise only if the function returned a promise
  */
 export function callStep<T>(
   around: StepsAround,

@@ -50,7 +50,7 @@ export interface StepDatabase<Tx> {
    * know of it cannot commit the step.
    *
    * @param result the result of the step, if the job has it
-   * @param work undoes the step. It is not called if the step never committed
+   * @param work undoes the step. The function is not called if the step never committed
    */
   undo(
     row: StepRow | undefined,

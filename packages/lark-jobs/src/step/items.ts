@@ -11,8 +11,8 @@ export interface ItemsPage<T, C> {
 
 export interface EachItemOptions {
   /**
-   * Whether the place is stored after each item instead of after each lot. This costs one write for each
-   * item. Default false.
+   * Whether the place is stored after each item instead of after each lot. Storing the place after each item
+   * costs one write for each item. Default false.
    */
   exact?: boolean
 }

@@ -44,7 +44,9 @@ export class Recorder {
   #hasFaults: boolean
   /** Whether a step of this run can be undone. */
   hasUndos: true | undefined
-  /** Whether entries are recorded even if the journal is full. This is so for the entries of undos. */
+  /**
+   * Whether entries are recorded even if the journal is full. The entries of undos are recorded even then.
+   */
   isUnbounded = false
   readonly #send: () => void
   readonly #replay: Pick<Replay, 'pass' | 'next'>

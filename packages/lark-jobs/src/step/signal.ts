@@ -13,7 +13,7 @@ import { damaged, readJson } from './entries.ts'
 import { given, invalid } from './misused.ts'
 import { MAX_STEP_NAME, type StepName } from './name.ts'
 
-/** The maximum length of the name of a signal, and of the key of a sent signal, in characters. */
+/** The maximum length of the name of a signal and of the key of a sent signal, in characters. */
 const MAX_SIGNAL_NAME = 100
 
 /**

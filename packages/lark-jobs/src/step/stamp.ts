@@ -5,7 +5,7 @@
  * time was recorded less than a second after the last entry with a time.
  */
 
-/** For this many milliseconds after an entry with a time, entries have no time of their own. */
+/** How long after an entry with a time the next entries have no time of their own, in milliseconds. */
 const EXACT = 1_000
 
 export class Stamps {

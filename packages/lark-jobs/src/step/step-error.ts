@@ -27,8 +27,9 @@ const brand = Symbol.for('s18i.lark.step-error')
 
 /**
  * A step has failed for good: all its tries are used up, or its error must not be retried. This error has the
- * name, the message, the code, the stack and the cause of the error that the step threw. It is never the same
- * object, and not an instance of the same class, because a later run has only the stored data.
+ * name, the message, the code, the stack and the cause of the error that the step threw. A `StepError` is
+ * never the thrown object itself, and not an instance of the same class, because a later run has only the
+ * stored data.
  *
  * @example try { await this.step('charge', () => pay()) } catch (error) { if (error.code !== 'card_declined') throw error }
  */

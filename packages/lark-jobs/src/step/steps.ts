@@ -171,7 +171,8 @@ export class Steps implements StepsOfRun {
   }
 
   /**
-   * @param open returns the database in which the step runs. It may return a stub if no row is recorded there
+   * @param open returns the database in which the step runs. The function may return a stub if no row is
+   *   recorded there
    */
   async stepIn<Tx, T>(
     open: (mayBeStub: boolean) => StepDatabase<Tx>,
@@ -219,8 +220,8 @@ export class Steps implements StepsOfRun {
   }
 
   /**
-   * The name of the job in rows. It is stored in the journal before the first row is written, because a retry
-   * by hand changes the fields from which the name is made.
+   * The name of the job in rows. The name is stored in the journal before the first row is written, because a
+   * retry by hand changes the fields from which the name is made.
    */
   async #nameRows(): Promise<string> {
     const { job, queue } = this.#around

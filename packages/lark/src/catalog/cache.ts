@@ -124,7 +124,10 @@ export class CommandCache {
     }
   }
 
-  /** The first line of the cache. It has a checksum of the other lines, so that the fields need no check. */
+  /**
+   * The first line of the cache. This line has a checksum of the other lines, so that the fields need no
+   * check.
+   */
   #head(body: string): string {
     return `${this.#version} ${body.length} ${sumOf(body)}\n`
   }

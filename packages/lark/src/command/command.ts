@@ -1,7 +1,8 @@
 /**
  * A command: a class with a key, a method `handle()`, and fields that declare its arguments and flags. Every
- * exported class that extends `Command` is a command. One instance is made to read the declarations, and
- * another to run the command once, so the constructor and the initialisers must do no work.
+ * exported class that extends `Command` is a command. Lark makes one instance in order to read the
+ * declarations, and another instance for each run of the command. So the constructor and the initialisers
+ * must do no work.
  *
  * The program and the application may have different copies of this package. So commands are recognised by a
  * brand, and the context of an instance is in a property whose symbol all copies share (`Symbol.for`).

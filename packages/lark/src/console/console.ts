@@ -230,8 +230,8 @@ export class Console {
   }
 
   /**
-   * Whether a person can answer a question. This requires a terminal, and neither `--json` nor
-   * `--no-interaction`.
+   * Whether a person can answer a question. A question requires a terminal, and is not possible with `--json`
+   * or `--no-interaction`.
    */
   get canAsk(): boolean {
     return this.isInteractive && !this.isJson && this.#reader.isTTY === true && this.#stderr.isTTY === true

@@ -32,10 +32,7 @@ const LEAVE = '\x1b[?25h\x1b[?1049l'
 const HOME = '\x1b[H'
 const END_OF_LINE = '\x1b[K'
 const END_OF_SCREEN = '\x1b[J'
-/**
- * By how many milliseconds the age of a screen must exceed `every` before the first line says how old the
- * screen is.
- */
+/** How many milliseconds older than `every` a screen must be before its first line says how old it is. */
 const OLD = 2_000
 const SECOND = 1_000
 

@@ -1,7 +1,7 @@
 /**
- * The questions to the person at the terminal. The library @clack/prompts asks them. It is loaded with the
- * first question, because most commands ask no question. `canAsk` in `console.ts` says whether there is a
- * person.
+ * The questions to the person at the terminal. The library @clack/prompts asks them. The library is loaded
+ * with the first question, because most commands ask no question. `canAsk` in `console.ts` says whether there
+ * is a person.
  *
  * A person can cancel a question with Ctrl-C, Ctrl-D or Escape. The question then throws PROMPT_CANCELLED.
  * The program does not print this error, and exits with 130 as after a SIGINT.

@@ -87,10 +87,9 @@ export function declaresClass(text: string, parent: string): boolean {
 }
 
 /**
- * Whether Node itself imported the program's own file, which is in TypeScript. This is so with `tsx`, for
- * example. In this case, Node has evaluated modules that jiti would evaluate again. A file that jiti or
- * `require` has loaded is in the cache of `require`, which jiti uses too, so its modules are not evaluated
- * again.
+ * Whether Node itself imported the program's own file, which is in TypeScript. With `tsx`, for example, Node
+ * has evaluated modules that jiti would evaluate again. A file that jiti or `require` has loaded is in the
+ * cache of `require`, which jiti uses too, so its modules are not evaluated again.
  */
 function nodeRunsTypeScript(): boolean {
   const main = process.argv[1] ?? ''
@@ -133,8 +132,8 @@ function loader(): Loader {
 }
 
 /**
- * An instance of jiti. `withoutPaths` says why jiti ignores the `paths` of tsconfig.json. It is undefined if
- * jiti uses these paths, or if there is no tsconfig.json.
+ * An instance of jiti. `withoutPaths` says why jiti ignores the `paths` of tsconfig.json. `withoutPaths` is
+ * undefined if jiti uses these paths, or if there is no tsconfig.json.
  */
 interface Importer {
   jiti: Jiti

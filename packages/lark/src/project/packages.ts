@@ -3,10 +3,11 @@
  * needs no wiring: `"lark": { "commands": "./dist/commands", "config": "jobs" }` adds a folder of commands
  * and a section of the configuration file. `"init"` names the module with the package's part of `lark init`.
  *
- * Only direct dependencies of the project are considered. They are read from each package.json between the
- * current folder and the root of the workspace, and between the folder of the configuration and that root. If
- * the current folder is the root of the workspace, the dependencies of all its packages are considered too.
- * The search for a dependency begins at the package.json that names the dependency, as in Node.
+ * Only direct dependencies of the project are considered. Lark reads these dependencies from each
+ * package.json between the current folder and the root of the workspace, and between the folder of the
+ * configuration and that root. If the current folder is the root of the workspace, the dependencies of all
+ * its packages are considered too. The search for a dependency begins at the package.json that names the
+ * dependency, as in Node.
  */
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'

@@ -1,6 +1,6 @@
 /**
- * The node or member of a flow whose handler is running. It is needed in order to refuse a handler that
- * awaits its own flow, because such a handler would wait for ever.
+ * The node or member of a flow whose handler is running. With this information, a handler that awaits its own
+ * flow is refused, because such a handler would wait for ever.
  *
  * An `AsyncLocalStorage` slows down every promise of a process a little. So it is created only when the
  * process runs a member for the first time.

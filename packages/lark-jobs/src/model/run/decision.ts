@@ -1,7 +1,7 @@
 /**
- * The decision with which a job ends its own run, with `this.fail()` or `this.release()`. Both throw in order
- * to end the handler, but the decision also holds if the handler catches the error. The first decision of a
- * run is final.
+ * The decision with which a job ends its own run, with `this.fail()` or `this.release()`. Both methods throw
+ * in order to end the handler, but the decision also holds if the handler catches the error. The first
+ * decision of a run is final.
  */
 import { defined } from '@s18i/lark/internal'
 import { keptBecause } from '../../words/because.ts'

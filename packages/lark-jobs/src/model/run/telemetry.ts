@@ -45,7 +45,7 @@ export interface Dispatch {
   flow?: string
 }
 
-/** A dispatch that is under way. */
+/** An open dispatch: the store has not answered yet. */
 export interface Sending {
   /** The trace that is stored with the jobs. Undefined if there is none. */
   readonly trace: Trace | undefined
@@ -84,7 +84,7 @@ export interface TracedRun {
   waited: number
 }
 
-/** A run whose process has died. The time at which it began is not known. */
+/** A run whose process has died. The time at which the run began is not known. */
 export interface CrashedRun extends Pick<TracedRun, 'queue' | 'partition' | 'key'> {
   job: JobRecord
   /** How the process ended. */
@@ -102,7 +102,7 @@ export interface TracedStep {
   attempt: number
 }
 
-/** A run that is under way. */
+/** A run that has not ended yet. */
 export interface Processing {
   /** The data that carries the context of the run to another process. Undefined if there is no context. */
   readonly carried: Trace | undefined
@@ -132,9 +132,9 @@ export interface Levels {
     suspended: number
     /** How many jobs no worker could read. */
     stranded: number
-    /** By quantile, such as `0.95`: how long runs of the last minutes had waited, in milliseconds. */
+    /** How long runs of the last minutes had waited, in milliseconds, by quantile, such as `0.95`. */
     waited: Readonly<Record<string, number>>
-    /** As `waited`: how long they took. */
+    /** How long runs of the last minutes took, in milliseconds, by quantile. */
     took: Readonly<Record<string, number>>
     /** How many jobs are in each state. */
     states: Readonly<Record<string, number>>
@@ -145,7 +145,7 @@ export interface Levels {
     held: number
     limit?: number | undefined
   }[]
-  /** For each check of the doctor on the store: how many servers have that error. */
+  /** How many servers have the error of each check that the doctor makes on the store. */
   storeErrors: ReadonlyMap<string, number>
   /** How many schedules are late, and how many are paused. */
   schedules: { late: number; paused: number }

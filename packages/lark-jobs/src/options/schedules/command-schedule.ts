@@ -13,7 +13,7 @@ import { isScheduleId } from './schedule-id.ts'
 
 /** A schedule of a command. */
 export interface ScheduleOfCommand {
-  /** The key of the command, or `key/name`. Only ids of commands have colons. */
+  /** The id of the schedule: the key of the command, or `key/name`. Only ids of commands have colons. */
   id: string
   when: Recurrence
   /** The arguments for `Jobs.dispatchCommand()`, still unchecked. */

@@ -1,6 +1,6 @@
 /**
- * The check of cron expressions. It runs before other code expands the ranges of an expression: each number
- * must be valid for its field, so no range is long.
+ * The check of cron expressions. The check runs before other code expands the ranges of an expression: each
+ * number must be valid for its field, so no range is long.
  *
  *   minute hour day-of-month month day-of-week          or with seconds in front
  *
@@ -49,8 +49,8 @@ const LONGEST = 200
 const MOST = 60
 
 /**
- * @returns the expression, in capitals and with single spaces. For an invalid expression: what the expression
- *   must be, as the end of a message
+ * @returns the expression, in capitals and with single spaces. If the expression is invalid, words for a
+ *   valid expression, as the end of a message
  */
 export function readCron(text: string): { expression: string } | { wrong: string } {
   if (text.length > LONGEST) return { wrong: `at most ${LONGEST} characters long` }

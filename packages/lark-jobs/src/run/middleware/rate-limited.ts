@@ -23,7 +23,8 @@ export const rateLimitedOptions = new Schema('an object', {
 export interface RateLimitedOptions extends OptionsOf<typeof rateLimitedOptions.entries> {}
 
 /**
- * The property of this middleware that holds its `Need`. It is the same symbol in every copy of this package.
+ * The property of this middleware that holds its `Need`. The symbol is the same in every copy of this
+ * package.
  */
 const need = Symbol.for('s18i.lark.middleware.need')
 

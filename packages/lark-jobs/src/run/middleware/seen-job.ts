@@ -1,5 +1,6 @@
 /**
- * The object that middleware receives for a running job. It is created only for jobs that have middleware.
+ * The object that middleware receives for a running job. The object is created only for jobs that have
+ * middleware.
  */
 import { failing, releasing } from '../../model/run/decision.ts'
 import type { Run } from '../../model/run/run.ts'
