@@ -89,6 +89,7 @@ const floors: Record<string, string[][]> = {
     ['server/change/*'],
     ['server/actions.ts'],
     ['server/packed.ts', 'server/page.ts', 'server/streams.ts'],
+    ['server/searches.ts'],
     ['server/dashboard.ts'],
     // where it is reached
     ['server/serve/*'],

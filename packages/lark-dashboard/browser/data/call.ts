@@ -54,12 +54,17 @@ async function ask<T>(path: string, options: AskOptions): Promise<T> {
     if ((error as Error).name === 'AbortError') throw error
     throw new CallError('SERVER_UNREACHABLE', 'The server of the dashboard does not answer')
   }
+  if (!answer.ok) throw await errorOf(answer)
+  return (await answer.json().catch(() => undefined)) as T
+}
+
+/** The error that the server has answered with. */
+export async function errorOf(answer: Response): Promise<CallError> {
   const value = await answer.json().catch(() => undefined)
-  if (answer.ok) return value as T
   const {
     code = `HTTP_${answer.status}`,
     message = `The server answered ${answer.status}`,
     hint,
   } = value ?? {}
-  throw new CallError(code, message, hint)
+  return new CallError(code, message, hint)
 }

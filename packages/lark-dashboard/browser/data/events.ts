@@ -1,15 +1,21 @@
 /** Reads a stream of server-sent events. An `EventSource` cannot send the header with the key (`key.ts`). */
+import { errorOf } from './call.ts'
 import { keyHeader } from './key.ts'
 
-/** Resolves when the stream ends. @throws if the server sends no stream, or if the stream breaks off */
+/**
+ * Resolves when the stream ends.
+ *
+ * @throws CallError if the server refuses the stream; another error if it breaks off
+ */
 export async function readEvents(
   path: string,
   signal: AbortSignal,
   heard: (event: string, data: string) => void,
 ): Promise<void> {
   const headers = { accept: 'text/event-stream', ...keyHeader() }
-  const { ok, body } = await fetch(path, { credentials: 'same-origin', cache: 'no-store', headers, signal })
-  if (!ok || body === null) throw new Error('There is no stream')
+  const answer = await fetch(path, { credentials: 'same-origin', cache: 'no-store', headers, signal })
+  const { ok, body } = answer
+  if (!ok || body === null) throw await errorOf(answer)
   const reader = body.pipeThrough(new TextDecoderStream()).getReader()
   let text = ''
   for (;;) {

@@ -20,6 +20,7 @@ import { Past } from './look/past.ts'
 import { Troubles } from './look/troubles.ts'
 import { isPacked, packed, packedHeaders } from './packed.ts'
 import { type DashboardEnvironment, Page } from './page.ts'
+import { Searches, searched } from './searches.ts'
 import { Streams, streamed } from './streams.ts'
 
 /** The most characters of a body: an edited payload. */
@@ -91,6 +92,7 @@ class Served {
   readonly #past: Past
   readonly #failing: Failing
   readonly #streams: Streams
+  readonly #searches = new Searches()
   readonly #undos = new Undos()
   readonly #underway = new Underway()
   readonly #troubles = new Troubles()
@@ -115,6 +117,7 @@ class Served {
 
   close(): void {
     this.#streams.close()
+    this.#searches.close()
     this.#live.close()
     this.#failing.close()
     this.#undos.clear()
@@ -141,6 +144,12 @@ class Served {
       if (request.method !== 'GET') return refuse(405, 'METHOD_REFUSED', 'The stream is a GET')
       const isStill = async () => isSame(viewer, await this.#options.authorize(request))
       return this.#streams.open(request, viewer, inputOf(streamed, queryOf(url)), isStill)
+    }
+    if (name === 'search') {
+      if (request.method !== 'GET') return refuse(405, 'METHOD_REFUSED', 'The stream is a GET')
+      const isStill = async () => isSame(viewer, await this.#options.authorize(request))
+      const looking = operate(this.#options.jobs)
+      return await this.#searches.open(request, viewer, inputOf(searched, queryOf(url)), looking, isStill)
     }
     if (!Object.hasOwn(actions, name))
       return refuse(404, 'ACTION_UNKNOWN', 'The dashboard has no such action')

@@ -29,6 +29,17 @@ export interface StreamInput {
 
 export const streamed: Shape<StreamInput> = { job: optional(objectOf({ id: text, queue: text })) }
 
+export const streamHeaders = {
+  ...secured,
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-store',
+  'x-accel-buffering': 'no',
+}
+
+export function eventText(event: string, data: unknown): string {
+  return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
+}
+
 /** A report of a job as a viewer sees it. */
 export interface ShownReport extends Omit<JobReport, 'progress'> {
   progress?: ShownValue
@@ -64,7 +75,7 @@ export class Streams {
         start: (controller) => {
           const tell = (event: string, data: unknown) => {
             if ((controller.desiredSize ?? 0) <= 0) return
-            controller.enqueue(encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`))
+            controller.enqueue(encoder.encode(eventText(event, data)))
           }
           const leaves: (() => void)[] = []
           end = () => {
@@ -100,14 +111,7 @@ export class Streams {
       },
       new ByteLengthQueuingStrategy({ highWaterMark: MOST_WAITING }),
     )
-    return new Response(body, {
-      headers: {
-        ...secured,
-        'content-type': 'text/event-stream',
-        'cache-control': 'no-store',
-        'x-accel-buffering': 'no',
-      },
-    })
+    return new Response(body, { headers: streamHeaders })
   }
 
   close(): void {
@@ -132,7 +136,7 @@ interface OpenStream {
 }
 
 /** @returns a function that stops asking */
-function askAgain(isStill: () => Promise<boolean>, end: () => void): () => void {
+export function askAgain(isStill: () => Promise<boolean>, end: () => void): () => void {
   let isAsking = false
   const timer = setInterval(() => {
     // If the last call has not been answered by now, the stream ends.

@@ -13,7 +13,7 @@ import { Windowed } from '../../parts/windowed.tsx'
 import { JobPage } from '../job/job.tsx'
 import { JobActions } from './job-actions.tsx'
 import { JobFilter } from './job-filter.tsx'
-import { type ListedJob, nameOf, useJobList } from './job-list.ts'
+import { type JobList, type ListedJob, nameOf, useJobList } from './job-list.ts'
 import { isOneList, jobQuery, queryWords } from './job-query.ts'
 
 /** The height of a row in CSS pixels, as in the styles. */
@@ -82,11 +82,12 @@ function JobsPage() {
       {list.problem !== undefined && (
         <p class="problem" role="alert">
           {list.problem.message} {list.problem.hint}{' '}
-          <button type="button" class="plain" onClick={list.retry}>
+          <button type="button" class="plain" onClick={list.goOn}>
             Try again
           </button>
         </p>
       )}
+      <SearchProgress list={list} />
       {list.jobs.length > 0 && (
         <div class="scroll">
           <table class="rows job-table">
@@ -126,19 +127,53 @@ function JobsPage() {
         </div>
       )}
       <p class="quiet small job-end">
-        {list.isLoading
-          ? 'Loading …'
-          : !list.isWhole &&
-            list.problem === undefined && (
-              <button type="button" onClick={list.more}>
-                Go on ({plural(list.scanned, 'job')} looked at)
-              </button>
-            )}
+        {!list.isLoading && !list.isWhole && !list.isStopped && list.problem === undefined && (
+          <button type="button" onClick={list.more}>
+            Show more
+          </button>
+        )}
       </p>
       {list.isWhole && list.jobs.length === 0 && (
         <Empty>There are no {queryWords(query.filter).replace(/^all /, '')}.</Empty>
       )}
     </>
+  )
+}
+
+/** How far the search is, with a button that stops it or goes on with it. */
+function SearchProgress({ list }: { list: JobList }) {
+  const { looked, of } = list.progress
+  const far = `${looked.toLocaleString('en')} of about ${plural(of, 'job')}`
+  if (list.isStopped)
+    return (
+      <p class="job-search-progress">
+        <span role="status">Stopped: looked at {far}.</span>
+        <button type="button" onClick={list.goOn}>
+          Go on
+        </button>
+      </p>
+    )
+  if (list.isLoading && looked === 0) return <p class="job-search-progress quiet small">Loading …</p>
+  if (list.isLoading && list.isOpen)
+    return (
+      <p class="job-search-progress">
+        <progress aria-label="How many jobs the search has looked at" max={of} value={looked} />
+        <span class="quiet small">Looked at {far}</span>
+        <button type="button" onClick={list.stop}>
+          Stop
+        </button>
+      </p>
+    )
+  if (list.isLoading || !list.isCostly) return null
+  return (
+    <p class="job-search-progress">
+      <span class="quiet small" role="status">
+        {list.isWhole ? `Looked at all ${plural(looked, 'job')}.` : `Looked at ${far}.`}
+      </span>
+      <button type="button" class="plain" onClick={list.again}>
+        Search again
+      </button>
+    </p>
   )
 }
 
