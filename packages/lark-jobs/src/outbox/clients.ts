@@ -80,13 +80,15 @@ const kysely: Client = {
   name: 'Kysely',
   inside: 'the trx of db.transaction().execute(async (trx) => …)',
   outside: 'a Kysely database',
-  is: (value) => can(value, 'executeQuery', 'getExecutor'),
+  is: (value) => can(value, 'executeQuery', 'getExecutor', 'withoutPlugins'),
   isOpen: ({ isTransaction }) => isTransaction === true,
   handle(tx) {
     const { supportsReturning, supportsTransactionalDdl } = tx.getExecutor().adapter
     const dialect = supportsTransactionalDdl ? 'postgres' : supportsReturning ? 'sqlite' : 'mysql'
+    // A plugin of the application may change the rows, for example parse the JSON in them.
+    const plain = tx.withoutPlugins()
     return asynchronous(dialect, ({ sql, parameters }) =>
-      tx.executeQuery({
+      plain.executeQuery({
         sql,
         parameters,
         query: { kind: 'RawNode', sqlFragments: [sql], parameters: [] },

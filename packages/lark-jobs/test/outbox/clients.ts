@@ -11,7 +11,7 @@ import { drizzle as drizzleMysql } from 'drizzle-orm/mysql2'
 import { drizzle as drizzlePg } from 'drizzle-orm/node-postgres'
 import { drizzle as drizzlePostgresJs } from 'drizzle-orm/postgres-js'
 import { BaseSQLiteDatabase, SQLiteSyncDialect } from 'drizzle-orm/sqlite-core'
-import { Kysely, MysqlDialect, PostgresDialect } from 'kysely'
+import { CamelCasePlugin, Kysely, MysqlDialect, ParseJSONResultsPlugin, PostgresDialect } from 'kysely'
 import Libsql from 'libsql'
 import mysql from 'mysql2'
 import mysqlPromise from 'mysql2/promise'
@@ -117,6 +117,8 @@ const clients: ClientKind[] = [
     open(url) {
       const db = new Kysely({
         dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: url, max: 2 }) }),
+        // They change what the application's own statements return, and must change none of the outbox.
+        plugins: [new CamelCasePlugin(), new ParseJSONResultsPlugin()],
       })
       return { transaction: (act) => db.transaction().execute(act), outside: db, close: () => db.destroy() }
     },
