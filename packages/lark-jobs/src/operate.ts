@@ -86,6 +86,14 @@ export {
 } from './operate/flows/flow-info.ts'
 export type { DamagedFlow, FlowFilter, FlowListOptions, FlowPage } from './operate/flows/flow-list.ts'
 export type { FlowFailure, FlowNodeInfo, FlowNodeState, FlowRef } from './operate/flows/flow-parts.ts'
+export {
+  type FoundIncident,
+  type Incident,
+  type IncidentFailure,
+  type IncidentKind,
+  incidentKinds,
+  type QueueIncident,
+} from './operate/incidents/incident.ts'
 export type { ClassInfo } from './operate/look/classes.ts'
 export type { ChangeOptions, JobConditions, JobFilter } from './operate/look/filter.ts'
 export type { GroupFilter, GroupPage, GroupState, GroupStatus, PageOptions } from './operate/look/groups.ts'

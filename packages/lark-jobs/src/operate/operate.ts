@@ -22,8 +22,9 @@ import type { FailureBook } from './failures/failure-book.ts'
 import type { FailureFilter, FailureOptions, Failures } from './failures/failures.ts'
 import type { DoctorFinding } from './findings/finding-codes.ts'
 import { FlowOperations } from './flow-operations.ts'
+import type { Incident } from './incidents/incident.ts'
 import type { ClassInfo } from './look/classes.ts'
-import { all, checkFilter, conditions } from './look/filter.ts'
+import { all, checkFilter, conditions, queueName } from './look/filter.ts'
 import type { GroupFilter, GroupPage, PageOptions } from './look/groups.ts'
 import { type CircuitStatus, circuits, type LimiterStatus, limiters } from './look/limiters.ts'
 import type { ListFilter } from './look/list.ts'
@@ -91,6 +92,38 @@ export class Operate extends Operations {
   /** The operations on changes at a pace: begin, list, pause, resume, stop. */
   get changes(): ChangeOperations {
     return new ChangeOperations(this.#operating)
+  }
+
+  /**
+   * Explains why the next job of a queue does not run: as `why()`, for the job that would begin first. A job
+   * whose group or limiter holds it back is passed over if jobs behind it may begin. If no job waits, the
+   * answer is about the first delayed job. Undefined if no job waits and none is delayed.
+   *
+   * @throws UNKNOWN_QUEUE, FILTER_INVALID, STORE_DAMAGED
+   * @example console.log((await operate().whyNext('emails'))?.reasons[0]?.text)
+   */
+  async whyNext(queue: string): Promise<JobWhy | undefined> {
+    checkFilter('operate().whyNext()', { queue }, conditions({ queue: queueName }), { needed: ['queue'] })
+    const { whyNextOf } = await import('./why/next-job.ts')
+    return await whyNextOf(await this.#operating.jobs.open(), queue)
+  }
+
+  /**
+   * Returns what stands still or fails now, the worst first: for each queue at most one incident, and the
+   * problems of the store itself, its schedules, its limiters and its outbox. An incident says since when,
+   * why, what has changed before, and the first thing to do, as kinds and values: a surface has its own words
+   * for them.
+   *
+   * Nothing is stored for it. The call costs what `status()` costs, and more only for queues that stand still
+   * or fail.
+   *
+   * @example const [worst] = await operate().incidents() if (worst?.kind === 'still') page(worst.queue,
+   *   worst.because?.text)
+   */
+  async incidents(): Promise<Incident[]> {
+    const { incidentsOf } = await import('./incidents/incidents.ts')
+    const { alarms, outbox: _, ...status } = await this.status()
+    return await incidentsOf(await this.#operating.jobs.open(), status, alarms)
   }
 
   /** The operations on the steps of jobs: read, send a signal, forget records. */

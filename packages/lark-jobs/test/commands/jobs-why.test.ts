@@ -104,7 +104,7 @@ test('without an id, each queue with such a job is shown', async () => {
     {
       queue: 'default',
       counts: expect.objectContaining({ waiting: 1 }),
-      oldest: expect.objectContaining({ id: second }),
+      next: expect.objectContaining({ id: second }),
     },
   ])
   const unknown = await lark(['jobs:why', '--queue=emials'])

@@ -65,6 +65,7 @@ const elsewhere = {
   'commands: $ lark users:greet': 'a question, which @clack/prompts draws',
   'commands: sync-shop': 'jobs-why.test.ts',
   'commands: $ lark jobs:why': 'jobs-why.test.ts',
+  'monitoring: ✗ emails': 'incident-words.test.ts',
   'steps: $ lark jobs:steps': 'jobs-steps.test.ts',
   'commands: $ lark jobs:check-bullmq': 'packages/lark-bullmq/test/usage.test.ts',
   'from-bullmq: $ lark jobs:check-bullmq': 'packages/lark-bullmq/test/usage.test.ts',

@@ -68,6 +68,7 @@ import { scheduling } from './scheduling.ts'
 import { searching } from './searching.ts'
 import { seeingSteps } from './seeing-steps.ts'
 import { settingSchedules } from './setting-schedules.ts'
+import { standingStill } from './standing-still.ts'
 import { starting } from './starting.ts'
 import { stepping } from './stepping.ts'
 import { steppingIn } from './stepping-in.ts'
@@ -109,6 +110,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('ordering', () => ordering(connect))
   describe('operating', () => operating(connect))
   describe('explaining', () => explaining(connect))
+  describe('standing still', () => standingStill(connect))
   describe('tailing', () => tailing(connect))
   describe('operating flows', () => operatingFlows(connect))
   describe('throwing', () => throwing(connect))

@@ -1,7 +1,8 @@
-import { Command, flag } from '@s18i/lark'
+import { Command, flag, LarkError } from '@s18i/lark'
 import { visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
-import { type DoctorFinding, operate } from '../../operate.ts'
+import { type DoctorFinding, type Operate, operate, type QueueIncident } from '../../operate.ts'
+import { incidentsInLines, writtenIncident } from '../words/incident-words.ts'
 import { inCommands } from '../words/remedy-commands.ts'
 import { writtenFinding } from '../words/written-finding.ts'
 
@@ -16,12 +17,20 @@ export class JobsDoctorCommand extends Command {
 
   async handle(): Promise<number> {
     await using jobs = Jobs
-    const findings = await operate(jobs).doctor()
+    const operating = operate(jobs)
+    const findings = await operating.doctor()
+    const incidents = await this.#incidents(operating, findings)
     const count = (level: DoctorFinding['level']) =>
       findings.filter((finding) => finding.level === level).length
     const [errors, warnings, fine] = [count('error'), count('warning'), count('ok')]
-    if (this.json) this.console.json({ findings: findings.map(writtenFinding), errors, warnings, ok: fine })
+    if (this.json)
+      this.console.json({
+        ...{ incidents: incidents.map(writtenIncident), findings: findings.map(writtenFinding) },
+        ...{ errors, warnings, ok: fine },
+      })
     else {
+      const paint = (colour: 'red' | 'yellow', text: string) => this.console.paint(colour, text)
+      for (const line of incidentsInLines(incidents, paint)) this.line(line)
       const shown = findings.filter(({ level }) => level !== 'ok' || this.console.isVerbose)
       if (shown.length > 0)
         this.table(
@@ -32,6 +41,19 @@ export class JobsDoctorCommand extends Command {
       this.line(`${[...wrong, `${fine} of ${findings.length} checks are fine`].join(', ')}`)
     }
     return errors > 0 || (this.strict && warnings > 0) ? 1 : 0
+  }
+
+  /** The incidents of queues: the findings say the others. A store that cannot be opened has none. */
+  async #incidents(operating: Operate, findings: readonly DoctorFinding[]): Promise<QueueIncident[]> {
+    const canLook = findings.some(
+      ({ code, level }) => code === 'queue-served' || (code === 'store-opens' && level === 'ok'),
+    )
+    if (!canLook) return []
+    const all = await operating.incidents().catch((error: unknown) => {
+      if (LarkError.is(error)) return []
+      throw error
+    })
+    return all.flatMap((each) => (each.kind === 'finding' ? [] : each))
   }
 
   #rows({ level, subject, text, advice, code }: DoctorFinding): [string, string][] {

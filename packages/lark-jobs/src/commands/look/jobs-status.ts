@@ -3,11 +3,13 @@ import { visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
 import {
   type EndedCounts,
+  type Incident,
   type Operate,
   operate,
   type QueueRetention,
   type QueueStatus,
 } from '../../operate.ts'
+import { incidentsInLines, writtenIncident } from '../words/incident-words.ts'
 import { remarksOn, remarksOnAlarms, remarksOnUnheard } from './queue-remarks.ts'
 import { everyOf, outlasts } from './watched.ts'
 
@@ -27,12 +29,19 @@ export class JobsStatusCommand extends Command {
     await using jobs = Jobs
     const operating = operate(jobs)
     if (this.watch) return await this.live(() => this.#show(operating), { every, outlasts })
-    if (this.json) return await operating.status()
+    if (this.json) {
+      const [status, incidents] = await Promise.all([operating.status(), operating.incidents()])
+      return { ...status, incidents: incidents.map(writtenIncident) }
+    }
     return await this.#show(operating)
   }
 
   async #show(operating: Operate): Promise<void> {
-    const [status, unheard] = await Promise.all([operating.status(), operating.workers.unheard()])
+    const [status, unheard, incidents] = await Promise.all([
+      operating.status(),
+      operating.workers.unheard(),
+      operating.incidents(),
+    ])
     const { queues } = status
     const keeps = new Map<string, QueueRetention>()
     for (const { queue } of queues) keeps.set(queue, await operating.retention(queue))
@@ -56,6 +65,8 @@ export class JobsStatusCommand extends Command {
     ]
     const columns = [...kept, ...ended]
     this.info(visible(status.store))
+    const paint = (colour: 'red' | 'yellow', text: string) => this.console.paint(colour, text)
+    for (const line of incidentsInLines(withoutRemarks(incidents), paint)) this.line(line)
     this.table(
       ['QUEUE', 'WAITING', delayed[0]!, 'RETRYING', 'ACTIVE', ...columns.map(([head]) => head!), 'WORKERS'],
       queues.map(({ queue, counts: { waiting, active }, retrying, workers }, i) => {
@@ -78,11 +89,16 @@ export class JobsStatusCommand extends Command {
     if (limits.size > 0) this.info(`+: each ${each} keeps only its newest ${[...limits].join(', ')} jobs`)
     for (const { kind, text } of [
       ...remarksOnAlarms(status.alarms),
-      ...remarksOn(status),
+      ...remarksOn(status, incidents),
       ...remarksOnUnheard(unheard),
     ])
       this[kind](text)
   }
+}
+
+/** The incidents of queues: remarks below the table are about the others. */
+function withoutRemarks(incidents: readonly Incident[]): Incident[] {
+  return incidents.filter(({ kind }) => kind !== 'finding')
 }
 
 function words({ completed, failed }: EndedCounts): string {

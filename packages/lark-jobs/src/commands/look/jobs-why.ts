@@ -14,7 +14,7 @@ import { commandFor } from '../words/remedy-commands.ts'
 export class JobsWhyCommand extends Command {
   readonly key = 'jobs:why'
   override description = 'Say why a job does not run: every reason, what ends it, and the command that helps'
-  id = arg.string('The id of the job. Without one: of each queue in which jobs wait, the oldest', {
+  id = arg.string('The id of the job. Without one: why the next job of each queue waits', {
     optional: true,
   })
   queue = flag.string('Only this queue')
@@ -34,7 +34,7 @@ export class JobsWhyCommand extends Command {
     this.#show(why)
   }
 
-  /** Prints each queue in which jobs wait, and why the oldest job of the queue waits. */
+  /** Prints each queue in which jobs wait, and why the next job of the queue waits. */
   async #queues(operating: Operate) {
     const { queue } = this
     // This call is made only because it throws for a queue that does not exist.
@@ -42,36 +42,24 @@ export class JobsWhyCommand extends Command {
     const all = (await operating.status()).queues.filter(
       (each) => queue === undefined || each.queue === queue,
     )
-    const found: { queue: string; counts: QueueStatus['counts']; oldest: JobWhy }[] = []
+    const found: { queue: string; counts: QueueStatus['counts']; next: JobWhy }[] = []
     for (const each of all) {
       const { queue, counts } = each
-      const oldest = await this.#oldest(operating, each)
-      if (oldest !== undefined) found.push({ queue, counts, oldest })
+      const next = await operating.whyNext(queue)
+      if (next !== undefined) found.push({ queue, counts, next })
     }
-    if (this.json) return { queues: found.map((each) => ({ ...each, oldest: written(each.oldest) })) }
+    if (this.json) return { queues: found.map((each) => ({ ...each, next: written(each.next) })) }
     if (found.length === 0)
       this.info(queue === undefined ? 'No job waits' : `No job of ${visible(queue)} waits`)
-    for (const [i, { queue, counts, oldest }] of found.entries()) {
+    for (const [i, { queue, counts, next }] of found.entries()) {
       if (i > 0) this.line()
       const { waiting, delayed, active } = counts
       this.line(
-        `Queue ${visible(queue)}: ${waiting} waiting, ${delayed} delayed, ${active} active. The oldest of them:`,
+        `Queue ${visible(queue)}: ${waiting} waiting, ${delayed} delayed, ${active} active. The next of them:`,
       )
       this.line()
-      this.#show(oldest)
+      this.#show(next)
     }
-  }
-
-  /**
-   * Why the oldest waiting job waits or, if no job waits, the oldest delayed job. A job that no worker could
-   * read has precedence, because other jobs begin before it.
-   */
-  async #oldest(operating: Operate, { queue, counts: { waiting, delayed }, stranded }: QueueStatus) {
-    if (stranded !== undefined) return await operating.why(stranded.id, { queue })
-    if (waiting + delayed === 0) return undefined
-    const state = waiting > 0 ? 'waiting' : 'delayed'
-    const [job] = (await operating.list({ queue, state }, { order: 'oldest', limit: 1 })).jobs
-    return job && (await operating.why(job.id, { queue }))
   }
 
   #show(why: JobWhy): void {

@@ -10,6 +10,7 @@ import type {
   Counts,
   DoctorFinding,
   FindingCode,
+  Incident,
   QueueStatus,
   Status,
   UnheardWorkers,
@@ -32,9 +33,16 @@ export interface Remark {
   text: string
 }
 
-export function* remarksOn({ queues, workers }: Pick<Status, 'queues' | 'workers'>): Generator<Remark> {
+/** @param incidents that are shown beside the remarks: a remark does not say the same again */
+export function* remarksOn(
+  { queues, workers }: Pick<Status, 'queues' | 'workers'>,
+  incidents: readonly Incident[] = [],
+): Generator<Remark> {
+  const told = new Map(
+    incidents.flatMap((each) => (each.kind === 'finding' ? [] : [[each.queue, each.kind]])),
+  )
   for (const { queue, paused, pausedUntil, pausedGroups, ...pause } of queues) {
-    if (paused) {
+    if (paused && told.get(queue) !== 'paused') {
       const { pausedBy: by, pausedAt: at, pausedBecause: because } = pause
       const why = pausedWords({ by, at, because }, Date.now())
       const end = remaining(pausedUntil)
@@ -60,9 +68,10 @@ export function* remarksOn({ queues, workers }: Pick<Status, 'queues' | 'workers
     if (more > 0) yield info(visible(`${more} more groups of queue ${queue} are paused: see --json`))
   }
   for (const { queue, damaged } of queues)
-    for (const { message } of damaged) yield warn(visible(`Queue ${queue} cannot be read: ${message}`))
+    if (told.get(queue) !== 'damaged')
+      for (const { message } of damaged) yield warn(visible(`Queue ${queue} cannot be read: ${message}`))
   for (const { queue, stranded } of queues)
-    if (stranded !== undefined)
+    if (stranded !== undefined && told.get(queue) !== 'stranded')
       yield warn(
         visible(
           `${queue}: ${strandedWords(stranded, Date.now())}: see ${commandFor({ do: 'see-why', job: stranded.id })}`,
@@ -70,7 +79,7 @@ export function* remarksOn({ queues, workers }: Pick<Status, 'queues' | 'workers
       )
   for (const { queue, lastFiveMinutes, lastHour, retrying } of queues) {
     const [failing, again] = [failingWords(lastFiveMinutes, lastHour), retryingWords(retrying)]
-    if (failing.howMany !== 'few')
+    if (failing.howMany !== 'few' && told.get(queue) !== 'failing')
       yield warn(visible(`${queue}: ${failing.text}: see ${commandFor({ do: 'see-failures', queue })}`))
     if (again.isMany)
       yield warn(visible(`${queue}: ${again.text}: see ${commandFor({ do: 'see-retrying', queue })}`))
@@ -95,12 +104,13 @@ export function* remarksOn({ queues, workers }: Pick<Status, 'queues' | 'workers
   }
   // Queues without a `pace` have another remark that says why their jobs wait.
   for (const { queue, oldest, target } of queues.filter(({ pace }) => pace === 'late'))
-    yield warn(
-      visible(
-        `${queue}: the oldest job has waited for ${readable(oldest!)}, and its target is ${readable(target!)}: ${commandFor({ do: 'see-queue', queue })}`,
-      ),
-    )
-  const still = queues.filter(({ pace }) => pace === 'still')
+    if (told.get(queue) !== 'late')
+      yield warn(
+        visible(
+          `${queue}: the oldest job has waited for ${readable(oldest!)}, and its target is ${readable(target!)}: ${commandFor({ do: 'see-queue', queue })}`,
+        ),
+      )
+  const still = queues.filter(({ queue, pace }) => pace === 'still' && told.get(queue) !== 'still')
   if (still.length > 0) {
     const names = listed(still.map(({ queue }) => queue))
     const [{ queue }] = still as [QueueStatus]
@@ -109,11 +119,12 @@ export function* remarksOn({ queues, workers }: Pick<Status, 'queues' | 'workers
   }
   const due = queues.filter(({ counts }) => counts.waiting + counts.delayed > 0)
   if (workers.length === 0) {
-    if (due.length > 0) yield warn('No worker is running: start one with lark jobs:work')
+    if (due.some(({ queue }) => !told.has(queue)))
+      yield warn('No worker is running: start one with lark jobs:work')
     return
   }
   for (const { queue, workers: serving } of due) {
-    if (serving === 0) yield warn(visible(`No worker serves ${queue}`))
+    if (serving === 0 && told.get(queue) !== 'still') yield warn(visible(`No worker serves ${queue}`))
   }
   for (const { queue, unknownKeys } of queues) {
     if (unknownKeys.length > 0) {
