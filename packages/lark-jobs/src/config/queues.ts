@@ -89,7 +89,7 @@ export const queueOptions = new Schema(
 export interface QueueConfig extends OptionsOf<typeof queueOptions.entries> {}
 type Queue = Read<typeof queueOptions.entries>
 
-/** Names, or the options of all queues, in order. */
+/** The names of all queues in order, or an object with the options of each queue in order. */
 export type QueuesConfig = readonly string[] | Readonly<Record<string, QueueConfig>>
 
 export const queuesOption = new Option<QueuesConfig, Map<string, Queue>>(

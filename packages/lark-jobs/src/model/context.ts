@@ -40,7 +40,7 @@ export function withContext<T>(values: object, act: () => T): T {
   return inContext(copy, act)
 }
 
-/** The current context, as a frozen copy; undefined outside of a context. */
+/** The current context, as a frozen copy. Undefined outside of a context. */
 export function context<T extends object = Record<string, unknown>>(): Readonly<T> | undefined {
   return shared.storage?.getStore() as Readonly<T> | undefined
 }

@@ -174,7 +174,7 @@ class Check {
     return this.#left < 0
   }
 
-  /** The problem, as a sentence or `TOO_DEEP`; undefined if there is no problem. */
+  /** The problem, as a sentence or `TOO_DEEP`. Undefined if there is no problem. */
   problemOf(value: unknown, what: string): string | undefined {
     try {
       const problem = this.#find(value, 0)

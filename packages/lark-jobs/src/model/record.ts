@@ -7,7 +7,7 @@
  *   delayed    due later: dispatched with a delay, released, or between two attempts
  *   blocked    a node of a flow that has not started (`flow.ts`). Only its flow keeps such a job, so no store
  *              counts it
- *   active     a worker holds a lease on it
+ *   active     a worker holds a lease on the job
  *   completed, failed, cancelled    the job has ended. It is kept for a while, and then pruned
  *
  * A new state gets its name in `states` below.
@@ -469,7 +469,7 @@ export interface WorkerRecord {
    * circuits.
    */
   circuitKeys?: Record<string, string[]>
-  /** The schedules that its classes declare, with the hash of each definition. Absent if there are none. */
+  /** The schedules that the worker declares, with the hash of each definition. Absent without schedules. */
   schedules?: Record<string, string>
 }
 

@@ -1,7 +1,7 @@
 /**
  * A circuit breaker: stops the jobs of all workers from calling a service that is down.
  *
- *   closed     jobs run; failures are counted
+ *   closed     jobs run, and failures are counted
  *   open       too many runs failed within the period: no job runs until a pause is over
  *   half-open  the pause is over: one job runs as a trial. A successful trial closes the circuit, and a
  *              failed trial opens it again. If the trial has no result within another pause, the next job

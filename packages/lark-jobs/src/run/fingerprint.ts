@@ -75,7 +75,7 @@ export function stableMessage(text: string, id: string): string {
 }
 
 /**
- * Whether a word is a number, or has digits before its end. Returns false for a name with a number at its
+ * Whether a word is a number, or has at least three digits. Returns false for a name with a number at its
  * end, such as `user7` or `user1234`.
  */
 function isIdLike(word: string): boolean {

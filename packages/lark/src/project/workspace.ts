@@ -29,7 +29,7 @@ function patternsOf(root: string): string[] {
 
 /**
  * The list under `packages:`, with one item on each line or in brackets. Other forms of YAML are not
- * supported, because this file does not use them in practice.
+ * supported, because they do not occur in practice in a pnpm-workspace.yaml.
  */
 function pnpmPatterns(root: string): string[] {
   let text: string

@@ -5,7 +5,7 @@ import { JobsError } from '../../model/errors.ts'
 import type { Middleware, MiddlewareJob } from '../../options/middleware.ts'
 
 /**
- * Runs a chain; the first middleware is the outermost.
+ * Runs a chain. The first middleware is the outermost.
  *
  * If a middleware calls `next()` and does not await its promise, the run still awaits it, and uses the value
  * of `next()` if the middleware returned nothing.
