@@ -14,7 +14,6 @@ import { Bench, type Connect, signal } from './bench.ts'
 
 const ADA = 'ada-7f3c91'
 const gone = { all: true } as const
-const patient = { timeout: 10_000 }
 
 /** What ran, in order. */
 let did: string[] = []
@@ -106,7 +105,7 @@ async function work(bench: Bench): Promise<void> {
 async function workUntil(bench: Bench, id: string, state: string): Promise<void> {
   const worker = await bench.work(classes)
   const { flows } = operate(bench.jobs)
-  await expect.poll(async () => (await flows.get(id, { nodes: false }))?.state, patient).toBe(state)
+  await expect.poll(async () => (await flows.get(id, { nodes: false }))?.state).toBe(state)
   await worker.stop()
 }
 
@@ -219,7 +218,7 @@ export function purging(connect: Connect): void {
     )
     const worker = await bench.work(classes)
     const { flows } = operate(jobs)
-    await expect.poll(async () => (await flows.get(flow.id))!.nodes![1]!.state, patient).toBe('started')
+    await expect.poll(async () => (await flows.get(flow.id))!.nodes![1]!.state).toBe('started')
     await worker.stop()
     expect((await flows.get(flow.id))!.nodes![0]!.result).toEqual({ who: `${ADA}!` })
     const inner = (await flows.get(flow.id))!.nodes![0]!.flow!
@@ -259,12 +258,12 @@ export function purging(connect: Connect): void {
     )
     const members = await dispatch(jobs, batch([care('member'), care('fails'), other('quiet')]))
     const worker = await bench.work(classes)
-    await expect.poll(async () => statesOf(jobs, members.id), patient).toEqual(['failed'])
+    await expect.poll(async () => statesOf(jobs, members.id)).toEqual(['failed'])
     await expect
-      .poll(async () => (await statesOf(jobs, ended.id)).slice(1, 3), patient)
+      .poll(async () => (await statesOf(jobs, ended.id)).slice(1, 3))
       .toEqual([...['completed', 'completed']])
     const delayed = { state: 'delayed', key: 'again' } as const
-    await expect.poll(async () => (await jobs.list(delayed)).jobs.length, patient).toBe(2)
+    await expect.poll(async () => (await jobs.list(delayed)).jobs.length).toBe(2)
     await worker.stop()
     did = []
     // What waits, or never was queued.
@@ -349,9 +348,9 @@ export function purging(connect: Connect): void {
     expect(await jobs.purge({ where: { who: ADA } })).toEqual({ removed: 1, running: 0 })
     const worker = await bench.work(classes, {}, jobs)
     const { flows } = operate(jobs)
-    await expect.poll(async () => (await flows.get(flow.id))?.state, patient).toBe('completed')
-    await expect.poll(async () => (await flows.get(plain.id))?.state, patient).toBe('failed')
-    await expect.poll(async () => (await statesOf(jobs, plain.id))[1], patient).toBe('cancelled: removed')
+    await expect.poll(async () => (await flows.get(flow.id))?.state).toBe('completed')
+    await expect.poll(async () => (await flows.get(plain.id))?.state).toBe('failed')
+    await expect.poll(async () => (await statesOf(jobs, plain.id))[1]).toBe('cancelled: removed')
     await worker.stop()
     const { nodes } = (await flows.get(flow.id))!
     for (const { result } of nodes!) expect(result).toEqual({ total: 12, completed: 8, failed: 4 })
@@ -432,7 +431,7 @@ export function purging(connect: Connect): void {
     expect(await flows.purge(flow.id)).toEqual({ removed: 0, running: 1 })
     end.resolve()
     await expect
-      .poll(() => statesOf(jobs, flow.id), patient)
+      .poll(() => statesOf(jobs, flow.id))
       .toEqual([...['failed', 'completed', 'cancelled: removed', 'skipped: skipped']])
     await worker.stop()
     expect(await jobs.purge({ where: { who: ADA } })).toEqual({ removed: 1, running: 0 })
