@@ -181,17 +181,33 @@ export async function deployInTurns(where: Place): Promise<void> {
       await sleep(5)
     }
   })()
-  /** @returns the version of the ticks of the next two seconds */
+  /** Resolves when each schedule has ticked at this instant or later. @returns the ticks since then */
+  const ticksSince = async (since: number) => {
+    for (;;) {
+      const ran = (await ticksOf(jobs, 'tick', false)).filter(({ at }) => at >= since)
+      if (bySchedule(ran).size === SCHEDULES) return ran
+      await sleep(50)
+    }
+  }
+  /** @returns the versions of the ticks of two seconds, of which the first begins in one second */
   const now = async () => {
     const from = Date.now() + 1_000
-    await sleep(3_000)
-    const ran = (await ticksOf(jobs, 'tick', false)).filter(({ at }) => at >= from)
-    return [...new Set(ran.map(({ version }) => version))]
+    await ticksSince(from + 2_000)
+    return [...new Set((await ticksSince(from)).map(({ version }) => version))]
+  }
+  /** Waits until each schedule has the version of a deploy. @returns the versions after that */
+  const turnTo = async (version: string) => {
+    const since = Date.now()
+    for (;;) {
+      const turned = (await ticksSince(since)).filter((tick) => tick.version === version)
+      if (bySchedule(turned).size === SCHEDULES) return await now()
+      await sleep(50)
+    }
   }
   const [one, two] = [await start('one'), await start('one')]
   expect(await now()).toEqual(['one'])
   const three = await start('two')
-  expect(await now()).toEqual(['two'])
+  expect(await turnTo('two')).toEqual(['two'])
   await stop(one)
   // An old process that starts again changes nothing.
   const four = await start('one')
@@ -200,9 +216,9 @@ export async function deployInTurns(where: Place): Promise<void> {
   await stop(three)
   await stop(four)
   const five = await start('one')
-  expect(await now()).toEqual(['one'])
+  expect(await turnTo('one')).toEqual(['one'])
   await start('two')
-  expect(await now()).toEqual(['two'])
+  expect(await turnTo('two')).toEqual(['two'])
   isOver = true
   await loading
   await pauseAll(jobs)
@@ -243,8 +259,10 @@ export async function missTicks(where: Place, away: () => Promise<void>): Promis
     const { skipped } = (await jobs.schedules.get(id))!
     const gaps = instants.slice(1).map((at, n) => (at - instants[n]!) / 1_000 - 1)
     const gone = gaps.reduce((sum, gap) => sum + gap, 0)
+    // A busy machine may also skip a tick before the first that became a job, or after the last.
+    const within = skipped.filter(({ from, to }) => from > instants[0]! && to < instants.at(-1)!)
     // Whatever became no job is recorded.
-    expect({ [id]: gone }).toEqual({ [id]: skipped.reduce((sum, { count }) => sum + count, 0) })
+    expect({ [id]: gone }).toEqual({ [id]: within.reduce((sum, { count }) => sum + count, 0) })
     if (id === 'away/all') expect(gone).toBe(0)
     else expect(gone).toBeGreaterThanOrEqual(2)
   }
