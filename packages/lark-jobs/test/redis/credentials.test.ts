@@ -202,15 +202,16 @@ describe('tokens that expire, while jobs are dispatched and run', () => {
 
 test('the password changes without notice and all connections are ended: nothing fails', async () => {
   await using server = await startRedis()
-  let password = 'secret-0'
+  let password: Promise<string>
   const change = async (n: number) => {
     const rights = ['on', 'resetpass', `>secret-${n}`, '~*', '&*', '+@all']
-    await server.send('ACL', 'SETUSER', 'app', ...rights)
-    password = `secret-${n}`
+    // A connection that asks while the server changes the password gets the new one.
+    password = server.send('ACL', 'SETUSER', 'app', ...rights).then(() => `secret-${n}`)
+    await password
     await server.send('CLIENT', 'KILL', 'USER', 'app')
   }
   await change(0)
-  const credentials = () => ({ username: 'app', password })
+  const credentials = async () => ({ username: 'app', password: await password })
   const { jobs } = await load({ connection: { port: server.port, credentials } }, async () => {
     const isThere = async () => {
       const names = new Set((await clientsOf([server])).map(({ name }) => name))
