@@ -185,7 +185,7 @@ test.each([
     expect(outcome.ended).toBe(outcome.accepted)
     expect(outcome.said.filter((text) => /goes on trying|answers again|lost/.test(text))).toEqual([])
   },
-  60_000,
+  180_000,
 )
 
 test('another program fills the disk: work goes on as soon as there is room, and one warning is printed', async () => {
@@ -199,4 +199,4 @@ test('another program fills the disk: work goes on as soon as there is room, and
     expect.stringContaining('refused to write: database or disk is full. The worker goes on trying.'),
     expect.stringContaining('answers again'),
   ])
-}, 60_000)
+}, 180_000)
