@@ -48,6 +48,12 @@ describe('the page', () => {
   })
 })
 
+/** Another script, which has begun, says how long one takes: in milliseconds, on a line of its own. */
+const timed = `import './jobs/SendEmailJob'
+const began = performance.now()
+await import('./handleErrors')
+console.log(performance.now() - began)`
+
 /** An address where no server listens. */
 const NOWHERE = 'redis://127.0.0.1:1'
 
@@ -102,7 +108,7 @@ function doesWhatThePageSays(app: () => App): void {
   })
 
   it('dispatches from scripts, which then end', async () => {
-    for (const name of ['welcome', 'remind', 'delays', 'storeIds', 'useQueues', 'others']) {
+    for (const name of ['welcome', 'delays', 'storeIds', 'useQueues', 'others']) {
       expect(await script(name), name).toMatchObject({ code: 0, stdout: '', stderr: '' })
     }
     expect(await script('handleErrors')).toMatchObject({
@@ -118,10 +124,11 @@ function doesWhatThePageSays(app: () => App): void {
   })
 
   it('reports a failed dispatch within 5 seconds', async () => {
-    const result = await script('handleErrors', { LARK_JOBS_URL: NOWHERE })
-    expect(result).toMatchObject({ code: 0, stdout: '' })
-    expect(result.stderr).toMatch(/^Failed to dispatch job: .*127\.0\.0\.1:1/)
-    expect(result.took).toBeLessThan(6_000)
+    await app().write({ 'src/timed.ts': timed })
+    const { code, stdout, stderr } = await script('timed', { LARK_JOBS_URL: NOWHERE })
+    expect({ code, lines: stdout.trim().split('\n').length }).toEqual({ code: 0, lines: 1 })
+    expect(stderr).toMatch(/^Failed to dispatch job: .*127\.0\.0\.1:1/)
+    expect(Number(stdout)).toBeLessThan(6_000)
   })
 
   it('runs a job at once, without a store', async () => {
@@ -138,7 +145,13 @@ function doesWhatThePageSays(app: () => App): void {
     expect(stderr.match(/Payment already processed, skipping/g)).toHaveLength(1)
   })
 
+  /** When the delayed job was dispatched. */
+  let reminded: number
+
   it('has each job in the queue of its class', async () => {
+    // It comes late: its job waits for a minute, and a busy machine may need that for all that comes before.
+    reminded = Date.now()
+    expect(await script('remind')).toMatchObject({ code: 0, stdout: '', stderr: '' })
     // The numbers are waiting, delayed and completed jobs. The queue `default` has the jobs for users, items,
     // a status, two ids, an index, an order and a payment.
     expect(await statusOf()).toEqual({
@@ -181,9 +194,10 @@ function doesWhatThePageSays(app: () => App): void {
     )
     expect(said).toContain('UpdateStatsJob: {"type":"order_completed","orderId":"A-1"}')
 
-    const after = await statusOf()
-    expect(Object.values(after).map(([waiting]) => waiting)).toEqual([0, 0, 0, 0])
-    expect(after.default?.[1]).toBe(1)
+    const { default: own, ...others } = await statusOf()
+    const isDue = Date.now() - reminded > 60_000
+    expect(own?.slice(0, 2)).toEqual(isDue && own?.[1] === 0 ? [1, 0] : [0, 1])
+    expect(Object.values(others).map(([waiting]) => waiting)).toEqual([0, 0, 0])
   })
 }
 
