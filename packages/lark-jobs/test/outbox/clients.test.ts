@@ -7,6 +7,8 @@ import { Job } from '../../src/api/job.ts'
 import { createJobs } from '../../src/api/jobs.ts'
 import { handleOf } from '../../src/outbox/clients.ts'
 import { dialects } from '../../src/outbox/dialect.ts'
+import { OutboxDatabase } from '../../src/outbox/outbox-database.ts'
+import { decode } from '../../src/outbox/row.ts'
 import { stepDatabase } from '../../src/outbox/step-in.ts'
 import { next } from '../../src/waiting/next.ts'
 import { type Client, clients } from './clients.ts'
@@ -68,6 +70,27 @@ describe.each(dialects)('%s', (dialect) => {
       const [counted] = await database.execute(database.table.backlog())
       expect(Number(counted!.waiting)).toBe(1_500)
       expect((await database.rows()).map(({ id }) => id)).toEqual(job.ids.slice(0, 1_000))
+    })
+
+    it('runs the statements of the relay', async () => {
+      const { execute } = client
+      if (execute === undefined) return
+      const at = new OutboxDatabase({ for: dialect, execute, name: 'test', listen: undefined })
+      const { table } = at
+      await client.transaction((tx) =>
+        jobs.dispatchMany(new ChargeJob(), [{ order: 1 }, { order: 2, note: 'Ü \\ " \' 𝄞' }], { tx }),
+      )
+      expect(await at.checked()).toMatchObject({ waiting: 2, bad: 0 })
+      const taken = (await at.run(table.take())).map(decode)
+      expect(taken).toEqual((await database.rows()).map((row) => ({ ...row, age: expect.any(Number) })))
+      await at.run(table.mark([taken[0]!.place], 'no'))
+      await at.run(table.remove([taken[1]!.place]))
+      expect(await at.backlog()).toMatchObject({ waiting: 0, bad: 1 })
+      const [marked] = await at.run(table.marked([taken[0]!.id]))
+      await at.run(table.retry([String(marked!.place)]))
+      expect((await at.run(table.find(taken[0]!.id))).map(decode)).toMatchObject([{ tries: 1, work: {} }])
+      await database.drop()
+      await expect(at.backlog()).rejects.toMatchObject({ code: 'OUTBOX_NO_TABLE' })
     })
 
     it('is refused outside of a transaction', async () => {

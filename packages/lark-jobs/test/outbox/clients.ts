@@ -11,13 +11,21 @@ import { drizzle as drizzleMysql } from 'drizzle-orm/mysql2'
 import { drizzle as drizzlePg } from 'drizzle-orm/node-postgres'
 import { drizzle as drizzlePostgresJs } from 'drizzle-orm/postgres-js'
 import { BaseSQLiteDatabase, SQLiteSyncDialect } from 'drizzle-orm/sqlite-core'
-import { CamelCasePlugin, Kysely, MysqlDialect, ParseJSONResultsPlugin, PostgresDialect } from 'kysely'
+import {
+  CamelCasePlugin,
+  CompiledQuery,
+  Kysely,
+  MysqlDialect,
+  ParseJSONResultsPlugin,
+  PostgresDialect,
+} from 'kysely'
 import Libsql from 'libsql'
 import mysql from 'mysql2'
 import mysqlPromise from 'mysql2/promise'
 import pg from 'pg'
 import postgres from 'postgres'
 import type { Dialect } from '../../src/outbox/dialect.ts'
+import type { OutboxExecute } from '../../src/outbox/outbox-database.ts'
 import { prismaClient } from './prisma.ts'
 
 export interface Client {
@@ -28,6 +36,8 @@ export interface Client {
   opener?: object
   /** Whether it cannot tell that it is in a transaction. */
   isBlind?: true
+  /** `jobs.outbox.execute`, as `docs/configuration.md` shows it. */
+  execute?: OutboxExecute
   close(): unknown
 }
 
@@ -69,6 +79,7 @@ const clients: ClientKind[] = [
           ).finally(() => client.release())
         },
         outside: pool,
+        execute: (statement, parameters) => pool.query(statement, [...parameters]),
         close: () => pool.end(),
       }
     },
@@ -78,7 +89,12 @@ const clients: ClientKind[] = [
     dialect: 'postgres',
     open(url) {
       const sql = postgres(url, { max: 2 })
-      return { transaction: (act) => sql.begin(act as never), outside: sql, close: () => sql.end() }
+      return {
+        transaction: (act) => sql.begin(act as never),
+        outside: sql,
+        execute: (statement, parameters) => sql.unsafe(statement, [...parameters]),
+        close: () => sql.end(),
+      }
     },
   },
   {
@@ -107,6 +123,7 @@ const clients: ClientKind[] = [
       return {
         transaction: (act) => prisma.$transaction(act),
         outside: prisma,
+        execute: (statement, parameters) => prisma.$queryRawUnsafe(statement, ...parameters),
         close: () => prisma.$disconnect(),
       }
     },
@@ -120,7 +137,13 @@ const clients: ClientKind[] = [
         // They change what the application's own statements return, and must change none of the outbox.
         plugins: [new CamelCasePlugin(), new ParseJSONResultsPlugin()],
       })
-      return { transaction: (act) => db.transaction().execute(act), outside: db, close: () => db.destroy() }
+      return {
+        transaction: (act) => db.transaction().execute(act),
+        outside: db,
+        execute: (statement, parameters) =>
+          db.withoutPlugins().executeQuery(CompiledQuery.raw(statement, [...parameters])),
+        close: () => db.destroy(),
+      }
     },
   },
   {
@@ -136,6 +159,7 @@ const clients: ClientKind[] = [
         },
         outside: pool,
         isBlind: true,
+        execute: (statement, parameters) => pool.query(statement, [...parameters]),
         close: () => pool.end(),
       }
     },
@@ -175,7 +199,13 @@ const clients: ClientKind[] = [
     dialect: 'mysql',
     open(url) {
       const db = new Kysely({ dialect: new MysqlDialect({ pool: mysql.createPool(url) }) })
-      return { transaction: (act) => db.transaction().execute(act), outside: db, close: () => db.destroy() }
+      return {
+        transaction: (act) => db.transaction().execute(act),
+        outside: db,
+        execute: (statement, parameters) =>
+          db.withoutPlugins().executeQuery(CompiledQuery.raw(statement, [...parameters])),
+        close: () => db.destroy(),
+      }
     },
   },
   {
@@ -191,6 +221,10 @@ const clients: ClientKind[] = [
             () => act(db),
           ),
         outside: db,
+        execute(statement, parameters) {
+          const prepared = db.prepare(statement)
+          return prepared.reader ? prepared.all(...parameters) : prepared.run(...parameters)
+        },
         close: () => db.close(),
       }
     },
@@ -211,6 +245,7 @@ const clients: ClientKind[] = [
           }
         },
         outside: client,
+        execute: (statement, parameters) => client.execute({ sql: statement, args: [...parameters] }),
         close: () => client.close(),
       }
     },

@@ -8,6 +8,7 @@ import { createRequire } from 'node:module'
 declare const WebAssembly: { Module: (...args: never[]) => unknown }
 
 interface PrismaClient {
+  $queryRawUnsafe(sql: string, ...parameters: unknown[]): Promise<unknown>
   $transaction(act: (tx: object) => Promise<unknown>): Promise<unknown>
   $disconnect(): Promise<void>
 }
