@@ -436,6 +436,7 @@ describe('payloads', () => {
       'jobs.flow': [{ id: 'done' }],
       'failures.common': [{ filter: { kind } }],
       groups: [{ queue: 'emails' }],
+      'queues.next': [{ queue: 'emails' }],
       'flows.get': [named],
       'schedules.get': [{ id: 'nightly' }],
       underway: [{ underway: 'x' }],
@@ -1249,20 +1250,23 @@ test('troubles that take long to find are asked for once, for all who look; a fa
   const paused = { code: 'schedule-paused', level: 'warning', subject: 'c', text: 'paused' }
   doctor.mockResolvedValue([late, { code: 'memory', level: 'warning' }, paused])
   const missed = { id: 'a', skipped: [{ why: 'missed', to: Date.now() - 1_000 }] }
-  let alarms = [late, paused]
-  const status = async () => ({ alarms })
-  const store = { doctor, status, schedules: { list: async () => [missed, { skipped: [] }] } } as never
+  let incidents = [late, paused]
+  const store = {
+    doctor,
+    incidents: async () => incidents,
+    schedules: { list: async () => [missed, { skipped: [] }] },
+  } as never
   const troubles = new Troubles()
   await expect(troubles.now(store)).rejects.toThrow('away')
   const both = await Promise.all([troubles.now(store), troubles.now(store)])
   expect(both).toEqual([
-    { missed: 2, errors: 1, alarms: [late, paused] },
-    { missed: 2, errors: 1, alarms: [late, paused] },
+    { missed: 2, errors: 1, incidents: [late, paused] },
+    { missed: 2, errors: 1, incidents: [late, paused] },
   ])
-  // The alarms hold for some seconds, the rest for a minute.
-  alarms = [{ code: 'memory', level: 'error', subject: 'd', text: 'full' }]
+  // The incidents hold for some seconds, the rest for a minute.
+  incidents = [{ code: 'memory', level: 'error', subject: 'd', text: 'full' }]
   vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 6_000)
-  expect(await troubles.now(store)).toEqual({ missed: 2, errors: 1, alarms })
+  expect(await troubles.now(store)).toEqual({ missed: 2, errors: 1, incidents })
   vi.restoreAllMocks()
   expect(doctor).toHaveBeenCalledTimes(2)
 })

@@ -20,8 +20,8 @@ export interface Trouble {
 /** Problems that the snapshots do not have. Undefined until the server has answered. */
 const found = signal<FoundTroubles | undefined>(undefined)
 
-/** Problems that belong to no queue, as the server found them last. */
-export const alarms = computed(() => found.value?.alarms ?? [])
+/** What stands still or fails, as the server found it last, the worst first. */
+export const incidents = computed(() => found.value?.incidents ?? [])
 
 /** How many workers are silent, in the last snapshot. */
 const silent = signal(0)

@@ -7,6 +7,14 @@ import { duration } from './numbers.ts'
 
 const local = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium' })
 
+const hours = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' })
+
+/** The time of the day in the viewer's time zone, and the date unless it is today: `03:02:11`. */
+export function clock(at: number): string {
+  const isToday = new Date(at).toDateString() === new Date(now.value).toDateString()
+  return isToday ? hours.format(at) : local.format(at)
+}
+
 export function exact(at: number): string {
   return `${local.format(at)} · ${new Date(at)
     .toISOString()

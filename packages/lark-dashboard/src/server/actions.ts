@@ -259,6 +259,9 @@ export const actions = {
     { ...pauseTarget, for: optional(textOrNumber), because },
     (act, input: PauseOptions) => pauseQueue(act, input),
   ),
+  'queues.next': look({ queue: text }, async ({ operate }, { queue }: { queue: string }) => {
+    return (await operate.whyNext(queue)) ?? null
+  }),
   'queues.resume': change('operate', pauseTarget, (act, input: PauseTarget) => resumeQueue(act, input)),
 
   'flows.list': look(filtered, ({ operate }, input: Paged & { filter?: FlowFilter }) => {

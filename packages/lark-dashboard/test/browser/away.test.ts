@@ -176,7 +176,7 @@ test('a file that another program has locked can still be read, and a change wai
     locker.exec('BEGIN IMMEDIATE')
     await button.click()
     // The page still gets answers, but the queue is not paused yet.
-    await page.waitForResponse((answer) => answer.url().includes('api/jobs.why') && answer.ok())
+    await page.waitForResponse((answer) => answer.url().includes('api/queues.next') && answer.ok())
     expect(await page.locator('.stale, .problem').count()).toBe(0)
     expect(await paused.count()).toBe(0)
     locker.exec('ROLLBACK')

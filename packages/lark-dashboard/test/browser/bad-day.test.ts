@@ -336,6 +336,31 @@ test('the page of a waiting job shows why, for every reason', async () => {
   expect(seen.sort()).toEqual([...reasonKinds].sort())
 }, 90_000)
 
+test('the overview and the page of a queue begin with what stands still: since when, why, and what to do', async () => {
+  // biome-ignore lint/performance/useDomNodeTextContent: the layout counts
+  const incident = () => page.getByRole('region', { name: 'What stands still or fails' }).innerText()
+  const unserved =
+    /unserved stands still since (\d\d \w+ \d+, )?\d\d:\d\d:\d\d, for [\s\S]*2 jobs wait[\s\S]*No living worker serves its queue unserved[\s\S]*→ Start a worker that serves unserved/
+  await page.goto(`${shown.url}/queues/unserved`)
+  await expect.poll(incident).toMatch(unserved)
+  await page.goto(`${shown.url}/queues/paused`)
+  await expect
+    .poll(incident)
+    .toMatch(/paused is paused since [\s\S]*the bank is closed[\s\S]*→ Queue paused › Resume/)
+  await page.goto(`${shown.url}/`)
+  await expect.poll(incident).toMatch(/stands still since/)
+  const main = await text()
+  expect(main.search(/stands still since/)).toBeLessThan(
+    main.indexOf('WORKERS') < 0 ? main.indexOf('Workers') : main.indexOf('WORKERS'),
+  )
+  for (const width of [390, 1_440]) {
+    await page.setViewportSize({ width, height: 800 })
+    expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0)
+  }
+  await page.setViewportSize({ width: 1_280, height: 800 })
+  expect(shown.complaints).toEqual([])
+}, 60_000)
+
 test('thousands of failures of three kinds are resolved with the mouse alone', async () => {
   await jobs.dispatch(Array.from({ length: FAILURES }, (_, n) => new MailJob().with({ n })))
   await run('mail')

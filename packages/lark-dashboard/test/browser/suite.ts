@@ -141,7 +141,7 @@ export function describeDashboard(find: () => Promise<Place>, isFirst = false): 
   describe('changes', () => {
     onFirst('a paused queue is found, explained and resumed with the mouse, and undone', async () => {
       await using page = await opened('/')
-      await page.getByRole('link', { name: 'reports', exact: true }).click()
+      await page.getByRole('table').getByRole('link', { name: 'reports', exact: true }).click()
       await page.getByText('the bank is closed').first().waitFor()
       await page.getByRole('button', { name: /Resume/ }).click()
       await page.getByText('reports goes on').waitFor()

@@ -7,7 +7,7 @@ import { useFollowed } from '../../data/followed.ts'
 import { href, route } from '../../data/route.ts'
 import { may } from '../../data/viewer.ts'
 import { useKeys } from '../../frame/keys.ts'
-import { alarms } from '../../frame/troubles.ts'
+import { incidents } from '../../frame/troubles.ts'
 import { Question } from '../../parts/dialog.tsx'
 import { Answer, Empty } from '../../parts/empty.tsx'
 import { JobErrorView } from '../../parts/job-error.tsx'
@@ -68,7 +68,9 @@ function withReport(job: ShownJob, report: ShownReport | undefined): ShownJob {
  */
 function NoJob({ id }: { id: string }) {
   const asked = useAsked('jobs.why', { id })
-  const drops = alarms.value.find(({ code }) => code === 'eviction')
+  const drops = incidents.value.flatMap((each) =>
+    each.kind === 'finding' && each.code === 'eviction' ? each : [],
+  )[0]
   return (
     <>
       <h1>

@@ -5,11 +5,10 @@
 
 import { snapshot } from '../../data/live.ts'
 import { href } from '../../data/route.ts'
-import { alarms } from '../../frame/troubles.ts'
 import { Empty, isStale } from '../../parts/empty.tsx'
 import { EndedRuns } from '../../parts/past/ended-runs.tsx'
 import { Section } from '../../parts/section.tsx'
-import { Alarms } from './alarms.tsx'
+import { Incidents } from './incidents.tsx'
 import { byTrouble, QueueTable } from './queue-table.tsx'
 import { Summary } from './summary.tsx'
 import { WorkerStrip } from './worker-strip.tsx'
@@ -21,7 +20,7 @@ export default function Overview() {
     <>
       <h1>Overview</h1>
       <Summary queues={seen.queues} workers={seen.workerCount} />
-      <Alarms alarms={alarms.value} />
+      <Incidents />
       <Section id="queues" title={<a href={href('queues')}>Queues</a>}>
         <QueueTable queues={byTrouble(seen.queues)} />
       </Section>

@@ -6,6 +6,7 @@ import { healthOf } from '../../data/health.ts'
 import { href } from '../../data/route.ts'
 import { may } from '../../data/viewer.ts'
 import { useKeys } from '../../frame/keys.ts'
+import { incidents } from '../../frame/troubles.ts'
 import { Answer, Empty } from '../../parts/empty.tsx'
 import { Figure } from '../../parts/figure.tsx'
 import { count, duration, rate } from '../../parts/numbers.ts'
@@ -13,18 +14,21 @@ import { EndedRuns } from '../../parts/past/ended-runs.tsx'
 import { Rows } from '../../parts/rows.tsx'
 import { Section } from '../../parts/section.tsx'
 import { Moment } from '../../parts/time.tsx'
-import { Reasons } from '../job/reasons.tsx'
+import { ReasonList } from '../job/reasons.tsx'
 import { states } from '../jobs/job-query.ts'
+import { Incidents } from '../overview/incidents.tsx'
 
 /** Milliseconds between two requests for data that the snapshot lacks. */
 const EVERY = 5_000
+/** Milliseconds between two requests for the reasons of the next job. */
+const NEXT_EVERY = 2_000
 
 export function QueuePage({ queue }: { queue: LiveQueue }) {
   const { queue: name, paused, pausedUntil, pausedBecause } = queue
   const health = healthOf(queue)
+  const tellsPause = incidents.value.some((each) => each.kind === 'paused' && each.queue === name)
   // If no job waits, the reasons of a delayed job show why that job was put back, for example by a circuit.
   const { waiting, delayed } = queue.counts
-  const next = waiting > 0 ? 'waiting' : delayed > 0 ? 'delayed' : undefined
   return (
     <>
       <div class="page-head">
@@ -36,7 +40,8 @@ export function QueuePage({ queue }: { queue: LiveQueue }) {
         <span class="spread" />
         <PauseButton queue={queue} />
       </div>
-      {paused && (
+      <Incidents queue={name} />
+      {paused && !tellsPause && (
         <p class="quiet">
           Paused{' '}
           {pausedUntil === undefined ? (
@@ -74,7 +79,7 @@ export function QueuePage({ queue }: { queue: LiveQueue }) {
         </p>
       )}
       <Figures queue={queue} />
-      {next !== undefined && <FirstReasons key={next} name={name} state={next} />}
+      {waiting + delayed > 0 && <FirstReasons name={name} />}
       <EndedRuns queue={name} />
       <Section id="groups" title="Groups">
         <Groups name={name} />
@@ -142,25 +147,27 @@ function quantiles({ p50, p95, p99 }: LiveQueue['wait']) {
   return [p50, p95, p99].map((each) => (each === undefined ? '–' : duration(each))).join(' / ')
 }
 
-/** Shows why the next job does not run. Whatever holds this job back also holds back all jobs behind it. */
-function FirstReasons({ name, state }: { name: string; state: 'waiting' | 'delayed' }) {
-  const asked = useAsked('jobs.list', { filter: { queue: name, state }, limit: 1 }, EVERY)
-  const first = asked.data?.jobs[0]
-  if (first === undefined) return null
+/**
+ * Shows why the next job does not run: the first one that would begin. A job whose own group or limiter holds
+ * it back is passed over if jobs behind it go on.
+ */
+function FirstReasons({ name }: { name: string }) {
+  const next = useAsked('queues.next', { queue: name }, NEXT_EVERY).data
+  if (!next) return null
   return (
     <Section
       id="next"
       title="The next job"
       beside={
         <>
-          <a class="mono" href={href('jobs', [first.id], { queue: name })}>
-            {first.id}
+          <a class="mono" href={href('jobs', [next.id], { queue: name })}>
+            {next.id}
           </a>
-          <span class="quiet">{first.key}</span>
+          <span class="quiet">{next.key}</span>
         </>
       }
     >
-      <Reasons id={first.id} queue={name} />
+      <ReasonList id={next.id} reasons={next.reasons} />
     </Section>
   )
 }

@@ -2,11 +2,11 @@
  * Finds the problems that the snapshot of each second leaves out, because finding them takes longer. All
  * viewers share the answers.
  */
-import type { DoctorFinding, Operate } from '@s18i/lark-jobs/operate'
+import type { Incident, Operate } from '@s18i/lark-jobs/operate'
 import { KeptAnswers } from './kept-answers.ts'
 
 /** Milliseconds for which cheap and expensive answers are shared. */
-const ALARMS_KEPT = 5_000
+const INCIDENTS_KEPT = 5_000
 const REST_KEPT = 60_000
 const DAY = 24 * 3_600_000
 
@@ -18,20 +18,20 @@ interface RareTroubles {
 }
 
 export interface FoundTroubles extends RareTroubles {
-  /** Problems that belong to no queue: errors of the store itself, and schedules that are late or paused. */
-  alarms: DoctorFinding[]
+  /** What stands still or fails now, the worst first. */
+  incidents: Incident[]
 }
 
 export class Troubles {
-  readonly #alarms = new KeptAnswers<DoctorFinding[]>(ALARMS_KEPT)
+  readonly #incidents = new KeptAnswers<Incident[]>(INCIDENTS_KEPT)
   readonly #rest = new KeptAnswers<RareTroubles>(REST_KEPT)
 
   async now(operate: Operate): Promise<FoundTroubles> {
-    const [alarms, rest] = await Promise.all([
-      this.#alarms.get('', async () => (await operate.status()).alarms),
+    const [incidents, rest] = await Promise.all([
+      this.#incidents.get('', () => operate.incidents()),
       this.#rest.get('', () => find(operate)),
     ])
-    return { ...rest, alarms }
+    return { ...rest, incidents }
   }
 }
 
