@@ -59,6 +59,7 @@ const elsewhere = {
   'commands: npx --no': 'ways to type a command',
   'commands: $ npx lark init': 'packages/lark/test/init.test.ts',
   'commands: npx @s18i/lark init': 'packages/lark/test/init.test.ts',
+  'commands: $ lark jobs:retry --kind=398f --limit': 'paced-commands.test.ts',
   'commands: lark complete': 'what a script of a shell calls',
   'recipes/tasks-to-steps: export async function sealDocument':
     'code before it is moved, of no declared library',

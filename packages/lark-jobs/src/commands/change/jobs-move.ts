@@ -1,10 +1,11 @@
 import { arg, flag } from '@s18i/lark'
 import { type Moved, movable, type PendingFilter } from '../../operate.ts'
 import { plural } from '../../words/plural.ts'
-import { ChangeCommand } from './job-change.ts'
+import { chosenBy } from './job-change.ts'
+import { PacedCommand } from './paced-change.ts'
 
 /** `lark jobs:move`: moves waiting and delayed jobs to another queue. */
-export class JobsMoveCommand extends ChangeCommand {
+export class JobsMoveCommand extends PacedCommand {
   readonly key = 'jobs:move'
   override description =
     'Move jobs that wait or are delayed to another queue, by id or all that meet some conditions'
@@ -15,6 +16,7 @@ export class JobsMoveCommand extends ChangeCommand {
   dryRun = flag.boolean('Say how many jobs would be moved, and move none')
 
   async handle() {
+    if (this.isPaced) return await this.begin('move', await chosenBy(this), { to: this.to })
     return await this.change<Moved>({
       verbs: ['Move', 'Moved', 'Moving'],
       call: (operating, which, options) => operating.move(which as PendingFilter, this.to, options),

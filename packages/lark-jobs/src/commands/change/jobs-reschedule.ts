@@ -1,9 +1,10 @@
 import { arg, flag } from '@s18i/lark'
 import { type PendingFilter, pending, type Rescheduled } from '../../operate.ts'
-import { ChangeCommand } from './job-change.ts'
+import { chosenBy } from './job-change.ts'
+import { PacedCommand } from './paced-change.ts'
 
 /** `lark jobs:reschedule`: sets a new due time for waiting and delayed jobs. */
-export class JobsRescheduleCommand extends ChangeCommand {
+export class JobsRescheduleCommand extends PacedCommand {
   readonly key = 'jobs:reschedule'
   override description =
     'Set when jobs that wait or are delayed are due, by id or all that meet some conditions'
@@ -14,6 +15,8 @@ export class JobsRescheduleCommand extends ChangeCommand {
   dryRun = flag.boolean('Say how many jobs there are, and change none')
 
   async handle() {
+    if (this.isPaced)
+      return await this.begin('reschedule', await chosenBy(this), { delay: this.delay as `${number}s` })
     return await this.change<Rescheduled>({
       verbs: ['Reschedule', 'Rescheduled', 'Rescheduling'],
       call: (operating, which, options) =>

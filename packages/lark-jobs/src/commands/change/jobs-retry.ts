@@ -6,11 +6,12 @@ import { type RetryFilter, retriable } from '../../operate.ts'
 import { plural } from '../../words/plural.ts'
 import { called, flowNamed, orFlow, stateWords } from '../flows/flow-words.ts'
 import { byCommand } from '../words/by-command.ts'
-import { checkKey, filterOf, flagNames } from '../words/job-filter.ts'
-import { ChangeCommand, INTERRUPTED, idsOf, paced } from './job-change.ts'
+import { type CommandFilter, checkKey, filterOf, flagNames } from '../words/job-filter.ts'
+import { INTERRUPTED, idsOf, paced } from './job-change.ts'
+import { mostFailed, PacedCommand } from './paced-change.ts'
 
 /** `lark jobs:retry`: queues ended jobs again. */
-export class JobsRetryCommand extends ChangeCommand {
+export class JobsRetryCommand extends PacedCommand {
   readonly key = 'jobs:retry'
   override description =
     'Queue failed jobs again, by id or all that meet some conditions; or go on with a failed flow'
@@ -20,9 +21,13 @@ export class JobsRetryCommand extends ChangeCommand {
   flow = flag.string('The flow with this id: starts again what did not complete')
   within = flag.string('With --flow: the time that it gets from now on, such as 2h')
   fromStart = flag.boolean('Begin anew: forget what the steps of the jobs have recorded')
+  override maxFailed = flag.string(mostFailed)
   dryRun = flag.boolean('Say how many jobs would be queued again, and queue none')
 
   async handle() {
+    const { isPaced } = this
+    if (this.flow !== undefined && isPaced)
+      throw usageError('--limit came with --flow', 'A flow goes on as a whole: leave out one of them.')
     if (this.flow !== undefined) return this.#retryFlow(this.flow)
     const { ids, queue, dryRun, fromStart } = this
     const hasIds = ids.length > 0
@@ -39,14 +44,20 @@ export class JobsRetryCommand extends ChangeCommand {
         'See lark jobs:failed',
       )
     }
-    await using jobs = Jobs
-    const operating = byCommand(jobs, flagNames)
     const of = defined({ queue })
     const isAllOfQueue = all && queue !== undefined && Object.keys(conditions).length === 0
     const which = isAllOfQueue
       ? { state: 'failed', queue }
       : defined({ ...conditions, ...(all ? { all } : of) })
     const named = hasIds ? await idsOf(ids) : []
+    if (isPaced)
+      return await this.begin(
+        'retry',
+        hasIds ? named : (which as CommandFilter),
+        defined({ fromStart: fromStart || undefined }),
+      )
+    await using jobs = Jobs
+    const operating = byCommand(jobs, flagNames)
     const retried = paced(this, 'Putting back to work', (pace) =>
       hasIds
         ? operating.retry(named, { ...of, dryRun, fromStart, ...pace })

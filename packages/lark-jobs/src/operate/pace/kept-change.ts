@@ -109,6 +109,11 @@ export function isFailing({ results, maxFailed }: Pick<KeptChange, 'results' | '
   return failedIn(results) >= Math.max(1, Math.ceil(maxFailed * JUDGED))
 }
 
+/** Whether it matters how the jobs end: whether they fail again. */
+export function isWatching(kind: PacedKind): boolean {
+  return kind === 'retry' || kind === 'run-now'
+}
+
 export function failedIn(results: string): number {
   return results.split('f').length - 1
 }

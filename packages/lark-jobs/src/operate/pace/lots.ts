@@ -24,6 +24,7 @@ import {
   failedIn,
   isFailing,
   isGoing,
+  isWatching,
   type JobLot,
   JUDGED,
   type KeptChange,
@@ -275,11 +276,6 @@ class HeldPassage extends Passage {
 
 function rowOf(kind: PacedKind): LotRow {
   return jobChanges[kind] as unknown as LotRow
-}
-
-/** Whether it matters how the jobs end: whether they fail again. */
-function isWatching(kind: PacedKind): boolean {
-  return kind === 'retry' || kind === 'run-now'
 }
 
 function located({ id, key, partition, state, runs, strandedSince }: ReadJob): Located {

@@ -29,6 +29,7 @@ import {
   ended,
   failedIn,
   isGoing,
+  isWatching,
   type KeptChange,
   MOST_CHANGES,
   MOST_IN_SECOND,
@@ -172,6 +173,11 @@ export function checkBegin(kind: PacedKind, which: unknown, options: unknown, fl
   ] as const)
     if (read[name] !== undefined && read[name] !== false && kind !== of)
       throw invalid(`${CALL}: ${flags?.[name] ?? name} is for ${of}, not for ${kind}`, 'Leave it out.')
+  if ((options as PaceOptions).maxFailed !== undefined && !isWatching(kind))
+    throw invalid(
+      `${CALL}: ${flags?.maxFailed ?? 'maxFailed'} is for retry and run-now, not for ${kind}`,
+      'Leave it out.',
+    )
   if (limit * 1_000 > per * MOST_IN_SECOND)
     throw invalid(
       `${limit} jobs per ${readable(per)} is no pace: at most ${MOST_IN_SECOND} a second`,
