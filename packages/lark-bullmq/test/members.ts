@@ -142,6 +142,46 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     return { counts, states, returnvalue, last: logs.at(-1), missing }
   },
 
+  async 'progress and log lines from outside of the processor'(place) {
+    const queue = new Queue('outside', place)
+    const told: unknown[] = []
+    // Of `job.updateProgress()`, BullMQ hands over the job here, although the type says that it is an id.
+    queue.on('progress', (id, progress) => {
+      if (typeof id === 'string') told.push([id, progress])
+    })
+    const waiting = await queue.add('a', {}, { jobId: 'one', keepLogs: 2 })
+    const counts = [
+      await waiting.log('first'),
+      await queue.addJobLog('one', 'second'),
+      await waiting.log('second'),
+    ]
+    await waiting.updateProgress({ done: 1 })
+    await queue.updateJobProgress('one', 50)
+    const found = (await queue.getJob('one'))!
+    const seen = [found.progress, (await queue.getJobLogs('one')).logs, await waiting.getState()]
+    let during: unknown[] = []
+    const worker = new Worker(
+      'outside',
+      async (job) => {
+        const other = (await queue.getJob('one'))!
+        await other.updateProgress('of others')
+        await other.log('of others')
+        await job.log('own')
+        during = [other.progress, (await queue.getJob('one'))!.progress]
+      },
+      place,
+    )
+    await once(worker, 'completed')
+    const { logs } = await queue.getJobLogs('one')
+    const late = [await found.log('late'), (await queue.getJob('one'))!.progress]
+    const missing = await queue.updateJobProgress('none', 1).catch(({ message }: Error) => message)
+    await found.remove()
+    const gone = await found.log('lost').catch(({ message }: Error) => message)
+    const lost = await found.updateProgress(1).catch(({ message }: Error) => message)
+    await Promise.all([worker.close(), queue.close()])
+    return { told, counts, seen, during, logs: logs.sort(), late, missing, gone, lost }
+  },
+
   async 'for how long a queue is limited'(place) {
     const queue = new Queue('limited-for', place)
     const ttls: (number | boolean)[] = [await queue.getRateLimitTtl(), await queue.getRateLimitTtl(5)]

@@ -370,8 +370,8 @@ export const compared = {
     removeDeduplicationKey: ['missing', 'a job that ends or is removed frees it', unique],
     getDebounceJobId: ['missing', 'the id of the handle that a dispatch returns', unique],
     removeDebounceKey: ['missing', 'a job that ends or is removed frees it', unique],
-    updateJobProgress: ['missing', '`this.progress()` of the job that runs', 'results.md#progress'],
-    addJobLog: ['differs', '`this.info()`. In the process that runs the job', 'creating-jobs.md'],
+    updateJobProgress: ['same', '`this.progress()`, in the job that runs', 'results.md#progress'],
+    addJobLog: ['same', '`this.info()`, in the job that runs', 'creating-jobs.md'],
     getRanges: ['missing', '`Jobs.list()`', operating],
     getMeta: ['missing', '`Jobs.status()`', operating],
     getVersion: ['missing', '`lark jobs:doctor`', operating],
@@ -478,7 +478,7 @@ export const compared = {
     fromId: ['same', '`Jobs.find(id)`', operating],
     fromJSON: ['same', 'a record', handles],
     optsFromJSON: ['same', 'a record', handles],
-    addJobLog: ['differs', '`this.info()`. In the process that runs the job', 'creating-jobs.md'],
+    addJobLog: ['same', '`this.info()`, in the job that runs', 'creating-jobs.md'],
   },
   'static methods of Worker': {
     RateLimitError: ['same', '`this.pauseQueue(delay)`', 'creating-jobs.md#pausing-the-queue'],
@@ -602,7 +602,11 @@ export const compared = {
     resumed: ['same', 'the call resolves', operating],
     removed: ['same', 'the call resolves', operating],
     cleaned: ['same', 'the call resolves', operating],
-    progress: ['silent', '`handle.result({ onProgress })`', 'results.md#progress'],
+    progress: [
+      'differs',
+      '`handle.result({ onProgress })`. It comes of `queue.updateJobProgress()`, not of `job.updateProgress()`',
+      'results.md#progress',
+    ],
     'ioredis:close': noClose,
   },
   'events of Worker': {

@@ -35,6 +35,7 @@ import {
 import { type FinishedStatus, type JobState, stateOf, stateOfNode } from './job-state.ts'
 import { larkPriority } from './priority.ts'
 import { purgeJob } from './purged.ts'
+import { reportLine, reportProgress } from './reports.ts'
 import { retryJob } from './retrying.ts'
 import { runningBefore } from './running-before.ts'
 
@@ -325,27 +326,24 @@ export class BullJob<
     return optionsFromJSON(text, names)
   }
 
-  /**
-   * Writes a line that is kept with a job that a worker of this process runs.
-   *
-   * @returns how many lines the log has
-   * @throws BULLMQ_UNSUPPORTED if no worker of this process runs it
-   */
+  /** Writes a line that is kept with a job. @returns how many lines the log has */
   static async addJobLog(queue: object, id: string, row: string, keepLogs?: number): Promise<number> {
     const home = homeOf('Job', queue)
     const running = home.store.running.get(home.queue, id)
     if (running !== undefined) return await (running as BullJob).#write(row, keepLogs)
     const job = await BullJob.withId(home, id)
     if (job === undefined) throw new Error(`Missing key for job ${id}. addLog`)
-    job.#running('addJobLog()')
-    return 0
+    return await job.#write(row, keepLogs)
   }
 
   /** Reports the progress of the job, which may be any JSON of at most 4 KiB. */
   async updateProgress(progress: ProgressType): Promise<void> {
-    this.#running('updateProgress()').progress(progress)
+    const { controls } = this.#run
+    if (controls === undefined) await reportProgress(this.#home, this.#id(), progress)
+    else controls.progress(progress)
     this.progress = progress
-    await this.#run.controls!.reported(progress)
+    if (controls !== undefined) await controls.reported(progress)
+    else await this.#home.store.hint(this.queueName, 'progress', { jobId: this.id, data: progress })
   }
 
   /**
@@ -355,12 +353,14 @@ export class BullJob<
    *   `keepLogs` says
    */
   async log(row: string): Promise<number> {
-    return this.#write(row, this.opts.keepLogs)
+    return await this.#write(row, this.opts.keepLogs)
   }
 
-  #write(row: string, most = this.opts.keepLogs): number {
-    this.#running('log()').info(String(row))
-    return Math.min(++this.#lines, most || Number.POSITIVE_INFINITY)
+  async #write(row: string, most = this.opts.keepLogs): Promise<number> {
+    const { controls } = this.#run
+    controls?.info(String(row))
+    this.#lines = controls === undefined ? await reportLine(this.#home, this.#id(), row) : this.#lines + 1
+    return Math.min(this.#lines, most || Number.POSITIVE_INFINITY)
   }
 
   async getState(): Promise<JobState | 'unknown'> {

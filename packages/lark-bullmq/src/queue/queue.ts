@@ -107,7 +107,6 @@ export interface BullQueueEvents extends IoredisListener {
   resumed: () => void
   removed: (jobId: string) => void
   cleaned: (jobIds: string[], type: string) => void
-  /** This event never comes. */
   progress: (jobId: string, progress: JobProgress) => void
 }
 
@@ -364,6 +363,14 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     const all = (found?.log ?? []).map(({ text }) => text).slice(-(keepLogs || 0))
     const ordered = asc ? all : all.toReversed()
     return { logs: ordered.slice(start, end < 0 ? undefined : end + 1), count: all.length }
+  }
+
+  /** Reports the progress of a job, which may be any JSON of at most 4 KiB. */
+  async updateJobProgress(id: string, progress: JobProgress): Promise<void> {
+    const job = await this.getJob(id)
+    if (job === undefined) throw new Error(`Missing key for job ${id}. updateProgress`)
+    await job.updateProgress(progress)
+    this.tell('progress', id, progress)
   }
 
   /** As `Job.addJobLog()`. */

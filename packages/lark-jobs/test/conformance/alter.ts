@@ -111,6 +111,12 @@ const table: [Change, Row[]][] = [
       ['cancelled', 'refused', { state: 'cancelled', priority: 0 }],
     ],
   ],
+  [
+    { kind: 'report', progress: '50' },
+    (['waiting', 'delayed', 'active', 'completed', 'failed', 'cancelled'] as const).map((state): Row => {
+      return [state, 'done', { state, progress: '50' }]
+    }),
+  ],
   ...(['add-tags', 'remove-tags'] as const).map((kind): [Change, Row[]] => [
     { kind, tags: ['vip'] },
     (['waiting', 'delayed', 'active', 'completed', 'failed', 'cancelled'] as const).map((state): Row => {
@@ -658,6 +664,34 @@ export function alter(make: Make): void {
     }
     await caller.enqueue(job({ lock, payload: '4' }))
     expect((await store.get('emails', given.id))?.options).toEqual({ tries: 4 })
+  })
+
+  test('a report adds each of its lines, and its progress reaches who watches the job and what its run reports later', async () => {
+    await using harness = await make()
+    const { store } = harness
+    const caller = harness.caller()
+    const given = job()
+    await caller.enqueue(given)
+    const line = { at: 1, level: 'info', text: 'seen\n' } as const
+    for (const log of [[line], [line], [line, { ...line, text: 'last' }]])
+      expect(await store.alter('emails', [given.id, 'none'], { kind: 'report', log })).toEqual([
+        'done',
+        'missing',
+      ])
+    expect((await store.log('emails', given.id)).map(({ text }) => text)).toEqual([
+      ...['seen\n', 'seen\n', 'seen\n', 'last'],
+    ])
+    const [held] = await caller.claim()
+    await store.watch('emails', 'web', [given.id], 10_000)
+    const stop = new AbortController()
+    const noticed = new Promise((resolve) => void store.wait('web', 10_000, stop.signal, resolve))
+    await store.alter('emails', [given.id], { kind: 'report', progress: '{"done":1}' })
+    expect(await noticed).toBe('emails')
+    stop.abort()
+    expect(await store.get('emails', given.id)).toMatchObject({ state: 'active', progress: '{"done":1}' })
+    await store.extend('emails', 'ada', [{ ...held!, log: [line], progress: '2' }], LEASE)
+    expect(await store.get('emails', given.id)).toMatchObject({ progress: '2' })
+    expect(await store.log('emails', given.id)).toHaveLength(5)
   })
 
   test('an edited payload is what the claimer gets', async () => {

@@ -305,6 +305,8 @@ export class ModelJob implements Counters {
         if (!this.isPending) return 'refused'
         this.priority = change.priority
         return 'done'
+      case 'report':
+        return 'done'
       case 'add-tags':
       case 'remove-tags': {
         const { tags: before = [] }: JobOptions = JSON.parse(this.options ?? '{}')

@@ -547,7 +547,7 @@ export class Model {
 
 /** Whether each change leaves a job at its place. A change of the priority may do so. */
 const staying: Record<Change['kind'], boolean> = {
-  ...{ edit: true, 'add-tags': true, 'remove-tags': true },
+  ...{ edit: true, 'add-tags': true, 'remove-tags': true, report: true },
   ...{ retry: false, cancel: false, remove: false, purge: false, unpin: false, 'run-now': false },
   ...{ reschedule: false, prioritize: false },
 }

@@ -298,6 +298,7 @@ class Sequence {
       prioritize: [{ kind: 'prioritize', priority: this.#random.pick([-5, 0, 7, 100])! }],
       'add-tags': [{ kind: 'add-tags', tags: this.#random.some(chanceTags) }],
       'remove-tags': [{ kind: 'remove-tags', tags: this.#random.some(chanceTags) }],
+      report: [{ kind: 'report', log: [{ at: 1, level: 'info', text: 'seen' }] }],
     }
     const change = {
       ...this.#random.pick<Change>(Object.values(kinds).flat())!,

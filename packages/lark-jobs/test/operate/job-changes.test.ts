@@ -51,8 +51,8 @@ test('what can be taken back says how, and nothing else does', () => {
 })
 
 test('whatever a store changes by hand is told by a row', () => {
-  // How edits and purges are told stands in their own files; nobody unpins a job by hand.
-  const told: Change['kind'][] = ['edit', 'purge', 'unpin']
+  // How edits and purges are told stands in their own files; nobody unpins a job or reports for one by hand.
+  const told: Change['kind'][] = ['edit', 'purge', 'unpin', 'report']
   for (const { change } of Object.values(jobChanges))
     if (change !== undefined) told.push(change(undefined as never, {}).kind)
   expect(told.sort()).toEqual([...changeKinds].sort())

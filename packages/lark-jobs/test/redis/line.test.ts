@@ -145,6 +145,7 @@ test.each([1, 2, 3, 4, 5, 6])('400 random steps agree with the model, seed %i', 
         edit: false,
         'add-tags': false,
         'remove-tags': false,
+        report: false,
       }[change.kind]
       expect(verdict, `${change.kind} of ${one.state}`).toBe(allowed ? 'done' : 'refused')
       if (!allowed) return

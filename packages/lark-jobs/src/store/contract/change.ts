@@ -3,7 +3,7 @@
  */
 import { defined } from '@s18i/lark/internal'
 import type { Limits } from '../../model/limits.ts'
-import type { CancelReason, JobRecord, State } from '../../model/record.ts'
+import type { CancelReason, JobRecord, LogLine, State } from '../../model/record.ts'
 import type { Pause, Paused, PausedGroup } from './rules/pause.ts'
 
 export { MAX_TAGS } from '../../model/record.ts'
@@ -77,6 +77,11 @@ type ChangeOfKind =
   | { kind: 'add-tags'; tags: readonly string[] }
   /** Removes tags from a job in any state. */
   | { kind: 'remove-tags'; tags: readonly string[] }
+  /**
+   * Adds lines to the log of a job in any state, and replaces its progress (JSON text), as a run reports
+   * them. The job may run elsewhere: what its run reports later is added, or replaces the progress again.
+   */
+  | { kind: 'report'; log?: LogLine[]; progress?: string }
 
 const kinds: Record<Change['kind'], true> = {
   retry: true,
@@ -90,6 +95,7 @@ const kinds: Record<Change['kind'], true> = {
   edit: true,
   'add-tags': true,
   'remove-tags': true,
+  report: true,
 }
 /** The kinds of changes. For each kind, `alter.lua` has a function. */
 export const changeKinds = Object.keys(kinds) as Change['kind'][]

@@ -488,6 +488,8 @@ function changeValue(change: contract.Change): string {
     case 'add-tags':
     case 'remove-tags':
       return packJson(change.tags)
+    case 'report':
+      return packReport(change)
     case 'retry':
       return `${change.fromStart ? 'anew' : ''}${change.keepsFailures ? '+' : ''}`
     case 'purge':

@@ -13,7 +13,9 @@ import { move, toEnd } from '../end/move.ts'
 import { purge, remove } from '../end/retain.ts'
 import { takeAgain } from '../enqueue/lock.ts'
 import { tell } from '../events/events.ts'
+import { keepReport } from '../events/log.ts'
 import { notify } from '../events/waiters.ts'
+import { watchersOf } from '../events/watch.ts'
 import { forgetJournal, forgetRest, hasRecorded, keepUndo, moveWaits, undoOf } from '../journal/journal.ts'
 import type { Partition } from '../partition.ts'
 import { changeOptions, changePayload } from '../payload.ts'
@@ -145,6 +147,11 @@ function apply(
         laneMoves(partition, row, PENDING)
         database.run(prioritize, change.priority, row.seq)
       }
+      return 'done'
+    case 'report':
+      keepReport(database, row.seq, change, false)
+      if (change.progress !== undefined)
+        for (const watcher of watchersOf(partition, [row.id]).get(row.id) ?? []) notify(partition, watcher)
       return 'done'
     case 'add-tags':
     case 'remove-tags': {

@@ -11,26 +11,32 @@ const read = 'SELECT log FROM jobs WHERE seq = ?'
 const write = 'UPDATE jobs SET log = ? WHERE seq = ?'
 const writeProgress = 'UPDATE jobs SET progress = ? WHERE seq = ?'
 
-/** Keeps the report of a run: its latest progress and its log lines. */
+/**
+ * Keeps the report of a run: its latest progress and its log lines.
+ *
+ * @param mayBeSentTwice whether lines with which the log ends already are not added again
+ */
 export function keepReport(
   database: Database,
   seq: number,
   { log, progress }: Pick<LeaseNote, 'log' | 'progress'>,
+  mayBeSentTwice = true,
 ): void {
-  appendLog(database, seq, log)
+  appendLog(database, seq, log, mayBeSentTwice)
   if (progress !== undefined) database.run(writeProgress, progress, seq)
 }
 
-/**
- * Appends lines to the log of a job. If the log ends with these lines already, the call was sent twice, and
- * nothing is added.
- */
-function appendLog(database: Database, seq: number, lines: readonly LogLine[] | undefined): void {
+function appendLog(
+  database: Database,
+  seq: number,
+  lines: readonly LogLine[] | undefined,
+  mayBeSentTwice: boolean,
+): void {
   if (lines === undefined || lines.length === 0) return
   const added = lines.map(cut)
   const text = database.get<{ log: string | null }>(read, seq)?.log
   const kept: LogLine[] = text ? readList(text, damagedLine) : []
-  if (JSON.stringify(kept.slice(-added.length)) === JSON.stringify(added)) return
+  if (mayBeSentTwice && JSON.stringify(kept.slice(-added.length)) === JSON.stringify(added)) return
   database.run(write, JSON.stringify(newest([...kept, ...added])), seq)
 }
 

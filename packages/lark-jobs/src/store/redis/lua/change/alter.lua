@@ -5,21 +5,21 @@
 --          the call (numbered.lua) come next, and are not counted below
 -- ARGV[2]  how many cancelled jobs are kept; for `unpin`, how many failed jobs
 -- ARGV[3]  the change: retry, cancel, remove, purge, purge-elsewhere, unpin, run-now, reschedule, prioritize,
---          edit, edit-active (also edits an active job), add-tags, remove-tags. A `!` after the change
---          restricts it to jobs that have not begun. A colon and states, separated by commas, restrict it to
---          jobs in these states
+--          edit, edit-active (also edits an active job), add-tags, remove-tags, report. A `!` after the
+--          change restricts it to jobs that have not begun. A colon and states, separated by commas, restrict
+--          it to jobs in these states
 -- ARGV[4]  the value of the change, or ''. For `cancel`, the reason (`store/contract/rules/reason.ts`). For
 --          `reschedule`, the milliseconds. For `prioritize`, the priority ('' for 0). For `edit`, a `!` if
 --          jobs that have run steps may be edited, the paths to hide as JSON ('' leaves them unchanged), RS,
---          and the payload. For tags, the tags as JSON. For `retry`, `anew` if the journal is removed, and
---          `+` if the failures are kept. For `remove`, the versions (`contract/change.ts`), separated by
---          commas, or ''
+--          and the payload. For tags, the tags as JSON. For `report`, see report.lua. For `retry`, `anew` if
+--          the journal is removed, and `+` if the failures are kept. For `remove`, the versions
+--          (`contract/change.ts`), separated by commas, or ''
 -- ARGV[5…] the ids of the jobs
 -- Returns  a letter for each id: d(one), a(sked), m(issing), r(efused)
 -- Cost     O(n log m) for n ids, if m jobs are delayed, active or ended
 -- needs: start, numbered, calls, line, place, lanes, counters, end, locate, payloads, options, notice, ring, effects, erase, retain, rouse
 -- covers: CHANGE_KINDS in changes
--- needs: keeping, event, last_tokens, revoked, moved-waits, undoing, purge, journaled, queued-again, retrying
+-- needs: reports, watchers, keeping, event, last_tokens, revoked, moved-waits, undoing, purge, journaled, queued-again, retrying
 
 local answer = recalled()
 if answer then
@@ -28,7 +28,7 @@ end
 
 local kept, value = read_kept(ARGV[2]), ARGV[4]
 local change, is_of_new, only = string.match(ARGV[3], '^([%l-]+)(!?)(:?.*)$')
-if not string.find(change, '^edit') and change ~= 'add-tags' then
+if not string.find(change, '^edit') and change ~= 'add-tags' and change ~= 'report' then
   -- A full server allows this write, and after it the whole script. All changes except those above need no
   -- memory, so they work on a full server.
   redis.call('ZREM', key('leases'), '')
@@ -206,6 +206,15 @@ local function change_tags(id, _, record)
     return 'r'
   end
   payloads().change_record(id, record, tagged)
+  return 'd'
+end
+
+changes['report'] = function(id)
+  if reports().keep_report(id, value) then
+    for _, watcher in ipairs(watchers().watchers_of({ id })[1] or {}) do
+      notify(watcher)
+    end
+  end
   return 'd'
 end
 
