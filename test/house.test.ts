@@ -117,6 +117,7 @@ const floors: Record<string, string[][]> = {
         'ending-errors',
         'job-json',
         'purged',
+        'reports',
         'retrying',
         'running-before',
       ].map((name) => `job/${name}.ts`),
