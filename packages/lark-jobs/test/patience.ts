@@ -1,10 +1,13 @@
 /**
- * What tests wait for may take its time: on a busy machine the default of a second is over before a worker
- * has begun. (`expect.poll` has the same limit, in `vitest.config.ts`.)
+ * Sets a longer time for `vi.waitFor` and `vi.waitUntil`, because on a busy machine the default of a second
+ * is over before a worker has begun. (`expect.poll` has the same limit, in `vitest.config.ts`.)
  */
 import { vi } from 'vitest'
 
-/** Milliseconds. Shorter than the limit of a test, so that the error says what did not come. */
+/**
+ * How long tests wait, in milliseconds. It is shorter than the time limit of a test, so that the error names
+ * the condition that was not met.
+ */
 const PATIENCE = 30_000
 
 const { waitFor } = vi

@@ -1,6 +1,6 @@
 /**
- * Whatever is in the table of job changes is wherever people look for a change: a method of `Jobs` and of
- * handles, a command, a row in the manual. A change that is forgotten somewhere is named here.
+ * Each entry in the table of job changes must have a method of `Jobs` and of handles, a command, and a row in
+ * the manual. These tests name a change that lacks one of them.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
@@ -18,7 +18,7 @@ test('each change has a method of Jobs', () => {
   for (const name of names) expect(Operations.prototype, name).toHaveProperty(methodOf(name))
 })
 
-test('each change has a method of handles, unless it is for people who look for jobs', () => {
+test('each change has a method of handles, unless it is only for people who search for jobs', () => {
   for (const name of without('retry', 'purge'))
     expect(JobHandle.prototype, name).toHaveProperty(methodOf(name))
 })
@@ -28,7 +28,7 @@ test('each change has a command', () => {
     expect(existsSync(new URL(`../../src/commands/change/jobs-${name}.ts`, import.meta.url)), name).toBe(true)
 })
 
-test('each change is in the manual, among what the audit names', () => {
+test("each change is in the manual's list of changes in the audit", () => {
   const page = readFileSync(new URL('../../../../docs/operating-jobs.md', import.meta.url), 'utf8')
   const row = page.split('\n').find((line) => line.startsWith('| `what` |'))
   for (const name of names) expect(row, name).toContain(`\`${name}\``)
@@ -45,7 +45,7 @@ test('each change has its method in the manual, for people who choose jobs and f
   for (const name of without('retry', 'purge')) expect(rows('handles')).toContain(`${methodOf(name)}(`)
 })
 
-test('what can be taken back says how, and nothing else does', () => {
+test('only changes that can be undone have an undo', () => {
   const undone = Object.values(jobChanges).filter(({ undo }) => undo !== undefined)
   expect(undone.map(({ what }) => what)).toEqual(undoableChanges)
 })

@@ -26,13 +26,13 @@ const queues = new Map([
   ['low', 1],
 ])
 
-/** What is not as it should be, as `queue what found`. */
+/** The broken limits, as `queue what found`. */
 async function wrong(harness: Harness, options: MonitorOptions, targets: Record<string, number> = {}) {
   const none = { bounds: new Map(), limiters: new Map() }
   const settings = { partitions: queues, targets: new Map(Object.entries(targets)), ...none }
   const found = await monitor({ store: harness.store, settings: settings as never }, options)
   const { ok, checks, findings } = found
-  // Here a limit compares what the doctor finds, which then decides.
+  // Here a limit covers the findings of the doctor, so the limit decides.
   expect(ok, JSON.stringify(findings)).toBe(checks.every((check) => check.ok))
   const over = checks.filter((check) => !check.ok)
   return over.map((check) => `${check.queue} ${check.what} ${'found' in check ? check.found : ''}`)
@@ -62,7 +62,7 @@ test('the oldest job of all partitions, compared with a target or the limit in i
   expect(await wrong(harness, { maxWaiting: 1 })).toEqual(['emails waiting 2'])
 })
 
-test('failed jobs: a number, or a share of those that ended within a time', async () => {
+test('failed jobs: a number, or a share of the jobs that ended within a time', async () => {
   await using harness = await make()
   const caller = harness.caller('ada', 'emails')
   await caller.run(job(), failed)
@@ -79,7 +79,7 @@ test('failed jobs: a number, or a share of those that ended within a time', asyn
   expect(await wrong(harness, { maxFailed: 0, within: '10m' })).toEqual(['emails failed 1'])
 })
 
-test('workers that take jobs; an old queue counts only while it has jobs', async () => {
+test('workers that take jobs; a queue that is no longer configured counts only while it has jobs', async () => {
   await using harness = await make()
   const { store } = harness
   const worker = { host: 'h', pid: 1, strict: false, concurrency: 1, running: 0, keys: [], startedAt: 0 }
@@ -105,13 +105,13 @@ let files = 0
 afterEach(() => vi.unstubAllEnvs())
 afterAll(() => rmSync(folder, { recursive: true }))
 
-test('the command says it in one line, and by its exit code', async () => {
+test('the command reports the result in one line and with its exit code', async () => {
   const connection = `sqlite:${join(folder, `${++files}.db`)}`
   vi.stubEnv('LARK_JOBS_URL', connection)
   const lark = async (...words: string[]) => {
     const console = new MemoryConsole()
     const code = await run(['jobs:monitor', ...words], { commands: [JobsMonitorCommand], console })
-    // Whether the SQLite of this machine is sound is not what is tested.
+    // The finding about the SQLite of this machine is left out, because this test is not about it.
     const stdout = console.stdout.replace(/^! .* \(sqlite-version\)\n/m, '')
     return { code, stdout, stderr: console.stderr }
   }
@@ -128,7 +128,7 @@ test('the command says it in one line, and by its exit code', async () => {
   expect((await lark('--max-age=30s', '--strict')).code).toBe(1)
   await using jobs = createJobs({ connection, queues: ['default', 'low'] })
   await jobs.dispatch(new LowJob())
-  // No limit compares how long its jobs wait, so the doctor alone says that none will begin.
+  // No limit is about the age of its jobs, so only the doctor reports that no job will begin.
   const others = await lark('--max-age=default=1h')
   expect(others).toMatchObject({
     code: 1,
@@ -139,7 +139,7 @@ test('the command says it in one line, and by its exit code', async () => {
   expect(others.stdout).toContain(
     `\n${idle}! low: has 1 job that has not ended, and is not in jobs.queues (queue-configured)\n`,
   )
-  // Its own limit decides for how long there may be no worker.
+  // The limit of the queue decides how long the queue may be without a worker.
   const patient = await lark('--max-age=1h')
   expect(patient.code).toBe(0)
   expect(patient.stdout).toContain('\n! low: no worker serves it, and 1 job waits (queue-served)\n')
@@ -184,14 +184,14 @@ test.each([
   [['--min-workers', '0'], '--min-workers is 0; it must be a whole number from 1'],
   [['--max-age', '1m', '--within', '10s'], "--within is '10s'; it must be a time from '1m' to '1h'"],
   [['--max-age', '1m,default=2m,default=3m'], '--max-age came twice for default'],
-])('a wrong limit is a mistake of who wrote it: %j', async (words, text) => {
+])('a wrong limit is a mistake in the command line: %j', async (words, text) => {
   const console = new MemoryConsole()
   vi.stubEnv('LARK_JOBS_URL', 'sqlite::memory:')
   const code = await run(['jobs:monitor', ...words], { commands: [JobsMonitorCommand], console })
   expect([code, console.stderr]).toEqual([2, expect.stringContaining(text)])
 })
 
-test('a queue that nobody has is refused', async () => {
+test('an unknown queue is refused', async () => {
   await using jobs = createJobs({ connection: 'sqlite::memory:' })
   await expect(operate(jobs).monitor({ maxAge: { emial: '30s' } })).rejects.toMatchObject({
     code: 'UNKNOWN_QUEUE',

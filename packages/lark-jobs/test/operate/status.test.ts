@@ -30,8 +30,8 @@ test('status counts the last minute and the last hour, over all partitions', asy
   const all = { completed: 40, failed: 1, retried: 1 }
   expect(await look()).toMatchObject({ lastMinute: all, lastHour: all, retrying: 1, suspended: 0 })
 
-  // The store counts by minutes of the clock. The previous minute counts by its part that is less than 60
-  // seconds ago.
+  // The store counts by minutes of the clock. The previous minute counts in proportion to its part that lies
+  // within the last 60 seconds.
   clock.advance(75 * SECOND)
   await caller.run(job(), completed)
   expect(await look()).toMatchObject({

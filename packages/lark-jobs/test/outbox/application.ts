@@ -1,4 +1,4 @@
-/** A database of an application with an outbox, as SQLite in memory, and what a test does to it. */
+/** A database of an application with an outbox, in SQLite in memory, with functions for tests. */
 import Libsql from 'libsql'
 import type { JobsConfig } from '../../src/index.ts'
 import { newId } from '../../src/model/id.ts'
@@ -10,10 +10,10 @@ const table = new OutboxTable('sqlite')
 
 export class Application {
   readonly #client = new Libsql(':memory:')
-  /** The database throws at each statement. */
+  /** Whether the database throws at each statement. */
   isAway = false
 
-  /** @param isInstalled whether the tables are there */
+  /** @param isInstalled whether the tables exist */
   constructor(isInstalled = true) {
     if (isInstalled) for (const sql of table.create()) this.#client.exec(sql)
   }
@@ -37,7 +37,7 @@ export class Application {
     return rows.map(({ id }) => id)
   }
 
-  /** Writes rows as they were, as if a relay had died before it removed them. */
+  /** Writes removed rows again, as if a relay had died before it removed them. */
   restore(rows: readonly Readonly<Record<string, unknown>>[]): void {
     for (const { id, queue, form, kind, body } of rows) this.write({ id, queue, form, kind, body } as NewRow)
   }

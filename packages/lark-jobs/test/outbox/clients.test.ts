@@ -1,6 +1,6 @@
 /**
- * A dispatch in a transaction of each database client: its row is there if and only if the transaction
- * commits, and what is no transaction is refused before anything is written.
+ * A dispatch in a transaction of each database client. Its row exists if and only if the transaction commits.
+ * An object that is not a transaction is refused before anything is written.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { Job } from '../../src/api/job.ts'
@@ -19,7 +19,7 @@ class ChargeJob extends Job {
   async handle(_payload: { order: number; note?: string }) {}
 }
 
-// No dispatch opens the store: nobody listens there.
+// No server listens at this address, so these tests fail if a dispatch opens the store.
 const jobs = createJobs({ connection: 'redis://127.0.0.1:1' })
 afterAll(() => jobs.close())
 
@@ -45,7 +45,7 @@ describe.each(dialects)('%s', (dialect) => {
     })
     afterAll(() => client?.close())
 
-    it('queues with the commit, and not without it', async () => {
+    it('queues a job if the transaction commits, and only then', async () => {
       const job = new ChargeJob()
       await client.transaction(async (tx) => {
         expect(await jobs.dispatch(job, { order: 1, note: 'Ü \\ " \' 𝄞' }, { tx })).toBe(true)
@@ -116,7 +116,7 @@ describe.each(dialects)('%s', (dialect) => {
       expect(await order('SELECT id FROM orders')).toEqual([])
       const text = JSON.stringify({ text: 'Ünï\u0000 \\ \' " 𝄞 \ud800' })
       expect(await run(true, text)).toBe(text)
-      // It commits second, and is refused; it asks first.
+      // The second transaction is refused at its commit. Before that, it looked for the record.
       expect(await run(true, '2')).toBe(text)
       expect(await run(false, '3')).toBe(text)
       expect(await order('SELECT id FROM orders')).toHaveLength(1)
@@ -127,14 +127,14 @@ describe.each(dialects)('%s', (dialect) => {
         })
       expect(await order('SELECT id FROM orders')).toHaveLength(2)
       await expect(run(true, '4')).rejects.toMatchObject({ code: 'LEASE_LOST' })
-      // What never committed is not undone, and never will commit.
+      // A step that never committed is not undone, and cannot commit later.
       const other = { ...row, step: 'pay#0' }
       await steps.undo(other, undefined, () => expect.unreachable())
       await expect(steps.run(other, true, () => '5')).rejects.toMatchObject({ code: 'LEASE_LOST' })
       expect(await order('SELECT id FROM orders')).toHaveLength(2)
     })
 
-    it('opens none for a step within one', async () => {
+    it('opens no transaction for a step inside a transaction', async () => {
       await client.transaction(async (tx) => {
         if (client.isBlind) return
         const within = async () => stepDatabase(tx, false).run({ job: 'a', step: 'b#0' }, true, () => '')

@@ -1,6 +1,6 @@
 /**
- * The database clients with which a dispatch can be part of a transaction, each as an application uses it.
- * They share the servers of `databases.ts`.
+ * The database clients with which a dispatch can be part of a transaction, each as an application uses the
+ * client. They share the servers of `databases.ts`.
  */
 
 import { createClient } from '@libsql/client'
@@ -29,12 +29,12 @@ import type { OutboxExecute } from '../../src/outbox/outbox-database.ts'
 import { prismaClient } from './prisma.ts'
 
 export interface Client {
-  /** Of the transaction in which the function runs. It commits, unless the function throws. */
+  /** Runs a function in a transaction. The transaction commits, unless the function throws. */
   transaction(act: (tx: object) => Promise<unknown>): Promise<unknown>
-  /** What is no transaction. It opens one, unless `opener` does. */
+  /** An object that is not a transaction. It opens transactions, unless `opener` does. */
   outside: object
   opener?: object
-  /** Whether it cannot tell that it is in a transaction. */
+  /** Whether the client cannot tell whether it is in a transaction. */
   isBlind?: true
   /** `jobs.outbox.execute`, as `docs/configuration.md` shows it. */
   execute?: OutboxExecute
@@ -44,14 +44,14 @@ export interface Client {
 export interface ClientKind {
   name: string
   dialect: Dialect
-  /** @param url of the database; for SQLite, the path of the file */
+  /** @param url the URL of the database; for SQLite, the path of the file */
   open(url: string): Client | Promise<Client>
 }
 
 /** Milliseconds that a client of SQLite waits for the transaction of another process. */
 const BUSY = 5_000
 
-/** Sends BEGIN, and COMMIT or ROLLBACK. */
+/** Calls a function between BEGIN and COMMIT, or ROLLBACK if it throws. */
 async function between(run: (sql: string) => unknown, act: () => Promise<unknown>): Promise<unknown> {
   await run('BEGIN')
   try {
@@ -260,7 +260,8 @@ const clients: ClientKind[] = [
     },
   },
   {
-    // The classes of its Drizzle, on libsql: better-sqlite3 itself has an install script.
+    // The classes of Drizzle for better-sqlite3, but on libsql, because better-sqlite3 itself has an install
+    // script.
     name: 'Drizzle on better-sqlite3',
     dialect: 'sqlite',
     open(url) {
@@ -310,7 +311,7 @@ const clients: ClientKind[] = [
   },
 ]
 
-/** Node has it since 22.5. */
+/** Node has this module since 22.5. */
 const { DatabaseSync } = await import('node:sqlite' as string).catch(() => ({ DatabaseSync: undefined }))
 if (DatabaseSync !== undefined)
   clients.push({
@@ -324,7 +325,7 @@ if (DatabaseSync !== undefined)
             (sql) => db.exec(sql),
             () => act(db),
           ),
-        // It says since 24 whether it is in a transaction.
+        // Since Node 24, this client can tell whether it is in a transaction.
         outside: 'isTransaction' in db ? db : {},
         close: () => db.close(),
       }

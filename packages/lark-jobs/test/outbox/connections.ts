@@ -1,4 +1,4 @@
-/** A connection to each kind of database, with which tests look at the table. */
+/** A connection to each kind of database, with which tests read the table. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,14 +15,14 @@ export type Columns = Record<string, unknown>
 
 export interface Database extends AsyncDisposable {
   table: OutboxTable
-  /** For clients; of SQLite, the path of the file. */
+  /** The URL for clients; for SQLite, the path of the file. */
   url: string
-  /** Absent: SQLite. */
+  /** The server of the database. Absent for SQLite. */
   server?: Server
   execute(statement: OutboxStatement): Promise<Columns[]>
-  /** The rows that are committed. */
+  /** The committed rows. */
   rows(): Promise<OutboxRow[]>
-  /** Makes the tables, empty. */
+  /** Makes new, empty tables. */
   reset(): Promise<void>
   drop(): Promise<void>
 }

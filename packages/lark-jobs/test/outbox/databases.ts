@@ -1,7 +1,7 @@
 /**
  * Real database servers for tests of the outbox: PostgreSQL and MariaDB from Debian's packages, each on a
- * free port of the loopback and in a folder of its own. They write nothing that would outlast the test, and
- * need no password. `POSTGRES_BIN` names the folder with the programs of another PostgreSQL.
+ * free port of the loopback and in a folder of its own. They leave no files after the test, and need no
+ * password. `POSTGRES_BIN` names the folder with the programs of another PostgreSQL.
  */
 import { chmod, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -10,7 +10,7 @@ import { Server } from '../redis/server.ts'
 
 const isRoot = process.getuid?.() === 0
 
-/** `postgres://…/postgres` @param args more options of the server */
+/** `postgres://…/postgres` @param args further options of the server */
 export async function startPostgres(args: readonly string[] = []): Promise<Server> {
   // PostgreSQL refuses to run as root, and another user must reach its folder.
   if (isRoot) await chmod(tmpdir(), 0o711)
@@ -18,7 +18,7 @@ export async function startPostgres(args: readonly string[] = []): Promise<Serve
     binary: 'sh',
     args,
     ready: /database system is ready to accept connections/,
-    // It also tells clients that it is starting with the word FATAL.
+    // The server also uses the word FATAL to tell clients that it is still starting, which is not a failure.
     failed: /not found|FATAL: +(?! |the database system)/,
     config: (folder, port) =>
       script(
@@ -41,7 +41,7 @@ exec $as "$bin/postgres" -D "$data" -h 127.0.0.1 -p ${port} -k "" -F -c autovacu
   return server
 }
 
-/** `mysql://root@…/test` @param args more options of the server */
+/** `mysql://root@…/test` @param args further options of the server */
 export async function startMariadb(args: readonly string[] = []): Promise<Server> {
   return Server.with({
     binary: 'sh',
@@ -68,7 +68,7 @@ export function mariadbUrl({ port }: Server): string {
   return `mysql://root@127.0.0.1:${port}/test`
 }
 
-/** Ends a server without leaving shared memory behind, as a kill would. */
+/** Ends a server in an orderly way, because a killed server leaves shared memory behind. */
 export async function stopDatabase(server: Server | undefined): Promise<void> {
   if (server?.isUp) process.kill(server.pid, 'SIGQUIT')
   await server?.[Symbol.asyncDispose]()

@@ -1,4 +1,4 @@
-/** What can be dispatched in a transaction of the application, and what is said of it. */
+/** Dispatches of jobs and flows in a transaction of the application, and their answers. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import Libsql from 'libsql'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -33,7 +33,7 @@ class LostJob extends Job {
   async handle() {}
 }
 
-// No dispatch opens the store: nobody listens there.
+// No server listens at this address, so these tests fail if a dispatch opens the store.
 const configured = { connection: 'redis://127.0.0.1:1', queues: { default: {}, orders: { partitions: 4 } } }
 let jobs = createJobs(configured)
 let database: Database
@@ -52,7 +52,7 @@ afterAll(async () => {
   await database[Symbol.asyncDispose]()
 })
 
-/** What is committed by a transaction with these statements. */
+/** The rows that a transaction with these dispatches commits. */
 async function committed(act: (tx: object) => Promise<unknown>): Promise<OutboxRow[]> {
   db.exec('BEGIN')
   await act(db)
@@ -81,7 +81,7 @@ describe('in a transaction', () => {
     })
   })
 
-  it('a draft without a payload belongs to it by in(), and its handle says so', async () => {
+  it('in() makes a draft without a payload part of the transaction, and its handle says so', async () => {
     let handle: { id: string; queued: boolean; inTransaction: boolean } | undefined
     const [row] = await committed(async (tx) => {
       handle = await jobs.dispatch(CleanJob.with().in(tx))
@@ -104,13 +104,13 @@ describe('in a transaction', () => {
     expect(rows.map(({ queue }) => queue)).toEqual(['orders', 'default', 'orders'])
   })
 
-  it('the same id may be written twice: the relay judges it', async () => {
+  it('the same id may be written twice, because the relay decides about it', async () => {
     const draft = CleanJob.with().withId('nightly')
     const rows = await committed((tx) => jobs.dispatch([draft, draft], { tx }))
     expect(rows.map(({ id }) => id)).toEqual(['nightly', 'nightly'])
   })
 
-  it('a function of db.transaction(), which can await nothing, has its rows when it ends', async () => {
+  it('a function of db.transaction() that cannot await has written its rows when it ends', async () => {
     const written: Promise<unknown>[] = []
     const work = db.transaction((isSold: boolean) => {
       written.push(
@@ -193,12 +193,12 @@ describe('in a transaction', () => {
       await expect(dispatch()).rejects.toMatchObject({ code, message: expect.stringContaining(message) })
   })
 
-  it('a handle of nothing is refused when a draft is dispatched', async () => {
+  it('an object that is not a transaction is refused when a draft is dispatched', async () => {
     const draft = CleanJob.with().in(undefined as never)
     await expect(jobs.dispatch(draft)).rejects.toMatchObject({ code: 'JOB_INVALID' })
   })
 
-  it('drafts of two transactions are refused, and drafts with one in a flow', async () => {
+  it('drafts of two transactions in one dispatch are refused, and so are drafts with a transaction in a flow', async () => {
     const [one, other] = [
       { for: 'sqlite', execute() {} },
       { for: 'sqlite', execute() {} },
@@ -228,7 +228,7 @@ describe('in a transaction', () => {
     db.exec('ROLLBACK')
   })
 
-  it('what the database refuses is told with its error', async () => {
+  it('a refusal of the database is reported with its error', async () => {
     const cause = Object.assign(new Error('deadlock detected'), { code: '40P01' })
     const tx = { for: 'postgres' as const, execute: () => Promise.reject(cause) }
     const job = new PackJob()
@@ -243,7 +243,7 @@ describe('in a transaction', () => {
     expect(job.ids).toEqual([])
   })
 
-  it('flush() waits for it', async () => {
+  it('flush() waits for the dispatch', async () => {
     let answer: (() => void) | undefined
     let isAnswered = false
     const tx = {
@@ -259,11 +259,11 @@ describe('in a transaction', () => {
   })
 })
 
-describe('a transaction that is ambient', () => {
+describe('an ambient transaction', () => {
   const running = new AsyncLocalStorage<object>()
   const ambient = (act: () => Promise<unknown>) => committed((tx) => running.run(tx, act))
 
-  it('is joined by each dispatch that names none, where there is one', async () => {
+  it('is joined by each dispatch inside it that names no transaction', async () => {
     jobs.joinTransactions(() => running.getStore())
     const job = new CleanJob()
     const rows = await ambient(async () => {
@@ -279,11 +279,11 @@ describe('a transaction that is ambient', () => {
       expect.any(String),
     ])
     expect(rows[0]!.id).toBe(job.id)
-    // Elsewhere, the store is asked, and nobody listens there.
+    // Outside of the transaction, the dispatch goes to the store, and no server listens there.
     await expect(jobs.dispatch(new CleanJob())).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' })
   })
 
-  it('is another than the one that a dispatch names', async () => {
+  it('is not used by a dispatch that names another transaction', async () => {
     jobs.joinTransactions(() => ({ for: 'oracle', execute() {} }))
     expect(await committed((tx) => jobs.dispatch(new PackJob(), { order: 1 }, { tx }))).toHaveLength(1)
     await expect(jobs.dispatch(new CleanJob())).rejects.toMatchObject({ code: 'OUTBOX_HANDLE_UNKNOWN' })

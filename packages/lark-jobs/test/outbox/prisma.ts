@@ -1,10 +1,10 @@
 /**
- * A Prisma client without `prisma generate`, which needs the network: made as the generated file makes it, of
- * a schema with one model. The runtime is the one of `@prisma/client`.
+ * A Prisma client without `prisma generate`, which needs the network. It is made for a schema with one model,
+ * in the same way as a generated file makes it. The runtime is that of `@prisma/client`.
  */
 import { createRequire } from 'node:module'
 
-// Node has it; its types have not.
+// Node has this global, but the types of Node do not declare it.
 declare const WebAssembly: { Module: (...args: never[]) => unknown }
 
 interface PrismaClient {

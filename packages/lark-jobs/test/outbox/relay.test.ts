@@ -1,6 +1,6 @@
 /**
- * The relay on real databases: what is committed runs once, in whatever order transactions commit and
- * wherever relays are killed; what is rolled back never runs.
+ * The relay on real databases. A committed job runs once, whatever the order in which transactions commit,
+ * and wherever relays are killed. A job that is rolled back never runs.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -31,7 +31,7 @@ class MailJob extends Job {
 
 interface Client {
   outbox: NonNullable<JobsConfig['outbox']>
-  /** A connection of its own, for a transaction. */
+  /** Opens a separate connection for a transaction. */
   begin(): Promise<{ run(sql: string, parameters?: readonly unknown[]): Promise<unknown>; release(): void }>
   end(): Promise<unknown>
 }
@@ -91,7 +91,7 @@ describe.each(['postgres', 'mysql'] as const)('%s', (dialect) => {
 
   const isEmpty = async () => expect(await database.rows()).toEqual([])
 
-  test('a transaction that commits late, and one that is rolled back', async () => {
+  test('a transaction that commits late, and a transaction that is rolled back', async () => {
     await using at = await setting()
     const write = (n: number) => database.table.insert([mail(n)])
     const [late, never] = [await client.begin(), await client.begin()]
@@ -108,12 +108,12 @@ describe.each(['postgres', 'mysql'] as const)('%s', (dialect) => {
     await vi.waitFor(isEmpty, LONG)
   }, 60_000)
 
-  test('a transaction that has written a row and stays open holds up no others', async () => {
+  test('a transaction that has written a row and stays open does not delay other rows', async () => {
     await using at = await setting()
     const open = await client.begin()
     const first = database.table.insert([mail(0)])
     await open.run(first.sql, first.parameters)
-    // A lot of the largest size, and a small one.
+    // Rows for one lot of the largest size, and a small lot.
     const count = LOT + 100
     for (let n = 1; n <= count; n += 100)
       await database.execute(database.table.insert(Array.from({ length: 100 }, (_, i) => mail(n + i))))
@@ -144,7 +144,7 @@ describe.each(['postgres', 'mysql'] as const)('%s', (dialect) => {
     }
   }, 20_000)
 
-  test('relays that are killed between the store and the removal of their rows: each job runs once', async () => {
+  test('relays are killed after they have queued jobs and before they remove the rows, and each job runs once', async () => {
     await using at = await setting()
     const count = 2_500
     for (let n = 0; n < count; n += 500)
@@ -161,7 +161,7 @@ describe.each(['postgres', 'mysql'] as const)('%s', (dialect) => {
           database.url,
           connection,
           String(kill % 2),
-          // Only the worker below waits for the lease of one that was killed.
+          // Only the worker below waits for the lease of a killed relay.
           kill < 2 ? `relay-${kill}` : 'default',
         ],
         { stdio: ['ignore', 'ignore', 'inherit'] },
@@ -178,7 +178,7 @@ describe.each(['postgres', 'mysql'] as const)('%s', (dialect) => {
   }, 120_000)
 })
 
-test('flows wait for an answer of the store together, and start in the order of their rows', async () => {
+test('flows wait together for an answer of the store, and start in the order of their rows', async () => {
   await using redis = await Server.start()
   await using proxy = await TcpProxy.start(redis.port)
   await using bench = await Bench.make(redisPrefix(proxy.url))
@@ -212,7 +212,7 @@ test('a row that commits late under an earlier place does not wait for the end o
     const answer = application.run(sql, parameters)
     if (!sql.startsWith('DELETE')) return answer
     lots.push(sql.match(/\d+/g)!)
-    // The place is free again: that of a transaction that began before all others.
+    // This place is free again. It stands for the place of a transaction that began before all others.
     if (lots.length === 2) application.run(`INSERT INTO ${OUTBOX} ${late}`)
     return answer
   }
@@ -224,7 +224,7 @@ test('a row that commits late under an earlier place does not wait for the end o
   expect(place).toBeLessThan(lots.length - 1)
 }, 60_000)
 
-test('PostgreSQL is killed and starts again while the relay runs: this is said once, and each job runs once', async () => {
+test('PostgreSQL is killed and starts again while the relay runs; this is reported once, and each job runs once', async () => {
   await using database = await databaseOf('postgres')
   await database.reset()
   const server = database.server!
@@ -252,7 +252,7 @@ test('PostgreSQL is killed and starts again while the relay runs: this is said o
   await pool.end()
 }, 120_000)
 
-test('a worker without the permit asks seldom, but more often while a row waits, because the relay may be dead', async () => {
+test('a worker without the permit asks rarely, but more often while a row waits, because the relay may be dead', async () => {
   await using bench = await Bench.make(sqliteFile)
   const application = new Application()
   await holdingPermit(bench)
@@ -266,16 +266,16 @@ test('a worker without the permit asks seldom, but more often while a row waits,
   await sleep(6_000)
   expect(asked).toBeLessThanOrEqual(4)
   application.write({ ...mail(0), form: 9 }, mail(1))
-  // A row that cannot become a job hides none behind it.
+  // A row that cannot become a job does not hide later rows.
   application.run(`UPDATE ${OUTBOX} SET error = 'of a later form' WHERE form = 9`)
   asked = 0
   await sleep(9_000)
-  // With a pause of 2.5 seconds there would be three or four.
+  // With a pause of 2.5 seconds, there would be only three or four requests.
   expect(asked).toBeGreaterThanOrEqual(5)
   expect(application.rows).toHaveLength(2)
 }, 60_000)
 
-test('a database is away: only the relay with the permit tries it often, because many workers may have it', async () => {
+test('while a database is away, only the relay with the permit tries it often, because many workers may use it', async () => {
   await using bench = await Bench.make(sqliteFile)
   const relayed = await holdingPermit(bench)
   let asked = 0
@@ -291,7 +291,7 @@ test('a database is away: only the relay with the permit tries it often, because
   expect(relayed() - before).toBeGreaterThan(20)
 }, 60_000)
 
-test('PostgreSQL is away for seconds: the relay asks for it so often that rows hardly wait longer', async () => {
+test('while PostgreSQL is away for seconds, the relay tries often, so that rows hardly wait longer', async () => {
   await using database = await databaseOf('postgres')
   await database.reset()
   const pool = new pg.Pool({ connectionString: database.url })
@@ -309,7 +309,7 @@ test('PostgreSQL is away for seconds: the relay asks for it so often that rows h
   await sleep(500)
   attempts = 0
   await sleep(3_000)
-  // A pause of a second would make three.
+  // With a pause of a second, there would be only three attempts.
   expect(attempts).toBeGreaterThanOrEqual(5)
   await database.server!.start()
   const { sql, parameters } = database.table.insert([mail(1)])
@@ -319,7 +319,7 @@ test('PostgreSQL is away for seconds: the relay asks for it so often that rows h
   await pool.end()
 }, 60_000)
 
-test('Redis hangs for longer than a lease, and the relay is killed meanwhile: another one goes on as soon as Redis does', async () => {
+test('Redis hangs for longer than a lease and the relay is killed; another relay goes on as soon as Redis does', async () => {
   await using database = await databaseOf('postgres')
   await database.reset()
   await using redis = await Server.start()
@@ -356,7 +356,10 @@ test('Redis hangs for longer than a lease, and the relay is killed meanwhile: an
   await pool.end()
 }, 90_000)
 
-/** A worker that has the permit, and sees no row. @returns how many times it has asked its database */
+/**
+ * Starts a worker that gets the permit and sees no row. @returns a function that returns how often it has
+ * asked its database
+ */
 async function holdingPermit(bench: Bench): Promise<() => number> {
   let asked = 0
   const execute = () => {

@@ -1,4 +1,4 @@
-/** The form of a row: what cannot be read is said, and never thrown. */
+/** The form of a row. For an unreadable row, the result says why, and no error is thrown. */
 import { describe, expect, it } from 'vitest'
 import { JobsError } from '../../src/model/errors.ts'
 import { decode, MAX_BODY, rowOfFlow, rowOfJob } from '../../src/outbox/row.ts'
@@ -11,14 +11,14 @@ const flow = {
 }
 
 describe('a row', () => {
-  it('is a job, whatever a driver makes of numbers', () => {
+  it('is read as a job, however a driver returns numbers', () => {
     for (const place of [1, 1n, '1']) {
       const read = decode({ ...columns, place, age: '5', tries: '2', form: 1n })
       expect(read).toEqual({ place: '1', id: '0', queue: 'q', age: 5, tries: 2, work: { kind: 'job', job } })
     }
   })
 
-  it('is a flow with its members', () => {
+  it('is read as a flow with its members', () => {
     const whole = { ...flow, members: [{ partition: 'q', job: { key: 'a', payload: '1' } }] }
     const read = decode({ ...columns, ...rowOfFlow('f', 'q', whole) })
     expect(read).toMatchObject({ id: 'f', work: { kind: 'flow', flow: whole } })

@@ -1,4 +1,4 @@
-// A worker whose process is killed when the transaction of its step has committed, before anything else:
+// A worker whose process is killed right after the transaction of its step has committed. Its arguments are
 // DIALECT URL CONNECTION.
 import Libsql from 'libsql'
 import { createConnection } from 'mysql2/promise'

@@ -1,4 +1,4 @@
-/** Steps in real databases: what a worker that is killed had committed, two runs at once, and old records. */
+/** Steps in real databases: a worker that is killed after the commit, two runs at once, and old records. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
@@ -37,7 +37,7 @@ describe.each(dialects)('%s', (dialect) => {
     handleOf(tx).execute({ sql: `INSERT INTO orders VALUES ('${name}')`, parameters: [] })
   const ordered = async () => (await run('SELECT name FROM orders')).map(({ name }) => name)
 
-  test('a worker is killed between the commit and its record: the next run gets what was committed', async () => {
+  test('a worker is killed between the commit and its record, and the next run gets the committed result', async () => {
     await using bench = await Bench.make(sqliteFile)
     class BookJob extends Job {
       override readonly key = 'book'
@@ -56,9 +56,9 @@ describe.each(dialects)('%s', (dialect) => {
     expect(await ordered()).toEqual(['child'])
   }, 60_000)
 
-  // SQLite lets one transaction write at a time: the second one fails, or waits.
+  // SQLite lets only one transaction write at a time, so the second one fails or waits.
   if (dialect !== 'sqlite')
-    test('of two runs at once, one commits, and both have its result', async () => {
+    test('of two simultaneous runs, one commits, and both have its result', async () => {
       const steps = stepDatabase<object>(client.outside, false)
       const row = { job: 'default/order-7@1', step: 'book#0' }
       const [first, both] = [signal(), signal()]
@@ -79,9 +79,9 @@ describe.each(dialects)('%s', (dialect) => {
       expect(await ordered()).toEqual(['first'])
     })
 
-  // The undo waits for the lock of the row, and finds that it has become another.
+  // The undo waits for the lock of the row, and then finds that the row has changed.
   if (dialect !== 'sqlite')
-    test('of two undos at once, one undoes', async () => {
+    test('of two simultaneous undos, one undoes the step', async () => {
       const steps = stepDatabase<object>(client.outside, false)
       const row = { job: 'default/order-7@1', step: 'book#0' }
       await steps.run(row, true, () => '')
@@ -90,10 +90,10 @@ describe.each(dialects)('%s', (dialect) => {
       expect(await ordered()).toEqual(['undone'])
     })
 
-  test('records of more than 30 days are removed by who writes others', async () => {
+  test('records of more than 30 days are removed when other records are written', async () => {
     const steps = stepDatabase<object>(client.outside, false)
     const write = (step: string) => steps.run({ job: 'default/order-7@1', step }, true, () => '')
-    // The first of a process removes old ones; not each that follows.
+    // The first record of a process removes old ones. The following records do not.
     await write('first#0')
     for (const step of ['old#0', 'older#0', 'young#0']) await write(step)
     const days = (count: number) => `written - ${count * 86_400_000}`

@@ -1,6 +1,4 @@
-/**
- * The table of the outbox in each database: what is written is read back, in order, by what the relay asks.
- */
+/** The table of the outbox in each database: the queries of the relay return the written rows in order. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { NewJob } from '../../src/model/record.ts'
 import { dialects } from '../../src/outbox/dialect.ts'
@@ -22,14 +20,14 @@ describe.each(dialects)('%s', (dialect) => {
     (await db.execute(statement)).map(decode)
   const job = (id: string, more: Partial<NewJob> = {}): NewJob => ({ id, key: 'a', payload: '{}', ...more })
 
-  it('is made by statements that may be run again, and found by the check', async () => {
+  it('is made by statements that may be run again, and passes the check', async () => {
     for (const sql of table.create()) await db.execute({ sql, parameters: [] })
     for (const check of table.check()) expect(await db.execute(check)).toEqual([])
     await db.execute({ sql: `DROP TABLE ${OUTBOX_STEPS}`, parameters: [] })
     await expect(db.execute(table.check()[1]!)).rejects.toThrow(OUTBOX_STEPS)
   })
 
-  it('gives back each job as it was, in the order in which it was written', async () => {
+  it('returns each job unchanged, in the order in which the jobs were written', async () => {
     const jobs = [
       job('0aB'),
       job('0ab', {
@@ -65,7 +63,7 @@ describe.each(dialects)('%s', (dialect) => {
     expect(await read(table.take(10, 1))).toHaveLength(1)
   })
 
-  it('removes rows by their places, which never come again', async () => {
+  it('removes rows by their places, which are never used again', async () => {
     await write(rowOfJob('q', job('1')), rowOfJob('q', job('2')))
     const [first, second] = await read(table.take())
     await db.execute(table.remove([second!.place]))
@@ -75,7 +73,7 @@ describe.each(dialects)('%s', (dialect) => {
     expect([first!.place, second!.place]).not.toContain(after[1]!.place)
   })
 
-  it('keeps, counts and lists what cannot become a job, and takes it again when it is told to', async () => {
+  it('keeps, counts and lists rows that cannot become jobs, and tries them again on request', async () => {
     await write(rowOfJob('q', job('1')), { ...rowOfJob('q', job('2')), form: 7 }, rowOfJob('q', job('3')))
     const [, newer] = await read(table.take())
     expect(newer).toMatchObject({ id: '2', flaw: expect.stringContaining('7') })
@@ -99,7 +97,7 @@ describe.each(dialects)('%s', (dialect) => {
     expect(await read(table.list(9, { marked: true }))).toEqual([])
   })
 
-  it('says of an empty table that nothing waits', async () => {
+  it('reports for an empty table that nothing waits', async () => {
     const [backlog] = await db.execute(table.backlog())
     expect([Number(backlog!.waiting), Number(backlog!.marked), backlog!.age]).toEqual([0, 0, null])
   })

@@ -1,4 +1,4 @@
-/** `Jobs.transaction()`: what is dispatched in it is sent when it has ended, or dropped. */
+/** `Jobs.transaction()`: dispatches inside it are sent when it has ended, or dropped when it throws. */
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { batch } from '../../src/api/flows/batch.ts'
 import { chain } from '../../src/api/flows/chain.ts'
@@ -35,7 +35,7 @@ const orders = async () => {
   return all.map(({ payload }) => (payload as { order: number }).order).sort()
 }
 
-it('sends what was dispatched when the function has ended, and returns what it returns', async () => {
+it("sends the dispatched jobs when the function has ended, and returns the function's result", async () => {
   const job = new PackJob()
   const result = await jobs.transaction(async () => {
     expect(await jobs.dispatch(job, { order: 1 })).toBe(true)
@@ -51,7 +51,7 @@ it('sends what was dispatched when the function has ended, and returns what it r
   expect((await jobs.find(job.id!))?.id).toBe(job.id)
 })
 
-it('drops it when the function throws, wherever it was dispatched in it', async () => {
+it('drops the jobs when the function throws, wherever in the function they were dispatched', async () => {
   const failing = jobs.transaction(async () => {
     await dispatch(1)
     await Promise.all([2, 3].map(async (order) => dispatch(order)))
@@ -62,7 +62,7 @@ it('drops it when the function throws, wherever it was dispatched in it', async 
   expect(await orders()).toEqual([4])
 })
 
-it('sends with the outermost: an inner one that throws drops only its own', async () => {
+it('sends the jobs at the end of the outermost transaction; an inner one that throws drops only its own jobs', async () => {
   await jobs.transaction(async () => {
     await dispatch(1)
     await jobs.transaction(() => dispatch(2))
@@ -78,7 +78,7 @@ it('sends with the outermost: an inner one that throws drops only its own', asyn
   expect(await orders()).toEqual([1, 2, 4])
 })
 
-it('holds nothing back outside of the function, and after its end', async () => {
+it('holds back no jobs outside of the function or after its end', async () => {
   let later = Promise.resolve<unknown>(undefined)
   let isOver: (() => void) | undefined
   const over = new Promise<void>((resolve) => (isOver = resolve))
@@ -98,7 +98,7 @@ it('holds nothing back outside of the function, and after its end', async () => 
   expect(await orders()).toEqual([1, 2, 3])
 })
 
-it('sends what the function did not await', async () => {
+it('sends jobs whose dispatch the function did not await', async () => {
   await jobs.transaction(() => {
     void dispatch(1)
   })
@@ -120,7 +120,7 @@ it('starts flows when the function has ended', async () => {
   expect((await members.progress())?.total).toBe(2)
 })
 
-it('tells a dispatch what is wrong with it at once, and sends the others', async () => {
+it('rejects a wrong dispatch at once, and sends the others', async () => {
   await jobs.transaction(async () => {
     await dispatch(1)
     await expect(jobs.dispatch(LostJob.with())).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
@@ -138,7 +138,7 @@ it('belongs to one instance', async () => {
   await other.close()
 })
 
-it('does not hold back what has a handle of its own', async () => {
+it('does not hold back a dispatch that names its own transaction', async () => {
   const written: string[] = []
   const tx = { for: 'mysql' as const, execute: (sql: string) => written.push(sql) }
   const failing = jobs.transaction(async () => {

@@ -1,6 +1,6 @@
 /**
- * This folder has more than 25 files: a subject that is shown on a file and on Redis has three, its stories
- * and a test for each store, so that the stores are tried beside each other.
+ * This folder has more than 25 files: a subject that is tested on a file and on Redis has three of them, one
+ * with its stories and a test for each store, so that the stores are tested at the same time.
  */
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -10,8 +10,8 @@ import { App } from './app.ts'
 import { readTrace, times, traceFiles } from './trace.ts'
 
 /**
- * Every job is accounted for, whatever happens to the processes. @param url of a store; undefined: the
- * embedded store
+ * Every job is accounted for, whatever happens to the processes. @param url the URL of a store; undefined for
+ * the embedded store
  */
 export function accounting(url: () => string | undefined): void {
   async function tracing(): Promise<App> {
@@ -23,7 +23,7 @@ export function accounting(url: () => string | undefined): void {
     return app
   }
   const traced = (app: App) => ({ TRACE: join(app.folder, 'trace.txt') })
-  /** A test of what a process does by itself: the embedded store shows it. */
+  /** A test of a process alone, which only runs on the embedded store. */
   const itself = (name: string, act: () => Promise<void>) => void (url() === undefined && test(name, act))
 
   test('two workers, 10,000 jobs: each runs once', async () => {
@@ -39,7 +39,7 @@ export function accounting(url: () => string | undefined): void {
     expect(times(trace.ends).size).toBe(10_000)
   })
 
-  test('kill -9 of a worker: every job ends, and only jobs that it had begun run twice', async () => {
+  test('kill -9 of a worker: every job ends, and only jobs that the worker had begun run twice', async () => {
     await using app = await tracing()
     await app.start(['fill.js', '1000', '25']).result
     const victim = app.start(['work.js'], '.', traced(app))
@@ -138,7 +138,7 @@ export function accounting(url: () => string | undefined): void {
     },
   )
 
-  test('a process that stands still for longer than a dispatch may take still gets its answer', async () => {
+  test('a process that stands still during a dispatch for longer than a dispatch may take still gets the answer', async () => {
     await using app = await tracing()
     const script = (steps: string) => `
       import { TraceJob } from './jobs/TraceJob.js'
@@ -158,7 +158,7 @@ export function accounting(url: () => string | undefined): void {
     expect(status.queues[0].counts.waiting).toBe(5)
   })
 
-  test('a script that dispatches and ends, ends', async () => {
+  test('a script that dispatches does not stay alive', async () => {
     await using app = await tracing()
     await app.write({
       'one.js': `

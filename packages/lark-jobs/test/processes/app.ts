@@ -1,6 +1,6 @@
 /**
- * An application on disk, as a user has one: a folder with the packages in its node_modules, and the program
- * `lark`, which runs in processes of its own.
+ * An application on disk, like that of a user: a folder with the packages in its node_modules, and the
+ * program `lark`, which runs in separate processes.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -144,7 +144,7 @@ export class App implements AsyncDisposable {
     )
     const ends = running.map((child) => once(child, 'exit'))
     for (const child of running) child.kill('SIGKILL')
-    // The next application in this folder must not meet them.
+    // The processes must be gone before the next application uses this folder.
     await Promise.all(ends)
     for (const act of this.#ends) await act()
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 })

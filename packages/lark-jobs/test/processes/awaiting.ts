@@ -1,9 +1,9 @@
 /**
- * Thousands of results are awaited while workers are killed, and while the store restarts or fails over: each
- * wait settles, none wrongly, and none later than a second after the end, not counting the time in which the
- * store is away, or too slow to answer: on a busy machine, it and this process wait for a processor.
+ * Awaits thousands of results while workers are killed, and while the store restarts or fails over. Each wait
+ * settles with the right outcome, at most a second after the end of the job. Time in which the store is away
+ * or too slow does not count, because on a busy machine the store and this process wait for the CPU.
  *
- * `LARK_RESULTS=5000` sets how many.
+ * `LARK_RESULTS=5000` sets the number of results.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -19,10 +19,10 @@ const COUNT = Number(process.env.LARK_RESULTS ?? 200)
 const TAKES = 100
 /** Milliseconds between two kills of a worker. */
 const PAUSE = 500
-/** Milliseconds after its end within which a result is known. */
+/** Milliseconds after the end of a job within which its result must be known. */
 const LATEST = 1_000
 const WORKERS = 3
-/** Slots of a worker, so that the whole takes some seconds. */
+/** The number of slots of a worker. It is chosen so that the whole test takes some seconds. */
 const SLOTS = Math.max(5, Math.ceil(COUNT / 200))
 
 class SquareJob extends Job {
@@ -50,16 +50,16 @@ export const files = {
     await Jobs.work({ concurrency: ${SLOTS}, lease: 1_000 })`,
 }
 
-/** Milliseconds after which a question of the store counts as not answered. */
+/** Milliseconds after which a call to the store counts as unanswered. */
 const SLOW = 200
 /** Milliseconds that a test may take, also on a busy machine. */
 export const PATIENCE = 300_000 + 200 * COUNT
 
-/** What becomes of the job with this number. */
+/** The kinds of the jobs, in turn. */
 const kinds = ['completes', 'completes', 'completes', 'fails', 'is cancelled', 'is removed'] as const
 const kindOf = (n: number) => kinds[n % kinds.length]!
 
-/** The times in which the store is away, as the wall clock shows them. */
+/** The times in which the store is away, by the wall clock. */
 export class Outages {
   readonly #times: { from: number; to: number }[] = []
 
@@ -72,7 +72,9 @@ export class Outages {
     time.to = Date.now()
   }
 
-  /** Asks the store again and again, and notes when the answer, or the turn of this process, takes long. */
+  /**
+   * Asks the store again and again, and notes when the answer takes long, or when this process gets no CPU.
+   */
   async watch(ask: () => Promise<unknown>, over: AbortSignal): Promise<void> {
     while (!over.aborted) {
       const from = Date.now()
@@ -95,13 +97,13 @@ export class Outages {
 }
 
 export interface Place {
-  /** For `createJobs`. */
+  /** The connection for `createJobs`. */
   connection: string
   prefix?: string
 }
 
 /**
- * @param harm what happens to the store meanwhile; it is called once. `ping` resolves when the store answers
+ * @param harm disturbs the store meanwhile; it is called once. `ping` resolves when the store answers
  */
 export async function awaitUnderAbuse(
   { connection, prefix }: Place,
@@ -144,9 +146,7 @@ async function dispatchAll(web: Jobs): Promise<JobHandle<SquareJob>[]> {
   return web.dispatch(drafts)
 }
 
-/**
- * Cancels and removes the jobs with which this is to happen, over some seconds, also while the store is away.
- */
+/** Cancels and removes the jobs of these kinds, over some seconds, also while the store is away. */
 async function changeSome(handles: readonly JobHandle<SquareJob>[]): Promise<void> {
   for (const [n, handle] of handles.entries()) {
     const change = { 'is cancelled': 'cancel', 'is removed': 'remove' }[kindOf(n) as string] as
@@ -160,7 +160,7 @@ async function changeSome(handles: readonly JobHandle<SquareJob>[]): Promise<voi
   }
 }
 
-/** How a wait settled, in words. */
+/** The outcome of a wait, in words. */
 async function told(handle: JobHandle<SquareJob>, n: number): Promise<string> {
   try {
     return JSON.stringify(await handle.result())
@@ -183,12 +183,12 @@ function right(n: number): string {
   return ends[kindOf(n)]
 }
 
-/** Kills a worker after another, and starts a new one for each. */
+/** Kills one worker after the other, and starts a new one for each. */
 export async function killWorkers(app: App, over: AbortSignal): Promise<void> {
   const workers = Array.from({ length: WORKERS }, () => app.start(['work.js']))
   for (let n = 0; !over.aborted; n = (n + 1) % WORKERS) {
-    // Each dies after it has begun: otherwise a busy machine would never get on.
-    // One that started just when the server went away has ended by itself.
+    // A worker is killed only after it has begun, because otherwise no job would ever run on a busy machine.
+    // A worker that started just when the server went away has ended by itself.
     await workers[n]!.says('Serving').catch(() => {})
     await sleep(PAUSE, undefined, { signal: over }).catch(() => {})
     workers[n]!.child.kill('SIGKILL')
@@ -199,7 +199,10 @@ export async function killWorkers(app: App, over: AbortSignal): Promise<void> {
   await Promise.all(workers.map(({ result }) => result))
 }
 
-/** @returns what says which ends were known too late, and a promise of when all jobs are watched */
+/**
+ * @returns a function that lists the ends that were known too late, and a promise that resolves when all jobs
+ * are watched
+ */
 async function observe(web: Jobs, outages: Outages) {
   const { store } = await insideOf(web).open()
   const first = signal()

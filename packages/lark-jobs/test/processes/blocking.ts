@@ -7,7 +7,10 @@ import { newPrefix, removeKeys } from '../redis/place.ts'
 import { App } from './app.ts'
 import { readTrace, times, traceFiles } from './trace.ts'
 
-/** Milliseconds. On a slow machine too, the other worker can run all other jobs in this time. */
+/**
+ * How long the handler blocks, in milliseconds. In this time, the other worker can run all other jobs, even
+ * on a slow machine.
+ */
 const BLOCK = 5_000
 
 const files = {
@@ -55,7 +58,7 @@ const files = {
     const fast = (count, from) => Array.from({ length: count }, (_, n) => ({ n: from + n }))
     const before = Number(process.argv[2])
     if (before > 0) await new TraceJob().dispatchMany(fast(before, 1))
-    // Alone, not before its worker waits for more.
+    // If the blocking job is the only job, it is dispatched when its worker waits for more jobs.
     await new BlockJob().dispatch({ n: 0, after: before > 0 ? 0 : 200 })
     if (before > 0) await new TraceJob().dispatchMany(fast(400, before + 1))`,
   'own.js': `
@@ -123,7 +126,7 @@ export function blocking(url: () => string | undefined): void {
     expect(lines.slice(0, end).filter((line) => line.startsWith(`end ${other.child.pid} `))).toHaveLength(5)
   })
 
-  test('a ring that the blocked worker does not read goes to another worker, even if the first takes no jobs with rings', async () => {
+  test('a ring that the blocked worker does not read goes to another worker, even if the blocked one takes no jobs with rings', async () => {
     await using app = await make()
     // With maxJobs, a worker takes no jobs with rings.
     const blocked = await serve(app, { MAX_JOBS: '1000' })
@@ -159,8 +162,8 @@ export function blocking(url: () => string | undefined): void {
     expect(lines.at(-1)).toBe(`end ${blocked.child.pid} 0`)
   })
 
-  // Of both queues a claim has been made then, and that of the second has not been read. Its lease does not
-  // end before the block does.
+  // At that time, the worker has claimed jobs of both queues, and has not read the claim of the second queue.
+  // The lease of that claim does not end before the block.
   test('jobs that a worker had claimed when a handler began to block it run once, in the other worker', async () => {
     await using app = await make()
     await app.start(['both.js']).result

@@ -52,9 +52,12 @@ const files = {
     }`,
 }
 
-/** What the application starts for its jobs. @param url undefined: the embedded store */
+/**
+ * Tests the functions with which an application starts resources for its jobs. @param url undefined: the
+ * embedded store
+ */
 export function booting(url: () => string | undefined): void {
-  test('boot runs before the first job, make passes what it started, and it is ended after the last job', async () => {
+  test('boot runs before the first job, make passes the started resource to jobs, and the resource is ended after the last job', async () => {
     await using app = await greetingApp(url(), files)
     await app.remove('lark.config.js')
     expect((await app.run('meet')).stderr).toBe('')

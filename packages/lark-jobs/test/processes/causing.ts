@@ -2,8 +2,8 @@ import { expect, test } from 'vitest'
 import { greetingApp } from './greeting.ts'
 
 /**
- * How the causes of an error, and thrown values that are not errors, are shown. @param url undefined: the
- * embedded store
+ * Tests how the causes of an error, and thrown values that are not errors, are shown. @param url undefined:
+ * the embedded store
  */
 export function causing(url: () => string | undefined): void {
   test('worker, jobs:failed, jobs:show and their JSON show the cause of an error, and a value that is not an error', async () => {

@@ -18,7 +18,7 @@ const slow = `
   }`
 
 /**
- * Commands as jobs, and jobs from the shell, in processes of their own. @param url undefined: the embedded
+ * Tests commands as jobs, and jobs from the shell, in separate processes. @param url undefined: the embedded
  * store
  */
 export function commanding(url: () => string | undefined): void {
@@ -63,7 +63,7 @@ export function commanding(url: () => string | undefined): void {
     expect(shown.log.map(({ text }: { text: string }) => text)).toEqual(['waits', 'gives up'])
   })
 
-  test('jobs:dispatch queues what a worker runs, with a payload from the standard input', async () => {
+  test('jobs:dispatch queues a job with a payload from the standard input, and a worker runs it', async () => {
     await using app = await greetingApp(url())
     const first = await app.run('jobs:dispatch', 'greet', '{"name":"Ada"}', '--quiet')
     expect(first).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\w{13}\n$/), stderr: '' })
@@ -92,7 +92,7 @@ export function commanding(url: () => string | undefined): void {
     expect(stderr).toContain('Hello, Grace')
   })
 
-  test('workers run a command on its schedule, and each tick once', async () => {
+  test('workers run a command on its schedule, once for each tick', async () => {
     await using app = await greetingApp(url(), {
       'src/commands/Tick.ts': `
         import { appendFileSync, readFileSync } from 'node:fs'

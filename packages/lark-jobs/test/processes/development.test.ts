@@ -1,4 +1,4 @@
-/** Development: at each change, programs are restarted, or their modules are loaded again. */
+/** Development: at each change, programs restart, or their modules are loaded again. */
 import { expect, test } from 'vitest'
 import { App } from './app.ts'
 
@@ -81,7 +81,7 @@ const look = `
     console.log('runs ' + (await dispatch()) + ' with ' + count)
   }`
 
-test('a module that Vite loads again: its new workers replace those that it had started before', async () => {
+test('the new workers of a module that Vite loads again replace its former workers', async () => {
   await using app = await App.make({
     'src/worker.js': reloadable('old'),
     'look.js': look,
@@ -117,7 +117,7 @@ test('a module that Vite loads again: its new workers replace those that it had 
   ])
 })
 
-test('a query names another module, and a number in it another load of the module', async () => {
+test('a different query means a different module, and a different number in the query means a new load of the module', async () => {
   await using app = await App.make({
     'lark.config.js': `export default { jobs: { queues: ['a', 'b'] } }`,
     'worker.js': `
@@ -181,7 +181,7 @@ test.each<[string, Record<string, string>, string[]]>([
   )
   const { code, stdout, stderr } = await app.start(['main.cjs']).result
   expect({ code, counts: stdout.trim().split('\n') }).toEqual({ code: 0, counts })
-  // The classes that were found on disk are those of the first load.
+  // The classes on disk are those of the first load.
   expect(stderr.includes('Name them: Jobs.work({ jobs: [SendEmailJob] })')).toBe(counts[1] === '1')
 })
 
@@ -206,7 +206,7 @@ test('without a file name, a new class with the same key shows that a module was
   expect(stdout.split('\n').filter((line) => !line.startsWith('Serving'))).toEqual([replaced, replaced, ''])
 })
 
-test('several workers of one load all stay: from one line, from two lines, or from a function that others call', async () => {
+test('several workers of one load all stay, whether one line, two lines, or a shared function started them', async () => {
   await using app = await App.make({
     'jobs/TellJob.js': job(''),
     'start.js': `

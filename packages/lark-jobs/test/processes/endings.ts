@@ -1,4 +1,7 @@
-/** How the worker, `jobs:show` and `jobs:status` show jobs that neither simply succeed nor simply fail. */
+/**
+ * How the worker, `jobs:show` and `jobs:status` show jobs with special ends: timeouts, cancels, releases and
+ * pauses.
+ */
 import { expect, test } from 'vitest'
 import { newPrefix, removeKeys } from '../redis/place.ts'
 import { App } from './app.ts'
@@ -59,7 +62,7 @@ const files = {
     console.log(job.id)`,
 }
 
-/** @param url of a store; undefined: the embedded store */
+/** @param url the URL of a store; undefined for the embedded store */
 export function endings(url: () => string | undefined): void {
   async function make() {
     const prefix = newPrefix()
@@ -161,7 +164,7 @@ export function endings(url: () => string | undefined): void {
     expect(await status(app)).toMatchObject({ WAITING: '0', FAILED: '0', COMPLETED: '0' })
   })
 
-  test('a job that is released a hundred times has burnt no attempt', async () => {
+  test('a job that is released a hundred times has used no attempt', async () => {
     await using app = await make()
     const id = await put(app, 'PatientJob')
     const worker = app.lark('jobs:work', '--concurrency=1')
@@ -180,7 +183,7 @@ export function endings(url: () => string | undefined): void {
     expect(await status(app)).toMatchObject({ COMPLETED: '1', FAILED: '0', '1 MIN': '1' })
   })
 
-  test('a queue that is paused by hand: no job begins, the status shows it, and after a resume jobs begin again', async () => {
+  test('in a queue that is paused by hand no job begins, the status shows the pause, and after a resume jobs begin again', async () => {
     await using app = await make()
     const paused = await app.run('jobs:pause', 'default')
     expect(paused).toMatchObject({ code: 0, stdout: '' })
@@ -209,7 +212,7 @@ export function endings(url: () => string | undefined): void {
     })
   })
 
-  test('a group that is paused by hand: the command that is shown resumes it', async () => {
+  test('the command that is shown for a group that is paused by hand resumes the group', async () => {
     await using app = await make()
     const paused = await app.run('jobs:pause', 'default', "--group=it's 77")
     expect(paused.stderr).toBe(

@@ -1,11 +1,14 @@
-/** Orders reach the workers of a store, whose processes obey, and limits of a process end it. */
+/** Orders to all workers of a store, and limits that end a process. */
 import { describe, expect, inject, test } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
 import { operate } from '../../src/operate.ts'
 import { readTrace } from './trace.ts'
 import { isAlive, type Traced, tracedApp, until } from './traced-app.ts'
 
-/** The jobs of the application, dispatched by this process: a process for each call would be slow. */
+/**
+ * The jobs of the application. This process dispatches them, because starting a process for each call would
+ * be slow.
+ */
 class TraceJob extends Job {
   override readonly key = 'trace'
   handle(_payload: { n: number; ms: number }) {}
@@ -26,9 +29,9 @@ function fleetOf({ app }: Traced) {
   }
 }
 
-// Starting the processes and hearing the orders takes most of the time, so all run side by side.
+// Starting processes and waiting for orders takes most of the time, so all tests run at the same time.
 describe.concurrent('a fleet', { timeout: 120_000 }, () => {
-  test('on Redis, restart: processes of a supervisor one after the other, a single one with exit code 75; no job is lost', async () => {
+  test('on Redis, a restart ends the processes of a supervisor in turn, and a single worker with exit code 75; no job is lost', async () => {
     await using traced = await tracedApp(inject('redisUrl'))
     await using fleet = fleetOf(traced)
     const { app, work } = traced
@@ -44,7 +47,7 @@ describe.concurrent('a fleet', { timeout: 120_000 }, () => {
     supervisor.child.kill('SIGTERM')
     const { code, stderr } = await supervisor.result
     expect(code).toBe(0)
-    // The second was told to end when another served in the place of the first.
+    // The second process was told to end only when a new process served in place of the first.
     const ends = stderr.split('\n').filter((line) => line.includes('Worker process'))
     expect(ends).toHaveLength(2)
     for (const line of ends) expect(line).toMatch(/has stopped; another starts now$/)
@@ -52,7 +55,7 @@ describe.concurrent('a fleet', { timeout: 120_000 }, () => {
     expect([trace.starts.length, trace.ends.length]).toEqual([6, 6])
   })
 
-  test('on the embedded store, quiet: no worker takes a job, and all stay; then they take jobs again', async () => {
+  test('on the embedded store, quiet workers take no jobs and stay, and take jobs again later', async () => {
     await using traced = await tracedApp(undefined)
     await using fleet = fleetOf(traced)
     const supervisor = traced.work('--processes=2', '--concurrency=1')
@@ -73,7 +76,7 @@ describe.concurrent('a fleet', { timeout: 120_000 }, () => {
     expect(await supervisor.result).toMatchObject({ code: 0 })
   })
 
-  test('--max-time and --max-memory: what runs is finished, and the exit code says that it wants to be started again', async () => {
+  test('with --max-time and --max-memory, running jobs are finished, and the exit code asks for a restart', async () => {
     await using traced = await tracedApp(undefined)
     await using fleet = fleetOf(traced)
     await fleet.fill(1, 1_500)

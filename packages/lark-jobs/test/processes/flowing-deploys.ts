@@ -1,13 +1,14 @@
 /**
- * Deploys in the middle of flows: the next version of an application has renamed a class, removed one and
- * added one, is rolled back, and comes again. Old processes still dispatch meanwhile. No flow is stuck.
+ * Deploys in the middle of flows. The next version of an application has renamed one class, removed one and
+ * added one. It is rolled back and deployed again. Old processes still dispatch meanwhile. No flow gets
+ * stuck.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { newPrefix, removeKeys } from '../redis/place.ts'
 import { App, type Running } from './app.ts'
 
-/** Chains of each version, and the steps of each. */
+/** How many chains each version dispatches, and how many steps each chain has. */
 const CHAINS = 6
 const STEPS = 8
 const names = (kind: string) => Array.from({ length: CHAINS }, (_, i) => `${kind}-${i}`)
@@ -62,7 +63,7 @@ const files = {
     await batch([gone(), new OtherJob().with({ n: 0 }), gone()]).allowFailures().withId('batch').unknownAfter('1s').dispatch()
     await chain([new OtherJob().with({ n: 0 }), gone()]).withId('waits').dispatch()
     await Jobs.close()`,
-  // It looks until all that are named have ended.
+  // This script checks until all named flows have ended.
   'look.js': `
     import { setTimeout as sleep } from 'node:timers/promises'
     import { Jobs } from '@s18i/lark-jobs'
@@ -88,9 +89,9 @@ interface Look {
   nodes: { name: string; state: string; reason?: string; result?: { n: number } }[]
 }
 
-/** @param url of a store; undefined: the embedded store */
+/** @param url the URL of a store; undefined for the embedded store */
 export function flowingThroughDeploys(url: () => string | undefined): void {
-  test('go on through deploys that rename, remove and add classes, forth and back', async () => {
+  test('go on through deploys that rename, remove and add classes, and through a rollback', async () => {
     const prefix = newPrefix()
     const server = url()
     await using app = await App.make(files, { LARK_JOBS_URL: server, PREFIX: prefix })
@@ -101,7 +102,7 @@ export function flowingThroughDeploys(url: () => string | undefined): void {
       await worker.says('works')
       return worker
     }
-    /** The workers of a version come before those of the other go, as in a rolling deploy. */
+    /** The new workers start before the old workers stop, as in a rolling deploy. */
     async function deploy(before: Running, version: string): Promise<Running> {
       const next = await work(version)
       before.child.kill('SIGTERM')
@@ -113,7 +114,7 @@ export function flowingThroughDeploys(url: () => string | undefined): void {
       expect(code, stderr).toBe(0)
       return stdout
     }
-    /** These flows, when all have ended. */
+    /** The results of these flows, when all of them have ended. */
     async function ended(...ids: string[]): Promise<Map<string, Look>> {
       const flows = JSON.parse(await run('look.js', ...ids)) as Look[]
       return new Map(flows.map((flow) => [flow.id, flow]))
@@ -123,11 +124,11 @@ export function flowingThroughDeploys(url: () => string | undefined): void {
     await run('dispatch.js', 'old')
     worker = await deploy(worker, 'next')
     await run('dispatch.js', 'next')
-    // What only the next version knows waits for it.
+    // Jobs of classes that only the next version has wait for this version.
     worker = await deploy(worker, 'old')
     await pause(300)
     worker = await deploy(worker, 'next')
-    // An old process still dispatches what the new workers do not know.
+    // An old process still dispatches jobs that the new workers do not know.
     await run('gone.js')
     const flows = await ended(...names('old'), ...names('next'), 'half', 'batch')
     for (const id of [...names('old'), ...names('next')]) {
@@ -147,7 +148,7 @@ export function flowingThroughDeploys(url: () => string | undefined): void {
       state: 'completed',
       counts: { completed: 1, failed: 0, cancelled: 2 },
     })
-    // Its time is a day.
+    // Such a flow waits for a day.
     expect(JSON.parse(await run('state.js', 'waits'))).toMatchObject({
       state: 'open',
       counts: { completed: 1, running: 1 },

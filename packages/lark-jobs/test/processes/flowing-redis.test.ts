@@ -1,5 +1,5 @@
 import { describe, inject } from 'vitest'
 import { flowing } from './flowing.ts'
 
-// What a deploy knows of classes is the same on every store: the embedded one shows it.
+// Deploys do not depend on the store, so they are only tested on the embedded store.
 describe('flows on Redis', { timeout: 120_000 }, () => flowing(() => inject('redisUrl')))

@@ -1,6 +1,6 @@
 /**
- * Flows whose workers and dispatchers are killed all the time: each flow ends as its jobs say, no count is
- * wrong, each callback is one job, and what a step gets is what the run before it has returned that counted.
+ * Flows whose workers and dispatchers are killed all the time. Each flow ends as its jobs demand, all counts
+ * are right, each callback is one job, and each step gets the result of the counted run of the previous step.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
@@ -8,17 +8,17 @@ import { Random } from '../conformance/random.ts'
 import { newPrefix, removeKeys } from '../redis/place.ts'
 import { App, type Running } from './app.ts'
 
-/** Flows of each kind. */
+/** How many flows there are of each kind. */
 const EACH = 12
 const LINKS = 8
 const MEMBERS = 120
-/** Of the members of a batch, these fail. */
+/** How many members of a batch fail. */
 const BAD = 7
-/** Milliseconds for which processes are killed. */
+/** How long processes are killed, in milliseconds. */
 const KILLING = 4_000
 
 const files = {
-  // Two partitions: some ends are counted at home, and others travel.
+  // With two partitions, some ends are counted at home, and others come from the other partition.
   'lark.config.js': `export default { jobs: {
     prefix: process.env.PREFIX || 'lark', queues: { default: { partitions: 2 }, other: {} } } }`,
   'jobs/flows.js': `
@@ -113,7 +113,7 @@ interface Line {
   state?: string
 }
 
-/** @param url of a store; undefined: the embedded store */
+/** @param url the URL of a store; undefined for the embedded store */
 export function flowing(url: () => string | undefined): void {
   async function make() {
     const prefix = newPrefix()
@@ -129,7 +129,7 @@ export function flowing(url: () => string | undefined): void {
     return JSON.parse(stdout)
   }
 
-  test('end as their jobs say, however workers and dispatchers die', async () => {
+  test('end as their jobs demand, however workers and dispatchers die', async () => {
     await using app = await make()
     const random = new Random(Date.now())
     const work = async (): Promise<Running> => {
@@ -138,12 +138,12 @@ export function flowing(url: () => string | undefined): void {
       return worker
     }
     const workers = await Promise.all([work(), work(), work()])
-    // A process that fills a batch is killed: the batch ends 30 seconds later.
+    // A process that fills a batch is killed, so the batch ends 30 seconds later.
     const filler = app.start(['fill.js'])
     await filler.says('fills')
     filler.child.kill('SIGKILL')
     await filler.result
-    // A dispatcher is killed, and another says the same again.
+    // A dispatcher is killed, and another one repeats its dispatch.
     for (let i = 0; i < 3; i++) {
       const dispatcher = app.start(['dispatch.js', 'no batches'])
       await pause(300 + random.below(400))
@@ -189,7 +189,7 @@ export function flowing(url: () => string | undefined): void {
         expect({ id, state }).toEqual({ id, state: 'completed' })
         const steps = nodes.filter(({ on }) => on === undefined)
         expect(steps.map(({ result }) => result!.n)).toEqual(Array.from({ length: LINKS }, (_, i) => i + 1))
-        // Each run of a step got what the run before it returned that counted.
+        // Each run of a step got the result of the counted run of the previous step.
         for (const [i, step] of steps.entries()) {
           const before = i === 0 ? 'nobody' : results.get(steps[i - 1]!.jobId)!.by
           const runs = lines.filter(({ kind, id }) => kind === 'step' && id === step.jobId)

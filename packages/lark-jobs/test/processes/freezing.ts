@@ -30,7 +30,7 @@ const files = {
     await Jobs.close()`,
 }
 
-/** @param url of a store; undefined: the embedded store */
+/** @param url the URL of a store; undefined for the embedded store */
 export function freezing(url: () => string | undefined): void {
   test('a worker that wakes after its leases have ended starts none of the jobs that it held', async () => {
     const prefix = newPrefix()

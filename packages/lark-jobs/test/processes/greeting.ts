@@ -48,7 +48,7 @@ const files = {
     }`,
 }
 
-/** @param url of its store; undefined: the embedded one */
+/** @param url the URL of its store; undefined for the embedded store */
 export async function greetingApp(url: string | undefined, extra: Record<string, string> = {}): Promise<App> {
   const prefix = newPrefix()
   const app = await App.make({ ...files, ...extra }, { LARK_JOBS_URL: url, PREFIX: prefix })

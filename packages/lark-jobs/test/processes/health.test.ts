@@ -1,6 +1,6 @@
 /**
- * What `jobs:work --http` answers, in real processes: red for a blocked loop and a store that hangs, green
- * for a quiet worker and a full one.
+ * The answers of `jobs:work --http` in real processes: not live for a blocked event loop, not ready for a
+ * store that hangs, and live for a quiet or a full worker.
  */
 import { chmod, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -10,7 +10,10 @@ import { App, bin, type Running } from './app.ts'
 
 /** The shortest time that a prober may ask for. */
 const LIVE = '/live?within=10s'
-/** Milliseconds: what is promised, and what a busy machine may take to start a process. */
+/**
+ * Milliseconds within which a problem must be reported, including the time that a busy machine takes to start
+ * a process.
+ */
 const RED = 30_000
 const PATIENCE = 60_000
 
@@ -60,7 +63,7 @@ async function work(app: App, ...flags: string[]): Promise<{ running: Running; a
 
 type Ask = (path: string) => Promise<{ status: number; text: string }>
 
-/** Asks until the status is so. */
+/** Asks until the answer has this status. */
 async function until(
   ask: Ask,
   path: string,
@@ -77,21 +80,24 @@ async function until(
   }
 }
 
-/** Two signals that come together are one: the worker would finish what runs. */
+/**
+ * The signals are sent one after the other, because two signals at the same time count as one, and the worker
+ * would finish its running jobs.
+ */
 async function stopAtOnce({ child, says }: Running): Promise<void> {
   child.kill('SIGTERM')
   await says('Stopping')
   child.kill('SIGTERM')
 }
 
-/** What the manual has Docker run. */
+/** The health check for Docker in the manual. */
 async function healthCheck(): Promise<string> {
   const page = await readFile(new URL('../../../../docs/deploying.md', import.meta.url), 'utf8')
   return JSON.parse(/HEALTHCHECK[^[]*CMD (\[.*\])$/m.exec(page)![1]!)[2]
 }
 
 describe.concurrent('jobs:work --http', () => {
-  test('a quiet worker and a full one are live; a blocked one is not, until it goes on', async () => {
+  test('a quiet worker and a full worker are live; a blocked worker is not live until it goes on', async () => {
     await using app = await App.make(files)
     const { running, ask, url } = await work(app, '--concurrency=1')
     await until(ask, '/ready', 200)
@@ -155,7 +161,7 @@ describe.concurrent('jobs:work --http', () => {
     server.signal('SIGSTOP')
     const { text } = await until(ask, '/ready', 503)
     expect(text).toBe('The worker has had no answer of the store lately\n')
-    // A new worker would know less than this one.
+    // A restarted worker would be no better, so the worker stays live.
     expect(await ask(LIVE)).toMatchObject({ status: 200 })
     const metrics = await ask('/metrics')
     expect([metrics.status, metrics.text]).toEqual([200, expect.stringContaining('lark_jobs_store_up 0')])
@@ -165,7 +171,7 @@ describe.concurrent('jobs:work --http', () => {
     expect(await running.result).toMatchObject({ code: 0 })
   }, 120_000)
 
-  test('a port that is taken, or is none, is said in one line', async () => {
+  test('a port that is taken or invalid is reported in one line', async () => {
     await using app = await App.make(files)
     const { url } = await work(app)
     const place = url.replace('http://', '')
@@ -181,7 +187,7 @@ describe.concurrent('jobs:work --http', () => {
     })
   }, 120_000)
 
-  test('systemd hears that the service is ready, well, and stops', async () => {
+  test('systemd is told that the service is ready, is alive, and stops', async () => {
     await using app = await App.make({
       ...files,
       'notified.txt': '',

@@ -1,4 +1,6 @@
-/** `jobs:work --processes` with isolated classes: three generations of processes. */
+/**
+ * `jobs:work --processes` with isolated classes: the supervisor, its workers, and their isolated processes.
+ */
 import { execFileSync } from 'node:child_process'
 import { expect, inject, test } from 'vitest'
 import { isAlive } from '../isolation/alive.ts'
@@ -29,7 +31,7 @@ const files = {
   'trace.txt': '',
 }
 
-/** @param holds of each job, that many runs never end by themselves */
+/** @param holds how many runs of each job never end by themselves */
 async function heldApp(count: number, holds: number): Promise<App> {
   const prefix = newPrefix()
   const url = inject('redisUrl')
@@ -53,7 +55,7 @@ async function runsOf(app: App): Promise<HeldRun[]> {
   })
 }
 
-/** The processes under this one, of all generations. */
+/** All descendants of a process. */
 function under(pid: number): number[] {
   const table = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' })
   const rows = table.split('\n').map((line) => line.trim().split(/\s+/).map(Number))
@@ -72,7 +74,7 @@ async function stopped(supervisor: Running): Promise<number | null> {
   return (await supervisor.result).code
 }
 
-test.concurrent('kill -9 of a worker process: its isolated processes end with it, its jobs run again, and a stop ends the rest', async () => {
+test.concurrent('after kill -9 of a worker process, its isolated processes end, its jobs run again, and a stop ends the rest', async () => {
   await using app = await heldApp(4, 1)
   const supervisor = app.lark('jobs:work', '--processes=2', '--concurrency=2')
   await until(async () => (await runsOf(app)).length === 4)
@@ -92,7 +94,7 @@ test.concurrent('kill -9 of a worker process: its isolated processes end with it
   expect(again.map(({ n }) => n).sort()).toEqual(its.map(({ n }) => n).sort())
   await supervisor.says('was killed by SIGKILL: 2 jobs went back; another starts now')
   await until(async () => (await countsOf(app, 'default')).completed === 2)
-  // Nothing else has ended or begun.
+  // No other process has ended or begun.
   const held = others.flatMap(({ pids }) => pids)
   expect(alive(held)).toEqual(held)
 
@@ -104,7 +106,7 @@ test.concurrent('kill -9 of a worker process: its isolated processes end with it
   expect(await countsOf(app, 'default')).toMatchObject({ waiting: 2, active: 0, completed: 2, failed: 0 })
 })
 
-test.concurrent('kill -9 of the supervisor: its workers give back what isolated jobs hold, and no process is left', {
+test.concurrent('after kill -9 of the supervisor, its workers give back the isolated jobs, and no process is left', {
   timeout: 120_000,
 }, async () => {
   await using app = await heldApp(2, 9)

@@ -64,9 +64,12 @@ const files = {
     await import('./work.js')`,
 }
 
-/** @param url of a store; undefined: the embedded store */
+/** @param url the URL of a store; undefined for the embedded store */
 export function killing(url: () => string | undefined, isFirst = false): void {
-  /** A test of what a process says of its own end, and of that of another, on every store the same. */
+  /**
+   * A test of the reports about the end of a process. They do not depend on the store, so the test only runs
+   * on the first one.
+   */
   const onFirst = (name: string, act: () => Promise<void>) => void (isFirst && test(name, act))
 
   async function make() {
@@ -92,7 +95,7 @@ export function killing(url: () => string | undefined, isFirst = false): void {
     return queues[0].counts
   }
 
-  test('process.exit() gives back the permit of the job too', async () => {
+  test('process.exit() also gives back the permit of the job', async () => {
     await using app = await make()
     expect(await app.start(['put-limited.js']).result).toMatchObject({ code: 0 })
     expect(await app.start(['long-lease.js', 'exit']).result).toMatchObject({ code: 3 })
@@ -101,7 +104,7 @@ export function killing(url: () => string | undefined, isFirst = false): void {
     expect(queues[0].counts).toMatchObject({ completed: 1 })
   })
 
-  test('a process that ends before the store has heard how a job ended tells it that first', async () => {
+  test('a process that ends reports the outcomes of its jobs to the store first', async () => {
     await using app = await make()
     expect(await app.start(['put-limited.js']).result).toMatchObject({ code: 0 })
     const { code, stderr } = await app.start(['long-lease.js', 'exit-at-end']).result
@@ -111,7 +114,7 @@ export function killing(url: () => string | undefined, isFirst = false): void {
     expect(await counts(app)).toMatchObject({ completed: 1, active: 0 })
   })
 
-  test('a single worker that is restarted after each crash: only the killers fail', async () => {
+  test('if a single worker is restarted after each crash, only the killers fail', async () => {
     await using app = await make()
     await put(app, 'exit')
     let deaths = 0
@@ -134,7 +137,8 @@ export function killing(url: () => string | undefined, isFirst = false): void {
       /WORKER_DIED: its process ended with exit code 3: .*KillerJob\.js:\d+/,
     )
     expect(await counts(app)).toMatchObject({ completed: INNOCENTS, failed: KILLERS, waiting: 0, active: 0 })
-    // Two deaths for each batch in which the killer is not known yet, and one more for each killer.
+    // There are at most two deaths for each batch in which the killer is not known yet, and one more for each
+    // killer.
     expect(deaths).toBeLessThanOrEqual(3 * KILLERS)
   })
 

@@ -136,7 +136,7 @@ class Fleet implements AsyncDisposable {
         const pid = victim.child.pid!
         victim.child.kill('SIGSTOP')
         const at = Date.now()
-        // Its last write has now arrived, or never will.
+        // After this pause, the last write of the process has arrived, or will never arrive.
         await pause(20)
         const held = (await this.runs()).filter((run) => run.pid === pid && run.to > at).map(({ n }) => n)
         if (held.length >= 2) return { victim, pid, held, at }
@@ -187,9 +187,9 @@ const twice = (runs: readonly Run[]) => {
   return [...new Set(runs.filter(({ n }) => seen.size === seen.add(n).size).map(({ n }) => n))]
 }
 
-/** @param url of a store; undefined: the embedded store */
+/** @param url the URL of a store; undefined for the embedded store */
 export function limited(url: () => string | undefined): void {
-  test('concurrency, and a kill -9: never more leases than the limit, and all places are in use again within a lease and a second', async () => {
+  test('concurrency with a kill -9: there are never more leases than the limit, and all places are in use again within a lease and a second', async () => {
     await using fleet = await Fleet.start(url(), 'place', '60', '250')
     const watching = fleet.watch('default')
     const { victim, pid, held, at } = await fleet.freeze()
@@ -202,7 +202,7 @@ export function limited(url: () => string | undefined): void {
     const runs = await fleet.runs()
     expect(runs.filter((run) => run.to !== Number.POSITIVE_INFINITY).length).toBeGreaterThanOrEqual(60)
     expect(new Set(runs.map(({ n }) => n)).size).toBe(60)
-    // Jobs that had ended before the store answered may have run again too.
+    // Jobs that had ended without an answer of the store may have run again, too.
     const own = runs.filter((run) => run.pid === pid)
     const again = twice(runs)
     expect(again).toEqual(expect.arrayContaining(held))
@@ -215,7 +215,7 @@ export function limited(url: () => string | undefined): void {
     expect(full! - at).toBeLessThanOrEqual(LEASE + 1_000)
   })
 
-  test('concurrency, and a worker that stands still: its handlers outlive their leases, and are counted separately', async () => {
+  test('concurrency with a worker that stands still: its handlers outlive their leases, and are counted separately', async () => {
     await using fleet = await Fleet.start(url(), 'place', '60', '250')
     const watching = fleet.watch('default')
     const { victim, pid, held, at } = await fleet.freeze()
@@ -242,7 +242,7 @@ export function limited(url: () => string | undefined): void {
     expect(full!).toBeLessThan(woke)
   })
 
-  test('a rate: by the clock of the store, never more jobs begin within any second than the limit', async () => {
+  test('a rate: by the clock of the store, no more jobs than the limit begin within any second', async () => {
     await using fleet = await Fleet.start(url(), 'rated', '90')
     await fleet.watch('rated')
     await fleet.stop()
@@ -253,7 +253,7 @@ export function limited(url: () => string | undefined): void {
     const claims = lines.map(({ at }) => at).sort((one, other) => one - other)
     const spans = claims.slice(20).map((at, i) => at - claims[i]!)
     expect(Math.min(...spans)).toBeGreaterThanOrEqual(1_000)
-    // The rate is also used up: after the first jobs, four seconds with twenty jobs each.
+    // The rate is also fully used: after the first jobs, four seconds with twenty jobs each.
     expect(claims.at(-1)! - claims[0]!).toBeLessThan(6_000)
   })
 }

@@ -15,7 +15,7 @@ const files = {
   'trace.txt': '',
   'lark.config.js': `
     export default { jobs: { limiters: { stripe: { concurrency: 1 } }, prefix: process.env.PREFIX || 'lark' } }`,
-  // The payload says what a job does: it blocks its process, hangs in a process that is then killed, or ends.
+  // The payload says whether a job blocks its process, hangs in a process that is killed later, or ends.
   'jobs/ShareJob.js': `
     import { appendFileSync } from 'node:fs'
     import { Job, rateLimited, withoutOverlapping } from '@s18i/lark-jobs'
@@ -61,8 +61,8 @@ const files = {
 }
 
 /**
- * Permits of processes that block, and of processes that die. @param url of a store; undefined: the embedded
- * store
+ * Tests the permits of processes that block, and of processes that die. @param url the URL of a store;
+ * undefined for the embedded store
  */
 export function limiters(url: () => string | undefined): void {
   async function make() {

@@ -5,7 +5,7 @@ import { listenUnderAbuse } from './listening.ts'
 
 /** Milliseconds of work before something happens to the server, and between two such events. */
 const PAUSE = 1_000
-/** Milliseconds for which it is down. */
+/** Milliseconds for which the server is down. */
 const DOWN = 700
 
 test('events while workers are killed, and the server too, which comes back with its data', {

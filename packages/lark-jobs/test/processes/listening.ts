@@ -1,6 +1,6 @@
 /**
- * Events while workers are killed and the store restarts: each job tells every change of its state, in order
- * and once, also to a listener that goes on in another process.
+ * Events while workers are killed and the store restarts. Every change of a job's state is an event, in order
+ * and once, also for a listener that continues in another process.
  *
  * `LARK_EVENTS=5000` sets how many jobs.
  */
@@ -26,8 +26,8 @@ class SquareJob extends Job {
 type State = 'new' | 'pending' | 'active' | 'crashed' | 'ended'
 
 /**
- * In which states a job may be when it tells an event, and in which it is then. A job that crashed may fail
- * for that.
+ * For each event, the states in which a job may be before it, and the state after it. A job that crashed may
+ * fail because of the crash.
  */
 const changes: Partial<Record<EventKind, [before: State[], after: State]>> = {
   queued: [['new'], 'pending'],
@@ -38,11 +38,11 @@ const changes: Partial<Record<EventKind, [before: State[], after: State]>> = {
   failed: [['active', 'crashed'], 'ended'],
 }
 
-/** What the events say of the jobs. */
+/** The states of the jobs according to the events. */
 class Told {
   readonly states = new Map<string, State>()
   readonly wrong: string[] = []
-  /** Called with how many jobs have ended. */
+  /** Called with the number of jobs that have ended. */
   onEnd: (count: number) => void = () => {}
   ended = 0
 
@@ -59,7 +59,7 @@ class Told {
   }
 }
 
-/** Hears events until so many jobs have ended. @returns where another listener goes on */
+/** Listens until this many jobs have ended. @returns the cursor from which another listener continues */
 async function hear(jobs: Jobs, told: Told, count: number, since?: string): Promise<string> {
   for await (const event of jobs.events({ since })) {
     told.hear(event)
@@ -68,7 +68,7 @@ async function hear(jobs: Jobs, told: Told, count: number, since?: string): Prom
   throw new Error('the events have ended')
 }
 
-/** @param harm what happens to the store meanwhile; it is called once */
+/** @param harm disturbs the store meanwhile; it is called once */
 export async function listenUnderAbuse(
   { connection, prefix }: Place,
   harm: () => Promise<void> = async () => {},

@@ -16,7 +16,7 @@ class ChargeJob extends Job {
   handle(_payload: { n: number }) {}
 }
 
-test('a command that is interrupted says what it has done, and leaves the rest', async () => {
+test('an interrupted command says how many jobs it has changed, and leaves the rest', async () => {
   await using app = await App.make({})
   await using jobs = createJobs({ connection: `sqlite:${join(app.folder, '.lark/jobs.db')}` })
   await jobs.dispatchMany(
@@ -29,7 +29,8 @@ test('a command that is interrupted says what it has done, and leaves the rest',
     return name === undefined ? '' : readFile(join(folder, name), 'utf8')
   }
   const { child, result } = app.lark('jobs:remove', '--job=charge', '--yes')
-  // What it removes is in the file before it is gone, and not yet counted.
+  // A job is written into the file before it is removed, so the file may have jobs that are not counted as
+  // removed yet.
   const left = async () => (await jobs.status()).queues[0]!.counts.delayed
   while ((await left()) === MANY && child.exitCode === null) await pause(2)
   child.kill('SIGINT')
@@ -58,7 +59,7 @@ class MailJob extends Job {
 }
 
 test.each(['sqlite', 'redis'])(
-  'a move that is killed again and again loses no job, and runs none twice (%s)',
+  'a move that is killed again and again loses no job and runs no job twice (%s)',
   async (store) => {
     ran.length = 0
     const config = `export default { jobs: { queues: ['default'], prefix: process.env.PREFIX || 'lark' } }`
@@ -91,7 +92,7 @@ test.each(['sqlite', 'redis'])(
       expect((await app.run(...command)).code).toBe(0)
       expect(await counts('emials')).toBe(0)
       const worker = await jobs.work({ jobs: [MailJob], queues: ['default'], report: new Record() })
-      // What was on its way when its process died comes by itself.
+      // Jobs that were on their way when the process died arrive by themselves.
       await vi.waitFor(() => expect(ran.length).toBeGreaterThanOrEqual(MANY), { timeout: 60_000 })
       await worker.stop()
       expect(ran.toSorted((one, other) => one - other)).toEqual(Array.from({ length: MANY }, (_, n) => n))

@@ -2,8 +2,8 @@ import { expect, test } from 'vitest'
 import { greetingApp } from './greeting.ts'
 
 /**
- * Mistakes of users that the store is asked about, or that a worker reports. @param url undefined: the
- * embedded store
+ * Mistakes of users that are found with the help of the store, or that a worker reports. @param url
+ * undefined: the embedded store
  */
 export function mistakes(url: () => string | undefined): void {
   test('a name that the store does not know causes one line, and exit code 2 or 1', async () => {
@@ -43,7 +43,7 @@ export function mistakes(url: () => string | undefined): void {
     }
   })
 
-  test('a message names queues that have jobs but are not configured any more, and only some of them if there are many', async () => {
+  test('a message names queues that have jobs but are no longer configured, and only some of them if there are many', async () => {
     await using app = await greetingApp(url())
     await app.run('greet:all', 'Ann')
     expect((await app.run('jobs:status')).stderr).not.toContain('jobs.queues')
@@ -78,7 +78,7 @@ export function mistakes(url: () => string | undefined): void {
     expect(stdout).toContain('1 completed')
   })
 
-  test('a rejected promise that a job forgot is reported and does not end the worker; what its file left open delays nothing', async () => {
+  test('an unhandled rejection in a job is reported and does not end the worker, and open handles of its file delay nothing', async () => {
     await using app = await greetingApp(url(), {
       'src/jobs/ForgetJob.ts': `
         import { Job } from '@s18i/lark-jobs'
@@ -109,7 +109,9 @@ export function mistakes(url: () => string | undefined): void {
   })
 }
 
-/** Mistakes in the classes of an application. A worker finds them without a store, so one store is enough. */
+/**
+ * Mistakes in the classes of an application. A worker finds them without the store, so one store is enough.
+ */
 export function wrongClasses(): void {
   test('two classes under one key are refused at start', async () => {
     await using app = await greetingApp(undefined, {

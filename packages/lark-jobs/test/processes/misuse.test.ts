@@ -1,7 +1,4 @@
-/**
- * Mistakes that a command refuses before it asks the store: they are the same on every store, and without
- * one.
- */
+/** Mistakes that a command refuses before it uses the store. The messages do not depend on the store. */
 import { expect, test } from 'vitest'
 import type { App } from './app.ts'
 import { greetingApp } from './greeting.ts'

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { App } from './app.ts'
 
-/** One file that dispatches and works, as a bundler writes it. */
+/** A program in one file that dispatches and works, as a bundler writes it. */
 const bundle = (configure: string, act: string) => `
   import { Job, Jobs } from '@s18i/lark-jobs'
   class SendEmailJob extends Job {
@@ -17,7 +17,7 @@ const configure = `Jobs.configure({ connection: 'sqlite:jobs.db', queues: ['emai
 const dispatch = `await new SendEmailJob().dispatch({ to: 'ann' })`
 const work = `await (await Jobs.work({ stopWhenEmpty: true })).done`
 
-test('configured in code, one file dispatches and works, in production, and no file is read', async () => {
+test('a program that is configured in code dispatches and works in production, and reads no file', async () => {
   await using app = await App.make(
     {
       'lark.config.js': `throw new Error('was read')`,

@@ -20,7 +20,7 @@ const files = {
     }`,
 }
 
-test('dispatch with Redis down: within 5 seconds an error says that the job is certainly not queued, and the process ends', async () => {
+test('while Redis is down, a dispatch fails within 5 seconds as certainly not queued, and the process ends', async () => {
   await using app = await App.make(files, { REDIS_URL: `redis://user:secret@127.0.0.1:${await freePort()}` })
   const { code, stdout, stderr } = await app.start(['dispatch.js']).result
   const error = JSON.parse(stdout)
@@ -35,7 +35,7 @@ test('dispatch with Redis down: within 5 seconds an error says that the job is c
   expect(worker.stderr.split('\n')[0]).toMatch(/^✗ .*ECONNREFUSED/)
 })
 
-test('dispatch to a Redis that hangs: an error within 5 seconds, and the process ends', async () => {
+test('while Redis hangs, a dispatch fails within 5 seconds, and the process ends', async () => {
   await using server = await Server.start('redis-server')
   await using app = await App.make(
     {

@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest'
 import { greetingApp } from './greeting.ts'
 
-/** From a dispatch to its outcome, by commands. @param url undefined: the embedded store */
+/**
+ * Tests the whole way from a dispatch to its outcome with commands. @param url undefined for the embedded
+ * store
+ */
 export function wholeWay(url: () => string | undefined): void {
   test('from a command through a worker to the commands that show the result', async () => {
     await using app = await greetingApp(url())
@@ -64,7 +67,9 @@ export function wholeWay(url: () => string | undefined): void {
   })
 }
 
-/** The commands as users type them, in a TypeScript application. @param url undefined: the embedded store */
+/**
+ * Tests commands as users type them in a TypeScript application. @param url undefined for the embedded store
+ */
 export function program(url: () => string | undefined): void {
   wholeWay(url)
 

@@ -1,7 +1,7 @@
 /**
- * An `AsyncLocalStorage` in use has Node 20 and 22 call a hook for every promise of the process, which is a
- * seventh of the CPU of a job that does nothing. So a worker uses one only for as long as it loads files, and
- * in development.
+ * If an `AsyncLocalStorage` is in use, Node 20 and 22 call a hook for every promise of the process. This
+ * takes a seventh of the CPU of a job that does nothing. So a worker uses an `AsyncLocalStorage` only while
+ * it loads files, and in development.
  */
 import { expect, test } from 'vitest'
 import { App } from './app.ts'

@@ -7,8 +7,8 @@ import { unawaited } from './unawaited.ts'
 
 const url = () => inject('redisUrl')
 
-// What commands print, and what a worker does by itself, is the same on every store: the embedded one shows
-// it.
+// The output of commands and the behaviour of a worker alone do not depend on the store, so they are only
+// tested on the embedded store.
 describe('on Redis', { timeout: 60_000 }, () => {
   accounting(url)
   freezing(url)

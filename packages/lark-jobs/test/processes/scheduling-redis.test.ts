@@ -5,10 +5,10 @@ import { deployInTurns, missTicks, tickUnderAbuse } from './scheduling.ts'
 
 /** Milliseconds of work before something happens to the server. */
 const PAUSE = 1_500
-/** Milliseconds for which it is down. */
+/** Milliseconds for which the server is down. */
 const DOWN = 1_200
 const HOUR = 3_600_000
-/** Milliseconds for which it is down, over some ticks. */
+/** Milliseconds for which the server is down, which is longer than some ticks. */
 const MISSED = 4_500
 
 const durable = ['--appendonly', 'yes', '--appendfsync', 'always']

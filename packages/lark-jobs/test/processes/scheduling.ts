@@ -1,8 +1,8 @@
 /**
  * Schedules in several processes: workers are killed, their clocks are hours apart, the store goes away, and
- * two deploys take turns. Each tick is one job, with the definition that holds.
+ * two deploys take turns. Each tick is one job, with the definition that applies.
  *
- * `LARK_TICKS=60` sets for how many seconds.
+ * `LARK_TICKS=60` sets how many seconds the tests run.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
@@ -62,7 +62,10 @@ interface Ran extends Tick {
   version: string
 }
 
-/** The jobs of all ticks, in the order of their instants. @param isOver whether all have ended */
+/**
+ * The jobs of all ticks, in the order of their instants. @param isOver whether to wait until all of them have
+ * ended
+ */
 async function ticksOf(jobs: Jobs, key = 'tick', isOver = true): Promise<Ran[]> {
   const all: Ran[] = []
   let cursor: string | undefined
@@ -84,8 +87,8 @@ function bySchedule(ran: readonly Ran[]): Map<string, Ran[]> {
 }
 
 /**
- * Each schedule has ticked in each second from the first to the last. No two jobs have one id, so none is
- * doubled.
+ * Each schedule has ticked in each second from the first to the last. No two jobs have the same id, so no
+ * tick has two jobs.
  */
 function expectNoGap(ran: readonly Ran[]): void {
   const schedules = bySchedule(ran)
@@ -111,8 +114,8 @@ function worker(app: App, env: Record<string, string> = {}): Running {
 
 /** Resolves when all jobs of ticks have ended. */
 async function ended(jobs: Jobs, key = 'tick'): Promise<void> {
-  // A list reads one state after the other, and may miss a job that changes its state meanwhile: but not
-  // twice.
+  // A list reads one state after the other, and may miss a job that changes its state meanwhile. So the list
+  // must be empty twice.
   for (let empty = 0; empty < 2; ) {
     const { jobs: left } = await jobs.list({ key, state: ['waiting', 'active', 'delayed'] }, { limit: 1 })
     empty = left.length === 0 ? empty + 1 : 0
@@ -121,10 +124,10 @@ async function ended(jobs: Jobs, key = 'tick'): Promise<void> {
 }
 
 /**
- * Workers are killed all the time.
+ * Schedules tick while workers are killed all the time.
  *
  * @param clocks milliseconds by which the clock of each worker is off
- * @param harm what happens to the store meanwhile
+ * @param harm disturbs the store meanwhile
  */
 export async function tickUnderAbuse(
   where: Place,
@@ -139,7 +142,8 @@ export async function tickUnderAbuse(
   const over = Date.now() + SECONDS * 1_000
   const harming = harm()
   for (let n = 0; Date.now() < over; n = (n + 1) % workers.length) {
-    // Each dies after it has begun. One that started just when the store went away has ended by itself.
+    // A worker is killed only after it has begun. A worker that started just when the store went away has
+    // ended by itself.
     await workers[n]!.says('Serving').catch(() => {})
     await sleep(PAUSE)
     workers[n]!.child.kill('SIGKILL')
@@ -225,14 +229,14 @@ export async function deployInTurns(where: Place): Promise<void> {
   await ended(jobs)
   const ran = await ticksOf(jobs)
   for (const ticks of bySchedule(ran).values()) {
-    // The turns of the deploys, and nothing in between.
+    // The versions of the ticks follow the turns of the deploys, with no other changes in between.
     const turns = ticks.map(({ version }) => version).filter((each, n, all) => each !== all[n - 1])
     expect(turns).toEqual(['one', 'two', 'one', 'two'])
   }
   for (const { child } of [five, ...living]) child.kill('SIGKILL')
 }
 
-/** The store is away over some ticks. @param away resolves when it is back */
+/** The store is away during some ticks. @param away resolves when the store is back */
 export async function missTicks(where: Place, away: () => Promise<void>): Promise<void> {
   const { app, jobs } = await place(where)
   await using _ = app

@@ -26,7 +26,8 @@ describe('on the embedded store', { timeout: 60_000 }, () => {
   deceiving(url)
 })
 
-// A program that starts waits for its disk, and no test here measures time: some of them run side by side.
+// A starting program waits for its disk, and no test here measures time, so some of them run at the same
+// time.
 describe.concurrent('what is said on the embedded store', { timeout: 120_000 }, () => {
   mistakes(url)
   wrongClasses()

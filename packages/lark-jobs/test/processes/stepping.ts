@@ -38,7 +38,7 @@ const files = {
         if (how === 'children') {
           const begun = [1, 2].map((n) => this.runJob(['part', n], new PartJob().with({ n })))
           await pause(0)
-          // None has begun yet, whether or not it is recorded where they will be.
+          // At this moment no child has begun, whether or not the journal already has their places.
           kill('killed before')
           await this.step('noted', () => {})
           kill('killed behind')
@@ -89,7 +89,7 @@ const files = {
     await Jobs.close()`,
 }
 
-/** @param url of a store; undefined: the embedded store */
+/** @param url the URL of a store; undefined for the embedded store */
 export function stepping(url: () => string | undefined): void {
   async function make(how: string) {
     const prefix = newPrefix()
@@ -103,7 +103,7 @@ export function stepping(url: () => string | undefined): void {
   const calls = async (app: App) => (await app.read('calls')).split('\n').filter(Boolean)
   const shown = async (app: App) => JSON.parse((await app.run('jobs:show', 'trip-1', '--json')).stdout)
 
-  /** A test of how a worker stops: the embedded store shows it. */
+  /** A test of how a worker stops, which only runs on the embedded store. */
   const itself = (name: string, act: () => Promise<void>) => void (url() === undefined && test(name, act))
 
   itself('SIGTERM while a job waits: the worker ends at once, and the next one goes on', async () => {
@@ -111,7 +111,7 @@ export function stepping(url: () => string | undefined): void {
     const worker = app.lark('jobs:work')
     await worker.says('waits')
     worker.child.kill('SIGTERM')
-    // Without a suspension it would give the job back after the 25 seconds of a stop.
+    // Without a suspension, the worker would give the job back after the 25 seconds of a stop.
     expect(await worker.result).toMatchObject({ code: 0, stdout: expect.not.stringContaining('released') })
     expect(await shown(app)).toMatchObject({ state: 'delayed', suspended: ['approved'] })
     expect(await app.run('jobs:send', 'trip-1', 'approved', '{"by":"ada"}')).toMatchObject({ code: 0 })
@@ -138,25 +138,25 @@ export function stepping(url: () => string | undefined): void {
     },
   )
 
-  test('kill -9 in the middle of an undo: what was undone is not undone again, the rest is', async () => {
+  test('after kill -9 in the middle of an undo, finished undos are not repeated, and the others are made', async () => {
     await using app = await make('undo')
     expect(await app.start(['work.js']).result).toMatchObject({ signal: 'SIGKILL' })
     expect(await app.start(['work.js']).result).toMatchObject({ code: 0 })
-    // The undo in whose middle the worker died is called again.
+    // The undo during which the worker died is called again.
     const undone = ['undo car', 'undo hotel', 'undo hotel', 'undo flight']
     expect(await calls(app)).toEqual(['flight', 'hotel', 'car', ...undone])
     const { state, errors } = await shown(app)
     expect(state).toBe('failed')
     expect(errors.at(-1)).toMatchObject({ message: 'sold out' })
-    // A worker that was itself late does not count the death.
+    // A worker that was late itself does not count the death.
     for (const died of errors.slice(0, -1)) expect(died).toMatchObject({ code: 'WORKER_DIED' })
   })
 
-  test('kill -9 of the worker of a parent while it begins children, and of a child: each is begun once', async () => {
+  test('after kill -9 of the worker of a parent that begins children, and of a child, each child is begun once', async () => {
     await using app = await make('children')
     for (const _ of ['before', 'behind', 'child'])
       expect(await app.start(['work.js']).result).toMatchObject({ signal: 'SIGKILL' })
-    // A worker that finds nothing to do may end before the parent has heard of its last child.
+    // A worker that finds nothing to do may end before the parent knows the end of its last child.
     await vi.waitFor(async () => {
       expect(await app.start(['work.js']).result).toMatchObject({ code: 0 })
       expect(await shown(app)).toMatchObject({ state: 'completed', result: [10, 20] })
@@ -165,7 +165,7 @@ export function stepping(url: () => string | undefined): void {
     expect([...ids].map((call) => call.slice(0, 6)).sort()).toEqual(['part 1', 'part 2'])
   })
 
-  test('kill -9 in an iteration: the next worker goes on with the first item of the lot', async () => {
+  test('after kill -9 in an iteration, the next worker continues with the first item of the lot', async () => {
     await using app = await make('items')
     expect(await app.start(['work.js']).result).toMatchObject({ signal: 'SIGKILL' })
     expect(await app.start(['work.js']).result).toMatchObject({ code: 0 })

@@ -1,4 +1,4 @@
-/** Workers that are stopped while the store is away, and have jobs that have ended. */
+/** Workers that are stopped while the store is away and that have outcomes to report. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
@@ -68,7 +68,7 @@ async function redis(): Promise<Absent> {
   }
 }
 
-/** Another process keeps the file for itself. */
+/** An embedded store whose file another process can lock. */
 async function sqlite(): Promise<Absent> {
   const app = await App.make(files)
   let other: ReturnType<typeof open> | undefined
@@ -91,7 +91,7 @@ async function sqlite(): Promise<Absent> {
   }
 }
 
-/** A process ends at the end of its first run, before it could tell the store of that. */
+/** A process that ends at the end of its first run, before it could report the outcome to the store. */
 const leaving = {
   'lark.config.js': `
     import { existsSync, writeFileSync } from 'node:fs'
@@ -106,14 +106,14 @@ const leaving = {
 const lines = async (app: App, file: string): Promise<string[]> =>
   (await readFile(join(app.folder, file), 'utf8').catch(() => '')).split('\n').filter(Boolean)
 
-/** Until a file has so many lines. */
+/** Waits until a file has this many lines. */
 const until = (app: App, file: string, count: number) =>
   vi.waitFor(async () => expect(await lines(app, file)).toHaveLength(count), 30_000)
 
-// These wait for most of their time, so both stores have their turns side by side.
+// These tests mostly wait, so both stores are tested at the same time.
 for (const [name, make] of Object.entries({ Redis: redis, SQLite: sqlite }))
   describe.concurrent(`on ${name}`, () => {
-    test.sequential(`workers that stop while the store is away tell it how their jobs ended when it is there`, async () => {
+    test.sequential(`workers that stop while the store is away report the outcomes of their jobs when it is back`, async () => {
       await using store = await make()
       const { app } = store
       await app.start(['dispatch.js']).result
@@ -138,7 +138,7 @@ for (const [name, make] of Object.entries({ Redis: redis, SQLite: sqlite }))
       expect(status.counts).toMatchObject({ completed: JOBS, failed: 0 })
     }, 120_000)
 
-    test.sequential(`a step that ends while the store is away is recorded when it is there, and not called again`, async () => {
+    test.sequential(`a step that ends while the store is away is recorded when the store is back, and not called again`, async () => {
       await using store = await make()
       const { app } = store
       await app.start(['step.js']).result
@@ -148,7 +148,7 @@ for (const [name, make] of Object.entries({ Redis: redis, SQLite: sqlite }))
       await app.write({ go: '' })
       await until(app, 'ended', 2)
       await worker.says('goes on trying')
-      // The next step begins only when the store knows of this one.
+      // The next step begins only when the store has recorded this step.
       expect(await lines(app, 'begun')).toEqual(['first', 'second'])
       await store.comeBack()
       expect(await worker.result).toMatchObject({ code: 0 })
@@ -157,7 +157,7 @@ for (const [name, make] of Object.entries({ Redis: redis, SQLite: sqlite }))
       expect(status.counts).toMatchObject({ completed: 1, failed: 0 })
     }, 120_000)
 
-    test.sequential(`a worker that must end before the store is there says so, job by job`, async () => {
+    test.sequential(`a worker that must end before the store is back reports each job whose outcome is lost`, async () => {
       await using store = await make()
       const { app } = store
       await app.start(['dispatch.js']).result
@@ -176,7 +176,7 @@ for (const [name, make] of Object.entries({ Redis: redis, SQLite: sqlite }))
       expect(named?.split(', ').sort()).toEqual((await lines(app, 'ended')).sort())
     }, 120_000)
 
-    test.sequential(`a process that ends by itself first tells the store how its jobs ended`, async () => {
+    test.sequential(`a process that ends by itself first reports the outcomes of its jobs to the store`, async () => {
       await using store = await make()
       const { app } = store
       await app.write({ ...leaving, go: '' })
@@ -203,7 +203,7 @@ for (const [name, make] of Object.entries({ Redis: redis, SQLite: sqlite }))
       await store.comeBack()
       await app.write({ go: '' })
       await worker.result
-      // The supervisor told the store how it ended. The one that ran has crashed as often as it may.
+      // The supervisor reported the outcome of the ended job. The running job has crashed as often as it may.
       expect(await lines(app, 'begun')).toHaveLength(JOBS)
       const [status] = JSON.parse((await app.run('jobs:status', '--json')).stdout).queues
       expect(status.counts).toMatchObject({ completed: JOBS - 1, failed: 1 })
@@ -212,17 +212,17 @@ for (const [name, make] of Object.entries({ Redis: redis, SQLite: sqlite }))
     }, 120_000)
   })
 
-test.concurrent('a worker that watches the sources gets the time of a stop to tell a store that is away how its jobs ended', async () => {
+test.concurrent('a worker with --watch gets the time of a stop to report outcomes to a store that is away', async () => {
   await using store = await redis()
   const { app } = store
   await app.start(['dispatch.js']).result
-  // Longer than a process may take that has nothing to tell.
+  // This is longer than a process without outcomes may take.
   const worker = app.lark('jobs:work', '--watch', '--outcomes', '11s')
   await until(app, 'begun', JOBS)
   store.leave()
   await app.write({ go: '' })
   await until(app, 'ended', JOBS)
-  // Of two equal signals, the system may pass on one.
+  // Two different signals are sent, because of two equal ones the system may deliver only one.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) worker.child.kill(signal)
   const { code, stderr } = await worker.result
   const [, named] = /how 10 jobs ended is not stored, and they may run again: (.*)/.exec(stderr) ?? []

@@ -3,13 +3,13 @@ import { expect, test } from 'vitest'
 import { readTrace, times } from './trace.ts'
 import { countsOf, storeOf, tracedApp, until } from './traced-app.ts'
 
-/** @param url of a store; undefined: the embedded store */
+/** @param url the URL of a store; undefined for the embedded store */
 export function supervisingDeaths(url: () => string | undefined): void {
-  /** A test of what processes do by themselves: the embedded store shows it. */
+  /** A test of processes alone, which only runs on the embedded store. */
   const itself = (name: string, act: () => Promise<void>) =>
     void (url() === undefined && test.concurrent(name, act))
 
-  test('kill -9 of a process under load: its jobs start in other processes at once, a new process replaces it, and every job ends', async () => {
+  test('after kill -9 of a process under load, its jobs start in other processes at once, a new process replaces it, and every job ends', async () => {
     await using traced = await tracedApp(url())
     const { app, work, fill } = traced
     await fill(3_000, 20)
@@ -33,8 +33,8 @@ export function supervisingDeaths(url: () => string | undefined): void {
     const { starts, ends } = await readTrace(app)
     expect(times(ends).size).toBe(3_000)
     expect([...times(starts).values()].every((count) => count <= 2)).toBe(true)
-    // Jobs that it had begun and not ended, and jobs that ended in its last batches, which may not have been
-    // settled.
+    // Only jobs that the process had begun run again, and jobs that ended in its last batches, which may not
+    // have been settled.
     const again = [...times(starts)].filter(([, count]) => count === 2).map(([n]) => n)
     const its = new Set(starts.filter(({ pid }) => pid === victim).map(({ n }) => n))
     expect(again.length).toBeGreaterThan(0)
@@ -42,7 +42,7 @@ export function supervisingDeaths(url: () => string | undefined): void {
     expect(again.every((n) => its.has(n))).toBe(true)
   })
 
-  test('kill -9 of a process: its jobs do not wait for their leases to end', async () => {
+  test('after kill -9 of a process, its jobs do not wait for the end of their leases', async () => {
     await using traced = await tracedApp(url())
     const { app, work, fill } = traced
     await fill(6, 60_000)
@@ -54,7 +54,7 @@ export function supervisingDeaths(url: () => string | undefined): void {
     const killedAt = performance.now()
     process.kill(victim, 'SIGKILL')
     await until(async () => (await readTrace(app)).starts.length === 6 + its.length)
-    // It takes milliseconds. A lease is 15 seconds.
+    // The restart takes milliseconds. A lease is 15 seconds.
     expect(performance.now() - killedAt).toBeLessThan(8_000)
     const again = (await readTrace(app)).starts.slice(6)
     expect(again.map(({ n }) => n).sort()).toEqual(its.sort())
@@ -72,13 +72,13 @@ export function supervisingDeaths(url: () => string | undefined): void {
     expect(await countsOf(app, 'default')).toMatchObject({ waiting: 6, active: 0 })
   })
 
-  test.concurrent('a handler that blocks its process: its job times out, other jobs are not affected, and a new process replaces the old one', async () => {
+  test.concurrent('a job that blocks its process times out, other jobs are not affected, and a new process replaces the old one', async () => {
     await using traced = await tracedApp(url())
     const { app, work, fill, mood } = traced
     await fill(1, 60_000)
     const supervisor = work('--processes=1')
     await until(async () => (await readTrace(app)).starts.length === 1)
-    // Only the name of its class is on the stack then, and no other job of the class runs.
+    // In that case only the name of the class is on the stack, and no other job of the class runs.
     const id = await mood('blocks behind an await', { timeout: '100ms' })
     await until(async () => (await readTrace(app)).ends.some(({ n }) => n === 1_000))
     await until(async () => (await readTrace(app)).starts.filter(({ n }) => n === 0).length === 2)
@@ -111,7 +111,7 @@ export function supervisingDeaths(url: () => string | undefined): void {
         const failed = ({ id, last }) => console.error('hook ' + id + ' ' + last)
         export default { jobs: { queues: ['other'], prefix: process.env.PREFIX || 'lark', hooks: { failed } } }`,
       })
-      // All have the same timeout, which passes while one of them blocks the loop.
+      // All jobs have the same timeout, which passes while one of them blocks the event loop.
       await mood('naps, naps, naps, blocks', { timeout: '100ms', tries: 1 })
       const supervisor = work('--processes=1')
       const told = async () => (await app.read('trace.txt')).match(/^told .*$/gm) ?? []
@@ -155,7 +155,7 @@ export function supervisingDeaths(url: () => string | undefined): void {
   )
 }
 
-/** What the supervisor and its processes do by themselves. They show it on the embedded store. */
+/** Tests of the supervisor and its processes alone, on the embedded store. */
 export function supervisingItself(): void {
   test('the supervisor calls the hook crashed for the jobs of a process that was killed', async () => {
     await using traced = await tracedApp(undefined)
@@ -225,7 +225,7 @@ export function supervisingItself(): void {
     expect(why).toContain(`→ lark jobs:show ${id}`)
   })
 
-  test.concurrent('a handler that hangs: its job times out, other jobs are not affected, and a new process replaces the old one', async () => {
+  test.concurrent('a job that hangs times out, other jobs are not affected, and a new process replaces the old one', async () => {
     await using traced = await tracedApp(undefined)
     const { app, work, fill, mood } = traced
     await fill(1, 7_000)

@@ -3,9 +3,9 @@ import { expect, test } from 'vitest'
 import { readTrace } from './trace.ts'
 import { countsOf, isAlive, tracedApp, until } from './traced-app.ts'
 
-/** On the embedded store. */
+/** Tests of how a supervisor ends, on the embedded store. */
 export function supervisingEnds(): void {
-  test.concurrent('SIGTERM and SIGINT to all processes, as terminals and process managers send them: one orderly stop', async () => {
+  test.concurrent('SIGTERM and SIGINT to all processes, as terminals and process managers send them, cause one orderly stop', async () => {
     await using traced = await tracedApp()
     const { app, work, fill } = traced
     await fill(60, 1_500)
@@ -28,7 +28,7 @@ export function supervisingEnds(): void {
     })
   })
 
-  test.concurrent('SIGTERM to one process: it finishes its running jobs, and is replaced', async () => {
+  test.concurrent('a process that gets SIGTERM finishes its running jobs, and is replaced', async () => {
     await using traced = await tracedApp()
     const { app, work, fill } = traced
     await fill(3, 1_000)
@@ -45,7 +45,7 @@ export function supervisingEnds(): void {
     expect(starts.filter((start) => start.pid === pid)).toHaveLength(1)
   })
 
-  test.concurrent('kill -9 of the supervisor: its processes finish their running jobs, take no more, and end', async () => {
+  test.concurrent('after kill -9 of the supervisor, its processes finish their running jobs, take no more, and end', async () => {
     await using traced = await tracedApp()
     const { app, work, fill } = traced
     await fill(60, 1_500)
@@ -63,7 +63,7 @@ export function supervisingEnds(): void {
     expect(await countsOf(app, 'default')).toMatchObject({ waiting: 60 - starts.length, active: 0 })
   })
 
-  test.concurrent('--stop-when-empty and --max-jobs: the supervisor ends with all its processes, and prints one sum', async () => {
+  test.concurrent('with --stop-when-empty and --max-jobs, the supervisor ends with all its processes, and prints one sum', async () => {
     await using traced = await tracedApp()
     const { app, work, fill, mood } = traced
     await fill(500, 1)
@@ -82,7 +82,7 @@ export function supervisingEnds(): void {
     expect(await countsOf(app, 'default')).toMatchObject({ waiting: 10 })
   })
 
-  test.concurrent('with --json: whole lines of JSON from every process, each with its worker', async () => {
+  test.concurrent('with --json, every process prints whole lines of JSON, each with its worker', async () => {
     await using traced = await tracedApp()
     const { work, fill, mood } = traced
     await fill(2_000, 3)

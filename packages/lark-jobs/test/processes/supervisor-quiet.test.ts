@@ -72,7 +72,7 @@ describe('quiet', { timeout: 60_000 }, () => {
     ['a supervisor', ['--processes=2', '--concurrency=1'], 'worker'],
     ['a supervisor and its processes', ['--processes=2', '--concurrency=1'], 'all'],
   ])(
-    'SIGTSTP to %s: no more is taken, what runs is finished; SIGTERM stops it',
+    'after SIGTSTP to %s, no more jobs are taken and running jobs are finished; SIGTERM stops it',
     async (_name, flags, whom) => {
       await using traced = await tracedApp()
       const { app, work, fill } = traced
@@ -96,7 +96,7 @@ describe('quiet', { timeout: 60_000 }, () => {
     },
   )
 
-  test.concurrent('SIGTSTP to one of several processes: only this one takes no more jobs, and it stays', async () => {
+  test.concurrent('after SIGTSTP to one of several processes, only this process takes no more jobs, and it stays', async () => {
     await using traced = await tracedApp()
     const { app, work, fill } = traced
     await fill(2, 2_000)

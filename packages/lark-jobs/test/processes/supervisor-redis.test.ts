@@ -1,6 +1,5 @@
 import { describe, inject } from 'vitest'
 import { supervisingDeaths } from './supervising-deaths.ts'
 
-// How a supervisor stops, and what it does without the store, is the same everywhere: the embedded one shows
-// it.
+// The stop of a supervisor, and its behaviour without the store, are only tested on the embedded store.
 describe('a supervisor on Redis', { timeout: 60_000 }, () => supervisingDeaths(() => inject('redisUrl')))

@@ -1,7 +1,4 @@
-/**
- * How a supervisor starts, what it does with processes that cannot start, and what it does when the store is
- * away.
- */
+/** The start of a supervisor, processes that cannot start, and a store that is away. */
 import { expect, test } from 'vitest'
 import { Server } from '../redis/server.ts'
 import { readTrace } from './trace.ts'
@@ -11,7 +8,7 @@ const otherTrace = `
   import { Job } from '@s18i/lark-jobs'
   export class OtherTraceJob extends Job { key = 'trace'; handle() {} }`
 
-test.concurrent('a file that ends the process: restarts after pauses that double; when the file is corrected, work goes on', async () => {
+test.concurrent('if a file ends the process, restarts come after pauses that double, and work goes on when the file is corrected', async () => {
   await using traced = await tracedApp(undefined)
   const { app, work, fill } = traced
   await fill(1, 0)
@@ -45,7 +42,7 @@ test.concurrent('an error in the application is printed once, and ends the super
   })
 })
 
-test.concurrent('an error that comes with a change: the running processes go on', async () => {
+test.concurrent('after an error in a changed file, the running processes go on', async () => {
   await using traced = await tracedApp(undefined)
   const { app, work, fill, mood } = traced
   await fill(1, 0)
@@ -86,7 +83,7 @@ test.concurrent('SIGTERM to a supervisor whose processes are still starting', as
   expect(stderr).not.toContain('Worker process')
 })
 
-test.concurrent('no process outlives a killed supervisor, neither one whose job sleeps nor one that is blocked', {
+test.concurrent('no process outlives a killed supervisor, not even a process with a sleeping job or a blocked one', {
   timeout: 120_000,
 }, async () => {
   await using traced = await tracedApp(undefined)
@@ -122,7 +119,7 @@ test.concurrent('a process that does not stop is killed in the end, and its jobs
   expect(await countsOf(app, 'other')).toMatchObject({ waiting: 1, active: 0 })
 })
 
-test.concurrent('the store is away when a process dies: the jobs go back when the store is available again', async () => {
+test.concurrent('if the store is away when a process dies, the jobs go back when the store is available again', async () => {
   await using server = await Server.start('redis-server', ['--appendonly', 'yes', '--appendfsync', 'always'])
   await using traced = await tracedApp(server.url)
   const { app, work, fill } = traced

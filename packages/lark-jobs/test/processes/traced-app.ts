@@ -1,6 +1,6 @@
 /**
- * An application whose jobs write a trace and do what their payload says (exit, hang, block), and functions
- * that look at these jobs.
+ * An application whose jobs write a trace and act as their payload says (exit, hang, block), and functions
+ * that inspect these jobs.
  */
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -19,9 +19,9 @@ const files = {
     import { Job } from '@s18i/lark-jobs'
     const trace = (what, n) => appendFileSync(process.env.TRACE, what + ' ' + process.pid + ' ' + n + '\\n')
     const starts = () => readFileSync(process.env.TRACE, 'utf8').match(/^start .* 1000$/gm)?.length ?? 0
-    // A loop would block as well, but take a processor from the other tests.
+    // A loop would block, too, but would take CPU from the other tests.
     const block = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
-    /** Does what its payload says. */
+    /** A job that acts as its payload says. */
     export class MoodJob extends Job {
       key = 'mood'
       queueName = 'other'
@@ -32,7 +32,7 @@ const files = {
         if (mood === 'exits') process.exit(3)
         if (mood === 'blocks' && this.attempt === 1) block()
         if (mood === 'blocks behind an await' && this.attempt === 1) await (async () => block(await null))()
-        // It does not end before another has blocked its process.
+        // This job does not end before another job has blocked the process.
         if (mood === 'naps' && starts() < 5) await sleep(600_000)
         if (mood === 'hangs' && this.attempt === 1) await new Promise(() => {})
         if (mood === 'blocks its hook') throw new Error('no')
@@ -72,9 +72,9 @@ export interface Traced {
   /** Dispatches `count` jobs that sleep for `ms` milliseconds each. */
   fill(count: number, ms: number): Promise<void>
   /**
-   * Dispatches a job for each word, which does what the word says. A job that hangs or blocks does so only at
+   * Dispatches a job for each word. The job acts as the word says. A job that hangs or blocks does so only at
    * its first attempt.
-   * @returns the id, if it is one
+   * @returns the id, if there is only one job
    */
   mood(
     words: Mood | `${Mood}, ${string}`,
@@ -119,7 +119,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** The store of an application, opened by this process: a process for each look would be slow. */
+/** Opens the store of an application in this process, because a process for each call would be slow. */
 export async function storeOf({ folder, env }: App): Promise<Store> {
   const store = await connect(env.LARK_JOBS_URL ?? `sqlite:${folder}/.lark/jobs.db`, env.PREFIX!)
   await store.open()

@@ -36,7 +36,7 @@ const failing: [code: string, dispatch: string][] = [
   ['PAYLOAD_NOT_JSON', 'new NoteJob().dispatchMany([{ at: new Date() }])'],
   ['PAYLOAD_NOT_JSON', 'new NoteJob().dispatchNow({ at: new Date() })'],
   ['UNKNOWN_QUEUE', `Jobs.work({ queues: 'nope', jobs: [NoteJob] })`],
-  // An open store that is away. Here it is closed.
+  // The dispatch fails because the store is already closed.
   [
     'STORE_UNREACHABLE',
     `const inside = Object.getOwnPropertySymbols(Object.getPrototypeOf(Jobs)).find(({ description }) => description.endsWith('.inside')); await (await Jobs[inside].open()).store.close(); new NoteJob().dispatch({})`,
@@ -45,7 +45,7 @@ const failing: [code: string, dispatch: string][] = [
 ]
 
 export function unawaited(url: () => string | undefined): void {
-  /** A test of what a process says without an answer of the store: the embedded one shows it. */
+  /** A test of a process without an answer of the store, which only runs on the embedded store. */
   const itself = (name: string, act: () => Promise<void>) => void (url() === undefined && test(name, act))
 
   itself(

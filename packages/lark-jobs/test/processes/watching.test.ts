@@ -17,7 +17,7 @@ const jobs = (text: string) => `
     }
   }`
 
-/** As the application has it, for this process. */
+/** The class of the application, for this process. */
 class TellJob extends Job {
   override readonly key = 'tell'
   handle(_payload: { hangs?: boolean }) {}
@@ -25,7 +25,7 @@ class TellJob extends Job {
 
 const bin = 'node_modules/@s18i/lark/dist/bin.js'
 
-test('a change restarts it, also after a mistake; what runs is given back; nothing is left behind', async () => {
+test('a change restarts the worker, also after a mistake; running jobs are given back, and no process is left behind', async () => {
   await using app = await App.make({ 'jobs/TellJob.js': jobs('first') })
   await using store = createJobs({ connection: `sqlite:${app.folder}/.lark/jobs.db` })
   const counts = async () => (await store.status()).queues[0]!.counts

@@ -1,6 +1,6 @@
 /**
- * This folder has more than 25 files: one for each way in which a server, its connection or its place can
- * be, and the servers and proxies that bring it about.
+ * This folder has more than 25 files: one for each condition of a server, a connection or a place, and the
+ * servers and proxies that bring it about.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Connection } from '../../src/store/redis/client/connection.ts'
@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 afterAll(() => server[Symbol.asyncDispose]())
 
-test('a ring that was lost with its connection is made up for', async () => {
+test('after a ring was lost with its connection, the caller looks for jobs again', async () => {
   await using proxy = await TcpProxy.start(server.port)
   await using worker = await openStore(proxy.url)
   await using web = await openStore(server.url)
@@ -29,7 +29,7 @@ test('a ring that was lost with its connection is made up for', async () => {
   expect(await ada.claim()).toHaveLength(1)
 })
 
-test('after that the caller is rung as before', async () => {
+test('after a lost connection, the caller is rung again', async () => {
   await using proxy = await TcpProxy.start(server.port)
   await using worker = await openStore(proxy.url)
   const ada = new Caller(worker, 'ada', 'again')
@@ -52,7 +52,7 @@ test('a worker that died while it waited takes no ring from the living', async (
   expect(await store.wait('ada', 20_000)).toEqual(['ring'])
 })
 
-test('if the worker whose lease ends last does not listen, another that holds a job is told of effects', async () => {
+test('if the worker whose lease ends last does not listen, another worker with jobs gets the notice about effects', async () => {
   const dead = await openStore(server.url)
   await using store = await openStore(server.url)
   const given = job({ hooked: true, delay: 60_000 })

@@ -26,7 +26,9 @@ export function makeCertificates(): Certificates {
   }
 }
 
-/** Writes the certificates into files. @returns their paths, and the server options that name them */
+/**
+ * Writes the certificates into files. @returns the paths of the files, and the server options that name them
+ */
 export async function writeCertificates(folder: string, made: Certificates): Promise<string[]> {
   const paths = { ca: join(folder, 'ca.pem'), cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') }
   await Promise.all(Object.entries(paths).map(([name, path]) => writeFile(path, made[name as 'ca'])))

@@ -23,7 +23,7 @@ class WaitJob extends Job {
   handle() {}
 }
 
-test('a process that dispatches and then works: its calls, its rings and its lease thread', async () => {
+test('a process that dispatches and works has names for its calls, its rings and its lease thread', async () => {
   await using server = await startRedis()
   await using jobs = createJobs({ connection: server.url })
   await jobs.dispatch(new WaitJob())
@@ -33,7 +33,7 @@ test('a process that dispatches and then works: its calls, its rings and its lea
   expect(await namesOn(server)).toEqual(['lark:lease-thread', 'lark:worker', 'lark:worker'])
 })
 
-test('a name of its own, in a url and in an object', async () => {
+test('a name of the application, in a url and in an object', async () => {
   await using server = await startRedis()
   await using one = await openStore(`${server.url}?clientName=shop`)
   await using other = await openStore({ url: server.url, clientName: 'mail' }, { role: 'worker' })

@@ -1,6 +1,4 @@
-/**
- * Opening a cluster, and a cluster whose nodes die, join and leave. No client is restarted.
- */
+/** A cluster that is opened, and a cluster whose nodes die, join and leave. No client is restarted. */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
@@ -27,7 +25,7 @@ describe('a cluster that loses nodes', () => {
   test('nothing fails while the connections are cut with each call', () =>
     withoutLoss(cluster.url, cluster.nodes))
 
-  test('a primary is killed under calls: its replica goes on, and nothing confirmed by it is lost', async () => {
+  test('a primary is killed under calls, its replica takes over, and no write that the replica had confirmed is lost', async () => {
     const prefix = newPrefix()
     await using web = await openStore(cluster.url, { prefix, durability: 'replicated' })
     await using worker = await openStore(cluster.url, { prefix })
@@ -45,7 +43,8 @@ describe('a cluster that loses nodes', () => {
     await traffic.finish()
     expect(traffic.missing).toEqual([])
     expect(traffic.errors.STORE_UNCERTAIN).toBeGreaterThan(0)
-    // A claim or settle that was not replicated yet is repeated, so only jobs that were under way run twice.
+    // A claim or settle that was not replicated yet is repeated, so only jobs that were running then run
+    // twice.
     expect(traffic.doubled.length).toBeLessThan(100)
     expect(await dead.send('ROLE')).toEqual(expect.arrayContaining(['slave']))
   })
@@ -83,7 +82,7 @@ describe('a cluster that loses nodes', () => {
     expect(await node.send('EXISTS', `${prefix}:{joined}:jobs`)).toBe(1)
     await cluster.moveSlot(slot, home)
     expect(await caller.claim(1)).toHaveLength(1)
-    // Only the connection of this test is left, and those by which the nodes moved the slot.
+    // Only the connection of this test is left, and the connections with which the nodes moved the slot.
     const ours = async () => {
       const all = String(await node.send('CLIENT', 'LIST'))
         .trim()
@@ -93,7 +92,7 @@ describe('a cluster that loses nodes', () => {
     await until(async () => (await ours()) === 0)
   })
 
-  test('the whole cluster is killed and comes back: all clients go on by themselves', async () => {
+  test('the whole cluster is killed and comes back, and all clients go on by themselves', async () => {
     const prefix = newPrefix()
     await using store = await openStore(cluster.url, { prefix, patience: 1_000 })
     const partitions = await cluster.spread()
@@ -126,7 +125,7 @@ describe('a cluster that loses nodes', () => {
     let queue = 0
     while ((await cluster.owner(slotOf(`{down-${queue}}`))) !== left) queue += 1
     const caller = new Caller(store, 'web', `down-${queue}`)
-    // The first call may go to a node that is gone. This call goes to a node that refuses.
+    // The first call may go to a dead node. This call goes to a node that refuses.
     const { ms, error } = await timed(caller.claim())
     expect(error).toMatchObject({ code: 'STORE_REFUSED', message: expect.stringContaining('CLUSTERDOWN') })
     expect(ms).toBeLessThan(5_000)
@@ -136,7 +135,7 @@ describe('a cluster that loses nodes', () => {
   })
 })
 
-test('a part that is away does not hold up the others', async () => {
+test('a part of the cluster that is away does not delay the other parts', async () => {
   await using cluster = await startCluster({
     replicas: 0,
     args: ['--cluster-require-full-coverage', 'no', '--appendonly', 'yes'],
@@ -159,7 +158,7 @@ test('a part that is away does not hold up the others', async () => {
   expect(await store.partitions()).toEqual([...queues].sort())
 })
 
-test('a node that does not answer costs no lease on the others', async () => {
+test('a node that does not answer costs no lease on the other nodes', async () => {
   await using cluster = await startCluster({
     replicas: 0,
     nodeTimeout: 15_000,
@@ -261,7 +260,7 @@ describe('rings on a cluster', () => {
     }
   })
 
-  test('a caller that died while it waited takes no ring from living callers, once it has missed a call', async () => {
+  test('a caller that died while it waited takes no ring from living callers after it has missed a call', async () => {
     const prefix = newPrefix()
     const dead = await openStore(cluster.url, { prefix })
     await new Caller(dead, 'dead', 'emails').claim()
@@ -276,14 +275,14 @@ describe('rings on a cluster', () => {
   })
 })
 
-describe('a cluster that is opened', () => {
+describe('a cluster during opening', () => {
   let cluster: Cluster
   beforeAll(async () => {
     cluster = await startCluster({ replicas: 0, password: 'secret' })
   })
   afterAll(() => cluster[Symbol.asyncDispose]())
 
-  test('names the missing nodes, once each, and never the password', async () => {
+  test('is reported with each missing node once, and never with the password', async () => {
     await using store = await openStore(cluster.url)
     const warnings = await store.open()
     expect(warnings).toHaveLength(1)

@@ -1,6 +1,6 @@
 /**
- * Connections as providers print them, other clients accept them, and people paste them. Each form is applied
- * as the table says, or refused with one sentence that says what to write. No part is ignored.
+ * Connections in the forms that providers print, that other clients accept, and that people paste. Each form
+ * is applied as the table says, or refused with one sentence that says what to write. No part is ignored.
  */
 import { createServer, type Socket, type Server as TcpServer } from 'node:net'
 import { describe, expect, test } from 'vitest'
@@ -281,7 +281,7 @@ describe('does what it says:', () => {
     expect(await server.send('CLIENT', 'LIST')).toContain('user=app')
   })
 
-  test('connectTimeout: a server that does not answer is given up after this time', async () => {
+  test('connectTimeout: the client gives up a server that does not answer after this time', async () => {
     const sockets: Socket[] = []
     const silent: TcpServer = createServer((socket) => {
       sockets.push(socket)

@@ -1,7 +1,7 @@
 /**
- * The exact cost of a plain job for a server: the commands that a call causes, including those inside of
- * scripts, the bytes on the wire, and the data that is kept. A job that does not use a feature must pay
- * nothing for it, so a new feature must not change these numbers.
+ * The exact cost of a plain job for a server: the commands of each call, including commands inside scripts,
+ * the bytes on the wire, and the stored data. A job that does not use a feature must pay nothing for it, so a
+ * new feature must not change these numbers.
  *
  * The tests use their own clock. With the server's clock, each script has one more TIME.
  */
@@ -154,7 +154,7 @@ test('a delayed job', async () => {
   expect(calls).toEqual({
     ...enqueue,
     zadd: 1, // adds the job to the line
-    zrange: 1, // whether it is the next job to become due, so that a caller must be rung
+    zrange: 1, // whether this is the next job to become due, so that a caller must be rung
   })
 })
 
@@ -163,18 +163,18 @@ test('a job with a priority', async () => {
   expect(calls).toEqual({
     ...ENQUEUE,
     zadd: 1, // notes that there is a line of this priority
-    zcard: 1, // how many lines there are: only for the first job of a line
+    zcard: 1, // the number of lines, only for the first job of a line
   })
   const next = await costOf(() => web.enqueue(...plain(1, { priority: 5 })))
   expect(next.calls).toEqual({ ...ENQUEUE, zadd: 1 })
 })
 
-test('priorities that are refused are looked for once a call', async () => {
+test('for refused priorities, empty lines are searched only once in a call', async () => {
   await web.enqueue(...Array.from({ length: 255 }, (_, i) => plain(1, { priority: i - 300 })[0]!))
   const { calls } = await costOf(() =>
     web.enqueue(...Array.from({ length: 200 }, (_, i) => plain(1, { priority: i + 1 })[0]!)),
   )
-  // Whether the line of each priority that is in use is empty.
+  // Each line in use is checked whether it is empty.
   expect(calls).toMatchObject({ llen: 256, scard: 256, zadd: 200, zrem: 200 })
 })
 
@@ -182,7 +182,7 @@ test('priorities that are refused are looked for once a call', async () => {
 const EXCHANGE = {
   evalsha: 1,
   get: 1, // the answer to this call, if it was made before
-  srem: 1, // a worker that gets jobs does not wait any more
+  srem: 1, // a worker that gets jobs no longer waits
   // Whether the queue is paused or has groups; the holders of the settled jobs; the records of the claimed
   // jobs.
   hmget: 3,
@@ -226,7 +226,7 @@ test('fifty jobs are settled, and fifty older completed jobs are removed', async
   const { calls } = await costOf(() => next(held, 50))
   expect(calls).toEqual({
     ...EXCHANGE,
-    zrange: 1, // which jobs are too many
+    zrange: 1, // the jobs that exceed the retention
     zremrangebyrank: 1,
     hdel: EXCHANGE.hdel + 1, // removes their records
     exists: EXCHANGE.exists + 1, // whether more data is kept of any of these jobs
@@ -299,7 +299,7 @@ test('a job has failed and is retried', async () => {
   })
 })
 
-test('a job that is moved: its partition is asked, and three steps take it to the other', async () => {
+test('a move of a job: the partition is asked, and three steps move the job', async () => {
   const list = plain(1)
   await web.enqueue(...list)
   const { store } = web
@@ -310,7 +310,7 @@ test('a job that is moved: its partition is asked, and three steps take it to th
   const put = await costOf(() => store.moves.put('mails', taken))
   const settle = await costOf(() => store.moves.settle('emails', taken))
   const commands = ({ calls }: Cost) => Object.values(calls).reduce((sum, count) => sum + count, 0)
-  expect([take, put, settle].map(commands)).toEqual([42, 15, 9]) // one asks whether there are journals
+  expect([take, put, settle].map(commands)).toEqual([42, 15, 9]) // one command asks whether there are journals
 })
 
 test('kept data: a record for each waiting job, and an entry for each ended job', async () => {
@@ -331,7 +331,7 @@ test('kept data: a record for each waiting job, and an entry for each ended job'
   )
 })
 
-test('a job that is kept for an age of its own pays for that, and no other job', async () => {
+test('only a job with its own retention pays for it', async () => {
   const keep = { completed: 60_000 }
   const queued = await costOf(() => web.enqueue(...plain(1, { keep })))
   expect(queued.calls).toEqual({
@@ -345,12 +345,12 @@ test('a job that is kept for an age of its own pays for that, and no other job',
   const { zcard: _, ...exchange } = EXCHANGE
   expect(calls).toEqual({
     ...exchange,
-    hmget: EXCHANGE.hmget + 1, // which of the jobs that ended are kept so
+    hmget: EXCHANGE.hmget + 1, // which of the ended jobs have their own retention
     zadd: EXCHANGE.zadd + 1, // until when it is kept
   })
 })
 
-test('while somebody listens, each call writes what happens', async () => {
+test('while somebody listens, each call writes events', async () => {
   await store.listen('emails', 'web', 60_000)
   const queued = await costOf(() => web.enqueue(...plain(1)))
   expect(queued.calls).toEqual({
@@ -397,10 +397,7 @@ async function schedule(count: number): Promise<void> {
   await store.schedules.due('emails', 0, 1)
 }
 
-/**
- * Does what a worker does with the ticks that are due. @param ahead milliseconds until then @returns the
- * schedules
- */
+/** Handles due ticks as a worker does. @param ahead milliseconds until the ticks @returns the schedules */
 async function tick(ahead = 0): Promise<StoredSchedule[]> {
   const { due } = await store.schedules.due('emails', MAX_DUE, 5_000)
   const writes = due.map(({ id, rev, state }): ScheduleWrite => {
@@ -439,7 +436,7 @@ test('a hundred ticks in two calls', async () => {
   expect(calls).toEqual({
     ...rest,
     zadd: 101, // when each is due again
-    hmget: 13, // in three steps, because definitions may be large; and which ids exist already
+    hmget: 13, // definitions are read in three steps, because they may be large; and which ids exist already
     hset: 101, // the state of each, and all records
   })
   // Some 150 bytes of a tick are the definition and the state, which are read, and the state that is written.
@@ -454,7 +451,7 @@ test('a hundred ticks ahead of their instant', async () => {
     ...rest,
     zadd: 102, // when each is due again, and when all jobs are due
     zrange: 5, // whether one of them is now the next due
-    hmget: 13, // and twice, whether there are flows
+    hmget: 13, // and, twice, whether there are flows
     hset: 101,
   })
   expect(bytes).toEqual({ in: 27_042, out: 14_394 })
@@ -488,7 +485,7 @@ test('a partition with schedules: a caller that gets fewer jobs than it wants pa
     expect(after[i]!.calls).toEqual({ ...calls, zrange: (calls.zrange ?? 0) + 1 })
 })
 
-test('a partition with flows, and none with schedules: the same', async () => {
+test('a partition with flows costs the same as one with schedules', async () => {
   const claim = () => next([], 5)
   const survey = () => store.survey(ada.id, [{ partition: 'emails', waits: true }])
   const costs = async () => {
@@ -503,7 +500,7 @@ test('a partition with flows, and none with schedules: the same', async () => {
     expect(after[i]!.calls).toEqual({ ...calls, zrange: (calls.zrange ?? 0) + 1 })
 })
 
-test('fifty members of a batch that complete: they come with the answer, and count in one call', async () => {
+test('the ends of fifty members of a batch come with the answer, and count in one call', async () => {
   const crowd = { reserved: 50, size: 50 }
   await store.flows.write('home', { id: 'flow', rev: 0, definition: '{}', state: '{}', crowd })
   await store.flows.apply('home', [])
@@ -528,7 +525,7 @@ test('fifty members of a batch that complete: they come with the answer, and cou
   const more = Object.entries(calls).map(([name, count]) => [name, count - (before.calls[name] ?? 0)])
   expect(Object.fromEntries(more.filter(([, count]) => count !== 0))).toEqual({
     hsetnx: 1, // notes that there are effects
-    zadd: 2, // which they are, and until when they are handed out
+    zadd: 2, // the effects, and until when they are handed out
     zrange: 4, // other effects that are due
   })
   const ends = effects.map(
@@ -537,7 +534,7 @@ test('fifty members of a batch that complete: they come with the answer, and cou
   const applied = await costOf(() => store.flows.apply('home', ends))
   expect(applied.calls).toEqual({
     evalsha: 1,
-    hmget: 2, // which of schedules and flows there are, and the numbers of the flow
+    hmget: 2, // whether there are schedules and flows, and the counts of the flow
     bitfield: 1, // sets all bits
     hset: 2, // how many have completed, and notes that flows will be due
     zadd: 1, // the flow is due
@@ -551,9 +548,9 @@ test('fifty members of a batch that complete: they come with the answer, and cou
   const names = await acknowledge(effects.map(nameOf))
   expect(names.calls).toEqual({
     ...none.calls,
-    zmscore: 1, // whether they are not acknowledged
-    zrem: none.calls.zrem! + 1, // nobody has them any more
-    zadd: 1, // they are remembered
-    zrange: none.calls.zrange! + 2, // those that were remembered long enough
+    zmscore: 1, // whether the effects are still not acknowledged
+    zrem: none.calls.zrem! + 1, // nobody holds the effects any more
+    zadd: 1, // the ends are remembered
+    zrange: none.calls.zrange! + 2, // the ends that were remembered for long enough
   })
 })

@@ -1,7 +1,7 @@
 /**
  * Credentials from a function, on servers whose users change under load. Each round has a new user, and the
- * user of the round before is deleted. This ends every connection that is still logged in as that user, so
- * the servers themselves show whether a connection did not log in again in time.
+ * user of the previous round is deleted. This ends every connection that is still logged in as the deleted
+ * user, so the servers themselves show whether a connection did not log in again in time.
  */
 import { inspect } from 'node:util'
 import { afterEach, describe, expect, test, vi } from 'vitest'
@@ -168,15 +168,18 @@ async function expectSmoothRounds(
 const kinds = ['lark:web', 'lark:worker', 'lark:lease-thread']
 
 describe('tokens that expire, while jobs are dispatched and run', () => {
-  test.each(['redis-server', 'valkey-server'])('on %s: rings and lease thread too', async (binary) => {
-    await using server = await startRedis({ binary })
-    const rotation = await Rotation.on([server])
-    const connection: RedisServers = { port: server.port, credentials: rotation.give }
-    await expectSmoothRounds([server], rotation, { connection }, kinds)
-    // The dispatcher, the worker and its thread share one function. It is called a few times in each round,
-    // and not once for each connection.
-    expect(rotation.asked).toBeLessThan(3 * (rotation.round + 1))
-  })
+  test.each(['redis-server', 'valkey-server'])(
+    'on %s, including rings and the lease thread',
+    async (binary) => {
+      await using server = await startRedis({ binary })
+      const rotation = await Rotation.on([server])
+      const connection: RedisServers = { port: server.port, credentials: rotation.give }
+      await expectSmoothRounds([server], rotation, { connection }, kinds)
+      // The dispatcher, the worker and its thread share one function. It is called a few times in each round,
+      // and not once for each connection.
+      expect(rotation.asked).toBeLessThan(3 * (rotation.round + 1))
+    },
+  )
 
   test('on a cluster', async () => {
     await using cluster = await startCluster({ replicas: 0 })
@@ -226,7 +229,7 @@ test('the password changes without notice and all connections are ended: nothing
   expect(CountJob.seen.size).toBe(jobs)
 })
 
-test('a waiting worker hears its bell after it has logged in again', async () => {
+test('a waiting worker gets rings after it has logged in again', async () => {
   await using server = await startRedis()
   const rotation = await Rotation.on([server])
   const servers: RedisServers = { port: server.port, credentials: rotation.give }
@@ -246,7 +249,7 @@ test('a waiting worker hears its bell after it has logged in again', async () =>
   }
 })
 
-test('a link that has subscribed logs in again, and hears later messages', async () => {
+test('a link that has subscribed logs in again, and gets later messages', async () => {
   await using server = await startRedis()
   await server.send('ACL', 'SETUSER', 'app', 'on', '>pw', '&*', '+@all')
   const location = parseLocation(server.url)
@@ -370,14 +373,14 @@ describe('a function', () => {
         return number
       }
       await logIn('b', false)
-      // The server may have been told of new ones: others are asked for at once.
+      // The credentials on the server may have changed, so new ones are requested at once.
       expect(await logIn('b', false)).toBe(2)
       for (let second = 0; second < 600; second++) {
         await logIn('a', true)
         await logIn('b', false)
         await vi.advanceTimersByTimeAsync(1_000)
       }
-      // It was 1,200.
+      // Without this pause, there were 1,200 calls.
       expect(asked).toBeLessThan(40)
       expect(warnings.mock.calls).toEqual([
         [expect.stringContaining('b refuses what credentials() returned'), { code: 'LARK_CREDENTIALS' }],

@@ -1,6 +1,6 @@
 /**
- * People and applications look and change while the connections to all servers are cut again and again:
- * nothing fails, and each change is made once.
+ * Reads and changes while the connections to all servers are cut again and again. No call fails, and each
+ * change is made once.
  */
 
 import { expect } from 'vitest'
@@ -18,7 +18,7 @@ class SumJob extends Job {
 
 const COUNT = 2_500
 
-/** Cuts the connections to all servers with each call to the store, some while the call is under way. */
+/** Cuts the connections to all servers at each call to the store, sometimes during the call. */
 async function cutting(jobs: Jobs, servers: readonly Server[]): Promise<void> {
   const { store } = await insideOf(jobs).open()
   const cut = () =>

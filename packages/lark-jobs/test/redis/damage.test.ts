@@ -1,6 +1,4 @@
-/**
- * Foreign data under Lark's keys: the error names the key, and everything else works.
- */
+/** Data under Lark's keys that Lark did not write. The error names the key, and everything else works. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, inject, test } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
@@ -52,13 +50,13 @@ test('a damaged record of a large job: the other jobs have their own payloads', 
 })
 
 test.each(['all is lost', 'the ids are destroyed', 'some ids are lost'])(
-  'a damaged claim is taken back all the same: %s',
+  'a damaged claim is taken back anyway: %s',
   async (what) => {
     const prefix = newPrefix()
     const clock = { now: 1_790_000_000_000 }
     await using store = await openStore(url, { prefix, clock: () => clock.now })
     const [ada, bob] = [new Caller(store, 'ada', 'emails'), new Caller(store, 'bob', 'emails')]
-    // More than one look finds them among those that are held by others.
+    // Several searches are needed to find the jobs among the jobs that others hold.
     for (let i = 0; i < 4; i++) await bob.enqueue(...jobs(900))
     for (let i = 0; i < 3; i++) await bob.claim(900, 10_000_000)
     const held = await ada.claim(900)
@@ -156,7 +154,7 @@ describe('a foreign value', () => {
     await removeKeys(url, prefix)
   })
 
-  test('in one of several partitions does not keep a dead process from handing back what it held in the others', async () => {
+  test('in one partition does not prevent that the jobs of a dead process in other partitions are handed back', async () => {
     const prefix = newPrefix()
     await using store = await openStore(url, { prefix })
     for (const partition of ['a', 'b', 'c']) {
@@ -203,7 +201,7 @@ describe('a foreign value', () => {
   })
 })
 
-test('a worker reports it once, goes on with its other queues, and with this one when the key is correct again', async () => {
+test('a worker reports the damage once, goes on with its other queues, and with this queue when the key is correct again', async () => {
   class NoteJob extends Job {
     override readonly key = 'note'
     handle() {}
@@ -241,7 +239,7 @@ test('a server that has evicted keys is named, with its policy, by the calls tha
   await using store = await openStore(server.url, { prefix: 'lark' })
   const caller = new Caller(store, 'ada', 'emails')
   await caller.enqueue(job({ group: { name: 'acme', limits: { concurrency: 9 } } }))
-  // The server drops a key of another program, and the test one of Lark's.
+  // The server evicts a key of another program, and the test removes a key of Lark.
   await ask('SET', 'filler', 'x'.repeat(100_000), 'EX', '1000')
   await ask('CONFIG', 'SET', 'maxmemory-policy', 'volatile-ttl')
   await ask('CONFIG', 'SET', 'maxmemory', '1')

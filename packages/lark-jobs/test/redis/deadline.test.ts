@@ -12,7 +12,7 @@ import { makeStore, openStore, timed } from './stores.ts'
 
 const call = { caller: 'web', number: 1 }
 
-test.concurrent('nobody listens: STORE_UNREACHABLE, with the address', async () => {
+test.concurrent('no server listens: STORE_UNREACHABLE, with the address', async () => {
   const server = await Server.start()
   await server[Symbol.asyncDispose]()
   await using store = makeStore(server.url)
@@ -60,10 +60,11 @@ test.concurrent('a server that hangs: STORE_UNCERTAIN, then STORE_UNREACHABLE, a
 test.concurrent('calls that wait behind others are not given up while the server answers', async () => {
   const patience = 3_000
   const connection = new Connection(addressOf(inject('redisUrl')), { patience })
-  // Each keeps the connection for half a second, and all of them take longer than one may.
+  // Each call keeps the connection busy for half a second, and all of them together take longer than one call
+  // may.
   const waits = Array.from({ length: 8 }, () => connection.send(['BLPOP', newPrefix(), '0.5']))
   expect(await Promise.all(waits)).toEqual(waits.map(() => null))
-  // A verb of several commands, of which the first has taken all the time of the verb.
+  // A verb of several commands whose first command has used up the time of the verb.
   expect(await connection.send(['BLPOP', newPrefix(), '0.1'], performance.now() - 1)).toBe(null)
   connection.close()
 })

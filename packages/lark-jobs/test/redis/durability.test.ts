@@ -29,11 +29,11 @@ afterEach(async () => {
 const appendonly = ['--appendonly', 'yes', '--appendfsync']
 
 describe.each(['redis-server', 'valkey-server'])('strict, on %s', (binary) => {
-  test('a dispatch is answered when it is on disk; a hundred at the same time take no longer than one', async () => {
+  test('a dispatch is answered when it is on disk, and a hundred simultaneous dispatches take no longer than one', async () => {
     const server = await start({ binary, args: [...appendonly, 'everysec'] })
     await using store = await openStore(server.url, { durability: 'strict' })
     const partitions = Array.from({ length: 100 }, (_, i) => `queue-${i}`)
-    // One after another they would take a second each, which is too long for a verb.
+    // One after the other, they would take a second each, which would be too long for a verb.
     const verdicts = await Promise.all(
       partitions.map((partition) => new Caller(store, 'web', partition).enqueue(job())),
     )
@@ -62,7 +62,7 @@ describe.each(['redis-server', 'valkey-server'])('strict, on %s', (binary) => {
     expect(await store.counts('emails')).toMatchObject({ waiting: 4 })
   })
 
-  test('what a step has recorded is answered when it is on disk, or says that it is not', async () => {
+  test('a recorded step is answered when it is on disk, or the answer says that it is not', async () => {
     const server = await start({ binary, args: [...appendonly, 'always'] })
     await using store = await openStore(server.url, { durability: 'strict' })
     const ada = new Caller(store, 'ada', 'emails')
@@ -114,7 +114,7 @@ describe.each(['redis-server', 'valkey-server'])('replicated, on %s', (binary) =
     expect(await store.counts('emails')).toMatchObject({ waiting: 23 })
   })
 
-  test('what a step has recorded is answered when a replica has it, which takes over with it', async () => {
+  test('a recorded step is answered when a replica has it, and the replica has it after a failover', async () => {
     const primary = await start({ binary, args: ['--repl-diskless-sync-delay', '0'] })
     const replica = await start({ binary, args: ['--replicaof', '127.0.0.1', String(primary.port)] })
     await until(async () =>
@@ -149,7 +149,7 @@ describe.each(['redis-server', 'valkey-server'])('replicated, on %s', (binary) =
     expect((await brief.journals.read('emails', id, 0))!.count).toBe(22)
   })
 
-  test('without a replica, a step goes on when there is one', async () => {
+  test('without a replica, a step waits until there is one', async () => {
     const primary = await start({ binary, args: ['--repl-diskless-sync-delay', '0'] })
     await using plain = createJobs({ connection: primary.url })
     await using jobs = createJobs({ connection: primary.url, durability: 'replicated' })

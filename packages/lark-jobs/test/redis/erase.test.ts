@@ -14,7 +14,7 @@ async function fill(url: string, prefix: string, queues = ['default']): Promise<
 }
 
 describe('erasing a prefix removes its keys', () => {
-  test('and no others, whatever the prefix is', async () => {
+  test('removes no other keys, whatever the prefix is', async () => {
     const url = inject('redisUrl')
     const base = newPrefix()
     const prefixes = [`${base}a*`, `${base}ab`, `${base}[ab]`, `${base}a?`, `${base}\\`, `${base}`]
@@ -31,7 +31,7 @@ describe('erasing a prefix removes its keys', () => {
     await removeKeys(url, base)
   })
 
-  test('on every primary of a cluster', async () => {
+  test('removes the keys on every primary of a cluster', async () => {
     await using cluster = await startCluster({ replicas: 0 })
     const queues = Array.from({ length: 12 }, (_, n) => `queue-${n}`)
     await fill(cluster.url, 'bench', queues)

@@ -1,5 +1,6 @@
 /**
- * A primary that stands still, is replaced, and wakes with calls in its socket. Its answers do not count.
+ * A primary that stands still, is replaced, and wakes with unread calls in its socket. Its answers do not
+ * count.
  */
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
@@ -22,7 +23,7 @@ class NoteJob extends Job {
   handle(_payload: { n: number }) {}
 }
 
-/** How often the nodes were asked which server is the primary, by clients other than this test. */
+/** How often clients other than this test have asked the nodes which server is the primary. */
 async function asked(cluster: Cluster): Promise<number> {
   const counts = await Promise.all(
     cluster.nodes.map(async (node) => {
@@ -40,7 +41,7 @@ describe('a cluster', () => {
   })
   afterAll(() => cluster[Symbol.asyncDispose]())
 
-  test('a primary was replaced while it stood still: every job that was reported as queued exists', async () => {
+  test('if a primary is replaced while it stands still, every job that was reported as queued exists', async () => {
     const prefix = newPrefix()
     await using jobs = createJobs({ connection: cluster.url, prefix })
     const dispatch = async (n: number) => {
@@ -57,19 +58,20 @@ describe('a cluster', () => {
     frozen.signal('SIGCONT')
     const answers = await Promise.all(underway)
     const queued = answers.filter(({ said }) => said === true)
-    // On a slow machine, the failover may take as long as a dispatch waits. Then the dispatch is uncertain.
+    // On a slow machine, the failover may take as long as a dispatch waits. In this case, the dispatch is
+    // uncertain.
     expect(answers.filter(({ said }) => said !== true && said !== 'DISPATCH_UNCERTAIN')).toEqual([])
     await using other = createJobs({ connection: cluster.url, prefix })
     const found = await Promise.all(queued.map(({ id }) => other.find(id!)))
     expect(found.filter((job) => job === undefined)).toEqual([])
-    // The same applies to the next dispatch of a process that has not heard of the failover.
+    // The same applies to the next dispatch of a process that does not know of the failover yet.
     const next = await dispatch(51)
     expect(next.said).toBe(true)
     expect(await other.find(next.id!)).toBeDefined()
     await cluster.healthy()
   })
 
-  test('quick answers are not confirmed; late ones are, all together', async () => {
+  test('quick answers are not confirmed, and late answers are confirmed together', async () => {
     const prefix = newPrefix()
     await using store = await openStore(cluster.url, { prefix })
     const callers = Array.from({ length: 30 }, (_, n) => new Caller(store, `web${n}`, 'emails'))
@@ -109,7 +111,7 @@ test('Sentinels say which server is the primary, which was replaced, and which i
   expect(await standing(second!)).toBe('replaced')
   const before = await fleet.primary()
   before.signal('SIGSTOP')
-  // The Sentinels consider the primary down, and have not replaced it yet, so nobody can say.
+  // The Sentinels consider the primary down, and have not replaced it yet, so the primary is in doubt.
   const isDown = async () => {
     const facts = (await fleet.sentinels[0]!.send('SENTINEL', 'MASTER', MASTER)) as string[]
     return facts[facts.indexOf('flags') + 1]!.includes('s_down') || (await fleet.primary()) !== before
@@ -123,7 +125,7 @@ test('Sentinels say which server is the primary, which was replaced, and which i
   guide.close()
 })
 
-test('a process that connects to a primary while it is replaced: every job that was reported as queued exists', async () => {
+test('if a process connects to a primary while it is replaced, every job that was reported as queued exists', async () => {
   await using fleet = await startSentinel()
   const prefix = newPrefix()
   const before = await fleet.primary()
@@ -139,7 +141,8 @@ test('a process that connects to a primary while it is replaced: every job that 
   await fleet.left(before)
   before.signal('SIGCONT')
   const answers = await Promise.all(underway)
-  // Nor does it claim jobs from the old primary, which a worker of the new one may have.
+  // The process does not claim jobs from the old primary either, because workers of the new primary may have
+  // these jobs.
   expect(String(await before.send('INFO', 'commandstats'))).not.toMatch(/cmdstat_eval(sha)?:/)
   await using other = createJobs({ connection: fleet.url, prefix })
   const queued = notes.filter((_, n) => answers[n] === true)
@@ -172,14 +175,14 @@ describe('a server that was replaced while a process connected to it carries no 
     return { before, move, answered, expected: ['port', String(after.port)] }
   }
 
-  test('its greeting is late', async () => {
+  test('if its greeting is late', async () => {
     const { before, answered, expected } = await replaced()
     await new Promise((resolve) => setTimeout(resolve, LATE + 100))
     before.signal('SIGCONT')
     expect(await answered).toEqual(expected)
   })
 
-  test('a failover is announced before it greets', async () => {
+  test('if a failover is announced before it greets', async () => {
     const { before, move, answered, expected } = await replaced()
     await new Promise((resolve) => setImmediate(resolve))
     move(() => false)
@@ -187,7 +190,7 @@ describe('a server that was replaced while a process connected to it carries no 
     expect(await answered).toEqual(expected)
   })
 
-  test('if nobody can say it, the server is used, and its answers are in doubt', async () => {
+  test('if the primary is unknown, the server is used, and its answers are in doubt', async () => {
     await using server = await Server.with({})
     server.signal('SIGSTOP')
     const doubt = new Doubt(async () => undefined)
@@ -220,7 +223,7 @@ test('with Sentinels that are far away, dispatches still succeed after one late 
   expect(guide.doubt.isThere).toBe(false)
 })
 
-test('one Sentinel that alone considers the primary down can neither replace it nor stop dispatches', async () => {
+test('a single Sentinel that considers the primary down can neither replace it nor stop dispatches', async () => {
   await using fleet = await startSentinel({ password: 'secret' })
   const [lonely] = fleet.sentinels
   await lonely!.send('SENTINEL', 'SET', MASTER, 'auth-pass', 'wrong')
@@ -232,10 +235,10 @@ test('one Sentinel that alone considers the primary down can neither replace it 
   const guide = new Sentinels('sentinels', sentinels, MASTER, addressOf('redis://'))
   onTestFinished(() => guide.close())
   const primary = addressOf(fleet.servers[0]!.url)
-  // At first, other Sentinels may have agreed with it a moment before.
+  // At first, other Sentinels may have agreed with this Sentinel a moment before.
   expect(await guide.doubt.resolve(primary, performance.now() + 500)).toBeUndefined()
   await until(async () => (await guide.doubt.resolve(primary, performance.now() + 500)) === 'primary')
-  // Another Sentinel that does not answer may agree with it.
+  // A Sentinel that does not answer may agree with this Sentinel.
   fleet.sentinels[1]!.signal('SIGSTOP')
   expect(await guide.doubt.resolve(primary, performance.now() + 1_000)).toBeUndefined()
 })
@@ -262,7 +265,7 @@ describe('a doubt', () => {
     expect(doubt.isThere).toBe(false)
   })
 
-  test('if nobody can say it, they are asked again until the deadline', async () => {
+  test('if the primary is unknown, the servers are asked again until the deadline', async () => {
     let times = 0
     const doubt = new Doubt(async () => {
       times++
@@ -284,7 +287,7 @@ describe('a doubt', () => {
     expect(await Promise.race(standings)).toBeUndefined()
   })
 
-  test('after a round that was too short, the next one is twice as long; otherwise it has the usual length', async () => {
+  test('a round after a round that was too short is twice as long, and any other round has the usual length', async () => {
     const given: number[] = []
     const doubt = new Doubt(async (_, patience) => {
       given.push(patience)

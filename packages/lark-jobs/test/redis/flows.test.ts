@@ -1,6 +1,6 @@
 /**
- * Flows on Redis: what is kept, damaged data, a full server, and writes that wait for the disk. (What every
- * store does: ../conformance/flows.ts.)
+ * Flows on Redis: the stored keys, damaged data, a full server, and writes that wait for the disk.
+ * (../conformance/flows.ts has the tests for every store.)
  */
 import { expect, inject, test } from 'vitest'
 import { type FlowWrite, type MemberEnd, NODES } from '../../src/store/contract/store.ts'
@@ -25,7 +25,7 @@ function end(index: number, more: Partial<MemberEnd> = {}): MemberEnd {
 }
 
 const failed = { state: 'failed', error: 'mailbox full' } as const
-/** A member that completed, one that failed, one that was cancelled, and a node with a result. */
+/** The ends of a completed, a failed and a cancelled member, and of a node with a result. */
 const ends = [end(0), end(1, failed), end(2, { state: 'cancelled' }), end(NODES, { result: '7' })]
 
 const names = [
@@ -40,7 +40,7 @@ async function keysOf(prefix: string): Promise<string[]> {
   return all.filter((key) => !/layout|partitions|call:/.test(key)).sort()
 }
 
-test('a flow that is removed leaves no key, and one without members or nodes has no keys of them', async () => {
+test('a removed flow leaves no key, and a flow without members or nodes has no keys for them', async () => {
   const prefix = newPrefix()
   await using store = await openStore(url, { prefix, clock: () => AT })
   await store.flows.write('home', made())
@@ -53,7 +53,7 @@ test('a flow that is removed leaves no key, and one without members or nodes has
   expect(await keysOf(prefix)).toEqual([])
 })
 
-test('erasing a prefix removes its flows, and those of no other', async () => {
+test('erasing a prefix removes its flows, and no flows of other prefixes', async () => {
   const [one, other] = [newPrefix(), newPrefix()]
   for (const prefix of [one, other]) {
     await using store = await openStore(url, { prefix })
@@ -89,47 +89,50 @@ test('damaged and evicted flows do not stop the others, and a damaged end counts
   await removeKeys(url, prefix)
 })
 
-test.each(names)('a foreign value under %s is named, and nothing is lost when it is gone', async (name) => {
-  const prefix = newPrefix()
-  await using store = await openStore(url, { prefix, clock: () => AT })
-  const { rev } = await store.flows.write('home', made())
-  await store.flows.apply('home', ends)
-  const key = `${prefix}:{home}:${name}`
-  await send('RENAME', key, `${prefix}:away`)
-  await send('LPUSH', key, 'foreign')
-  if (name.startsWith('news')) {
-    await send('DEL', key)
-    await send('SET', key, 'foreign')
-  }
-  const change = { id: 'flow', rev, state: '1', heard: 1, jobs: [job()] }
-  const verbs = [
-    () => store.schedules.due('home', 9, LEASE),
-    () => store.flows.apply('home', [end(2), end(3, failed), end(NODES + 1, { result: '8' })]),
-    () => store.flows.ends('home', 'flow', [NODES]),
-    () => store.flows.list('home', 9),
-    () => store.flows.write('home', change),
-  ]
-  const answers = await Promise.allSettled(verbs.map((verb) => verb()))
-  const reasons = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason] : []))
-  expect(reasons.length).toBeGreaterThan(0)
-  for (const reason of reasons) {
-    // Names with the id of a flow are found nowhere, so the error names the partition.
-    const what = name.includes(':') ? ` has something under ${prefix}:{home}:*, ` : ` under ${key}, `
-    expect(reason).toMatchObject({ code: 'STORE_DAMAGED', message: expect.stringContaining(what) })
-  }
-  await send('RENAME', `${prefix}:away`, key)
-  await store.flows.apply('home', [end(2), end(3, failed), end(NODES + 1, { result: '8' })])
-  const { found } = await store.flows.get('home', 'flow')
-  expect(found).toMatchObject({ id: 'flow', crowd: { completed: 2, failed: 2 } })
-  expect(await store.flows.missing('home', 'flow', -1, 9)).toEqual([4, 5, 6, 7, 8])
-  expect(await store.flows.failed('home', 'flow', -1, 9)).toEqual([1, 3])
-  expect(await store.flows.ends('home', 'flow', [NODES, 1, NODES + 1])).toMatchObject([
-    { result: '7' },
-    failed,
-    { result: '8' },
-  ])
-  await removeKeys(url, prefix)
-})
+test.each(names)(
+  'a foreign value under %s is named, and nothing is lost when the value is removed',
+  async (name) => {
+    const prefix = newPrefix()
+    await using store = await openStore(url, { prefix, clock: () => AT })
+    const { rev } = await store.flows.write('home', made())
+    await store.flows.apply('home', ends)
+    const key = `${prefix}:{home}:${name}`
+    await send('RENAME', key, `${prefix}:away`)
+    await send('LPUSH', key, 'foreign')
+    if (name.startsWith('news')) {
+      await send('DEL', key)
+      await send('SET', key, 'foreign')
+    }
+    const change = { id: 'flow', rev, state: '1', heard: 1, jobs: [job()] }
+    const verbs = [
+      () => store.schedules.due('home', 9, LEASE),
+      () => store.flows.apply('home', [end(2), end(3, failed), end(NODES + 1, { result: '8' })]),
+      () => store.flows.ends('home', 'flow', [NODES]),
+      () => store.flows.list('home', 9),
+      () => store.flows.write('home', change),
+    ]
+    const answers = await Promise.allSettled(verbs.map((verb) => verb()))
+    const reasons = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason] : []))
+    expect(reasons.length).toBeGreaterThan(0)
+    for (const reason of reasons) {
+      // No list has the keys that contain the id of a flow, so the error names the partition.
+      const what = name.includes(':') ? ` has something under ${prefix}:{home}:*, ` : ` under ${key}, `
+      expect(reason).toMatchObject({ code: 'STORE_DAMAGED', message: expect.stringContaining(what) })
+    }
+    await send('RENAME', `${prefix}:away`, key)
+    await store.flows.apply('home', [end(2), end(3, failed), end(NODES + 1, { result: '8' })])
+    const { found } = await store.flows.get('home', 'flow')
+    expect(found).toMatchObject({ id: 'flow', crowd: { completed: 2, failed: 2 } })
+    expect(await store.flows.missing('home', 'flow', -1, 9)).toEqual([4, 5, 6, 7, 8])
+    expect(await store.flows.failed('home', 'flow', -1, 9)).toEqual([1, 3])
+    expect(await store.flows.ends('home', 'flow', [NODES, 1, NODES + 1])).toMatchObject([
+      { result: '7' },
+      failed,
+      { result: '8' },
+    ])
+    await removeKeys(url, prefix)
+  },
+)
 
 test('a full server refuses a write as a whole, and lets flows be removed', async () => {
   await using server = await Server.start()
@@ -147,7 +150,7 @@ test('a full server refuses a write as a whole, and lets flows be removed', asyn
   expect(await store.flows.write('home', removed)).toMatchObject({ isWritten: true })
 })
 
-test('who relies on a write waits for the disk, and an advance does not', async () => {
+test('a write that must be durable waits for the disk, and an advance does not', async () => {
   await using server = await Server.start('redis-server', ['--appendonly', 'yes', '--appendfsync', 'always'])
   await using store = await openStore(server.url, { durability: 'strict' })
   const waits = async () => {

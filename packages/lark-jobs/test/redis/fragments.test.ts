@@ -1,6 +1,4 @@
-/**
- * How scripts are put together of fragments, and what the build refuses.
- */
+/** How scripts are assembled from fragments, and which fragments the build refuses. */
 import { expect, test } from 'vitest'
 import { luaConstants } from '../../build/contract.js'
 import { assemble } from '../../build/fragments.js'
@@ -23,7 +21,7 @@ function scriptOf(texts: Record<string, string>): string {
     .join('')
 }
 
-test('a script has what it needs once, in order of need', () => {
+test('a script has each needed fragment once, in the order in which they need each other', () => {
   const text = scriptOf({
     'shared/put': put,
     'shared/line': line,
@@ -39,7 +37,7 @@ test('a script has what it needs once, in order of need', () => {
   expect(text).not.toContain('--')
 })
 
-test('a module is made when it is first used, with what nothing else needs', () => {
+test('a module is made when it is first used, together with fragments that only it needs', () => {
   const lanes =
     '-- module: lanes\n-- needs: line\n-- gives: reposition\nlocal function reposition()\n  return line()\nend\n'
   const texts = { 'shared/line': line, 'claim/shared/lanes/turn': lanes }

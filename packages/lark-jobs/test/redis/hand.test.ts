@@ -60,7 +60,7 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
     ).toEqual(ids(given))
   })
 
-  test('a job that may crash once only does not come with a ring: it would not count as started', async () => {
+  test('a job that may crash only once does not come with a ring, because it would not count as started', async () => {
     await using store = await openStore(server.url)
     const ada = new Caller(store, 'ada', 'once')
     const handed = await waiting(ada, 2)
@@ -86,7 +86,7 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
     expect(ids(await ada.claim(2))).toEqual(ids([early!, late!]))
   })
 
-  test('jobs with rings whose holder died have burnt no attempt', async () => {
+  test('jobs with rings whose holder died have used no attempt', async () => {
     await using store = await openStore(server.url)
     await waiting(new Caller(store, 'ada', 'unburnt'), 1, 1)
     const given = job()

@@ -24,7 +24,7 @@ describe.each(['redis-server', 'valkey-server'])('a slot that moves, on %s', (bi
     }
   })
 
-  test('under calls: nothing is lost, and nothing runs twice', async () => {
+  test('under calls, no job is lost, and no job runs twice', async () => {
     const prefix = newPrefix()
     await using web = await openStore(cluster.url, { prefix })
     await using worker = await openStore(cluster.url, { prefix })

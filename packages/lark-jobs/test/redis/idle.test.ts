@@ -1,6 +1,7 @@
 /**
- * The commands of an idle worker: on metered servers, users pay for each of them. There are at most 20 a
- * minute, whatever features exist and however many queues the worker serves (one call covers up to 1,000).
+ * The number of commands of an idle worker, because on metered servers users pay for each command. There are
+ * at most 20 a minute, whatever features exist and however many queues the worker serves (one call covers up
+ * to 1,000).
  */
 
 import { setTimeout as pause } from 'node:timers/promises'

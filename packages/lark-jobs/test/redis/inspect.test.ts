@@ -1,4 +1,4 @@
-/** What the inspection of a server finds out about the rights of its user, without a change. */
+/** The inspection of a server finds the rights of its user without changing data. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { createClient } from '@redis/client'
 import { expect, test } from 'vitest'
@@ -58,7 +58,7 @@ test('names the commands that the user may not run, and leaves the store as it i
   await admin.close()
 })
 
-test('a user with all rights learns how the append-only file is synced', async () => {
+test('for a user with all rights, the inspection reports how the append-only file is synced', async () => {
   await using server = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'no'] })
   await using store = await openStore(server.url)
   const { servers } = (await store.inspect()) as ServersInspection

@@ -1,6 +1,4 @@
-/**
- * The layout of two releases later, invented. Its steps need `settings` to be the key that it is.
- */
+/** An invented layout of two releases later. Its steps depend on the present form of the key `settings`. */
 import { LAYOUT } from '../../src/store/redis/client/keys.ts'
 import type { RedisLayout } from '../../src/store/redis/verbs/layout.ts'
 

@@ -1,6 +1,6 @@
 /**
- * A store of another layout: an earlier one is brought forward, by invented steps. And what is kept of large
- * payloads, and goes with them.
+ * Stores with another layout: an earlier layout is brought forward by invented steps. Also the stored data of
+ * large payloads, and its removal.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -84,7 +84,7 @@ test('a store goes step by step to a later layout, by one process, and its jobs 
   await goesOn(store!, other!)
 })
 
-test('one process brings a store forward; when it is killed, another goes on where it was', async () => {
+test('one process brings a store forward; when it is killed, another process continues where it stopped', async () => {
   const many = Array.from({ length: 150 }, (_, i) => `many/${i}`)
   await raw.send(['SADD', 'old:{meta}:partitions', ...many])
   await raw.send(['SET', 'old:{meta}:layout', NEXT])
@@ -108,7 +108,7 @@ test('one process brings a store forward; when it is killed, another goes on whe
     )
     return all.filter((each) => each === 1).length
   }
-  // Slow enough that nothing comes through any more before the second hundred.
+  // The proxy is so slow that no call arrives before the second hundred of steps.
   proxy.delay = 400
   await until(async () => (await done()) > 0)
   proxy.silence()
@@ -120,7 +120,7 @@ test('one process brings a store forward; when it is killed, another goes on whe
     [1, 2, 3].map(() => openStore(server.url, { prefix: 'old', layout: later })),
   )
   expect(await done()).toBe(many.length)
-  // The first step is not done again.
+  // The first step is not repeated.
   expect(await raw.send(['HGET', `old:{${many[0]}}:settings`, 'colours'])).toBe('1')
   expect(await raw.send(['GET', 'old:{meta}:layout'])).toBe(later.name)
   for (const store of stores) await store.close()
@@ -157,12 +157,12 @@ test('under load, while a worker of an earlier layout goes on: nothing is lost o
   await worker.stop()
   expect(ran.sort((a, b) => a - b)).toEqual(all)
   expect(before, 'it went on').toBeLessThan(all.length)
-  // But an earlier version does not open the store again.
+  // An earlier version can no longer open the store.
   await using late = makeStore(server.url)
   await expect(late.open()).rejects.toThrow(`has layout 3; this version of Lark reads layout ${own}`)
 })
 
-test('what a claim does not hand out is not touched, and a payload goes with its job', async () => {
+test('a claim does not touch payloads that it does not hand out, and a payload is removed with its job', async () => {
   await using store = await openStore(server.url)
   const ada = new Caller(store, 'ada', 'emails')
   const list = Array.from({ length: 9 }, () => job({ payload: 'x'.repeat(400_000) }))
@@ -171,7 +171,7 @@ test('what a claim does not hand out is not touched, and a payload goes with its
   for (let left = 7; left > 0; left -= 2) {
     for (const held of await ada.claim(100)) await ada.settle(held, completed)
     expect(await raw.send(['LLEN', line])).toBe(left)
-    // Jobs that were put back would lie there.
+    // Jobs that were put back would be under this key.
     expect(await raw.send(['EXISTS', 'lark:{emails}:due'])).toBe(0)
   }
   const record = (await raw.send(['HGET', 'lark:{emails}:jobs', list[0]!.id])) as string

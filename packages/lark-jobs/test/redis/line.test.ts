@@ -15,7 +15,7 @@ const make = () => Harness.make(redisPlace(inject('redisUrl')))
 interface Modelled {
   id: string
   priority: number
-  /** The time at which the job was queued, or becomes due. */
+  /** The time at which the job was queued or becomes due. */
   place: number
   state: 'line' | Exclude<State, 'waiting' | 'delayed' | 'blocked'>
   leaseEnds: number
@@ -250,7 +250,7 @@ test('a claim sees past void entries to the job behind them', async () => {
   expect(ids(await caller.claim(50))).toEqual(left.slice(1))
 })
 
-test('a claim that has only removed void entries says so: its caller asks again at once, and finds the next job', async () => {
+test('after a claim that has only removed void entries, its caller asks again at once and finds the next job', async () => {
   await using harness = await make()
   const web = harness.caller('web')
   for (let batch = 0; batch < 13; batch++) {

@@ -1,6 +1,4 @@
-/**
- * `Jobs.events()` while a server is restarted, and has lost its last changes.
- */
+/** `Jobs.events()` with a server that restarts and has lost its last changes. */
 import { expect, test } from 'vitest'
 import { createJobs, Job, type QueueEvents } from '../../src/index.ts'
 import { Server } from './server.ts'
@@ -18,7 +16,7 @@ async function next(events: QueueEvents) {
   return (await events.next()).value
 }
 
-test('a cursor that is behind lost events is a gap, and what happens after it is told', async () => {
+test('a cursor after lost events causes a gap, and later events are delivered', async () => {
   await using server = await Server.start()
   await using app = connect(server, ['emails'])
   await using first = await app.events().ready()
@@ -37,7 +35,7 @@ test('a cursor that is behind lost events is a gap, and what happens after it is
   expect(await next(again)).toMatchObject({ kind: 'queued', id: made.at(-1)!.id })
 })
 
-test('a cursor that is behind lost events, of a server with nothing behind its beginning, is a gap', async () => {
+test('a cursor after lost events also causes a gap if the server has no later events', async () => {
   await using server = await Server.start()
   await using app = connect(server, ['emails'])
   await using first = await app.events().ready()
@@ -50,7 +48,7 @@ test('a cursor that is behind lost events, of a server with nothing behind its b
   expect(await next(again)).toMatchObject({ kind: 'gap', queue: 'emails' })
 })
 
-test('a queue that only the store knew: the events go on when the store has lost everything', async () => {
+test('the events of a queue that only the store knew go on when the store has lost everything', async () => {
   await using server = await Server.start()
   await using app = connect(server, ['emails'])
   await app.dispatch(SendJob.with())
@@ -59,7 +57,7 @@ test('a queue that only the store knew: the events go on when the store has lost
   const gap = next(events)
   await server.restart()
   expect(await gap).toMatchObject({ kind: 'gap', queue: 'emails' })
-  // Longer than the time between two looks for queues.
+  // This pause is longer than the time between two searches for queues.
   const told = next(events)
   const early = new Promise((resolve) => setTimeout(resolve, 2_500, 'nothing'))
   expect(await Promise.race([told, early])).toBe('nothing')

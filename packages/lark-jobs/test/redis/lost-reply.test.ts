@@ -20,7 +20,7 @@ beforeAll(async () => {
 })
 afterAll(() => server[Symbol.asyncDispose]())
 
-test('a dispatch whose reply was lost, and that is sent again under its number, is queued once', async () => {
+test('a dispatch whose reply was lost is sent again under its number, and queued once', async () => {
   await using proxy = await TcpProxy.start(server.port)
   await using store = await openStore(proxy.url)
   const web = new Caller(store, 'web', 'dispatch')
@@ -46,7 +46,7 @@ test('a job with an id of the application is queued, and not rejected because of
     const lost = proxy.loseNextReply()
     await expect(web.enqueue(given!)).rejects.toMatchObject({ code: 'STORE_UNCERTAIN' })
     await lost
-    // Meanwhile it has run.
+    // The job has run meanwhile.
     await worker.settle(await worker.claimOne(), completed)
     expect(await store.enqueue('own', web.last(), [given!])).toEqual(['queued'])
     expect(await store.counts('own')).toMatchObject({ waiting: 0, completed: 2 })
@@ -74,7 +74,7 @@ test('an exchange whose reply was lost returns the same jobs when it is sent aga
   expect(await other.counts('exchange')).toMatchObject({ active: 3, completed: 2, waiting: 1 })
 })
 
-test('a call that is sent again after its caller was considered dead returns no jobs that others run now', async () => {
+test('a call that is sent again after its caller was considered dead returns no jobs that other workers run now', async () => {
   const clock = { now: 1_000_000 }
   await using store = await openStore(server.url, { clock: () => clock.now })
   const dead = new Caller(store, 'dead', 'late')
@@ -115,12 +115,12 @@ test('a call is remembered as long as the contract says, and not for ever', asyn
   expect(ttl).toBeLessThanOrEqual(CALL_MEMORY)
 })
 
-/** Every change of the store that is no dispatch and of no worker. */
-test('a change whose reply was lost is sent again under its number: it is made once, and the answer is the first one', async () => {
+/** Every call that changes the store, except dispatches and the calls of workers. */
+test('a change whose reply was lost is sent again under its number, made once, and answered with the first answer', async () => {
   await using proxy = await TcpProxy.start(server.port)
   await using store = await openStore(proxy.url)
   const raw = new Connection(addressOf(server.url))
-  // A reply that says that a script is not known would be the one that is lost.
+  // The scripts are loaded first, because otherwise the lost reply would be the one about an unknown script.
   for (const name of Object.keys(lua.scripts) as ScriptName[])
     await raw.send(['SCRIPT', 'LOAD', textOf(name)])
   raw.close()

@@ -1,6 +1,6 @@
 /**
- * Servers that are not reachable under the addresses that the cluster or the Sentinels give for them. Each
- * server is behind a proxy, and its own address is closed to us.
+ * Servers that are not reachable under the addresses that the cluster or the Sentinels give. Each server is
+ * behind a proxy, and its own address is closed to clients.
  */
 import { expect, test } from 'vitest'
 import { slotOf } from '../../src/store/redis/client/hash-slot.ts'

@@ -1,5 +1,5 @@
 /**
- * The server is killed and comes back, or forgets its scripts. Nothing is lost, and no client is restarted.
+ * The server is killed and comes back, or forgets its scripts. No job is lost, and no client is restarted.
  */
 import { expect, test } from 'vitest'
 import type { JobsError } from '../../src/model/errors.ts'
@@ -24,7 +24,7 @@ test('a server that forgot the scripts gets them again', async () => {
   raw.close()
 })
 
-test('of many calls that find a script forgotten, one brings its text', async () => {
+test('if many calls find a script missing, one of them sends its text', async () => {
   await using server = await Server.start()
   await using store = await openStore(server.url)
   const callers = Array.from({ length: 50 }, (_, n) => new Caller(store, `web-${n}`, `queue-${n}`))
@@ -39,7 +39,7 @@ test('of many calls that find a script forgotten, one brings its text', async ()
   expect(await store.counts('queue-7')).toMatchObject({ waiting: 3 })
 })
 
-test('killed and restarted under calls: each call is answered or fails with an error, and every answer holds', async () => {
+test('under calls, the server is killed and restarted: each call is answered or fails with an error, and every answer is true', async () => {
   await using server = await Server.start('redis-server', durable)
   await using store = await openStore(server.url)
   const queued: string[] = []
@@ -115,7 +115,7 @@ test('jobs whose records the server has evicted are skipped, and cause no error'
   expect(await store.get('emails', held[0]!.id)).toBeUndefined()
 })
 
-/** Waits until the condition is true. It looks again after every turn of the event loop. */
+/** Waits until the condition is true. The condition is checked after every turn of the event loop. */
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 1))
 }

@@ -11,8 +11,8 @@ import { RedisStore } from '../../src/store/redis/store.ts'
 import type { MakePlace } from '../conformance/harness.ts'
 
 /**
- * By URL. To connect to each node of a cluster costs as much as a short test, so all use the same
- * connections.
+ * The connections by URL. Connecting to each node of a cluster takes as long as a short test, so all tests
+ * share connections.
  */
 const routes = new Map<string, Transport>()
 afterAll(() => {
@@ -41,7 +41,7 @@ export function redisPlace(url: string, admin = url): MakePlace {
 
 /** Copies the keys with a prefix. @returns a function that sets them back */
 async function saveKeys(url: string, prefix: string): Promise<() => Promise<void>> {
-  // Dumps are not text, so each of our own connections would change them.
+  // Dumps are binary, and Lark's own client would decode them as text and change them.
   const copies = await onServers(url, async (server) => {
     const dumps: [key: string, dump: Buffer][] = []
     for await (const keys of server.scanIterator({ MATCH: `${prefix}:*`, COUNT: 1_000 }))
@@ -68,7 +68,7 @@ export async function rewordLimits(url: string, prefix: string, from: string, to
   })
 }
 
-/** The keys with a prefix in whose names or values a text is. */
+/** The keys with a prefix whose names or values contain a text. */
 export async function keysThatMention(url: string, prefix: string, text: string): Promise<string[]> {
   const found = await onServers(url, async (server) => {
     const own: string[] = []
@@ -101,7 +101,7 @@ type Client = ReturnType<typeof createClient>
 
 const asBuffers = { [RESP_TYPES.BLOB_STRING]: Buffer }
 
-/** Does something on every server, one after another. */
+/** Calls a function for every server, one after the other. */
 async function onServers<T>(url: string, work: (server: Client) => Promise<T>): Promise<T[]> {
   const route = openTransport(parseLocation(url), {})
   const results: T[] = []
@@ -143,7 +143,7 @@ async function removeKeysFrom(route: Transport, prefix: string): Promise<void> {
     do {
       const page = await server.send(['SCAN', cursor, 'MATCH', `${prefix}:*`, 'COUNT', '1000'])
       const [next, keys] = page as [string, string[]]
-      // One command for each key: on a cluster they may be in different slots.
+      // There is one command for each key, because on a cluster the keys may be in different slots.
       await server.sendTogether(keys.map((key) => ['UNLINK', key]))
       cursor = next
     } while (cursor !== '0')

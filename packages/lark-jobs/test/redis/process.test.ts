@@ -21,7 +21,7 @@ async function runScript(code: string): Promise<string> {
   return ran.stdout.trim()
 }
 
-test('a script that enqueues and ends, ends', async () => {
+test('a script that enqueues does not stay alive', async () => {
   const out = await runScript(`
     const store = new RedisStore('${inject('redisUrl')}', ${options})
     await store.open()
@@ -32,7 +32,7 @@ test('a script that enqueues and ends, ends', async () => {
   expect(out.split('\n')).toEqual(["[ 'queued' ]", 'removed 1'])
 })
 
-test('a script that has claimed and listens to its bell ends too; only a pending wait keeps it alive', async () => {
+test('a script that has claimed and listens for rings ends, too; only a pending wait keeps it alive', async () => {
   const out = await runScript(`
     const store = new RedisStore('${inject('redisUrl')}', ${options})
     await store.open()
@@ -42,7 +42,7 @@ test('a script that has claimed and listens to its bell ends too; only a pending
   expect(out).toBe('waited []')
 })
 
-test('a script whose server is gone ends when its calls have failed', async () => {
+test('a script whose server is dead ends when its calls have failed', async () => {
   const server = await Server.start()
   await server[Symbol.asyncDispose]()
   const { ms, value } = await timed(

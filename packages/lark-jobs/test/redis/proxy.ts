@@ -6,7 +6,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 export class TcpProxy implements AsyncDisposable {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
-  /** Connections that pass nothing any more, while both sides still see them as open. */
+  /** Connections that no longer pass bytes, while both sides still see them as open. */
   readonly #silent = new WeakSet<Socket>()
   #losing: (() => void) | undefined
   #words: string[] = []
@@ -14,7 +14,7 @@ export class TcpProxy implements AsyncDisposable {
   connections = 0
   /** The ports of the proxy, as the server sees them. */
   readonly ports = new Set<number>()
-  /** How many bytes have passed since the beginning: to the server, and back. */
+  /** How many bytes have passed to the server and back since the beginning. */
   readonly bytes = { in: 0, out: 0 }
   /** Milliseconds that each byte takes to the server. */
   delay = 0
@@ -76,14 +76,14 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   /**
-   * Loses the reply to the next command with the first word, then that to the next one with the second, and
-   * so on.
+   * Loses the reply to the next command with the first word, then the reply to the next command with the
+   * second word, and so on.
    */
   loseRepliesTo(...words: string[]): void {
     this.#words = words
   }
 
-  /** Which replies of `loseRepliesTo` are not lost yet. */
+  /** The words of `loseRepliesTo` whose replies are not lost yet. */
   get unlost(): readonly string[] {
     return this.#words
   }
@@ -93,7 +93,7 @@ export class TcpProxy implements AsyncDisposable {
     for (const socket of this.#sockets) socket.destroy()
   }
 
-  /** The present connections stay open, but pass nothing any more. */
+  /** Silences the present connections: they stay open, but no longer pass bytes. */
   silence(): void {
     for (const socket of this.#sockets) this.#silent.add(socket)
   }

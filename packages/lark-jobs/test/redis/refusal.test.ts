@@ -38,12 +38,12 @@ test('a replica refuses calls and changes nothing, and accepts calls when it is 
   expect(await caller.enqueue(given)).toEqual(['queued'])
 })
 
-test('a replica that has lost its primary refuses all calls, and accepts calls again later', async () => {
+test('a replica that has lost its primary refuses all calls, and accepts them again later', async () => {
   await using server = await Server.start('redis-server', ['--replica-serve-stale-data', 'no'])
   await using store = await openStore(server.url)
   const caller = new Caller(store, 'ada', 'emails')
   await caller.enqueue(...jobs(2))
-  // The server accepts no new connection meanwhile.
+  // The connection is opened before, because the server accepts no new connection meanwhile.
   const raw = new Connection(addressOf(server.url))
   await raw.send(['REPLICAOF', '127.0.0.1', '1'])
   await expect(caller.claim()).rejects.toMatchObject({
@@ -56,7 +56,10 @@ test('a replica that has lost its primary refuses all calls, and accepts calls a
   expect(await caller.claim(5)).toHaveLength(2)
 })
 
-/** The answer of a server that may load its data: a connection of Lark waits until it is through. */
+/**
+ * The answer of a server that may still load its data, on a plain connection, because a connection of Lark
+ * waits until the server has loaded.
+ */
 async function asked(port: number, words: string): Promise<string> {
   const socket = connect(port, '127.0.0.1')
   socket.write(`${words}\r\n`)
@@ -66,7 +69,7 @@ async function asked(port: number, words: string): Promise<string> {
 }
 
 test('calls wait for a server that loads its data; a call whose deadline comes earlier fails with the reason', async () => {
-  // Loading takes 20,000 keys times 2 ms, unless the test ends it.
+  // Loading takes 2 ms for each of 20,000 keys, unless the test ends it.
   const slowly = ['--key-load-delay', '2000', '--loading-process-events-interval-bytes', '1024']
   await using server = await Server.start('redis-server', ['--appendonly', 'yes', ...slowly])
   await using store = await openStore(server.url)
@@ -111,7 +114,7 @@ test('a full server refuses new jobs; running jobs settle, which makes room', as
   expect(await caller.claim()).toEqual([])
 })
 
-test('a full server lets people look, and change what needs no room', async () => {
+test('a full server allows reads, and changes that need no memory', async () => {
   await using server = await Server.start()
   await using store = await openStore(server.url)
   const caller = new Caller(store, 'ada', 'emails')
@@ -267,7 +270,7 @@ test('the error for a user whose ACL is too narrow says so', async () => {
   })
 })
 
-test('the word of a refusal, as servers of all versions write it', () => {
+test('the first word of a refusal, as servers of all versions write it', () => {
   const words = [
     "READONLY You can't write against a read only replica. script: ab12, on @user_script:9.",
     "ERR Error running script (call to f_ab12): @user_script:9: @user_script: 9: -READONLY You can't write",

@@ -1,5 +1,5 @@
 /**
- * The users that `docs/redis.md` describes, made on real servers. Tests with these users show that their
+ * Makes the users that `docs/redis.md` describes on real servers. Tests with these users show that their
  * permissions are enough.
  */
 import { readFileSync } from 'node:fs'
@@ -13,7 +13,7 @@ const page = readFileSync(new URL('../../../../docs/redis.md', import.meta.url),
  * The ACL SETUSER command of the manual.
  *
  * @param more permissions that the manual adds for a feature, such as `durability: 'strict'`
- * @param prefix of the keys
+ * @param prefix the prefix of the keys
  */
 export function rights(kind: Kind, more: readonly string[] = [], prefix = 'lark'): string[] {
   const line = new RegExp(`^# ${kind}\\b.*\n(ACL SETUSER .*)$`, 'm').exec(page)?.[1]
@@ -38,7 +38,7 @@ export async function expectNoRefusals(servers: readonly Sends[]): Promise<void>
   expect(await refusals(servers)).toEqual([])
 }
 
-/** The same connection with this user. */
+/** The same URL with the user `lark`. */
 export function asLark(url: string): string {
   return url.replace(/\/\/(?:[^/@]*@)?/, '//lark:secret@')
 }

@@ -1,6 +1,4 @@
-/**
- * Servers that lose what they had acknowledged: each is killed, and starts again with an older snapshot.
- */
+/** Servers that lose acknowledged writes: each server is killed, and starts again with an older snapshot. */
 import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe } from 'vitest'

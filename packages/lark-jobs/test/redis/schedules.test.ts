@@ -1,6 +1,6 @@
 /**
- * Schedules on Redis: what is kept, damaged data, a full server, and writes that wait for the disk. (What
- * every store does: ../conformance/schedules.ts.)
+ * Schedules on Redis: the stored keys, damaged data, a full server, and writes that wait for the disk.
+ * (../conformance/schedules.ts has the tests for every store.)
  */
 import { expect, inject, test } from 'vitest'
 import { tickId } from '../../src/model/tick.ts'
@@ -22,7 +22,7 @@ function made(id: string): ScheduleWrite {
   return { id, rev: 0, definition: `definition of ${id}`, state: '{}', next: AT }
 }
 
-test('a partition without schedules has none of their keys', async () => {
+test('a partition without schedules has no keys for schedules', async () => {
   const prefix = newPrefix()
   await using store = await openStore(url, { prefix })
   const { written } = await store.schedules.write('emails', [made('nightly'), made('weekly')])
@@ -42,7 +42,7 @@ test('a partition without schedules has none of their keys', async () => {
   expect(await keys()).toEqual([])
 })
 
-test('erasing a prefix removes its schedules and homes, and those of no other', async () => {
+test('erasing a prefix removes its schedules and homes, and none of other prefixes', async () => {
   const [one, other] = [newPrefix(), newPrefix()]
   for (const prefix of [one, other]) {
     await using store = await openStore(url, { prefix })
@@ -159,7 +159,7 @@ test('a full server refuses a tick as a whole, and lets schedules be removed', a
   expect(await store.schedules.homes()).toEqual([])
 })
 
-test('a change on which somebody relies waits for the disk if dispatches do; a tick does not', async () => {
+test('a change that must be durable waits for the disk if dispatches do, and a tick does not', async () => {
   await using server = await Server.start('redis-server', ['--appendonly', 'yes', '--appendfsync', 'always'])
   await using store = await openStore(server.url, { durability: 'strict' })
   const waits = async () =>

@@ -34,7 +34,10 @@ const verbs = files.filter((path) => !shared.includes(path))
 const nameOf = (path: string) => basename(path, '.lua') as ScriptName
 const code = (text: string) => text.replace(/--.*$/gm, '')
 
-/** A script whose calls the store numbers: it takes them off its arguments before it reads these. */
+/**
+ * Whether the store numbers the calls of a script. Such a script removes the three arguments of the call
+ * before it reads its own.
+ */
 const isNumbered = (name: string) => /^-- needs: .*\bnumbered\b/m.test(read(name))
 const numbering = ['calls', 'numbered'].map((each) =>
   code(read(`shared/${each}.lua`))
@@ -43,7 +46,7 @@ const numbering = ['calls', 'numbered'].map((each) =>
     .replaceAll('CALL_MEMORY', String(CALL_MEMORY)),
 )
 
-/** The ARGV of a header: how many single arguments there are, and how many each further item has. */
+/** The ARGV in a header: the number of single arguments, and the number of arguments of each further item. */
 function headerOf(name: string): { single: number; group: number } {
   const header = /^(--.*\n)+/.exec(read(name))![0]
   const words = ['', 'one', 'two', 'three', 'four', 'five']
@@ -80,15 +83,19 @@ describe.each(verbs)('%s', (name) => {
   })
 })
 
-/** The commands whose cost may grow with the stored data: one for each script, in one form. */
+/**
+ * The allowed commands whose cost may grow with the stored data: one for each of these scripts, and only in
+ * this form.
+ */
 const excuses: Readonly<Record<string, [command: string, form: RegExp]>> = {
-  // A damaged claim is searched in parts of one size, a few a call.
+  // A damaged claim is searched for in parts of a fixed size, a few in each call.
   'claim/recover.lua': ['HSCAN', /'HSCAN', key\('holders'\), cursor, 'COUNT', MAX_ITEMS\)/],
-  // A person purges what retention has hidden: among the jobs with effects, of which there are usually few.
+  // A purge by hand searches hidden jobs among the jobs with effects, of which there are usually few.
   'end/clear.lua': ['HSCAN', /'HSCAN', key\('ended'\), cursor, 'COUNT', MAX_ITEMS\)/],
-  // A page far back in a list finds its place again, although jobs have left the list meanwhile.
+  // A later page of a list finds its place again, although jobs have left the list meanwhile.
   'look/list-waiting.lua': ['LPOS', /'LPOS', list, last, 'MAXLEN', count\)/],
-  // A list has at most as many starts as the limit, the latest first: mostly those that are looked for.
+  // A list has at most as many starts as the limit. The latest come first, and these are usually the ones to
+  // remove.
   'limits/shared/refund.lua': ['LREM', /'LREM', key\('starts'\), count, mark\)/],
   // The first element of a journal says how many bytes its entries have.
   'journal/shared/recording.lua': ['LINDEX', /'LINDEX', key\('steps:' .. id\), 0\)/],
@@ -160,7 +167,7 @@ test('each script has the hash of its assembled text', () => {
 })
 
 /**
- * Hears each call of a script, with the number of its arguments.
+ * Records each call of a script, with the number of its arguments.
  *
  * @returns `all`: resolves when a command has named `the-last-call`
  */
@@ -200,7 +207,7 @@ test('a purge of many jobs that were moved asks no script for more than 250 at o
   expect(most).toBeLessThan(300)
 })
 
-test('every script is called with what its header documents', async () => {
+test('every script is called with the arguments that its header documents', async () => {
   await using server = await Server.start()
   await using store = await openStore(server.url)
   const seen = new Map<string, number[]>()

@@ -1,6 +1,4 @@
-/**
- * Passwords: a named user logs in, and no text that people or programs see contains a password.
- */
+/** Passwords: a named user logs in, and no text for people or programs contains a password. */
 import { createServer } from 'node:net'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
@@ -63,8 +61,8 @@ describe('a user who is named', () => {
 })
 
 /**
- * A random password: parts of ten letters, which are looked for one by one, separated by any characters that
- * a password may contain.
+ * A random password. It has parts of ten letters, which are searched for one by one, separated by any
+ * characters that a password may contain.
  */
 function chancePassword(random: Random): { parts: string[]; text: string } {
   const letters = [...'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789']

@@ -12,7 +12,7 @@ import { Traffic } from './traffic.ts'
 
 /** Sentinels need ten seconds after a failover, so every test has its own Sentinels. */
 describe('a primary that changes', () => {
-  test.concurrent('it is killed under calls: the replica goes on, and nothing confirmed by it is lost', async () => {
+  test.concurrent('it is killed under calls, the replica takes over, and no write that the replica had confirmed is lost', async () => {
     await using fleet = await startSentinel()
     await using web = await openStore(fleet.url, { durability: 'replicated' })
     await using worker = await openStore(fleet.url)
@@ -28,7 +28,8 @@ describe('a primary that changes', () => {
     await traffic.finish()
     expect(traffic.missing).toEqual([])
     expect(traffic.errors.STORE_UNCERTAIN).toBeGreaterThan(0)
-    // A claim or settle that was not replicated yet is repeated, so only jobs that were under way run twice.
+    // A claim or settle that was not replicated yet is repeated, so only jobs that were running then run
+    // twice.
     expect(traffic.doubled.length).toBeLessThan(100)
     expect(String(await dead.send('INFO', 'commandstats'))).not.toContain('cmdstat_eval')
   })

@@ -90,7 +90,7 @@ export class SentinelFleet implements AsyncDisposable {
     const before = await this.primary()
     const left = this.left(before).then(() => true)
     // A Sentinel refuses the failover while it does not know that the replica is healthy, which may take a
-    // second. It may also begin one and give it up (`failover-timeout`), on a machine that is slow.
+    // second. On a slow machine, it may also begin a failover and give it up (`failover-timeout`).
     for (let isOver = false; !isOver; ) {
       await until(() =>
         this.sentinels[0]!.send('SENTINEL', 'FAILOVER', MASTER).then(
@@ -103,17 +103,17 @@ export class SentinelFleet implements AsyncDisposable {
   }
 
   /**
-   * Resolves when the replicas have the data, and each Sentinel knows them and the other Sentinels, so that
-   * they can act.
+   * Resolves when the replicas have the data, and each Sentinel knows the replicas and the other Sentinels,
+   * so that a failover is possible.
    */
   async calm(): Promise<void> {
     const others = { replicas: this.servers.length - 1, sentinels: this.sentinels.length - 1 }
     await until(async () => {
       const primary = await this.primary()
-      // One that does not answer in time, on a busy machine, is not calm.
+      // A server that does not answer in time, on a busy machine, does not count as calm.
       const info = String(await primary.send('INFO', 'replication').catch(() => ''))
-      // A replica is connected before it has the data. The Sentinels would replace the primary by it all the
-      // same, and what was written since the last failover would be lost.
+      // A replica is connected before it has the data. The Sentinels would promote such a replica anyway, and
+      // writes since the last failover would be lost.
       const online = info.match(/^slave\d+:.*state=online/gm) ?? []
       if (online.length !== others.replicas) return false
       const replicas = this.servers.filter((server) => server !== primary)

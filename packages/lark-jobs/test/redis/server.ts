@@ -20,9 +20,9 @@ import { parseLocation } from '../../src/store/redis/client/location.ts'
 import { type Certificates, writeCertificates } from './certificates.ts'
 
 /**
- * A shell that starts a server, and ends it when nobody is left who could write to the shell. A server that
- * has ended is not killed again: its number may be that of another process by then, perhaps a server of
- * another test.
+ * A shell that starts a server, and ends it when no process is left that could write to the shell. A server
+ * that has ended is not killed again, because its process id may then belong to another process, perhaps to a
+ * server of another test.
  */
 const watch = `exec 3<&0
 "$@" 3<&- & server=$!
