@@ -38,21 +38,22 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('valkeyUrl', valkeyUrl)
   return async () => {
     await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()))
-    // Node makes the first from version 22 on, for programs that ask for it, such as TypeScript.
+    // Folders that may stay. Node makes the first one from version 22 on, for programs that ask for it, such
+    // as TypeScript.
     const caches = ['node-compile-cache', 'lark-app-caches']
     const leftBehind = () => ({
       folders: readdirSync(folder).filter((name) => !caches.includes(name)),
       processes: processesIn(folder),
     })
     let { folders, processes } = leftBehind()
-    // A process that was told to end may need a moment for it on a busy machine.
+    // On a busy machine, a process may need a moment to end.
     for (let turn = 0; turn < 100 && folders.length + processes.length > 0; turn++) {
       await new Promise((resolve) => setTimeout(resolve, 100))
       ;({ folders, processes } = leftBehind())
     }
     rmSync(folder, { recursive: true, force: true })
     if (folders.length + processes.length === 0) return
-    // Vitest reports an error of a teardown, but exits with 0.
+    // Vitest reports an error of a teardown, but would exit with 0.
     process.exitCode = 1
     throw new Error(
       `The tests left behind folders (${folders.join(', ')}) or processes (${processes.join(', ')})`,

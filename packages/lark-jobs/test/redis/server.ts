@@ -52,7 +52,7 @@ export interface ServerOptions {
   config?: (folder: string, port: number) => Promise<string>
   /** The output of the server when it is ready. */
   ready?: RegExp
-  /** What it prints if it cannot start. */
+  /** The output of the server if it cannot start. */
   failed?: RegExp
 }
 
@@ -89,7 +89,7 @@ export class Server implements AsyncDisposable {
         return server
       } catch (error) {
         await server[Symbol.asyncDispose]()
-        // Another process has taken the port meanwhile.
+        // The port was taken by another process meanwhile, so another port is tried.
         if (attempt === 5 || !/Failed listening|already in use/i.test(String(error))) throw error
       }
     }
@@ -159,8 +159,8 @@ export class Server implements AsyncDisposable {
   }
 
   /**
-   * Ends the server by a crash (`SIGKILL`) or in order (`SIGTERM`). Resolves when nobody listens on its port
-   * any more.
+   * Ends the server by a crash (`SIGKILL`) or in order (`SIGTERM`). Resolves when no process listens on the
+   * port any more.
    */
   async kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
     this.signal(signal)

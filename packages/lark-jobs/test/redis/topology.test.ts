@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 import { askShards } from '../../src/store/redis/client/topology.ts'
 import { addressOf } from './server.ts'
 
-/** A server that answers each command with the same, or never. */
+/** A server that gives the same answer to each command, or never answers. */
 async function serve(answer?: (words: string, port: number) => string) {
   const sockets: Socket[] = []
   const server = createServer((socket) => {
@@ -30,7 +30,7 @@ async function serve(answer?: (words: string, port: number) => string) {
   }
 }
 
-test('a node that says nothing is let go when another has answered', async () => {
+test('the connection to a silent node is closed when another node has answered', async () => {
   using silent = await serve()
   using node = await serve((words, port) => {
     const map = `*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n$9\r\n127.0.0.1\r\n:${port}\r\n$2\r\nid\r\n`

@@ -1,6 +1,6 @@
 /**
- * Dispatchers and workers that go on whatever the servers do, and an account of every job. They call the
- * verbs of a store like real ones: one call at a time in a partition, and the same call again until it is
+ * Dispatchers and workers that go on whatever happens to the servers, and an account of every job. They call
+ * the verbs of a store like real ones: one call at a time in a partition, and the same call again until it is
  * answered.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -10,7 +10,10 @@ import type { Store } from '../../src/store/contract/store.ts'
 import { Caller } from '../conformance/caller.ts'
 import { completed, ids, jobs, settlement } from '../conformance/jobs.ts'
 
-/** Milliseconds. The lease is short, so that jobs whose claim was lost in a failover are soon taken back. */
+/**
+ * The lease in milliseconds. It is short, so that jobs whose claim was lost in a failover are soon taken
+ * back.
+ */
 const LEASE = 2_000
 
 const again = new Set(['STORE_UNREACHABLE', 'STORE_UNCERTAIN', 'STORE_REFUSED'])
@@ -39,7 +42,7 @@ export class Traffic {
     this.#working = partitions.map((partition) => this.#work(partition))
   }
 
-  /** Resolves when `count` more jobs have been queued, and as many have run. */
+  /** Resolves when `count` more jobs have been queued and `count` more jobs have run. */
   async more(count: number): Promise<void> {
     const [queued, ran] = [this.queued.size, this.runs.size]
     while (this.queued.size < queued + count || this.runs.size < ran + count) await sleep(5)

@@ -1,6 +1,6 @@
 /**
- * The hash of watches does not grow: a job that ends takes its field along, whether its watches are alive or
- * have lapsed.
+ * The hash of watches does not grow: the field of a job is removed when the job ends, whether its watches are
+ * alive or have lapsed.
  */
 import { expect, inject, test } from 'vitest'
 import { Caller } from '../conformance/caller.ts'

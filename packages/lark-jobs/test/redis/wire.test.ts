@@ -153,7 +153,7 @@ const unreadable: [text: string, why: string][] = [
   ['+'.padEnd(65_538, 'x'), 'a line is longer than 65536 bytes'],
 ]
 
-describe('what cannot be read', () => {
+describe('unreadable replies', () => {
   test.each(unreadable.map(([text, why]) => [why, text]))('%s', (why, text) => {
     for (const size of [1, 3, Number.POSITIVE_INFINITY]) expect(() => read(text, size)).toThrow(why)
   })

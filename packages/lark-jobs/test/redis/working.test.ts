@@ -43,7 +43,7 @@ test('a server was frozen for longer than a lease: the jobs of two living worker
     clients.map((client) => bench.work([LongJob], { lease: 1_000, concurrency: 10 }, client)),
   )
   await full.promise
-  // The worst moment: one worker is about to look for ended leases.
+  // The server is stopped at the worst moment, when one worker is about to search for ended leases.
   const { store } = await insideOf(bench.jobs).open()
   const frozen = signal()
   const freeze = () => {
@@ -63,7 +63,7 @@ test('a server was frozen for longer than a lease: the jobs of two living worker
   vi.restoreAllMocks()
   await pause(3_000)
   server.signal('SIGCONT')
-  // Wait until each worker has renewed its leases, and has looked for ended ones.
+  // Wait until each worker has renewed its leases, and has searched for ended ones.
   for (const client of clients) {
     const survey = vi.spyOn((await insideOf(client).open()).store, 'survey')
     await vi.waitFor(() => expect(survey.mock.calls.length).toBeGreaterThan(3), 20_000)
@@ -78,7 +78,7 @@ test('a server was frozen for longer than a lease: the jobs of two living worker
   for (const id of job.ids) expect(await bench.jobs.find(id)).toMatchObject({ runs: 1, crashes: 0 })
 })
 
-test('the server is down, and then the worker is, while a job waits for its children: each step runs once', async () => {
+test('the server and then the worker are down while a job waits for its children, and each step runs once', async () => {
   await using server = await Server.start('redis-server', ['--appendonly', 'yes', '--appendfsync', 'always'])
   await using bench = await Bench.make(on(server))
   const approved = defineSignal<string>('approved')
@@ -110,7 +110,7 @@ test('the server is down, and then the worker is, while a job waits for its chil
   await vi.waitFor(async () => expect(await suspended('emails')).toHaveLength(1), 20_000)
   await vi.waitFor(async () => expect(await suspended('default')).toEqual([handle.id]), 20_000)
   await server.kill()
-  // The end of one falls into the outage, and so does the call that would tell of it.
+  // One child ends during the outage, and so does the call that would report its end.
   go.resolve()
   await server.start()
   await vi.waitFor(() => expect(called).toContain('end 1'), 20_000)
@@ -146,7 +146,8 @@ test('a server was frozen for longer than a lease: no other worker gets the perm
   await began.promise
   const others = bench.client()
   const second = await bench.work([SoleJob], { lease, queues: ['emails'] }, others)
-  // The worst moment: the request for a permit is the first call that the server gets when it goes on.
+  // The server is stopped at the worst moment: the request for a permit is the first call that it gets
+  // afterwards.
   const { limiters } = (await insideOf(others).open()).store
   const permit = limiters.permit.bind(limiters)
   const asked = vi.spyOn(limiters, 'permit').mockImplementationOnce((...args) => {
@@ -252,7 +253,7 @@ test.concurrent('a server is down for more than 10 s: an idle worker and a busy 
 })
 
 test.concurrent.each(['cut', 'silence'] as const)(
-  'an idle worker whose connections meet with %s runs what came before, meanwhile and after, once each',
+  'an idle worker whose connections meet with %s runs jobs from before, during and after that, once each',
   async (does) => {
     await using server = await Server.start()
     await using proxy = await TcpProxy.start(server.port)
@@ -279,7 +280,9 @@ test.concurrent.each(['cut', 'silence'] as const)(
 )
 
 describe.concurrent.each(['SIGKILL', 'SIGSTOP'] as const)('a server that is away (%s)', (away) => {
-  test('each dispatch is answered within 5 s of its own start, however many wait', async ({ expect }) => {
+  test('each dispatch is answered within 5 s after its own start, however many dispatches wait', async ({
+    expect,
+  }) => {
     await using server = await Server.start()
     await using bench = await Bench.make(on(server))
     await bench.jobs.dispatch(new NoteJob(), { n: 0 })
@@ -295,7 +298,7 @@ describe.concurrent.each(['SIGKILL', 'SIGSTOP'] as const)('a server that is away
     }
   })
 
-  test('an idle worker stops all the same', async ({ expect }) => {
+  test('an idle worker can still be stopped', async ({ expect }) => {
     await using server = await Server.start()
     await using bench = await Bench.make(on(server))
     const worker = await bench.work([NoteJob])

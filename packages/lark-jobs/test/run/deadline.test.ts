@@ -10,7 +10,7 @@ beforeEach(() => {
   vi.useFakeTimers()
 })
 afterEach(() => {
-  // A spy on a fake timer that is left would put the fake back later.
+  // A remaining spy on a fake timer would put the fake timer back later.
   vi.restoreAllMocks()
   vi.useRealTimers()
 })
@@ -59,7 +59,7 @@ test('at the timeout the signal is aborted; a handler that ignores it is reporte
   expect(vi.getTimerCount()).toBe(0)
 })
 
-test('there is one timer for all: each run is aborted at its own time, whatever the order of the starts', () => {
+test('one timer serves all runs, and each run is aborted at its own time, whatever the order of the starts', () => {
   const { jobs, stuck, begin } = setUp()
   const [late, early, ended] = [begin(3_000), begin(1_000), begin(2_000)]
   const told = () => [late, early, ended].map(({ run }) => run.reason !== undefined)
@@ -96,10 +96,10 @@ test('after stop, nothing is reported', () => {
   expect(running.run.reason).toBeUndefined()
 })
 
-test('a job that waited for a blocked loop beside others gets that time back', () => {
+test('a job that waited for a blocked event loop beside other jobs gets that time back', () => {
   const { begin, turn } = setUp(true)
   const running = begin(5_000)
-  // The loop has not turned since the start.
+  // The event loop has not turned since the start.
   vi.advanceTimersByTime(5_000)
   expect(running.run.reason).toBeUndefined()
   vi.advanceTimersByTime(4_900)
@@ -110,7 +110,7 @@ test('a job that waited for a blocked loop beside others gets that time back', (
   expect(running.run.reason).toMatchObject({ code: 'JOB_TIMED_OUT' })
 })
 
-test('a job gets no time back if it was alone, or after ten times', () => {
+test('a job gets no time back if it ran alone, or if it has got time back ten times', () => {
   const alone = setUp(false).begin(5_000)
   vi.advanceTimersByTime(5_000)
   expect(alone.run.reason).toMatchObject({ code: 'JOB_TIMED_OUT' })

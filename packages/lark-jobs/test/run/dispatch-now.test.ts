@@ -111,7 +111,7 @@ describe('a job with steps runs to its end in this process', () => {
   }
   const run = (handler: (job: Job) => unknown) => Object.assign(new StepsJob(), { handler }).dispatchNow()
 
-  test('steps, with their tries, which wait, and a sleep of months, whose time does not count as its timeout', async () => {
+  test('it runs steps with retries and a sleep of months, and the sleep does not count for the timeout', async () => {
     const began = Date.now()
     const ran = run(async (job) => {
       const rows = await job.step('rows', ({ key }) => call(key === `${job.id}/rows` ? 'rows' : 'no', [1, 2]))
@@ -136,7 +136,7 @@ describe('a job with steps runs to its end in this process', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('a signal to its handle, early, twice and in turn; and the end of a wait', async () => {
+  test('it gets signals that were sent early, twice and in turn, and a wait may time out', async () => {
     let id = ''
     const ran = run(async (job) => {
       id = job.id!
@@ -169,7 +169,7 @@ describe('a job with steps runs to its end in this process', () => {
     expect(await ran).toEqual({ value: { by: 'ada' } })
   })
 
-  test('its timeout counts what is no wait, and ends the waits', async () => {
+  test('its timeout does not count waits, and ends them', async () => {
     const waits = expect(
       run(async (job) => {
         await job.sleep('night', '8h')
@@ -187,7 +187,7 @@ describe('a job with steps runs to its end in this process', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('refused: a name twice, a sleep in a step, a step that nobody awaits, a step in failed()', async () => {
+  test('it refuses a repeated name, a sleep in a step, a step that is not awaited, and a step in failed()', async () => {
     const codes: unknown[] = []
     const noting = (promise: Promise<unknown>) => promise.catch((error) => void codes.push(error.code))
     class EndingJob extends Job {
@@ -206,7 +206,7 @@ describe('a job with steps runs to its end in this process', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('a wait that has lost a race is no fault, and a step that has is one, and a wait that nobody awaits', async () => {
+  test('a wait may lose a race; a step may not, and a wait must be awaited', async () => {
     const pause = () => new Promise<string>((resolve) => setTimeout(resolve, 50, 'slow'))
     const race = (job: Job, other: Promise<unknown>) => Promise.race([job.step('fast', () => 'fast'), other])
     const nested = async (job: Job) => {
@@ -226,7 +226,7 @@ describe('a job with steps runs to its end in this process', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('a job that a step runs has waits of its own', async () => {
+  test('a job that a step runs has its own waits', async () => {
     class SleepingJob extends Job {
       async handle() {
         await this.sleep('nap', '20m')
@@ -238,7 +238,7 @@ describe('a job with steps runs to its end in this process', () => {
     expect(await ran).toBe('slept')
   })
 
-  test('refused: what is no function, no signal and no name; names may look like lists', async () => {
+  test('values that are not functions, signals or names are refused; names may look like lists', async () => {
     const no = undefined as never
     const refused = (act: (job: Job) => unknown) =>
       expect(run(act)).rejects.toMatchObject({ code: 'STEP_INVALID' })
@@ -262,7 +262,7 @@ describe('a job with steps runs to its end in this process', () => {
     expect(error).toMatchObject({ name: 'TypeError', code: 'card_declined', step: 'charge' })
   })
 
-  /** Records what its undo is told. */
+  /** The options of a step whose undo records its arguments. */
   const undone = (name: string) => ({ undo: (result: unknown) => call(`undo ${name} ${result}`, undefined) })
   const book = async (job: Job) => {
     await job.step('flight', () => call('flight', 1), undone('flight'))
@@ -288,7 +288,7 @@ describe('a job with steps runs to its end in this process', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('nothing is undone of a job that completes or is released; of one that returns false it is', async () => {
+  test('a job that completes or is released undoes nothing, and a job that returns false undoes its steps', async () => {
     expect(await passing(run(book))).toBeUndefined()
     await expect(
       passing(
@@ -307,7 +307,7 @@ describe('a job with steps runs to its end in this process', () => {
     expect(done.slice(4)).toEqual(['flight', 'hotel', 'undo hotel 2', 'undo flight 1'])
   })
 
-  test('an undo is tried again after its pause, also after its timeout; one that gives up is named', async () => {
+  test('an undo is tried again after its pause, also after its timeout; an undo that gives up is named in the error', async () => {
     const ran = run(async (job) => {
       await job.step('first', () => 1, undone('first'))
       await job.step('second', () => 2, {
@@ -335,7 +335,7 @@ describe('a job with steps runs to its end in this process', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('on the way to what is undone, what was caught is caught again, and signals are the same', async () => {
+  test('a run that undoes catches the same errors and gets the same signals as the run before', async () => {
     let id = ''
     const ran = run(async (job) => {
       id = job.id!
@@ -352,7 +352,7 @@ describe('a job with steps runs to its end in this process', () => {
     expect(done).toEqual(['caught', 'caught', 'undo charge x'])
   })
 
-  test('its children return 16 MiB together: then large results are dropped, and small ones are kept', async () => {
+  test('when its children have returned 16 MiB, large results are dropped and small ones are kept', async () => {
     class LargeJob extends Job {
       handle({ size }: { size: number }) {
         return 'x'.repeat(size)
@@ -376,7 +376,7 @@ describe('a job with steps runs to its end in this process', () => {
     expect(await passing(ran)).toEqual(sizes.map((size, n) => (n === 32 ? dropped : size)))
   })
 
-  test('it is sent 4 MiB of signals, and no more', async () => {
+  test('it can be sent at most 4 MiB of signals', async () => {
     const ran = run(async (job) => {
       const send = () => Jobs.handle(StepsJob, job.id!).send(approved, { by: 'x'.repeat(500_000) })
       await job.step('first', () => 1)
@@ -390,7 +390,7 @@ describe('a job with steps runs to its end in this process', () => {
     })
   })
 
-  test('middleware is around the run that undoes, too, and its error is JOB_UNDONE', async () => {
+  test('middleware also surrounds the run that undoes, and gets the error JOB_UNDONE', async () => {
     const seen: unknown[] = []
     class WrappedJob extends StepsJob {
       override middleware = () => [
@@ -411,7 +411,7 @@ describe('a job with steps runs to its end in this process', () => {
   })
 })
 
-/** What a promise gives, after whatever time by the fake timers. */
+/** Resolves to the value of a promise, and lets as much time pass by the fake timers as it needs. */
 async function passing<T>(promise: Promise<T>): Promise<T> {
   let isOver = false
   const over = () => {
@@ -422,7 +422,7 @@ async function passing<T>(promise: Promise<T>): Promise<T> {
   return promise
 }
 
-/** Ends after some milliseconds of the fake timers. */
+/** Resolves after some milliseconds of the fake timers. */
 function wait(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }

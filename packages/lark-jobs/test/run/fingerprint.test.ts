@@ -1,4 +1,4 @@
-/** Fingerprints of failures: what counts, and what differs from job to job. */
+/** Fingerprints of failures: the parts that count, and the parts that differ from job to job. */
 import { expect, test } from 'vitest'
 import type { JobError } from '../../src/model/record.ts'
 import { fingerprintOf, isKind, shortNames, stableMessage } from '../../src/run/fingerprint.ts'
@@ -27,13 +27,13 @@ test.each([
   expect(stableMessage(message, '0Vr5kPq3Zx1aB')).toBe(stable)
 })
 
-// An expression that looks back from each character would take minutes.
+// A regular expression that looks back from each character would take minutes.
 test('a long message ends soon', { timeout: 10_000 }, () => {
   for (const letter of ["'", 'a@a.', '.a-', '"a', 'a://', '1', '“', '… '])
     expect(stableMessage(letter.repeat(200_000), '0Vr5kPq3Zx1aB').length).toBeLessThan(200_000)
 })
 
-test('class, name, code, message and place tell kinds apart; lines and folders of releases do not', () => {
+test('kinds differ by class, name, code, message and place, and not by lines or folders of releases', () => {
   const stack = (line: number, release: string) =>
     `Error: no\n    at next (/app/node_modules/x/y.js:1:1)\n    at async Charge.handle (/app/${release}/src/jobs/Charge.ts:${line}:7)`
   const one = failed({ stack: stack(7, 'r1') })
@@ -47,12 +47,12 @@ test('class, name, code, message and place tell kinds apart; lines and folders o
     failed({}, 'refund'),
   ]
   expect(new Set([one, ...others].map(({ hash }) => hash)).size).toBe(6)
-  // Of an error that only wraps another, the code is that of its cause.
+  // For an error that only wraps another error, the code of the cause counts.
   expect(failed({ cause: { name: 'Error', message: 'x', code: 'EPIPE' } })).toEqual(others[2])
   expect(fingerprintOf({ id: 'x', key: 'charge', errors: [] })).toBeUndefined()
 })
 
-test('a name is as long as it needs to be', () => {
+test('a kind has a name that is only as long as necessary', () => {
   const names = shortNames(['3f2a11112222', '3f2a19999999', 'aaaabbbbcccc'])
   expect([...names.values()].sort()).toEqual(['3f2a11', '3f2a19', 'aaaa'])
   expect(isKind('3f2')).toBe(false)

@@ -45,7 +45,7 @@ test('an expected failure is judged like a real one, and writes nothing to the l
   expect(expected(timed, {}, 1_000)).toBe(5_000)
   expect(expected(timed, {}, 1_001)).toBeUndefined()
   expect(expected(timed, { options: { retryUntil: 0 } })).toBeUndefined()
-  // The job of a tick is queued a little ahead of it.
+  // The job of a tick is queued a little before the tick.
   const ahead = { id: tickId({ schedule: 'nightly', at: NOW + 250 }) }
   expect(expected(timed, ahead, 1_250)).toBe(5_000)
   expect(expected(timed, ahead, 1_251)).toBeUndefined()

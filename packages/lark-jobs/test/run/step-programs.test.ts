@@ -1,10 +1,10 @@
 /**
- * Random programs of steps, sleeps, waits, child jobs, `Promise.all` and `Promise.race`, killed again and
- * again: a run that goes on takes each branch as the runs before took it, as far as that was recorded, calls
- * no recorded step again, and begins no child twice.
+ * Random programs of steps, sleeps, waits, child jobs, `Promise.all` and `Promise.race`, which are killed
+ * again and again. A later run takes each recorded branch as the earlier runs did, calls no recorded step
+ * again, and begins no child twice.
  *
- * The store is a list in memory that keeps what a store keeps; what real stores do with it is in
- * `conformance/journals.ts`.
+ * The store is a list in memory that keeps the same data as a real store. `conformance/journals.ts` tests
+ * real stores.
  */
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
@@ -16,7 +16,7 @@ import { StepError } from '../../src/step/step-error.ts'
 import { Steps } from '../../src/step/steps.ts'
 import { Random } from '../conformance/random.ts'
 
-/** What a program does: one thing, or several at the same time or one after the other. */
+/** A program: one action, or several actions at the same time or one after the other. */
 type Act =
   | { what: 'step'; name: string; ms: number; fails?: true }
   | { what: 'sleep'; name: string; ms: number }
@@ -60,11 +60,11 @@ function programOf(random: Random): Act {
 class World {
   readonly entries: string[] = []
   readonly signals: KeptSignal[] = []
-  /** What each branch took, when a step behind it was called. */
+  /** The decision at each branch, noted when a step after the branch was called. */
   readonly branches = new Map<string, string>()
   /** The flows of the children that were begun, by the names of their steps. */
   readonly children = new Map<string, string>()
-  /** What should not be. */
+  /** The broken promises. */
   readonly findings: string[] = []
   readonly #random: Random
   runs = 0
@@ -76,10 +76,10 @@ class World {
       setTimeout(() => this.signals.push({ name, text: '' }), random.below(80)).unref()
   }
 
-  /** One run. @returns whether it came to its end */
+  /** Makes one run of the program. @returns whether the run came to its end */
   async run(program: Act): Promise<boolean> {
     this.runs += 1
-    /** It is killed when so many more entries are stored. */
+    /** The run is killed when this many further entries are stored. */
     let left = this.runs > 30 ? Number.POSITIVE_INFINITY : 1 + this.#random.below(2)
     const before = this.entries.length
     const abort = new AbortController()
@@ -135,12 +135,11 @@ class World {
       }),
       suspend: () => {
         isDead = true
-        // What waits for a signal that came already must not be put back without it: a store makes it due at
-        // once.
+        // A job that waits for a signal which has already come is due at once, as in a store.
         over(false)
       },
     } as ConstructorParameters<typeof Steps>[0])
-    // A signal that comes tells the worker to ask.
+    // A new signal makes the worker ask for signals.
     const bell = setInterval(() => isDead || void send(), 5)
     try {
       const perform = async (act: Act): Promise<string> => {
@@ -179,7 +178,7 @@ class World {
             let last = ''
             for (const [i, each] of act.acts.entries()) {
               last = await perform(each)
-              // What follows depends on what came before: this is the branch.
+              // The next action depends on the earlier result, so this is a branch.
               if (each.what !== 'step' || each.fails)
                 last = await this.branch(`${act.name} ${i}`, last, () => isDead, steps)
             }
@@ -207,14 +206,14 @@ class World {
   }
 
   /**
-   * A run decides. What follows is a step, which tells what has been decided: its call is the proof of the
-   * branch.
+   * Notes the decision of a run. The step after the branch contains the decision, so its call proves which
+   * branch was taken.
    */
   async branch(name: string, took: string, isDead: () => boolean, steps: Steps): Promise<string> {
     if (isDead()) return new Promise(() => {})
     return steps.step(`${name} took`, () => {
       if (isDead()) return took
-      // From here on the world knows it.
+      // From this point on, the decision is known outside of the run.
       const before = this.branches.get(name)
       if (before !== undefined && before !== took)
         this.findings.push(`${name} took ${before}, and in run ${this.runs} ${took}`)
@@ -223,7 +222,7 @@ class World {
     })
   }
 
-  /** As a store: what is begun again changes nothing. */
+  /** Begins a child. As in a store, a child that is begun again changes nothing. */
   begin(flow: string, { name, ms, fails }: Act & { what: 'child' }): void {
     const before = this.children.get(name)
     if (before === flow) return
@@ -280,19 +279,19 @@ function stepsOf(entries: string[], crashes = 0, send = () => {}): Steps {
   } as ConstructorParameters<typeof Steps>[0])
 }
 
-test('what was recorded comes before what was not, however long it takes to read', async () => {
+test('recorded results win a race against unrecorded ones, however long reading them takes', async () => {
   const names = Array.from({ length: 50 }, (_, i) => `step${i}`)
   const steps = stepsOf(['wnap\n1', ...names.map((name) => `r${name}\n1`)])
   const inTurn = async () => {
     for (const name of names) await steps.step(name, () => 1)
     return 'steps'
   }
-  // Its time has come long ago, but the steps ended while it was not over.
+  // The time of the sleep is long over, but the run ended while the sleep was not over.
   expect(await Promise.race([steps.sleep('nap', 1).then(() => 'nap'), inTurn()])).toBe('steps')
   steps.end(undefined)
 })
 
-test('a run whose job has lost a worker records a sleep when it begins: it has got further', async () => {
+test('a run whose job has lost a worker records a sleep at its beginning, as progress', async () => {
   let asked!: () => void
   const sent = new Promise<void>((resolve) => {
     asked = resolve

@@ -1,5 +1,6 @@
 /**
- * Which definition of a class schedule holds while workers of different deploys declare different ones.
+ * The definition of a class schedule that is used while workers of different deploys declare different
+ * definitions.
  */
 import { expect, test } from 'vitest'
 import { FORGET, holding } from '../../src/schedule/declared.ts'
@@ -22,7 +23,7 @@ class Deploys {
   readonly living: (Definition | undefined)[] = []
   schedule: Schedule = { id: 'report', definition: every(1), state: begin(every(1), start), runs: [] }
 
-  /** A worker of each living deploy looks, in any order, until nothing changes. */
+  /** A worker of each living deploy checks the definition, in any order, until nothing changes. */
   look(): number {
     const declared = new Set(this.living.flatMap((each) => (each === undefined ? [] : [hashOf(each)])))
     for (const own of [...this.living, ...this.living]) {
@@ -62,7 +63,7 @@ test('a rollback takes effect when the last new worker has gone, and so does the
   expect(deploys.later(every(2), every(3))).toBe(3)
 })
 
-test('while no living worker declares any definition, the last one holds', () => {
+test('while no living worker declares a definition, the last one is used', () => {
   const deploys = new Deploys()
   deploys.later(every(1), every(2))
   expect(deploys.later(undefined)).toBe(2)
@@ -80,11 +81,11 @@ test('a definition that nobody declares for ten minutes is forgotten', () => {
   deploys.now += FORGET
   deploys.later(every(2))
   expect(hashes()).toEqual([])
-  // It is new when it comes back.
+  // The definition counts as new when it comes back.
   expect(deploys.later(every(1), every(2))).toBe(1)
 })
 
-test('looking again changes nothing', () => {
+test('checking again changes nothing', () => {
   const deploys = new Deploys()
   deploys.later(every(1), every(2))
   const declared = new Set([every(1), every(2)].map(hashOf))

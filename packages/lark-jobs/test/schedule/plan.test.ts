@@ -1,5 +1,5 @@
 /**
- * What becomes of ticks: for each policy, what runs, what is recorded, and when the schedule is due again.
+ * The plans for due ticks: for each policy, the jobs, the recorded ticks, and when the schedule is due again.
  */
 import { describe, expect, test } from 'vitest'
 import type { ScheduleRun } from '../../src/model/tick.ts'
@@ -39,11 +39,11 @@ function schedule(
   return { id: 'report', definition: defined, state: { ...begin(defined, start), ...state }, runs }
 }
 
-/** Minutes after the start. */
+/** Instants in minutes after the start. */
 const minutes = (...instants: number[]) => instants.map((at) => (at - start) / MINUTE)
 const at = (minute: number) => start + minute * MINUTE
 
-test('a tick becomes one job, and the schedule is due at the next', () => {
+test('a tick becomes one job, and the schedule is due at the next tick', () => {
   const plan = planTicks(schedule(), at(10))
   expect(minutes(...plan.ticks)).toEqual([10])
   expect(plan.state).toMatchObject({ next: at(20), last: at(10), ticks: 1, skipped: [] })
@@ -51,7 +51,7 @@ test('a tick becomes one job, and the schedule is due at the next', () => {
   expect(planTicks({ ...schedule(), state: plan.state }, at(19)).ticks).toEqual([])
 })
 
-test('a tick is handled ahead, if nothing but the definition decides about it', () => {
+test('a tick is handled before its instant if only the definition decides about it', () => {
   expect(leadOf(definition())).toBe(LEAD)
   expect(leadOf(definition({ overlap: 'queue', missed: 'all', limit: 3, pauseAfterFailures: 2 }))).toBe(LEAD)
   const lock = { name: 'one', until: 'done' } as const
@@ -67,14 +67,14 @@ test('a tick is handled ahead, if nothing but the definition decides about it', 
   expect(planTicks(schedule(), early - 1, { lead: LEAD }).ticks).toEqual([])
   const plan = planTicks(schedule(), early, { lead: LEAD })
   expect(plan).toMatchObject({ ticks: [at(10)], skipped: 0, state: { last: at(10), next: at(20) } })
-  // What is late is so by the clock, and not by the lead.
+  // Whether a tick is late depends on the clock, and not on the lead.
   expect(planTicks(schedule({ grace: 100 }), at(10) + 100, { lead: LEAD }).ticks).toEqual([at(10)])
   expect(planTicks(schedule({ grace: 100 }), at(10) + 101, { lead: LEAD }).skipped).toBe(1)
   const last = schedule({ limit: 1 })
   expect(planTicks(last, early, { lead: LEAD }).state.ended).toEqual({ at: early, why: 'limit' })
 })
 
-test('the instants that were computed ahead count, whatever the expression would say now', () => {
+test('instants that were computed in advance count, even if the expression would give other ones now', () => {
   const state = { next: at(7), ahead: [at(9), at(13)] }
   const plan = planTicks(schedule({}, state), at(9))
   expect(minutes(...plan.ticks)).toEqual([7, 9].filter((minute) => 9 - minute <= 1))
@@ -82,7 +82,7 @@ test('the instants that were computed ahead count, whatever the expression would
   expect(minutes(...plan.state.ahead).slice(0, 2)).toEqual([20, 30])
 })
 
-test('more instants are computed ahead when few are left, and none of them is lost or comes twice', () => {
+test('more instants are computed in advance when few are left, and none is lost or comes twice', () => {
   const cron = schedule({ timing: { kind: 'cron', expression: '*/10 * * * *' } })
   const ticks: number[] = []
   let { state } = cron
@@ -98,26 +98,26 @@ test('more instants are computed ahead when few are left, and none of them is lo
 describe('ticks that were missed', () => {
   const late = (missed: Definition['missed']) => planTicks(schedule({ missed }), at(50.5))
 
-  test('skip: what is late by more than the grace is recorded', () => {
+  test('skip: ticks that are late by more than the grace are recorded', () => {
     const { ticks, state } = late('skip')
     expect(minutes(...ticks)).toEqual([50])
     expect(state.skipped).toEqual([{ from: at(10), to: at(40), count: 4, why: 'missed' }])
     expect(state.next).toBe(at(60))
   })
 
-  test('once: one job for all of them', () => {
+  test('once: all missed ticks become one job', () => {
     const { ticks, state } = late('once')
     expect(minutes(...ticks)).toEqual([40, 50])
     expect(state.skipped).toEqual([{ from: at(10), to: at(30), count: 3, why: 'missed' }])
   })
 
-  test('all: each becomes a job', () => {
+  test('all: each missed tick becomes a job', () => {
     const { ticks, state } = late('all')
     expect(minutes(...ticks)).toEqual([10, 20, 30, 40, 50])
     expect(state.skipped).toEqual([])
   })
 
-  test('of more than a thousand, the last thousand count', () => {
+  test('of more than a thousand missed ticks, the last thousand count', () => {
     const end = at(10 * 5_000)
     const all = planTicks(schedule({ missed: 'all' }), end, { most: 5_000 })
     expect(all.ticks).toHaveLength(MAX_MISSED)
@@ -129,7 +129,7 @@ describe('ticks that were missed', () => {
     expect(minutes(...once.ticks)).toEqual([99_999, 100_000])
   })
 
-  test('a call makes a hundred jobs at most, and the schedule is due at once for the others', () => {
+  test('a call makes at most a hundred jobs, and the schedule is due at once for the other ticks', () => {
     const first = planTicks(schedule({ missed: 'all' }), at(1_500))
     expect(first.ticks).toHaveLength(100)
     const half = { ...schedule({ missed: 'all' }), state: first.state }
@@ -139,7 +139,7 @@ describe('ticks that were missed', () => {
     expect(second.state).toMatchObject({ ticks: 150, next: at(1_510) })
   })
 
-  test('what comes within the grace becomes a job each', () => {
+  test('each tick within the grace becomes a job', () => {
     const { ticks } = planTicks(schedule({ timing: { kind: 'every', ms: 10_000 } }), at(10))
     expect(ticks).toHaveLength(7)
   })
@@ -148,7 +148,7 @@ describe('ticks that were missed', () => {
 describe('overlap', () => {
   const three = { missed: 'all' } as const
 
-  test('skip: nothing runs beside the job before', () => {
+  test('skip: no job runs beside the previous job', () => {
     const one = planTicks(schedule({ ...three, overlap: 'skip' }), at(30))
     expect(minutes(...one.ticks)).toEqual([10])
     expect(one.state.skipped).toEqual([{ from: at(20), to: at(30), count: 2, why: 'overlap' }])
@@ -157,7 +157,7 @@ describe('overlap', () => {
     expect(none.state).toMatchObject({ next: at(40), ticks: 0, skipped: [{ count: 3, why: 'overlap' }] })
   })
 
-  test('cancel: only the last of several', () => {
+  test('cancel: only the last of several ticks becomes a job', () => {
     const { ticks } = planTicks(schedule({ ...three, overlap: 'cancel' }), at(30), { isRunning: true })
     expect(minutes(...ticks)).toEqual([30])
   })
@@ -168,7 +168,7 @@ describe('overlap', () => {
   })
 })
 
-test('jitter: the id decides by how much all ticks are later', () => {
+test('jitter: the id determines by how much all ticks are delayed', () => {
   const jitter = 5 * MINUTE
   const offset = offsetOf('report', jitter)
   expect(offset).toBeGreaterThan(0)
@@ -208,7 +208,7 @@ describe('failures', () => {
     at: at(minute),
   })
 
-  test('so many in a row pause the schedule before its next tick', () => {
+  test('the set number of failures in a row pauses the schedule before its next tick', () => {
     const runs = [
       run('failed', 1),
       run('completed', 2),
@@ -225,7 +225,7 @@ describe('failures', () => {
     expect(planTicks(schedule({ pauseAfterFailures: 3 }, {}, runs), at(10)).ticks).toHaveLength(1)
   })
 
-  test('those before it was resumed do not count', () => {
+  test('failures before the last resume do not count', () => {
     const runs = [run('failed', 1), run('failed', 2)]
     const resumed = schedule({ pauseAfterFailures: 2 }, { resumedAt: at(3) }, runs)
     expect(planTicks(resumed, at(10)).ticks).toHaveLength(1)
@@ -249,14 +249,14 @@ describe('the end of a pause', () => {
     expect(plan.state.paused).toBeUndefined()
   })
 
-  test('what does not fit in one call is skipped, the first first', () => {
+  test('ticks that do not fit in one call are skipped, the earliest first', () => {
     const plan = planResume(paused, at(45), 'all', { most: 3 })
     expect(minutes(...plan.ticks)).toEqual([20, 30, 40])
     expect(plan.state.skipped).toEqual([{ from: at(10), to: at(10), count: 1, why: 'paused' }])
   })
 })
 
-test('another definition begins anew, and keeps what was seen and said of the schedule', () => {
+test('a new definition begins anew, and keeps the history of the schedule', () => {
   const { state } = planTicks(schedule({ missed: 'skip' }), at(40))
   const paused = { ...state, paused: { at: at(41), because: 'why' } }
   const hourly = definition({ timing: { kind: 'every', ms: 60 * MINUTE } })

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { cron, daily, every, type Recurrence } from '../../src/index.ts'
 import { isRecurrence } from '../../src/options/schedules/recurrence.ts'
 
-test('each function says when, with every policy filled in', () => {
+test('each function returns a recurrence with every policy filled in', () => {
   const policies = {
     missed: 'skip',
     grace: 60_000,
@@ -59,7 +59,7 @@ test('a recurrence is frozen, and recognised in every copy of the package', () =
   expect(isRecurrence(JSON.parse(JSON.stringify(when)))).toBe(false)
 })
 
-describe('what is wrong is refused where it is written', () => {
+describe('wrong values are refused by the call that has them', () => {
   test.each<[() => Recurrence, string]>([
     [() => cron('0 8 * *'), "cron(): the expression is '0 8 * *'; it must be five fields"],
     [() => cron('61 8 * * *'), "it must be right: its minute, '61', must be made of numbers from 0 to 59"],

@@ -25,7 +25,7 @@ const define = (draft: Draft, when: Recurrence = every('1m'), id = 'of-7') =>
   scheduleDefinition(id, readDraft(draft), when, { timezone: 'Europe/Paris' })
 const declared = (Class: unknown) => declaredBy(classOf(Class as JobConstructor), 'UTC')
 
-test('the definition has what the draft says, without an id and a context', () => {
+test('the definition has the settings of the draft, without an id and a context', () => {
   const draft = PlainJob.with({ shop: 'a' }).onQueue('slow').prioritized(5).withTries(1).tagged('x')
   const definition = withContext({ requestId: 'r1' }, () => define(draft, daily('08:00', { missed: 'once' })))
   expect(definition).toEqual({
@@ -52,7 +52,7 @@ test('a draft with an id is refused', () => {
 })
 
 describe('jobs that run one after the other', () => {
-  test.each(['queue', 'cancel'] as const)('%s: they are a strict group of their own', (overlap) => {
+  test.each(['queue', 'cancel'] as const)('%s: they form a strict group of their own', (overlap) => {
     const { job } = define(PlainJob.with(), every('1m', { overlap }))
     expect(job.group).toEqual({ name: '=:of-7', limits: { concurrency: 1 }, strict: true })
   })
@@ -77,7 +77,7 @@ describe('jobs that run one after the other', () => {
     expect(define(Class.with(), every('1m', { overlap: 'skip' })).overlap).toBe('skip')
   })
 
-  test('a schedule is in the partition of its jobs: its id decides, or their group', () => {
+  test('a schedule is in the partition of its jobs, which its id or their group determines', () => {
     const count = new Map([['default', 8]])
     const places = (Class: typeof PlainJob, shop?: string) =>
       new Set(
@@ -92,7 +92,7 @@ describe('jobs that run one after the other', () => {
 })
 
 describe('what a class declares', () => {
-  test('one schedule has the key of the class, and those of a list their names', () => {
+  test('a single schedule has the key of the class, and the schedules of a list have their names', () => {
     class OneJob extends Job {
       override readonly key = 'one'
       override schedule = every('1m')
@@ -117,7 +117,7 @@ describe('what a class declares', () => {
     ])
   })
 
-  test('a defined job declares too', () => {
+  test('a defined job can declare a schedule, too', () => {
     const job = defineJob<{ days: number }>({
       key: 'clean-up',
       schedule: { when: every('1h'), payload: { days: 30 } },
@@ -160,7 +160,7 @@ describe('what a class declares', () => {
     )
   })
 
-  test('what cron() refuses is said of the class, with its own code', () => {
+  test('the error for a wrong cron() names the class and keeps the code', () => {
     class OddJob extends Job {
       override schedule = daily('25:00')
       handle() {}
@@ -173,7 +173,7 @@ describe('what a class declares', () => {
     )
   })
 
-  test('a payload that is written as undefined is none', () => {
+  test('a payload that is undefined counts as no payload', () => {
     class MaybeJob extends Job {
       override readonly key = 'maybe'
       override schedule = { when, payload: undefined }

@@ -1,4 +1,4 @@
-/** The schedules that commands declare: what a worker makes of them. */
+/** The schedules that commands declare, and how a worker uses them. */
 import { afterEach, expect, test, vi } from 'vitest'
 import { scheduledCommands } from '../../src/api/schedules/scheduled-commands.ts'
 import { schedulesOfWorker } from '../../src/api/schedules/worker-schedules.ts'
@@ -21,7 +21,7 @@ const command = (key: string, schedule: string) => `
     handle() {}
   }`
 
-/** What a worker of an application with these files finds. */
+/** The schedules that a worker finds in an application with these files. */
 async function found(files: Record<string, string>, taken?: ReadonlySet<string>) {
   await using app = await App.make({ 'lark.config.js': 'export default {}', ...files })
   vi.stubEnv('LARK_CONFIG', `${app.folder}/lark.config.js`)
@@ -34,7 +34,7 @@ test('an application without files of commands has none', async () => {
   expect(await found({})).toEqual({ declared: [], remarks: [] })
 })
 
-test('a recurrence alone; with arguments and settings; and a list with names', async () => {
+test('a command may declare a recurrence, a recurrence with arguments and settings, or a list with names', async () => {
   const { declared, remarks } = await found({
     'commands/a.js': command('users:greet', "daily('08:00', { missed: 'once' })"),
     'src/commands/b.ts': command(
@@ -69,7 +69,7 @@ test('a recurrence alone; with arguments and settings; and a list with names', a
   })
 })
 
-test('while schedules are off, a worker says which commands do not run by themselves', async () => {
+test('while schedules are off, a worker names the commands that do not run by themselves', async () => {
   await using app = await App.make({
     'lark.config.js': 'export default {}',
     'commands/a.js': command('users:greet', "daily('08:00')"),
@@ -83,7 +83,7 @@ test('while schedules are off, a worker says which commands do not run by themse
   })
 })
 
-test('what is wrong is a remark of one line, and the others are declared', async () => {
+test('a wrong schedule causes a remark of one line, and the other schedules are declared', async () => {
   const wrong: [schedule: string, message: string][] = [
     ["{ at: '08:00' }", 'schedule.at is not an option'],
     ["'08:00'", "schedule is '08:00'; it must be cron(), every() or daily()"],

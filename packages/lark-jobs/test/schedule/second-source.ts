@@ -1,9 +1,9 @@
 /**
- * The ticks of a year by a second source of truth: the local time of every fifth minute, from Intl.
+ * Calculates the ticks of a year independently, from the local time of every fifth minute according to Intl.
  */
 
 export const MINUTE = 60_000
-/** No plan names another minute, and no zone changes its clock by another. */
+/** All plans use multiples of five minutes, and all zones change their clocks by such multiples. */
 const STEP = 5 * MINUTE
 export const YEAR = 2026
 export const start = Date.UTC(YEAR, 0, 1)
@@ -23,7 +23,10 @@ export const zones = [
   'Antarctica/Troll',
 ]
 
-/** Minutes, hours, days of the month, months, days of the week, as numbers; `isFixed`: it names its times. */
+/**
+ * The minutes, hours, days of the month, months and weekdays of a plan, as numbers. `isFixed`: whether the
+ * plan has fixed times.
+ */
 export interface Plan {
   expression: string
   isFixed: boolean
@@ -66,7 +69,8 @@ export const plans: Plan[] = [
 ]
 
 /**
- * For every fifth minute of a time, or of the year, and of the day before: the local time as if it were UTC.
+ * The local time of every fifth minute of a period and of the day before it, as if it were UTC. Default: the
+ * year.
  *
  * @param from a multiple of five minutes
  */
@@ -106,7 +110,7 @@ export function expected({ isFixed, matches }: Plan, times: ReadonlyMap<number, 
   for (const [at, local] of times) {
     const isRepeated = local <= latest
     if (isNamed(local) && !(isFixed && isRepeated)) found.add(at)
-    // Named times that were skipped, all at the end of the gap.
+    // Skipped local times that the plan names tick together at the end of the gap.
     if (isFixed && latest > Number.NEGATIVE_INFINITY)
       for (let gone = latest + STEP; gone < local; gone += STEP) if (isNamed(gone)) found.add(at)
     latest = Math.max(latest, local)

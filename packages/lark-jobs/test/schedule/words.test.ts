@@ -1,4 +1,4 @@
-/** What `schedule/words.ts` says of expressions. */
+/** The words of `schedule/words.ts` for expressions. */
 import { expect, test } from 'vitest'
 import { readCron } from '../../src/options/schedules/cron-text.ts'
 import { inWords } from '../../src/schedule/words.ts'

@@ -1,5 +1,5 @@
 /**
- * This folder has more than 25 files: one for each thing that a file, its disk or its driver can do to a
+ * This folder has more than 25 files: one for each way in which a file, its disk or its driver can affect a
  * store.
  */
 import { rm, writeFile } from 'node:fs/promises'
@@ -16,7 +16,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** A caller that waits on a bell, and the number of its looks. */
+/** A caller that waits on a bell, and counts how often it checks the store. */
 function sleeper(bell: Bell) {
   let found: string[] = []
   const self = {
@@ -33,7 +33,7 @@ function sleeper(bell: Bell) {
     came() {
       found = ['emails']
     },
-    /** @returns how often it looked within `ms` milliseconds */
+    /** @returns how often the caller checked the store within `ms` milliseconds */
     async looksWithin(ms: number) {
       const before = self.looks
       await vi.advanceTimersByTimeAsync(ms)
@@ -46,14 +46,14 @@ function sleeper(bell: Bell) {
   return self
 }
 
-test('looks rarely while the watch is proven, and often after it has missed a ring', async () => {
+test('checks rarely while the file watch works, and often after the watch has missed a ring', async () => {
   await using folder = await Folder.make()
   await writeFile(folder.file, '')
   const bell = new Bell('jobs', folder.file)
   const web = new Bell('jobs', folder.file)
   const ada = sleeper(bell)
   ada.wait()
-  // The second look comes after the ring to itself, which the watch has reported.
+  // The second check comes after a ring to the caller itself, which the watch has reported.
   await ada.looked(2)
   expect(await ada.looksWithin(1_000)).toBe(0)
   // A ring that is not heard for a second may go to another caller.
@@ -75,7 +75,7 @@ test('looks rarely while the watch is proven, and often after it has missed a ri
   expect(await ada.waiting).toEqual([])
 })
 
-test('looks often if there is nothing to watch', async () => {
+test('checks often if there is no file to watch', async () => {
   await using folder = await Folder.make()
   await writeFile(folder.file, '')
   const bell = new Bell('jobs', folder.file)

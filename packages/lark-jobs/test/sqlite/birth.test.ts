@@ -17,7 +17,7 @@ vi.mock('node:fs', async (original) => {
   return { ...fs, statSync: stat }
 })
 
-test('a file that was changed is still the file that is open', async () => {
+test('a changed file still counts as the file that is open', async () => {
   const warn = vi.spyOn(process, 'emitWarning').mockReturnValue()
   await using folder = await Folder.make()
   await using store = await folder.store()

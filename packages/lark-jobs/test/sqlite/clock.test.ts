@@ -1,6 +1,6 @@
 /**
  * The clock of the machine is set back. Leases, delays and permits are not affected, neither in running
- * processes nor in those that start later.
+ * processes nor in processes that start later.
  */
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { Clock } from '../../src/store/sqlite/clock.ts'
@@ -87,7 +87,7 @@ test('the clock returns whole milliseconds that never go back, whatever happens 
 })
 
 test.each(['lives on', 'starts afterwards'])(
-  'set back an hour: a process that %s takes back the jobs of a dead one when their lease ends',
+  'set back an hour: a process that %s takes back the jobs of a dead process when their lease ends',
   async (when) => {
     await using folder = await Folder.make()
     const { clock, open } = machine(folder.file)
@@ -129,7 +129,7 @@ test('set back an hour: delayed jobs, permits and living workers are not affecte
   expect(await store.counts('emails')).toMatchObject({ waiting: 1, delayed: 0 })
 })
 
-test('processes whose clock is an hour late take back the jobs of a killed one after its lease', async () => {
+test('processes whose clock is an hour late take back the jobs of a killed process after its lease', async () => {
   await using folder = await Folder.make()
   await using store = await folder.store()
   await new Caller(store, 'web', 'emails').enqueue(...jobs(3))

@@ -50,7 +50,7 @@ function collect(): Set<string> {
   return statements
 }
 
-/** Lets everything happen once that can happen to a job. */
+/** Makes each event that can happen to a job happen once. */
 async function live(store: SqliteStore, clock: { now: number }): Promise<void> {
   const ada = new Caller(store, 'ada', 'emails')
   await ada.claim()
@@ -130,7 +130,7 @@ async function live(store: SqliteStore, clock: { now: number }): Promise<void> {
   await store.retire('ada')
 }
 
-/** Everything that can happen to jobs that are kept for an age of their own. */
+/** Everything that can happen to jobs with their own retention. */
 async function liveKept(store: SqliteStore, ada: Caller, clock: { now: number }): Promise<void> {
   const keeps = [{ completed: 50, log: 10 }, { least: 40 }, { completed: 0 }, { completed: 9_000 }]
   const list = keeps.map((keep) => job({ keep }))
@@ -265,7 +265,7 @@ class Figures {
   }
 }
 
-test('plain jobs pay nothing for what they do not use: the number of statements', async () => {
+test('plain jobs pay for no feature that they do not use, measured by the number of statements', async () => {
   await using folder = await Folder.make()
   await using store = await folder.store()
   const ada = new Caller(store, 'ada', 'emails')
@@ -288,7 +288,7 @@ test('plain jobs pay nothing for what they do not use: the number of statements'
     'queue 50': 56,
     'complete 1, claim 1': 13,
     'complete 1, claim 50': 13,
-    // Two more begin and end a savepoint, and save reading 50 rows.
+    // Two more statements begin and end a savepoint, which avoids reading 50 rows.
     'complete 50': 10,
     'claim nothing': 6,
     survey: 2,
@@ -308,7 +308,7 @@ function rowOf(database: Driver, sql: string): string {
   return `${/\w+/.exec(sql)} ${counts.join(' ')}`
 }
 
-test('plain jobs pay nothing for what they do not use: columns, indexes and triggers', async () => {
+test('plain jobs pay for no feature that they do not use, measured by columns, indexes and triggers', async () => {
   await using folder = await Folder.make()
   const retention = { ...options.retention, completed: { count: 1, age: 3_600_000 } }
   await using store = new SqliteStore(folder.file, { retention })
@@ -330,7 +330,7 @@ test('plain jobs pay nothing for what they do not use: columns, indexes and trig
     'SELECT 1 0 0', // the next priority
     'SELECT 20 0 0', // the next jobs
     'UPDATE 51 9 0', // claims them
-    'DELETE 34 7 1', // those that are not kept
+    'DELETE 34 7 1', // removes the jobs that are not kept
   ])
 })
 
@@ -355,7 +355,7 @@ test('a step takes two statements and one page, and a call of steps two more', a
   expect(pages() - before).toBe(1)
 })
 
-test('a tick takes two statements, its run one more, and what many share takes a few', async () => {
+test('a tick takes two statements and its run one more, and a few statements are shared by many ticks', async () => {
   await using folder = await Folder.make()
   await using store = await folder.store()
   const ada = new Caller(store, 'ada', 'emails')

@@ -28,7 +28,7 @@ test('a clock that is set back moves no job back, and counts stay correct', asyn
   expect(await store.counts('emails')).toMatchObject({ waiting: 3, delayed: 0, active: 4 })
 })
 
-test('thousands of jobs that become due while nobody looks are counted once and then known', async () => {
+test('thousands of jobs that become due while no call is made are counted once, and the count is kept', async () => {
   const clock = { now: 10_000 }
   await using store = new SqliteStore(':memory:', { ...options, clock: () => clock.now })
   await store.open()

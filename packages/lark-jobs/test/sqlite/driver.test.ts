@@ -51,7 +51,7 @@ test('an integer that is too large is rounded, by get and by all', () => {
   driver.close()
 })
 
-test('get after all, and all after get, find what these values ask for', () => {
+test('get after all, and all after get, use their own values', () => {
   const driver = open(':memory:')
   driver.exec('CREATE TABLE kept (id INTEGER, n INTEGER); INSERT INTO kept VALUES (1, 1), (1, 2)')
   const find = driver.prepare('SELECT n FROM kept WHERE id = ? ORDER BY n')

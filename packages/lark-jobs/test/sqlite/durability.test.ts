@@ -1,6 +1,4 @@
-/**
- * What a power cut may lose, according to SQLite's own settings.
- */
+/** The writes that a power cut may lose, according to SQLite's own settings. */
 import { afterEach, expect, test, vi } from 'vitest'
 import { connect } from '../../src/store/connect.ts'
 import type { StoreOptions } from '../../src/store/contract/store.ts'
@@ -35,7 +33,7 @@ for (const [durability, expected] of [
   })
 }
 
-test('one file cannot be replicated', async () => {
+test('replicated durability is refused for a file', async () => {
   await using folder = await Folder.make()
   const replicated: StoreOptions = { ...options, durability: 'replicated' }
   const refusal = {

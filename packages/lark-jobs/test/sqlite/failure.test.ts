@@ -39,7 +39,7 @@ test.each([
   expect(toJobsError('sqlite:x', cause)).toMatchObject({ code, message, cause })
 })
 
-test('every code for a lock is worth another try', () => {
+test('for every code about a lock, the call is tried again', () => {
   // SQLITE_BUSY, _RECOVERY, _SNAPSHOT, _TIMEOUT; SQLITE_LOCKED, _SHAREDCACHE, _VTAB; SQLITE_PROTOCOL
   for (const rawCode of [5, 261, 517, 773, 6, 262, 518, 15]) expect(isBusy(error(rawCode))).toBe(true)
   for (const rawCode of [8, 10, 1544]) expect(isBusy(error(rawCode))).toBe(false)
@@ -89,7 +89,7 @@ test('a file and a folder that may not be written', async () => {
     ),
     hint: 'Let this process write to the file and to its folder.',
   }
-  // Neither folder nor files can be written, then only the files, then only the folder.
+  // First neither the folder nor the files can be written, then only the files, then only the folder.
   expect(await tryAs(folder, [0o500, 0o400])).toMatchObject(refused)
   expect(await tryAs(folder, [0o500, 0o600])).toMatchObject(refused)
   expect(await tryAs(folder, [0o700, 0o400])).toMatchObject(refused)

@@ -91,8 +91,8 @@ test('a lock held by another program is waited for', async () => {
   const other = openRaw(folder.file)
   other.exec('BEGIN IMMEDIATE')
   const queued = new Caller(store, 'web', 'emails').enqueue(job())
-  // The first try has failed by now. The waiting does not block the event loop: otherwise this line would not
-  // run.
+  // The first try has failed by now. Waiting does not block the event loop, because otherwise this line would
+  // not run.
   await new Promise((resolve) => setImmediate(resolve))
   other.exec('COMMIT')
   other.close()

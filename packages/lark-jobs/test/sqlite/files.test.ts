@@ -96,7 +96,7 @@ test.each(['', '-wal', '-shm', '-journal', '-bell'])(
   },
 )
 
-test('.lark as a link is refused; a folder that the user named may be one', async () => {
+test('.lark must not be a link; a folder that the user named may be one', async () => {
   await using folder = await Folder.make()
   const elsewhere = join(folder.path, 'elsewhere')
   await mkdir(elsewhere)

@@ -1,6 +1,6 @@
 /**
  * Flows in a file: processes that count and advance are killed at any instant, rows are damaged, the disk is
- * full, and nothing is left of a flow that was removed.
+ * full, and nothing is left of a removed flow.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test, vi } from 'vitest'
@@ -19,7 +19,7 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-test('processes that count and advance a flow are killed: each end counts once, and is heard of once', {
+test('processes that count ends and advance a flow are killed, and each end counts once and is news once', {
   timeout: 60_000,
 }, async () => {
   await using folder = await Folder.make()
@@ -104,7 +104,7 @@ test('a damaged flow does not stop the others, and a write replaces its texts', 
   }
 })
 
-test('what does not fit on the disk changes nothing, and a flow can be removed', async () => {
+test('a write that does not fit on the disk changes nothing, and a flow can be removed', async () => {
   await using folder = await Folder.make()
   const opened = connections()
   await using store = await folder.store()

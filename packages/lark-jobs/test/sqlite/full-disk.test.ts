@@ -69,7 +69,7 @@ test('jobs that do not fit are refused, accepted jobs stay, and later there is r
   expect(database.get('PRAGMA integrity_check')).toEqual({ integrity_check: 'ok' })
 })
 
-test('a settle that is refused has not failed the job: the holder settles it when there is room', async () => {
+test('a refused settle does not fail the job; the holder settles it when there is room', async () => {
   await using folder = await Folder.make()
   const opened = connections()
   await using store = await folder.store()

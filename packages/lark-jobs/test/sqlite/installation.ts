@@ -79,7 +79,7 @@ class CountJob extends Job {
   }
 }
 
-/** Dispatches so many jobs and works them off. */
+/** Dispatches this many jobs and runs them. */
 async function use(connection, count = 20) {
   const jobs = createJobs({ connection })
   const all = new Promise((resolve) => {

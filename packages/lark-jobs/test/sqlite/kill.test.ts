@@ -21,7 +21,7 @@ interface Told {
   ended?: [id: string, state: string][]
 }
 
-/** What the processes had reported as certain before they died. */
+/** The changes that the processes had reported as certain before they died. */
 class Certain {
   readonly queued = new Set<string>()
   readonly ended = new Map<string, string>()
@@ -36,7 +36,7 @@ class Certain {
 async function liveAndDie(file: string, name: string, certain: Certain, random: Random): Promise<void> {
   await using child = new Child('churn', file, name)
   let words = 1 + random.below(60)
-  // Up to 3 ms later, in the middle of its work.
+  // The kill comes up to 3 ms later, in the middle of the work.
   const later = random.below(4)
   const enough = new Promise<void>((resolve) => {
     child.onMessage((told: Told) => {

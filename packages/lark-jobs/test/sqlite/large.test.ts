@@ -103,7 +103,7 @@ test('the record of a member that is hidden has a payload only as long as a hook
   await store.close()
 })
 
-test('the members that a large flow misses are found behind a million others', async () => {
+test('the missing members of a large flow are found among a million others', async () => {
   await using folder = await Folder.make()
   await using store = await folder.store()
   const size = 1_024 * 1_001 + 5

@@ -123,7 +123,7 @@ test('a file goes step by step to the layout of a new file, and its jobs go on',
   await goesOn(store, other)
 })
 
-test('a file is brought forward from where it is', async () => {
+test('a file is brought forward from its present layout', async () => {
   await using folder = await Folder.make()
   const earlier = await folder.store()
   await new Caller(earlier, 'web', 'emails').enqueue(job())
@@ -135,7 +135,7 @@ test('a file is brought forward from where it is', async () => {
   other.close()
 })
 
-test('a process that is killed while it brings the file forward leaves it as it was, or done', async () => {
+test('a process that is killed while it brings the file forward leaves the old layout or the new one', async () => {
   await using made = await Folder.make()
   await using before = await made.store()
   await new Caller(before, 'web', 'emails').enqueue(...jobs(3))
@@ -197,7 +197,7 @@ test('if two versions make the file at the same time, the second one is refused'
   older.close()
 })
 
-test('a file that a newer version changes while it is open here is not written or read any more', async () => {
+test('a file that a newer version changes while it is open is no longer written or read', async () => {
   await using folder = await Folder.make()
   await using store = await folder.store()
   const ada = new Caller(store, 'ada', 'emails')
@@ -243,7 +243,7 @@ test('if a newer version changes the file of a worker, the worker reports it, go
     () => expect(report.warnings.at(-1)).toContain('this version of Lark reads layout'),
     10_000,
   )
-  // The worker looks again by itself, and is refused.
+  // The worker makes another call by itself, and is refused.
   await vi.waitFor(() => expect(survey.mock.calls.length).toBeGreaterThan(1), 10_000)
   const calls = exchange.mock.calls.length
   const began = performance.now()

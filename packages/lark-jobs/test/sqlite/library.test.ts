@@ -108,7 +108,7 @@ describe('on Node 24', () => {
     const nodes = [isSound ? undefined : process.execPath, node]
     const workers = nodes.map((each, n) => new Child('work', folder.file, `worker-${n}`, { node: each }))
     const ran: string[][] = [[], []]
-    // Otherwise the first worker may have run every job before the other has begun.
+    // Both workers must have begun, because otherwise the first one might run every job.
     await Promise.all(workers.map((worker) => worker.message()))
     const allRan = new Promise<void>((resolve) => {
       for (const [n, worker] of workers.entries())
@@ -130,7 +130,7 @@ describe('on Node 24', () => {
   })
 })
 
-// CI runs the tests on such a Node too.
+// CI runs the tests on such a Node, too.
 if (!isSound)
   describe('on a Node without a sound SQLite', () => {
     test('the library is loaded when a store is opened, not with Lark', async () => {

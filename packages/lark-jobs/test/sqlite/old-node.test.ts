@@ -1,6 +1,4 @@
-/**
- * What the first versions of `node:sqlite` could not do yet. A fake module behaves like them.
- */
+/** Limits of the first versions of `node:sqlite`, which a fake module imitates. */
 import { afterEach, expect, test, vi } from 'vitest'
 import { loadNodeSqlite } from '../../src/store/sqlite/node-sqlite.ts'
 
@@ -64,7 +62,7 @@ test('a rollback without a transaction does nothing, and other failures of a rol
   expect(() => driver.rollback()).toThrow('disk I/O error')
 })
 
-test('a version that returns a row if there is none is refused', () => {
+test('a version that returns a row although there is none is refused', () => {
   play(
     class {
       prepare() {

@@ -154,7 +154,7 @@ test('moved during a call: the jobs of this call are in the next file', async ()
   await store.close()
 })
 
-test('a second file is gone before a process checks: this process waits for the one that has the second file open', async () => {
+test('if a second file is removed before a process checks, this process waits for the process that has the second file open', async () => {
   await using folder = await Folder.make()
   const { store, web } = await use(folder)
   await using other = await folder.store()
@@ -172,7 +172,7 @@ test('a second file is gone before a process checks: this process waits for the 
 })
 
 test.each(['moved', 'deleted'])(
-  '%s, and its log a moment later: not the log of the next file',
+  '%s, and its log a moment later, and the log of the next file is not touched',
   async (how) => {
     await using folder = await Folder.make()
     const { store, web, before } = await use(folder)
@@ -185,7 +185,7 @@ test.each(['moved', 'deleted'])(
     await pause(20)
     for (const suffix of logs) await away(suffix)
     expect(await queued).toEqual(['queued'])
-    // It would find no log, and make one.
+    // A store that opened the file now would find no log, and make one.
     expect(await waitingIn(folder.file)).toEqual(['next'])
     await store.close()
     if (how === 'moved') expect(await waitingIn(old)).toEqual(before)

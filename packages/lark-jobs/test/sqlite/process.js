@@ -151,7 +151,7 @@ const roles = {
   },
 
   /**
-   * Queues, claims, settles in every way, renews and takes back, for ever. Reports every change that is
+   * Queues, claims, settles in every way, renews and takes back jobs for ever. Reports every change that is
    * certain.
    */
   async churn() {
@@ -189,8 +189,8 @@ const roles = {
   },
 
   /**
-   * Counts ends of nodes and members, and writes of which nodes it has heard, with a job for each. Reports
-   * the counted ends.
+   * Counts ends of nodes and members, and writes the flow for the nodes in the news, with a job for each.
+   * Reports the counted ends.
    */
   async flow() {
     await store.open()
@@ -212,8 +212,8 @@ const roles = {
   },
 
   /**
-   * Handles the schedules that are due, which are due again at once, and runs some of their jobs, for ever.
-   * Reports the ticks that are certain.
+   * Handles due schedules, which are due again at once, and runs some of their jobs, for ever. Reports the
+   * ticks that are certain.
    */
   async tick() {
     await store.open()
@@ -237,8 +237,8 @@ const roles = {
   },
 
   /**
-   * Says that it has begun. Completes jobs until the test stops it, and reports each job when it is certainly
-   * settled.
+   * Reports that it has begun. Completes jobs until the test stops it, and reports each job when the job is
+   * certainly settled.
    */
   async work() {
     await store.open()
@@ -258,7 +258,7 @@ const roles = {
     await store.close()
   },
 
-  /** Asks for a job, gets none, and reports when one has come. */
+  /** Asks for a job, gets none, and reports when a job has come. */
   async wait() {
     await store.open()
     await store.exchange('emails', call(), [], { limit: 1, leaseMs: 15_000 })

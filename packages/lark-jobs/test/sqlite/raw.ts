@@ -5,7 +5,7 @@
 import type { Driver } from '../../src/store/sqlite/driver.ts'
 import { library } from '../../src/store/sqlite/library.ts'
 
-/** Puts another word in the place of one in the limits of each group. */
+/** Replaces a word in the limits of each group. */
 export function rewordLanes(file: string, from: string, to: string): void {
   const database = open(file)
   database.prepare('UPDATE lanes SET limits = replace(limits, ?, ?)').run([from, to])

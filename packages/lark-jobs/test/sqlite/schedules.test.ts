@@ -25,7 +25,7 @@ function made(...names: string[]) {
   return names.map((id) => ({ id, rev: 0, definition: id, state: '0', next: Date.now() }))
 }
 
-test('processes that tick, one of them with a clock that is an hour fast, are killed: each tick has one job', {
+test('processes that handle ticks are killed, one of them with a clock that is an hour fast, and each tick has one job', {
   timeout: 60_000,
 }, async () => {
   await using folder = await Folder.make()
@@ -123,7 +123,7 @@ test('damaged lines among the runs are left out', async () => {
   ])
 })
 
-test('the text of the runs is bounded, and has room for as many of the longest as are kept', async () => {
+test('the text of the runs is bounded, and has room for all kept runs even if they are the longest ones', async () => {
   await using folder = await Folder.make()
   await using store = await folder.store()
   await store.schedules.write('emails', made('nightly'))
@@ -141,7 +141,7 @@ test('the text of the runs is bounded, and has room for as many of the longest a
   file.close()
 })
 
-test('a tick that does not fit on the disk changes nothing; it is due again, and a schedule can be removed', async () => {
+test('a tick that does not fit on the disk changes nothing and is due again, and a schedule can be removed', async () => {
   await using folder = await Folder.make()
   const opened = connections()
   await using store = await folder.store()

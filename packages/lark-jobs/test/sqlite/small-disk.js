@@ -108,8 +108,8 @@ const scenarios = {
     const before = accepted
     release()
     const isDone = await until(() => ended === accepted)
-    // Dispatch as many jobs again: completed jobs make room. Dispatches are faster than the worker, and wait
-    // for it.
+    // The same number of jobs is dispatched again, because completed jobs make room. Dispatches are faster
+    // than the worker, so they wait for it.
     while (accepted < before * 2) {
       const done = ended
       const refusal = await fill(1_000).catch(failure)
@@ -122,7 +122,7 @@ const scenarios = {
   /** Another program fills the disk, and makes room after a while. */
   async neighbour() {
     await fill(200)
-    // Otherwise small calls would find room in the present log.
+    // The log is emptied, because otherwise small calls would find room in it.
     emptyLog(join(folder, 'jobs.db'))
     const path = join(folder, 'neighbour')
     const file = openSync(path, 'w')
@@ -131,7 +131,7 @@ const scenarios = {
         try {
           for (;;) if (writeSync(file, Buffer.alloc(size)) < size) break
         } catch {
-          // The disk is full, except for less than this.
+          // The disk is full: less than this size is free.
         }
       }
     } finally {

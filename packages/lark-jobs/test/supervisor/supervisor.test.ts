@@ -1,4 +1,4 @@
-/** The processes of a supervisor: their places when its store is slow, and what they ended from. */
+/** The processes of a supervisor: their places when the store is slow, and the causes of their ends. */
 import { spawn } from 'node:child_process'
 import { expect, test } from 'vitest'
 import { Supervisor } from '../../src/supervisor/supervisor.ts'
@@ -9,7 +9,7 @@ import { Caller } from '../conformance/caller.ts'
 import { job } from '../conformance/jobs.ts'
 import { Folder } from '../sqlite/folder.ts'
 
-/** What a process does: it is told whether it is the first. */
+/** The program of a process. It gets whether it is the first process. */
 const program = `
   const tell = (report, then) => process.send({ lark: report }, then)
   tell({ kind: 'serving' }, () => {
@@ -17,12 +17,12 @@ const program = `
     tell({ kind: 'ended', finished: true }, () => process.exit())
   })`
 
-test('a place whose next process has finished stays empty when the job that ended the one before is found', async () => {
+test('a place whose next process has finished stays empty when the job that ended the previous process is found', async () => {
   await using folder = await Folder.make()
   await using store = await folder.store()
   const finished = new Deferred<void>()
-  // The first answer to what the dead process held comes when the next process has run all jobs that it
-  // should.
+  // The first answer about the jobs of the dead process comes only when the next process has run all its
+  // jobs.
   const slow = through(store, async (verb, _, go) => {
     if (verb === 'recover') await finished.promise
     return go()

@@ -1,4 +1,7 @@
-/** What Prometheus scrapes: the format, the counters, and the dashboard and alert rules that use them. */
+/**
+ * The metrics that Prometheus scrapes: the format, the counters, and the dashboard and alert rules that use
+ * them.
+ */
 
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -11,7 +14,7 @@ import { RisingCounts } from '../../src/telemetry/prometheus/scrape.ts'
 import { Application } from '../outbox/application.ts'
 import { Bench, Record as Report, sqliteFile } from '../working/bench.ts'
 
-// Comes with @changesets/cli.
+// js-yaml is installed with @changesets/cli.
 const yaml = createRequire(import.meta.url)('js-yaml') as { load(text: string): unknown }
 const read = (file: string) => readFileSync(new URL(`../../telemetry/${file}`, import.meta.url), 'utf8')
 
@@ -43,7 +46,7 @@ class SentJob extends Job {
   }
 }
 
-test('one process tells what all have done, also those that have ended', async () => {
+test('one process returns the counts of all processes, including ended ones', async () => {
   await using bench = await Bench.make(sqliteFile)
   const worked = bench.client()
   const report = new Report()
@@ -87,13 +90,13 @@ test('one process tells what all have done, also those that have ended', async (
   expect(series.get('lark_jobs_store_up')).toBe(1)
 })
 
-test('however many scrapes come, the store is looked at once a second', async () => {
+test('the store is read once a second, however many scrapes come', async () => {
   await using bench = await Bench.make(sqliteFile)
   const { store } = await insideOf(bench.jobs).open()
   const looks = vi.spyOn(store, 'standings')
   const texts = await Promise.all(Array.from({ length: 20 }, () => metrics(bench.jobs)))
   expect(new Set(texts).size).toBe(1)
-  // The second one is that of the doctor, which is shared for longer.
+  // The second reading is that of the doctor, which is shared for longer.
   expect(looks).toHaveBeenCalledTimes(2)
 })
 

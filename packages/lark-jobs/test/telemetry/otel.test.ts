@@ -1,5 +1,6 @@
 /**
- * What `otel()` tells OpenTelemetry, without a store; and once with one, as a collector gets it.
+ * The data that `otel()` gives to OpenTelemetry, without a store; and, in one test, the data that a collector
+ * gets with a store.
  */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -34,7 +35,7 @@ test('the names are those of the conventions', () => {
   expect(foreign.filter((each) => !each.startsWith('lark.'))).toEqual([])
 })
 
-test('a run without a trace, such as that of a tick, begins one of its own, whatever is active', async () => {
+test('a run without a trace, such as that of a tick, begins its own trace, whatever span is active', async () => {
   await using sdk = new Sdk()
   trace.getTracer('app').startActiveSpan('the run before', (span) => {
     new OpenTelemetry().processing(run(undefined, 'nightly@2026-11-26T03:00:00Z')).ended('completed', 1)
@@ -63,7 +64,7 @@ test.each([
   expect(sdk.spans('process emails')[0]!.links).toEqual([])
 })
 
-test('baggage that is too large does not travel, and the SDK says so', async () => {
+test('baggage that is too large is not stored, and the SDK reports this', async () => {
   await using _ = new Sdk()
   const warn = vi.fn()
   const quiet = () => {}
@@ -115,7 +116,7 @@ test.each([
   ['[7]', 'step 7', '7'],
   ['[draft] a', 'step [draft] a', '[draft] a'],
 ])(
-  'the name of the span of a step has no more than the steps of a loop have in common: %s',
+  'the name of the span of a step has only the part that the steps of a loop have in common: %s',
   async (key, ...names) => {
     await using sdk = new Sdk()
     const step = { what: 'step', name: stepWords(key), family: stepFamily(key), attempt: 2 } as const
@@ -138,7 +139,7 @@ test('an SDK that is set up late gets the metrics from then on, and all counts',
   expect(sdk.spans()).toHaveLength(1)
 })
 
-test('a store that does not answer leaves out its metrics, and the SDK says so', async () => {
+test('the metrics of a store that does not answer are left out, and the SDK reports this', async () => {
   await using sdk = new Sdk()
   const warn = vi.fn()
   const quiet = () => {}
@@ -153,7 +154,7 @@ test('a store that does not answer leaves out its metrics, and the SDK says so',
   stop()
 })
 
-test('the configuration takes what otel() makes, and nothing else', async () => {
+test('the configuration accepts only a telemetry that otel() makes', async () => {
   await using jobs = createJobs({ connection: 'sqlite::memory:', telemetry: otel as never })
   await expect(jobs.dispatch(new SendJob())).rejects.toMatchObject({
     code: 'CONFIG_INVALID',
@@ -161,7 +162,7 @@ test('the configuration takes what otel() makes, and nothing else', async () => 
   })
 })
 
-test('a module that is loaded again may configure a new one', async () => {
+test('a module that is loaded again may configure a new telemetry', async () => {
   await using jobs = createJobs()
   await jobs.close()
   jobs.configure({ connection: 'sqlite::memory:', telemetry: otel() })
@@ -174,7 +175,7 @@ interface Posted {
   body: string
 }
 
-/** A collector: an HTTP server that keeps what it is sent. */
+/** A collector: an HTTP server that keeps the requests that it gets. */
 async function collector() {
   const posted: Posted[] = []
   const server = createServer((request, response) => {

@@ -1,6 +1,6 @@
 /**
- * The SDK of an application: the real one, with exporters that keep everything in memory. It takes the global
- * places of the API, as an application does.
+ * The SDK of an application: the real one, with exporters that keep everything in memory. It registers itself
+ * with the global API, as an application does.
  */
 import { context, diag, metrics, propagation, trace } from '@opentelemetry/api'
 import {
@@ -38,7 +38,7 @@ export class Sdk implements AsyncDisposable {
     return all.sort((one, other) => began(one) - began(other))
   }
 
-  /** The points of every metric, by name, as one collection has them. */
+  /** The points of every metric, by name, in one collection. */
   async collected(): Promise<Record<string, DataPoint<unknown>[]>> {
     this.#metrics.reset()
     await this.#reader.forceFlush()
@@ -53,7 +53,7 @@ export class Sdk implements AsyncDisposable {
   }
 }
 
-/** What a test compares of spans: the ids of the trace and the span, and of those that it links to. */
+/** The ids that tests compare: those of the trace and the span, and those of the links of the span. */
 export function idsOf(span: ReadableSpan): { trace: string; id: string; parent?: string; links: string[] } {
   const { traceId, spanId } = span.spanContext()
   return {

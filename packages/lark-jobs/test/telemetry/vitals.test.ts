@@ -1,4 +1,4 @@
-/** Whether a worker is well, by what it said last. */
+/** Whether a worker is well, according to its last report. */
 
 import { expect, test, vi } from 'vitest'
 import { Job } from '../../src/index.ts'
@@ -50,7 +50,7 @@ test.each([
   else expect(found).toMatch(says)
 })
 
-test('the answers name each worker that is not well, and what is asked for wrongly', () => {
+test('the answers name each worker that is not well, and wrong parameters', () => {
   const patients = [
     { name: 'Worker process 1 (pid 7)', vitals: well, age: 0 },
     { name: 'Worker process 2 (pid 8)', vitals: well, age: 30_000 },
@@ -86,7 +86,7 @@ class SlowJob extends Job {
   handle() {}
 }
 
-test('a worker whose claims are not answered has lost its way, although the store answers', async () => {
+test('a worker whose claims are not answered is not live, although the store answers', async () => {
   await using bench = await Bench.make(sqliteFile)
   const { store } = await insideOf(bench.jobs).open()
   const worker = await bench.work([SlowJob])

@@ -1,4 +1,4 @@
-/** What a test may say of what was dispatched, and what it is told if that is not so. */
+/** Assertions about dispatches, and the messages of failed assertions. */
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import {
@@ -52,7 +52,7 @@ function errorOf(act: () => unknown): JobsError {
 /** The lines of the message, without the first. */
 const linesOf = (act: () => unknown) => errorOf(act).message.split('\n').slice(1)
 
-test('jobs that are dispatched in any way go to the fake, with what they say', async () => {
+test('jobs that are dispatched in any way go to the fake, with their options', async () => {
   await using fake = Jobs.fake({ config, jobs: [ReportJob] })
   fake.assertNothingDispatched()
   await new SendEmailJob().dispatch({ to: 'a@b.c', subject: 'Hi' })
@@ -91,20 +91,20 @@ test('payloads are JSON, as a worker gets them', async () => {
   ).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
 })
 
-test('what has no parts is compared as a whole', async () => {
+test('values without parts are compared as a whole', async () => {
   class BookJob extends Job {
     async handle(_: { at: object }) {}
   }
   await using fake = Jobs.fake({ config })
   await new BookJob().dispatch({ at: { day: 1 } })
   fake.assertDispatched(BookJob, { at: {} })
-  // A matcher of Bun looks like this: nothing of it can be called.
+  // A matcher of Bun looks like this object. It has no methods that could be called.
   const any = Object.create(Object.create(null, { [Symbol.toStringTag]: { value: 'ExpectAny' } }))
   for (const at of [new Date(0), new Map(), any])
     expect(() => fake.assertDispatched(BookJob, { at } as never)).toThrow('no job of BookJob')
 })
 
-test('a failure names the nearest miss and what differs, lists what was dispatched, and begins at this line', async () => {
+test('a failure names the nearest dispatch with its differences, lists all dispatches, and begins at this line', async () => {
   await using fake = Jobs.fake({ config })
   await new SendEmailJob().dispatch({ to: 'a@b.c', subject: 'Hi' })
   await SendEmailJob.with({ to: 'd@e.f' }).delayed('5m').dispatch()
@@ -127,7 +127,7 @@ test('a failure names the nearest miss and what differs, lists what was dispatch
   expect(linesOf(() => fake.assertDispatched('reprot'))[0]).toBe('Did you mean ReportJob?')
 })
 
-test('a failure shows nothing that people must not see, and cuts what is long', async () => {
+test('a failure shows no hidden parts, and shortens long values', async () => {
   await using fake = Jobs.fake({ config })
   const card = { number: '4111111111111111', name: 'Ada' }
   await new PayJob().dispatch({ order: 'x'.repeat(2_000), card })
@@ -140,7 +140,7 @@ test('a failure shows nothing that people must not see, and cuts what is long', 
   fake.assertDispatched(PayJob, { card })
 })
 
-test('a job that was rejected on purpose was not dispatched, and a failure says why', async () => {
+test('a rejected job does not count as dispatched, and a failure has the reason', async () => {
   await using fake = Jobs.fake({ config })
   const [first, second] = [new OnceJob(), new OnceJob()]
   expect([await first.dispatch(), await second.dispatch()]).toEqual([true, false])
@@ -149,7 +149,7 @@ test('a job that was rejected on purpose was not dispatched, and a failure says 
   expect(lines.at(-1)).toBe(`  OnceJob  default    rejected: unique, because of ${first.id}`)
 })
 
-test('unique jobs of one test are not in the way of the next', async () => {
+test('unique jobs of one test do not affect the next test', async () => {
   for (let i = 0; i < 2; i++) {
     await using fake = Jobs.fake({ config })
     expect(await new OnceJob().dispatch()).toBe(true)
@@ -205,7 +205,7 @@ test('flows: chains, batches and workflows', async () => {
   )
 })
 
-test('what is added to a flow', async () => {
+test('nodes and members that are added to a flow', async () => {
   await using fake = Jobs.fake({ config })
   const flow = await chain([ReportJob.with({ month: 1 })]).dispatch()
   await flow.add(SendEmailJob.with({ to: 'later' }))
@@ -228,7 +228,7 @@ test('flows in flows', async () => {
   fake.assertDispatched(ReportJob, {}, { times: 2 })
 })
 
-test('a job that is dispatched by key is never of a second copy of the application', async () => {
+test('a job that is dispatched by key never belongs to a second copy of the application', async () => {
   await using fake = Jobs.fake({ config: { queues: ['default'] } })
   await expect(Ordinary.dispatchByKey('in-a-folder', {})).rejects.toMatchObject({
     code: 'UNKNOWN_JOB',
@@ -278,7 +278,7 @@ test('dispatchNow runs at once, and hooks and middleware of the configuration ap
   fake.assertNothingDispatched()
 })
 
-test('what is dispatched in a transaction is queued at once, because nothing relays the rows of a test', async () => {
+test('a job that is dispatched in a transaction is queued at once, because a test has no relay', async () => {
   await using fake = Jobs.fake({ config, jobs: [ReportJob] })
   const tx = { for: 'sqlite' as const, execute: () => expect.unreachable() }
   await new ReportJob().dispatch({ month: 1 }, { tx })
@@ -290,7 +290,7 @@ test('what is dispatched in a transaction is queued at once, because nothing rel
   await expect(new ReportJob().dispatch({ month: 4 }, { trx: tx } as never)).rejects.toThrow('not { tx }')
 })
 
-test('Jobs.transaction() holds back what is dispatched in it, and drops it', async () => {
+test('Jobs.transaction() holds back its dispatches, and drops them if it throws', async () => {
   await using fake = Jobs.fake({ config, jobs: [ReportJob] })
   await Ordinary.transaction(async () => {
     await new ReportJob().dispatch({ month: 1 })

@@ -1,7 +1,4 @@
-/**
- * What can go wrong in production happens when a test says so: a worker dies, the store is away, answers are
- * lost.
- */
+/** Faults that a test can cause: a worker dies, the store is away, answers are lost. */
 import { expect, test, vi } from 'vitest'
 import { chain, Job, JobsError } from '../../src/index.ts'
 import { Jobs } from '../../src/testing.ts'
@@ -18,7 +15,7 @@ class WorkJob extends Job {
   }
 }
 
-test('a worker dies in the middle of a job: another has it when the lease has ended', async () => {
+test('a worker dies in the middle of a job, and another worker gets the job when the lease has ended', async () => {
   handle.mockReset()
   await using fake = Jobs.fake({ config, now })
   const done: string[] = []
@@ -39,7 +36,7 @@ test('a worker dies in the middle of a job: another has it when the lease has en
   expect(await job.status()).toMatchObject({ state: 'completed', crashes: 1, runs: 2 })
 })
 
-test('nothing comes from a dead worker, although its code goes on', async () => {
+test('a dead worker has no further effect, although its code goes on', async () => {
   handle.mockReset()
   await using fake = Jobs.fake({ config })
   let goOn = () => {}
@@ -62,7 +59,7 @@ test('nothing comes from a dead worker, although its code goes on', async () => 
   await expect(fake.crash()).rejects.toMatchObject({ code: 'FAKE_INVALID' })
 })
 
-test('a job that kills its worker again and again fails, and its class is told', async () => {
+test('a job that kills its worker again and again fails, and its hook is called', async () => {
   handle.mockReset()
   let told = ''
   class DeadlyJob extends Job {
@@ -95,7 +92,7 @@ test('a flow goes on after a crash', async () => {
   expect(await flow.result()).toBe(3)
 })
 
-test('the store is away: a dispatch waits a little, and then fails', async () => {
+test('while the store is away, a dispatch waits a little and then fails', async () => {
   await using fake = Jobs.fake({ config, now })
   fake.outage('3s')
   expect(await new WorkJob().dispatch({ n: 1 })).toBe(true)
@@ -115,7 +112,7 @@ test('the store is away: a dispatch waits a little, and then fails', async () =>
   expect(fake.all(WorkJob).map(({ payload }) => payload.n)).toEqual([1, 3])
 })
 
-test('answers are lost: nobody knows whether the job is queued, and it is', async () => {
+test('if answers are lost, a dispatch is uncertain, and the job is queued', async () => {
   await using fake = Jobs.fake({ config })
   fake.outage('10s', { loses: 'answers' })
   const error = await WorkJob.with({ n: 1 })
@@ -125,7 +122,7 @@ test('answers are lost: nobody knows whether the job is queued, and it is', asyn
   fake.assertDispatched(WorkJob, { n: 1 }, { id: error.id })
 })
 
-test('the store is away while a job runs: it does not run again', async () => {
+test('a job that runs while the store is away does not run again', async () => {
   handle.mockReset()
   await using fake = Jobs.fake({ config, now })
   handle.mockImplementation(async () => fake.outage('1m'))
@@ -154,7 +151,7 @@ test('a fake can end while a job runs', async () => {
   goOn()
 })
 
-test('two jobs kill their worker at once: neither goes on', async () => {
+test('two jobs kill their worker at the same time, and neither goes on', async () => {
   handle.mockReset()
   await using fake = Jobs.fake({ config })
   const went: number[] = []
@@ -179,7 +176,7 @@ test('two jobs kill their worker at once: neither goes on', async () => {
   expect((await Promise.all(jobs.map((job) => job.status()))).map((job) => job?.crashes)).toEqual([1, 1])
 })
 
-test('what a dead job waited for, nobody wants any more, and it changes nothing', async () => {
+test('a wait of a dead job no longer counts, and changes nothing', async () => {
   handle.mockReset()
   await using fake = Jobs.fake({ config, now })
   const late = await WorkJob.with({ n: 2 }).delayed('1h').dispatch()
@@ -200,7 +197,7 @@ test('what a dead job waited for, nobody wants any more, and it changes nothing'
   expect(await fake.drain({ withDelayed: true })).toMatchObject({ crashed: 1, completed: 2 })
 })
 
-test('of two outages at a time, the later end counts', async () => {
+test('if two outages overlap, the later end counts', async () => {
   handle.mockReset()
   await using fake = Jobs.fake({ config, now })
   fake.outage('12s')
@@ -212,7 +209,7 @@ test('of two outages at a time, the later end counts', async () => {
   expect(passed(fake)).toBe(12)
 })
 
-test('a fake that could not begin ends all the same, and says so only once', async () => {
+test('a fake that could not begin can still be ended, and its error comes only once', async () => {
   const fake = Jobs.fake({ config: { queues: ['no name'] } })
   await expect(fake.drain()).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
   expect(await fake.end()).toBeUndefined()

@@ -71,7 +71,7 @@ test('a server that listened before', async () => {
         await setImmediate()
         await using other = Jobs.fake({ config })
         await setImmediate()
-        // Of two that are not in each other, neither is meant.
+        // If neither of two fakes is inside the other, it is unclear which one applies.
         expect(await ask()).toBe('FAKE_AMBIGUOUS')
         expect(numbers(other)).toEqual([])
         await setImmediate()
@@ -97,7 +97,7 @@ test('code that a test has not started gets the fake of run()', async () => {
   expect(await begun).toEqual([[1], [2]])
 })
 
-test('after its end, Jobs is what it was', async () => {
+test('after the end of a fake, Jobs works as before', async () => {
   const fake = Jobs.fake({ config })
   await new PingJob().dispatch({ n: 1 })
   await fake.end()
@@ -116,7 +116,7 @@ test('other instances of the application', async () => {
   expect(numbers(fake)).toEqual([5])
 })
 
-test('the application closes Jobs: what the fake has stays', async () => {
+test('when the application closes Jobs, the data of the fake stays', async () => {
   await using fake = Jobs.fake({ config })
   await new PingJob().dispatch({ n: 1 })
   await Jobs.close()

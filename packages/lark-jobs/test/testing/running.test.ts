@@ -1,4 +1,4 @@
-/** Jobs run when a test says so, with the real worker, and by the clock of the fake. */
+/** Jobs run on request of a test, with the real worker and by the clock of the fake. */
 import { describe, expect, test, vi } from 'vitest'
 import {
   batch,
@@ -31,7 +31,7 @@ class WorkJob extends Job {
 
 const clear = () => handle.mockReset()
 
-test('a drain runs what is due and what follows, in order, and counts it', async () => {
+test('a drain runs due jobs and the jobs that they dispatch, in order, and counts the runs', async () => {
   clear()
   await using fake = Jobs.fake({ config })
   const ran: number[] = []
@@ -45,7 +45,7 @@ test('a drain runs what is due and what follows, in order, and counts it', async
   expect(await fake.drain()).toEqual(none)
 })
 
-test('retries and delayed jobs wait, unless the drain goes on to them; the clock is then at the last', async () => {
+test('retries and delayed jobs wait unless the drain includes them, and then the clock stands at the last one', async () => {
   clear()
   await using fake = Jobs.fake({ config, now })
   handle.mockRejectedValue(new Error('down'))
@@ -63,7 +63,7 @@ test('retries and delayed jobs wait, unless the drain goes on to them; the clock
   expect((await Jobs.failed()).map(({ errors }) => errors.length)).toEqual([1, 3])
 })
 
-test('a drain ends also if jobs dispatch jobs for ever, and says which', async () => {
+test('a drain also ends if jobs dispatch jobs for ever, and names these jobs', async () => {
   clear()
   await using fake = Jobs.fake({ config })
   handle.mockImplementation(async ({ n }) => void (await new WorkJob().dispatch({ n: n + 1 })))
@@ -87,7 +87,7 @@ test('a drain that ends because a schedule has too many ticks names the schedule
   )
 })
 
-test('several at a time', async () => {
+test('a drain may run several jobs at a time', async () => {
   clear()
   await using fake = Jobs.fake({ config })
   let [running, most] = [0, 0]
@@ -101,8 +101,8 @@ test('several at a time', async () => {
   expect(most).toBe(3)
 })
 
-describe('whoever awaits a result', () => {
-  test('has the job run, and time pass', async () => {
+describe('a caller that awaits a result', () => {
+  test('makes the job run, and time pass', async () => {
     clear()
     await using fake = Jobs.fake({ config, now })
     handle.mockImplementation(async ({ n }) => n * 2)
@@ -111,7 +111,7 @@ describe('whoever awaits a result', () => {
     expect(at(fake.now)).toBe('2026-11-27T10:00')
   })
 
-  test('waits no longer than it says, by the clock of the fake', async () => {
+  test('waits no longer than its timeout, by the clock of the fake', async () => {
     clear()
     await using fake = Jobs.fake({ config, now })
     const job = await WorkJob.with({ n: 1 }).delayed('2h').dispatch()
@@ -119,7 +119,7 @@ describe('whoever awaits a result', () => {
     expect(at(fake.now)).toBe('2026-11-27T08:05')
   })
 
-  test('does not wait for what cannot come', async () => {
+  test('does not wait for a result that cannot come', async () => {
     clear()
     await using fake = Jobs.fake({ config })
     await Jobs.pause({ queue: 'default' })
@@ -144,7 +144,7 @@ describe('whoever awaits a result', () => {
     expect(await job.result()).toBe(4)
   })
 
-  test('may be a job that drains, and one that waits for an event', async () => {
+  test('may be a job that calls drain(), or a job that waits for an event', async () => {
     clear()
     await using fake = Jobs.fake({ config })
     handle.mockImplementation(async ({ n }) => {
@@ -160,7 +160,7 @@ describe('whoever awaits a result', () => {
     expect(await fake.drain()).toMatchObject({ completed: 3 })
   })
 
-  test('may be a job that waits for two at a time: the others still run one after the other', async () => {
+  test('may be a job that waits for two results at a time, and the other jobs still run one after the other', async () => {
     clear()
     await using _ = Jobs.fake({ config })
     let [running, most] = [0, 0]
@@ -225,7 +225,7 @@ describe('whoever awaits a result', () => {
   })
 })
 
-test('flows run to their end, callbacks included', async () => {
+test('flows run to their end, including callbacks', async () => {
   clear()
   await using fake = Jobs.fake({ config })
   const ran: number[] = []
@@ -315,7 +315,7 @@ test('limits follow the clock: of queues, of limiters, of middleware', async () 
   }
 })
 
-test('jobs with one name run one after the other, and a permit is free when its job has ended', async () => {
+test('jobs of one name run one after the other, and a permit is free when its job has ended', async () => {
   let [running, most] = [0, 0]
   class OneJob extends Job {
     override middleware = () => [withoutOverlapping()]
@@ -349,7 +349,7 @@ test('a circuit opens and closes again by the clock', async () => {
   expect(fake.now - now.getTime()).toBeGreaterThan(30 * 60_000)
 })
 
-test('a job that runs times out by the clock, and keeps its lease', async () => {
+test('a running job times out by the clock, and keeps its lease', async () => {
   clear()
   await using fake = Jobs.fake({ config })
   const reasons: unknown[] = []
@@ -372,7 +372,7 @@ test('a job that runs times out by the clock, and keeps its lease', async () => 
   expect(await fake.drain({ withDelayed: true })).toEqual(none)
 })
 
-test('whoever moves the clock twice at once takes no more time from a job that runs', async () => {
+test('two simultaneous moves of the clock take the time from a running job only once', async () => {
   clear()
   await using fake = Jobs.fake({ config, now })
   let reason: unknown
@@ -391,13 +391,13 @@ test('whoever moves the clock twice at once takes no more time from a job that r
   expect([at(fake.now), reason]).toEqual(['2026-11-27T09:30', undefined])
 })
 
-test('a drain checks what it is given', async () => {
+test('a drain checks its options', async () => {
   await using fake = Jobs.fake({ config })
   for (const options of [{ concurrency: 0 }, { most: Number.NaN }, { concurrency: '2' as never }])
     await expect(fake.drain(options)).rejects.toMatchObject({ code: 'FAKE_INVALID' })
 })
 
-test('schedules tick through a change of the clocks', async () => {
+test('schedules tick correctly at a clock change', async () => {
   clear()
   await using fake = Jobs.fake({ config, now: new Date('2026-10-24T00:00:00Z') })
   const ticks: string[] = []
@@ -429,12 +429,12 @@ test('schedules tick by the clock', async () => {
   await Jobs.schedules.set('late', WorkJob.with({ n: 8 }), cron('0 9 * * *', { missed: 'once' }))
   await fake.advance('26h')
   expect(await fake.drain()).toEqual(none)
-  // Nobody worked at nine: one of them makes up for it, once.
+  // No worker ran at nine o'clock, so one job makes up for the missed tick.
   expect(await fake.drain({ withSchedules: true })).toMatchObject({ completed: 1 })
   expect((await fake.spy(WorkJob).completed()).payload).toEqual({ n: 8 })
 })
 
-test('cancelled and expired jobs tell their class', async () => {
+test('the hooks of cancelled and expired jobs are called', async () => {
   const told: string[] = []
   class SlowJob extends Job {
     override expiresIn = '1h'
@@ -460,7 +460,7 @@ test('cancelled and expired jobs tell their class', async () => {
   expect(told).toEqual(['expired', 'user', 'user'])
 })
 
-test('a spy has jobs run until its event, and misses nothing', async () => {
+test('a spy makes jobs run until its event, and misses no event', async () => {
   clear()
   await using fake = Jobs.fake({ config })
   const spy = fake.spy(WorkJob)
@@ -480,7 +480,7 @@ test('a spy has jobs run until its event, and misses nothing', async () => {
   )
 })
 
-test('a test may have fake timers of its own', async () => {
+test('a test may also use fake timers', async () => {
   clear()
   vi.useFakeTimers()
   try {

@@ -1,4 +1,4 @@
-/** Jobs with steps in a fake: its clock passes their sleeps, and handles send signals. */
+/** Jobs with steps in a fake: sleeps end by the clock of the fake, and handles send signals. */
 import Libsql from 'libsql'
 import { expect, test, vi } from 'vitest'
 import { defineSignal, Job, type Make } from '../../src/index.ts'
@@ -42,7 +42,7 @@ test('the clock passes three days when the test advances it, and steps run once'
   expect(fake.now).toBe(+now + 3 * day)
 })
 
-test('a result that is awaited passes the sleeps, and the timeout of a wait', async () => {
+test('awaiting a result moves the clock past sleeps and the timeout of a wait', async () => {
   await using fake = Jobs.fake({ now })
   const [one, two] = await Jobs.dispatch([
     new PublishJob().with({ article: 'a' }),
@@ -55,7 +55,7 @@ test('a result that is awaited passes the sleeps, and the timeout of a wait', as
   expect(fake.now).toBe(+now + 7 * day)
 })
 
-test('a spy sees for what a job waits, and for how long', async () => {
+test('a spy reports what a job waits for, and for how long', async () => {
   await using fake = Jobs.fake({ now })
   const handle = await new PublishJob().with({ article: 'a' }).dispatch()
   const suspended = await fake.spy(PublishJob).suspended({ article: 'a' })
@@ -65,7 +65,7 @@ test('a spy sees for what a job waits, and for how long', async () => {
   expect(fake.now).toBe(+now)
 })
 
-test('a job that waits for ever is not due, however long a drain goes on', async () => {
+test('a job that waits for ever does not become due in a drain', async () => {
   class WaitJob extends Job {
     handle() {
       return this.waitFor(approved)
@@ -80,7 +80,7 @@ test('a job that waits for ever is not due, however long a drain goes on', async
   expect(await handle.result()).toEqual({ value: { by: 'ada' } })
 })
 
-test('sleepers are not endless: a job may sleep more often than a drain has runs', async () => {
+test('sleeps do not count as endless: a job may sleep more often than a drain may have runs', async () => {
   class DripJob extends Job {
     async handle() {
       for (let mail = 0; mail < 40; mail++) await this.sleep(['mail', mail], '1h')
@@ -92,7 +92,7 @@ test('sleepers are not endless: a job may sleep more often than a drain has runs
   expect(fake.now).toBe(+now + 40 * 3_600_000)
 })
 
-test('short sleeps and the pauses between tries go by the clock of the fake too', async () => {
+test('short sleeps and pauses between tries also use the clock of the fake', async () => {
   class FlakyJob extends Job {
     async handle() {
       await this.sleep('a moment', 500)
@@ -112,7 +112,7 @@ test('short sleeps and the pauses between tries go by the clock of the fake too'
   expect(fake.now).toBe(+now + 500 + 200 + 3_600_000)
 })
 
-test('a worker dies in the middle: what was kept is kept, and the rest runs again', async () => {
+test('when a worker dies in the middle, recorded steps stay and the rest runs again', async () => {
   clear()
   class ChargeJob extends Job {
     async handle() {
@@ -129,7 +129,7 @@ test('a worker dies in the middle: what was kept is kept, and the rest runs agai
   expect(called).toEqual(['charge', 'tell', 'tell'])
 })
 
-test('a step in a database needs no table, and a stub will do', async () => {
+test('a step in a database needs no table, and may use a stub', async () => {
   const db = new Libsql(':memory:')
   db.exec('CREATE TABLE orders (id INTEGER)')
   class BookJob extends Job {
@@ -152,7 +152,7 @@ test('a step in a database needs no table, and a stub will do', async () => {
   db.close()
 })
 
-test('beside the fake timers of the test runner', async () => {
+test('steps also work with the fake timers of the test runner', async () => {
   clear()
   vi.useFakeTimers()
   try {
@@ -166,7 +166,7 @@ test('beside the fake timers of the test runner', async () => {
   }
 })
 
-test('dispatchNow runs a job by itself: sleeps move the clock, and a wait goes on with a signal or when the test moves it', async () => {
+test('with dispatchNow, sleeps move the clock, and a wait ends with a signal or when the test moves the clock', async () => {
   clear()
   await using fake = Jobs.fake({ now })
   let id = ''
@@ -232,7 +232,7 @@ class BookJob extends Job {
   }
 }
 
-test('a job runs others: the clock passes three days, and each is a job that is asserted as any other', async () => {
+test('child jobs of a job are asserted like other jobs, and the clock passes three days', async () => {
   clear()
   await using fake = Jobs.fake({ now })
   const handle = await new BookJob().with({ pages: [1, 2] }).dispatch()
@@ -249,7 +249,7 @@ test('a job runs others: the clock passes three days, and each is a job that is 
   expect(await fake.spy(PageJob).failed({ page: 9 })).toMatchObject({ last: true })
 })
 
-test('dispatchNow runs children in its process, each once, made as a worker makes them', async () => {
+test('dispatchNow runs each child once in its process, made in the same way as by a worker', async () => {
   clear()
   const made: string[] = []
   const make: Make = (Class) => {
@@ -270,7 +270,7 @@ test('dispatchNow runs children in its process, each once, made as a worker make
   fake.assertNothingDispatched()
 })
 
-test('dispatchNow: children sleep side by side, also those that begin and go on at other times', async () => {
+test('with dispatchNow, children sleep at the same time, also if they begin and go on at different times', async () => {
   clear()
   class NightJob extends Job {
     async handle({ nights }: { nights: number }) {
@@ -298,7 +298,7 @@ test('dispatchNow: children sleep side by side, also those that begin and go on 
   expect(called).toEqual(told)
 })
 
-/** Its second undo fails once. */
+/** A job whose second undo fails once. */
 class TripJob extends Job {
   async handle() {
     await this.step('flight', () => 1, { undo: (got) => void called.push(`undo flight ${got}`) })

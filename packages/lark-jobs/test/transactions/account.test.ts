@@ -1,9 +1,14 @@
-/** The account finds what it looks for: otherwise a run in which nothing is found would prove nothing. */
+/**
+ * Tests that the account finds broken promises. If it did not, a run without findings would prove nothing.
+ */
 import { expect, test } from 'vitest'
 import { account, type Hit, type Observed, type Rule, SPARE } from './account.ts'
 import { Evidence } from './evidence.ts'
 
-/** A sound run: two orders that committed, the second with two jobs, and one that was rolled back. */
+/**
+ * A run without broken promises: two committed orders, the second with two jobs, and an order that was rolled
+ * back.
+ */
 function sound() {
   const evidence = new Evidence('none')
   const by = 'worker-0.1'
@@ -72,7 +77,7 @@ test('a job may run again if its worker was killed or stood still, or the store 
   expect(again({ what: 'killed', by: 'database', from: 10_005, to: 14_000 })).toEqual(['second-run'])
 })
 
-test('a row may be as old as the outage and the bound of the manual, and no older', () => {
+test('a row may be as old as the outage plus the bound of the manual, and no older', () => {
   const old = (age: number, hits: Hit[], writer?: string, waiting = 1) => {
     const seen = sound()
     seen.evidence.relays.set('worker-0.1', [35_000])
@@ -87,11 +92,11 @@ test('a row may be as old as the outage and the bound of the manual, and no olde
   const store: Hit = { what: 'frozen', by: 'store', from: 32_000, to: 38_000 }
   expect(old(8_500, [store])).toEqual([])
   expect(old(9_100, [store])).toEqual(['too-old'])
-  // Only the death of the worker that relayed makes rows wait.
+  // Only the death of the worker with the relay makes rows wait.
   const worker: Hit = { what: 'killed', by: 'worker-0.1', from: 36_000, to: 36_000 }
   expect(old(4_900, [worker])).toEqual([])
   expect(old(4_900, [{ ...worker, by: 'worker-1.1' }])).toEqual(['too-old'])
-  // A transaction of a process that stood still.
+  // A transaction was open in a process that stood still.
   const frozen: Hit = { what: 'frozen', by: 'application-0.1', from: 33_000, to: 39_900 }
   expect(old(6_000, [frozen], 'application-0.1')).toEqual([])
   expect(old(6_000, [frozen], 'application-1.1')).toEqual(['too-old'])

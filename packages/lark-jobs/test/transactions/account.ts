@@ -1,6 +1,6 @@
 /**
- * The account of a run: what became of each transaction. It is a pure function of what the database has at
- * the end, what the processes have written, and what the conductor has done to them.
+ * The account of a run: the outcome of each transaction. It is a pure function of the contents of the
+ * database at the end, the journals of the processes, and the faults that the conductor caused.
  */
 import type { Evidence, Run } from './evidence.ts'
 
@@ -23,23 +23,23 @@ export interface Finding {
   text: string
 }
 
-/** What was done to a role or a server. */
+/** A fault of a role or a server. */
 export interface Hit {
   what: 'killed' | 'frozen'
   /** `database`, `store`, or the life of a role. */
   by: string
   from: number
-  /** Until it answered again; for a role that was killed, the same as `from`. */
+  /** When the role or server answered again. For a killed role, the same as `from`. */
   to: number
 }
 
-/** A look at the outbox. */
+/** One measurement of the outbox. */
 export interface Sample {
   at: number
   /** Milliseconds that the oldest row has waited. */
   age: number
   waiting: number
-  /** The number of the order of that row, if it had waited for long. */
+  /** The number of the order of the oldest row, if this row had waited for long. */
   n?: number
 }
 
@@ -49,15 +49,15 @@ export interface Observed {
   orders: ReadonlyMap<number, number>
   hits: readonly Hit[]
   samples: readonly Sample[]
-  /** At the end. */
+  /** The outbox at the end of the run. */
   outbox: { rows: number; bytes: number }
-  /** Jobs that the store has, and that have not completed. */
+  /** Jobs in the store that have not completed. */
   left: readonly string[]
-  /** The lives of workers that ended by themselves, with their last words. */
+  /** The lives of workers that ended by themselves, with their last output. */
   exited: readonly string[]
   /** The life that wrote an order. */
   writerOf: (n: number) => string
-  /** Whether processes hold the database or the store while they stand still, because it is a file. */
+  /** Whether the database or the store is a file. A process that stands still may hold a file. */
   isFile: { database: boolean; store: boolean }
   /** Milliseconds of the lease of a worker's jobs. */
   leaseMs: number
@@ -75,31 +75,31 @@ export interface Account {
   freezes: Record<string, number>
   /** Kills and freezes of the worker that relayed. */
   relayHits: number
-  /** Milliseconds of the oldest row: without an outage, and at most. */
+  /** The age of the oldest row in milliseconds: p50 and p99 without an outage, and the maximum. */
   age: { p50: number; p99: number; max: number; samples: number; beyond: number }
   findings: Finding[]
 }
 
-/** Milliseconds before a kill in which the store may not have been told yet that a job has ended. */
+/** Milliseconds before a kill within which the end of a job may not have been reported to the store yet. */
 const UNTOLD = 1_000
 /** Milliseconds between a claim and the start of its handler. */
 const CLAIM = 500
 /** Milliseconds after which a worker that woke begins jobs that it had claimed before. */
 const WAKING = 2_000
-/** How old the newest sign of a relay may be: it says that it relays twice a second. */
+/** How old the newest sign of a relay may be, in milliseconds. A relay gives a sign twice a second. */
 const SIGN = 3_500
 /**
- * Milliseconds for which a row may wait longer than an outage: the table in docs/transactions.md. A worker
- * whose relay died does not count if it did not relay.
+ * Milliseconds for which a row may wait longer than an outage: the table in docs/transactions.md. The death
+ * of a worker counts only if the worker had the relay.
  */
 const MORE = { database: 200, store: 2_000, relay: 4_000 }
 /** Milliseconds for each row that has piled up: 100,000 rows take up to 20 seconds. */
 const PER_ROW = 0.2
-/** Milliseconds of a machine that has other things to do. */
+/** Milliseconds that are allowed in addition on a busy machine. */
 export const SPARE = 1_000
 /** Bytes that a small outbox may have. */
 const SMALL = 64 * 2 ** 20
-/** Findings of one rule that are told. */
+/** How many findings of one rule are shown. */
 const TOLD = 10
 
 export function account(seen: Observed): Account {
@@ -161,7 +161,7 @@ function roleOf(by: string): string {
 }
 
 /**
- * Whether something happened that may make a job run again: to the worker of either run, or to the store. The
+ * Whether a fault explains that a job ran again: a fault of the worker of either run, or of the store. The
  * death of a relay is no excuse, because the store knows the ids of jobs for an hour.
  */
 function isExcused(run: Run, next: Run, { hits, isFile, leaseMs }: Observed): boolean {
@@ -177,14 +177,14 @@ function isExcused(run: Run, next: Run, { hits, isFile, leaseMs }: Observed): bo
   })
 }
 
-/** Whether the worker that was hit relayed at that time. */
+/** Whether the worker that was hit had the relay at that time. */
 function isOfRelay({ by, from }: Hit, { relays }: Evidence): boolean {
   return relays.get(by)?.some((at) => at <= from && from - at <= SIGN) ?? false
 }
 
 /**
- * The times in which rows may wait, because something was away. Outages that overlap count one after the
- * other, with the bounds of all: who waits for a lease while the store is away, waits for both.
+ * The times in which rows may wait because of a fault. The bounds of overlapping faults are added up: a relay
+ * that waits for a lease while the store is away must wait for both.
  */
 function excusesOf({ hits, evidence, isFile }: Observed, writer?: string): { from: number; to: number }[] {
   const each = hits.flatMap((hit) => {
@@ -195,7 +195,7 @@ function excusesOf({ hits, evidence, isFile }: Observed, writer?: string): { fro
     if (by === 'store' || (isFile.store && what === 'frozen' && roleOf(by) === 'worker'))
       excuses.push({ from, to, more: MORE.store })
     if (isOfRelay(hit, evidence)) excuses.push({ from, to: from, more: MORE.relay })
-    // A transaction that was open in a process that stood still commits a row that is old already.
+    // A transaction that was open in a process that stood still commits a row that is already old.
     if (what === 'frozen' && by === writer) excuses.push({ from, to, more: 0 })
     return excuses
   })

@@ -1,13 +1,13 @@
-/** What the processes of a run have written, read as it grows. */
+/** The journals of the processes of a run, read as they grow. */
 import { open } from 'node:fs/promises'
 
 /** One run of a job. */
 export interface Run {
   /** The life of the worker. */
   by: string
-  /** Milliseconds of the machine's clock. */
+  /** When the run began: milliseconds of the machine's clock. */
   at: number
-  /** When it ended. */
+  /** When the run ended. */
   end?: number
 }
 
@@ -21,15 +21,15 @@ interface Line {
 }
 
 export class Evidence {
-  /** By the number of the order, and then by the number of its job. */
+  /** The runs by the number of the order, and then by the number of its job. */
   readonly runs = new Map<number, Run[][]>()
-  /** The orders of which an application was told that they have committed, or has rolled back. */
+  /** The orders that committed, and the orders that were rolled back, according to the applications. */
   readonly committed = new Set<number>()
   readonly rolledBack = new Set<number>()
-  /** When each life of a worker has relayed. */
+  /** When each life of a worker gave signs of a relay. */
   readonly relays = new Map<string, number[]>()
   readonly ready = new Map<string, number>()
-  /** How many transactions ended with an error, and what errors there were. */
+  /** How many transactions ended with each kind of error. */
   readonly errors = new Map<string, number>()
   /** How many jobs have ended, counting each run. */
   ended = 0
@@ -74,7 +74,7 @@ export class Evidence {
       else signs.push(at)
     } else {
       if (what === 'unsure') this.unsure += 1
-      // Numbers and ids would make each error another one.
+      // Numbers are replaced, because each error would otherwise be a different one.
       const kind = text.replaceAll(/\d+/g, '#')
       this.errors.set(kind, (this.errors.get(kind) ?? 0) + 1)
     }

@@ -19,11 +19,13 @@ export interface Life {
   name: string
   child: ChildProcess
   ended: Promise<void>
-  /** What it printed last, if it ended by itself. */
+  /** The last output of the process, if it ended by itself. */
   words?: string
 }
 
-/** Milliseconds in which a role must end that is asked to. A worker gives running jobs back after 25 s. */
+/**
+ * Milliseconds within which a role must end when it is asked to. A worker gives running jobs back after 25 s.
+ */
 const STOPS = 60_000
 
 export const jiti = fileURLToPath(new URL('../../../../node_modules/jiti/lib/jiti-cli.mjs', import.meta.url))
@@ -96,7 +98,7 @@ export class Lives implements AsyncDisposable {
     await life.ended
   }
 
-  /** Asks a role to end. @returns whether it did */
+  /** Asks a role to end. @returns whether the role ended */
   async stop(role: Role): Promise<boolean> {
     const life = this.of(role)
     if (life === undefined) return true

@@ -15,13 +15,16 @@ import { type Server, startRedis } from '../redis/server.ts'
 /** A server that can be killed and frozen. */
 export interface Place extends AsyncDisposable {
   url: string
-  /** Absent: a file. */
+  /** The server. Absent if the place is a file. */
   server?: Server
 }
 
 export interface DatabasePlace extends Place {
   run(sql: string): Promise<Columns[]>
-  /** The bytes that the outbox has on the disk. For SQLite, the free pages of the file, which it has left. */
+  /**
+   * The bytes of the outbox on the disk. For SQLite, the bytes of the free pages that the outbox has left in
+   * the file.
+   */
   bytes(): Promise<number>
 }
 
@@ -96,7 +99,7 @@ export async function databasePlace(dialect: Dialect): Promise<DatabasePlace> {
 
 export async function storePlace(store: 'redis' | 'sqlite'): Promise<Place> {
   if (store === 'redis') {
-    // What Redis has answered, it has written.
+    // Redis writes each change to its file before it answers.
     const server = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] })
     return { url: server.url, server, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() }
   }
@@ -116,6 +119,6 @@ export function signalAll(server: Server, signal: 'SIGSTOP' | 'SIGCONT'): void {
     try {
       process.kill(Number(child), signal)
     } catch {
-      // It has ended meanwhile.
+      // The process has ended meanwhile.
     }
 }

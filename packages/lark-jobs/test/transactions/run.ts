@@ -25,10 +25,10 @@ export interface TransactionsOptions {
   store: (typeof stores)[number]
   /** How many orders are to be committed. */
   transactions: number
-  /** The run ends after this number of minutes in any case. */
+  /** The maximum duration of the run in minutes. */
   minutes: number
   seed: number
-  /** How many transactions a second are begun at most. */
+  /** The maximum number of transactions that are begun in a second. */
   rate: number
   /** `short`: each kill once, and no freeze. */
   form: 'short' | 'long'
@@ -40,7 +40,7 @@ export interface TransactionsOptions {
 export interface Found extends Account {
   /** Orders, by the client that wrote them. */
   clients: Record<string, number>
-  /** Of the outbox, at the end and at most. */
+  /** The bytes of the outbox, at the end and at most. */
   bytes: { end: number; most: number }
   seconds: number
   errors: Record<string, number>
@@ -69,17 +69,17 @@ const applications: Record<Dialect, readonly string[][]> = {
 /** Milliseconds of the lease of a worker's jobs. */
 const LEASE = 5_000
 const WORKERS = { short: 2, long: 3 }
-/** Milliseconds of a freeze: longer than the lease of a relay. */
+/** The shortest and longest freeze in milliseconds. A freeze is longer than the lease of a relay. */
 const FREEZE = [3_500, 8_000] as const
 /** Milliseconds until a killed server starts again. */
 const AWAY = [0, 4_000] as const
 /** Milliseconds between two faults. */
 const CALM = [1_000, 6_000] as const
-/** Milliseconds between two looks at the outbox. */
+/** Milliseconds between two measurements of the outbox. */
 const LOOK = 200
-/** Milliseconds for what must happen at last. */
+/** Milliseconds within which an awaited condition must become true. */
 const PATIENCE = 120_000
-/** The numbers of the orders of one life. */
+/** How many numbers of orders each life has. */
 const NUMBERS = 10_000_000
 
 export async function transactions(options: TransactionsOptions): Promise<Found> {
@@ -152,7 +152,7 @@ class TransactionsRun implements AsyncDisposable {
     const { transactions, minutes, form } = this.#options
     const began = performance.now()
     const looking = this.#look()
-    // Rows that are written before there is a worker would wait for it.
+    // Workers start first, because rows that are written before would have to wait for a worker.
     for (const roles of [this.#workers, this.#applications])
       await Promise.all(roles.map((role) => this.#begin(role)))
     const keeping = this.#restart()
@@ -238,7 +238,7 @@ class TransactionsRun implements AsyncDisposable {
     }
   }
 
-  /** Each fault once, in another order each time. Some overlap. */
+  /** Causes each fault once, again and again in different orders. Some faults overlap. */
   async #breakAll(isEnough: () => boolean): Promise<void> {
     const underWay = new Set<Promise<void>>()
     while (!isEnough()) {
@@ -284,10 +284,10 @@ class TransactionsRun implements AsyncDisposable {
     ]
   }
 
-  /** @param isRelay whether it is to be the worker that relays */
+  /** @param isRelay whether to choose the worker with the relay */
   async #onRole(what: Hit['what'], roles: readonly Role[], isRelay = false): Promise<void> {
     const free = roles.filter((role) => !this.#busy.has(role.name) && this.#lives.of(role) !== undefined)
-    // One worker is always well.
+    // At least one worker is never affected.
     if (roles === this.#workers && free.length < 2) return
     const role = (isRelay ? this.#relaying(free) : undefined) ?? this.#random.pick(free)
     if (role === undefined) return
@@ -325,7 +325,7 @@ class TransactionsRun implements AsyncDisposable {
     return least + this.#random.below(most - least + 1)
   }
 
-  /** Reads the journal, and looks at the outbox. While the database is away there is nothing to see. */
+  /** Reads the journal, and measures the outbox. While the database is away, nothing is measured. */
   async #look(): Promise<void> {
     const table = new OutboxTable(this.#options.database)
     for (let count = 0; !this.#end.signal.aborted; count++) {
@@ -362,7 +362,7 @@ class TransactionsRun implements AsyncDisposable {
     }
   }
 
-  /** The orders in the database: the truth. */
+  /** The committed orders, according to the database. */
   async #orders(): Promise<Map<number, number>> {
     const orders = new Map<number, number>()
     for (let last = -1, page: Record<string, unknown>[]; ; ) {
@@ -386,7 +386,7 @@ class TransactionsRun implements AsyncDisposable {
       if (left.size < before) [before, at] = [left.size, performance.now()]
       else if (performance.now() - at > PATIENCE) return
     }
-    // The last answers are under way.
+    // The last answers may still be on their way.
     await pause(3_000)
   }
 

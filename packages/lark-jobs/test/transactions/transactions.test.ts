@@ -1,12 +1,12 @@
 /**
  * A short form of `npm run transactions`: 300 transactions of all clients of PostgreSQL, while an
- * application, a worker, the relay, the database and the store are killed. It takes 8 s of a processor.
+ * application, a worker, the relay, the database and the store are killed. It takes 8 s of CPU.
  */
 import { expect, test } from 'vitest'
 import { clients } from '../outbox/clients.ts'
 import { transactions } from './run.ts'
 
-test('what is committed runs, and what is rolled back does not, though all are killed meanwhile', async () => {
+test('committed jobs run and rolled back jobs do not, although all processes are killed meanwhile', async () => {
   const found = await transactions({
     ...{ database: 'postgres', store: 'redis', transactions: 300, minutes: 3, rate: 60, seed: 1 },
     ...{ form: 'short', say() {} },

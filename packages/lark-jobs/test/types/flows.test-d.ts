@@ -30,7 +30,8 @@ class DatedJob extends Job {
 
 const fetch = new FetchJob().with({ url: 'a' })
 
-// a chain results in what its last step returns, and a later step knows the results of those before
+// the result of a chain is the result of its last step, and a later step knows the results of the earlier
+// steps
 export const chained = async () => {
   const path: string = await (await chain([fetch, new ResizeJob().with({ file: 'a' })]).dispatch()).result()
   const first: { path: string } | undefined = await (await chain([fetch]).dispatch()).result()

@@ -158,7 +158,7 @@ const misheard: Hooks = {
   failed: ({ result }) => result,
 }
 
-// a filter says something
+// a filter must have a condition
 declare const jobs: typeof Jobs
 jobs.remove({ key: 'send-email', state: 'failed' }, { dryRun: true })
 jobs.purge(['Vbu1WuDE6eYIV'])
@@ -249,7 +249,7 @@ jobs.retry('failed', 'emails')
 jobs.retry('failed', undefined)
 jobs.failed()
 
-// a record has the payload and the result of the class that is named, else nobody knows them
+// a record has the payload and the result of the named class; without a class, these are unknown
 jobs.find<SendEmailJob>('id').then((found) => {
   const to: string | undefined = found?.payload?.to
   const sent: boolean | undefined = found?.result?.sent
@@ -463,7 +463,7 @@ new ListsJob().dispatch({
 // @ts-expect-error a pair
 new ListsJob().dispatch({ dates: [], texts: [], rows: [], pair: [new Date()], gaps: [] })
 
-// a schema that lets null or undefined through says so to handle
+// if a schema accepts null or undefined, handle gets a type with null or undefined
 const person = z.object({ name: z.string(), age: z.number().default(0) })
 class NullableJob extends Job {
   static override readonly schema = person.nullable()
@@ -496,7 +496,7 @@ optional.dispatch()
 optional.dispatch({ name: 'Ada' })
 // @ts-expect-error no name
 optional.dispatch({})
-// null and undefined that only the input may be
+// null and undefined that only the input may have
 class FilledJob extends Job {
   static override readonly schema = person.nullish().transform((given) => given ?? { name: '', age: 0 })
   handle(payload: Parsed<typeof FilledJob.schema>) {
@@ -562,7 +562,7 @@ MailingJob.with({ to: 1 })
 // @ts-expect-error no mailer
 new MailingJob()
 
-// middleware knows the payload that it says
+// middleware has the payload type that it declares
 const inward: Middleware<{ to: string }> = async (job, next) => {
   job.payload.to.trim()
   // @ts-expect-error not in that payload
@@ -608,7 +608,7 @@ defineConfig({ jobs: { middleware: [inward, timing({})] } })
 defineConfig({ jobs: { middleware: inward } })
 const wrapped: Promise<void> = createJobs().dispatchNow(new WrappedJob(), { to: 'a' })
 
-// hooks know what they are told
+// hooks have the types of their events
 defineConfig({
   jobs: {
     hooks: {
@@ -623,7 +623,7 @@ defineConfig({
 // @ts-expect-error no such hook
 defineConfig({ jobs: { hooks: { finished: () => {} } } })
 
-// a context gives back what its function does
+// withContext returns the result of its function
 const inside: Promise<boolean> = withContext({ requestId: 'r1' }, () => new NothingJob().dispatch())
 const requestId: string | undefined = context<{ requestId: string }>()?.requestId
 // @ts-expect-error an object
@@ -659,12 +659,12 @@ defineConfig({ jobs: { preset: 'spread' } })
 // @ts-expect-error not one of the three
 defineConfig({ jobs: { preset: 'fast' } })
 
-// a worker takes a preset, of the three
+// a worker takes one of the three presets
 void (() => other.work({ preset: 'throughput' }))
 // @ts-expect-error not one of the three
 void (() => other.work({ preset: 'fast' }))
 
-// the last that a class hears of a job
+// the hooks for the end of a job
 class UploadJob extends Job {
   override expiresIn = '10m'
   handle(_payload: { file: string }) {}
@@ -683,7 +683,7 @@ upload.expiresIn = '1h'
 // @ts-expect-error no duration
 new NothingJob().expiresIn = true
 
-// what is alike is named by a text or a number
+// a unique job is named by a text or a number
 class SyncJob extends Job {
   override unique = unique((payload: { user: number }) => payload.user, { until: 'start', replace: true })
   handle(_payload: { user: number }) {}
@@ -779,7 +779,7 @@ const told = async () => {
   return [sent, to, first, awaited, progress, text, nothing, none, copied, third, many, one, elsewhere]
 }
 
-// an error of the queue is told from others, and one code from the others
+// an error of the queue is distinguished from other errors, and by its code
 const met = (error: unknown) => {
   // @ts-expect-error anything
   error.code

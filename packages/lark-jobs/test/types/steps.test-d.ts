@@ -21,7 +21,7 @@ same<SignalKind<undefined>>()<typeof rejected>()
 class Card {
   readonly id = 7
 }
-/** What query builders are: no promise, but awaited as one. */
+/** The type of a query builder: it is not a promise, but can be awaited like one. */
 declare const query: PromiseLike<{ rows: number }> & { where(): void }
 
 class SumJob extends Job {
@@ -38,7 +38,7 @@ class QuietJob extends Job {
 
 class ParentJob extends Job {
   async handle() {
-    // what its handle returns, as a handle would give it
+    // the result of a child, with the type that a handle would have
     const sum = await this.runJob('sum', new SumJob().with({ a: 1, b: 2 }).delayed('5m'), { timeout: '1h' })
     same<{ sum: number }>()<typeof sum>()
     const quiet = await this.runJob(['quiet', 1], new QuietJob().with())
@@ -78,7 +78,7 @@ class StepsJob extends Job {
       throw new Error('no')
     })
     same<number>()<typeof thrown>()
-    // as with results, the type stays, and what is no JSON is refused when it runs
+    // as with results, the type stays, and a value that is not JSON is refused at run time
     const at = await this.step('at', () => new Date())
     same<Date>()<typeof at>()
     const card = await this.step('card', () => new Card())
@@ -105,14 +105,14 @@ class StepsJob extends Job {
         tries: 5,
         backoff: ['1s', 5_000],
         timeout: '30s',
-        // an undo gets the result, or nothing
+        // an undo gets the result, or undefined
         undo: (result, { key }) => {
           same<{ id: string } | undefined>()<typeof result>()
           // @ts-expect-error nothing may be recorded
           result.id
           return result && key
         },
-        // a converter gets what nobody knows
+        // a converter gets an unknown value
         from: {
           1: (old) => {
             same<unknown>()<typeof old>()
@@ -132,7 +132,7 @@ class StepsJob extends Job {
     // @ts-expect-error no such option
     this.step('a', () => 1, { retries: 5 })
 
-    // one signal: its value, or nothing
+    // one signal: its value, or undefined
     const answer = await this.waitFor(approved, { timeout: '7d' })
     same<{ value: { by: string } } | undefined>()<typeof answer>()
     const empty = await this.waitFor(rejected)
@@ -143,7 +143,7 @@ class StepsJob extends Job {
     const some = await this.waitFor(maybe)
     same<{ value: number | undefined } | undefined>()<typeof some>()
 
-    // several: a union that the name tells apart
+    // several signals: a union that the name distinguishes
     const first = await this.waitFor({ approved, rejected, paid: amount })
     if (first?.name === 'approved') same<{ by: string }>()<typeof first.value>()
     else if (first?.name === 'paid') same<number>()<typeof first.value.cents>()
@@ -181,7 +181,7 @@ class StepsJob extends Job {
     // @ts-expect-error no such option
     this.eachItem('rows', () => ({ items: [1] }), { lot: 5 })
 
-    // an approval is answered with true or false, unless it says otherwise
+    // an approval is answered with true or false, unless it declares other answers
     const may = await this.approval('publish', { send: ({ token }) => token.length, timeout: '7d' })
     same<{ value: boolean } | undefined>()<typeof may>()
     const chosen = await this.approval<'a' | 'b'>('choose', { send: async () => {} })
@@ -195,7 +195,7 @@ class StepsJob extends Job {
   }
 }
 
-// a signal is sent with a value exactly if it has one
+// a signal is sent with a value if and only if it has one
 async function sent(handle: JobHandle<StepsJob>) {
   const told: boolean = await handle.send(approved, { by: 'ada' }, { id: 'click-81' })
   handle.send(rejected)

@@ -1,9 +1,11 @@
-/** The account finds what it looks for: otherwise a run in which nothing is found would prove nothing. */
+/**
+ * Tests that the account finds broken promises. If it did not, a run without findings would prove nothing.
+ */
 import { expect, test } from 'vitest'
 import { account, type Observed, villainNames } from './account.ts'
 import { Evidence } from './evidence.ts'
 
-/** A sound run: two honest jobs, and each villain once. */
+/** A run without broken promises: two honest jobs, and each villain once. */
 function sound() {
   const evidence = new Evidence('none')
   const line = { life: 1, pid: 7 }
@@ -32,14 +34,14 @@ test('a sound run has no findings', () => {
   expect(account(sound()).findings).toEqual([])
 })
 
-test('an honest job that is lost, or runs again though its worker lives, is found', () => {
+test('an honest job that is lost, or runs again although its worker lives, is found', () => {
   const lost = sound()
   lost.evidence.ends.delete(1)
   expect(account(lost).findings).toEqual(['Honest job 1 was lost'])
   const twice = sound()
   twice.evidence.starts.get(1)!.push({ life: 2, pid: 8, n: 1, at: 1_500, late: 500 })
   expect(account(twice).findings).toEqual([expect.stringContaining('Honest job 1 ran again')])
-  // Its worker was killed when the store might not have known yet that it had ended.
+  // The worker was killed before the end of the job had certainly reached the store.
   twice.lives[0]!.killedAt = 1_400
   expect(account(twice)).toMatchObject({ findings: [], honest: { again: 1 } })
   twice.lives[0]!.killedAt = 9_000

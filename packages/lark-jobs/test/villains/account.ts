@@ -1,6 +1,6 @@
 /**
- * The account of a run: which promises of isolation it has kept. A pure function of what the processes have
- * written and what the conductor has seen.
+ * The account of a run: the promises of isolation that were broken. It is a pure function of the journals of
+ * the processes and the observations of the conductor.
  */
 import type { Evidence, Start } from './evidence.ts'
 import type { Life } from './lives.ts'
@@ -9,14 +9,14 @@ import type { Life } from './lives.ts'
 const SPARE = 1_000
 /** Milliseconds that honest jobs may start later, at p99, while villains run. */
 const LATER = 50
-/** Milliseconds before a kill in which the store may not have been told yet that a job has ended. */
+/** Milliseconds before a kill within which the end of a job may not have been reported to the store yet. */
 const UNTOLD = 1_000
 
 /** How each villain must end: its own error, and its timeout and grace period. */
 const rules = {
   LoopJob: { code: 'JOB_TIMED_OUT', ms: 1_200 },
   WaitJob: { code: 'JOB_TIMED_OUT', ms: 1_200 },
-  // They end long before their timeout, but for a machine that does ten other things.
+  // Greedy jobs end long before their timeout, except on a very busy machine.
   GreedyJob: { code: 'MEMORY_EXCEEDED', ms: 10_200 },
   ExitJob: { code: 'PROCESS_DIED', ms: 10_200 },
   AbortJob: { code: 'PROCESS_DIED', ms: 10_200 },
@@ -24,7 +24,7 @@ const rules = {
 export type VillainName = keyof typeof rules
 export const villainNames = Object.keys(rules) as VillainName[]
 
-/** What the store says of the job of a villain. */
+/** The job of a villain, according to the store. */
 export interface VillainJob {
   id: string
   name: VillainName
@@ -32,7 +32,9 @@ export interface VillainJob {
   codes: readonly string[]
 }
 
-/** A time in which the lateness of honest jobs counts: the worker has lived for some seconds. */
+/**
+ * A time in which the lateness of honest jobs is measured. The worker has lived for some seconds before it.
+ */
 export interface Window {
   name: 'without villains' | 'with villains'
   from: number
@@ -50,7 +52,7 @@ export interface Observed {
   windows: readonly Window[]
   /** When the process of each villain was seen to be gone, by its id. */
   gone: ReadonlyMap<number, number>
-  /** Whether it is judged how late honest jobs start, and how soon villains end. */
+  /** Whether the lateness of honest jobs and the time until villains end are judged. */
   isTimed: boolean
 }
 
@@ -63,9 +65,12 @@ export interface Late {
 
 export interface VillainFigures {
   times: number
-  /** Begun again, because their worker was killed. */
+  /** How many villains began again because their worker was killed. */
   again: number
-  /** Milliseconds from its beginning until the worker called `failed()`, and until its process was gone. */
+  /**
+   * Milliseconds from the beginning of a villain until the worker called `failed()`, and until the process
+   * was gone.
+   */
   ended: { p50: number; max: number }
   gone: { p50: number; max: number }
 }
@@ -74,7 +79,7 @@ export interface Account {
   honest: { dispatched: number; ended: number; again: number }
   kills: number
   villains: Record<VillainName, VillainFigures>
-  /** By kind of class and window. */
+  /** The lateness of honest jobs, by kind of class and window. */
   late: Record<'in the worker' | 'isolated', Record<Window['name'], Late>>
   findings: string[]
 }
@@ -137,7 +142,8 @@ function figuresOf(
     const last = begins.at(-1)
     const failed = evidence.failed.get(id)
     const goneAt = last && gone.get(last.pid)
-    // Its worker may have been killed between its end and the hook: then the hook is called by another life.
+    // If the worker was killed between the end of the job and the hook, another life of the worker calls the
+    // hook.
     if (last === undefined || failed === undefined || goneAt === undefined)
       findings.push(`${who} did not begin, its failed() was not called, or its process is still there`)
     else {

@@ -1,10 +1,10 @@
-/** What the processes of a run have written, read as it grows. */
+/** The journals of the processes of a run, read as they grow. */
 import { open } from 'node:fs/promises'
 
 interface Line {
   /** Milliseconds of the machine's clock. */
   at: number
-  /** Which life of the worker. */
+  /** The number of the worker's life. */
   life: number
   pid: number
 }
@@ -12,11 +12,11 @@ interface Line {
 /** The start of an honest job. */
 export interface Start extends Line {
   n: number
-  /** Milliseconds after its dispatch. */
+  /** Milliseconds between the dispatch and the start. */
   late: number
 }
 
-/** A villain begins. */
+/** The beginning of a villain. */
 export interface Begin extends Line {
   id: string
 }
@@ -29,10 +29,10 @@ type Written =
   | (Begin & { what: 'failed'; code: string })
 
 export class Evidence {
-  /** By the number of the honest job. */
+  /** The starts by the number of the honest job. */
   readonly starts = new Map<number, Start[]>()
   readonly ends = new Map<number, (Line & { n: number })[]>()
-  /** By the id of the villain's job. */
+  /** The beginnings by the id of the villain's job. */
   readonly begins = new Map<string, Begin[]>()
   readonly failed = new Map<string, Begin & { code: string }>()
   /** When each life of the worker was ready, and when it had stopped. */
@@ -45,7 +45,7 @@ export class Evidence {
     this.file = file
   }
 
-  /** Reads the new lines. An unfinished last line is read the next time. To be called by one at a time. */
+  /** Reads the new lines. An unfinished last line is read the next time. Calls must not overlap. */
   async read(): Promise<void> {
     await using file = await open(this.file, 'a+')
     const { size } = await file.stat()

@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 /** One life of the worker. */
 export interface Life {
   number: number
-  /** When it was killed. */
+  /** When this life was killed. */
   killedAt?: number
 }
 

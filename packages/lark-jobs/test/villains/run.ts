@@ -3,8 +3,8 @@
  * meanwhile. A run has parts. In each, a new life of the worker begins, honest jobs run alone for some
  * seconds, then villains come in rounds of one of each kind, and in the last round the worker is killed.
  *
- * Honest jobs are dispatched at a steady rate, whatever happens. Of the two villains that use a processor,
- * one comes after the other.
+ * Honest jobs are dispatched at a steady rate, whatever happens. The two villains that use much CPU come one
+ * after the other.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -31,24 +31,29 @@ export interface VillainsOptions {
   keep?: boolean
 }
 
-/** Milliseconds of a lease: what a killed worker has held is soon taken back. */
+/** The lease in milliseconds. It is short, so that the jobs of a killed worker are soon taken back. */
 const LEASE = 2_500
 /** Honest jobs a second. */
 const RATE = 60
-/** Milliseconds between two looks at the journal and the processes. */
+/** Milliseconds between two readings of the journal and the processes. */
 const LOOK = 20
-/** Milliseconds of a new life that do not count: what the last one has held runs first. */
+/**
+ * The first milliseconds of a new life, which do not count because the jobs of the previous life run first.
+ */
 const SETTLES = 4_000
 /** Milliseconds without villains, in each part. */
 const CALM = 9_000
-/** Milliseconds before a kill that do not count: the next life starts what was dispatched then. */
+/**
+ * Milliseconds before a kill that do not count, because the next life starts the jobs that were dispatched in
+ * this time.
+ */
 const BEFORE_KILL = 500
 /** Milliseconds within which no process may be left, after a kill or a stop. */
 const LEFT = 2_000
-/** Milliseconds for what must happen at last. */
+/** Milliseconds within which an awaited condition must become true. */
 const PATIENCE = 60_000
 
-/** Those of a lane come one after the other, and the lanes side by side. */
+/** The villains of one lane come one after the other, and the lanes run at the same time. */
 const lanes: VillainName[][] = [['LoopJob', 'GreedyJob'], ['WaitJob'], ['ExitJob', 'AbortJob']]
 
 type AnyClass = new () => { with(payload: object): Draft<never> }
@@ -88,7 +93,7 @@ class VillainsRun implements AsyncDisposable {
   readonly #windows: Window[] = []
   readonly #gone = new Map<number, number>()
   readonly #findings: string[] = []
-  /** The watch of the journal ends, and so do the dispatches. */
+  /** Ends the watch of the journal, and the dispatches. */
   readonly #end = new AbortController()
   readonly #dispatchEnd = new AbortController()
 
@@ -185,14 +190,14 @@ class VillainsRun implements AsyncDisposable {
   async #come(name: VillainName): Promise<void> {
     const handle = await this.#jobs.dispatch(new this.#isolated[name]!().with({}))
     this.#villains.push({ id: handle.id, name })
-    // How it ended is read at the end.
+    // The outcome of the villain is read at the end of the run.
     await handle.result({ timeout: PATIENCE }).catch(() => {})
   }
 
   async #kill(): Promise<void> {
     const { now } = this.#lives
     const before = await this.#lives.processesOf(now)
-    // The worker, a process that holds a villain, and one without a job.
+    // There are at least three processes: the worker, a process with a villain, and a process without a job.
     if (before.length < 3) this.#findings.push(`Life ${now.number} had only ${before.length} processes`)
     this.#lives.kill()
     const gone = this.#areGone(now, before)
@@ -246,9 +251,9 @@ class VillainsRun implements AsyncDisposable {
     }
   }
 
-  /** Nothing else may be left in the store, and nothing honest may have failed. */
+  /** Checks that no other job is left in the store, and that no honest job has failed. */
   async #store(): Promise<void> {
-    // A job writes that it ends before its worker tells the store.
+    // A job writes that it ends before its worker reports the end to the store.
     const isTold = async () => (await this.#jobs.list({ state: 'active' })).jobs.length === 0
     await within(LEFT, 'the store knows all ends', isTold).catch(() => {})
     const names: readonly string[] = this.#villains.map(({ id }) => id)

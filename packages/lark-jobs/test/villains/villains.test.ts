@@ -1,6 +1,6 @@
 /**
- * A short form of `npm run villains`: each villain comes twice, and the worker is killed. Nothing is judged
- * that depends on how busy the machine is.
+ * A short form of `npm run villains`: each villain comes twice, and the worker is killed. Times are not
+ * judged, because they depend on how busy the machine is.
  */
 import { expect, test } from 'vitest'
 import { villainNames } from './account.ts'

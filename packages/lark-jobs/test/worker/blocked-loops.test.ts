@@ -1,4 +1,4 @@
-/** Which classes are said to have blocked the event loop, and for how long. */
+/** The classes that are reported to have blocked the event loop, and the reported times. */
 import { afterEach, expect, test, vi } from 'vitest'
 import type { Execution } from '../../src/run/execution.ts'
 import { BlockedLoops } from '../../src/worker/blocked-loops.ts'
@@ -8,13 +8,13 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** The loop was active for `ms` milliseconds. */
+/** Makes the event loop active for `ms` milliseconds. */
 function active(ms: number): void {
   const use = (active: number) => ({ active, idle: 1, utilization: 0 })
   vi.spyOn(performance, 'eventLoopUtilization').mockImplementation((since) => use(since ? ms : 0))
 }
 
-test('what was seen of one standstill is not said of the next', () => {
+test('observations of one standstill do not count for the next', () => {
   const warnings: string[] = []
   active(2_300)
   const loops = new BlockedLoops(new Set(), (text) => warnings.push(text))
@@ -27,7 +27,7 @@ test('what was seen of one standstill is not said of the next', () => {
   expect(warnings).toEqual([expect.stringMatching(/^ReportJob blocked the event loop for 2.3 s/)])
 })
 
-test('the time before in which the loop had nothing to do does not count', () => {
+test('the idle time of the event loop before the block does not count', () => {
   active(1_200)
   const loops = new BlockedLoops(new Set(), () => {})
   loops.seen(['ReportJob'])
@@ -35,7 +35,7 @@ test('the time before in which the loop had nothing to do does not count', () =>
   expect(loops.record).toEqual({})
 })
 
-test('without a measurement of the loop, as in Bun, all of the time counts', () => {
+test('without a measurement of the event loop, as in Bun, the whole time counts', () => {
   vi.spyOn(performance, 'eventLoopUtilization').mockReturnValue(undefined as never)
   const loops = new BlockedLoops(new Set(), () => {})
   loops.seen(['ReportJob'])
@@ -54,7 +54,7 @@ test('after many sets of classes, the oldest is forgotten', () => {
   expect(loops.record.blocked!.at(-1)).toMatchObject({ by: ['Job24'] })
 })
 
-test('a worker is told of its own handlers, and that the loop was blocked by another worker', () => {
+test('a worker gets the names of its own handlers, and whether another worker has blocked the event loop', () => {
   const run = (name: string, id: string) =>
     ({ name, isIsolated: false, job: { id, token: 't' }, jobClass: { name } }) as unknown as Execution
   const told: Record<string, readonly string[]> = {}

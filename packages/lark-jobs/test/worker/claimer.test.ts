@@ -1,6 +1,4 @@
-/**
- * The claimer of one partition: when it asks, and when it rests.
- */
+/** The claimer of one partition: when it calls the store, and when it rests. */
 import { expect, test, vi } from 'vitest'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { Claimer, type ClaimerOptions } from '../../src/worker/fetch/claimer.ts'
@@ -100,7 +98,7 @@ function delivered() {
   return { effects, deliverer: { wanted: () => effects, take: vi.fn(), putBack: vi.fn() } }
 }
 
-test('after an unexpected error, the next call sends only outcomes, and what was delivered is put back', async () => {
+test('after an unexpected error, the next call sends only outcomes, and delivered effects are put back', async () => {
   const { effects, deliverer } = delivered()
   const { harness, claimer } = await make({ deliverer })
   await using _ = harness
@@ -116,7 +114,7 @@ test('after an unexpected error, the next call sends only outcomes, and what was
   claimer.stop()
 })
 
-test('if no answer comes before the worker stops, what was delivered is put back', async () => {
+test('if no answer comes before the worker stops, delivered effects are put back', async () => {
   const { effects, deliverer } = delivered()
   const { harness, claimer } = await make({ deliverer })
   await using _ = harness

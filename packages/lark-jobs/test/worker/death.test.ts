@@ -1,6 +1,6 @@
 /**
- * What a process says and does when it ends while its workers hold jobs, with lease threads that only note
- * it.
+ * The messages and calls of a process that ends while its workers hold jobs, with lease threads that only
+ * record them.
  */
 import { afterEach, expect, test } from 'vitest'
 import type { Execution } from '../../src/run/execution.ts'
@@ -16,18 +16,15 @@ interface Setting {
   ran?: boolean
   holds?: boolean
   isSupervised?: boolean
-  /** It was told to take no more jobs, or to stop. */
+  /** Whether the worker was told to take no more jobs, or to stop. */
   isQuiet?: boolean
   isAway?: boolean
-  /** The ids of jobs of which the store has not heard how they ended. */
+  /** The ids of jobs whose outcomes the store has not received. */
   unstored?: string[]
   warn?: (text: string) => void
 }
 
-/**
- * Watches these workers, and ends the process for all that they can tell. @returns what happened, in its
- * order
- */
+/** Watches these workers, and simulates the end of the process. @returns the events in their order */
 function die(...workers: Setting[]): string[] {
   const events: string[] = []
   const before = process.listeners('exit')
@@ -79,13 +76,13 @@ function die(...workers: Setting[]): string[] {
 
 const kinds = (events: string[]) => events.map((event) => event.split(' ').slice(0, 2).join(' '))
 
-test('all workers tell the thread before any waits for it, and all wait until the same time', () => {
+test('all workers send their messages to the thread before any worker waits, and all wait until the same time', () => {
   const events = die({ ran: true }, { ran: true })
   expect(kinds(events)).toEqual(['0 ends:', '0 says', '1 ends:', '1 says', '0 waits', '1 waits'])
   expect(new Set(events.slice(-2).map((event) => event.slice(2))).size).toBe(1)
 })
 
-test('if the store is away, all workers give up before any waits again, and all wait until the same time', () => {
+test('if the store is away, all workers give up before any worker waits again, and all wait until the same time', () => {
   const events = die({ ran: true, isAway: true }, { ran: true }, { ran: true, isAway: true })
   expect(kinds(events).slice(6)).toEqual([
     ...['0 waits', '1 waits', '2 waits'],
@@ -94,7 +91,7 @@ test('if the store is away, all workers give up before any waits again, and all 
   expect(new Set(events.slice(-2).map((event) => event.slice(2))).size).toBe(1)
 })
 
-test('a worker whose report throws does not keep the others from it', () => {
+test('a worker whose report throws does not prevent the reports of the others', () => {
   const warn = () => {
     throw new Error('the pipe is gone')
   }
@@ -107,7 +104,7 @@ test('a worker whose report throws does not keep the others from it', () => {
   ])
 })
 
-test('outcomes that the store has not heard go to the thread; what it could not tell is named', () => {
+test('outcomes that the store has not received go to the thread, and outcomes that it could not send are named', () => {
   const events = die({ unstored: ['a', 'b'] })
   expect(events[0]).toBe('0 ends: ended with exit code 3 a b')
   expect(events[1]).toMatch(
@@ -128,16 +125,16 @@ test('a process that was told to stop has not ended from within, whatever ends i
   expect(die({ ran: true })[0]).toBe('0 ends: ended with exit code 3')
 })
 
-test('a worker that only holds jobs which have not begun hands them back without a word', () => {
+test('a worker that only holds jobs that have not begun hands them back without a message', () => {
   expect(kinds(die({ holds: true }))).toEqual(['0 ends:', '0 waits'])
 })
 
-test('what a supervised worker holds is left to the supervisor, which is told why; a process without jobs ends at once', () => {
+test('the jobs of a supervised worker are left to the supervisor, which gets the cause; a process without jobs ends at once', () => {
   const [ends, tells] = die({ ran: true, isSupervised: true })
   expect(ends).toBe('0 ends: undefined')
   expect(tells).toBe('0 tells ran: ended with exit code 3: nothing kept it alive')
   for (const watch of watches.splice(0)) void watch.stop()
-  // It has interrupted no job.
+  // The end of this process interrupts no job.
   const late = die({ unstored: ['a'], isSupervised: true })
   expect(late.slice(0, 2)).toEqual([
     '0 ends: undefined a',

@@ -71,7 +71,7 @@ async function make(clock: (harness: Harness) => number = ({ clock }) => clock.n
   }
 }
 
-test('what a call brings is delivered, and acknowledged with the next call', async () => {
+test('the effects of a call are delivered, and acknowledged with the next call', async () => {
   const { harness, store, heard, deliverer, cancelled } = await make()
   const id = await cancelled('known')
   expect(deliverer.wanted('emails')).toEqual({ leaseMs: LEASE })
@@ -86,7 +86,7 @@ test('what a call brings is delivered, and acknowledged with the next call', asy
   await harness[Symbol.asyncDispose]()
 })
 
-test('if no call comes, the deliverer acknowledges with a call of its own', async () => {
+test('if no call comes, the deliverer acknowledges with its own call', async () => {
   const { harness, store, heard, deliverer, cancelled } = await make()
   const id = await cancelled('known')
   deliverer.take('emails', await take(store))
@@ -96,7 +96,7 @@ test('if no call comes, the deliverer acknowledges with a call of its own', asyn
   await harness[Symbol.asyncDispose]()
 })
 
-test('a hook of an unknown class holds up no other, and is left to others when its lease ends', async () => {
+test('a hook of an unknown class does not delay other hooks, and is left to other workers when its lease ends', async () => {
   const { harness, store, heard, report, deliverer, cancelled, sent } = await make()
   const unknown = await cancelled('unknown')
   const known = await cancelled('known')
@@ -109,7 +109,7 @@ test('a hook of an unknown class holds up no other, and is left to others when i
   expect(report.warn).not.toHaveBeenCalled()
   now.mockReturnValue(begin + LEASE)
   harness.clock.now += LEASE
-  // Members are still asked for.
+  // The deliverer still asks for members.
   await openFlow(store, 1)
   await harness.caller().run(job({ id: memberId({ flow: 'flow', home: 'home', index: 0 }) }), completed)
   deliverer.look('emails')
@@ -122,7 +122,7 @@ test('a hook of an unknown class holds up no other, and is left to others when i
   await harness[Symbol.asyncDispose]()
 })
 
-test('a hook whose class nobody has known for a week is dropped, with a warning', async () => {
+test('a hook whose class no worker has known for a week is dropped, with a warning', async () => {
   const { harness, store, report, deliverer, cancelled } = await make(({ clock }) => clock.now + WEEK)
   const id = await cancelled('unknown')
   deliverer.look('emails')
@@ -134,7 +134,7 @@ test('a hook whose class nobody has known for a week is dropped, with a warning'
   await harness[Symbol.asyncDispose]()
 })
 
-test('a hook whose payload is newer than its class for a week is dropped, and the warning says that', async () => {
+test('a hook whose payload has been newer than its class for a week is dropped, and the warning has the reason', async () => {
   const { harness, store, report, deliverer, cancelled } = await make(({ clock }) => clock.now + WEEK)
   const id = await cancelled('known', '{}  ')
   deliverer.look('emails')
@@ -177,7 +177,7 @@ test('members of a home that does not answer are not acknowledged, and are asked
   await harness[Symbol.asyncDispose]()
 })
 
-/** The effects of members, as an answer has them. */
+/** The effects of members, in the form of an answer. */
 function members(from: number, count: number): Effect[] {
   return Array.from({ length: count }, (_, i) => {
     const id = memberId({ flow: 'flow', home: 'home', index: from + i })
@@ -185,7 +185,7 @@ function members(from: number, count: number): Effect[] {
   })
 }
 
-test('an acknowledgement names a limited number of effects, and the others go with the next', async () => {
+test('an acknowledgement names a limited number of effects, and the others go with the next call', async () => {
   const { harness, store, recover, deliverer } = await make()
   await openFlow(store, 2 * MAX_ITEMS)
   deliverer.take('emails', members(0, MAX_ITEMS))
@@ -217,7 +217,7 @@ test('members that are handed out again are not counted again while their home o
   await acknowledged.promise
   expect(apply).toHaveBeenCalledTimes(1)
   expect(sent()).toEqual(members(0, 2).map(({ job }) => job.id))
-  // They may be handed out again later: the store may have lost the acknowledgement.
+  // The effects may be handed out again later, because the store may have lost the acknowledgement.
   await vi.waitFor(() => expect(deliverer.wanted('emails')).not.toHaveProperty('done'))
   deliverer.take('emails', members(0, 2))
   expect(apply).toHaveBeenCalledTimes(2)
@@ -225,7 +225,7 @@ test('members that are handed out again are not counted again while their home o
   await harness[Symbol.asyncDispose]()
 })
 
-test('a limited number of hooks runs at the same time, and the others follow when half of these have ended', async () => {
+test('a limited number of hooks runs at the same time, and others follow when half of them have ended', async () => {
   const { harness, store, recover, heard, deliverer, cancelled, gate, running } = await make()
   const given: string[] = []
   for (let n = 0; n < 2 * MAX_HOOKS + 20; n++) given.push(await cancelled('slow'))
@@ -238,14 +238,14 @@ test('a limited number of hooks runs at the same time, and the others follow whe
   expect(deliverer.wanted('other')).toEqual({})
   gate.resolve()
   await vi.waitFor(() => expect(heard.toSorted()).toEqual(given.toSorted()))
-  // Its hooks had to wait for those of the first, so somebody must look for them.
+  // The hooks of this partition had to wait for other hooks, so the deliverer must search for them.
   await vi.waitFor(() => expect(recover.mock.calls.map(([partition]) => partition)).toContain('other'))
   await vi.waitFor(async () => expect(await store.recover('emails')).not.toHaveProperty('nextEffect'))
   await deliverer.stop()
   await harness[Symbol.asyncDispose]()
 })
 
-test('when the worker stops, a slow hook holds up no acknowledgement, and nothing more is taken', async () => {
+test('when the worker stops, a slow hook does not delay acknowledgements, and no more effects are taken', async () => {
   const { harness, store, recover, heard, deliverer, cancelled, gate, running, sent } = await make()
   const slow = await cancelled('slow')
   const quick = [await cancelled('known'), await cancelled('known')]
@@ -291,7 +291,7 @@ test('a hook whose lease has nearly ended when the answer comes is not called, a
   await harness[Symbol.asyncDispose]()
 })
 
-test('effects that fall due while the deliverer asks are asked for after the answer', async () => {
+test('effects that become due during a call of the deliverer are requested after the answer', async () => {
   const { harness, store, heard, deliverer, cancelled } = await make()
   const answer = signal()
   vi.spyOn(store, 'recover').mockImplementationOnce(async () => {

@@ -9,7 +9,7 @@ import { RoundRobin } from '../../src/worker/fetch/round-robin.ts'
 import { WeightedShares } from '../../src/worker/fetch/weighted-shares.ts'
 import { options } from '../sqlite/folder.ts'
 
-/** The store is never asked. */
+/** This store is never called. */
 const store = new SqliteStore(':memory:', options)
 
 /** Claimers for queues with these weights, one for each partition. */
@@ -23,8 +23,7 @@ function claimers(weights: readonly number[], partitions = 1): Claimer[] {
 }
 
 /**
- * Takes jobs in turn from those that all these claimers hold, as a worker does. @returns the rank of the
- * queue of each job
+ * Takes jobs in turn from all these claimers, as a worker does. @returns the rank of the queue of each job
  */
 class Held {
   readonly round: RoundRobin
@@ -65,13 +64,13 @@ describe('prefetched jobs', () => {
     expect(new Held(claimers(weights)).ranks(9)).toEqual([0, 1, 2, 0, 1, 2, 0, 1, 2])
   })
 
-  test('by weight: each queue gets as many jobs as its weight, and the lightest one is never late', () => {
+  test('by weight: each queue gets jobs in proportion to its weight, and the lightest queue is never late', () => {
     const ranks = new Held(claimers([6, 3, 1])).ranks(1_000)
     expect(times(ranks)).toEqual([600, 300, 100])
     const low = ranks.flatMap((rank, i) => (rank === 2 ? [i] : []))
     const gaps = low.slice(1).map((at, i) => at - low[i]!)
     expect(Math.max(...gaps)).toBeLessThanOrEqual(11)
-    // The jobs of the heaviest queue do not come in one piece.
+    // The jobs of the heaviest queue do not come all in a row.
     expect(ranks.join('')).not.toContain('0'.repeat(6))
   })
 
@@ -85,14 +84,14 @@ describe('prefetched jobs', () => {
     for (let i = 0; i < ranks.length; i += TURN) expect(new Set(ranks.slice(i, i + TURN)).size).toBe(1)
   })
 
-  test('a queue gets no more by having more partitions, and they take turns', () => {
+  test('a queue with more partitions gets no more jobs, and its partitions take turns', () => {
     const all = [...claimers([2]), ...claimers([9, 1], 3).slice(3)]
     const taken = new Held(all).take(900)
     expect(times(taken.map(({ rank }) => rank))).toEqual([600, 300])
     for (const claimer of all.slice(1)) expect(taken.filter((each) => each === claimer)).toHaveLength(100)
   })
 
-  test('a queue that had no jobs comes first, and has saved up no more than all slots take', () => {
+  test('a queue that had no jobs comes first, and has saved up at most one turn of all slots', () => {
     const all = claimers([1, 1, 4])
     const held = new Held(all)
     held.take(60)
@@ -115,7 +114,7 @@ describe('prefetched jobs', () => {
 })
 
 describe('calls without a free slot', () => {
-  /** Prefetches `want` jobs, and has run fast ones, or one that took all of the horizon. */
+  /** A claimer that prefetches `want` jobs. It has run fast jobs, or a job that took the whole horizon. */
   function fast(claimer: Claimer, want: number, took = 0.01): Claimer {
     const { prefetch } = claimer
     prefetch.push(1, [], false, 0, 0)
@@ -131,7 +130,7 @@ describe('calls without a free slot', () => {
     return [...order.pressing]
   }
 
-  test('with more queues than slots, a fast queue that lacks less than a turn is not looked at', () => {
+  test('with more queues than slots, a fast queue that lacks less than a turn is not asked', () => {
     const [few, turn, slow, settling] = claimers([1, 1, 1, 1])
     const all = [fast(few!, TURN - 1), fast(turn!, TURN), fast(slow!, 1, 10), fast(settling!, 1)]
     settling!.settle('1', 'ada.1', { kind: 'completed' }, 0)
@@ -193,7 +192,7 @@ describe('slots', () => {
     ])
   })
 
-  test('of a queue without jobs go to the other queues', () => {
+  test('of queues without jobs go to the other queues', () => {
     const all = claimers([6, 3, 1])
     const turns = turnsOf(all.slice(1), 10)
     expect(ask(turns, 10)).toEqual([

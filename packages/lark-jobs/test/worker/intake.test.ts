@@ -1,6 +1,6 @@
 /**
- * How many jobs a worker claims, by a clock that only work moves: each job and each call takes the time that
- * is given.
+ * How many jobs a worker claims, measured by a clock that only work moves: each job and each call takes a
+ * given time.
  */
 import { setMaxListeners } from 'node:events'
 import { afterEach, expect, test, vi } from 'vitest'
@@ -20,7 +20,7 @@ afterEach(() => {
   vi.unstubAllGlobals()
 })
 
-/** What happens later, in order. All timers, the event loop's turns and `performance.now()` go by it. */
+/** A simulated clock. All timers, the turns of the event loop and `performance.now()` use it. */
 class Clock {
   now = 0
   readonly #later: { at: number; run: () => void }[] = []
@@ -41,7 +41,7 @@ class Clock {
     return event
   }
 
-  /** Lets time pass until this is so. */
+  /** Lets time pass until a condition is true. */
   async until(isOver: () => boolean): Promise<void> {
     while (!isOver()) {
       await new Promise(turn)
@@ -53,36 +53,35 @@ class Clock {
   }
 }
 
-/** That of Node, which runs all microtasks first. */
+/** The `setImmediate` of Node, which runs all microtasks first. */
 const turn = setImmediate
 
 /** Milliseconds. */
 interface Costs {
-  /** What a job takes of this process. Its handler does nothing. */
+  /** The time that a job takes in this process. Its handler does nothing. */
   job: number
-  /** What a call takes, in this process or at a server. */
+  /** The time that a call takes, in this process or at a server. */
   call: number
-  /** To a server and back. */
+  /** The time to a server and back. */
   way?: number
 }
 
-/** A worker of many queues with so many jobs each. @returns what it asked of the store */
+/** Runs a worker of many queues with this many jobs each. @returns the calls to the store */
 async function drain(queues: number, each: number, concurrency: number, costs: Costs) {
   return work(Array<Queue>(queues).fill({ jobs: each }), concurrency, costs, (ran) => ran === queues * each)
 }
 
 interface Queue {
   jobs: number
-  /** Milliseconds for which a job keeps its slot while this process does nothing. Default 0. */
+  /** Milliseconds for which a job keeps its slot while this process is idle. Default 0. */
   takes?: number
 }
 
 /**
- * A worker, until it has run enough jobs or for long enough.
+ * Runs a worker until it has run enough jobs, or for long enough.
  *
- * @returns what it did, and asked of the store; `hasty`: for each call while claimed jobs could start, how
- *   many outcomes
- * it had
+ * @returns the runs and the calls to the store; `hasty`: the number of outcomes of each call that was made
+ *   while claimed jobs could start
  */
 async function work(
   queues: readonly Queue[],
@@ -179,8 +178,8 @@ const embedded: Costs = { job: 0.01, call: 0.3 }
 const near: Costs = { job: 0.01, call: 0.1, way: 0.3 }
 const far: Costs = { job: 0.005, call: 0.1, way: 2 }
 
-// By the speed of each queue alone, a quarter to a half more than started was claimed of a store in this
-// process.
+// When only the speed of each queue counted, the worker claimed a quarter to a half more jobs than it started
+// from a store in this process.
 test.each<[string, Costs, number, number, number, number]>([
   ['in this process', embedded, 200, 40, 10, 1_800],
   ['in this process, 50 at a time', embedded, 200, 40, 50, 2_200],
@@ -195,7 +194,7 @@ test.each<[string, Costs, number, number, number, number]>([
   expect(seen.calls).toBeLessThan(calls)
 })
 
-test('the jobs of one queue come by the hundred', async () => {
+test('the jobs of one queue are claimed by the hundred', async () => {
   const { claimed, calls } = await drain(1, 40_000, 50, { job: 0.003, call: 0.3, way: 0.3 })
   expect(claimed).toBe(40_000)
   expect(calls).toBeLessThan(200)

@@ -10,7 +10,7 @@ afterEach(() => {
 
 const LEASE = 100_000
 
-/** A keeper with a running job in each partition, and a store that knows nothing of either. */
+/** A lease keeper with a running job in each partition, and a store without data. */
 function keep(...partitions: string[]) {
   const extend = vi.fn<Store['extend']>(async () => ({ lost: [], notices: [] }))
   const running = new Set<Execution>()
@@ -39,7 +39,7 @@ const watched = { lost: [], notices: [], watched: ['a'] }
 const written = ([, , notes]: Parameters<Store['extend']>) =>
   notes.flatMap(({ log = [] }) => log.map(({ text }) => text))
 
-test('lines wait for the renewal of the lease again when nobody watches any more, and progress asks', async () => {
+test('when nobody watches any more, lines wait for the renewal of the lease again, and progress asks for watchers', async () => {
   vi.useFakeTimers()
   const { extend, keeper, execution } = keep()
   const writes = async () => {
@@ -61,7 +61,7 @@ test('lines wait for the renewal of the lease again when nobody watches any more
   expect(extend).toHaveBeenCalledTimes(3)
 })
 
-test('a line that is written while the worker learns that somebody watches is handed over soon', async () => {
+test('a line that is written when the worker is told of a watcher is sent soon', async () => {
   vi.useFakeTimers()
   const { extend, keeper, execution } = keep()
   extend.mockImplementationOnce(async () => {
@@ -73,7 +73,7 @@ test('a line that is written while the worker learns that somebody watches is ha
   expect(extend.mock.calls.map(written)).toEqual([[], ['reading']])
 })
 
-test('a partition, or a limiter, that does not answer holds up the leases of no other', async () => {
+test('a partition or a limiter that does not answer does not delay the leases of others', async () => {
   vi.useFakeTimers()
   const { extend, keeper, permits, pulse } = keep('away', 'here')
   const began = Date.now()
@@ -87,11 +87,11 @@ test('a partition, or a limiter, that does not answer holds up the leases of no 
   const calls = extend.mock.calls.map(([partition]) => partition)
   expect(calls.filter((partition) => partition === 'here')).toHaveLength(3)
   expect(calls.filter((partition) => partition === 'away')).toHaveLength(1)
-  // Not all is renewed, and the lease thread is told so.
+  // Not all leases are renewed, and the lease thread is told so.
   expect(pulse.renewedAt).toBe(began)
 })
 
-test('who catches up does not wait for a partition that did not answer the last time', async () => {
+test('a late renewal does not wait for a partition that did not answer the last time', async () => {
   vi.useFakeTimers()
   const { extend, keeper } = keep('away', 'here')
   const nobody = Promise.reject(new Error('no answer'))
@@ -109,7 +109,7 @@ test('who catches up does not wait for a partition that did not answer the last 
   expect(extend.mock.calls.slice(before).map(([partition]) => partition)).toEqual(['here'])
 })
 
-test('the lines of a job are handed over while another partition does not answer', async () => {
+test('the lines of a job are sent while another partition does not answer', async () => {
   vi.useFakeTimers()
   const { extend, keeper, execution } = keep('here', 'away')
   extend.mockImplementation((partition) =>

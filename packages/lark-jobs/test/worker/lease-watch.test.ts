@@ -45,7 +45,9 @@ it('does nothing in a thread that is not the lease thread, and lets the thread e
   expect(code).toBe(0)
 })
 
-/** A worker's side of the lease thread of a store in a file, when the thread has begun to watch. */
+/**
+ * The worker's side of the lease thread for a store in a file. Resolves when the thread has begun to watch.
+ */
 async function watching(file: string): Promise<LeaseThread> {
   const location = { connection: `sqlite:${file}`, prefix: 'lark', options }
   const thread = new LeaseThread(
@@ -81,14 +83,15 @@ it('closes its store when the process ends, also while another process has locke
   thread.processEnds({ cause: 'ended with exit code 3', outcomes: [] })
   expect(thread.awaitEnd(performance.now() + 200)).toBe(false)
   thread.giveUp()
-  // Then Node may end the thread: it is in no call to SQLite, which would abort the process.
+  // After that, Node may end the thread, because it is in no call to SQLite. (Ending a thread inside such a
+  // call would abort the process.)
   expect(thread.awaitEnd(performance.now() + 10_000)).toBe(true)
   locker.close()
   await thread.stop()
   await store.close()
 })
 
-it('does not say that it told a store which it cannot read any more how jobs ended', async () => {
+it('does not report outcomes as sent if it can no longer read the store', async () => {
   await using folder = await Folder.make()
   const store = await folder.store()
   const thread = await watching(folder.file)

@@ -13,7 +13,7 @@ function idsOf(ids: readonly string[]): string[][] {
   return pages.map((page) => page.ids)
 }
 
-it('has a page for as many ids of Lark as a claim mostly has', () => {
+it("has one page for as many of Lark's ids as a claim usually has", () => {
   const ids = Array.from({ length: JOBS + 1 }, (_, n) => `0Vr5kPq3Zx${String(n).padStart(3, '0')}`)
   expect(idsOf(ids).map(({ length }) => length)).toEqual([JOBS, 1])
 })
@@ -24,7 +24,7 @@ it('has more pages for long ids, and keeps every character', () => {
   expect(idsOf(['Größe-77', 'a'.repeat(100), '𝕏'.repeat(50)]).flat()).toHaveLength(3)
 })
 
-it('takes an id that no page has room for, and goes on with the others', () => {
+it('skips an id that is too long for a page, and goes on with the others', () => {
   const pages: LedgerPage[] = []
   const jobs = ['x'.repeat(2_000), 'one', 'two'].map((id) => ({ id, runs: 0 }) as ClaimedJob)
   const held = new Ledger((page) => pages.push(page)).enter(0, 1, jobs, 0, 0)
@@ -32,7 +32,7 @@ it('takes an id that no page has room for, and goes on with the others', () => {
   expect(pages.map(({ ids }) => ids)).toEqual([[], ['one', 'two']])
 })
 
-it('says of a job that goes back before it has begun that it is returned: the thread renews those that are done, as begun', () => {
+it('marks a job that goes back before its start as returned; the thread renews ended jobs as begun', () => {
   const pages: LedgerPage[] = []
   const ledger = new Ledger((page) => pages.push(page))
   const jobs = ['back', 'run'].map((id) => ({ id, runs: 0 }) as ClaimedJob)

@@ -147,7 +147,7 @@ test.each<[Recovery, string[]]>([
   await harness[Symbol.asyncDispose]()
 })
 
-test('a job whose lease has ended goes back when the living have had time to renew, and a crash is counted', () =>
+test('a job whose lease has ended goes back when living workers have had time to renew, and a crash is counted', () =>
   goesBack(1))
 
 test.each(['survey', 'partitions', 'prune', 'renew'] as const)(
@@ -196,7 +196,7 @@ function isLateWith(verb: 'survey' | 'recover', { clock, store }: Harness): void
 }
 
 test.each(['survey', 'recover'] as const)(
-  'a store that is late with each %s has its jobs taken back all the same, and no crash is counted',
+  'jobs are taken back although the store is late with each %s, and no crash is counted',
   async (verb) => {
     const { harness, maintenance, held } = await outlived()
     try {
@@ -213,7 +213,7 @@ test.each(['survey', 'recover'] as const)(
   },
 )
 
-test('late answers to other calls keep nobody from looking', async () => {
+test('late answers to other calls do not prevent maintenance', async () => {
   const { harness, maintenance, held } = await outlived('renew', 1_200, 'always')
   try {
     await vi.waitFor(
@@ -227,7 +227,7 @@ test('late answers to other calls keep nobody from looking', async () => {
   }
 })
 
-test('a store that is late again and again is not taken to be away for ever', async () => {
+test('a store that is late again and again does not count as away for ever', async () => {
   const { harness, maintenance } = await outlived('renew', 2_400, 'always')
   try {
     expect(maintenance.isAfterOutage).toBe(true)

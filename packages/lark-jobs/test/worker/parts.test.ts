@@ -1,6 +1,7 @@
 /**
- * One lifecycle for all that runs (`worker/part.ts`): nothing runs before `start` and after `stop`, and each
- * step may be taken again. A new part of a worker is tested here as soon as it is in the list of `parts.ts`.
+ * The shared lifecycle of all running parts (`worker/part.ts`): a part does nothing before `start` and after
+ * `stop`, and each step may be repeated. A new part of a worker is tested here as soon as it is in the list
+ * of `parts.ts`.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -35,7 +36,7 @@ class SomeJob extends Job {
 }
 
 beforeEach(() => {
-  // Those that start something see whether it is there once or twice.
+  // Parts that start timers are checked for starting them only once.
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] })
 })
 afterEach(() => {
@@ -51,7 +52,7 @@ interface Setting extends AsyncDisposable {
 
 const outbox: ConfiguredOutbox = { for: 'sqlite', execute: () => [], listen: undefined, name: 'outbox' }
 
-/** A worker's options, on a store of its own. */
+/** Options for a worker with its own store. */
 async function setting(): Promise<Setting> {
   const folder = await Folder.make()
   const opened = await folder.store()
@@ -77,7 +78,7 @@ async function setting(): Promise<Setting> {
   }
 }
 
-/** The parts of a worker that is not there. */
+/** The parts of a worker that was not started. */
 function partsOf(options: WorkerOptions): readonly Part[] {
   const record = (): AnnouncedWorker => ({
     ...{ id: 'ada', host: 'here', pid: 1, queues: ['default'], strict: false, keys: [] },
@@ -87,12 +88,12 @@ function partsOf(options: WorkerOptions): readonly Part[] {
   return wire(options, { id: 'ada', signal: new AbortController().signal, obeying, record, turned() {} }).all
 }
 
-/** Until all that can go on without a timer has gone on. */
+/** Resolves when everything that needs no timer has gone on. */
 async function settled(): Promise<void> {
   for (let i = 0; i < 20; i++) await turn()
 }
 
-/** What runs in this process: what keeps it alive, its timers, and who hears of its end. */
+/** The activities of this process: handles that keep it alive, its timers, and listeners for its end. */
 function running(): string[] {
   const handles = process
     .getActiveResourcesInfo()
@@ -106,7 +107,7 @@ async function runs(expected: readonly string[]): Promise<void> {
   expect(running()).toEqual(expected)
 }
 
-/** @param make makes what is started and stopped, in a setting of its own */
+/** @param make makes the part that is started and stopped, in a setting of its own */
 function livesOnce(make: (setting: Setting) => Lifecycle) {
   test('nothing runs before it starts', async () => {
     await using at = await setting()
@@ -165,7 +166,7 @@ const address: HttpAddress = { host: '127.0.0.1', port: 0 }
 const answer = async () => ({ status: 200, text: '' })
 const nobody = {} as Operated
 const nothing = () => undefined
-/** The parts of a supervisor, and of what tells others how workers are. */
+/** The parts of a supervisor, and of the reports about workers. */
 const others: Record<string, (setting: Setting) => Lifecycle> = {
   WorkerProcess: () => new WorkerProcess(1, 1, start, () => {}),
   IsolationPool: () =>
@@ -196,7 +197,7 @@ describe.each(workerParts)('%s, a part of a worker', (name) => {
   const make = (options: WorkerOptions) => partsOf(options).find((part) => part.constructor.name === name)!
   livesOnce(({ options }) => make(options))
 
-  test('is quiet when it starts, if it was told so before, and then takes more again', async () => {
+  test('starts as quiet if it was told so before, and takes jobs again after resume', async () => {
     await using at = await setting()
     await using part = make(at.options)
     void part.quiet()
@@ -230,7 +231,7 @@ test('every part is tested here', () => {
       [...text.matchAll(/^(?:export )?class (\w+) extends Part/gm)].map(([, name]) => name),
     )
   })
-  // Who serves a partition stops its claimer, and the watch is in the lease thread.
+  // The claimer is stopped by the part that serves its partition, and the watch runs in the lease thread.
   const tested = [...workerParts, ...Object.keys(others), 'Claimer', 'LeaseWatch']
   expect(tested.sort()).toEqual(classes.sort())
 })

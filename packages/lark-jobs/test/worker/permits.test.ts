@@ -11,7 +11,7 @@ import { retention } from '../redis/stores.ts'
 
 const LEASE = 15_000
 
-/** A store with a clock of the test, and workers that share its limiters. */
+/** A store whose clock the test moves, and workers that share its limiters. */
 class Shop implements AsyncDisposable {
   now = 1_000_000
   readonly store = new SqliteStore(':memory:', { retention, clock: () => this.now })
@@ -81,7 +81,7 @@ test('requests and returned permits of one tick travel in one call; a worker wit
   expect(granted(next)).toBe(3)
   expect(shop.permit).toHaveBeenCalledTimes(3)
   for (const taken of next) if (taken.kind === 'granted') giveBack(taken)
-  // Giving a permit back again does nothing.
+  // Giving back a permit a second time does nothing.
   for (const taken of next) if (taken.kind === 'granted') giveBack(taken)
   await vi.waitFor(() => expect(shop.permit).toHaveBeenCalledTimes(4))
   expect(granted(await many(bob!, 'stripe', 9))).toBe(3)
@@ -108,7 +108,7 @@ test('permits are renewed as long as they are held, and lost ones are reported t
   giveBack(await take(bob!, 'stripe'))
 })
 
-test('of the requests that a rate refuses, no more come back at a time than the rate allows', async () => {
+test('of the requests that a rate has refused, only as many are repeated at a time as the rate allows', async () => {
   await using shop = await open()
   const rate = { limit: 2, per: 1_000, kind: 'sliding', burst: 2 } as const
   const ada = shop.worker('ada', { stripe: { rate } })
@@ -194,7 +194,7 @@ test('a claimer that waits for a rate of an hour asks again after a second, and 
   }
 })
 
-test('a refund that failed is not sent again in another call: it may have been made', async () => {
+test('a failed refund is not sent again in another call, because it may have been made', async () => {
   await using shop = await open()
   const [ada, bob] = ['ada', 'bob'].map((id) => shop.worker(id, { stripe: hourly(2) }))
   const [taken] = await many(ada!, 'stripe', 2)
@@ -219,7 +219,7 @@ test.each<[string, Limits]>([
   expect((await take(bob!, 'stripe')).kind).toBe('granted')
 })
 
-test('permits of a rate that come after the worker has stopped go back', async () => {
+test('permits of a rate that arrive after the worker has stopped go back', async () => {
   await using shop = await open()
   const [ada, bob] = ['ada', 'bob'].map((id) => shop.worker(id, { stripe: hourly(1) }))
   let answer = () => {}

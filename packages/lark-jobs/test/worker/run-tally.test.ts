@@ -1,4 +1,4 @@
-/** How a worker counts its runs: bounded, and in numbers that add up. */
+/** How a worker counts its runs, in bounded counts that can be added up. */
 import { expect, test } from 'vitest'
 import { BOUNDS, quantile, RunCounts, runEnds, TOLD_BOUNDS } from '../../src/model/run/run-counts.ts'
 import { MAX_PAIRS, RunTally } from '../../src/worker/run-tally.ts'
@@ -20,7 +20,7 @@ test('a value is counted in the first bucket whose bound it does not exceed', ()
   expect(counts.histogram('process').count).toBe(0)
 })
 
-test('as text, counts are as they were; what no version wrote counts as nothing', () => {
+test('counts survive as text, and a text that no version wrote counts as empty', () => {
   const counts = new RunCounts()
   counts.observe('process', 30)
   for (const [i, end] of runEnds.entries()) counts.ended(end, i + 1)
@@ -62,7 +62,7 @@ test('a quantile lies within its bucket, which is at most 20 % wide', () => {
   expect(quantile(new RunCounts().histogram('wait'), 0.5)).toBeUndefined()
 })
 
-test('more queues and keys than a worker counts for themselves count under one name', () => {
+test('if there are too many queues and keys, the rest is counted under one name', () => {
   const tally = new RunTally()
   for (let i = 0; i < MAX_PAIRS + 7; i++) tally.began('emails', `k${i}`, 0, 1).ended('completed')
   tally.crashed('emails', 2)
@@ -73,13 +73,13 @@ test('more queues and keys than a worker counts for themselves count under one n
   expect([others.ends('completed'), others.ends('crashed')]).toEqual([7, 2])
 })
 
-test('lately means the last minutes', () => {
+test('recent counts cover the last minutes', () => {
   const tally = new RunTally()
   expect(tally.record(0)).toBeUndefined()
   const lately = (now: number) => RunCounts.read(tally.record(now)!.lately.emails).ends('completed')
   let done = 0
   const run = () => tally.began('emails', `k${done++ % 3}`, 0, 1).ended('completed')
-  // One run a minute, and a look every five seconds.
+  // There is one run a minute, and the counts are read every five seconds.
   const seen: number[] = []
   for (let now = 1; now <= 9 * MINUTE; now += 5_000) {
     if ((now - 1) % MINUTE === 0) run()
@@ -97,7 +97,7 @@ test('runs are counted in the minute in which they became due', () => {
   const arrived = () => tally.record(0)!.arrived.emails!.split(' ').sort()
   for (const at of [10, 10.5, 11]) tally.began('emails', 'a', at * MINUTE, 11 * MINUTE)
   expect(arrived()).toEqual(['10:2', '11:1'])
-  // Its place is taken by a later minute.
+  // A later minute has taken the place of this minute.
   tally.began('emails', 'a', 6 * MINUTE, 11 * MINUTE)
   tally.began('emails', 'b', 15 * MINUTE, 15 * MINUTE)
   expect(arrived()).toEqual(['11:1', '15:1'])

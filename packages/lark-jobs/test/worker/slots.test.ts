@@ -19,7 +19,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** Starts a job of this class in a worker under a supervisor, and notes what it settles. */
+/** Starts a job of this class in a worker under a supervisor, and records its outcomes. */
 function begin(
   make: unknown,
   telemetry?: TelemetryCalls,
@@ -35,7 +35,7 @@ function begin(
     prefetch: { ended() {} },
     settle: (_id: string, _token: string, outcome: Outcome) => settled.push(outcome),
   } as unknown as Claimer
-  // No middleware asks for permits.
+  // No middleware asks for permits, so this is empty.
   const permits = {} as Permits
   const store = {} as Store
   const slots = new Slots(
@@ -135,7 +135,7 @@ test('the lease thread knows how a job ends that blocks past its timeout', () =>
   expect(retryIn(EnoughJob)).toBe(-1)
 })
 
-/** A telemetry that notes what it is told, and which run is on when. */
+/** A telemetry that records its calls, and which run is active at each call. */
 function noting(): { telemetry: TelemetryCalls; noted: unknown[]; within: () => boolean } {
   const noted: unknown[] = []
   let isWithin = false
@@ -156,7 +156,7 @@ function noting(): { telemetry: TelemetryCalls; noted: unknown[]; within: () => 
   return { telemetry, noted, within: () => isWithin }
 }
 
-test('a telemetry hears of a run whose lease was lost when the handler ends', async () => {
+test('a telemetry gets the end of a run with a lost lease when the handler ends', async () => {
   const { telemetry, noted } = noting()
   const returns = signal()
   class LostJob extends Job {
@@ -177,7 +177,7 @@ test('a telemetry hears of a run whose lease was lost when the handler ends', as
   slots.stop()
 })
 
-test('failed() of a stuck handler belongs to its run, which ends when it has ended', async () => {
+test('failed() of a stuck handler belongs to the run, which ends when failed() has ended', async () => {
   const { telemetry, noted, within } = noting()
   const seen: boolean[] = []
   class StuckJob extends Job {

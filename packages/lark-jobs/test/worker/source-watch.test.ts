@@ -1,4 +1,4 @@
-/** Which changes in a project are changes of its sources. */
+/** The changes in a project that count as changes of its sources. */
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -25,7 +25,7 @@ async function project() {
     root,
     write,
     told,
-    /** Resolves when a change has been told. */
+    /** Resolves when a change was reported. */
     next: () =>
       new Promise<void>((resolve) => {
         heard = resolve
@@ -37,7 +37,7 @@ async function project() {
   }
 }
 
-test('sources and the configuration count, in new folders too; what is written together is told together', async () => {
+test('sources and the configuration count, also in new folders, and changes at the same time are reported together', async () => {
   await using it = await project()
   let next = it.next()
   await it.write('src/jobs/A.ts', 'lark.config.ts')
@@ -56,7 +56,7 @@ test('sources and the configuration count, in new folders too; what is written t
   expect(it.told.at(-1)).toEqual(['src/mail/deep/B.mts', 'src/mail/deep/C.mts'])
 })
 
-test('packages, builds, hidden folders, the store and what jobs write do not count', async () => {
+test('packages, builds, hidden folders, the store, and files that jobs write do not count', async () => {
   await using it = await project()
   const next = it.next()
   await it.write(

@@ -22,7 +22,7 @@ test('the clock continues from the answer of the store, whatever happens to the 
   expect(clock.now()).toBe(7_000)
 })
 
-test('a slow answer that agrees with what is known moves the clock by nothing', () => {
+test('a slow answer that agrees with the known time does not move the clock', () => {
   const clock = new StoreClock()
   const started = performance.now()
   // The store's time is 500 ahead of its own start.

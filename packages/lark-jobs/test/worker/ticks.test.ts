@@ -1,4 +1,4 @@
-/** What a worker does when schedules and flows are due, without a worker: when it asks the store. */
+/** The part of a worker that handles due schedules and flows, tested alone: when it calls the store. */
 import { afterEach, expect, test, vi } from 'vitest'
 import { FlowBook } from '../../src/flow/flow-book.ts'
 import { Registry } from '../../src/options/registry.ts'
@@ -12,7 +12,7 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-test('something that becomes due while the worker asks what is due is asked for next, and does not wait', async () => {
+test('a schedule that becomes due during a call for due schedules is requested by the next call, without a pause', async () => {
   const answers = [new Deferred<DueSchedules>(), new Deferred<DueSchedules>()]
   const again = new Deferred<void>()
   let calls = 0
@@ -40,7 +40,7 @@ test('something that becomes due while the worker asks what is due is asked for 
   await ticks.stop()
 })
 
-test('a job that is queued ahead is due by the time at which the store was asked, however long its schedule takes', async () => {
+test('the due time of a job that is queued ahead counts from the call to the store, however long its schedule takes', async () => {
   let now = 1_000
   vi.spyOn(performance, 'now').mockImplementation(() => now)
   const definition = {

@@ -5,7 +5,7 @@
 import { expect, test } from 'vitest'
 import { CALL, Recaller, RING, Unread } from '../../src/worker/lease/unread.ts'
 
-/** A worker that runs a job, and to which rings may bring jobs of so many partitions. */
+/** A worker that runs a job. Rings may bring it jobs of this many partitions. */
 function make(partitions = 1) {
   const counts = new Int32Array(2)
   const all = Array.from({ length: partitions }, () => new Unread(counts))
@@ -26,7 +26,7 @@ function make(partitions = 1) {
   return { recaller, unread, counts, asked, worker }
 }
 
-test('if the event loop gives no sign, jobs that rings may have brought are taken back, and the worker is told', () => {
+test('if the event loop gives no sign, jobs that rings may have brought are taken back, and the worker gets a message', () => {
   const { recaller, unread, asked } = make()
   recaller.look(100)
   recaller.look(110)
@@ -40,7 +40,7 @@ test('if the event loop gives no sign, jobs that rings may have brought are take
   ])
 })
 
-test('what is unread is counted until the worker reads it, or it is taken back', () => {
+test('unread messages are counted until the worker reads them or their jobs are taken back', () => {
   const { recaller, unread, counts, asked } = make(2)
   unread.expect(CALL, 8, 100)
   unread.expect(RING, 8, 100)
@@ -61,7 +61,7 @@ test('what is unread is counted until the worker reads it, or it is taken back',
   unread.expect(RING, 0, 140)
   expect([...counts]).toEqual([0, 0])
   recaller.look(200)
-  // Nothing is unread any more, so the loop is asked for nothing.
+  // No message is unread any more, so the event loop is not asked for a sign.
   expect(asked).toEqual([
     [1, false],
     [2, true],
@@ -83,7 +83,7 @@ test('an event loop that reads answers counts as busy, and not as blocked', () =
   expect(unread.recalled(RING)).toBe(7)
 })
 
-test('of a thousand queues, the answer to a call is taken back as soon, and rings, which cost a call each, later', () => {
+test('with a thousand queues, the jobs of an unread answer are taken back as soon as with one, and those of rings, which need a call each, later', () => {
   const { recaller, unread, asked } = make(1_000)
   unread.expect(CALL, 8, 100)
   recaller.look(110)

@@ -1,6 +1,6 @@
 /**
- * This folder has more than 25 files: one for each subject of dispatching and working, which is the same on
- * all stores. `suite.ts` has them in order.
+ * This folder has more than 25 files: one for each subject of dispatching and working. All stores have the
+ * same tests, and `suite.ts` has them in order.
  */
 import { once } from 'node:events'
 import { expect, test } from 'vitest'

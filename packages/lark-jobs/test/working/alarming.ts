@@ -1,4 +1,4 @@
-/** What each alarm must show: errors of queues, and schedules that are late or paused. */
+/** The problems that each alarm must show: errors of queues, and schedules that are late or paused. */
 
 import { expect, test } from 'vitest'
 import { remarksOn, remarksOnAlarms } from '../../src/commands/look/queue-remarks.ts'
@@ -31,7 +31,10 @@ class BrokenJob extends Job {
   }
 }
 
-/** What each of them says. Another client each time, because looks are shared for some seconds. */
+/**
+ * The answers of all alarms. Each call uses a new client, because readings of the store are shared for some
+ * seconds.
+ */
 export async function alarmsOf(bench: Bench) {
   const jobs = bench.client()
   const status = await operate(jobs).status()
@@ -56,7 +59,7 @@ export async function alarmsOf(bench: Bench) {
 }
 
 export function alarming(connect: Connect) {
-  test('what the doctor finds is counted in the metrics, and the errors redden the monitor', async () => {
+  test('the findings of the doctor are counted in the metrics, and its errors make the monitor red', async () => {
     await using bench = await Bench.make(connect)
     const found = async () => {
       const jobs = bench.client()
@@ -75,19 +78,19 @@ export function alarming(connect: Connect) {
     const others = '2 warning queue-served'
     const well = { ok: true, errors: [], slo: 'ok\n' }
     expect(await found()).toEqual({ ...well, counted: ['3 warning queue-served'] })
-    // A misspelt queue, for which there is neither a worker nor a limit.
+    // A misspelt queue, which has neither a worker nor a limit.
     await bench.client({ queues: ['emials'] }).dispatch(new MisspeltJob())
     expect(await found()).toEqual({
       ...{ ok: false, errors: ['queue-served emials'], slo: 'emials: jobs wait, and no worker serves it\n' },
       counted: ['1 error queue-served', '1 warning queue-configured', '3 warning queue-served'],
     })
-    // There the limit decides for how long a job may wait.
+    // In this queue, the limit decides how long a job may wait.
     await bench.jobs.move({ queue: 'emials' }, 'default')
     const waiting = 'default: jobs wait, and no worker serves it\n'
     expect(await found()).toEqual({ ...well, slo: waiting, counted: ['1 error queue-served', others] })
   })
 
-  test('a queue most of whose jobs fail reddens every alarm', async () => {
+  test('a queue most of whose jobs fail makes every alarm red', async () => {
     await using bench = await Bench.make(connect)
     const said = async (options: MonitorOptions = { maxAge: '1h' }) => {
       const jobs = bench.client()
@@ -128,12 +131,12 @@ export function alarming(connect: Connect) {
       errors: '1',
     }
     expect(await said()).toEqual({ ...ill, monitor: { ok: false, failing: [`error default ${text}`] } })
-    // A limit decides how many are too many.
+    // A limit decides how many failures are too many.
     const monitor = { ok: true, failing: [`warning default ${text}`] }
     expect(await said({ maxFailed: 10 })).toEqual({ ...ill, monitor })
   })
 
-  test('a late schedule reddens every alarm, until it ticks; a paused one is named, and reddens none', async () => {
+  test('a late schedule makes every alarm red until it ticks; a paused schedule is named and makes no alarm red', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const none = { errors: [], late: 0, paused: 0 }

@@ -31,7 +31,7 @@ async function ask(bench: Bench, options: { timeout?: number | string; title?: s
 }
 
 export function approving(connect: Connect): void {
-  test('a token answers once, from another client; the store never has it', async () => {
+  test('a token answers once, also from another client, and is never in the store', async () => {
     await using bench = await Bench.make(connect)
     const { token, result, handle } = await ask(bench, { title: 'Publish it?' })
     const other = bench.client()
@@ -50,7 +50,7 @@ export function approving(connect: Connect): void {
     expect(await other.approval(token)).toMatchObject({ state: 'answered' })
   })
 
-  test('the page: to look answers nothing, and a POST answers once', async () => {
+  test('opening the page gives no answer, and a POST answers once', async () => {
     await using bench = await Bench.make(connect)
     const { token, result } = await ask(bench, { title: '<b>Publish</b> it?', timeout: '1h' })
     const page = bench.client().approvalPage()
@@ -86,7 +86,7 @@ export function approving(connect: Connect): void {
     }
   })
 
-  test('a POST that names no button approves', async () => {
+  test('a POST without a button approves', async () => {
     await using bench = await Bench.make(connect)
     const { token, result } = await ask(bench)
     const page = bench.jobs.approvalPage({ choices: { Yes: { yes: 1 } } })
@@ -94,7 +94,7 @@ export function approving(connect: Connect): void {
     expect(await result()).toEqual({ answer: { value: { yes: 1 } } })
   })
 
-  test('an approval whose time is over, or whose job was cancelled, cannot be answered any more', async () => {
+  test('an approval that has timed out, or whose job was cancelled, can no longer be answered', async () => {
     await using bench = await Bench.make(connect)
     const { token, worker, handle, result } = await ask(bench, { timeout: '1h' })
     await worker.stop()
@@ -118,7 +118,7 @@ export function approving(connect: Connect): void {
     expect(states).toEqual(['expired', 'ended'])
   })
 
-  test('tokens that were made up, cut, or belong to another job are refused with a code', async () => {
+  test('invented tokens, shortened tokens and tokens of other jobs are refused with a code', async () => {
     await using bench = await Bench.make(connect)
     const { token, result } = await ask(bench)
     const parts = Buffer.from(token, 'base64url').toString().split('\n')
@@ -145,7 +145,7 @@ export function approving(connect: Connect): void {
     expect(await result()).toEqual({ answer: { value: true } })
   })
 
-  test('a token that was sent again: either may be used, one of them once, also over a restart', async () => {
+  test('if a token is sent again, either token may be used, but only one of them and once, also after a restart', async () => {
     await using bench = await Bench.make(connect)
     const tokens: string[] = []
     handler = async (job) => {
@@ -164,7 +164,7 @@ export function approving(connect: Connect): void {
     expect((await by.why(handle.id))!.reasons.at(-1)!.text).toBe(
       'It is suspended: it waits for the answer to publish 7',
     )
-    // Nobody can send it.
+    // This signal cannot be sent from outside.
     expect((await by.steps.list(handle.id))!.waitsFor).toEqual([])
     const [first, second] = tokens as [string, string]
     const both = await Promise.all([bench.jobs.redeem(first, 1), bench.jobs.redeem(second, 1)])
@@ -174,7 +174,7 @@ export function approving(connect: Connect): void {
     expect(tokens).toHaveLength(2)
   })
 
-  test('a job that forgets an approval asks anew, and the first token has ended', async () => {
+  test('a job that forgets an approval asks again, and the first token is no longer valid', async () => {
     await using bench = await Bench.make(connect)
     const tokens: string[] = []
     handler = async (job) => {
@@ -198,7 +198,7 @@ export function approving(connect: Connect): void {
     expect(await handle.result({ timeout: '20s' })).toEqual({ value: true })
   })
 
-  test('a job that was moved, and has recorded more than comes with one read, gets its answer', async () => {
+  test('a moved job with more entries than one read returns gets its answer', async () => {
     await using bench = await Bench.make(connect)
     const tokens: string[] = []
     handler = async (job) => {
@@ -226,7 +226,7 @@ export function approving(connect: Connect): void {
     expect(await handle.result({ timeout: '20s' })).toEqual({ value: 'yes' })
   })
 
-  test('a job that is being undone asks for nothing any more', async () => {
+  test('a job that is being undone no longer asks for an approval', async () => {
     await using bench = await Bench.make(connect)
     const tokens: string[] = []
     handler = async (job) => {
@@ -243,7 +243,7 @@ export function approving(connect: Connect): void {
     expect(await bench.jobs.redeem(tokens[0]!)).toBe(false)
   })
 
-  test('a name that begins with $ is no signal of users, and bad options are refused before anything is sent', async () => {
+  test('users cannot use names of signals that begin with $, and wrong options are refused before anything is sent', async () => {
     await using bench = await Bench.make(connect)
     const { token, handle } = await ask(bench)
     expect(() => defineSignal('$approval:publish')).toThrow(expect.objectContaining({ code: 'STEP_INVALID' }))

@@ -1,5 +1,6 @@
 /**
- * `handle.result()`: what the job returned, or how it ended instead, in whichever process it ran.
+ * `handle.result()`: the value that the job returned, or the error about another end, whichever process ran
+ * the job.
  */
 
 import { getEventListeners } from 'node:events'
@@ -40,7 +41,7 @@ class DateJob extends Job {
   }
 }
 
-/** Longer than any of this takes, in milliseconds. */
+/** Milliseconds that no test here takes. */
 const PATIENCE = 10_000
 /** Milliseconds within which an end is known, if the store answers. */
 const SOON = 1_000
@@ -49,7 +50,7 @@ async function storeOf(jobs: Jobs) {
   return (await insideOf(jobs).open()).store
 }
 
-/** Resolves when the store has answered to a watch of so many jobs. */
+/** Resolves when the store has answered a watch of this many jobs. */
 async function watched(jobs: Jobs, count: number): Promise<void> {
   const watch = vi.spyOn(await storeOf(jobs), 'watch')
   await vi.waitFor(async () => {
@@ -61,7 +62,7 @@ async function watched(jobs: Jobs, count: number): Promise<void> {
 }
 
 export function awaiting(connect: Connect): void {
-  test('resolves to what handle returned, awaited before and after the end, here and in another process', async () => {
+  test('resolves to the value that handle returned, before and after the end, in this and in another process', async () => {
     await using bench = await Bench.make(connect)
     const web = bench.client()
     const handle = await web.dispatch(new SquareJob().with({ n: 7 }))
@@ -83,7 +84,7 @@ export function awaiting(connect: Connect): void {
     }
   })
 
-  test('a job that failed: JOB_FAILED, with its last error and the causes of that', async () => {
+  test('for a failed job: JOB_FAILED, with its last error and the causes of that error', async () => {
     await using bench = await Bench.make(connect)
     await bench.work([FailingJob], {}, bench.client())
     const handle = await bench.jobs.dispatch(new FailingJob().with())
@@ -110,7 +111,7 @@ export function awaiting(connect: Connect): void {
     const result = expired.result().catch((error) => error)
     await bench.work([SquareJob])
     const error = await result
-    // The worker may have been in time.
+    // The worker may have run the job in time.
     if (error instanceof Error) expect(error).toMatchObject({ code: 'JOB_CANCELLED', reason: 'expired' })
   })
 
@@ -126,7 +127,7 @@ export function awaiting(connect: Connect): void {
     expect(await handle.status()).not.toHaveProperty('result')
   })
 
-  test('RESULT_TIMEOUT, an aborted signal, and a timeout that is none; the job goes on', async () => {
+  test('RESULT_TIMEOUT, an aborted signal, and an invalid timeout; the job goes on', async () => {
     await using bench = await Bench.make(connect)
     const handle = await bench.jobs.dispatch(new SquareJob().with({ n: 3 }))
     await expect(handle.result({ timeout: 50 })).rejects.toMatchObject({
@@ -139,7 +140,7 @@ export function awaiting(connect: Connect): void {
     const warnings: Error[] = []
     const warned = (warning: Error) => warnings.push(warning)
     process.on('warning', warned)
-    // One signal may end many waits, of jobs and of flows, and tell many readers.
+    // One signal may end many waits for jobs and flows, and many readers of events.
     const waits = Array.from({ length: 20 }, () => handle.result({ signal: left }))
     const flow = await bench.jobs.dispatch(chain([new SquareJob().with({ n: 2 })]))
     for (let n = 0; n < 20; n++) waits.push(flow.result({ signal: left }) as (typeof waits)[number])
@@ -193,7 +194,7 @@ export function awaiting(connect: Connect): void {
     opening.mockRestore()
   })
 
-  test('the queue was full: there is no result, and result() says so', async () => {
+  test('the queue was full, so there is no result, and result() says so', async () => {
     await using bench = await Bench.make(connect)
     const web = bench.client({ queues: { default: { max: 1, full: 'reject' } } })
     await web.dispatch(new SquareJob().with({ n: 1 }))

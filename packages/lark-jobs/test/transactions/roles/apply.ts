@@ -1,6 +1,6 @@
 /**
- * An application: commits orders with their jobs through some clients at the same time, one transaction at a
- * time on each. Of five, it rolls back one.
+ * An application that commits orders with their jobs through several clients at the same time, one
+ * transaction at a time on each client. It rolls back one of five transactions.
  */
 import '../../chaos/roles/leash.js'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -28,7 +28,8 @@ class RolledBack extends Error {}
 let next = Number(env.TRANSACTIONS_FROM)
 let isStopping = false
 
-// A client whose idle connection ends may say so to nobody, as the manual tells. The next transaction fails.
+// As the manual says, a client whose idle connection ends may throw an error outside of any call. The next
+// transaction fails.
 process.on('uncaughtException', (error) => write('odd', { text: `${error}`.slice(0, 200) }))
 process.on('unhandledRejection', (error) => write('odd', { text: `${error}`.slice(0, 200) }))
 
@@ -76,7 +77,7 @@ async function lane(kind: ClientKind): Promise<void> {
     try {
       await transact(kind, client)
       failures = 0
-      // A client of SQLite never waits, so signals would not be heard without a pause.
+      // A client of SQLite never yields to the event loop, so signals would not arrive without a pause.
       await pause(Math.max(1, began + every - performance.now()))
     } catch (error) {
       failures += 1

@@ -5,7 +5,7 @@
 import { openSync, writeSync } from 'node:fs'
 
 const file = openSync(process.env.TRANSACTIONS_JOURNAL, 'a')
-/** The life of the role that this process is. */
+/** The role and the life of this process. */
 const by = process.env.TRANSACTIONS_LIFE
 
 /**

@@ -1,4 +1,4 @@
-/** A worker with a relay. It says about twice a second that it relays. */
+/** A worker with a relay. It writes a sign of the relay about twice a second. */
 import '../../chaos/roles/leash.js'
 import { createJobs } from '@s18i/lark-jobs'
 import Libsql from 'libsql'

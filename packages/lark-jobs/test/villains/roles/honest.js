@@ -1,5 +1,6 @@
 /**
- * What every honest job does: it says how long after its dispatch it begins, works, and says that it ends.
+ * The base class of honest jobs. Such a job writes how long after its dispatch it begins, works, and writes
+ * that it ends.
  */
 import { Job } from '@s18i/lark-jobs'
 import { write } from './journal.js'
