@@ -215,7 +215,7 @@ export function awaiting(connect: Connect): void {
     await bench.work([SquareJob], {}, bench.client())
     await result
     await handle.remove()
-    // The end of a watched job is remembered for a while.
+    // The store remembers for a while that a watched job has ended.
     expect(await handle.result()).toEqual({ square: 1 })
     for (const queue of ['default', 'emails']) {
       await expect(bench.jobs.handle(SquareJob, 'nobody0000000', { queue }).result()).rejects.toMatchObject({
@@ -225,7 +225,7 @@ export function awaiting(connect: Connect): void {
     }
   })
 
-  test('another job has taken the id: the result of the first is gone, and never that of the second', async () => {
+  test('when another job has taken the id, the handle never gets the result of the second job', async () => {
     await using bench = await Bench.make(connect)
     const web = bench.client()
     const store = await storeOf(web)
@@ -236,7 +236,7 @@ export function awaiting(connect: Connect): void {
     await worker.stop()
     const second = await web.dispatch(draft(2))
     await expect(first.result()).rejects.toMatchObject({ code: 'RESULT_GONE', id: 'one' })
-    // A handle of another process: its job is the one that is there when it looks first.
+    // A handle in another process stands for the job that has the id at its first look.
     const other = web.handle(SquareJob, 'one').result()
     await watched(web, 1)
     const looks = vi.spyOn(store, 'watch')
@@ -258,7 +258,7 @@ export function awaiting(connect: Connect): void {
     expect(await third.result()).toEqual({ square: 9 })
   })
 
-  test('a retry by hand between two looks: the result is that of the retry', async () => {
+  test('after a retry by hand between two looks, the handle gets the result of the retry', async () => {
     await using bench = await Bench.make(connect)
     const web = bench.client()
     let fails = true
@@ -287,7 +287,7 @@ export function awaiting(connect: Connect): void {
     expect(await result).toEqual({ done: true })
   })
 
-  test('hundreds of waits at once: Node does not warn of too many listeners', async () => {
+  test('hundreds of waits at once cause no warning of Node about too many listeners', async () => {
     await using bench = await Bench.make(connect)
     const warned = vi.spyOn(process, 'emitWarning')
     const handles = await bench.jobs.dispatch(
@@ -300,7 +300,7 @@ export function awaiting(connect: Connect): void {
     warned.mockRestore()
   })
 
-  test('a queue of several partitions: the handle need not know which', async () => {
+  test('in a queue with several partitions, a handle finds its job without knowing the partition', async () => {
     await using bench = await Bench.make(connect)
     const queues = { default: { partitions: 3 } }
     const web = bench.client({ queues })
@@ -314,7 +314,7 @@ export function awaiting(connect: Connect): void {
     })
   })
 
-  test('after a change of partitions, an id means the job in its own partition', async () => {
+  test('after a change of partitions, an id means the job in the partition that the id decides', async () => {
     await using bench = await Bench.make(connect)
     const draft = new SquareJob().with({ n: 2 })
     const before = await bench.jobs.dispatch(draft.withId('invoice-7'))
@@ -331,7 +331,7 @@ export function awaiting(connect: Connect): void {
     expect(await handle.progress()).toBeUndefined()
   })
 
-  test('a dispatch that was rejected because of another job has the result of that job', async () => {
+  test('a dispatch that another job rejected gets the result of that other job', async () => {
     class OnceJob extends SquareJob {
       override unique = unique((payload: { n: number }) => String(payload.n))
     }
@@ -344,7 +344,7 @@ export function awaiting(connect: Connect): void {
     expect(await result).toEqual({ square: 16 })
   })
 
-  test(`${MAX_ITEMS + 200} waits in a process: one listens to rings, and each is answered with its own result`, async () => {
+  test(`${MAX_ITEMS + 200} waits in a process share one listener for rings, and each wait gets its own result`, async () => {
     await using bench = await Bench.make(connect)
     const web = bench.client()
     const store = await storeOf(web)
@@ -357,13 +357,13 @@ export function awaiting(connect: Connect): void {
     expect(wait.mock.calls).toHaveLength(1)
     await bench.work([SquareJob], {}, bench.client())
     expect(await results).toEqual(drafts.map((_, n) => ({ square: n * n })))
-    // When nothing is awaited any more, nothing is asked.
+    // When no wait is left, the process asks the store nothing.
     const calls = watch.mock.calls.length
     await new Promise((resolve) => setTimeout(resolve, 2 * SOON))
     expect(watch.mock.calls.length).toBe(calls)
   })
 
-  test('without rings, an end is known within a second all the same', async () => {
+  test('without rings, a wait still hears of the end within a second', async () => {
     await using bench = await Bench.make(connect)
     const web = bench.client()
     const store = await storeOf(web)
@@ -397,7 +397,7 @@ export function awaiting(connect: Connect): void {
   })
 
   test.each(['open', 'not open yet'])(
-    'closing the instance (%s) at once ends a wait that has just begun, and the store stays closed',
+    'when the instance closes (%s) at once, a wait that has just begun ends, and the store stays closed',
     async (state) => {
       await using bench = await Bench.make(connect)
       const { id } = await bench.jobs.dispatch(new SquareJob().with({ n: 1 }))
@@ -431,10 +431,10 @@ export function awaiting(connect: Connect): void {
     expect(await result).toMatchObject({ message: 'The store was closed while a result was awaited' })
   })
 
-  test('a handler that awaits a job which only its own worker runs: a warning names the deadlock, once', async () => {
+  test('if a handler awaits a job that only its own worker runs, one warning names the deadlock', async () => {
     await using bench = await Bench.make(connect)
     const inner: { result?: Promise<unknown> } = {}
-    // The first job that is awaited is not the one that cannot begin.
+    // The first awaited job can begin; a later one cannot.
     const delayed = await bench.jobs.dispatch(new SquareJob().with({ n: 1 }).delayed('1h'))
     const first = delayed.result().catch((error) => error)
     const awaits = async () => {

@@ -5,7 +5,7 @@ import { Bench, type Connect, Record } from './bench.ts'
 
 /** The pause before the next attempt. */
 export function backingOff(connect: Connect): void {
-  test('a function returns the pause from the attempt and the error', async () => {
+  test('a function computes the pause from the attempt and the error', async () => {
     await using bench = await Bench.make(connect)
     const asked: unknown[] = []
     class AskedJob extends Job {
@@ -74,7 +74,7 @@ export function backingOff(connect: Connect): void {
     },
   )
 
-  test('a function may be async, and is told the payload', async () => {
+  test('a backoff function may be async, and gets the payload', async () => {
     await using bench = await Bench.make(connect)
     class AskingJob extends Job {
       override tries = 2
@@ -110,7 +110,7 @@ export function backingOff(connect: Connect): void {
     )
   })
 
-  test('a function on a single job is refused; another kind of pause is kept with the job', async () => {
+  test('a backoff function for a single job is refused, and a pause of another kind is kept with the job', async () => {
     await using bench = await Bench.make(connect)
     class ClassJob extends Job {
       override backoff: Job['backoff'] = backoff((attempt) => attempt)

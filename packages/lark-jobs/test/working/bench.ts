@@ -1,6 +1,5 @@
 /**
- * What the tests of dispatching and working share: an empty store, clients on it, and a report that tests can
- * await.
+ * The tests of dispatching and working share an empty store, clients on it, and a report that they can await.
  */
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -25,7 +24,7 @@ import { rewordLanes } from '../sqlite/raw.ts'
 export type Connect = () => Promise<{
   connection: string
   prefix?: string
-  /** Where a text is in what the store keeps: keys, or files. */
+  /** Finds the keys or files of the store that contain a text. */
   mentions?(text: string): Promise<string[]>
   /** As `Place.rewordLimits` of the conformance tests. */
   rewordLimits?(from: string, to: string): Promise<void>
@@ -77,7 +76,7 @@ export class Bench implements AsyncDisposable {
     return new Bench(await connect())
   }
 
-  /** Another client on the same store, as another process would have. */
+  /** Makes another client on the same store, as another process would have it. */
   client(config: JobsConfig = {}): Jobs {
     const { connection, prefix } = this.place
     const client = createJobs({
@@ -90,7 +89,10 @@ export class Bench implements AsyncDisposable {
     return client
   }
 
-  /** A worker for these classes. It stops at the end of the test, and gives its jobs back at once. */
+  /**
+   * Starts a worker for these classes. The worker stops at the end of the test, and gives its jobs back at
+   * once.
+   */
   work(jobs: readonly AnyJob[], options: WorkOptions = {}, client = this.jobs): Promise<Worker> {
     return client.work({ report: new Record(), ...options, jobs: jobs as unknown as JobConstructor[] })
   }
@@ -101,7 +103,7 @@ export class Bench implements AsyncDisposable {
   }
 }
 
-/** Keeps what a worker reports, and resolves when enough runs have ended. */
+/** Keeps the reports of a worker, and resolves when enough runs have ended. */
 export class Record implements WorkerReport {
   readonly endings: EndedRun[] = []
   readonly lines: string[] = []

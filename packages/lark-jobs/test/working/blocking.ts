@@ -1,6 +1,4 @@
-/**
- * Handlers that block the event loop of their worker: their class is named.
- */
+/** When handlers block the event loop of their worker, Lark names their class. */
 import { expect, test, vi } from 'vitest'
 import { Job } from '../../src/index.ts'
 import { operate } from '../../src/operate.ts'
@@ -14,7 +12,7 @@ const pause = (ms: number) => void Atomics.wait(nothing, 0, 0, ms)
 let begun = signal()
 let go = signal()
 
-/** Blocks until the lease thread has seen it, or for a time. */
+/** Blocks until the lease thread has noticed the block, or for a time. */
 class BlockJob extends Job {
   async handle({ ms }: { ms?: number }) {
     if (ms !== undefined) return pause(ms)
@@ -29,7 +27,7 @@ class BlockJob extends Job {
     unwatch()
   }
 }
-/** Runs beside it, and blocks nothing. */
+/** Runs beside the blocking job, and blocks nothing. */
 class WaitJob extends Job {
   async handle() {
     begun.resolve()
@@ -40,7 +38,7 @@ class WaitJob extends Job {
 const advice = ': isolate = isolated() in the class runs it in a process of its own'
 
 export function blocking(connect: Connect): void {
-  test('a class that blocks the event loop is named, by the worker and to whoever asks, and no class beside it', async () => {
+  test('the worker and its status name a class that blocks the event loop, and no class beside it', async () => {
     await using bench = await Bench.make(connect)
     ;[begun, go] = [signal(), signal()]
     using _ = { [Symbol.dispose]: () => go.resolve() }
@@ -75,9 +73,9 @@ export function blocking(connect: Connect): void {
   }, 90_000)
 }
 
-/** Once: the store of a worker without a lease thread. */
+/** Runs once, on the store of a worker without a lease thread. */
 export function blockingUnseen(): void {
-  test('without a lease thread, the classes are named one of which it was', async () => {
+  test('without a lease thread, Lark names the classes that may have blocked the loop', async () => {
     await using bench = await Bench.make(async () => ({
       connection: 'sqlite::memory:',
       remove: async () => {},

@@ -9,8 +9,8 @@ type Act = 'works' | 'throws' | 'returns false' | 'fails itself' | 'throws what 
 /** Circuit breakers keep jobs from a service that is down. */
 export function breaking(connect: Connect): void {
   /**
-   * A class that calls a service through a circuit breaker, and the number of its calls. @param between
-   * middleware inside of the breaker
+   * Makes a class that calls a service through a circuit breaker, and counts its calls. `between` is
+   * middleware inside of the breaker.
    */
   function calling(options: CircuitBreakerOptions, between: Middleware[] = []) {
     const service = { isDown: false, calls: 0 }
@@ -40,7 +40,7 @@ export function breaking(connect: Connect): void {
   const kinds = ({ endings }: Record) => endings.map(({ outcome }) => outcome.kind)
   const last = ({ endings }: Record): Outcome => endings.at(-1)!.outcome
 
-  test('the circuit opens for all workers and classes with its name; jobs are put back until a trial closes it', async () => {
+  test('the circuit opens for all workers and classes with its name, and jobs go back until a trial closes it', async () => {
     await using bench = await Bench.make(connect)
     const { service, CallJob } = calling({ failures: 3, pause: 300, name: 'service' })
     class OtherJob extends CallJob {
@@ -73,7 +73,7 @@ export function breaking(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed', failures: 0, releases: 1 })
   })
 
-  test('a failed trial begins the pause anew: one job runs, the others are put back again', async () => {
+  test('a failed trial begins the pause anew: one job runs, and the others go back again', async () => {
     await using bench = await Bench.make(connect)
     const { service, CallJob } = calling({ failures: 1, pause: 500 })
     service.isDown = true
@@ -113,11 +113,11 @@ export function breaking(connect: Connect): void {
     await bench.jobs.dispatch(new CallJob(), works)
     await report.ends(7)
     expect([service.calls, kinds(report).at(-1)]).toEqual([6, 'released'])
-    // Without a worker, the circuit is not asked.
+    // Without a worker, no run asks the circuit.
     expect(await bench.jobs.dispatchNow(new CallJob(), works)).toBe(undefined)
   })
 
-  test('a run that timed out counts as failed, whatever its handler does later', async () => {
+  test('a run that timed out counts as failed even if its handler ends well later', async () => {
     await using bench = await Bench.make(connect)
     const go = signal()
     class SlowJob extends Job {
@@ -147,7 +147,7 @@ export function breaking(connect: Connect): void {
     expect(circuit.mock.calls.filter(([, , { kind }]) => kind === 'failed')).toHaveLength(1)
   })
 
-  test('a trial that an inner middleware puts back is followed by the next job', async () => {
+  test('when an inner middleware puts the trial back, the next job becomes the trial', async () => {
     await using bench = await Bench.make(connect)
     let isPutBack = false
     const { service, CallJob } = calling({ failures: 1, pause: 50 }, [

@@ -14,7 +14,7 @@ class OtherJob extends Job {
 
 /** Cancelling from another process. */
 export function cancelling(connect: Connect): void {
-  test('by id: a waiting or delayed job ends at once, and does not run', async () => {
+  test('a cancel by id ends a waiting or delayed job at once, and the job does not run', async () => {
     await using bench = await Bench.make(connect)
     const [waiting, delayed, kept] = [new NoteJob(), new NoteJob(), new NoteJob()]
     delayed.delay = '1h'
@@ -26,7 +26,7 @@ export function cancelling(connect: Connect): void {
     expect(completed).toBe(1)
   })
 
-  test('by id: a running job gets the reason by its signal, ends cancelled and is not retried', async () => {
+  test('a running job cancelled by id gets the reason by its signal, ends cancelled and is not retried', async () => {
     await using bench = await Bench.make(connect)
     const started = signal()
     const heard = signal<unknown>()
@@ -44,7 +44,7 @@ export function cancelling(connect: Connect): void {
     const job = new LongJob()
     await bench.jobs.dispatch(job)
     const report = new Record()
-    // The lease is so long that the worker does not hear of the cancel by renewing it.
+    // The lease is so long that the worker does not hear of the cancel with a renewal.
     const worker = await bench.work([LongJob], { report, lease: 600_000 })
     await started.promise
     expect(await bench.client().cancel(job.id!)).toEqual({ cancelled: 0, asked: 1 })
@@ -59,7 +59,7 @@ export function cancelling(connect: Connect): void {
     })
   })
 
-  test('cancelled one by one or all at once, each running job gets the reason', async () => {
+  test('each running job gets the reason, whether jobs are cancelled one by one or all at once', async () => {
     await using bench = await Bench.make(connect)
     const begun = [signal(), signal(), signal(), signal()]
     const heard: number[] = []
@@ -93,7 +93,7 @@ export function cancelling(connect: Connect): void {
     await worker.stop()
   })
 
-  test('by key, queue and state', async () => {
+  test('a filter cancels by key, queue and state', async () => {
     await using bench = await Bench.make(connect)
     for (let n = 0; n < 3; n++) {
       await bench.jobs.dispatch(new NoteJob(), { n })
@@ -113,7 +113,7 @@ export function cancelling(connect: Connect): void {
     await expect(bench.jobs.cancel({ queue: 'emials' })).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
   })
 
-  test('a filter cancels 2,500 jobs, on all pages', async () => {
+  test('a filter cancels 2,500 jobs on all pages of the list', async () => {
     await using bench = await Bench.make(connect)
     const payloads = Array.from({ length: 2_500 }, (_, n) => ({ n }))
     await bench.jobs.dispatchMany(new NoteJob(), payloads)
@@ -123,7 +123,7 @@ export function cancelling(connect: Connect): void {
     expect(await bench.jobs.cancel({ key: 'note' })).toEqual({ cancelled: 5_000, asked: 0 })
   })
 
-  test('an unknown id or an ended job is refused before any job is cancelled', async () => {
+  test('a call with an unknown id or an ended job is refused before any job is cancelled', async () => {
     await using bench = await Bench.make(connect)
     const [ended, waiting] = [new NoteJob(), new NoteJob()]
     await bench.jobs.dispatch(ended, { n: 1 })

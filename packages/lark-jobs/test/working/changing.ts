@@ -5,7 +5,7 @@ import { insideOf } from '../../src/model/copies.ts'
 import { type JobRecord, operate, type UndoableChange } from '../../src/operate.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
-/** Refuses payloads whose `to` is not a text. */
+/** Refuses payloads in which `to` is not a text. */
 const schema = {
   '~standard': {
     version: 1 as const,
@@ -31,9 +31,9 @@ class MailJob extends Job {
   }
 }
 
-/** Changes by hand, from another process: priority, payload, tags; and cancels with a reason. */
+/** People change priorities, payloads and tags from another process, and cancel with a reason. */
 export function changing(connect: Connect): void {
-  test('jobs run in the order of the priorities that they got, by id, by filter, and by handle', async () => {
+  test('after changes by id, by filter and by handle, jobs run in the order of their new priorities', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const other = bench.client()
@@ -60,7 +60,7 @@ export function changing(connect: Connect): void {
     await expect(jobs.prioritize([a!.id], 5)).rejects.toMatchObject({ code: 'JOB_NOT_PENDING' })
   })
 
-  test('an edited payload is checked by its class, hides what the class hides, and the job runs with it', async () => {
+  test('the class checks an edited payload and hides the same parts of it, and the job runs with it', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const other = bench.client()
@@ -93,7 +93,7 @@ export function changing(connect: Connect): void {
     expect(await jobs.handle(MailJob, 'nobody').edit({ to: 'ada' })).toBe(false)
   })
 
-  test('a payload of a class that this process has not met keeps its version', async () => {
+  test('an edited payload keeps its version if this process does not know the class', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const { store } = await insideOf(jobs).open()
@@ -119,7 +119,7 @@ export function changing(connect: Connect): void {
     expect((await handle.find())?.payload).toEqual({ n: 2 })
   })
 
-  test('a function makes the new payload of each job of the stored one, and the class checks it', async () => {
+  test('a function makes each new payload from the stored one, and the class checks the result', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const handles = await jobs.dispatch(['ada', 'bob'].map((to) => MailJob.with({ to })))
@@ -139,7 +139,7 @@ export function changing(connect: Connect): void {
     expect(await payloads()).toEqual([{ to: 'adaada' }, { to: 'bobbob' }])
   })
 
-  test('tags by hand, and lists that find them', async () => {
+  test('lists find the tags that people add by hand', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const handles = await jobs.dispatch(['a', 'b'].map((to) => MailJob.with({ to })))
@@ -161,7 +161,7 @@ export function changing(connect: Connect): void {
     await expect(jobs.untag('nobody', 'vip')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
   })
 
-  test('why a job was cancelled is kept, and told to who awaits it, to the running job and to its class', async () => {
+  test('the reason of a cancel is kept, and reaches the awaiting caller, the running job and its class', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const entered = signal()
@@ -191,7 +191,7 @@ export function changing(connect: Connect): void {
     await entered.promise
     const because = 'sold out | at \u001b[31m10:00\nor so'
     expect(await running.cancel({ because, ifNotBegun: true })).toBe(false)
-    // A reason that nobody gave.
+    // The caller gave no reason.
     expect(await running.cancel({ because: undefined, ifNotBegun: true })).toBe(false)
     await expect(running.cancel(7 as never)).rejects.toThrow('is 7; it must be a text or an object')
     expect(await jobs.cancel([running.id], { because, ifNotBegun: true })).toEqual({
@@ -225,7 +225,7 @@ export function changing(connect: Connect): void {
     })
   })
 
-  test('each change that can be taken back hands out the records for that, and is taken back by them', async () => {
+  test('each change that can be undone hands out records, and these records undo it', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const operating = operate(jobs)
@@ -260,7 +260,7 @@ export function changing(connect: Connect): void {
       const { state, payload, queue } = then!
       expect(await jobs.find(id), of).toMatchObject({ state, payload, queue })
     }
-    // A job that is gone does not come back by the undo of another change.
+    // The undo of another change does not bring back a removed job.
     await operating.runNow(delayed, { before })
     await jobs.remove(delayed)
     expect(await operating.undo(records.slice(-1))).toEqual({ undone: 0, left: 1 })
@@ -270,7 +270,7 @@ export function changing(connect: Connect): void {
     expect([what, count]).toEqual(['undo', 0])
   })
 
-  test('who has enough records of a change hears of no more, and all jobs are changed', async () => {
+  test('a caller that has enough records gets no more, and all jobs are changed', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     await jobs.dispatch(Array.from({ length: 120 }, (_, n) => MailJob.with({ to: `${n}` }).delayed('1h')))
@@ -284,7 +284,7 @@ export function changing(connect: Connect): void {
     expect(lots).toEqual([50, 50])
   })
 
-  test('a change that is interrupted ends after a lot: whose record was handed out is changed', async () => {
+  test('an interrupted change ends after a lot, and has changed each job whose record it handed out', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     await jobs.dispatch(Array.from({ length: 120 }, (_, n) => MailJob.with({ to: `${n}` }).delayed('1h')))
@@ -307,7 +307,7 @@ export function changing(connect: Connect): void {
     expect((await jobs.status()).queues[0]!.counts).toMatchObject({ delayed: 20, waiting: 50 })
   })
 
-  test('only what has not begun is cancelled or removed, also by a filter, and counted before', async () => {
+  test('with ifNotBegun, calls cancel, remove and count only jobs that have not begun, also by a filter', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     class ShopJob extends Job {

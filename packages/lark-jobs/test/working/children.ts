@@ -11,7 +11,7 @@ import { Bench, type Connect, Record } from './bench.ts'
 const WAIT = { timeout: 20_000 }
 const go = defineSignal<number>('go')
 
-/** Jobs whose handlers a test writes. */
+/** Each test writes the handlers of these jobs. */
 let parent: (job: Job) => unknown
 let child: (job: Job, payload: { n: number }) => unknown
 let begun: number[] = []
@@ -49,7 +49,7 @@ function say(parents: typeof parent, children: typeof child = (_, { n }) => ({ t
   child = children
 }
 
-/** What a promise is rejected with. */
+/** Returns the error with which a promise rejects. */
 async function failure(promise: Promise<unknown>): Promise<StepError> {
   const error = await promise.catch((thrown) => thrown)
   expect(error).toBeInstanceOf(StepError)
@@ -62,7 +62,7 @@ async function stateIs({ id }: JobHandle, bench: Bench, state: string, isSuspend
   if (isSuspended) expect((await handle.status())?.suspended).toHaveLength(1)
 }
 
-/** The job that a parent awaits. */
+/** Finds the job that a parent awaits. */
 async function childOf(bench: Bench, { id }: JobHandle) {
   const steps = await operate(bench.jobs).steps.list(id)
   const { id: its } = steps!.steps.find((step) => step.child)!.child!
@@ -91,7 +91,7 @@ export function children(connect: Connect): void {
     expect(await handle.status()).toMatchObject({ state: 'completed', failures: 0 })
   })
 
-  test('how a child ends otherwise is a StepError that says so', async () => {
+  test('if a child does not complete, the parent gets a StepError that says how the child ended', async () => {
     await using bench = await Bench.make(connect)
     const seen: StepError[] = []
     const gate: (() => void)[] = []
@@ -128,7 +128,7 @@ export function children(connect: Connect): void {
     for (const open of gate) open()
   })
 
-  test('a child that is not queued, or is removed', async () => {
+  test('a parent gets an error for a child that is rejected or removed', async () => {
     await using bench = await Bench.make(connect)
     say(
       async (job) => {
@@ -159,7 +159,7 @@ export function children(connect: Connect): void {
     ])
   })
 
-  test('several at once, and a race, whose loser goes on', async () => {
+  test('a parent awaits several children at once, and the loser of a race goes on', async () => {
     await using bench = await Bench.make(connect)
     say(
       async (job) => {
@@ -179,7 +179,7 @@ export function children(connect: Connect): void {
     expect([...begun].sort((a, b) => a - b)).toEqual([1, 2, 3, 10, 11])
   })
 
-  test('an error that nobody caught: the next attempt begins another child, unless a person has mended it', async () => {
+  test('after an uncaught error, the next attempt begins another child unless a person has mended the first', async () => {
     await using bench = await Bench.make(connect)
     let isMended = false
     say(
@@ -192,7 +192,7 @@ export function children(connect: Connect): void {
     const handle = await bench.jobs.dispatch(new ParentJob().with())
     await using _ = await bench.work(all)
     await expect(handle.result({ timeout: '20s' })).rejects.toMatchObject({ code: 'JOB_FAILED' })
-    // an attempt each: its failures are not forgiven, because a child was begun
+    // Each child gets one attempt: the parent has begun a child, so its failures count.
     expect(begun).toEqual([1, 1])
     isMended = true
     await bench.jobs.retry((await childOf(bench, handle)).id)
@@ -204,7 +204,7 @@ export function children(connect: Connect): void {
     expect(begun).toEqual([1, 1, 1])
   })
 
-  test('a parent that is moved, and that has ended, while its child runs', async () => {
+  test('a parent may move or end while its child runs', async () => {
     await using bench = await Bench.make(connect)
     say(
       (job) => job.runJob('report', of(1)),
@@ -226,14 +226,14 @@ export function children(connect: Connect): void {
     await cancelled.cancel()
     for (const { id } of await waiting()) await bench.jobs.handle(ChildJob, id).send(go, 7)
     expect(await moved.result({ timeout: '20s' })).toEqual({ value: 7 })
-    // nobody is told any more, and the flow of the child is told so
+    // No parent awaits the child any more, and the flow of the child learns this.
     await expect
       .poll(async () => (await bench.jobs.list({ state: 'completed', queue: 'emails' })).jobs.length, WAIT)
       .toBe(2)
     expect(await cancelled.status()).toMatchObject({ state: 'cancelled' })
   })
 
-  test('a member of a flow, a child with steps, and a child of a child', async () => {
+  test('a member of a flow may have children, and a child may have steps and children', async () => {
     await using bench = await Bench.make(connect)
     say(
       (job) => job.runJob('outer', of(3)),
@@ -249,7 +249,7 @@ export function children(connect: Connect): void {
     expect([...begun].sort()).toEqual([1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3].sort())
   })
 
-  test('what may not be a child, and where none may be', async () => {
+  test('children of a wrong kind, and children begun at a wrong place, are refused', async () => {
     await using bench = await Bench.make(connect)
     say(async (job) => {
       const codes: unknown[] = []
@@ -274,7 +274,7 @@ export function children(connect: Connect): void {
     expect(begun).toEqual([])
   })
 
-  test('undo of a child is told what it returned', async () => {
+  test('the undo of a child gets the result of the child', async () => {
     await using bench = await Bench.make(connect)
     const undone: unknown[] = []
     say(
@@ -290,7 +290,7 @@ export function children(connect: Connect): void {
     expect(undone).toEqual(['pdf'])
   })
 
-  test('a child whose queue keeps nothing', async () => {
+  test('the parent gets the result of a child whose queue keeps nothing', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client({ queues: { default: {}, emails: { keep: { completed: false } } } })
     say((job) => job.runJob('report', of(4)))
@@ -299,7 +299,7 @@ export function children(connect: Connect): void {
     expect(await handle.result({ timeout: '20s' })).toEqual({ twice: 8 })
   })
 
-  test('a queue that is full rejects a child, and one that is paused, or has partitions, keeps its children', async () => {
+  test('a full queue rejects a child, and a paused or partitioned queue keeps its children', async () => {
     await using bench = await Bench.make(connect)
     const queues = { default: {}, low: { max: 1, full: 'reject' as const }, emails: { partitions: 3 } }
     const client = bench.client({ queues })
@@ -336,7 +336,7 @@ export function children(connect: Connect): void {
     expect([...begun].sort()).toEqual([2, 3, 4, 5])
   })
 
-  test('what a parent waits for is told with what becomes of it', async () => {
+  test('people see the child that a parent awaits, and how it ends', async () => {
     await using bench = await Bench.make(connect)
     class OddJob extends ChildJob {
       override readonly key = 'odd'
@@ -384,7 +384,7 @@ export function children(connect: Connect): void {
       / or the signal go$/,
     ])
       expect(text).toMatch(part)
-    // Those who watch the worker are told the names of the steps.
+    // The report of the worker contains the names of the steps.
     const { outcome } = report.endings.find(({ job }) => job.key === 'parent')!
     expect([...(outcome as Outcome & { kind: 'suspended' }).awaits!].sort()).toEqual([
       'asks',
@@ -396,7 +396,7 @@ export function children(connect: Connect): void {
     ])
   })
 
-  test('a run that died before or behind the dispatch: the next one begins the child once', async () => {
+  test('if a run died before or after the dispatch, the next run begins the child once', async () => {
     await using bench = await Bench.make(connect)
     say((job) => job.runJob('report', of(5)))
     const handles = [
@@ -428,7 +428,7 @@ export function children(connect: Connect): void {
     const { flows } = await bench.jobs.flows({ nested: true })
     expect(flows.map(({ id }) => id).sort()).toEqual(['before', 'behind'])
     expect(flows[0]).toMatchObject({ parentJob: { queue: 'default' }, state: 'completed' })
-    // it is no flow of the user's
+    // The list shows no flow, because the user started none.
     expect((await bench.jobs.flows()).flows).toEqual([])
     const id = childId({ flow: 'before', home: 'emails' })
     expect(await bench.jobs.handle(ChildJob, id, { queue: 'emails' }).status()).toMatchObject({

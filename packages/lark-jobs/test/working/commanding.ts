@@ -50,7 +50,7 @@ interface Here {
   jobs?: AsyncDisposable
 }
 
-/** Commands as jobs. */
+/** Commands run as jobs. */
 export function commanding(connect: Connect): void {
   const here = () => ((globalThis as { [slot]?: Here })[slot] ??= {})
   let app: App
@@ -62,7 +62,7 @@ export function commanding(connect: Connect): void {
   beforeEach(() => void vi.stubEnv('LARK_CONFIG', `${app.folder}/lark.config.js`))
   afterEach(() => void vi.unstubAllEnvs())
 
-  /** Runs one command as a job. */
+  /** Runs a command as a job, until the job has ended. */
   async function ran(command: string, args?: CommandArguments, options = {}) {
     await using bench = await Bench.make(connect)
     const handle = await bench.jobs.dispatchCommand(command, args, options)
@@ -72,7 +72,7 @@ export function commanding(connect: Connect): void {
     return { handle, found: (await handle.find())!, report }
   }
 
-  test('the output of the command is the log of the job, and its object the result', async () => {
+  test('the output of the command becomes the log of the job, and its object becomes the result', async () => {
     const { handle, found, report } = await ran('users:greet', { names: ['Ada', 'Bob, too'], times: 2 })
     expect(handle.queue).toBe('default')
     expect(found).toMatchObject({
@@ -88,12 +88,12 @@ export function commanding(connect: Connect): void {
     expect(report.lines).toHaveLength(4)
   })
 
-  test('a list of words is read as in a shell, and no shell sees it', async () => {
+  test('a list of words is split as in a shell, but no shell runs', async () => {
     const { found } = await ran('users:greet', ['$(date)', '--times=3', '-q', '--', '--quiet'])
     expect(found.log.map(({ text }) => text)).toEqual(['$(date) and --quiet 3', 'no mail', 'no phone'])
   })
 
-  test('another exit code than 0 fails an attempt, and so does an error; the options are those of any job', async () => {
+  test('an error or an exit code other than 0 fails an attempt, and the options of any job apply', async () => {
     const { found } = await ran('users:fail', ['7'], { queueName: 'low', tries: 2, backoff: 0, id: 'mine' })
     expect(found).toMatchObject({ id: 'mine', queue: 'low', state: 'failed', failures: 2 })
     expect(found.errors.at(-1)).toMatchObject({
@@ -116,7 +116,7 @@ export function commanding(connect: Connect): void {
     expect(found.errors).toMatchObject([{ code, message }])
   })
 
-  test('its key dispatches none, and neither does any other key of Lark', async () => {
+  test('dispatchByKey refuses the key of commands and every other key of Lark', async () => {
     await using bench = await Bench.make(connect)
     for (const key of ['lark:command', 'lark:other'])
       await expect(bench.jobs.dispatchByKey(key, { command: 'users:greet' })).rejects.toMatchObject({
@@ -126,7 +126,7 @@ export function commanding(connect: Connect): void {
     expect((await bench.jobs.list()).jobs).toEqual([])
   })
 
-  test('a record of one is imported if that is said, and fails at once without a command', async () => {
+  test('a record of a command is imported if the caller allows commands, and fails at once without a command', async () => {
     await using bench = await Bench.make(connect)
     const handle = await bench.jobs.dispatchCommand('users:greet')
     const operating = operate(bench.jobs)
@@ -147,7 +147,7 @@ export function commanding(connect: Connect): void {
     })
   })
 
-  test('a cancel and the timeout abort the signal of the command, and process signals stay with the worker', async () => {
+  test('a cancel and the timeout abort the signal of the command, and only the worker hears process signals', async () => {
     await using bench = await Bench.make(connect)
     await bench.work([])
     const before = process.listenerCount('SIGINT')
@@ -166,7 +166,7 @@ export function commanding(connect: Connect): void {
     })
   })
 
-  test('a command that closes Jobs at its end does not end the worker', async () => {
+  test('a command that closes its Jobs instance does not end the worker', async () => {
     await using bench = await Bench.make(connect)
     here().jobs = bench.jobs
     await bench.jobs.dispatchCommand('users:close')
@@ -175,7 +175,7 @@ export function commanding(connect: Connect): void {
     expect(await worker.done).toMatchObject({ completed: 2, failed: 0 })
   })
 
-  test('whoever edits payloads chooses what the command gets, and no other command', async () => {
+  test('a person who edits the payload changes the arguments of the command, but not the command', async () => {
     await using bench = await Bench.make(connect)
     const handle = await bench.jobs.dispatchCommand('users:fail', { how: 'throw' })
     const other = bench.client()
@@ -196,7 +196,7 @@ export function commanding(connect: Connect): void {
     expect(await worker.done).toMatchObject({ completed: 1 })
   })
 
-  test('the application does not make this job, and its middleware is around it', async () => {
+  test('make does not make command jobs, and the middleware of the application surrounds them', async () => {
     await using bench = await Bench.make(connect)
     const seen: string[] = []
     const jobs = bench.client({
@@ -216,7 +216,7 @@ export function commanding(connect: Connect): void {
     expect(seen).toEqual(['lark:command'])
   })
 
-  test('what is no command, no arguments or no option is refused before anything is queued', async () => {
+  test('an invalid command, argument or option is refused before any job is queued', async () => {
     await using bench = await Bench.make(connect)
     const refused = (...given: unknown[]) =>
       expect(

@@ -3,9 +3,9 @@ import { context, Job, type Middleware, withContext } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 
-/** The context goes from a dispatch to the run, beside the payload. */
+/** The context travels from a dispatch to the run, beside the payload. */
 export function contexts(connect: Connect): void {
-  test('the context is there in all code of a job, at every attempt, and jobs that it dispatches inherit it', async () => {
+  test('all code of a job sees the context at every attempt, and jobs that it dispatches inherit it', async () => {
     await using bench = await Bench.make(connect)
     const seen: unknown[] = []
     const see = (where: string) => void seen.push(`${where} ${JSON.stringify(context())}`)
@@ -46,7 +46,7 @@ export function contexts(connect: Connect): void {
     )
   })
 
-  test('a job that was dispatched without a context has none, whatever ran before it and wherever its worker began', async () => {
+  test('a job dispatched without a context has none, whichever job ran before and wherever its worker began', async () => {
     await using bench = await Bench.make(connect)
     const seen: unknown[] = []
     class SeeingJob extends Job {
@@ -66,7 +66,7 @@ export function contexts(connect: Connect): void {
     expect(seen).toEqual([undefined, undefined, { n: 2 }, { n: 2 }, undefined, undefined, { n: 4 }, { n: 4 }])
   })
 
-  test('the context is stored with each job of dispatchMany, with own settings of a job, and applies in dispatchNow', async () => {
+  test('dispatchMany stores the context with each job beside its own settings, and dispatchNow applies it', async () => {
     await using bench = await Bench.make(connect)
     class TellingJob extends Job {
       handle(_: { n: number }) {

@@ -8,12 +8,12 @@ import { open as openRaw } from '../sqlite/raw.ts'
 import { Bench, type Connect } from './bench.ts'
 
 interface Damage {
-  /** The text that replaces the job's. */
+  /** This text replaces the one of the job. */
   text: string | number | Buffer
   isGrouped?: true
-  /** Whether the job still runs. Otherwise it fails with RECORD_DAMAGED. */
+  /** True if the job still runs. If this is missing, the job fails with RECORD_DAMAGED. */
   runs?: true
-  /** Whether no claim finds the job, so that it stays where it is. */
+  /** True if no claim finds the job, so that it stays where it is. */
   stays?: true
 }
 
@@ -62,7 +62,7 @@ const hashes: [hash: string, damage: Damage][] = [
   ['reasons', { text: 'what', runs: true }],
 ]
 
-/** One record that is damaged, or has another format, among others that are good. */
+/** One record is damaged or has another format, and the records beside it are good. */
 export function damage(connect: Connect, isRedis: boolean): void {
   class DamageJob extends Job {
     override readonly key: string = 'DamageJob'
@@ -162,18 +162,18 @@ export function damage(connect: Connect, isRedis: boolean): void {
     expect(error.message).toMatch(new RegExp(`^The record of job ${id} in default is damaged: it `))
     // The damaged data stays, except a counter, because each run sets the counters.
     const { unreadable } = (await (await insideOf(bench.jobs).open()).store.get('default', id))!
-    // What people must not see may stand in the part that is damaged.
+    // The damaged part may contain data that people must not see.
     if (job.payload !== undefined && unreadable !== undefined) expect(job.payload).toBe('[redacted]')
     if (unreadable?.kind === 'damaged' && ['record', 'payload'].includes(unreadable.field)) {
       expect(job.unreadable).toEqual({ ...unreadable, text: '[redacted]' })
       if (unreadable.field === 'record' || !isRedis) expect(error.message).toContain('[redacted]')
     } else if (unreadable?.kind === 'damaged') expect(job.unreadable).toEqual(unreadable)
     else if (field !== 'runs') expect(job.payload).toBe('{"n":')
-    // When it is retried, it fails again, and the others do not.
+    // A retry of the damaged job fails again, and the other jobs do not fail.
     await bench.jobs.retry(id).catch(() => {})
   })
 
-  test('paths to hide that are damaged hide the whole payload', async () => {
+  test('if the list of hidden paths is damaged, the whole payload is hidden', async () => {
     await using app = await make()
     const { bench, id, set } = app
     const options = '{"redact":"card"}'
@@ -184,7 +184,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
     )
   })
 
-  test('a claim with a damaged count: its jobs go back all the same', async () => {
+  test('the jobs of a claim with a damaged count still go back', async () => {
     await using app = await make()
     const { bench, ids, place } = app
     const { store } = await insideOf(bench.jobs).open()
@@ -212,7 +212,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
     expect([...recovered].sort()).toEqual(ids.slice(1))
   })
 
-  test('a unique job cannot replace the payload of a record in another format, and is rejected', async () => {
+  test('a unique job is rejected if it would replace the payload of a record in another format', async () => {
     await using app = await make()
     const { bench, id, set } = app
     const { store } = await insideOf(bench.jobs).open()
@@ -230,7 +230,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
     expect(await store.get('default', id)).toMatchObject({ payload: '1', unreadable: { kind: 'marked' } })
   })
 
-  test('a job in another format is put back, shown as such, and loses no data', async () => {
+  test('a job in another format goes back, is listed with its format, and loses no data', async () => {
     await using app = await make()
     const { bench, id, set } = app
     const { store } = await insideOf(bench.jobs).open()

@@ -3,13 +3,13 @@ import { type DefinedJob, defineJob, Job, type JobConstructor, unique } from '..
 import { Bench, type Connect, Record } from './bench.ts'
 
 let made = 0
-/** A key that no other test has. */
+/** Makes a key that no other test uses. */
 const newKey = () => `defined-${++made}`
 const classOf = (job: unknown) => job as new () => Job
 
-/** Jobs that are functions, and dispatching by key. */
+/** Jobs may be functions, and applications may dispatch by key. */
 export function defining(connect: Connect): void {
-  test('the function of a defined job gets the payload and the job; its options are those of a class', async () => {
+  test('the function of a defined job gets the payload and the job, and takes the options of a class', async () => {
     await using bench = await Bench.make(connect)
     const told: string[] = []
     const importFile = defineJob<{ file: string }, { rows: number }>({
@@ -67,7 +67,7 @@ export function defining(connect: Connect): void {
     expect(await idle.dispatchNow()).toBe(5)
   })
 
-  test('in development, a definition that is loaded again keeps its handler, and in production it has none', async () => {
+  test('a definition that loads again keeps its handler in development, and has none in production', async () => {
     const key = newKey()
     defineJob({ key }).handle(() => 1)
     const again = defineJob({ key })
@@ -88,7 +88,7 @@ export function defining(connect: Connect): void {
     }
   })
 
-  test('dispatchByKey finds defined jobs, their aliases and named classes, and takes the options of one job', async () => {
+  test('dispatchByKey finds defined jobs, aliases and named classes, and accepts options for one job', async () => {
     await using bench = await Bench.make(connect)
     class NamedJob extends Job {
       override readonly key = 'named'
@@ -139,7 +139,7 @@ export function defining(connect: Connect): void {
     })
   })
 
-  test('the error for an unknown key names the nearest', async () => {
+  test('the error for an unknown key names the most similar known key', async () => {
     await using bench = await Bench.make(connect)
     const key = `${newKey()}-letter`
     defineJob({ key })
@@ -150,7 +150,7 @@ export function defining(connect: Connect): void {
     })
   })
 
-  test('a wrapper that keys jobs by name is a few lines', async () => {
+  test('a wrapper that dispatches jobs by name needs a few lines', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const all = new Map<string, DefinedJob<never, unknown>>()

@@ -21,9 +21,9 @@ async function put(bench: Bench, delays: readonly number[]): Promise<void> {
   )
 }
 
-/** Delayed jobs that become due while workers run. */
+/** Delayed jobs become due while workers run. */
 export function delaying(connect: Connect): void {
-  test('a job that is due soon does not wait for one that is due in a year', async () => {
+  test('a job due soon does not wait for a job due in a year', async () => {
     await using bench = await Bench.make(connect)
     const report = new Record()
     await bench.work([DueJob], { report })
@@ -32,12 +32,12 @@ export function delaying(connect: Connect): void {
     await bench.jobs.dispatch(year, { delay: 0, at: 0 })
     await put(bench, [150])
     await report.ends(1)
-    // This is sooner than a worker looks by itself.
+    // A worker that hears no ring looks later than this.
     expect(DueJob.ran[0]!.late).toBeLessThan(2_000)
     expect(await bench.jobs.find(year.id!)).toMatchObject({ state: 'delayed' })
   })
 
-  test('twelve jobs that are due at different times run in that order', async () => {
+  test('twelve jobs run in the order in which they become due', async () => {
     await using bench = await Bench.make(connect)
     const delays = [7, 2, 11, 0, 5, 9, 1, 12, 4, 10, 3, 8].map((n) => n * 20)
     await put(bench, delays)
@@ -47,7 +47,7 @@ export function delaying(connect: Connect): void {
     expect(DueJob.ran.map(({ delay }) => delay)).toEqual(delays.sort((one, other) => one - other))
   })
 
-  test('fifty delayed jobs over two workers: each runs once, none early, and most of them on time', async () => {
+  test('two workers run each of fifty delayed jobs once, none early, and most of them on time', async () => {
     await using bench = await Bench.make(connect)
     const report = new Record()
     for (const client of [bench.jobs, bench.client()]) await bench.work([DueJob], { report }, client)

@@ -8,10 +8,7 @@ import { Bench, type Connect, signal } from './bench.ts'
 
 const LONG = { timeout: 20_000, interval: 20 }
 
-/**
- * The effects of jobs that end, as workers deliver them: to classes, and to the flows that count their
- * members.
- */
+/** Workers deliver the effects of ended jobs to classes, and to the flows that count their members. */
 export function delivering(connect: Connect): void {
   class MemberJob extends Job {
     override readonly key = 'member'
@@ -39,7 +36,7 @@ export function delivering(connect: Connect): void {
     return flow
   }
 
-  test('a flow counts each of its members once, whatever partitions they ran in and however they ended', async () => {
+  test('a flow counts each of its members once, in whichever partition the member ran and however it ended', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await insideOf(bench.jobs).open()
     const size = 300
@@ -56,12 +53,12 @@ export function delivering(connect: Connect): void {
     )
     expect(verdicts.filter((verdict) => verdict === 'counted')).toHaveLength(size)
     expect(verdicts.filter((verdict) => verdict === 'unknown')).toEqual([])
-    // All of them are acknowledged.
+    // The store holds no delivery that is not acknowledged.
     for (const partition of ['default', 'emails', 'emails/1'])
       expect(await store.recover(partition)).not.toHaveProperty('nextEffect')
   })
 
-  test('the home of a flow is away: its members are delivered when it answers again', async () => {
+  test('while the home of a flow is away, its members wait for delivery until the home answers again', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await insideOf(bench.jobs).open()
     const flow = await flowOf(bench, 3)
@@ -73,7 +70,7 @@ export function delivering(connect: Connect): void {
     expect(apply.mock.calls.length).toBeGreaterThan(6)
   })
 
-  test('members that are cancelled by hand while nothing runs are delivered by a worker that waits', async () => {
+  test('an idle worker delivers members that people cancel while nothing runs', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await insideOf(bench.jobs).open()
     const flow = newId()
@@ -88,7 +85,7 @@ export function delivering(connect: Connect): void {
     await worker.stop()
   })
 
-  test('a class hears of a job that was cancelled while all slots of its worker are taken', async () => {
+  test('a class hears of a cancelled job while all slots of its worker are busy', async () => {
     await using bench = await Bench.make(connect)
     const [begun, go, told] = [signal(), signal(), signal<string>()]
     class BusyJob extends Job {
@@ -112,7 +109,7 @@ export function delivering(connect: Connect): void {
     await worker.stop()
   })
 
-  test('a hook is called though the job was removed before any worker came', async () => {
+  test('the hook of a job is called even if the job was removed before any worker came', async () => {
     await using bench = await Bench.make(connect)
     const told = signal<unknown>()
     class GoneJob extends Job {

@@ -10,7 +10,7 @@ class NoteJob extends Job {
   handle(_payload: { n: number; text?: string }) {}
 }
 
-/** Dispatches in every way. Each dispatch must fail. */
+/** Dispatches in every way, and expects each dispatch to fail. */
 async function failing(jobs: Jobs, queue = 'default'): Promise<void> {
   const job = () => Object.assign(new NoteJob(), { queueName: queue })
   async function awaitsOne() {
@@ -32,7 +32,7 @@ async function failing(jobs: Jobs, queue = 'default'): Promise<void> {
   }
 }
 
-/** Dispatching: from `dispatch` into the store. */
+/** Dispatches bring jobs into the store. */
 export function dispatching(connect: Connect): void {
   test('dispatch resolves to true, the job has an id, and waits', async () => {
     await using bench = await Bench.make(connect)
@@ -53,7 +53,7 @@ export function dispatching(connect: Connect): void {
     })
   })
 
-  test('a priority that is one too many is refused with an error, and the other jobs of the call are queued', async () => {
+  test('a job with one priority too many is refused with an error, and the other jobs of the call are queued', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const one = (priority: number) => new NoteJob().with({ n: priority }).prioritized(priority)
@@ -83,7 +83,7 @@ export function dispatching(connect: Connect): void {
     expect(found!.dueAt! - found!.queuedAt).toBe(60_000)
   })
 
-  test('only what differs from the class is kept with the job', async () => {
+  test('the store keeps with a job only options that differ from its class', async () => {
     await using bench = await Bench.make(connect)
     const plain = new NoteJob()
     const other = new NoteJob()
@@ -95,7 +95,7 @@ export function dispatching(connect: Connect): void {
     expect((await bench.jobs.find(other.id!))?.options).toEqual({ tries: 9, backoff: [1_000, 5_000] })
   })
 
-  test('jobs that are dispatched in one tick travel in one round trip, and each promise has its own outcome', async () => {
+  test('jobs dispatched in one tick travel in one round trip, and each promise gets its own outcome', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await insideOf(bench.jobs).open()
     const enqueue = store.enqueue.bind(store)
@@ -126,14 +126,14 @@ export function dispatching(connect: Connect): void {
     expect((await store.counts('default')).waiting).toBe(100)
   })
 
-  test('the first dispatches of a process travel together too', async () => {
+  test('the first dispatches of a process also travel together', async () => {
     await using bench = await Bench.make(connect)
     await Promise.all(Array.from({ length: 50 }, (_, n) => bench.jobs.dispatch(new NoteJob(), { n })))
     const { store } = await insideOf(bench.jobs).open()
     expect((await store.counts('default')).waiting).toBe(50)
   })
 
-  test('dispatchMany goes in chunks, keeps the order, and knows the ids', async () => {
+  test('dispatchMany sends chunks, keeps the order, and returns the ids', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await insideOf(bench.jobs).open()
     const enqueue = vi.spyOn(store, 'enqueue')
@@ -163,7 +163,7 @@ export function dispatching(connect: Connect): void {
     expect((await store.counts('default')).waiting).toBe(0)
   })
 
-  test('when a later chunk fails, the error says which ids are queued', async () => {
+  test('when a later chunk fails, the error lists the queued ids', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await insideOf(bench.jobs).open()
     const enqueue = store.enqueue.bind(store)
@@ -184,7 +184,7 @@ export function dispatching(connect: Connect): void {
     expect(error.queued).toHaveLength(1_000)
   })
 
-  test('a queue that is not configured is refused with the known ones', async () => {
+  test('the error for a queue that is not configured names the known queues', async () => {
     await using bench = await Bench.make(connect)
     const job = new NoteJob()
     job.queueName = 'emials'
@@ -195,7 +195,7 @@ export function dispatching(connect: Connect): void {
     })
   })
 
-  test('the stack of a failed dispatch leads to the line that awaits it, and each dispatch has its own error', async () => {
+  test('the stack of a failed dispatch contains the line that awaits it, and each dispatch has its own error', async () => {
     await using bench = await Bench.make(connect)
     await failing(bench.client({ connection: 'mysql://nowhere' }))
     const { jobs } = bench
@@ -206,7 +206,7 @@ export function dispatching(connect: Connect): void {
     await failing(jobs)
   })
 
-  test('a call is repeated, under its number, only if the store may have carried it out', async () => {
+  test('a call is sent again under its number only if the store may have executed it', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await insideOf(bench.jobs).open()
     const enqueue = vi.spyOn(store, 'enqueue')
@@ -229,7 +229,7 @@ export function dispatching(connect: Connect): void {
     expect(queued).toBe(20)
   })
 
-  test('a key that no worker ever knew causes one warning, if other keys are known', async () => {
+  test('a key that no worker ever knew causes one warning if workers know other keys', async () => {
     await using bench = await Bench.make(connect)
     class KnownJob extends Job {
       handle() {}
@@ -248,7 +248,7 @@ export function dispatching(connect: Connect): void {
     }
   })
 
-  test('into a full queue: false, with the rejection', async () => {
+  test('a dispatch into a full queue resolves to false, with the rejection', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client({ queues: { default: { max: 3 } } })
     const job = new NoteJob()
@@ -259,7 +259,7 @@ export function dispatching(connect: Connect): void {
     expect(queue?.counts.waiting).toBe(3)
   })
 
-  test('into a queue that drops its oldest job: true, and the first job ends cancelled', async () => {
+  test('a dispatch into a full queue that drops its oldest job resolves to true, and that oldest job ends cancelled', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client({ queues: { default: { max: 2, full: 'drop-oldest' } } })
     const sent = [new NoteJob(), new NoteJob(), new NoteJob()]

@@ -18,7 +18,7 @@ class MailJob extends Job {
   handle(_payload: { to: string }) {}
 }
 
-/** A class with a dependency, as a container makes it. */
+/** A container makes objects of this class with a dependency. */
 class CopyJob extends Job {
   override readonly key = 'copy'
   readonly #disk: { path: string }
@@ -43,7 +43,7 @@ class ShopJob extends Job {
   handle(_payload: { shop: string }) {}
 }
 
-/** Notes how many jobs each call of a client carries, and where. */
+/** Notes the partition and the number of jobs of each call of a client. */
 async function calls(jobs: Bench['jobs']): Promise<[partition: string, size: number][]> {
   const { store } = await insideOf(jobs).open()
   const enqueue = store.enqueue.bind(store)
@@ -55,9 +55,9 @@ async function calls(jobs: Bench['jobs']): Promise<[partition: string, size: num
   return made
 }
 
-/** Drafts: jobs with their payloads that are not dispatched yet. */
+/** A draft is a job with its payload that is not dispatched yet. */
 export function drafting(connect: Connect): void {
-  test('a draft is dispatched with what it says, and a handle comes back', async () => {
+  test('a dispatch applies all settings of the draft, and returns a handle', async () => {
     await using bench = await Bench.make(connect)
     const draft = new MailJob().with({ to: 'a' }).onQueue('low').delayed('1m').prioritized(7).withTries(2)
     const handle = await bench.jobs.dispatch(
@@ -69,18 +69,18 @@ export function drafting(connect: Connect): void {
     expect(found!.dueAt! - found!.queuedAt).toBe(60_000)
     const { tries, timeout, backoff, expiresIn, retryUntil } = found!.options!
     expect({ tries, timeout, backoff }).toEqual({ tries: 2, timeout: 5_000, backoff: [1_000, 2_000] })
-    // Both count from when the job is due.
+    // Both times begin when the job is due.
     expect({ expiresIn, retryUntil }).toEqual({ expiresIn: 180_000, retryUntil: 660_000 })
   })
 
-  test('a draft without changes is like its class, and stores no options', async () => {
+  test('a draft without changes has the settings of its class, and stores no options', async () => {
     await using bench = await Bench.make(connect)
     const found = await bench.jobs.find((await bench.jobs.dispatch(new MailJob().with({ to: 'a' }))).id)
     expect(found).toMatchObject({ queue: 'emails', state: 'delayed' })
     expect(found!.options).toBeUndefined()
   })
 
-  test('a draft never changes: not by its methods, and not with the job that it was made of', async () => {
+  test('neither the methods of a draft nor changes of the original job change the draft', async () => {
     await using bench = await Bench.make(connect)
     const job = new MailJob()
     job.priority = 3
@@ -92,7 +92,7 @@ export function drafting(connect: Connect): void {
     expect(new Set(handles.map(({ id }) => id)).size).toBe(3)
     const found = await Promise.all(handles.map(({ id }) => bench.jobs.find(id)))
     expect(found.map((each) => each!.priority)).toEqual([3, 5, 3])
-    // The ids are those of the handles only: dispatches at the same time do not overwrite each other.
+    // Only the handles have the ids, so that dispatches at the same time do not overwrite each other.
     expect([job.id, job.ids]).toEqual([undefined, []])
   })
 
@@ -121,7 +121,7 @@ export function drafting(connect: Connect): void {
     expect(await shop.find()).toMatchObject({ payload: { shop: 'acme' }, group: 'acme' })
   })
 
-  test('more drafts than one call takes are queued too, and an empty list is none', async () => {
+  test('drafts beyond the limit of one call are queued in further calls, and an empty list queues nothing', async () => {
     await using bench = await Bench.make(connect)
     const made = await calls(bench.jobs)
     const drafts = Array.from({ length: 2_001 }, (_, n) => new NoteJob().with({ n }))
@@ -133,7 +133,7 @@ export function drafting(connect: Connect): void {
     expect(made).toHaveLength(3)
   })
 
-  test('drafts of a queue with several partitions are spread, and each handle finds its job', async () => {
+  test('drafts spread over the partitions of a queue, and each handle finds its job', async () => {
     await using bench = await Bench.make(connect)
     const jobs = bench.client({ queues: { default: { partitions: 3 } } })
     const shops = Array.from({ length: 20 }, (_, i) => ShopJob.with({ shop: `shop ${i}` }))
@@ -162,7 +162,7 @@ export function drafting(connect: Connect): void {
     expect(made).toEqual([])
   })
 
-  test('a rejected draft has a handle that says why, of the job that is in the way', async () => {
+  test('the handle of a rejected draft says why, and names the job that caused it', async () => {
     await using bench = await Bench.make(connect)
     const [first, second, note] = await bench.jobs.dispatch([
       SyncJob.with({ user: 1 }),
@@ -179,7 +179,7 @@ export function drafting(connect: Connect): void {
     expect(note.queued).toBe(true)
   })
 
-  test('a draft with an id of its own is queued once, and its handle is of the job that has the id', async () => {
+  test('a draft with its own id is queued once, and its handle stands for the job with that id', async () => {
     await using bench = await Bench.make(connect)
     const draft = new NoteJob().with({ n: 1 }).withId('invoice-77')
     const first = await bench.jobs.dispatch(draft)
@@ -195,11 +195,11 @@ export function drafting(connect: Connect): void {
     )
     expect(third).toMatchObject({ id: 'invoice-77', queued: true, rejection: undefined })
     expect(await first.find()).toMatchObject({ state: 'waiting', payload: { n: 3 } })
-    // Another queue has ids of its own.
+    // Another queue may use the same id.
     expect((await bench.jobs.dispatch(draft.onQueue('low'))).queued).toBe(true)
   })
 
-  test('of a thousand dispatches of one id by several clients at once, one is queued', async () => {
+  test('a thousand dispatches of one id by several clients at once queue one job', async () => {
     await using bench = await Bench.make(connect)
     const clients = Array.from({ length: 4 }, () => bench.client({ queues: { default: { partitions: 3 } } }))
     const drafts = Array.from({ length: 250 }, (_, n) => new NoteJob().with({ n }).withId('once'))
@@ -221,14 +221,14 @@ export function drafting(connect: Connect): void {
     const made = await calls(other)
     const again = await Promise.all(drafts.map((draft) => other.dispatch(draft)))
     expect(again.every(({ rejection }) => rejection?.reason === 'exists')).toBe(true)
-    // A call for each partition, although each was dispatched alone.
+    // Each partition got one call, although each draft was dispatched alone.
     expect(new Set(made.map(([partition]) => partition)).size).toBe(made.length)
     const found = await Promise.all(names.map((name) => other.handle(NoteJob, name).find()))
     expect(found.map((each) => each?.payload?.n)).toEqual(names.map((_, n) => n))
     expect(new Set(found.map((each) => each?.partition)).size).toBeGreaterThan(1)
   })
 
-  test('with several partitions, an id is refused beside a group or a unique option of another partition', async () => {
+  test('with several partitions, an id is refused if its group or unique name belongs to another partition', async () => {
     await using bench = await Bench.make(connect)
     const jobs = bench.client({ queues: { default: { partitions: 3 } } })
     const made = await calls(jobs)
@@ -243,7 +243,7 @@ export function drafting(connect: Connect): void {
     expect(errors[0].message).toMatch(
       /^ShopJob: the id 'acme-\d+' and the group of the job belong to different/,
     )
-    // The id that is the name of the group is always right.
+    // An id equal to the name of the group is always accepted.
     expect((await jobs.dispatch(ShopJob.with({ shop: 'acme' }).withId('acme'))).queued).toBe(true)
     const shops = (await jobs.status()).queues[0]!.partitions.filter(({ counts }) => counts.waiting > 0)
     expect(shops).toHaveLength(1)
@@ -252,7 +252,7 @@ export function drafting(connect: Connect): void {
       each.status === 'rejected' ? each.reason.message : [],
     )
     expect(refused[0]).toContain('and the unique option of the job')
-    // With one partition, they go together.
+    // With one partition, an id and a group may be used together.
     const one = await bench.jobs.dispatch(ShopJob.with({ shop: 'acme' }).withId('x').onQueue('low'))
     expect(await one.find()).toMatchObject({ id: 'x', group: 'acme' })
     expect(made.length).toBeGreaterThan(0)
@@ -294,7 +294,7 @@ export function drafting(connect: Connect): void {
       })
   })
 
-  test('options in an object: as the methods say, without those that are undefined', async () => {
+  test('an object of options acts like the methods, and undefined options count as missing', async () => {
     await using bench = await Bench.make(connect)
     const draft = new NoteJob().with({ n: 1 })
     const options = { id: 'mine', reuse: 'ended', delay: '1h', priority: 7, tries: undefined } as const

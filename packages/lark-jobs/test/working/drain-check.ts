@@ -8,7 +8,7 @@ import { Bench, type Connect } from './bench.ts'
 
 /** `stopWhenEmpty` must not end the worker before all jobs that are due within a minute have run. */
 export function drainCheck(connect: Connect): void {
-  test('more than a page of jobs with unknown keys do not hide a job with a known key', async () => {
+  test('a job with a known key is found behind more than a page of jobs with unknown keys', async () => {
     await using bench = await Bench.make(connect)
     class StrangeJob extends Job {
       override delay = '30s'
@@ -29,7 +29,7 @@ export function drainCheck(connect: Connect): void {
     expect(await (await bench.work([KnownJob], { stopWhenEmpty: true })).done).toMatchObject({ completed: 1 })
   })
 
-  test('the worker waits for what follows in flows: the next step, and the callback', async () => {
+  test('the worker waits for the next step and the callback of a flow', async () => {
     await using bench = await Bench.make(connect)
     class StepJob extends Job {
       handle() {}
@@ -50,7 +50,7 @@ export function drainCheck(connect: Connect): void {
     }
   })
 
-  /** A worker that hears no rings. It finds jobs in its other queue only when it looks by itself. */
+  /** Starts a worker that hears no rings and finds jobs in its other queue only when it looks by itself. */
   async function workDeaf(bench: Bench, later: string): Promise<{ worker: Worker; store: Store }> {
     class LaterJob extends Job {
       override queueName = 'emails'
@@ -90,7 +90,7 @@ export function drainCheck(connect: Connect): void {
     expect(await worker.done).toMatchObject({ completed: 2 })
   })
 
-  test('a failed check is repeated, and other work goes on meanwhile', async () => {
+  test('a failed check is repeated while other work goes on', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await insideOf(bench.jobs).open()
     const standings = store.standings.bind(store)

@@ -8,10 +8,7 @@ import { Bench, type Connect, Record, signal } from './bench.ts'
 /** Milliseconds. A worker looks for endings every third of a lease. */
 const LEASE = 600
 
-/**
- * Jobs that end while no handler runs, or before their handler runs: expiry, `cancelled()`, and `failed()`
- * after crashes.
- */
+/** Some jobs end while no handler runs: by expiry, by `cancelled()`, or by `failed()` after crashes. */
 export function ending(connect: Connect): void {
   class LateJob extends Job {
     static ran: number[] = []
@@ -26,7 +23,7 @@ export function ending(connect: Connect): void {
     }
   }
 
-  test('a job that has not begun in time is cancelled as expired, and cancelled() is called', async () => {
+  test('a job that does not begin in time is cancelled as expired, and cancelled() is called', async () => {
     await using bench = await Bench.make(connect)
     LateJob.ran = []
     LateJob.told = []
@@ -47,7 +44,7 @@ export function ending(connect: Connect): void {
     })
   })
 
-  test('the time begins when a delayed job is due', async () => {
+  test('the time for a delayed job begins when the job is due', async () => {
     await using bench = await Bench.make(connect)
     LateJob.ran = []
     const job = new LateJob()
@@ -59,7 +56,7 @@ export function ending(connect: Connect): void {
     expect((await bench.jobs.find(job.id!))?.options).toEqual({ expiresIn: 60_300 })
   })
 
-  test('a job that has begun is retried, however late', async () => {
+  test('a job that has begun is retried at any later time', async () => {
     await using bench = await Bench.make(connect)
     let runs = 0
     class ShakyJob extends Job {
@@ -75,7 +72,7 @@ export function ending(connect: Connect): void {
     expect(runs).toBe(2)
   })
 
-  test('cancelled while it ran: cancelled() is called before the job has ended', async () => {
+  test('for a running job, cancelled() is called before the job has ended', async () => {
     await using bench = await Bench.make(connect)
     const started = signal()
     const told = signal<unknown>()
@@ -100,7 +97,7 @@ export function ending(connect: Connect): void {
     await report.ends(1)
   })
 
-  test('cancelled while it waited: a worker calls cancelled(), once', async () => {
+  test('for a waiting job, a worker calls cancelled() once', async () => {
     await using bench = await Bench.make(connect)
     const told = signal()
     const calls: unknown[] = []
@@ -126,7 +123,7 @@ export function ending(connect: Connect): void {
     expect(await store.recover('default')).not.toHaveProperty('nextEffect')
   })
 
-  test('crashed too often: a worker that knows the class calls failed()', async () => {
+  test('for a job that crashed too often, a worker that knows the class calls failed()', async () => {
     await using bench = await Bench.make(connect)
     const told = signal<unknown>()
     class CrashJob extends Job {
@@ -158,7 +155,7 @@ export function ending(connect: Connect): void {
     await stranger.stop()
   })
 
-  test('a hook that throws or takes too long adds a line to the log, and is not called again', async () => {
+  test('a hook that throws or takes too long is noted in the log, and not called again', async () => {
     await using bench = await Bench.make(connect)
     let calls = 0
     class BadJob extends Job {

@@ -1,4 +1,4 @@
-/** Why jobs wait, on the stores for which the whole suite does not run. */
+/** Tests the reasons of waiting jobs on the stores for which the whole suite does not run. */
 import { afterAll, beforeAll, describe, inject } from 'vitest'
 import { type Cluster, startCluster } from '../redis/cluster.ts'
 import { redisPrefix } from './bench.ts'

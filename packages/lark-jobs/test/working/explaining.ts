@@ -35,7 +35,7 @@ let begun = signal()
 let go = signal()
 afterEach(() => go.resolve())
 
-/** Runs until a test says go. */
+/** Runs until a test ends it. */
 abstract class HeldJob extends Job {
   override tries = 1
   async handle(_payload: { shop?: string } = {}): Promise<unknown> {
@@ -121,7 +121,7 @@ function timeless(text: string): string {
   return text.replace(/\d[\d.]* (ms|s|min|h)\b( \d+ \w+)?/g, '…')
 }
 
-/** A job that waits, and the reasons of it. */
+/** Tests which reasons a waiting job has. */
 export function explaining(connect: Connect): void {
   const seen = new Set<string>()
 
@@ -139,12 +139,12 @@ export function explaining(connect: Connect): void {
       reasons,
       place: bench.place,
       client: (config: JobsConfig) => bench.client(config),
-      /** The reasons, as kinds and texts. Ids and times are left out. */
+      /** Returns the reasons as kinds and texts, without ids and times. */
       told: async (id: string | null | undefined) =>
         (await reasons(id)).map(({ kind, text }) => `${kind}: ${timeless(text)}`),
       work: (concurrency = 10, options: WorkOptions = {}) =>
         bench.work(everyClass, { concurrency, ...options }, jobs),
-      /** A worker that dies in a job of the key `dying`. */
+      /** Starts a worker that dies in a job of the key `dying`. */
       async dies() {
         const { connection, prefix = '' } = bench.place
         const dying = spawn(process.execPath, [program, connection, prefix], { stdio: 'ignore' })
@@ -158,10 +158,10 @@ export function explaining(connect: Connect): void {
   }
   const queued = async (jobs: Jobs, ...all: Job[]) =>
     (await jobs.dispatch(all.map((each) => (each as PlainJob).with({})))).map(({ id }) => id)
-  /** Something that a worker does by and by. */
+  /** Waits until a worker has done something. */
   const eventually = (check: () => Promise<void>) => vi.waitFor(check, { interval: 20 })
 
-  test('pauses, no worker, and what goes before', async () => {
+  test('the reasons are pauses, a missing worker, or jobs ahead', async () => {
     await using bench = await make({ queues: ['default'] })
     const { jobs, told, reasons } = bench
     const [first, second] = await queued(jobs, new PlainJob(), new ShopJob())
@@ -193,7 +193,7 @@ export function explaining(connect: Connect): void {
     expect((await told(vip!.id)).join()).not.toContain('behind')
   })
 
-  test('a delayed job: a pause that ends before it is due is no reason', async () => {
+  test('for a delayed job, a pause that ends before the job is due is no reason', async () => {
     await using bench = await make()
     const { jobs, told, reasons } = bench
     const [later] = await jobs.dispatch([new PlainJob().with({}).delayed('1h')])
@@ -209,7 +209,7 @@ export function explaining(connect: Connect): void {
     ])
   })
 
-  test('workers that take no more jobs, and a key that none of them knows', async () => {
+  test('the reasons are workers that take no more jobs, or a key that no worker knows', async () => {
     await using bench = await make()
     const { jobs, told } = bench
     class NewJob extends HeldJob {
@@ -217,7 +217,7 @@ export function explaining(connect: Connect): void {
     }
     const worker = await bench.work()
     const [id] = await queued(jobs, new NewJob())
-    // Workers take it and put it back.
+    // Workers take the job and put it back.
     await eventually(async () =>
       expect((await told(id))[0]).toBe(
         'unknown-key: No living worker of its queue default knows the key new',
@@ -231,7 +231,7 @@ export function explaining(connect: Connect): void {
     )
   })
 
-  test('groups: as many jobs run, or have begun, as may; strict ones; and jobs of one lock', async () => {
+  test('the reasons are a full group, the rate of a group, a strict group, or a job with the same lock', async () => {
     await using bench = await make()
     const { jobs, reasons } = bench
     const worker = await bench.work()
@@ -264,7 +264,7 @@ export function explaining(connect: Connect): void {
     expect(timeless(locked.text)).toBe(`It is unique, and job ${last} goes first: ${held}`)
   })
 
-  test('a group with a rate of a kind that only another version knows', async () => {
+  test('the reason is a rate of a group that only another version of Lark knows', async () => {
     await using bench = await make()
     const { jobs, reasons, place } = bench
     const [id] = await queued(jobs, new RatedJob())
@@ -274,7 +274,7 @@ export function explaining(connect: Connect): void {
     expect(await reasons(id)).toContainEqual({ kind: 'group-limit', text })
   })
 
-  test('a strict group behind a job that is retried, and how that failed', async () => {
+  test('in a strict group, the reason is an earlier job that is retried, with its error', async () => {
     await using bench = await make()
     const { jobs, told, reasons } = bench
     const [first, second] = await queued(jobs, new FailJob(), new FailJob())
@@ -287,7 +287,7 @@ export function explaining(connect: Connect): void {
     expect(strict).toMatchObject({ kind: 'strict', jobs: [first], until: expect.any(Number) })
   })
 
-  test('limiters: of the class, of the configuration, and a need that is never met', async () => {
+  test('the reasons are limiters of the class or the configuration, or a need for more permits than there are', async () => {
     const rate = { limit: 3, per: '1h' }
     await using bench = await make({ limiters: { stripe: { concurrency: 1 }, mail: { rate } } })
     const { jobs, reasons } = bench
@@ -303,7 +303,7 @@ export function explaining(connect: Connect): void {
       text: `Limiter stripe has no free permit until a job ends: worker ${worker.id} has 1`,
       ...by(ids[0]!),
     })
-    // A worker must have asked in vain, or have made known what its class grants.
+    // Before this, a worker must have asked in vain, or have announced the limits of its class.
     await eventually(async () =>
       expect(await first(others[1])).toEqual({
         kind: 'class-limit',
@@ -314,12 +314,12 @@ export function explaining(connect: Connect): void {
     const mail = (await first(others[2]))!
     expect(mail.text).toMatch(/^The rate of limiter mail grants 2 permits in (1 h|59 min)/)
     expect(mail).toMatchObject({ kind: 'limiter', until: expect.any(Number), remedy: { do: 'see-limiters' } })
-    // The configuration of this process grants less.
+    // The configuration of this process grants fewer permits.
     const narrow = operate(bench.client({ limiters: { mail: { rate: { ...rate, limit: 1 } } } }))
     expect((await narrow.why(others[2]!))?.reasons[0]?.text).toBe(
       'Limiter mail never grants more than 1 permits at once, and it needs 2',
     )
-    // A worker makes known what its classes grant, at the latest when it takes no more jobs.
+    // A worker announces the limits of its classes at the latest when it takes no more jobs.
     worker.quiet()
     const [rated] = await queued(jobs, new OwnRateJob())
     await eventually(async () => expect((await reasons(rated))[1]?.until).toBeGreaterThan(Date.now()))
@@ -334,7 +334,7 @@ export function explaining(connect: Connect): void {
     )
   })
 
-  test('a class with only a rate does not wait for the end of a job, also just after its worker has started', async () => {
+  test('for a class with only a rate, the end of a job is no reason, even right after its worker has started', async () => {
     await using bench = await make()
     const { jobs, reasons } = bench
     await bench.work()
@@ -348,7 +348,7 @@ export function explaining(connect: Connect): void {
     expect(texts.join('\n')).not.toContain('until a job ends')
   })
 
-  test('limits of the queue', async () => {
+  test('the reasons are limits of the queue', async () => {
     const rate = { limit: 1, per: '1h' }
     await using bench = await make({ queues: { default: { concurrency: 1 }, low: { rate } } })
     const { jobs, told, reasons } = bench
@@ -366,7 +366,7 @@ export function explaining(connect: Connect): void {
     expect(await told(rated!.id)).toEqual(['queue-limit: The rate of its queue low allows the next job in …'])
   })
 
-  test('busy workers, the turns of other groups, and nothing at all', async () => {
+  test('the reasons are busy workers, the turns of other groups, or none', async () => {
     await using bench = await make()
     const { jobs, told, reasons } = bench
     const worker = await bench.work(1)
@@ -394,7 +394,7 @@ export function explaining(connect: Connect): void {
     expect(heldReason(late, await operate(jobs).workers.list()).text).toMatch(
       /It was asked to end 3 min.* ago \(user: too late\); its handler ignores its signal\. It ends when/,
     )
-    // A worker that has not taken it yet.
+    // No worker has taken the job yet.
     const { store } = await insideOf(jobs).open()
     const idle: WorkerRecord = { ...(await operate(jobs).workers.list())[0]!, id: 'idle', running: 0 }
     await store.announce(idle, LEASE)
@@ -403,7 +403,7 @@ export function explaining(connect: Connect): void {
     ])
   })
 
-  test('open circuits: of the class, and one with a name', async () => {
+  test('the reasons are open circuits of the class, or named ones', async () => {
     await using bench = await make()
     const { jobs, told } = bench
     const worker = await bench.work()
@@ -419,16 +419,15 @@ export function explaining(connect: Connect): void {
     const [next] = await queued(jobs, new OpenJob())
     expect((await told(next)).slice(1)).toEqual([opened('of its class')])
     await jobs.resume({ queue: 'default' })
-    // A worker says which circuits it has met when it announces itself, at the latest when it takes no more
-    // jobs.
+    // A worker announces the circuits that it has used at the latest when it takes no more jobs.
     worker.quiet()
     await eventually(async () => expect(await told(named)).toContain(opened('stripe')))
-    // One that no worker has touched.
+    // No worker has touched this job.
     const [untouched] = await queued(jobs, new NamedJob())
     expect(await told(untouched)).toContain(opened('stripe'))
   })
 
-  test('a worker that serves other queues first', async () => {
+  test('the reason is a worker that serves other queues first', async () => {
     await using bench = await make()
     const { jobs, told, reasons } = bench
     const worker = await bench.work(1, { queues: ['emails', 'low'] })
@@ -444,12 +443,12 @@ export function explaining(connect: Connect): void {
       ]),
     )
     expect((await reasons(low!.id))[0]).toMatchObject({ workers: [worker.id], remedy: { do: 'see-queues' } })
-    // What may not begin there holds nothing back.
+    // Jobs of that queue that may not begin hold nothing back.
     await jobs.pause({ queue: 'emails' })
     expect(await told(low!.id)).toEqual([busy])
   })
 
-  test('jobs that have ended, and a lock that keeps one from coming back', async () => {
+  test('an ended job says that it has ended, or that a lock keeps it from coming back', async () => {
     await using bench = await make()
     const { jobs, told, reasons } = bench
     const [cancelled] = await queued(jobs, new OnceJob())
@@ -474,7 +473,7 @@ export function explaining(connect: Connect): void {
     expect(await operate(jobs).why(newId())).toBeUndefined()
   })
 
-  test('a job that failed because its workers died says so, and its remedy is to look', async () => {
+  test('a job that failed because its workers died says so, and advises to look at it', async () => {
     await using bench = await make()
     const { jobs, told, reasons } = bench
     const [id] = await queued(jobs, new PlainJob())
@@ -493,7 +492,7 @@ export function explaining(connect: Connect): void {
     expect(await reasons(id)).toMatchObject([{ remedy: { do: 'see-errors', job: id } }])
   })
 
-  test('a job of a silent worker, one that is prefetched, and one that cannot be read', async () => {
+  test('the reasons are a silent worker, a prefetch, or an unreadable record', async () => {
     await using bench = await make()
     const { jobs, told, reasons } = bench
     const { store } = await insideOf(jobs).open()
@@ -535,7 +534,7 @@ export function explaining(connect: Connect): void {
     expect((await reasons(first))[0]?.text).toMatch(
       /^Worker ghost \(web-1, pid 7\) has run it for .+\. ShopJob has blocked its event loop for 1\d.* s: isolate = isolated\(\) in the class /,
     )
-    // Its time is over, and the lease of the job lasts.
+    // The time of the worker is over, and the lease of the job still lasts.
     await store.announce(alive, 1)
     await store.noteBlocking('ghost', blocks)
     await eventually(async () => {
@@ -552,7 +551,7 @@ export function explaining(connect: Connect): void {
     expect((await told(damaged.id))[0]).toBe('unreadable: Its record is damaged: options')
   })
 
-  test('a node of a flow that waits for another, and one that never started', async () => {
+  test('a node of a flow waits for another node, or never started', async () => {
     await using bench = await make()
     const { jobs, told, reasons } = bench
     const dispatch = async (draft: FlowDraft) => ((await insideOf(jobs).dispatchFlow(draft)) as FlowHandle).id
@@ -589,7 +588,7 @@ export function explaining(connect: Connect): void {
         'ended: It was skipped in workflow order: charge did not complete',
       ]),
     )
-    // Its flow still knows what became of a job that is not kept.
+    // The flow still knows how a job ended whose record is not kept.
     await jobs.remove(node(0))
     expect(await told(node(0))).toEqual(['ended: It failed in workflow order: mailbox full'])
     await jobs.purge(node(0))
@@ -604,7 +603,7 @@ export function explaining(connect: Connect): void {
     await eventually(async () => expect((await told(callback))[0]).toMatch(/^ended: .+ was not needed$/))
   })
 
-  test('a suspended job', async () => {
+  test('a suspended job says what it waits for', async () => {
     await using bench = await make()
     class SleepJob extends Job {
       async handle() {
@@ -619,7 +618,7 @@ export function explaining(connect: Connect): void {
     })
   })
 
-  test('a job whose steps are undone: while it runs, between two tries, and how it ends', async () => {
+  test('a job whose steps are undone says so while it runs, between two tries, and after its end', async () => {
     await using bench = await make()
     let giveUp = () => {}
     const undoing = new Promise<void>((resolve) => {
@@ -648,8 +647,8 @@ export function explaining(connect: Connect): void {
     await eventually(async () => expect(await texts()).toEqual([first, expect.stringMatching(next)]))
   })
 
-  test('each kind of reason was seen here', () => {
-    // A server of its own shows those of the store: `redis/refusal.test.ts`.
+  test('the tests above have seen each kind of reason', () => {
+    // `redis/refusal.test.ts` tests the reasons of the store, on its own server.
     expect([...seen, 'store'].sort()).toEqual([...reasonKinds].sort())
   })
 }

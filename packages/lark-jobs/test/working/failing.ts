@@ -22,9 +22,9 @@ class RefundJob extends ChargeJob {
   override queueName = 'emails'
 }
 
-/** Kinds of failures, and changes of the jobs of one kind. */
+/** Tests kinds of failures, and changes of all jobs of one kind. */
 export function failing(connect: Connect): void {
-  test('jobs that failed for one reason are of one kind, and only these are changed', async () => {
+  test('jobs that failed for one reason have one kind, and a change of the kind reaches only them', async () => {
     await using bench = await Bench.make(connect)
     const jobs = bench.client({ release: '2.14.0' })
     const operating = operate(jobs)
@@ -79,7 +79,7 @@ export function failing(connect: Connect): void {
     expect((await book.look({ kind: reset!.kind }, { limit: 1 })).kinds.map(({ count }) => count)).toEqual([
       30,
     ])
-    // Another process calls them the same.
+    // Another process gives the kinds the same names.
     const other = operate(bench.client())
     expect((await other.failures()).kinds.map(({ kind }) => kind)).toEqual(
       found.kinds.map(({ kind }) => kind),
@@ -92,7 +92,7 @@ export function failing(connect: Connect): void {
     expect((await book.look()).kinds.map(({ key, count }) => [key, count])).toEqual([['refund', 20]])
   })
 
-  test('a book follows what becomes of failed jobs: they fail again, leave, and come back', async () => {
+  test('a book follows failed jobs that fail again, leave, and come back', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const operating = operate(jobs)
@@ -108,7 +108,7 @@ export function failing(connect: Connect): void {
     expect(await counts()).toEqual([3, 1])
     const [declined] = (await book.look()).kinds
     expect(declined!.releases).toEqual([])
-    // The last of a kind leaves: another is shown in its place.
+    // When the last job of a kind leaves, the book shows another as the sample.
     const { id } = declined!.sample
     const removed: JobRecord[] = []
     await operating.remove([id], { before: (some) => removed.push(...some) })
@@ -127,7 +127,7 @@ export function failing(connect: Connect): void {
     await expect(book.look({ queue: 'nowhere' })).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
   })
 
-  test('an aborted call rejects; a kind that cannot be one is refused', async () => {
+  test('an aborted call rejects, and an impossible kind is refused', async () => {
     await using bench = await Bench.make(connect)
     const signal = AbortSignal.abort(new Error('enough'))
     await expect(operate(bench.jobs).failures({}, { signal })).rejects.toThrow('enough')

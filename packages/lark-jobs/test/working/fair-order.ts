@@ -6,7 +6,7 @@ import { Job } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect } from './bench.ts'
 
-/** Queues take turns although a worker prefetches jobs of the queues that are fast. */
+/** Queues take turns although a worker prefetches jobs of fast queues. */
 export function fairOrder(connect: Connect): void {
   test('queues that all have jobs progress together', async () => {
     await using bench = await Bench.make(connect)
@@ -100,7 +100,7 @@ export function fairOrder(connect: Connect): void {
     expect(before).toBeLessThan(800)
   })
 
-  test('with many queues, a turn takes a few jobs of a queue, and all jobs run', async () => {
+  test('with many queues, each turn runs a few jobs of a queue, and all jobs run', async () => {
     await using bench = await Bench.make(connect)
     const queues = Array.from({ length: 200 }, (_, n) => `queue-${n}`)
     const client = bench.client({ queues })

@@ -15,7 +15,7 @@ class OtherJob extends NoteJob {
   override queueName = 'emails'
 }
 
-/** Calls with wrong filters, as JavaScript or a request body may make them, and the errors. */
+/** Each call has a wrong filter, as JavaScript or a request body may contain it. */
 const refused: [call: string, make: (jobs: Untyped) => Promise<unknown>, message: string][] = [
   ['cancel({})', (jobs) => jobs.cancel({}), 'Jobs.cancel(): the filter has no condition'],
   ['cancel({ id: {} })', (jobs) => jobs.cancel({ id: {} }), 'Jobs.cancel(): id is not an option'],
@@ -304,13 +304,13 @@ type Untyped = {
     | 'untag']: (...args: unknown[]) => Promise<unknown>
 }
 
-/** How many jobs are in each queue and state, and which queues are paused. */
+/** Counts the jobs of each queue and state, and lists the paused queues. */
 async function standing(jobs: Jobs) {
   const { queues } = await jobs.status()
   return queues.map(({ queue, counts, paused }) => ({ queue, counts, paused }))
 }
 
-/** Filters that select many jobs at once. */
+/** Tests filters that select many jobs at once. */
 export function filtering(connect: Connect): void {
   test('a filter without a condition, or with an unknown one, is refused, and no job changes', async () => {
     await using bench = await Bench.make(connect)
@@ -330,7 +330,7 @@ export function filtering(connect: Connect): void {
     expect(await standing(bench.jobs)).toEqual(before)
   })
 
-  test('a filter is refused before the store is opened, and the error names the conditions that there are', async () => {
+  test('a wrong filter is refused before the store is opened, and the error names the known conditions', async () => {
     const connection = 'sqlite:/nowhere/jobs.db'
     await using bench = await Bench.make(connect)
     const nowhere = bench.client({ connection })
@@ -361,7 +361,7 @@ export function filtering(connect: Connect): void {
     expect(await bench.jobs.cancel({ all: true })).toEqual({ cancelled: 3, asked: 0 })
   })
 
-  test('every change takes every condition, and changes only the jobs that meet them all', async () => {
+  test('every change accepts every condition, and changes only jobs that meet all conditions', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     class ShopJob extends Job {
@@ -419,7 +419,7 @@ export function filtering(connect: Connect): void {
     })
   })
 
-  test('a worker with undefined queues is refused, because it would serve all queues', async () => {
+  test('a worker with `queues: undefined` is refused, because it would serve all queues', async () => {
     await using bench = await Bench.make(connect)
     for (const [queues, shown] of [
       [undefined, 'undefined'],
