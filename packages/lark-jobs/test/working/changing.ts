@@ -307,7 +307,7 @@ export function changing(connect: Connect): void {
     expect((await jobs.status()).queues[0]!.counts).toMatchObject({ delayed: 20, waiting: 50 })
   })
 
-  test('with ifNotBegun, calls cancel, remove and count only jobs that have not begun, also by a filter', async () => {
+  test('with ifNotBegun, cancel and remove reach only jobs that have not begun, and a dry run counts them', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     class ShopJob extends Job {

@@ -4,7 +4,7 @@ import { insideOf } from '../../src/model/copies.ts'
 import { operate } from '../../src/operate.ts'
 import { Bench, type Connect, Record as Report } from './bench.ts'
 
-/** What jobs of the tests did, in their order. */
+/** Lists what the jobs of the tests did, in order. */
 let did: string[] = []
 
 class AddJob extends Job {
@@ -37,7 +37,7 @@ class LowJob extends Job {
     return 2 * n
   }
 }
-/** A callback that says how its flow went. */
+/** This callback notes how its flow ended. */
 class EndJob extends Job {
   override readonly key = 'end'
   async handle() {
@@ -63,7 +63,7 @@ class SelfJob extends Job {
     await SelfJob.jobs.flow(this.flow!.id).result({ timeout: '20s' })
   }
 }
-/** Its result is not kept. */
+/** The store does not keep the result of this job. */
 class DateJob extends Job {
   override readonly key = 'date'
   handle() {
@@ -89,9 +89,9 @@ async function working(connect: Connect): Promise<Bench> {
 const soon = { timeout: '20s' } as const
 const patient = { timeout: 20_000 }
 
-/** Chains, batches and workflows, as users see them. */
+/** Tests chains, batches and workflows as users see them. */
 export function flows(connect: Connect): void {
-  test('a chain runs its steps one after the other, and its result is that of the last', async () => {
+  test('a chain runs its steps one after the other, and has the result of the last step', async () => {
     await using bench = await working(connect)
     const flow = chain([new AddJob().with({ a: 1, b: 2 })])
       .next(([first]) => new AddJob().with({ a: first.sum, b: 10 }))
@@ -104,7 +104,7 @@ export function flows(connect: Connect): void {
     expect(await handle.progress()).toEqual({ done: 3, failed: 0, total: 3 })
   })
 
-  test('a step that fails ends the chain: the others are skipped, and the handle says why', async () => {
+  test('a failed step ends the chain: later steps are skipped, and the handle says why', async () => {
     await using bench = await working(connect)
     const flow = chain([
       new AddJob().with({ a: 1, b: 2 }),
@@ -131,7 +131,7 @@ export function flows(connect: Connect): void {
     ])
   })
 
-  test('a workflow: several parents, results of any, other queues, policies', async () => {
+  test('a workflow has nodes with several parents, results of any node, other queues, and policies', async () => {
     await using bench = await working(connect)
     const flow = workflow('order', (w) => {
       const one = w.add(new AddJob().with({ a: 1, b: 1 }))
@@ -160,7 +160,7 @@ export function flows(connect: Connect): void {
     expect((await bench.jobs.find(last.jobId!))?.payload).toEqual({ text: 'anyway', of: [44, null] })
   })
 
-  test('a workflow of flows results in the results of its nodes', async () => {
+  test('the result of a workflow of flows has the results of its nodes', async () => {
     await using bench = await working(connect)
     const flow = workflow('all', (w) => {
       const inner = w.add(
@@ -201,7 +201,7 @@ export function flows(connect: Connect): void {
     expect(did.slice(1).sort()).toEqual(['2+3', '3+100', '3+5', '6+3', '6+3'])
   })
 
-  test('a batch: counts, failures that are allowed, and callbacks', async () => {
+  test('a batch has counts, allowed failures, and callbacks', async () => {
     await using bench = await working(connect)
     const members = [
       new FailJob().with(),
@@ -223,7 +223,7 @@ export function flows(connect: Connect): void {
     await expect.poll(() => did.at(-1), patient).toBe('no')
   })
 
-  test('an empty batch, chain and workflow complete, and call back', async () => {
+  test('an empty batch, chain and workflow complete and run their callbacks', async () => {
     await using bench = await working(connect)
     for (const [flow, result] of [
       [batch([]), { completed: 0, failed: 0, total: 0 }],
@@ -335,7 +335,7 @@ export function flows(connect: Connect): void {
     })
   })
 
-  test('without an answer of the store, a flow is started once, and each member is queued once', async () => {
+  test('if the answer of the store is lost, the flow is still started once, and each member is queued once', async () => {
     await using bench = await working(connect)
     const client = bench.client()
     const { store } = await insideOf(client).open()
@@ -366,7 +366,7 @@ export function flows(connect: Connect): void {
     expect((await client.dispatch(named)).isNew).toBe(false)
   })
 
-  test('a store that refuses to write for a moment does not end a batch that is being filled', async () => {
+  test('a batch that is being filled survives a store that refuses writes for a moment', async () => {
     await using bench = await working(connect)
     const client = bench.client()
     const { store } = await insideOf(client).open()
@@ -377,7 +377,7 @@ export function flows(connect: Connect): void {
     flows.write = (...call) => (left.write-- > 0 ? Promise.reject(refused) : write(...call))
     store.enqueue = (...call) => (left.enqueue-- > 0 ? Promise.reject(refused) : enqueue(...call))
     const flow = batch([1, 2, 3].map((n) => new AddJob().with({ a: n, b: 0 })))
-    // Nothing was started, so the caller decides.
+    // The store has not started the flow, so the caller decides.
     await expect(client.dispatch(flow)).rejects.toMatchObject({ code: 'STORE_REFUSED' })
     const handle = await client.dispatch(flow)
     expect(left.enqueue).toBeLessThan(0)
@@ -385,7 +385,7 @@ export function flows(connect: Connect): void {
     expect(did.sort()).toEqual(['1+0', '2+0', '3+0'])
   })
 
-  test('a batch that was begun, and that the store then refuses to fill, is uncertain, and ends failed', async () => {
+  test('if the store refuses to fill a batch that has begun, the dispatch is uncertain and the batch ends failed', async () => {
     await using bench = await working(connect)
     const client = bench.client()
     const { store } = await insideOf(client).open()
@@ -406,7 +406,7 @@ export function flows(connect: Connect): void {
     expect(await bench.jobs.flow('half').status()).toMatchObject({ state: 'ending', reason: 'abandoned' })
   })
 
-  test('what is wrong with the first 5,000 members is found before anything is queued', async () => {
+  test('errors in the first 5,000 members are found before any job is queued', async () => {
     await using bench = await Bench.make(connect)
     const members = [new LowJob().with({ n: 1 }), new LowJob().with({ n: (() => 1) as never })]
     await expect(bench.jobs.dispatch(batch(members))).rejects.toMatchObject({ code: 'PAYLOAD_NOT_JSON' })
@@ -461,7 +461,7 @@ export function flows(connect: Connect): void {
     })
   })
 
-  test('cancel: what waits is cancelled, callbacks run, and the result says so', async () => {
+  test('a cancel ends waiting jobs, runs callbacks, and sets the result', async () => {
     await using bench = await working(connect)
     const flow = chain([new LowJob().with({ n: 1 }).delayed('1h'), new LowJob().with({ n: 2 })])
     const handle = await bench.jobs.dispatch(flow.onEnded(new EndJob().with()))
@@ -475,8 +475,8 @@ export function flows(connect: Connect): void {
     await expect.poll(() => did.at(-1), patient).toMatch(/^EndJob: cancelled 0\/2/)
   })
 
-  test('retry starts again what failed and what was skipped, and the result comes then', async () => {
-    // One worker alone: another, which does not know the key, would put the job back for a second or more.
+  test('a retry starts failed and skipped nodes again, and the result comes after them', async () => {
+    // Only one worker runs: a second worker without the key would put the job back for a second or more.
     await using bench = await Bench.make(connect)
     let isBroken = true
     class BrokenJob extends Job {
@@ -499,7 +499,7 @@ export function flows(connect: Connect): void {
     expect(await handle.retry()).toBe(false)
   })
 
-  test('after a retry, a callback starts again that is a flow, with all of its jobs', async () => {
+  test('after a retry, a callback that is a flow starts again with all of its jobs', async () => {
     did = []
     await using bench = await Bench.make(connect)
     let isBroken = true
@@ -519,12 +519,12 @@ export function flows(connect: Connect): void {
     isBroken = false
     expect(await handle.retry()).toBe(true)
     await expect.poll(() => did, patient).toEqual(['one', 'two', 'one', 'two'])
-    // The callbacks of both times are forgotten with their flow.
+    // The store forgets the callbacks of both runs with their flow.
     const nested = async () => (await bench.jobs.flows({ nested: true })).flows.length
     await expect.poll(nested, patient).toBe(0)
   })
 
-  test('a retry keeps what people have changed of a step: its payload, tags and priority', async () => {
+  test('a retry keeps the payload, the tags and the priority that people have given to a step', async () => {
     did = []
     await using bench = await Bench.make(connect)
     class PickyJob extends Job {
@@ -569,7 +569,7 @@ export function flows(connect: Connect): void {
     expect(job!.options!.editedAt).toBeGreaterThan(0)
   })
 
-  test('a flow that had not ended in time starts again only if somebody says how long it may take now', async () => {
+  test('a flow that was too late starts again only with a new time limit', async () => {
     did = []
     await using bench = await Bench.make(connect)
     class HeldJob extends Job {
@@ -601,7 +601,7 @@ export function flows(connect: Connect): void {
     expect(await handle.status()).toMatchObject({ within: 3_600_000 })
   })
 
-  test('members that never began are counted as cancelled, and start again with the others', async () => {
+  test('members that never began count as cancelled, and start again with the other members', async () => {
     await using bench = await Bench.make(connect)
     let isBroken = true
     class BrokenJob extends Job {
@@ -626,7 +626,7 @@ export function flows(connect: Connect): void {
       .toMatchObject({ completed: 201, failed: 0, cancelled: 0 })
   })
 
-  test('of several calls of retry at once, one starts members again', async () => {
+  test('of several simultaneous calls of retry, one starts the members again', async () => {
     await using bench = await Bench.make(connect)
     let isBroken = true
     class BrokenJob extends Job {
@@ -647,7 +647,7 @@ export function flows(connect: Connect): void {
     expect(await handle.result(soon)).toMatchObject({ completed: 50 })
   })
 
-  test('a batch of which no failed member is kept has nothing to start again', async () => {
+  test('a batch without records of failed members has nothing to start again', async () => {
     did = []
     await using bench = await Bench.make(connect)
     expect((await bench.jobs.dispatch(new OneJob().with().delayed('1h'))).queued).toBe(true)
@@ -660,7 +660,7 @@ export function flows(connect: Connect): void {
     expect(await handle.status()).toMatchObject({ state: 'completed' })
   })
 
-  test('a batch of which no cancelled member is kept has nothing to start again', async () => {
+  test('a batch without records of cancelled members has nothing to start again', async () => {
     await using bench = await Bench.make(connect)
     class GoneJob extends Job {
       override readonly key = 'gone'
@@ -672,12 +672,12 @@ export function flows(connect: Connect): void {
     await bench.jobs.cancel({ key: 'gone' })
     await bench.work([GoneJob, ...classes])
     expect(await handle.result(soon)).toEqual({ completed: 1, failed: 1, total: 2 })
-    // The store still remembers how it ended, for its flow.
+    // The store still keeps the state of the node for the flow.
     expect(await handle.retry()).toBe(false)
     expect(await handle.status()).toMatchObject({ state: 'completed' })
   })
 
-  test('a flow has nothing to start again if nothing can in the flows in it that failed', async () => {
+  test('a flow cannot start again if no job of its failed inner flows can start again', async () => {
     did = []
     await using bench = await Bench.make(connect)
     expect((await bench.jobs.dispatch(new OneJob().with().delayed('1h'))).queued).toBe(true)
@@ -694,7 +694,7 @@ export function flows(connect: Connect): void {
     expect(await handle.status()).toMatchObject({ state: 'failed' })
   })
 
-  test('members that failed are started again, of a class too of which nothing is kept', async () => {
+  test('failed members start again, even of a class whose jobs are not kept', async () => {
     await using bench = await Bench.make(connect)
     let isBroken = true
     class BrokenJob extends Job {
@@ -714,7 +714,7 @@ export function flows(connect: Connect): void {
     expect(await handle.result(soon)).toEqual({ completed: 3, failed: 0, total: 3 })
   })
 
-  test('who awaits a flow reads its definition only when it has ended', async () => {
+  test('a caller that awaits a flow reads its definition only after its end', async () => {
     await using bench = await Bench.make(connect)
     const handle = await bench.jobs.dispatch(chain([new LowJob().with({ n: 1 })]))
     const { store } = await insideOf(bench.jobs).open()
@@ -743,7 +743,7 @@ export function flows(connect: Connect): void {
     expect((await handle.status())!.counts.total).toBe(1_000_000)
   })
 
-  test('a flow that is too large starts nothing; large members are added lot by lot, and all of them checked before', async () => {
+  test('a flow that is too large starts no job, and large members are all checked, then added lot by lot', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const text = 'x'.repeat(300_000)
@@ -768,7 +768,7 @@ export function flows(connect: Connect): void {
     })
   })
 
-  test('a flow fails because of a flow in it: the error is that of the job there', async () => {
+  test('a flow that fails because of an inner flow has the error of the job there', async () => {
     await using bench = await working(connect)
     const inner = workflow('inner', (w) => {
       const many = w.add(batch([new LowJob().with({ n: 1 }), new FailJob().with()]), { name: 'many' })
@@ -791,7 +791,7 @@ export function flows(connect: Connect): void {
     })
   })
 
-  test('a result that was not kept fails those that use it, and the chain says so', async () => {
+  test('a result that was not kept fails the nodes that use it, and the chain says so', async () => {
     await using bench = await working(connect)
     const one = await bench.jobs.dispatch(chain([new DateJob().with()]))
     await expect(one.result(soon)).rejects.toMatchObject({
@@ -818,7 +818,7 @@ export function flows(connect: Connect): void {
     ])
   })
 
-  test('a member that is rejected or removed says why its batch failed, although others before it were skipped', async () => {
+  test('a rejected or removed member gives the reason of its failed batch, even if earlier members were skipped', async () => {
     await using bench = await Bench.make(connect)
     expect((await bench.jobs.dispatch(new OneJob().with().delayed('1h'))).queued).toBe(true)
     const waits = new LowJob().with({ n: 1 }).delayed('1h')
@@ -839,7 +839,7 @@ export function flows(connect: Connect): void {
     })
   })
 
-  test('members that can be iterated once are refused the second time, and not taken for an empty batch', async () => {
+  test('members that can be iterated once are refused the second time, instead of making an empty batch', async () => {
     await using bench = await Bench.make(connect)
     function* members() {
       yield new LowJob().with({ n: 1 })
@@ -854,7 +854,7 @@ export function flows(connect: Connect): void {
     expect((await bench.jobs.dispatch(list)).isNew).toBe(true)
   })
 
-  test('what is no flow is refused with words that help', async () => {
+  test('values that are not flows are refused with a helpful message', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const draft = new LowJob().with({ n: 1 })
@@ -885,7 +885,7 @@ export function flows(connect: Connect): void {
     )
   })
 
-  test('a flow that has not ended in time fails', async () => {
+  test('a flow that does not end in time fails', async () => {
     await using bench = await working(connect)
     const flow = chain([new LowJob().with({ n: 1 }).delayed('1h')]).within('200ms')
     const handle = await bench.jobs.dispatch(flow)
@@ -895,7 +895,7 @@ export function flows(connect: Connect): void {
     })
   })
 
-  test('jobs whose key no worker knows are cancelled after the time that the flow says', async () => {
+  test('jobs with a key that no worker knows are cancelled after the time set by the flow', async () => {
     await using bench = await working(connect)
     class StrangeJob extends Job {
       override readonly key = 'strange'
@@ -929,7 +929,7 @@ export function flows(connect: Connect): void {
     })
   })
 
-  test('a member that is rejected by its lock ends, and its flow hears of it', async () => {
+  test('a member that its lock rejects ends, and its flow counts it', async () => {
     await using bench = await Bench.make(connect)
     expect((await bench.jobs.dispatch(new OneJob().with().delayed('1h'))).queued).toBe(true)
     const handle = await bench.jobs.dispatch(
@@ -940,7 +940,7 @@ export function flows(connect: Connect): void {
     expect((await handle.status({ failures: 5 }))!.failures).toMatchObject([{ reason: 'rejected' }])
   })
 
-  test('a result that does not come in time, and a flow that is not there', async () => {
+  test('a call for the result rejects after its timeout, and for a flow that does not exist', async () => {
     await using bench = await Bench.make(connect)
     const handle = await bench.jobs.dispatch(chain([new LowJob().with({ n: 1 })]))
     await expect(handle.result({ timeout: 50 })).rejects.toMatchObject({
@@ -956,7 +956,7 @@ export function flows(connect: Connect): void {
     await expect(bench.jobs.flow('gone').cancel()).rejects.toMatchObject({ code: 'FLOW_NOT_FOUND' })
   })
 
-  test('outside of a flow there is no this.flow', async () => {
+  test('this.flow is undefined outside of flows', async () => {
     await using bench = await Bench.make(connect)
     const report = new Report()
     class AloneJob extends Job {

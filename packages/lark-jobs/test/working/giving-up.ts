@@ -2,10 +2,10 @@ import { expect, test } from 'vitest'
 import { Job, NonRetryableError } from '../../src/index.ts'
 import { Bench, type Connect, signal } from './bench.ts'
 
-/** A NonRetryableError of another copy of this package. */
+/** This is a NonRetryableError of another copy of the package. */
 const foreign = Object.assign(new Error('other'), { [Symbol.for('s18i.lark.non-retryable')]: true })
 
-/** Jobs that decide themselves that another attempt is useless. */
+/** A job may decide that another attempt is useless. */
 export function givingUp(connect: Connect): void {
   /** Runs a job once that has tries left. @returns its record afterwards */
   async function runOnce(handle: (job: Job) => unknown) {
@@ -32,7 +32,7 @@ export function givingUp(connect: Connect): void {
     expect(await runOnce(handle)).toMatchObject(failed(error))
   })
 
-  test('this.fail() counts even if its error is caught, also before a later this.release()', async () => {
+  test('this.fail() counts even if the handler catches its error and calls this.release() later', async () => {
     const caught = await runOnce((job) => {
       try {
         job.fail('really')
@@ -100,7 +100,7 @@ export function givingUp(connect: Connect): void {
     ])
   })
 
-  test('a job that calls fail() when its worker stops has failed', async () => {
+  test('a job that calls fail() while its worker stops has failed', async () => {
     await using bench = await Bench.make(connect)
     const began = signal()
     class StoppedJob extends Job {

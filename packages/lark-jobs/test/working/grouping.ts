@@ -7,7 +7,7 @@ interface Payload {
   n: number
 }
 
-/** A class whose runs wait until the test releases them, and a list of the runs that began. */
+/** Makes a class whose runs wait for the test, and lists the runs that began. */
 function syncShop(options: GroupOptions = {}) {
   const begun: Payload[] = []
   let running = 0
@@ -29,7 +29,7 @@ function syncShop(options: GroupOptions = {}) {
   return { SyncShopJob, begun, most: () => most }
 }
 
-/** Groups, from `dispatch` to the end of the runs. */
+/** Tests groups from `dispatch` to the end of the runs. */
 export function grouping(connect: Connect): void {
   test('a group with many jobs does not keep another waiting', async () => {
     await using bench = await Bench.make(connect)
@@ -42,7 +42,7 @@ export function grouping(connect: Connect): void {
     expect(begun.findIndex(({ shop }) => shop === 'small')).toBeLessThanOrEqual(4)
   })
 
-  test('no more jobs of a group run than its limit, over two workers; other groups go on', async () => {
+  test('two workers together keep the limit of a group, and other groups go on', async () => {
     await using bench = await Bench.make(connect)
     const { SyncShopJob, begun, most } = syncShop({ concurrency: 1 })
     for (const shop of ['a', 'b', 'c'])
@@ -64,7 +64,7 @@ export function grouping(connect: Connect): void {
       )
   })
 
-  test('strict: the next job waits until the one before has ended, its retry included', async () => {
+  test('in a strict group, a job waits for the end of the job before it and of its retry', async () => {
     await using bench = await Bench.make(connect)
     const story: string[] = []
     class TransferJob extends Job {
@@ -84,7 +84,7 @@ export function grouping(connect: Connect): void {
     expect(story).toEqual(['1.1', '1.2', '2.1', '2.1', '3.1'])
   })
 
-  test('pauseGroup puts the job back, and no job of its group begins meanwhile', async () => {
+  test('pauseGroup puts the job back, and no job of the group begins during the pause', async () => {
     await using bench = await Bench.make(connect)
     const begun: string[] = []
     class CallJob extends Job {
@@ -109,7 +109,7 @@ export function grouping(connect: Connect): void {
     expect(report.endings.filter(({ outcome }) => outcome.kind === 'released')).toHaveLength(1)
   })
 
-  test('paused by hand: the group, then the queue; when they are resumed, the waiting jobs run', async () => {
+  test('waiting jobs of a paused group in a paused queue run when both are resumed', async () => {
     await using bench = await Bench.make(connect)
     const { SyncShopJob, begun } = syncShop()
     await bench.jobs.pause({ queue: 'default', group: 'a' })
@@ -130,7 +130,7 @@ export function grouping(connect: Connect): void {
     await expect(unknown).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
   })
 
-  test('in a queue with several partitions, all jobs of a group are in one of them, whoever dispatches', async () => {
+  test('in a queue with several partitions, all dispatchers put the jobs of a group into one partition', async () => {
     await using bench = await Bench.make(connect)
     const queues = { default: { partitions: 3 } }
     const clients = [bench.client({ queues }), bench.client({ queues })]
@@ -153,7 +153,7 @@ export function grouping(connect: Connect): void {
     expect(most()).toBeLessThanOrEqual(6)
   })
 
-  test('the record of a job has its group', async () => {
+  test('the record of a job names the group', async () => {
     await using bench = await Bench.make(connect)
     const { SyncShopJob } = syncShop()
     const job = new SyncShopJob()
@@ -213,7 +213,7 @@ export function grouping(connect: Connect): void {
   test.each([
     ['limits', { concurrency: 2 }],
     ['a strict order', { strict: true }],
-  ] as const)('%s of a group go with a weight that is a number, not with a function', async (_, options) => {
+  ] as const)('%s of a group accept a number as weight, and refuse a function', async (_, options) => {
     await using bench = await Bench.make(connect)
     const client = bench.client({ limiters: { stripe: { concurrency: 4 } } })
     const { SyncShopJob } = syncShop(options)
@@ -242,7 +242,7 @@ export function grouping(connect: Connect): void {
     await expect(dispatched).rejects.toMatchObject({ code: 'JOB_INVALID', message })
   })
 
-  test('keepLast: of the jobs dispatched while one runs, the last runs after it, also if it failed', async () => {
+  test('with keepLast, the last job dispatched during a run runs next, even after a failure', async () => {
     await using bench = await Bench.make(connect)
     const { IndexJob, ran, started, gate } = indexJob({ keepLast: true })
     const report = new Record()
@@ -262,7 +262,7 @@ export function grouping(connect: Connect): void {
     expect(ran).toEqual(['a1', 'b1', 'a1', 'a4'])
   })
 
-  test('keepLast is refused together with a group of the class, or with until done', async () => {
+  test('keepLast is refused if the class has a group, or together with until done', async () => {
     await using bench = await Bench.make(connect)
     const { IndexJob } = indexJob({ keepLast: true })
     class GroupedJob extends IndexJob {

@@ -20,7 +20,7 @@ class LongJob extends Job {
   }
 }
 
-/** Handles: one job in the store, seen from outside. */
+/** A handle stands for one job in the store, and is used outside of its run. */
 export function handling(connect: Connect): void {
   test('a handle tells the state of its job, and finds it with its payload and its log', async () => {
     await using bench = await Bench.make(connect)
@@ -38,12 +38,12 @@ export function handling(connect: Connect): void {
     expect(found!.log.map(({ text }) => text)).toEqual(['Twice 21'])
   })
 
-  test('another process makes a handle of the class and the id, whatever partition has the job', async () => {
+  test('another process makes a handle from the class and the id, in whichever partition the job is', async () => {
     await using bench = await Bench.make(connect)
     const queues = { default: { partitions: 4 }, low: {} }
     const drafts = Array.from({ length: 8 }, (_, n) => new NoteJob().with({ n }))
     const ids: string[] = []
-    // One by one, so that they go to several partitions.
+    // Separate dispatches go to several partitions.
     for (const draft of drafts) ids.push((await bench.client({ queues }).dispatch(draft)).id)
     const other = bench.client({ queues })
     const handles = ids.map((id) => other.handle(NoteJob, id))
@@ -56,7 +56,7 @@ export function handling(connect: Connect): void {
     expect(new Set(states.map((status) => status?.state))).toEqual(new Set(['cancelled']))
   })
 
-  test('a handle looks in its own queue only: that of the class, or the one that is named', async () => {
+  test('a handle looks only in the queue of its class, or in the queue that the call names', async () => {
     await using bench = await Bench.make(connect)
     const { id } = await bench.jobs.dispatch(new NoteJob().with({ n: 1 }).onQueue('low'))
     expect(await bench.jobs.handle(NoteJob, id).status()).toBeUndefined()
@@ -65,7 +65,7 @@ export function handling(connect: Connect): void {
     await expect(nowhere.status()).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
   })
 
-  test('a delayed job is made due, put off, and removed', async () => {
+  test('a handle makes a delayed job due, delays it again, and removes it', async () => {
     await using bench = await Bench.make(connect)
     const handle = await bench.jobs.dispatch(new NoteJob().with({ n: 1 }).delayed('1h'))
     expect(await handle.reschedule('2h')).toBe(true)
@@ -85,7 +85,7 @@ export function handling(connect: Connect): void {
     })
   })
 
-  test('a running job is asked to end, and is neither removed nor put off', async () => {
+  test('a handle asks a running job to end, and neither removes nor delays it', async () => {
     await using bench = await Bench.make(connect)
     entered = signal()
     const report = new Record()
@@ -104,7 +104,7 @@ export function handling(connect: Connect): void {
     expect(await handle.cancel()).toBe(false)
   })
 
-  test('jobs of several queues with one id are told apart by their queue, and an id alone names both', async () => {
+  test('the queue distinguishes jobs with one id, and the id alone is refused because it means both', async () => {
     await using bench = await Bench.make(connect)
     const draft = new NoteJob().with({ n: 1 }).withId('invoice-77')
     await bench.jobs.dispatch([draft, NoteJob.with({ n: 2 }).withId('invoice-77').onQueue('low')])
@@ -131,7 +131,7 @@ export function handling(connect: Connect): void {
     expect(await jobs.retry('invoice-77', 'low')).toBe(1)
     expect((await jobs.find('invoice-77', { queue: 'low' }))?.state).toBe('waiting')
     expect(await jobs.handle(NoteJob, 'invoice-77').remove()).toBe(true)
-    // Now the id alone is enough.
+    // Now only one job has the id.
     expect((await jobs.find('invoice-77'))?.queue).toBe('low')
     expect(await jobs.find('invoice-77', { queue: 'default' })).toBeUndefined()
     await expect(jobs.find('invoice-77', { queue: 'nowhere' })).rejects.toMatchObject({
@@ -139,7 +139,7 @@ export function handling(connect: Connect): void {
     })
   })
 
-  test('when a queue got more partitions, the job in the partition that the id now decides is the one', async () => {
+  test('after a queue got more partitions, a handle means the job in the partition that the id now decides', async () => {
     await using bench = await Bench.make(connect)
     const names = Array.from({ length: 16 }, (_, i) => `order-${i}`)
     const drafts = (n: number) => names.map((name) => new NoteJob().with({ n }).withId(name))

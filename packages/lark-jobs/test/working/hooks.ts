@@ -4,7 +4,7 @@ import { defineSignal, type Hooks, Job, type JobEvent } from '../../src/index.ts
 import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
-/** Hooks that note their arguments, without the values that differ from run to run. */
+/** Makes hooks that note their arguments, without values that differ between runs. */
 function listener(): { hooks: Hooks; heard: unknown[] } {
   const heard: unknown[] = []
   const hear = (what: string) => (event: JobEvent & { took?: number; error?: unknown }) => {
@@ -25,7 +25,7 @@ function listener(): { hooks: Hooks; heard: unknown[] } {
   return { hooks, heard }
 }
 
-/** Hooks of the application, which are called for all its jobs. */
+/** Hooks of the application are called for all of its jobs. */
 export function hooks(connect: Connect): void {
   test('hooks are called when each run begins and ends', async () => {
     await using bench = await Bench.make(connect)
@@ -56,7 +56,7 @@ export function hooks(connect: Connect): void {
     ])
   })
 
-  test('a suspended job has a hook of its own, and its next run says that it goes on', async () => {
+  test('the suspended hook is called for a suspended job, and the hook of its next run says that the job goes on', async () => {
     await using bench = await Bench.make(connect)
     const { hooks, heard } = listener()
     const jobs = bench.client({ hooks })
@@ -89,7 +89,7 @@ export function hooks(connect: Connect): void {
     expect(worker.summary).toMatchObject({ completed: 1, suspended: 2, released: 0 })
   })
 
-  test('hooks are called for a timeout and for a job that is given back, and not for an unknown key', async () => {
+  test('hooks are called for a timeout and for a job that its worker gives back, but not for an unknown key', async () => {
     await using bench = await Bench.make(connect)
     const { hooks, heard } = listener()
     const jobs = bench.client({ hooks })
@@ -126,7 +126,7 @@ export function hooks(connect: Connect): void {
     ])
   })
 
-  test('hooks read the payload and the result, and are told how long a job waited and why it was cancelled', async () => {
+  test('hooks get the payload, the result, the waiting time of a job and the reason of a cancel', async () => {
     await using bench = await Bench.make(connect)
     const heard: unknown[] = []
     const waits: number[] = []
@@ -167,7 +167,7 @@ export function hooks(connect: Connect): void {
     expect(waits.filter((ms) => ms > 1_000)).toHaveLength(1)
   })
 
-  test('crashed is called for the jobs of a dead worker, with its cause and whether they have failed', async () => {
+  test('crashed is called for the jobs of a dead worker, with the cause and with whether they have failed', async () => {
     await using bench = await Bench.make(connect)
     const heard: unknown[] = []
     const jobs = bench.client({

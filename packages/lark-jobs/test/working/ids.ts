@@ -7,7 +7,7 @@ class NoteJob extends Job {
   handle(_payload: { n: number }) {}
 }
 
-/** Values that a request may contain instead of an id. */
+/** A request may contain these values instead of an id. */
 const odd: unknown[] = [
   undefined,
   null,
@@ -25,9 +25,9 @@ const odd: unknown[] = [
   Symbol('x'),
 ]
 
-/** Ids from outside. */
+/** Tests ids that come from outside. */
 export function ids(connect: Connect): void {
-  test('an invalid id is refused with a code, and other calls are not disturbed', async () => {
+  test('an invalid id is refused with a code, and does not disturb other calls', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     await jobs.dispatch(new NoteJob(), { n: 0 })
@@ -58,7 +58,7 @@ export function ids(connect: Connect): void {
     expect(await bench.jobs.find('none')).toBeUndefined()
   })
 
-  test('a single id retries a job', async () => {
+  test('retry accepts a single id', async () => {
     await using bench = await Bench.make(connect)
     const job = new NoteJob()
     await bench.jobs.dispatch(job, { n: 1 })

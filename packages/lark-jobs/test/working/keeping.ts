@@ -20,9 +20,9 @@ class GoneJob extends PlainJob {
   override keep = keep({ completed: false, failed: '1d', log: false })
 }
 
-/** How long a worker has the ended jobs of a class, or of a queue, kept. */
+/** The worker decides how long the store keeps ended jobs of a class or a queue. */
 export function keeping(connect: Connect): void {
-  test('a result is kept while a thousand others end; a class may keep nothing, or no log', async () => {
+  test('a result is kept while a thousand other jobs end, and a class may keep no records or no log', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const [result, gone, failed] = [new ResultJob(), new GoneJob(), new GoneJob()]
@@ -47,7 +47,7 @@ export function keeping(connect: Connect): void {
     expect(counts).toMatchObject({ completed: 1_001, failed: 1 })
   })
 
-  test('a supervisor removes no failed jobs, whatever keep was when it started', async () => {
+  test('a supervisor removes no failed jobs, even if it started with another keep setting', async () => {
     await using bench = await Bench.make(connect)
     const { connection, prefix } = await operate(bench.jobs).place()
     await using jobs = createJobs({ connection, prefix, keep: { failed: { count: 1 } } })
@@ -72,7 +72,7 @@ export function keeping(connect: Connect): void {
     const { connection, prefix } = await operate(bench.jobs).place()
     await using jobs = createJobs({ connection, prefix })
     const { store, settings } = await insideOf(jobs).open()
-    // As if 100,000 had failed: the store reads this at each call.
+    // The store reads this limit at each call and acts as if 100,000 jobs had failed.
     Object.assign(settings.retention, { failed: { ...settings.retention.failed, count: 2 } })
     const report = new Record()
     const worker = await bench.work([PlainJob], { report, concurrency: 1 }, jobs)
@@ -101,7 +101,7 @@ export function keeping(connect: Connect): void {
     expect((await store.standings(['default']))[0]!.dropped!.count).toBeGreaterThan(0)
   })
 
-  test('a queue keeps what the configuration says', async () => {
+  test('a queue keeps records as its configuration says', async () => {
     await using bench = await Bench.make(connect)
     const { connection, prefix } = await operate(bench.jobs).place()
     const keeps = { default: { keep: { completed: { count: 3 }, failed: false as const } } }
@@ -123,7 +123,7 @@ export function keeping(connect: Connect): void {
   })
 
   test.each(['class', 'queue'])(
-    'who awaits a job whose %s keeps nothing gets the result, also of one that ended meanwhile',
+    'a caller gets the result of a job whose %s keeps nothing, even if the job ended before the call',
     async (whose) => {
       await using bench = await Bench.make(connect)
       const { connection, prefix } = await operate(bench.jobs).place()
@@ -133,7 +133,7 @@ export function keeping(connect: Connect): void {
       class EndedJob extends PlainJob {
         override keep = whose === 'class' ? keep(nothing) : undefined
       }
-      // The jobs are over before their dispatcher asks for the results.
+      // The jobs end before their dispatcher asks for the results.
       const done = await jobs.dispatch(new EndedJob().with({ n: 1 }))
       const failed = await jobs.dispatch(new EndedJob().with({ n: -3 }))
       await (await jobs.work({ jobs: [EndedJob], stopWhenEmpty: true })).done

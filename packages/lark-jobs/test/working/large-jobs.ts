@@ -40,9 +40,9 @@ function payloads(store: Store): string[][] {
   return found
 }
 
-/** Jobs so large that only two fit into one answer of the store. */
+/** These jobs are so large that only two fit into one answer of the store. */
 export function largeJobs(connect: Connect): void {
-  test('many slots: jobs begin while more are claimed, and none is given back', async () => {
+  test('with many slots, jobs begin while the worker claims more, and none goes back', async () => {
     await using bench = await Bench.make(connect)
     ImportJob.begun = []
     for (let n = 0; n < 24; n += 1) await bench.jobs.dispatch(new ImportJob(), { n, text })
@@ -63,7 +63,7 @@ export function largeJobs(connect: Connect): void {
       return answer
     })
     const report = new Record()
-    // Jobs that are read late in their lease go back, too.
+    // Jobs that a worker reads late in their lease also go back.
     await bench.work([ImportJob], { concurrency: 50, lease: 600_000, report })
     await report.ends(24)
     expect([...ImportJob.begun].sort((a, b) => a - b)).toEqual(Array.from({ length: 24 }, (_, n) => n))
@@ -72,7 +72,7 @@ export function largeJobs(connect: Connect): void {
     expect(returned).toEqual([])
   })
 
-  test('failed, retry, cancel and status read the payloads that they return, and no others', async () => {
+  test('failed, retry, cancel and status read only the payloads that they return', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     for (let n = 0; n < 6; n += 1) await jobs.dispatch(new BrokenJob(), { n, text })
@@ -111,7 +111,7 @@ export function largeJobs(connect: Connect): void {
     expect(alter.mock.calls.map(([, ids]) => ids.length)).toEqual([250, 250, 200])
   })
 
-  test('the jobs that failed last come first, over many partitions and pages', async () => {
+  test('a list over many partitions and pages begins with the jobs that failed last', async () => {
     await using bench = await Bench.make(connect)
     const jobs = bench.client({ queues: { emails: { partitions: 3 } } })
     for (let n = 0; n < 12; n += 1) await jobs.dispatch(new BrokenJob(), { n, text })

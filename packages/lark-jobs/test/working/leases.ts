@@ -9,9 +9,9 @@ function standStill(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 }
 
-/** Leases that are kept, that are lost, and that are taken back from dead workers. */
+/** Workers keep leases, lose them, and take back jobs of dead workers. */
 export function leases(connect: Connect): void {
-  test('a single worker whose event loop is blocked for longer than a lease takes no job from itself', async () => {
+  test('a lone worker with an event loop blocked for longer than a lease takes no job from itself', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await insideOf(bench.jobs).open()
     const survey = vi.spyOn(store, 'survey')
@@ -34,7 +34,7 @@ export function leases(connect: Connect): void {
   })
 
   test.each(['works', 'stops'] as const)(
-    'a job that takes longer than its lease stays with a worker that %s, although another worker runs',
+    'a job that runs longer than its lease stays with a worker that %s beside another worker',
     async (does) => {
       await using bench = await Bench.make(connect)
       const { store } = await insideOf(bench.jobs).open()
@@ -69,7 +69,7 @@ export function leases(connect: Connect): void {
     },
   )
 
-  test('a job that has ended stays with its worker while the store does not take its outcome', async () => {
+  test('an ended job stays with its worker while the store does not accept its outcome', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await insideOf(bench.jobs).open()
     const settles = signal()
@@ -106,7 +106,7 @@ export function leases(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed', runs: 1, crashes: 0 })
   })
 
-  test('a job that the same worker claimed again: only its first run gets LEASE_LOST', async () => {
+  test('if the same worker claims a job again, only the first run gets LEASE_LOST', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await insideOf(bench.jobs).open()
     const began = signal()
@@ -137,7 +137,7 @@ export function leases(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed', result: 2, crashes: 1 })
   })
 
-  test('jobs of two queues with the same id: the worker renews the lease of each', async () => {
+  test('the worker renews the leases of jobs of two queues with the same id', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await insideOf(bench.jobs).open()
     const began = signal()

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { Job, type JobsConfig } from '../../src/index.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
-/** Limits of a queue that several workers serve. */
+/** Tests limits of a queue that several workers serve. */
 export function limiting(connect: Connect): void {
   class CountJob extends Job {
     static now = 0
@@ -35,20 +35,20 @@ export function limiting(connect: Connect): void {
     return report
   }
 
-  test('concurrency: over three workers, as many jobs run at a time as the limit, and never more', async () => {
+  test('with a concurrency limit, three workers together run as many jobs at a time as it allows', async () => {
     await using bench = await Bench.make(connect)
     await drain(bench, { default: { concurrency: 4 } }, 120)
     expect(CountJob.most).toBe(4)
   })
 
-  test('concurrency of one: jobs run one after the other, in their order', async () => {
+  test('with a concurrency limit of one, jobs run one after the other, in order', async () => {
     await using bench = await Bench.make(connect)
     await drain(bench, { default: { concurrency: 1 } }, 30)
     expect(CountJob.most).toBe(1)
     expect(CountJob.ran).toEqual(Array.from({ length: 30 }, (_, n) => n))
   })
 
-  test('concurrency of one: a failed attempt frees its place, and every job completes', async () => {
+  test('with a concurrency limit of one, a failed attempt frees its place, and every job completes', async () => {
     await using bench = await Bench.make(connect)
     let now = 0
     let most = 0
@@ -80,7 +80,7 @@ export function limiting(connect: Connect): void {
     expect(CountJob.most).toBeLessThanOrEqual(4)
   })
 
-  test('rate: a job begins when the rate allows it, and never more within the time', async () => {
+  test('with a rate, a job begins as soon as the rate allows it, and not before', async () => {
     await using bench = await Bench.make(connect)
     const per = 300
     await drain(bench, { default: { rate: { limit: 5, per } } }, 20)
@@ -90,7 +90,7 @@ export function limiting(connect: Connect): void {
     expect(times.at(-1)! - times[0]!).toBeGreaterThan(3 * per - 100)
   })
 
-  test('a queue with limits does not hold up a queue without', async () => {
+  test('a queue with limits does not hold up a queue without limits', async () => {
     await using bench = await Bench.make(connect)
     CountJob.reset()
     const client = bench.client({ queues: { default: {}, emails: { rate: { limit: 1, per: '1h' } } } })
@@ -109,7 +109,7 @@ export function limiting(connect: Connect): void {
     expect(emails?.counts).toMatchObject({ waiting: 4, active: 0, completed: 1 })
   })
 
-  test('rate: a job that does not end does not hold up others', async () => {
+  test('with a rate, a job that does not end does not hold up others', async () => {
     await using bench = await Bench.make(connect)
     const others = signal()
     const began: number[] = []

@@ -1,6 +1,4 @@
-/**
- * `Jobs.events()`: what happens to jobs, in whichever process it happens.
- */
+/** `Jobs.events()` reports what happens to jobs in any process. */
 
 import { expect, test, vi } from 'vitest'
 import type { Jobs } from '../../src/api/jobs.ts'
@@ -27,7 +25,7 @@ async function listen(jobs: Jobs, options: EventOptions = {}): Promise<QueueEven
   return jobs.events(options).ready()
 }
 
-/** The next events, as many as are asked for. */
+/** Takes the given number of events. */
 async function take(events: QueueEvents, count: number): Promise<Told[]> {
   const taken: Told[] = []
   while (taken.length < count) {
@@ -41,14 +39,14 @@ async function take(events: QueueEvents, count: number): Promise<Told[]> {
 const kinds = (told: readonly Told[]) => told.map(({ kind }) => kind)
 const idsOf = (told: readonly Told[]) => told.map((event) => ('id' in event ? event.id : 'gap'))
 
-/** Dispatches so many jobs in one call. @returns their ids */
+/** Dispatches the given number of jobs in one call, and returns their ids. */
 async function send(jobs: Jobs, count: number): Promise<string[]> {
   const handles = await jobs.dispatch(Array.from({ length: count }, () => SendJob.with({})))
   return handles.map(({ id }) => id)
 }
 
 export function listening(connect: Connect): void {
-  test('each change of a job is an event, in whichever process it happens', async () => {
+  test('each change of a job in any process is an event', async () => {
     await using bench = await Bench.make(connect)
     await using events = await listen(bench.client())
     const before = Date.now()
@@ -76,7 +74,7 @@ export function listening(connect: Connect): void {
     expect(await events.next()).toEqual({ done: true, value: undefined })
   })
 
-  test('Node does not warn of many listeners when a process hears many streams', async () => {
+  test('a process that hears many streams causes no warning of Node about many listeners', async () => {
     await using bench = await Bench.make(connect)
     const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
     try {
@@ -88,7 +86,7 @@ export function listening(connect: Connect): void {
     }
   })
 
-  test('without ready(), it begins with the first next()', async () => {
+  test('without ready(), the events begin with the first next()', async () => {
     await using bench = await Bench.make(connect)
     await send(bench.jobs, 1)
     const events = bench.jobs.events()
@@ -100,7 +98,7 @@ export function listening(connect: Connect): void {
     await events.return()
   })
 
-  test('queues and kinds choose', async () => {
+  test('the options queues and kinds select events', async () => {
     await using bench = await Bench.make(connect)
     await using low = await listen(bench.jobs, { queues: ['low'] })
     await using ends = await listen(bench.jobs, { kinds: ['completed', 'failed'] })
@@ -112,7 +110,7 @@ export function listening(connect: Connect): void {
     expect(kinds(await take(ends, 3))).toEqual(['completed', 'completed', 'completed'])
   })
 
-  test('since goes on behind an event, in another process, and with none twice', async () => {
+  test('with since, another process continues after an event and gets none twice', async () => {
     await using bench = await Bench.make(connect)
     await using first = await listen(bench.client())
     const sent = await send(bench.jobs, 120)
@@ -127,7 +125,7 @@ export function listening(connect: Connect): void {
     }
   })
 
-  test('the cursor of the events is behind those that were passed over', async () => {
+  test('the cursor also moves past events that the options exclude', async () => {
     await using bench = await Bench.make(connect)
     await using events = await listen(bench.jobs, { kinds: ['removed'] })
     const [first, last] = await send(bench.jobs, 2)
@@ -139,7 +137,7 @@ export function listening(connect: Connect): void {
     expect(await take(again, 1)).toMatchObject([{ kind: 'removed', id: last }])
   })
 
-  test('while the application is busy with an event, the listening does not lapse', async () => {
+  test('the stream continues while the application is busy with an event', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await insideOf(bench.jobs).open()
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] })
@@ -156,7 +154,7 @@ export function listening(connect: Connect): void {
     }
   })
 
-  test('two readers of a process hear the same', async () => {
+  test('two readers of a process get the same events', async () => {
     await using bench = await Bench.make(connect)
     await using one = await listen(bench.jobs)
     await using other = await listen(bench.jobs)
@@ -177,7 +175,7 @@ export function listening(connect: Connect): void {
     for (const events of all) await events.return()
   })
 
-  test('the signal, return() and close() end events that are waited for', async () => {
+  test('the signal, return() and close() end a wait for events', async () => {
     await using bench = await Bench.make(connect)
     const ends: ((events: QueueEvents, jobs: Jobs, abort: AbortController) => unknown)[] = [
       (_events, _jobs, abort) => abort.abort(),
@@ -203,7 +201,7 @@ export function listening(connect: Connect): void {
     expect(await aborted.next()).toEqual({ done: true, value: undefined })
   })
 
-  test('a queue that comes later is told as a gap, and then its events', async () => {
+  test('a queue that appears later comes as a gap, followed by its events', async () => {
     await using bench = await Bench.make(connect)
     await using events = await listen(bench.jobs)
     const other = bench.client({ queues: ['default', 'emails', 'low', 'later'] })
@@ -214,7 +212,7 @@ export function listening(connect: Connect): void {
     expect(await take(events, 1)).toMatchObject([{ kind: 'queued', queue: 'later', id: next.id }])
   })
 
-  test('a cursor of another store is a gap, for each queue with something to miss', async () => {
+  test('a cursor of another store causes a gap for each queue with missed events', async () => {
     await using bench = await Bench.make(connect)
     await using other = await Bench.make(connect)
     await using foreign = await listen(other.jobs, { queues: ['default'] })
@@ -228,7 +226,7 @@ export function listening(connect: Connect): void {
     expect(idsOf(await take(events, 1))).toEqual([id])
   })
 
-  test('operate() has events too', async () => {
+  test('operate() offers events too', async () => {
     await using bench = await Bench.make(connect)
     await using events = await operate(bench.jobs)
       .events({ queues: ['default'] })
@@ -252,7 +250,7 @@ export function listening(connect: Connect): void {
     await expect(bench.jobs.events(options as EventOptions).next()).rejects.toMatchObject(error)
   })
 
-  test('refuses the cursor of a list', async () => {
+  test('events() refuses the cursor of a list', async () => {
     await using bench = await Bench.make(connect)
     await send(bench.jobs, 2)
     const { cursor: since } = await bench.jobs.list({}, { limit: 1 })

@@ -48,7 +48,7 @@ class BilledJob extends SaleJob {
 
 const LEASE = 30_000
 
-/** All pages of a list, one after the other. @param between is called after each page */
+/** Reads all pages of a list one after the other, and calls `between` after each page. */
 async function pagesOf(
   jobs: Jobs,
   filter: ListFilter,
@@ -80,7 +80,7 @@ async function dispatched(jobs: Jobs, job: Job, payloads: readonly Sale[]): Prom
 const sales = (count: number, more: Partial<Sale> = {}) =>
   Array.from({ length: count }, (_, shop) => ({ shop, ...more }))
 
-/** Claims jobs and ends them, or leaves them active. */
+/** A hand claims jobs, and ends them or leaves them active. */
 class Hand {
   readonly #store: Store
   readonly #partition: string
@@ -100,7 +100,7 @@ class Hand {
     return (await this.#store.exchange(this.#partition, call, [], { limit, leaseMs: LEASE })).jobs
   }
 
-  /** Each in a call of its own, and at a millisecond of its own. */
+  /** Ends each job with a separate call in a separate millisecond. */
   async end(held: { id: string; token: string }[], state: 'completed' | 'failed'): Promise<void> {
     for (const { id, token } of held) {
       const before = await this.#store.now()
@@ -121,7 +121,7 @@ class Hand {
 }
 
 export function listing(connect: Connect): void {
-  test('lists each job of all queues, partitions and states once, state by state', async () => {
+  test('a list has each job of all queues, partitions and states once, ordered by state', async () => {
     await using bench = await Bench.make(connect)
     const jobs = bench.client({ queues: { default: { partitions: 3 }, emails: {}, low: {} } })
     const all = await dispatched(jobs, new SaleJob(), sales(40))
@@ -153,7 +153,7 @@ export function listing(connect: Connect): void {
     })
   })
 
-  test('ended jobs are listed with the latest end first, or the earliest, and since an instant', async () => {
+  test('a list of ended jobs begins with the latest or the earliest end, and may have a first instant', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     await dispatched(jobs, new SaleJob(), sales(9))
@@ -169,7 +169,7 @@ export function listing(connect: Connect): void {
     for (const limit of [1, 100]) {
       const found = await pagesOf(jobs, { state: 'failed', since }, { limit })
       expect(found.flatMap((page) => page.jobs.map(({ id }) => id))).toEqual(ended.slice(6).toReversed())
-      // It stops at the first one that ended before.
+      // The list stops at the first job that ended before the instant.
       if (limit === 100) expect(found.map(({ scanned }) => scanned)).toEqual([3])
       expect(await idsOf(jobs, { state: 'failed', since }, { limit, order: 'oldest' })).toEqual(
         ended.slice(6),
@@ -182,7 +182,7 @@ export function listing(connect: Connect): void {
     expect(await idsOf(jobs, { state: ['waiting'], since: new Date(queuedAt + 1) })).toEqual([])
   })
 
-  test('a page looks at no more than a thousand jobs, and says how far it got', async () => {
+  test('a page looks at no more than a thousand jobs, and reports how many', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     await dispatched(jobs, new SaleJob(), sales(1_500))
@@ -213,7 +213,7 @@ export function listing(connect: Connect): void {
     for (const { scanned } of pages) expect(scanned).toBeLessThan(15)
   })
 
-  test('where compares JSON values by path; group compares the name of the group', async () => {
+  test('where compares JSON values by path, and group compares names of groups', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const cards = [{ type: 'visa', last: [4, 2] }, { type: 'amex' }, undefined]
@@ -242,7 +242,7 @@ export function listing(connect: Connect): void {
     expect(await listed({ group: '7', key: 'sale' })).toEqual([])
   })
 
-  test('jobs are tagged by their class, by their payload, and by a draft', async () => {
+  test('a class, a payload and a draft give tags to jobs', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const { id: listed } = await jobs
@@ -296,7 +296,7 @@ export function listing(connect: Connect): void {
     })
   })
 
-  test('a cursor is good in another process, and only for the same list', async () => {
+  test('a cursor works in another process, and only for the same list', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const all = await dispatched(jobs, new SaleJob(), sales(8))
@@ -329,7 +329,7 @@ export function listing(connect: Connect): void {
       })
   })
 
-  test('jobs that begin and end between two pages make it miss and repeat no other', async () => {
+  test('if jobs begin and end between two pages, the list neither misses nor repeats other jobs', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const all = await dispatched(jobs, new SaleJob(), sales(60))
@@ -346,7 +346,7 @@ export function listing(connect: Connect): void {
     expect(all.filter((id) => !seen.has(id))).toEqual([])
   })
 
-  test('active jobs are listed once each, though their leases are renewed meanwhile', async () => {
+  test('a list has each active job once although its lease is renewed between pages', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const all = await dispatched(jobs, new SaleJob(), sales(25))

@@ -6,7 +6,7 @@ class Mailer {
   readonly sent: string[] = []
 }
 
-/** Passes a mailer to each job, and notes what happens to the scope of each run. */
+/** A container passes a mailer to each job, and notes what happens to the scope of each run. */
 class Container {
   readonly mailer = new Mailer()
   readonly heard: string[] = []
@@ -47,9 +47,9 @@ class MailJob extends Job {
   }
 }
 
-/** Jobs whose constructor has parameters, and that the application makes. */
+/** The application makes jobs whose constructor has parameters. */
 export function making(connect: Connect): void {
-  test('make passes dependencies to each run and to failed(), and each scope is disposed of when its run has ended', async () => {
+  test('make passes dependencies to each run and to failed(), and disposes of each scope after its run', async () => {
     await using bench = await Bench.make(connect)
     const container = new Container()
     const { heard, mailer } = container
@@ -76,7 +76,7 @@ export function making(connect: Connect): void {
     expect(mailer.sent).toEqual([`ada 1 ${id}`, "nobody '' 4 2"])
   })
 
-  test('a job that is cancelled while it waits is told on an object that make has made', async () => {
+  test('for a job cancelled while it waits, cancelled() is called on an object from make', async () => {
     await using bench = await Bench.make(connect)
     const container = new Container()
     const [handle] = await bench.jobs.dispatch([MailJob.with({ to: 'ada' }).delayed('1h')])
@@ -129,7 +129,7 @@ export function making(connect: Connect): void {
     expect(found?.log[0]?.text).toContain('failed() failed: ')
   })
 
-  test('one object cannot have two runs at a time', async () => {
+  test('make may not return one object for two simultaneous runs', async () => {
     await using bench = await Bench.make(connect)
     const both = signal()
     class SlowJob extends Job {
@@ -157,7 +157,7 @@ export function making(connect: Connect): void {
     })
   })
 
-  test('dispose may be a method of what make returned', async () => {
+  test('dispose may be a method of the object that make returned', async () => {
     await using bench = await Bench.make(connect)
     let open = 0
     class Scope {
@@ -179,7 +179,7 @@ export function making(connect: Connect): void {
     expect(open).toBe(0)
   })
 
-  test('what dispose throws is written to the log, and the job completes', async () => {
+  test('an error of dispose is written to the log, and the job completes', async () => {
     await using bench = await Bench.make(connect)
     const make: Make = (jobClass) => ({
       job: new jobClass(new Mailer(), 1),
@@ -194,7 +194,7 @@ export function making(connect: Connect): void {
     })
   })
 
-  test('a job that times out while make runs does not begin, and its scope is disposed of', async () => {
+  test('a job that times out during make does not begin, and its scope is disposed of', async () => {
     await using bench = await Bench.make(connect)
     let disposed = 0
     const make: Make = async (jobClass, { signal }) => {
@@ -218,7 +218,7 @@ export function making(connect: Connect): void {
     expect(disposed).toBe(1)
   })
 
-  test('a worker warns of classes whose parameters nobody passes', async () => {
+  test('a worker warns of classes with parameters if the application has no make', async () => {
     await using bench = await Bench.make(connect)
     const report = new Record()
     const jobs: readonly JobConstructor[] = [MailJob]

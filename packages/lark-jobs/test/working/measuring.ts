@@ -1,6 +1,4 @@
-/**
- * `operate().figures()`: what workers gather of their runs, and what the store knows of waiting jobs.
- */
+/** `operate().figures()` shows figures that workers gather from their runs, and figures of waiting jobs. */
 
 import { expect, test, vi } from 'vitest'
 import { Job } from '../../src/index.ts'
@@ -19,7 +17,7 @@ class CountedJob extends Job {
 }
 
 export function measuring(connect: Connect): void {
-  test('figures are of every queue, and outlive the worker', async () => {
+  test('every queue has figures, which outlive the worker', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client({ queues: { default: {}, emails: { target: '30s' } } })
     const figures = () => operate(client).figures()
@@ -52,10 +50,10 @@ export function measuring(connect: Connect): void {
     expect(overview.queues.find(({ queue }) => queue === 'emails')).toEqual({
       ...row,
       ...emails,
-      // They count by parts of a minute.
+      // These counts change with each part of a minute.
       ...{ in: expect.any(Number), out: expect.any(Number), lastMinute: expect.any(Object) },
     })
-    // The minute may have turned since.
+    // A new minute may have begun since.
     expect([2, 3]).toContain(emails.in)
     expect([2, 3]).toContain(emails.out)
     const [history] = (await operate(client).history({ queue: 'emails' })).queues
@@ -82,7 +80,7 @@ export function measuring(connect: Connect): void {
     })
   })
 
-  test('a living worker makes its runs known', async () => {
+  test('a living worker sends the figures of its runs', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await insideOf(bench.jobs).open()
     await bench.work([CountedJob])

@@ -1,4 +1,4 @@
-/** Mending by hand on each store. */
+/** Tests mending by hand on each store. */
 import { afterAll, beforeAll, describe, inject } from 'vitest'
 import { type Cluster, startCluster } from '../redis/cluster.ts'
 import { redisPrefix, sqliteFile } from './bench.ts'

@@ -23,7 +23,7 @@ class ChargeJob extends Job {
 
 const numbers = Array.from({ length: MANY }, (_, n) => n)
 
-/** A store with jobs that have failed. */
+/** Fills a store with jobs that have failed. */
 async function broken(bench: Bench): Promise<void> {
   ran = []
   isBroken = true
@@ -40,9 +40,9 @@ const sorted = (all: readonly number[]) => [...all].sort((one, other) => one - o
 const words = ({ what, on, count, outcome }: AuditEntry) => `${what} ${on}: ${count} ${outcome}`
 const entries = async (operating: Operate) => (await operating.audit()).entries
 
-/** Mending many jobs by hand while workers run, and the audit of it. */
+/** Tests that people mend many jobs while workers run, and that the audit shows this. */
 export function mending(connect: Connect): void {
-  test('each change by hand is in the audit: who, from where, what, on what, how many', async () => {
+  test('the audit has who made each change, from where, which change, on which jobs, and how many', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const actor = { name: 'ada', host: 'web-1', from: 'dashboard' } as const
@@ -77,7 +77,7 @@ export function mending(connect: Connect): void {
     await operating.schedules.remove('nightly')
     await operating.workers.quiet({ all: true })
     await operating.workers.restart({ queue: 'default', host: 'web-2' })
-    // A count changes nothing; and an application that changes its own jobs is nobody's hand.
+    // A dry run changes nothing, and a change that an application makes itself is not in the audit.
     await operating.cancel({ all: true }, { dryRun: true })
     await jobs.retry('failed')
     const all = await entries(operating)
@@ -127,7 +127,7 @@ export function mending(connect: Connect): void {
     expect(pages).toEqual(all)
   })
 
-  test('a pause says who made it; a change that fails or is interrupted says how far it came', async () => {
+  test('the audit has who made a pause, and how far a failed or interrupted change came', async () => {
     await using bench = await Bench.make(connect)
     await broken(bench)
     const operating = operate(bench.client(), { actor: 'ada' })
@@ -152,7 +152,7 @@ export function mending(connect: Connect): void {
     ])
   })
 
-  test('as many changes are kept as the configuration says, or none', async () => {
+  test('the audit keeps as many changes as the configuration says, or none', async () => {
     await using bench = await Bench.make(connect)
     const few = operate(bench.client({ audit: { count: 2 } }))
     for (const queue of ['default', 'emails', 'low']) await few.pause({ queue })
@@ -161,7 +161,7 @@ export function mending(connect: Connect): void {
     expect(await entries(few)).toHaveLength(2)
   })
 
-  test('two people retry all failed jobs while workers run: each runs once more', async () => {
+  test('when two people retry all failed jobs while workers run, each job runs once more', async () => {
     await using bench = await Bench.make(connect)
     await broken(bench)
     const report = new Record()
@@ -169,7 +169,7 @@ export function mending(connect: Connect): void {
     const [one, other] = [operate(bench.client()), operate(bench.client())]
     const counts = await Promise.all([one.retry({ key: 'charge' }), other.retry('failed')])
     await report.ends(MANY)
-    // A job that one of them has queued again, and that has ended since, is no longer a failed one.
+    // A job that one person has queued again, and that has ended since, no longer counts as failed.
     expect(counts[0]! + counts[1]!).toBe(MANY)
     expect(sorted(ran)).toEqual(numbers)
     const none = { waiting: 0, active: 0, failed: 0 }
@@ -178,7 +178,7 @@ export function mending(connect: Connect): void {
     )
   })
 
-  test('a job that somebody else has retried, and that has completed since, is not retried again', async () => {
+  test('a completed job that another person had retried is not retried again', async () => {
     for (const isNamed of [false, true]) {
       await using bench = await Bench.make(connect)
       await broken(bench)
@@ -204,7 +204,7 @@ export function mending(connect: Connect): void {
     }
   })
 
-  test('a filter changes no job that somebody else has retried since it was found as failed', async () => {
+  test('a filter changes no job that another person retried after the filter found it', async () => {
     for (const make of [
       (late: Operate) => late.remove({ key: 'charge', state: 'failed' }),
       (late: Operate) => late.purge({ state: 'failed' }),
@@ -228,8 +228,8 @@ export function mending(connect: Connect): void {
     }
   })
 
-  test('of the jobs that a filter has found in a flow, a purge leaves those that somebody has retried since', async () => {
-    // A node that starts again has another job, and a member of a batch has the same one.
+  test('a purge leaves jobs of a flow that a person retried after the filter found them', async () => {
+    // A node that starts again gets another job, and a member of a batch keeps its job.
     for (const [flow, removed] of [
       [chain, 1],
       [batch, 0],
@@ -261,7 +261,7 @@ export function mending(connect: Connect): void {
     }
   })
 
-  test('a cancel of jobs that wait asks none to end that has begun meanwhile, and one of running jobs also cancels those that wait for a retry', async () => {
+  test('a cancel of waiting jobs asks no running job to end, and a cancel of running jobs also reaches jobs between attempts', async () => {
     await using bench = await Bench.make(connect)
     ran = []
     await bench.jobs.dispatchMany(
@@ -286,7 +286,7 @@ export function mending(connect: Connect): void {
     expect(await operate(late).cancel({ state: 'active' })).toEqual(half)
   })
 
-  test('jobs are removed while workers run, and put back: each runs once', async () => {
+  test('jobs that are removed and put back while workers run each run once', async () => {
     await using bench = await Bench.make(connect)
     ran = []
     await bench.jobs.dispatchMany(
@@ -304,7 +304,8 @@ export function mending(connect: Connect): void {
     expect(removed + left!).toBeLessThanOrEqual(MANY)
     await report.ends(MANY - removed)
     expect(ran).toHaveLength(MANY - removed)
-    // Of a job that began between the two, the file has a record. It is there, so nothing is put back.
+    // The file has a record of a job that began in between. The import leaves this job alone, because it
+    // exists.
     const { imported, existing } = await operating.import(file)
     expect([imported, imported + existing]).toEqual([removed, file.length])
     await report.ends(MANY)

@@ -1,4 +1,4 @@
-/** Counts how many jobs run at the same time, and notes which began. */
+/** A meter counts the jobs that run at the same time, and notes which began. */
 export class Meter {
   readonly begun: string[] = []
   running = 0

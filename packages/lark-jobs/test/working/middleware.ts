@@ -2,9 +2,9 @@ import { expect, test, vi } from 'vitest'
 import { Job, type Middleware, skipWhen, timing } from '../../src/index.ts'
 import { Bench, type Connect } from './bench.ts'
 
-/** Middleware around `handle`. */
+/** Tests middleware around `handle`. */
 export function middleware(connect: Connect): void {
-  test('the middleware of the configuration is outermost; both see the job and its result', async () => {
+  test('the middleware of the configuration surrounds that of the class, and both see the job and its result', async () => {
     await using bench = await Bench.make(connect)
     const seen: unknown[] = []
     const outer: Middleware = async (job, next) => {
@@ -39,14 +39,14 @@ export function middleware(connect: Connect): void {
     const found = await jobs.find(job.id!)
     expect(found).toMatchObject({ state: 'completed', result: [2] })
     expect(found?.log.map(({ text }) => text)).toEqual(['before 1', 'handle'])
-    // The same applies to dispatchNow.
+    // dispatchNow runs the middleware in the same order.
     const line = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
     expect(await jobs.dispatchNow(new EchoJob(), { n: 4 })).toEqual([5])
     line.mockRestore()
     expect(seen.at(-1)).toEqual([5])
   })
 
-  test('a middleware that throws or returns false fails the attempt; it may release and fail the job', async () => {
+  test('a middleware fails the attempt if it throws or returns false, and may release or fail the job', async () => {
     await using bench = await Bench.make(connect)
     const acts: Record<string, Middleware> = {
       throw: () => {

@@ -39,7 +39,7 @@ class BrokenJob extends Job {
 const classes = [MailJob, OnceJob, ShopJob, LostJob]
 const misnamed = { queues: ['default', 'emials'] }
 
-/** Runs all that waits in the queue `emails`. */
+/** Runs all waiting jobs of the queue `emails`. */
 async function run(bench: Bench): Promise<void> {
   const worker = await bench.work(classes, { queues: ['emails'], concurrency: 1, stopWhenEmpty: true })
   await worker.done
@@ -50,9 +50,9 @@ async function counts(jobs: Jobs, queue: string) {
   return queues.find((each) => each.queue === queue)?.counts
 }
 
-/** Moves to another queue, by hand and from another process. */
+/** Tests that people move jobs to another queue from another process. */
 export function moving(connect: Connect): void {
-  test('by id, by filter and by handle; a dry run moves none; each handle goes on finding its job', async () => {
+  test('jobs are moved by id, by filter and by handle; a dry run moves none; handles still find their jobs', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     ran = []
@@ -70,7 +70,7 @@ export function moving(connect: Connect): void {
     expect(await other.move([a!.id], 'emails', { queue: 'default' })).toEqual({ moved: 1, left: 0 })
     expect(await c!.move('emails')).toBe(true)
     expect(await c!.move('emails')).toBe(false)
-    // All but what is there already.
+    // The move leaves out jobs that are already in the queue.
     expect(await other.move({ all: true }, 'emails')).toEqual({ moved: 1, left: 0 })
     expect(await b!.status()).toMatchObject({
       queue: 'emails',
@@ -89,7 +89,7 @@ export function moving(connect: Connect): void {
     expect((await jobs.find(c!.id))?.queue).toBe('emails')
   })
 
-  test('what cannot be moved is refused, with a code that says why', async () => {
+  test('a move of unsuitable jobs is refused with a code that says why', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const [a, b] = await jobs.dispatch([MailJob.with({ to: 'a' }), MailJob.with({ to: 'b' })])
@@ -118,7 +118,7 @@ export function moving(connect: Connect): void {
     expect((await counts(jobs, 'default'))?.waiting).toBe(1)
   })
 
-  test('the jobs of a queue that nobody has configured: paused or not, they run in the other', async () => {
+  test('jobs of a queue that is not configured, paused or not, run in their new queue', async () => {
     await using bench = await Bench.make(connect)
     ran = []
     const wrong = bench.client(misnamed)
@@ -141,7 +141,7 @@ export function moving(connect: Connect): void {
     expect(ran).toEqual(['a', 'b', 'c', 'later'])
   })
 
-  test('a unique job that would meet its like is left as it is', async () => {
+  test('a unique job stays if the new queue has its duplicate', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     ran = []
@@ -151,7 +151,7 @@ export function moving(connect: Connect): void {
     expect(await jobs.move({ queue: 'default' }, 'emails')).toEqual({ moved: 1, left: 1 })
     expect(await a!.move('emails')).toBe(false)
     expect((await a!.status())?.queue).toBe('default')
-    // Its lock is in the new queue.
+    // The lock of the job is in the new queue.
     expect((await jobs.dispatch(OnceJob.with({ to: 'bob' }).onQueue('emails'))).queued).toBe(false)
     expect(await there.cancel()).toBe(true)
     expect(await a!.move('emails')).toBe(true)
@@ -175,7 +175,7 @@ export function moving(connect: Connect): void {
     expect(ran).toEqual(['1', '2', '3', '4', '5'])
   })
 
-  test('an id of the application is found in its new queue, and again free in the old one', async () => {
+  test('an id of the application is found in the new queue, and is free again in the old queue', async () => {
     await using bench = await Bench.make(connect)
     const queues = { default: {}, emails: { partitions: 3 } }
     const jobs = bench.client({ queues })
@@ -190,7 +190,7 @@ export function moving(connect: Connect): void {
     expect((await jobs.find('order-7'))?.queue).toBe('emails')
   })
 
-  test('flows go on: a step of a chain, a member of a batch, moved while it waits', async () => {
+  test('flows go on after a waiting step of a chain or a waiting member of a batch was moved', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     ran = []
@@ -221,7 +221,7 @@ export function moving(connect: Connect): void {
     expect(await counts(jobs, 'emails')).toMatchObject({ delayed: 0, cancelled: 1 })
   })
 
-  test('the job of a schedule counts as running where it is: no other begins beside it', async () => {
+  test('a moved job of a schedule still counts as running, so no second job begins', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     await jobs.schedules.set('nightly', MailJob.with({ to: 'n' }), every('1d', { overlap: 'skip' }))
@@ -235,7 +235,7 @@ export function moving(connect: Connect): void {
     expect((await plan()).ticks).toHaveLength(1)
   })
 
-  test('a move is in the audit, and can be taken back', async () => {
+  test('a move is in the audit, and can be undone', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const operating = operate(jobs)
@@ -254,13 +254,13 @@ export function moving(connect: Connect): void {
     expect(await a!.status()).toMatchObject({ queue: 'default', state: 'waiting' })
     expect(await b!.status()).toMatchObject({ queue: 'default', state: 'delayed' })
     expect(await counts(jobs, 'emails')).toMatchObject({ waiting: 0, delayed: 0 })
-    // One that has run cannot go back.
+    // A job that has run cannot go back.
     expect(await operating.move(a!.id, 'emails')).toEqual({ moved: 1, left: 0 })
     await run(bench)
     expect(await operating.undo(records)).toEqual({ undone: 1, left: 1 })
   })
 
-  test('an interrupted move says how far it came, and goes on when it is called again', async () => {
+  test('an interrupted move reports how far it came, and a second call continues it', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     await jobs.dispatchMany(
@@ -277,7 +277,7 @@ export function moving(connect: Connect): void {
     expect((await counts(jobs, 'emails'))?.waiting).toBe(250)
   })
 
-  test('a worker brings what was left on its way, also with no worker for that queue; so does the next move', async () => {
+  test('a worker of any queue, or the next move, finishes the move of jobs left on their way', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     ran = []
@@ -340,7 +340,7 @@ export function moving(connect: Connect): void {
     expect(await counts(jobs, 'emails')).toMatchObject({ waiting: 0 })
   })
 
-  test('a purge takes what cannot arrive, and leaves what a filter does not mean', async () => {
+  test('a purge removes jobs that cannot arrive, and leaves jobs that do not match its filter', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const [ada, bob] = await jobs.dispatch(
@@ -348,7 +348,7 @@ export function moving(connect: Connect): void {
     )
     const { moves } = (await insideOf(jobs).open()).store
     const taken = await moves.take('default', [ada!.id, bob!.id], ['emails', 'emails'])
-    // Another takes its id in the queue to which it goes.
+    // Another job takes the id in the new queue.
     await jobs.dispatch(MailJob.with({ to: 'eve' }).withId('ada').onQueue('emails'))
     expect(await jobs.purge({ where: { to: 'nobody' } })).toEqual({ removed: 0, running: 0 })
     expect((await moves.where('default', [ada!.id, bob!.id])).map(({ kind }) => kind)).toEqual([
@@ -363,7 +363,7 @@ export function moving(connect: Connect): void {
     expect(left).toHaveLength(2)
   })
 
-  test('who follows a job goes on in its new queue; listeners hear that it was moved', async () => {
+  test('a caller that follows a job continues in the new queue, and listeners hear of the move', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     ran = []
@@ -387,7 +387,7 @@ export function moving(connect: Connect): void {
     await events.return?.()
   })
 
-  test('what was exported before a move and is imported after it does not come twice', async () => {
+  test('a job exported before a move and imported after it does not exist twice', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const operating = operate(jobs)
@@ -403,7 +403,7 @@ export function moving(connect: Connect): void {
     expect((await jobs.find(handle.id))?.queue).toBe('emails')
   })
 
-  test('a failed job is retried, and then moved with what it has behind it', async () => {
+  test('a failed job that is retried and then moved keeps its errors and runs', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const handle = await jobs.dispatch(BrokenJob.with())
@@ -426,7 +426,7 @@ export function moving(connect: Connect): void {
     )
   })
 
-  test('the doctor and why say to which queue jobs go whose queue has a wrong name', async () => {
+  test('the doctor and why advise to move jobs from a misspelled queue to the right one', async () => {
     await using bench = await Bench.make(connect)
     const wrong = bench.client(misnamed)
     const operating = operate(bench.jobs)

@@ -4,9 +4,9 @@ import { circuitBreaker, group, Job, unique, withoutOverlapping } from '../../sr
 import { Random } from '../conformance/random.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
-/** Names that users give. Different names must never be confused. */
+/** Users give these names. Lark must never confuse two different names. */
 export function naming(connect: Connect): void {
-  test('a lock is of its class: key `report` and value `admin:7` are not key `report:admin` and value `7`', async () => {
+  test('a lock belongs to its class: key `report` with value `admin:7` differs from key `report:admin` with value `7`', async () => {
     await using bench = await Bench.make(connect)
     const ran: unknown[] = []
     class ReportJob extends Job {
@@ -32,7 +32,7 @@ export function naming(connect: Connect): void {
     ])
   })
 
-  test('names of any characters: one job for each name', async () => {
+  test('names may have any characters, and each name gets one job', async () => {
     await using bench = await Bench.make(connect)
     const signs = ['a', ':', '%', '#', '=', '~', '|', '\0', '\n', 'é', '😀', '\u001e', 'a'.repeat(60)]
     const random = new Random(11)
@@ -55,7 +55,7 @@ export function naming(connect: Connect): void {
     }
   })
 
-  test('a group whose name looks like a group of keepLast, or like a hash, is distinct from it', async () => {
+  test('a group with a name that looks like a keepLast group or a hash is still a separate group', async () => {
     await using bench = await Bench.make(connect)
     const long = 'l'.repeat(80)
     const hash = `#${createHash('sha256').update(long).digest('base64url')}`
@@ -105,7 +105,7 @@ export function naming(connect: Connect): void {
     expect(ran[2]).toBe('#general')
   })
 
-  test('a paused group with a long name is resumed by the hash in the status', async () => {
+  test('a person resumes a paused group with a long name by the hash in the status', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const long = 'a shop with a long name '.repeat(4)
@@ -114,7 +114,7 @@ export function naming(connect: Connect): void {
     const [paused] = queue!.pausedGroups
     expect(paused).toEqual({ groupHash: expect.stringMatching(/^#[\w-]{43}$/) })
     const { groupHash } = paused as { groupHash: string }
-    // The same text as a name is another group.
+    // A group may also have the text of the hash as its name.
     expect(await jobs.resume({ queue: 'default', group: groupHash })).toMatchObject({ wasPaused: false })
     expect(await jobs.resume({ queue: 'default', groupHash })).toMatchObject({ wasPaused: true })
     expect((await jobs.status()).queues[0]!.pausedGroups).toEqual([])
@@ -124,7 +124,7 @@ export function naming(connect: Connect): void {
       })
   })
 
-  test('half of a surrogate pair is refused, because the store cannot distinguish it from others', async () => {
+  test('half of a surrogate pair is refused, because the store cannot distinguish it from other halves', async () => {
     await using bench = await Bench.make(connect)
     class HalfJob extends Job {
       override unique = unique((name: string) => name)

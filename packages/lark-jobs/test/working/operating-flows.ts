@@ -27,7 +27,7 @@ class SlowJob extends Job {
   }
 }
 
-/** Whether steps that fail complete from now on. */
+/** If true, failing steps complete from now on. */
 let mended = false
 
 const step = (number: number, fails = false) => new StepJob().with({ step: number, ...(fails && { fails }) })
@@ -39,13 +39,13 @@ async function dispatch(jobs: Jobs, draft: FlowDraft): Promise<string> {
 /** Waits until a check passes. */
 const eventually = (check: () => Promise<void>) => vi.waitFor(check, { timeout: 10_000 })
 
-/** Flows as people see and change them. */
+/** Tests flows as people see and change them. */
 export function operatingFlows(connect: Connect): void {
   const stateOf = async (jobs: Jobs, id: string) => (await operate(jobs).flows.get(id))?.state
   const ended = (jobs: Jobs, id: string, state: string) =>
     eventually(async () => expect(await stateOf(jobs, id)).toBe(state))
 
-  test('a flow that waits: its nodes, and what each of them waits for', async () => {
+  test('a waiting flow shows its nodes, and what each node waits for', async () => {
     await using bench = await Bench.make(connect)
     const { flows } = operate(bench.jobs)
     const id = await dispatch(
@@ -95,7 +95,7 @@ export function operatingFlows(connect: Connect): void {
     expect(await flows.ofJob('0Vr5kPq3Zx1aB')).toBeUndefined()
   })
 
-  test('a flow that failed, and is retried', async () => {
+  test('a failed flow shows its state before and after a retry', async () => {
     await using bench = await Bench.make(connect)
     mended = false
     const { flows } = operate(bench.jobs)
@@ -120,7 +120,7 @@ export function operatingFlows(connect: Connect): void {
     expect(await flows.cancel(id)).toBe(false)
   })
 
-  test('a batch: its counts, and the members that did not complete', async () => {
+  test('a batch shows its counts, and the members that did not complete', async () => {
     await using bench = await Bench.make(connect)
     mended = false
     const { flows } = operate(bench.jobs)
@@ -142,7 +142,7 @@ export function operatingFlows(connect: Connect): void {
     expect(await flows.ofJob(failures![1]!.jobId)).toMatchObject({ name: 'import', member: 13 })
   })
 
-  test('a flow is cancelled, with the job that runs', async () => {
+  test('a cancel of a flow also reaches its running job', async () => {
     await using bench = await Bench.make(connect)
     const { flows } = operate(bench.jobs)
     const id = await dispatch(bench.jobs, chain([new SlowJob().with(), step(2)]).withId('order-77'))
@@ -154,7 +154,7 @@ export function operatingFlows(connect: Connect): void {
     expect((await flows.get(id))!.nodes!.map(({ state }) => state)).toEqual(['cancelled', 'cancelled'])
   })
 
-  test('the flows of a store, by what they are', async () => {
+  test('a list of flows filters by kind, name, tag, queue, state and time', async () => {
     await using bench = await Bench.make(connect)
     const { flows } = operate(bench.jobs)
     expect(await flows.list()).toEqual({ flows: [], damaged: [] })
@@ -190,7 +190,7 @@ export function operatingFlows(connect: Connect): void {
     await expect(flows.list({ kind: 'graph' as 'chain' })).rejects.toMatchObject({ code: 'FILTER_INVALID' })
   })
 
-  test('flows by page, the last dispatched first, while others come and go', async () => {
+  test('pages of flows begin with the last dispatched flow, while other flows come and go', async () => {
     await using bench = await Bench.make(connect)
     const { flows } = operate(bench.jobs)
     const { store } = await insideOf(bench.jobs).open()
@@ -208,14 +208,14 @@ export function operatingFlows(connect: Connect): void {
     const [first, cursor] = await ids()
     expect(first).toEqual(newest.slice(0, 4))
     await dispatch(bench.jobs, chain([step(9)]))
-    // The flow at which the page has ended is forgotten.
+    // The store forgets the flow at which the page ended.
     const { home } = (await flows.find(newest[3]!))!
     const { found } = await store.flows.get(home, newest[3]!)
     await store.flows.write(home, { id: newest[3]!, rev: found!.rev, remove: true })
     const [second, other] = await ids(cursor)
     expect(second).toEqual(newest.slice(4, 8))
     expect(await ids(other)).toEqual([newest.slice(8), undefined])
-    // A page of one queue, too, says that there are more.
+    // A page of one queue also says that more flows follow.
     const { home: queue } = (await flows.find(made[8]!))!
     expect((await flows.list({ queue }, { limit: 1 })).cursor).toBeDefined()
     const wrong = { code: 'CURSOR_INVALID', message: expect.stringContaining('flows.list(): cursor is') }
@@ -223,7 +223,7 @@ export function operatingFlows(connect: Connect): void {
     await expect(flows.list({ state: 'open' }, { cursor: `${cursor}x` })).rejects.toMatchObject(wrong)
   })
 
-  test('a page ends where it has looked at many flows of a partition, and the next one goes on', async () => {
+  test('a page ends after it has looked at many flows of a partition, and the next page goes on', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await insideOf(bench.jobs).open()
     const definition = JSON.stringify({ kind: 'batch', nodes: [], keep: {} })
@@ -241,7 +241,7 @@ export function operatingFlows(connect: Connect): void {
     expect(second.cursor).toBeUndefined()
   })
 
-  test('flows that are not readable are told, and the others are listed', async () => {
+  test('a list reports unreadable flows, and has the other flows', async () => {
     await using bench = await Bench.make(connect)
     const id = await dispatch(bench.jobs, chain([step(1)]))
     const { store } = await insideOf(bench.jobs).open()
@@ -258,7 +258,7 @@ export function operatingFlows(connect: Connect): void {
     )
   })
 
-  test('an id that several queues have, one that none has, and what is no id', async () => {
+  test('an ambiguous id needs a queue, and calls report unknown and invalid ids', async () => {
     await using bench = await Bench.make(connect)
     const { flows } = operate(bench.jobs)
     await dispatch(bench.jobs, chain([step(1)]).withId('order-7'))
@@ -280,7 +280,7 @@ export function operatingFlows(connect: Connect): void {
     await expect(flows.get(undefined as unknown as string)).rejects.toMatchObject({ code: 'FLOW_INVALID' })
   })
 
-  test('a flow whose queue has another number of partitions since', async () => {
+  test('a flow is found after the number of partitions of its queue has changed', async () => {
     await using bench = await Bench.make(connect)
     const few = bench.client({ queues: { default: { partitions: 1 } } })
     const many = bench.client({ queues: { default: { partitions: 8 } } })

@@ -15,7 +15,7 @@ class OtherJob extends FailJob {
 }
 
 export function operating(connect: Connect): void {
-  test('an instance of Jobs is operated from another process, by its store alone', async () => {
+  test('another process operates an instance of Jobs through the store alone', async () => {
     await using bench = await Bench.make(connect)
     const operating = operate(bench.client())
     const job = new FailJob()
@@ -39,7 +39,7 @@ export function operating(connect: Connect): void {
     expect(await operating.keys()).toEqual(['fail', 'lark:command', 'other'])
   })
 
-  test('a ping is the time of one question', async () => {
+  test('ping returns the duration of one call', async () => {
     await using bench = await Bench.make(connect)
     const began = performance.now()
     expect(await operate(bench.jobs).name()).toBe((await bench.jobs.status()).store)
@@ -48,7 +48,7 @@ export function operating(connect: Connect): void {
     expect(ping).toBeLessThan(performance.now() - began)
   })
 
-  test('a message calls a condition what its caller calls it', async () => {
+  test('a message names a condition as the caller named it', async () => {
     await using bench = await Bench.make(connect)
     const operating = operate(bench.jobs, { names: { key: '--job', limit: 'The number of jobs' } })
     await expect(operating.cancel({ key: '' })).rejects.toMatchObject({
@@ -59,7 +59,7 @@ export function operating(connect: Connect): void {
     await expect(operating.failed({ queue: '' })).rejects.toThrow("queue is ''; it must be")
   })
 
-  test('where it is, without opening it; erasing removes all of it, and nothing else', async () => {
+  test('the address of a store is known without opening it, and erase removes all of this store and nothing else', async () => {
     await using bench = await Bench.make(connect)
     const place = await operate(bench.jobs).place()
     expect(place).toMatchObject({ durability: 'normal' })
@@ -81,12 +81,12 @@ export function operating(connect: Connect): void {
     await operate(other).erase({ all: true })
   })
 
-  test('what commands and dashboards need to know beside it', () => {
+  test('the package also exports the constants that commands and dashboards need', () => {
     expect(cancellable).toEqual(['waiting', 'delayed', 'blocked', 'active'])
     expect(retention.failed).toMatchObject({ count: 100_000, age: 30 * 86_400_000, bytes: 256 * 2 ** 20 })
   })
 
-  test('what each worker runs, by page', async () => {
+  test('pages list the running jobs of each worker', async () => {
     await using bench = await Bench.make(connect)
     const [begun, go] = [signal(), signal()]
     let running = 0
@@ -134,7 +134,7 @@ export function operating(connect: Connect): void {
     go.resolve()
   })
 
-  test('the groups of a queue, in each state, by page', async () => {
+  test('pages list the groups of a queue in each state', async () => {
     await using bench = await Bench.make(connect)
     const [begun, go] = [signal(), signal()]
     class ShopJob extends Job {
@@ -175,7 +175,7 @@ export function operating(connect: Connect): void {
     go.resolve()
   })
 
-  test('limiters with their holders and those who wait, and open circuits', async () => {
+  test('operate() lists limiters with their holders and waiting jobs, and open circuits', async () => {
     await using bench = await Bench.make(connect)
     const [begun, go] = [signal(), signal()]
     class HoldJob extends Job {
@@ -214,8 +214,7 @@ export function operating(connect: Connect): void {
       holders: [{ worker: worker.id, permits: 2, until: expect.any(Number) }],
       waits: [],
     })
-    // The worker says which circuits it knows when it announces itself: at the latest when it is told to be
-    // quiet.
+    // The worker announces its circuits at the latest when it becomes quiet.
     worker.quiet()
     await expect
       .poll(() => operating.circuits())

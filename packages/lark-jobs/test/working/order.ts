@@ -4,9 +4,9 @@ import { Job } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
-/** The order in which jobs run, and how many run at the same time. */
+/** Tests the order of jobs, and how many run at the same time. */
 export function order(connect: Connect): void {
-  test('higher priority first, then first in, first out', async () => {
+  test('jobs of higher priority run first, and jobs of one priority run in the order of dispatch', async () => {
     await using bench = await Bench.make(connect)
     const ran: string[] = []
     class NamedJob extends Job {
@@ -53,7 +53,7 @@ export function order(connect: Connect): void {
     expect(ran).toEqual([100, 7, 0, -3])
   })
 
-  test('one at a time: ten jobs run in the order in which they came', async () => {
+  test('with one slot, ten jobs run in the order of their dispatch', async () => {
     await using bench = await Bench.make(connect)
     const steps: string[] = []
     class StepJob extends Job {
@@ -68,7 +68,7 @@ export function order(connect: Connect): void {
     expect(steps).toEqual(Array.from({ length: 10 }, (_, n) => [`begin ${n}`, `end ${n}`]).flat())
   })
 
-  test('a slow job does not hold up the jobs behind it', async () => {
+  test('a slow job does not hold up later jobs', async () => {
     await using bench = await Bench.make(connect)
     const others = signal()
     const ended: string[] = []
@@ -105,7 +105,7 @@ export function order(connect: Connect): void {
     return queueOf
   }
 
-  test('named queues are served strictly in their order', async () => {
+  test('a worker serves named queues strictly in their order', async () => {
     await using bench = await Bench.make(connect)
     const queueOf = await fill(bench)
     await (await bench.work([QueueJob], { queues: ['low', 'default'], concurrency: 1, stopWhenEmpty: true }))
@@ -116,7 +116,7 @@ export function order(connect: Connect): void {
     ])
   })
 
-  test('without names every queue gets its turn', async () => {
+  test('a worker without named queues gives every queue its turn', async () => {
     await using bench = await Bench.make(connect)
     const queueOf = await fill(bench)
     // With prefetch, 20 jobs that do nothing would be one turn.
@@ -130,7 +130,7 @@ export function order(connect: Connect): void {
     }
   })
 
-  test('as many jobs run at a time as the concurrency, and never more', async () => {
+  test('the number of simultaneous jobs reaches the concurrency, and never exceeds it', async () => {
     await using bench = await Bench.make(connect)
     let now = 0
     let most = 0
@@ -139,7 +139,7 @@ export function order(connect: Connect): void {
       async handle() {
         most = Math.max(most, ++now)
         if (now === 7) full.resolve()
-        // No job ends before as many run as may.
+        // No job ends before all slots are busy.
         await full.promise
         await null
         now--
@@ -150,7 +150,7 @@ export function order(connect: Connect): void {
     expect(most).toBe(7)
   })
 
-  test('concurrency changed at run time: with more, jobs begin at once; with less, running jobs go on', async () => {
+  test('after an increase of the concurrency jobs begin at once, and after a decrease running jobs go on', async () => {
     await using bench = await Bench.make(connect)
     const atBegin: number[] = []
     let now = 0
@@ -218,7 +218,7 @@ export function order(connect: Connect): void {
     expect([...runs.values()].every((count) => count === 1)).toBe(true)
   })
 
-  test('5,000 of 6,000 waiting jobs run at a time, more than a call hands out', async () => {
+  test('5,000 of 6,000 waiting jobs run at a time, which is more than one call returns', async () => {
     await using bench = await Bench.make(connect)
     const runs = new Map<number, number>()
     const full = signal()
@@ -239,7 +239,7 @@ export function order(connect: Connect): void {
     expect([...runs.values()].every((count) => count === 1)).toBe(true)
   })
 
-  test('aging: a job that has waited long goes before jobs of higher priority', async () => {
+  test('with aging, a job that has waited long runs before jobs of higher priority', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client({ queues: { default: { aging: 50 } } })
     const ran: number[] = []

@@ -1,6 +1,6 @@
 /**
- * Orders to live workers: who is told, and what becomes of it. A worker hears an order with its next
- * announcement; each change of its state is one, so nothing waits here. `../processes/fleet.test.ts` waits.
+ * Tests which live workers get an order, and what they do. A worker gets an order with its next announcement.
+ * Each change of its state is an announcement, so no test waits here; `../processes/fleet.test.ts` waits.
  */
 
 import { expect, test, vi } from 'vitest'
@@ -14,7 +14,7 @@ class IdleJob extends Job {
 }
 
 export function ordering(connect: Connect): void {
-  test('workers take jobs again, or take no more, when they are told, once for each order', async () => {
+  test('an order makes workers take jobs again or take no more, and applies once', async () => {
     await using bench = await Bench.make(connect)
     const report = new Record()
     const worker = await bench.work([IdleJob], { report })
@@ -43,7 +43,7 @@ export function ordering(connect: Connect): void {
     expect(report.warnings.filter((text) => text.startsWith('Told'))).toHaveLength(2)
   })
 
-  test('one that may restart ends when it is told; a worker of an application goes on', async () => {
+  test('an order to restart ends a worker that may restart, but not a worker in an application', async () => {
     await using bench = await Bench.make(connect)
     const ours = await bench.work([IdleJob])
     const theirs = await insideOf(bench.client()).supervisedWork(
@@ -63,7 +63,7 @@ export function ordering(connect: Connect): void {
     expect((await workers.quiet({ host, worker: ours.id })).workers).toHaveLength(1)
   })
 
-  test('a worker that stops is listed as stopping, also if it was quiet before', async () => {
+  test('a stopping worker is listed as stopping even if it was quiet before', async () => {
     await using bench = await Bench.make(connect)
     const [began, go] = [signal(), signal()]
     class LongJob extends Job {
@@ -88,7 +88,7 @@ export function ordering(connect: Connect): void {
     expect(await workers.list()).toEqual([])
   })
 
-  test('a filter of workers that has no condition, or a wrong one, is refused', async () => {
+  test('a filter of workers without a condition, or with a wrong one, is refused', async () => {
     await using bench = await Bench.make(connect)
     const { workers } = operate(bench.jobs, { names: { host: '--host' } })
     const invalid = { code: 'FILTER_INVALID' }

@@ -3,9 +3,9 @@ import { Job, type OverlappingOptions, withoutOverlapping } from '../../src/inde
 import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
-/** `withoutOverlapping`: jobs with the same name never run at the same time. */
+/** With `withoutOverlapping`, jobs with the same name never run at the same time. */
 export function overlapping(connect: Connect): void {
-  test('one job of each name runs at a time, over three workers; no attempt is burnt', async () => {
+  test('three workers run one job of each name at a time, and use up no attempt of a waiting job', async () => {
     await using bench = await Bench.make(connect)
     const now: { [name: string]: number } = { a: 0, b: 0 }
     const most = { name: 0, all: 0 }
@@ -40,7 +40,7 @@ export function overlapping(connect: Connect): void {
   })
 
   /**
-   * A job runs and holds its name until the test ends it, and another job with the same name begins
+   * Runs a job that holds its name until the test ends it, and begins another job with the same name
    * meanwhile.
    */
   async function meeting(first?: OverlappingOptions, second?: OverlappingOptions) {
@@ -80,7 +80,7 @@ export function overlapping(connect: Connect): void {
     return { endings: endings.sort(), released }
   }
 
-  test('names belong to a class; a job that has to wait comes back after about releaseAfter', async () => {
+  test('names belong to a class, and a job that must wait comes back after about releaseAfter', async () => {
     const { endings, released } = await meeting({ releaseAfter: '10s' }, { releaseAfter: '10s' })
     expect(endings).toEqual([
       'HoldingJob {"id":1} released',
@@ -100,7 +100,7 @@ export function overlapping(connect: Connect): void {
     ])
   })
 
-  test('without a function the class has one name, which is free after its job failed', async () => {
+  test('without a function, the class has one name, which is free after a failure of its job', async () => {
     await using bench = await Bench.make(connect)
     let now = 0
     let most = 0
@@ -125,7 +125,7 @@ export function overlapping(connect: Connect): void {
     expect(most).toBe(1)
   })
 
-  test('an invalid name is a failed attempt; dispatchNow() always runs', async () => {
+  test('an invalid name fails the attempt, and dispatchNow() always runs', async () => {
     await using bench = await Bench.make(connect)
     class NamelessJob extends Job {
       override tries = 1
@@ -166,7 +166,7 @@ export function overlapping(connect: Connect): void {
     })
   })
 
-  test('a worker that stops before its handler has ended gives the name back', async () => {
+  test('a worker that stops before the handler ends gives the name back', async () => {
     await using bench = await Bench.make(connect)
     const began = signal()
     let runs = 0

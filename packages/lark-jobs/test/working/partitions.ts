@@ -14,14 +14,14 @@ class MailJob extends Job {
 const names = ['emails', 'emails/1', 'emails/2']
 const grown = { queues: { default: {}, emails: { partitions: 3 }, low: {} } }
 
-/** Dispatches `count` jobs, each in its own tick, so that each goes to the next partition. */
+/** Dispatches `count` jobs in separate ticks, so that each job goes to the next partition. */
 async function fill(client: Jobs, count: number, make: () => JobLike = () => new MailJob()) {
   for (let n = 0; n < count; n++) await insideOf(client).enqueue(make(), [{ n }])
 }
 
 /** A queue with several partitions. Only the stores see the partitions. */
 export function partitions(connect: Connect): void {
-  test('jobs of one tick go to one partition, in one call; the next tick uses the next partition', async () => {
+  test('jobs of one tick go to one partition in one call, and the next tick uses the next partition', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client(grown)
     const { store } = await insideOf(client).open()
@@ -35,7 +35,7 @@ export function partitions(connect: Connect): void {
     for (const name of names) expect((await store.counts(name)).waiting).toBe(80)
   })
 
-  test('dispatchMany sends to all partitions at once, to each in order', async () => {
+  test('dispatchMany sends to all partitions at once, and keeps the order within each', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client(grown)
     const { store } = await insideOf(client).open()
@@ -62,7 +62,7 @@ export function partitions(connect: Connect): void {
     expect(new Set(job.ids).size).toBe(4_500)
   })
 
-  test('a chunk that fails stops the later chunks; the error has the queued ids', async () => {
+  test('a failed chunk stops later chunks, and the error has the queued ids', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client(grown)
     const { store } = await insideOf(client).open()
@@ -151,7 +151,7 @@ export function partitions(connect: Connect): void {
     }
   })
 
-  test('a queue gets no more turns by having more partitions', async () => {
+  test('more partitions do not give a queue more turns', async () => {
     await using bench = await Bench.make(connect)
     const ran: string[] = []
     // The jobs take longer than their settling. Otherwise a queue would miss its turn while its answer is on
@@ -181,7 +181,7 @@ export function partitions(connect: Connect): void {
     expect(ofLow).toBeLessThanOrEqual(60)
   })
 
-  test('strict order of queues: all partitions of a queue have its turn', async () => {
+  test('in strict order of queues, all partitions of a queue share its turn', async () => {
     await using bench = await Bench.make(connect)
     const ran: string[] = []
     class LowJob extends MailJob {
@@ -235,7 +235,7 @@ export function partitions(connect: Connect): void {
     expect(longest).toBeLessThan(3_000)
   })
 
-  test('a worker that is configured with one partition serves the others as soon as it finds them', async () => {
+  test('a worker configured with one partition serves other partitions as soon as it finds them', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client(grown)
     const report = new Record()

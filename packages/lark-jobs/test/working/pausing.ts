@@ -3,9 +3,9 @@ import { Job } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 
-/** Pauses of whole queues: by a job, and by hand for a time. */
+/** A job or a person pauses a whole queue for a time. */
 export function pausing(connect: Connect): void {
-  /** A class whose first job pauses its queue once. */
+  /** Makes a class whose first job pauses its queue once. */
   function mail(delay: number) {
     const begun: number[] = []
     class MailJob extends Job {
@@ -18,7 +18,7 @@ export function pausing(connect: Connect): void {
     return { MailJob, begun }
   }
 
-  test('pauseQueue puts the job back and pauses all partitions of its queue, which resume by themselves', async () => {
+  test('pauseQueue puts the job back and pauses all partitions of its queue until the time is over', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client({ queues: { default: { partitions: 3 } } })
     const { MailJob, begun } = mail(60_000)
@@ -42,14 +42,14 @@ export function pausing(connect: Connect): void {
       in: 60_000,
       because: 'the mail server is down',
     })
-    // A person may resume it sooner.
+    // A person may resume the queue sooner.
     expect(await client.resume({ queue: 'default' })).toMatchObject({ wasPaused: true })
     await report.ends(7)
     expect([...begun].sort()).toEqual([1, 2, 3, 4, 5, 6, 7])
     await worker.stop()
   })
 
-  test('after pauseQueue, no job begins that the worker has prefetched', async () => {
+  test('after pauseQueue, no prefetched job of the worker begins', async () => {
     await using bench = await Bench.make(connect)
     const begun: number[] = []
     let before = 0
@@ -73,7 +73,7 @@ export function pausing(connect: Connect): void {
     await worker.stop()
   })
 
-  test('a queue that a job or a person paused for a time goes on by itself, also with other workers', async () => {
+  test('a queue paused for a time goes on by itself, also with other workers', async () => {
     await using bench = await Bench.make(connect)
     const { MailJob, begun } = mail(300)
     await bench.jobs.dispatchMany(new MailJob(), [{ n: 1 }, { n: 2 }])

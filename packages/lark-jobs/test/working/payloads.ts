@@ -6,9 +6,9 @@ import { Bench, type Connect, Record } from './bench.ts'
 
 const importSchema = z.object({ file: z.string().endsWith('.csv'), limit: z.number().default(10) })
 
-/** What a class says of its payloads: schema, version, and what people must not see. */
+/** A class may give its payloads a schema, a version, and parts that people must not see. */
 export function payloads(connect: Connect): void {
-  test('handle and failed() receive the output of the schema; what the store keeps is the input', async () => {
+  test('handle and failed() get the output of the schema, and the store keeps the input', async () => {
     await using bench = await Bench.make(connect)
     const seen: unknown[] = []
     class ImportJob extends Job {
@@ -32,7 +32,7 @@ export function payloads(connect: Connect): void {
     ])
   })
 
-  test('a payload that the schema refuses is refused at dispatch, before anything is sent', async () => {
+  test('a payload that does not match the schema is refused before the dispatch sends anything', async () => {
     await using bench = await Bench.make(connect)
     class ImportJob extends Job {
       static override readonly schema = importSchema
@@ -50,7 +50,7 @@ export function payloads(connect: Connect): void {
     expect((await bench.jobs.status()).queues[0]?.counts.waiting).toBe(0)
   })
 
-  test('a stored payload that the schema refuses fails its job without a retry, and failed() gets it as it is', async () => {
+  test('a stored payload that does not match the schema fails its job without a retry, and failed() gets it unchanged', async () => {
     await using bench = await Bench.make(connect)
     class EarlierJob extends Job {
       override readonly key = 'import'
@@ -78,7 +78,7 @@ export function payloads(connect: Connect): void {
     expect(told).toEqual(['PAYLOAD_INVALID', { file: 7 }])
   })
 
-  test('lenient takes what JSON.stringify takes', async () => {
+  test('lenient accepts all values that JSON.stringify accepts', async () => {
     await using bench = await Bench.make(connect)
     const seen: unknown[] = []
     const at = new Date('2026-11-26T12:00:00Z')
@@ -114,7 +114,7 @@ export function payloads(connect: Connect): void {
     })
   })
 
-  /** The class of three deploys: of version 1, 2 and 3. */
+  /** Makes the class of three deploys, with the versions 1, 2 and 3. */
   function deploys(seen: unknown[]) {
     class First extends Job {
       override readonly key = 'greet'
@@ -144,13 +144,13 @@ export function payloads(connect: Connect): void {
     return { First, Second, Third }
   }
 
-  test('a job that waits across deploys is converted, version by version', async () => {
+  test('the payload of a job that waits across deploys is converted version by version', async () => {
     await using bench = await Bench.make(connect)
     const seen: unknown[] = []
     const { First, Second, Third } = deploys(seen)
     await bench.jobs.dispatch(new First(), { name: 'Ada' })
     await (await bench.work([Third], { stopWhenEmpty: true })).done
-    // The payload that replaces another brings its version with it.
+    // The new payload also brings its version.
     await bench.jobs.dispatch(new First(), { name: 'Ada' })
     await bench.jobs.dispatch(new Second(), { names: ['Ada', 'Grace'] })
     await (await bench.work([Third], { stopWhenEmpty: true })).done
@@ -163,7 +163,7 @@ export function payloads(connect: Connect): void {
     ])
   })
 
-  test('a payload of a version that the class does not know yet waits for a newer worker', async () => {
+  test('a payload with a version newer than the class waits for a newer worker', async () => {
     await using bench = await Bench.make(connect)
     const seen: unknown[] = []
     const { First, Second } = deploys(seen)
@@ -183,7 +183,7 @@ export function payloads(connect: Connect): void {
     expect(seen).toEqual([{ names: ['Ada'] }])
   })
 
-  test('without an upcaster, or if it throws, the job fails without a retry', async () => {
+  test('if the upcaster is missing or throws, the job fails without a retry', async () => {
     await using bench = await Bench.make(connect)
     const { First, Second } = deploys([])
     class BareJob extends Job {
@@ -220,7 +220,7 @@ export function payloads(connect: Connect): void {
     ])
   })
 
-  test('a payload that is undefined has a version too', async () => {
+  test('an undefined payload also has a version', async () => {
     await using bench = await Bench.make(connect)
     const seen: unknown[] = []
     class NothingJob extends Job {
@@ -269,7 +269,7 @@ export function payloads(connect: Connect): void {
     expect(heard[1]).toEqual(['new', 'ada'])
   })
 
-  test('what a class redacts is hidden wherever payloads are shown, and not from the job', async () => {
+  test('parts that a class redacts are hidden wherever people see payloads, but not from the job', async () => {
     await using bench = await Bench.make(connect)
     const seen: unknown[] = []
     class ChargeJob extends Job {
@@ -305,7 +305,7 @@ export function payloads(connect: Connect): void {
     expect(seen).toEqual([payload, payload])
   })
 
-  test('the message of a schema for a part that is hidden is left out', async () => {
+  test('the message of a schema about a hidden part is left out', async () => {
     await using bench = await Bench.make(connect)
     const charge = defineJob({
       key: 'charge-with-schema',
@@ -318,7 +318,7 @@ export function payloads(connect: Connect): void {
     })
   })
 
-  test('a schema that is async is refused', async () => {
+  test('an async schema is refused', async () => {
     await using bench = await Bench.make(connect)
     class AsyncJob extends Job {
       static override readonly schema = z.string().refine(async () => true)

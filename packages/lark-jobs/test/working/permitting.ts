@@ -7,11 +7,10 @@ import { Meter } from './meter.ts'
 const limiters = { stripe: { concurrency: 2 } }
 
 /**
- * Limits of a class, and limiters that classes share. A job that waits for a permit takes no slot of a
- * worker.
+ * Tests limits of a class, and limiters that classes share. A job that waits for a permit occupies no slot.
  */
 export function permitting(connect: Connect): void {
-  test('the limit of a class applies over all queues and workers, and waiting jobs burn no attempt', async () => {
+  test('the limit of a class applies over all queues and workers, and waiting jobs use up no attempt', async () => {
     await using bench = await Bench.make(connect)
     const meter = new Meter()
     class ChargeJob extends Job {
@@ -109,7 +108,7 @@ export function permitting(connect: Connect): void {
     ['of a queue of their own', 'emails', undefined, 1],
     ['of a queue that goes first', 'emails', ['emails', 'default'], 2],
   ] as const)(
-    'jobs that need a permit have their turn among many that need none: %s',
+    'jobs that need a permit get their turn among many jobs without one: %s',
     async (_, queue, queues, concurrency) => {
       await using bench = await Bench.make(connect)
       const client = bench.client({ limiters: { stripe: { concurrency: 5 } } })
@@ -138,7 +137,7 @@ export function permitting(connect: Connect): void {
     },
   )
 
-  test('a worker of another queue gets permits, although one worker takes again all that it gives back', async () => {
+  test('a worker of another queue gets permits although one worker takes all its returned permits again', async () => {
     await using bench = await Bench.make(connect)
     const [one, other] = [1, 2].map(() => bench.client({ limiters: { stripe: { concurrency: 1 } } })) as [
       ReturnType<typeof bench.client>,
@@ -164,7 +163,7 @@ export function permitting(connect: Connect): void {
     expect(ran.length).toBeLessThan(900)
   })
 
-  test('a rate: jobs begin as the rate allows, also if several classes take turns', async () => {
+  test('with a rate, jobs begin as the rate allows, also if several classes take turns', async () => {
     await using bench = await Bench.make(connect)
     const ran: string[] = []
     const classes = ['a', 'b', 'c'].map(
@@ -186,7 +185,7 @@ export function permitting(connect: Connect): void {
     expect(ran).toHaveLength(60)
   })
 
-  test('a rate: as many jobs begin as it allows, although claims bring other jobs instead', async () => {
+  test('with a rate, as many jobs begin as allowed although claims also bring other jobs', async () => {
     await using bench = await Bench.make(connect)
     const begun: string[] = []
     class CallJob extends Job {
@@ -218,7 +217,7 @@ export function permitting(connect: Connect): void {
     expect(begun.lastIndexOf('call')).toBeLessThan(60)
   })
 
-  test('a rate: a job that goes back or is cancelled before it begins uses no permit', async () => {
+  test('with a rate, a job that goes back or is cancelled before its start uses no permit', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client({
       limiters: { stripe: { rate: { limit: 1, per: '1h' } }, sms: { rate: { limit: 1, per: '1h' } } },
@@ -291,7 +290,7 @@ export function permitting(connect: Connect): void {
     expect(await free()).toBe(0)
   })
 
-  test('a class that was renamed, or has no limits any more, runs jobs that were dispatched before', async () => {
+  test('a class that has a new name or no more limits runs jobs dispatched before', async () => {
     await using bench = await Bench.make(connect)
     const ran: number[] = []
     const jobOf = (key: string, option?: ReturnType<typeof limiter>, aliases: string[] = []) =>
@@ -310,7 +309,7 @@ export function permitting(connect: Connect): void {
     expect(ran.sort()).toEqual([1, 2])
   })
 
-  test('a rate: no more jobs begin within its time, and no job is released', async () => {
+  test('with a rate, no job begins too early, and no job is released', async () => {
     await using bench = await Bench.make(connect)
     const times: number[] = []
     class CallJob extends Job {
@@ -332,7 +331,7 @@ export function permitting(connect: Connect): void {
     expect(report.endings.filter(({ outcome }) => outcome.kind !== 'completed')).toEqual([])
   })
 
-  test('a worker that ends gives its permits back at once, before its lease ends', async () => {
+  test('a worker that ends gives its permits back before its lease ends', async () => {
     await using bench = await Bench.make(connect)
     const [one, other] = [bench.client({ limiters }), bench.client({ limiters })]
     const started = signal()
@@ -358,7 +357,7 @@ export function permitting(connect: Connect): void {
     await report.ends(4)
   })
 
-  test('a dispatch is refused if the limiter is unknown, or never grants so many permits', async () => {
+  test('a dispatch is refused if the limiter is unknown or has fewer permits than the job needs', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client({ limiters })
     const jobOf = (option: unknown): JobConstructor =>

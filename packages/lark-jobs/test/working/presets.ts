@@ -10,7 +10,7 @@ class FastJob extends Job {
   handle(_payload: number) {}
 }
 
-/** The preset of a worker says how many jobs it prefetches. */
+/** The preset of a worker decides how many jobs it prefetches. */
 export function presets(connect: Connect): void {
   test('spread prefetches nothing, and runs every job', async () => {
     await using bench = await Bench.make(connect)
@@ -45,7 +45,7 @@ export function presets(connect: Connect): void {
   })
 
   test.each(['balanced', 'spread'] as const)(
-    '%s: 57 jobs, 13 at a time, in no more claims than slots and one',
+    'with %s, 57 jobs in 13 slots need no more claims than slots and one',
     async (preset) => {
       await using bench = await Bench.make(connect)
       const wants = await workThrough(bench, bench.jobs, 57, { preset, concurrency: 13 })
@@ -54,7 +54,7 @@ export function presets(connect: Connect): void {
   )
 }
 
-/** Has a worker run jobs. @returns how many it wanted in each call that claimed */
+/** Runs jobs with a worker. @returns how many jobs the worker wanted in each claim */
 async function workThrough(
   bench: Bench,
   client: Jobs,

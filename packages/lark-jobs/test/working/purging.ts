@@ -1,6 +1,4 @@
-/**
- * Purging jobs of flows: those that were queued, and those that never were.
- */
+/** Tests purges of jobs of flows, queued or not. */
 
 import { expect, test, vi } from 'vitest'
 import type { FlowDraft } from '../../src/api/flows/flow-draft.ts'
@@ -15,7 +13,7 @@ import { Bench, type Connect, signal } from './bench.ts'
 const ADA = 'ada-7f3c91'
 const gone = { all: true } as const
 
-/** What ran, in order. */
+/** Lists the jobs that ran, in order. */
 let did: string[] = []
 
 class CareJob extends Job {
@@ -32,7 +30,7 @@ interface Payload {
   step: string
   who: string
 }
-/** Fails at first, and waits for long between attempts. */
+/** This job fails at first, and then waits for long. */
 class AgainJob extends CareJob {
   override readonly key = 'again'
   override tries = 2
@@ -42,7 +40,7 @@ class AgainJob extends CareJob {
     throw new Error(`again, ${who}`)
   }
 }
-/** Its class hears of its end, which a worker must do. */
+/** A worker must tell the class that this job has ended. */
 class ToldJob extends CareJob {
   override readonly key = 'told'
   override cancelled() {}
@@ -59,7 +57,7 @@ class StrictJob extends CareJob {
   override readonly key = 'strict'
   override group = group(({ who }: Payload) => `of ${who}`, { strict: true })
 }
-/** The latest payload replaces the one that waits. */
+/** The latest payload replaces that of the waiting job. */
 class LatestJob extends CareJob {
   override readonly key = 'latest'
   override unique = unique(({ step }: Payload) => step, { replace: true, debounce: '1h' })
@@ -89,14 +87,14 @@ async function dispatch(jobs: Jobs, draft: FlowDraft): Promise<FlowInfo> {
   return (await handle.status())!
 }
 
-/** How each node of a flow is, and why. */
+/** Returns the state of each node of a flow, and the reason. */
 async function statesOf(jobs: Jobs, id: string): Promise<string[]> {
   const { state, nodes } = (await operate(jobs).flows.get(id))!
   const words = nodes!.map(({ state, reason }) => (reason === undefined ? state : `${state}: ${reason}`))
   return [state, ...words]
 }
 
-/** Works until nothing waits. Flows go on meanwhile, as far as they can. */
+/** Runs a worker until no job waits. Flows go on meanwhile as far as they can. */
 async function work(bench: Bench): Promise<void> {
   await (await bench.work(classes, { stopWhenEmpty: true })).done
 }
@@ -139,7 +137,7 @@ export function purging(connect: Connect): void {
     expect(await bench.place.mentions!(ADA)).toEqual([])
   })
 
-  test('with the last job of a flow go its name, its tags and the names of its nodes', async () => {
+  test('a purge of the last job of a flow removes the names and tags of the flow and the names of its nodes', async () => {
     await using bench = await make()
     const { jobs } = bench
     const names = { name: `of ${ADA}` }
@@ -161,7 +159,7 @@ export function purging(connect: Connect): void {
     const mixed = await dispatch(jobs, named('bob'))
     await jobs.purge({ where: { who: ADA } })
     const { flows } = operate(jobs)
-    // Something of it is left, which people find by these.
+    // Other jobs of the flow are left, and people find them by the name and the tags.
     expect(await flows.get(mixed.id)).toMatchObject({ name: ADA, tags: [ADA], nodes: [names, {}, {}, {}] })
     await jobs.purge({ where: { who: 'bob' } })
     for (const { id } of [members, flow, mixed]) {
@@ -175,7 +173,7 @@ export function purging(connect: Connect): void {
     expect(await bench.place.mentions!(ADA)).toEqual([])
   })
 
-  test('nodes that wait for one that is purged do as they say', async () => {
+  test('nodes that wait for a purged node follow their policies', async () => {
     await using bench = await make()
     const { jobs } = bench
     const flow = await dispatch(
@@ -203,7 +201,7 @@ export function purging(connect: Connect): void {
     expect(await bench.place.mentions!(ADA)).toEqual([])
   })
 
-  test('a result goes, with all that was to use it', async () => {
+  test('a purge removes a result and the nodes that were to use it', async () => {
     await using bench = await make()
     const { jobs } = bench
     const flow = await dispatch(
@@ -236,12 +234,12 @@ export function purging(connect: Connect): void {
     expect(await bench.place.mentions!(ADA)).toEqual([])
   })
 
-  test('a marker in every kind of payload: none is found after a purge, and nothing with it runs', async () => {
+  test('after a purge, no kind of payload contains the marker, and no job with the marker runs', async () => {
     await using bench = await make()
     const { jobs } = bench
     const operating = operate(bench.client())
     const large = care('large', `${ADA}${'x'.repeat(200_000)}`)
-    // What has ended, or waits between two attempts.
+    // These jobs have ended, or wait between two attempts.
     await jobs.dispatch(care('done'))
     await jobs.dispatch(new UnkeptJob().with({ step: 'fails', who: ADA }))
     await jobs.dispatch(new AgainJob().with({ step: 'again', who: ADA }))
@@ -266,7 +264,7 @@ export function purging(connect: Connect): void {
     await expect.poll(async () => (await jobs.list(delayed)).jobs.length).toBe(2)
     await worker.stop()
     did = []
-    // What waits, or never was queued.
+    // These jobs wait, or were never queued.
     await jobs.pause({ queue: 'low' })
     await jobs.dispatch(care('waiting'))
     await jobs.dispatch(care('delayed').delayed('1h'))
@@ -276,7 +274,7 @@ export function purging(connect: Connect): void {
     for (let n = 0; n < 2; n++) await jobs.dispatch(new LatestJob().with({ step: 'latest', who: ADA }))
     await jobs.schedules.set('nightly', care('scheduled'), cron('0 3 * * *', { timezone: 'UTC' }))
     await jobs.schedules.runNow('nightly')
-    // What people change by hand is in the audit, which no purge reaches.
+    // The audit has changes that people make, and no purge changes the audit.
     await operating.cancel({ key: 'strict', where: { who: ADA } }, { because: 'left' })
     await operating.prioritize({ key: 'care', where: { who: ADA } }, 1)
     const unfit = () => {
@@ -312,7 +310,7 @@ export function purging(connect: Connect): void {
     expect(await operating.purge(by)).toEqual(would)
     const changes = (await operating.audit()).entries.map(({ what }) => what)
     expect(changes).toEqual(['purge', 'purge', 'edit', 'prioritize', 'cancel'])
-    // What no filter finds: of large payloads, the whole was another text; and jobs that were removed.
+    // Filters do not find large payloads in their stored form, or removed jobs.
     await operating.purge({ key: 'care' })
     await operating.purge(hidden.id)
     expect(await bench.place.mentions!(ADA)).toEqual([])
@@ -329,7 +327,7 @@ export function purging(connect: Connect): void {
     expect(await bench.place.mentions!(ADA)).toEqual([])
   })
 
-  test('members of batches, in several partitions: those that are purged end, and the others run', async () => {
+  test('purged members of batches in several partitions end, and the other members run', async () => {
     await using bench = await make()
     const jobs = bench.client({ queues: { default: { partitions: 3 }, low: {} } })
     const names = Array.from({ length: 12 }, (_, n) => (n % 3 === 0 ? `${ADA} ${n}` : `bob ${n}`))
@@ -342,7 +340,7 @@ export function purging(connect: Connect): void {
       }),
     )
     const plain = await dispatch(jobs, batch(members).onFailed(care('callback')))
-    // Of those that wait, those that were never queued, and the callback.
+    // The purge reaches waiting members, members that were never queued, and the callback.
     for (const who of names.filter((each) => each.startsWith(ADA)))
       expect(await jobs.purge({ where: { who } })).toEqual({ removed: 3, running: 0 })
     expect(await jobs.purge({ where: { who: ADA } })).toEqual({ removed: 1, running: 0 })
@@ -362,7 +360,7 @@ export function purging(connect: Connect): void {
     expect(await bench.place.mentions!(ADA)).toEqual([])
   })
 
-  test('by id: a member, and a callback that is queued', async () => {
+  test('a purge by id removes a member, and a queued callback', async () => {
     await using bench = await make()
     const { jobs } = bench
     const members = batch([care('member').delayed('1h'), other('runs')]).allowFailures(1)
@@ -381,7 +379,7 @@ export function purging(connect: Connect): void {
     expect(await bench.place.mentions!(ADA)).toEqual([])
   })
 
-  test('a process that dies in the middle of a purge: what is gone does not start, and a second purge does the rest', async () => {
+  test('if a process dies in a purge, removed jobs do not start, and a second purge removes the rest', async () => {
     await using bench = await make()
     const { jobs } = bench
     const flow = await dispatch(
@@ -396,7 +394,7 @@ export function purging(connect: Connect): void {
     const { store } = await insideOf(dying).open()
     vi.spyOn(store.flows, 'apply').mockRejectedValue(new Error('the process has died'))
     await expect(dying.purge({ where: { who: ADA } })).rejects.toThrow('the process has died')
-    // A look of the flow finds that the job is gone, and that its payload is.
+    // The flow finds at its next look that the job and its payload are gone.
     await workUntil(bench, flow.id, 'failed')
     expect(did).toContain('runs')
     expect(did).not.toContain('first')
@@ -408,7 +406,7 @@ export function purging(connect: Connect): void {
     expect(await bench.place.mentions!(ADA)).toEqual([])
   })
 
-  test('a running job of a flow is left as it is, and goes with a second purge', async () => {
+  test('a purge leaves a running job of a flow, and a second purge removes it', async () => {
     await using bench = await make()
     const { jobs } = bench
     const [begun, end] = [signal(), signal()]
@@ -439,7 +437,7 @@ export function purging(connect: Connect): void {
     expect(await bench.place.mentions!(ADA)).toEqual([])
   })
 
-  test('a whole flow: nothing of it is kept, whatever it was about to do', async () => {
+  test('a purge of a whole flow leaves nothing of it, in any state', async () => {
     await using bench = await make()
     const { jobs } = bench
     const operating = operate(jobs)
@@ -472,7 +470,7 @@ export function purging(connect: Connect): void {
     ])
   })
 
-  test('a flow in another one: its node has ended, and the others go on', async () => {
+  test('after a purge of an inner flow, its node has ended, and the other nodes go on', async () => {
     await using bench = await make()
     const { jobs } = bench
     const flow = await dispatch(

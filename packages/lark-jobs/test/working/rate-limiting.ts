@@ -3,11 +3,11 @@ import { Job, type JobsConfig, type RateLimitedOptions, rateLimited } from '../.
 import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 
-/** `rateLimited`: limiters that jobs of any class and queue share. */
+/** With `rateLimited`, jobs of any class and queue share a limiter. */
 export function rateLimiting(connect: Connect): void {
   const run = { now: 0, most: 0, begun: [] as number[] }
 
-  /** Jobs of two classes in two queues, which take permits of one limiter. */
+  /** Makes two classes in two queues whose jobs take permits of one limiter. */
   function classes(options?: RateLimitedOptions) {
     Object.assign(run, { now: 0, most: 0, begun: [] })
     abstract class PayingJob extends Job {
@@ -51,19 +51,19 @@ export function rateLimiting(connect: Connect): void {
     return report
   }
 
-  test('concurrency: never more jobs at a time, over two workers, two classes and two queues', async () => {
+  test('two workers keep a concurrency limit over two classes and two queues', async () => {
     await using bench = await Bench.make(connect)
     await drain(bench, { stripe: { concurrency: 3 } }, 30, { releaseAfter: 10 })
     expect(run.most).toBe(3)
   })
 
-  test('weights: as many jobs run as their weights allow together', async () => {
+  test('with weights, as many jobs run as their weights allow together', async () => {
     await using bench = await Bench.make(connect)
     await drain(bench, { stripe: { concurrency: 5 } }, 12, { weight: 2, releaseAfter: 10 })
     expect(run.most).toBe(2)
   })
 
-  test('rate: never more within the time; a refused job comes back when there is a permit, and not before', async () => {
+  test('with a rate, a refused job comes back when a permit is free, and not before', async () => {
     await using bench = await Bench.make(connect)
     const per = 250
     const report = await drain(bench, { stripe: { rate: { limit: 4, per } } }, 16)
@@ -71,8 +71,8 @@ export function rateLimiting(connect: Connect): void {
     // The permit is granted within the period, but the handler may begin a little later.
     expect(times.at(-1)! - times[0]!).toBeGreaterThan(3 * per - 100)
     const released = report.endings.filter(({ outcome }) => outcome.kind === 'released')
-    // Each worker has at most ten jobs at a time. If all of them got the same wait, all would come back
-    // together each time.
+    // Each worker has at most ten jobs at a time. With equal waits, all ten jobs would come back together
+    // each time.
     expect(released.length).toBeLessThan(40)
     expect(released[0]?.outcome).toMatchObject({ because: 'limiter stripe has no free permit' })
   })
@@ -103,7 +103,7 @@ export function rateLimiting(connect: Connect): void {
     },
   )
 
-  test('middleware of the configuration is checked too, and a middleware inside of another when it runs', async () => {
+  test('middleware of the configuration is checked at the start, and middleware inside of another when it runs', async () => {
     await using bench = await Bench.make(connect)
     class HiddenJob extends Job {
       override tries = 1
@@ -151,7 +151,7 @@ export function rateLimiting(connect: Connect): void {
     })
   })
 
-  test('dispatchNow() asks for no permit', async () => {
+  test('dispatchNow() takes no permit', async () => {
     await using bench = await Bench.make(connect)
     const [ChargeJob] = classes()
     const { store } = await insideOf(bench.jobs).open()

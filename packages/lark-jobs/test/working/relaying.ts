@@ -1,6 +1,6 @@
 /**
- * The relay of the outbox: rows of a table in the application's database become jobs. The database is here
- * SQLite; what differs between databases is tested in `test/outbox`.
+ * The relay of the outbox makes jobs of rows of a table in the application's database. These tests use
+ * SQLite; `test/outbox` tests the differences between databases.
  */
 import { expect, test, vi } from 'vitest'
 import { batch, chain, Job } from '../../src/index.ts'
@@ -29,7 +29,7 @@ export function relaying(connect: Connect): void {
     return { bench, application, report, work, [Symbol.asyncDispose]: () => bench[Symbol.asyncDispose]() }
   }
 
-  test('rows become jobs in their order, and go', async () => {
+  test('rows become jobs in their order, and are removed', async () => {
     await using at = await setting()
     at.application.write(...Array.from({ length: 25 }, (_, n) => mail(n)))
     await at.work()
@@ -41,7 +41,7 @@ export function relaying(connect: Connect): void {
     expect(at.report.warnings.filter((text) => text.includes('outbox'))).toEqual([])
   })
 
-  test('a relay that died before it removed its rows doubles nothing, though nothing of the jobs is left', async () => {
+  test('a relay that died before it removed its rows doubles no job, even if no job is kept', async () => {
     await using at = await setting()
     const rows = Array.from({ length: 10 }, (_, n) => mail(n))
     at.application.write(...rows)
@@ -58,7 +58,7 @@ export function relaying(connect: Connect): void {
     expect(MailJob.runs).toEqual(Array.from({ length: 11 }, (_, n) => n))
   })
 
-  test('a flow and a batch begin once, however often their rows are sent', async () => {
+  test('a flow and a batch begin once although their rows are sent several times', async () => {
     await using at = await setting()
     const { application } = at
     const tx = {
@@ -129,7 +129,7 @@ export function relaying(connect: Connect): void {
     expect(await Promise.all(results)).toEqual([undefined, { completed: 2, failed: 0, total: 2 }])
   })
 
-  test('a delay counts from the dispatch', async () => {
+  test('a delay begins at the dispatch', async () => {
     await using at = await setting()
     const [soon, late] = at.application.write(mail(1, { delay: 60_000 }), mail(2, { delay: 3_600_000 }))
     at.application.run(`UPDATE ${OUTBOX} SET written = written - 120000`)
@@ -141,7 +141,7 @@ export function relaying(connect: Connect): void {
     expect(job!.dueAt! - job!.queuedAt).toBeLessThanOrEqual(3_480_000)
   })
 
-  test('a damaged row, one of a later form, and one of an unknown class stop nobody', async () => {
+  test('damaged rows, rows in a later format and rows of unknown classes stop no other rows', async () => {
     await using at = await setting()
     const [damaged, later, unknown] = at.application.write(
       { ...mail(1), body: '{"key":' },
@@ -160,7 +160,7 @@ export function relaying(connect: Connect): void {
     expect(at.report.warnings).toContainEqual(expect.stringContaining(`Row ${damaged} `))
   })
 
-  test('hostile rows stop nobody, and nothing of them reaches a terminal as it is', async () => {
+  test('hostile rows stop no other rows, and their text reaches a terminal only escaped', async () => {
     await using at = await setting()
     const body = (text: string) => ({ ...mail(0), body: text })
     const evil = '\u001b[2J\u0000'
@@ -186,7 +186,7 @@ export function relaying(connect: Connect): void {
     for (const text of at.report.warnings) expect(text).not.toMatch(/\p{Cc}/u)
   })
 
-  test('a job that the store does not take is found under its id, with the reason', async () => {
+  test('a job that the store refuses is found under its id, with the reason', async () => {
     await using at = await setting()
     const lock = { name: 'once', until: 'done' } as const
     const [first, second] = at.application.write(
@@ -201,7 +201,7 @@ export function relaying(connect: Connect): void {
     })
   })
 
-  test('a row is found under the id of its job from the commit on, and while it cannot become one', async () => {
+  test('from the commit on, a row is found under the id of its job, even if it cannot become a job', async () => {
     await using at = await setting()
     const client = at.bench.client({ outbox: at.application.outbox })
     const [id, late] = at.application.write(mail(7), mail(8, { delay: 60_000, priority: 3 }))
@@ -219,7 +219,7 @@ export function relaying(connect: Connect): void {
     expect(await client.find(id!)).not.toHaveProperty('inOutbox')
   })
 
-  test('while the database is away, this is said once, and the worker goes on', async () => {
+  test('while the database is away, the worker goes on and says so once', async () => {
     await using at = await setting()
     at.application.write(mail(1))
     at.application.isAway = true

@@ -2,9 +2,9 @@ import { expect, test } from 'vitest'
 import { Job } from '../../src/index.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
-/** Jobs that put themselves back. */
+/** Jobs may put themselves back. */
 export function releasing(connect: Connect): void {
-  test('the reason for a release is kept while the job waits, cut to its limit, and shown by the worker', async () => {
+  test('the store keeps the reason of a release, cut to a limit, while the job waits, and the worker shows it', async () => {
     await using bench = await Bench.make(connect)
     class NotYetJob extends Job {
       handle() {
@@ -28,7 +28,7 @@ export function releasing(connect: Connect): void {
     })
   })
 
-  test('a released job comes back without burning an attempt, even if the thrown error is caught', async () => {
+  test('a released job comes back without using up an attempt, even if the handler catches the error', async () => {
     await using bench = await Bench.make(connect)
     const attempts: number[] = []
     class NotYetJob extends Job {
@@ -60,7 +60,7 @@ export function releasing(connect: Connect): void {
     })
   })
 
-  test('a release delays the job for the given time; an invalid duration is a failed attempt', async () => {
+  test('a release delays the job for the given time, and an invalid duration fails the attempt', async () => {
     await using bench = await Bench.make(connect)
     class LaterJob extends Job {
       override tries = 1
@@ -86,7 +86,7 @@ export function releasing(connect: Connect): void {
     })
   })
 
-  test('a release past retryUntil fails the job, however many releases it had', async () => {
+  test('a release past retryUntil fails the job, whatever its number of releases', async () => {
     await using bench = await Bench.make(connect)
     class ForeverJob extends Job {
       override retryUntil = '1h'
@@ -110,7 +110,7 @@ export function releasing(connect: Connect): void {
     })
   })
 
-  test('a release that comes after the timeout is a timeout', async () => {
+  test('a release after the timeout counts as a timeout', async () => {
     await using bench = await Bench.make(connect)
     class SlowJob extends Job {
       override timeout = 30
@@ -130,7 +130,7 @@ export function releasing(connect: Connect): void {
     })
   })
 
-  test('a job that releases itself while its worker stops keeps its delay', async () => {
+  test('a job released while its worker stops keeps the delay', async () => {
     await using bench = await Bench.make(connect)
     const began = signal()
     class StoppedJob extends Job {

@@ -16,7 +16,7 @@ class OtherJob extends NoteJob {
   override readonly key = 'other'
   override queueName = 'emails'
 }
-/** Its class hears of a cancel, which a worker must do. */
+/** A worker must tell the class of a cancel. */
 class ToldJob extends NoteJob {
   override readonly key = 'told'
   override cancelled() {}
@@ -24,9 +24,9 @@ class ToldJob extends NoteJob {
 
 const byId = (one: { id: string }, other: { id: string }) => (one.id < other.id ? -1 : 1)
 
-/** Removing jobs from another process. */
+/** Tests removals of jobs from another process. */
 export function removing(connect: Connect): void {
-  test('by id: in each state, and nobody sees the job any more', async () => {
+  test('a job removed by id in any state is no longer visible', async () => {
     await using bench = await Bench.make(connect)
     const [done, failed, waiting, delayed] = [new NoteJob(), new NoteJob(), new NoteJob(), new NoteJob()]
     await bench.jobs.dispatch(done, { n: 1 })
@@ -46,7 +46,7 @@ export function removing(connect: Connect): void {
   })
 
   test.each(['remove', 'purge'] as const)(
-    'a running job is refused (%s), or left by a filter',
+    'a removal of a running job is refused (%s), and a filter leaves the job',
     async (what) => {
       await using bench = await Bench.make(connect)
       const [begun, end] = [signal(), signal()]
@@ -79,7 +79,7 @@ export function removing(connect: Connect): void {
     },
   )
 
-  test('by key, queue and state, on all pages', async () => {
+  test('a filter removes by key, queue and state on all pages', async () => {
     await using bench = await Bench.make(connect)
     await bench.jobs.dispatchMany(
       new NoteJob(),
@@ -97,7 +97,7 @@ export function removing(connect: Connect): void {
     expect(await jobs.remove({ all: true })).toEqual({ removed: 0, running: 0 })
   })
 
-  test('jobs that were removed come back from their records, whatever their state; twice changes nothing', async () => {
+  test('removed jobs in any state come back from their records, and a second import changes nothing', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     await jobs.dispatchMany(
@@ -136,7 +136,7 @@ export function removing(connect: Connect): void {
     await expect(elsewhere).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
   })
 
-  test('a job that comes back joins its group, and leaves the limits of the group as they are', async () => {
+  test('a job that comes back joins its group without a change of the limits of the group', async () => {
     await using bench = await Bench.make(connect)
     class ShopJob extends NoteJob {
       override readonly key = 'shop'
@@ -157,7 +157,7 @@ export function removing(connect: Connect): void {
     const call = { caller: 'ada', number: 1 }
     const claim = await store.exchange('default', call, [], { limit: 3, leaseMs: 60_000 })
     expect(claim.jobs).toHaveLength(1)
-    // Nobody knows the limits of a group of which no job is left.
+    // The store forgets the limits of a group without jobs.
     const { removed } = await operating.remove({ key: 'shop' }, { before })
     expect(removed).toBe(2)
     await store.exchange(
@@ -174,7 +174,7 @@ export function removing(connect: Connect): void {
     expect(free.jobs).toHaveLength(2)
   })
 
-  test('an aborted call ends between two lots, and says what it did', async () => {
+  test('an aborted call ends between two lots, and reports what it did', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     await jobs.dispatchMany(
@@ -192,7 +192,7 @@ export function removing(connect: Connect): void {
     expect((await jobs.status()).queues[0]!.counts).toMatchObject({ waiting: 350, cancelled: 250 })
   })
 
-  test('an unknown id is refused before any job is removed; a purge may be repeated', async () => {
+  test('an unknown id is refused before any removal, and a purge may be repeated', async () => {
     await using bench = await Bench.make(connect)
     const job = new NoteJob()
     await bench.jobs.dispatch(job, { n: 1 })
@@ -201,7 +201,7 @@ export function removing(connect: Connect): void {
     expect(await bench.jobs.purge([job.id!])).toEqual({ removed: 0, running: 0 })
   })
 
-  test('a purge by id asks for the queue if another queue keeps a removed job with that id', async () => {
+  test('a purge by id needs a queue if another queue still has a removed job with that id', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const removed = await jobs.dispatch(ToldJob.with({ n: 1 }).withId('z'))
@@ -216,7 +216,7 @@ export function removing(connect: Connect): void {
     expect(again.queued).toBe(true)
   })
 
-  test('a purge also takes what is kept of a removed job until its class has heard of its end', async () => {
+  test('a purge also removes the data of a removed job that waits for its class to hear of the end', async () => {
     await using bench = await Bench.make(connect)
     const list = [new ToldJob(), new ToldJob()]
     for (const job of list) await bench.jobs.dispatch(job, { n: 1 })

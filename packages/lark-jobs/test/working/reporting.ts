@@ -1,19 +1,17 @@
-/**
- * `this.progress()`: the latest report of a job, while it runs and after it has ended.
- */
+/** `this.progress()` reports the progress of a job, and the store keeps the latest report. */
 
 import { expect, test, vi } from 'vitest'
 import { Job } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, signal } from './bench.ts'
 
-/** Longer than any of this takes, in milliseconds. */
+/** Milliseconds. Every step of these tests takes less. */
 const PATIENCE = 10_000
 
 let steps = signal<(progress: unknown) => void>()
 let stop = signal()
 
-/** Reports what the test says, until the test lets it end. */
+/** This job reports values of the test until the test ends it. */
 class ReportingJob extends Job {
   async handle() {
     steps.resolve((progress) => this.progress(progress))
@@ -31,14 +29,14 @@ class WrongJob extends Job {
 }
 
 export function reporting(connect: Connect): void {
-  test('is read while the job runs, told to whoever awaits the result, and kept when it has ended', async () => {
+  test('progress is visible while the job runs, reaches callers that await the result, and is kept after the end', async () => {
     await using bench = await Bench.make(connect)
     steps = signal()
     stop = signal()
     const web = bench.client()
     const handle = await web.dispatch(new ReportingJob().with())
     expect(await handle.progress()).toBeUndefined()
-    // Far longer than the test, so that no renewal brings the progress.
+    // The lease is far longer than the test, so that no renewal brings the progress.
     await bench.work([ReportingJob], { lease: 100_000 }, bench.client())
     const report = await steps.promise
     const told: unknown[] = []
@@ -56,7 +54,7 @@ export function reporting(connect: Connect): void {
     expect(await bench.client().find(handle.id)).toMatchObject({ progress: last })
   })
 
-  test('a job that reports without end makes four calls a second while it is watched, and none otherwise', async () => {
+  test('a job that reports all the time makes four calls a second while it is watched, and no calls when it is not', async () => {
     await using bench = await Bench.make(connect)
     steps = signal()
     stop = signal()
@@ -71,7 +69,7 @@ export function reporting(connect: Connect): void {
     const report = await steps.promise
     let n = 0
     const busy = setInterval(() => report(n++), 5)
-    // The first report asks whether somebody watches.
+    // The first report asks the store whether anyone watches.
     await vi.waitFor(() => expect(reports()).toBe(1), PATIENCE)
     const before = n
     await vi.waitFor(() => expect(n).toBeGreaterThan(before + 100), PATIENCE)
@@ -86,7 +84,7 @@ export function reporting(connect: Connect): void {
     await result
   })
 
-  test('what has no JSON form, or is too large, is refused', async () => {
+  test('values without a JSON form and values that are too large are refused', async () => {
     await using bench = await Bench.make(connect)
     await bench.work([WrongJob])
     for (const [large, message] of [
@@ -99,7 +97,7 @@ export function reporting(connect: Connect): void {
     }
   })
 
-  test('a listener that throws ends the wait with its error, and no other', async () => {
+  test('a listener that throws ends only its own wait, with its error', async () => {
     await using bench = await Bench.make(connect)
     steps = signal()
     stop = signal()

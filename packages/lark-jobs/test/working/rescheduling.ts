@@ -10,9 +10,9 @@ class OtherJob extends NoteJob {
   override readonly key = 'other'
 }
 
-/** Changing when jobs are due, from another process. */
+/** Tests that another process changes when jobs are due. */
 export function rescheduling(connect: Connect): void {
-  test('by id and by filter, with counts; a job that runs or has ended is refused', async () => {
+  test('reschedule works by id and by filter with counts, and refuses running and ended jobs', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const other = bench.client()

@@ -3,9 +3,9 @@ import { Job } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 
-/** `retryUntil`: jobs that are retried for a time, and not a number of times. */
+/** With `retryUntil`, Lark retries a job for a time instead of a number of times. */
 export function retryUntil(connect: Connect): void {
-  test('within its time a job is retried, however many tries it has', async () => {
+  test('within its time, a job is retried whatever its number of tries', async () => {
     await using bench = await Bench.make(connect)
     class StubbornJob extends Job {
       override tries = 1
@@ -21,7 +21,7 @@ export function retryUntil(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed', runs: 5, failures: 4 })
   })
 
-  test('if the next attempt would begin after the time, the job has failed', async () => {
+  test('a job fails if its next attempt would begin after the time', async () => {
     await using bench = await Bench.make(connect)
     class LateJob extends Job {
       override tries = 10
@@ -37,7 +37,7 @@ export function retryUntil(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'failed', failures: 2 })
   })
 
-  test('the time begins when a delayed job is due, and a single job may have its own', async () => {
+  test('the time of a delayed job begins when the job is due, and a single job may have its own time', async () => {
     await using bench = await Bench.make(connect)
     class DelayedJob extends Job {
       override delay = 20
@@ -71,7 +71,7 @@ export function retryUntil(connect: Connect): void {
     expect(await stateOf(plain)).toBe('delayed')
   })
 
-  test('the time is measured by the clock of the store', async () => {
+  test('the clock of the store measures the time', async () => {
     await using bench = await Bench.make(connect)
     class HourJob extends Job {
       override retryUntil = '1h'
@@ -92,7 +92,7 @@ export function retryUntil(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'failed', failures: 1 })
   })
 
-  test('a job that is retried by hand has all its time again', async () => {
+  test('a retry by hand gives the job its whole time again', async () => {
     await using bench = await Bench.make(connect)
     class AgainJob extends Job {
       override retryUntil = '1h'

@@ -2,9 +2,9 @@ import { expect, test } from 'vitest'
 import { Job } from '../../src/index.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
-/** Retries, by hand and after failures. */
+/** Tests retries by hand and after failures. */
 export function retrying(connect: Connect): void {
-  test('retry of all failed jobs runs each once more, even if it fails again at once', async () => {
+  test('a retry of all failed jobs runs each job once more, even if it fails again at once', async () => {
     await using bench = await Bench.make(connect)
     const runs = new Map<number, number>()
     class HopelessJob extends Job {
@@ -20,7 +20,7 @@ export function retrying(connect: Connect): void {
     const worker = await bench.work([HopelessJob], { report, concurrency: 50 })
     await report.ends(2_500)
     await worker.stop()
-    // The first worker has ended, so everything is settled.
+    // The first worker has ended, so all its jobs are settled.
     const again = new Record()
     await bench.work([HopelessJob], { report: again, concurrency: 50 })
     expect(await bench.jobs.retry('failed')).toBe(2_500)
@@ -31,7 +31,7 @@ export function retrying(connect: Connect): void {
     expect(await bench.jobs.failed({ limit: 3_000 })).toHaveLength(2_500)
   })
 
-  test('an id that is given twice is retried once', async () => {
+  test('a job with its id given twice is retried once', async () => {
     await using bench = await Bench.make(connect)
     class OnceJob extends Job {
       override tries = 1
@@ -47,7 +47,7 @@ export function retrying(connect: Connect): void {
     expect(queues[0]?.counts).toMatchObject({ waiting: 1, failed: 0 })
   })
 
-  test('a job that fails twice completes with its third attempt; a job with one try runs once', async () => {
+  test('a job that fails twice completes with its third attempt, and a job with one try runs once', async () => {
     await using bench = await Bench.make(connect)
     const runs: string[] = []
     class ThirdTimeJob extends Job {
@@ -69,7 +69,7 @@ export function retrying(connect: Connect): void {
     expect(await bench.jobs.find(once.id!)).toMatchObject({ state: 'failed', runs: 1, failures: 1 })
   })
 
-  test('retry by hand: a completed job runs again; an active, waiting or unknown one is refused', async () => {
+  test('a retry by hand runs a completed job again, and refuses active, waiting and unknown jobs', async () => {
     await using bench = await Bench.make(connect)
     const began = signal()
     const go = signal()
@@ -100,7 +100,7 @@ export function retrying(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed' })
   })
 
-  test('the newest ten errors are kept', async () => {
+  test('the store keeps the newest ten errors', async () => {
     await using bench = await Bench.make(connect)
     class LongJob extends Job {
       override tries = 14

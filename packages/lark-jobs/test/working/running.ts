@@ -4,9 +4,9 @@ import { insideOf } from '../../src/model/copies.ts'
 import { newId } from '../../src/model/id.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
-/** Running: from the store through `handle` to the settled job. */
+/** Tests runs of jobs from the store through `handle` until the job is settled. */
 export function running(connect: Connect): void {
-  test('handle gets a copy of the payload; the job knows its id and attempt; what it returns and writes is kept', async () => {
+  test('handle gets a copy of the payload, the job has its id and attempt, and its result and log are kept', async () => {
     await using bench = await Bench.make(connect)
     const seen: unknown[] = []
     class EchoJob extends Job {
@@ -63,7 +63,7 @@ export function running(connect: Connect): void {
     expect('result' in found!).toBe(kept !== undefined)
   })
 
-  test('payload, result and errors are values, of one job and in a list of failed ones', async () => {
+  test('payload, result and errors come as values, for one job and in a list of failed jobs', async () => {
     await using bench = await Bench.make(connect)
     class OftenJob extends Job {
       override backoff = 0
@@ -93,7 +93,7 @@ export function running(connect: Connect): void {
     ])
   })
 
-  test('a value that is damaged in the store, or nested too deeply to be written again, is returned as text', async () => {
+  test('a damaged value, or one nested too deeply, is returned as text', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await insideOf(bench.jobs).open()
     const deep = '['.repeat(50_000) + ']'.repeat(50_000)
@@ -145,7 +145,7 @@ export function running(connect: Connect): void {
     expect(got).toEqual(payloads)
   })
 
-  test('a job is retried up to its tries, and every error is kept', async () => {
+  test('a job is retried as often as its tries allow, and every error is kept', async () => {
     await using bench = await Bench.make(connect)
     const attempts: number[] = []
     class FlakyJob extends Job {
@@ -173,14 +173,14 @@ export function running(connect: Connect): void {
     ])
     expect(found?.errors[0]?.stack).toMatch('running.ts')
 
-    // A retry by hand begins with new attempts.
+    // A retry by hand gives the job new attempts.
     expect(await bench.jobs.retry('failed')).toBe(1)
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'waiting', failures: 0 })
     await expect(bench.jobs.retry([job.id!])).rejects.toMatchObject({ code: 'JOB_NOT_RETRIABLE' })
     await expect(bench.jobs.retry(['nonesuch'])).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
   })
 
-  test('between two attempts a job is delayed by its backoff', async () => {
+  test('between two attempts, the backoff delays the job', async () => {
     await using bench = await Bench.make(connect)
     class SlowRetryJob extends Job {
       override backoff = ['2h']
@@ -212,7 +212,7 @@ export function running(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'failed', failures: 1 })
   })
 
-  test('a class runs jobs that were stored under its alias', async () => {
+  test('a class runs jobs stored under its alias', async () => {
     await using bench = await Bench.make(connect)
     class OldJob extends Job {
       override readonly key = 'old-name'
@@ -232,7 +232,7 @@ export function running(connect: Connect): void {
     expect(await ran.promise).toBe(job.id)
   })
 
-  test('a job with an unknown key is put back, and burns no attempt', async () => {
+  test('a job with an unknown key goes back without using up an attempt', async () => {
     await using bench = await Bench.make(connect)
     class StrangeJob extends Job {
       override readonly key = 'strange'
@@ -278,7 +278,7 @@ export function running(connect: Connect): void {
     expect(report.endings.map(({ queue }) => queue)).toEqual(['default', 'emails'])
   })
 
-  test('a delayed job starts when it is due, not before', async () => {
+  test('a delayed job starts when it is due, and not before', async () => {
     await using bench = await Bench.make(connect)
     const ran = signal<number>()
     class LaterJob extends Job {

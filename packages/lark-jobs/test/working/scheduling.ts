@@ -6,7 +6,9 @@ import { damageSchedule } from './setting-schedules.ts'
 
 const SECOND = 1_000
 
-/** A class with a schedule of every second, the instants that its jobs were told, and how late each began. */
+/**
+ * Makes a class with a schedule of every second, and notes the instants of its jobs and how late each began.
+ */
 function secondly(key: string) {
   const instants: number[] = []
   const late: number[] = []
@@ -23,16 +25,16 @@ function secondly(key: string) {
 
 const ids = async (bench: Bench) => (await bench.jobs.schedules.list()).map(({ id }) => id)
 
-/** Schedules that workers declare and fire. */
+/** Workers declare and fire schedules. */
 export function scheduling(connect: Connect): void {
-  test('each tick of a schedule of a class becomes one job, with several workers', async () => {
+  test("with several workers, each tick of a class's schedule becomes one job", async () => {
     await using bench = await Bench.make(connect)
     const { SecondlyJob, instants, late } = secondly('secondly')
     const report = new Record()
     for (const client of [bench.jobs, bench.client(), bench.client()])
       await bench.work([SecondlyJob], { report }, client)
     await report.ends(3)
-    // Their jobs are queued ahead, and begin at their instants.
+    // The jobs are queued ahead, and begin at their instants.
     expect(Math.min(...late)).toBeGreaterThanOrEqual(0)
     const [first] = instants.sort()
     expect(first! % SECOND).toBe(0)
@@ -52,7 +54,7 @@ export function scheduling(connect: Connect): void {
     )
   })
 
-  test('a worker that runs fires a schedule that another process sets, with its payload', async () => {
+  test('a running worker fires a schedule that another process sets, with its payload', async () => {
     await using bench = await Bench.make(connect)
     const told: unknown[] = []
     class TenantJob extends Job {
@@ -79,7 +81,7 @@ export function scheduling(connect: Connect): void {
     expect(await again(3)).toMatchObject({ state: 'running', ticks: 0 })
   })
 
-  test('jobs of a unique class that are rejected are in the history', async () => {
+  test('the history has rejected jobs of a unique class', async () => {
     await using bench = await Bench.make(connect)
     class UniqueJob extends Job {
       override readonly key = 'unique'
@@ -99,7 +101,7 @@ export function scheduling(connect: Connect): void {
     })
   })
 
-  test('a schedule of a class whose record is damaged stops no others, and the worker says so', async () => {
+  test("a damaged record of a class's schedule stops no other schedules, and the worker reports it", async () => {
     await using bench = await Bench.make(connect)
     const damaged = secondly('a-damaged')
     const fine = secondly('b-fine')
@@ -113,7 +115,7 @@ export function scheduling(connect: Connect): void {
     expect(report.warnings.join()).toContain("a schedule 'a-damaged'")
   })
 
-  test('a worker refuses the schedule of a class that never ticks', async () => {
+  test('a worker refuses a class with a schedule that never ticks', async () => {
     await using bench = await Bench.make(connect)
     class NeverJob extends Job {
       override readonly key = 'never'
@@ -125,7 +127,7 @@ export function scheduling(connect: Connect): void {
     )
   })
 
-  test('while schedules are off, a worker declares none, fires none, and says so', async () => {
+  test('with schedules off, a worker declares and fires none, and says so', async () => {
     await using bench = await Bench.make(connect)
     const { SecondlyJob, instants } = secondly('off')
     class EndedJob extends Job {
@@ -146,7 +148,7 @@ export function scheduling(connect: Connect): void {
     }
     await expect(bench.work([WrongJob], { report }, off)).rejects.toThrow('payload is a Map')
     const { next } = await off.schedules.set('set', EndedJob.with(), every('1s'))
-    // Those that code has set too.
+    // The worker also fires no schedules that code has set.
     const other = new Record()
     await (await bench.work([SecondlyJob], { report: other }, off)).stop()
     expect(other.warnings.join()).toContain('These schedules do not run here: off, set.')

@@ -1,4 +1,4 @@
-/** What people see of jobs with steps, and do to them: `operate().steps`, and why such a job does not run. */
+/** People see and change jobs with steps by `operate().steps`, and see why such a job does not run. */
 import { expect, test } from 'vitest'
 import { createJobs, defineSignal, Job, type Jobs } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
@@ -30,7 +30,7 @@ class PollJob extends Job {
   }
 }
 
-/** Works until so many runs have ended. */
+/** Runs a worker until the given number of runs has ended. */
 async function runs(bench: Bench, count: number): Promise<void> {
   const report = new Record()
   const worker = await bench.work([OrderJob, PollJob], { report })
@@ -39,7 +39,7 @@ async function runs(bench: Bench, count: number): Promise<void> {
 }
 
 export function seeingSteps(connect: Connect): void {
-  test('what a job has recorded, step by step, and why it waits', async () => {
+  test('people see each recorded step of a job, and why the job waits', async () => {
     await using bench = await Bench.make(connect)
     const { steps, why } = reading(bench)
     const { id } = await bench.jobs.dispatch(OrderJob.with({ card: { number: '4111' } }))
@@ -96,7 +96,7 @@ export function seeingSteps(connect: Connect): void {
     ])
   })
 
-  test('a step between two tries', async () => {
+  test('people see a step between two tries', async () => {
     await using bench = await Bench.make(connect)
     const { steps, why } = reading(bench)
     const { id } = await bench.jobs.dispatch(PollJob.with())
@@ -112,7 +112,7 @@ export function seeingSteps(connect: Connect): void {
     ])
   })
 
-  test('steps that are undone: one that was, one that is tried again, and one that waits for its turn', async () => {
+  test('people see undone steps, steps whose undo is tried again, and steps whose undo waits', async () => {
     await using bench = await Bench.make(connect)
     const { steps } = reading(bench)
     class TripJob extends Job {
@@ -139,7 +139,7 @@ export function seeingSteps(connect: Connect): void {
     ])
   })
 
-  test('a step that is forgotten runs again, and nothing else; a job that runs forgets nothing', async () => {
+  test('only a forgotten step runs again, and a running job forgets no step', async () => {
     await using bench = await Bench.make(connect)
     const { steps } = reading(bench)
     const { id } = await bench.jobs.dispatch(OrderJob.with({ card: { number: '4111' } }))
@@ -169,7 +169,7 @@ export function seeingSteps(connect: Connect): void {
     })
   })
 
-  test('a job whose workers died says at which step', async () => {
+  test('a job with dead workers names the step at which they died', async () => {
     await using bench = await Bench.make(connect)
     const { steps, why } = reading(bench)
     let runs = 0
@@ -201,7 +201,7 @@ export function seeingSteps(connect: Connect): void {
     )
   })
 
-  test('a suspended job in a file goes on in another store, and in this one again, and undoes what it did', async () => {
+  test('a suspended job exported to a file goes on in another store, comes back, and undoes its steps', async () => {
     await using bench = await Bench.make(connect)
     await using other = createJobs({ connection: 'sqlite::memory:' })
     const calls: unknown[] = []
@@ -260,10 +260,10 @@ export function seeingSteps(connect: Connect): void {
     expect(await bench.jobs.find(id)).toMatchObject({ suspended: [], dueAt: expect.closeTo(until!, -5) })
     await bench.jobs.cancel(id)
     await work(bench.jobs, 1)
-    // The handler, which says how, may come through a wait while that is undone.
+    // The handler contains the undo, and may pass a wait while steps are undone.
     expect(calls.filter((call) => `${call}`.startsWith('undo'))).toEqual(['undo 1'])
     expect(await bench.jobs.find(id)).toMatchObject({ state: 'cancelled' })
-    // A job with as many children as it may begin has more signals than it may be sent.
+    // A job with the largest number of children has more signals than others may send it.
     const ends = (count: number) =>
       Array.from({ length: count }, (_, n) => ({ name: `$child:${n}`, text: '{}' }))
     const parent = { ...exported[0], id: 'parent', journal: { entries: [], signals: ends(9_000) } }
@@ -279,7 +279,7 @@ export function seeingSteps(connect: Connect): void {
       })
   })
 
-  test('a damaged journal: what can be read is told, and that there is more', async () => {
+  test('of a damaged journal, people see the readable entries, and that more entries exist', async () => {
     await using bench = await Bench.make(connect)
     const { steps } = reading(bench)
     const { id } = await bench.jobs.dispatch(OrderJob.with({ card: { number: '4111' } }))

@@ -43,7 +43,7 @@ async function declare(jobs: Jobs, Class: new () => Job): Promise<void> {
     await bookOf(opened).set(id, definition, partitionOf(id, definition, opened.settings.partitions))
 }
 
-/** Writes something else in the place of a schedule. */
+/** Writes other data in the place of a schedule. */
 export async function damageSchedule(jobs: Jobs, id: string): Promise<void> {
   const opened = await insideOf(jobs).open()
   const { partition, rev } = (await bookOf(opened).get(id))!
@@ -51,12 +51,12 @@ export async function damageSchedule(jobs: Jobs, id: string): Promise<void> {
   await opened.store.schedules.write(partition, [write])
 }
 
-/** What a schedule says, without what differs from run to run. */
+/** Returns a schedule without values that differ between runs. */
 const said = ({ since: _, next: __, ...rest }: ScheduleInfo) => rest
 
-/** Schedules as programs and people set and change them. */
+/** Programs and people set and change schedules. */
 export function settingSchedules(connect: Connect): void {
-  test('schedules go to another store and back as they are, with their pauses; once more changes nothing', async () => {
+  test('schedules move to another store and back unchanged, with their pauses, and a repeated import changes nothing', async () => {
     await using bench = await Bench.make(connect)
     await using other = createJobs({ connection: 'sqlite::memory:', queues: ['default', 'emails'] })
     const { schedules } = bench.jobs
@@ -85,7 +85,7 @@ export function settingSchedules(connect: Connect): void {
     for (const { id } of before) await schedules.remove(id)
     expect(await operate(bench.jobs).import(await other.schedules.records())).toMatchObject({ schedules: 3 })
     expect(await schedules.list()).toEqual(before)
-    // The class declares what is there already.
+    // The class declares the schedule that already exists.
     await declare(bench.jobs, NightlyJob)
     expect((await schedules.get('nightly'))!.paused).toMatchObject({ because: 'the bank is closed' })
     await schedules.remove('report')
@@ -110,7 +110,7 @@ export function settingSchedules(connect: Connect): void {
     await expect(operate(other).import([elsewhere])).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
   })
 
-  test('a schedule is set, seen and removed, by any process', async () => {
+  test('any process sets, sees and removes a schedule', async () => {
     await using bench = await Bench.make(connect)
     const when = cron('0 8 * * 1-5', { timezone: 'Europe/Paris', missed: 'once', jitter: '1m', limit: 9 })
     const made = await bench.jobs.schedules.set('report-7', ReportJob.with({ tenant: 7, secret: 'x' }), when)
@@ -146,7 +146,7 @@ export function settingSchedules(connect: Connect): void {
     expect(await bench.jobs.schedules.list()).toEqual([])
   })
 
-  test('the same definition changes nothing, whoever says it; another one replaces it', async () => {
+  test('an equal definition from any process changes nothing, and a different one replaces the schedule', async () => {
     await using bench = await Bench.make(connect)
     const clients = [bench.jobs, bench.client(), bench.client()]
     const set = (jobs: Jobs, tenant: number) =>
@@ -160,7 +160,7 @@ export function settingSchedules(connect: Connect): void {
     expect(await bench.jobs.schedules.list()).toHaveLength(1)
   })
 
-  test('a list has the schedules that meet the filter, in the order of their ids', async () => {
+  test('a list has the schedules that match the filter, in the order of their ids', async () => {
     await using bench = await Bench.make(connect)
     const { schedules } = bench.jobs
     await schedules.set('b', ReportJob.with({ tenant: 1 }), every('90s'))
@@ -186,7 +186,7 @@ export function settingSchedules(connect: Connect): void {
     })
   })
 
-  test('a pause holds over a new definition, and a resume says what it did', async () => {
+  test('a pause outlasts a new definition, and a resume returns what it did', async () => {
     await using bench = await Bench.make(connect)
     const { schedules } = bench.jobs
     await schedules.set('report', ReportJob.with({ tenant: 1 }), every('1h'))
@@ -205,7 +205,7 @@ export function settingSchedules(connect: Connect): void {
     expect(long.paused?.because).toHaveLength(200)
   })
 
-  test('a job that is queued now runs as one of the schedule, and is in its history', async () => {
+  test('a job queued by hand now runs as a job of the schedule, and is in the history', async () => {
     await using bench = await Bench.make(connect)
     const heard: unknown[] = []
     const jobs = bench.client({ hooks: { completed: ({ id, schedule }) => heard.push([id, schedule]) } })
@@ -237,7 +237,7 @@ export function settingSchedules(connect: Connect): void {
     })
   })
 
-  test('each of many who run a schedule now gets a job of its own', async () => {
+  test('each of many simultaneous calls of run gets its own job', async () => {
     await using bench = await Bench.make(connect)
     const clients = [bench.jobs, bench.client()]
     await bench.jobs.schedules.set('report', ReportJob.with({ tenant: 1 }), every('1d'))
@@ -249,7 +249,7 @@ export function settingSchedules(connect: Connect): void {
     expect(jobs.map(({ id }) => id).sort()).toEqual(runs.map(({ id }) => id).sort())
   })
 
-  test('a job that is not queued now says so', async () => {
+  test('run says if it queued no job', async () => {
     await using bench = await Bench.make(connect)
     class OnceJob extends ReportJob {
       override unique = unique()
@@ -261,14 +261,14 @@ export function settingSchedules(connect: Connect): void {
     expect((await schedules.get('once'))!.lastRun).toMatchObject({ state: 'rejected' })
   })
 
-  test('a job that is no tick has no instant', async () => {
+  test('a job that belongs to no tick has no instant', async () => {
     await using bench = await Bench.make(connect)
     const [handle] = await bench.jobs.dispatch([ReportJob.with({ tenant: 1 })])
     await (await bench.work([ReportJob], { stopWhenEmpty: true })).done
     expect((await handle.find())!.result).toEqual({ tenant: 1 })
   })
 
-  test('the zone of the configuration counts where an expression names none', async () => {
+  test('the time zone of the configuration applies to schedules without a zone', async () => {
     await using bench = await Bench.make(connect)
     const jobs = bench.client({ schedules: { timezone: 'Asia/Kathmandu' } })
     const info = await jobs.schedules.set('report', ReportJob.with({ tenant: 1 }), daily('08:00'))
@@ -276,7 +276,7 @@ export function settingSchedules(connect: Connect): void {
     expect(new Date(info.next!).toISOString()).toMatch(/T02:15:00.000Z$/)
   })
 
-  test('a schedule whose jobs go to another queue goes there too', async () => {
+  test('a schedule moves to another queue with its jobs', async () => {
     await using bench = await Bench.make(connect)
     const jobs = bench.client({ queues: { default: { partitions: 4 }, low: {} } })
     class ShopJob extends ReportJob {
@@ -289,7 +289,7 @@ export function settingSchedules(connect: Connect): void {
     expect(await schedules.list()).toEqual([moved])
   })
 
-  test('a schedule whose record is damaged is reported by its id, stops no others, and can be removed', async () => {
+  test('a schedule with a damaged record is reported by its id, stops no other, and can be removed', async () => {
     await using bench = await Bench.make(connect)
     const { schedules } = bench.jobs
     for (const id of ['a', 'b', 'c']) await schedules.set(id, ReportJob.with({ tenant: 1 }), every('1h'))
@@ -306,7 +306,7 @@ export function settingSchedules(connect: Connect): void {
     expect(await schedules.list()).toHaveLength(3)
   })
 
-  test('the id of a schedule of a class is taken', async () => {
+  test("code cannot use the id of a class's schedule", async () => {
     await using bench = await Bench.make(connect)
     await declare(bench.jobs, NightlyJob)
     const set = bench.jobs.schedules.set('nightly', ReportJob.with({ tenant: 1 }), every('1h'))
@@ -317,7 +317,7 @@ export function settingSchedules(connect: Connect): void {
     expect(await bench.jobs.schedules.get('nightly')).toMatchObject({ ofClass: true, queue: 'emails' })
   })
 
-  test('what is wrong is refused', async () => {
+  test('wrong schedules are refused', async () => {
     await using bench = await Bench.make(connect)
     const { schedules } = bench.jobs
     const draft = ReportJob.with({ tenant: 1 })

@@ -4,4 +4,4 @@ import { blockingUnseen } from './blocking.ts'
 import { describeWorking } from './suite.ts'
 
 describeWorking(sqliteFile)
-describe('blocking, without a lease thread', blockingUnseen)
+describe('blocking handlers without a lease thread', blockingUnseen)

@@ -8,7 +8,7 @@ class IdleJob extends Job {
   handle() {}
 }
 
-/** From `Jobs.work` to a worker that serves its queues. */
+/** Tests how a worker starts, from `Jobs.work` until it serves its queues. */
 export function starting(connect: Connect): void {
   test.each<[WorkOptions, string]>([
     [{ concurrency: 0 }, 'concurrency is 0; it must be a whole number from 1'],
@@ -31,7 +31,7 @@ export function starting(connect: Connect): void {
     expect((await bench.jobs.status()).workers).toEqual([])
   })
 
-  test('a class whose queue is not configured causes a warning, and its jobs run all the same', async () => {
+  test('a class with a queue that is not configured causes a warning, but its jobs run', async () => {
     await using bench = await Bench.make(connect)
     class LostJob extends Job {
       override queueName = 'nope'
@@ -48,7 +48,7 @@ export function starting(connect: Connect): void {
     await report.ends(1)
   })
 
-  test('in production, classes without a key are named', async () => {
+  test('in production, a warning names classes without a key', async () => {
     await using bench = await Bench.make(connect)
     class FirstJob extends Job {
       handle() {}
@@ -80,7 +80,7 @@ export function starting(connect: Connect): void {
     }
   })
 
-  test('a queue that is given twice is served once', async () => {
+  test('a queue given twice is served once', async () => {
     await using bench = await Bench.make(connect)
     const ran: number[] = []
     class MailJob extends Job {
@@ -115,7 +115,7 @@ export function starting(connect: Connect): void {
     expect(worker.summary).toMatchObject({ completed: 1, lost: 0 })
   })
 
-  test('an idle worker is woken by each of 300 jobs', async () => {
+  test('each of 300 jobs wakes an idle worker', async () => {
     await using bench = await Bench.make(connect)
     let ran = signal()
     class NextJob extends Job {
@@ -137,7 +137,7 @@ export function starting(connect: Connect): void {
     expect(longest).toBeLessThan(3_000)
   })
 
-  test('closing a client while its worker starts also stops the worker', async () => {
+  test('a client that closes while its worker starts also stops the worker', async () => {
     await using bench = await Bench.make(connect)
     for (const opened of [false, true]) {
       const client = bench.client()

@@ -6,13 +6,10 @@ import { operate } from '../../src/operate.ts'
 import { OUTBOX_STEPS, OutboxTable } from '../../src/outbox/table.ts'
 import { Bench, type Connect, signal } from './bench.ts'
 
-/**
- * A database of an application with one table, which also opens transactions that have a function around
- * them.
- */
+/** This database of an application has one table, and also opens transactions with a function around them. */
 class Orders {
   readonly db = new Libsql(':memory:')
-  /** Called when a transaction has committed. */
+  /** Runs when a transaction has committed. */
   committed: () => Promise<unknown> = async () => undefined
 
   constructor() {
@@ -71,7 +68,7 @@ export function steppingIn(connect: Connect): void {
     }
   }
 
-  test('an effect and its record commit together: a worker that dies before it has told the store repeats nothing', async () => {
+  test('an effect commits with its record, so a worker that dies before it tells the store repeats no effect', async () => {
     await using at = await setting()
     const { bench, orders } = at
     const seen: unknown[] = []
@@ -112,7 +109,7 @@ export function steppingIn(connect: Connect): void {
     ])
   })
 
-  test('a run that has lost its lease commits nothing, whether it knows that or not', async () => {
+  test('a run with a lost lease commits nothing, even if it does not know of the loss', async () => {
     await using at = await setting()
     const { bench, orders } = at
     const { store } = await insideOf(bench.jobs).open()
@@ -147,7 +144,7 @@ export function steppingIn(connect: Connect): void {
     expect(orders.names).toEqual(['second'])
   })
 
-  test('what is rolled back runs again; a retry by hand goes on behind what has committed, or begins anew', async () => {
+  test('a rolled back step runs again, and a retry by hand goes on after committed steps or begins anew', async () => {
     await using at = await setting()
     const { bench, orders } = at
     let fails = true
@@ -177,7 +174,7 @@ export function steppingIn(connect: Connect): void {
     expect(new Set(orders.rows.map(({ job }) => job)).size).toBe(2)
   })
 
-  test('a job that was moved, and members of a flow, find what they have committed', async () => {
+  test('a moved job and members of a flow find the steps that they have committed', async () => {
     await using at = await setting()
     const { bench, orders } = at
     let fails = true
@@ -208,7 +205,7 @@ export function steppingIn(connect: Connect): void {
     expect(new Set(orders.rows.map(({ job }) => job)).size).toBe(3)
   })
 
-  test('a step that is forgotten runs again', async () => {
+  test('a forgotten step runs again', async () => {
     await using at = await setting()
     const { bench, orders } = at
     let fails = true
@@ -227,7 +224,7 @@ export function steppingIn(connect: Connect): void {
     expect(orders.rows.map(({ step }) => step)).toEqual(['book#0', 'book#1'])
   })
 
-  test('what has committed is undone once, in a transaction, and runs anew in a retry', async () => {
+  test('a committed step is undone once in a transaction, and runs anew in a retry', async () => {
     await using at = await setting()
     const { bench, orders } = at
     let isSoldOut = true
@@ -278,7 +275,7 @@ export function steppingIn(connect: Connect): void {
     expect(orders.names).toEqual(['book', 'undone', 'book'])
   })
 
-  test('refused: a wait or another such step inside, what is no database, and results that are not JSON', async () => {
+  test('a wait or a database step inside of another, a wrong database and results that are not JSON are refused', async () => {
     await using at = await setting()
     const { bench, orders } = at
     const { opener, db } = orders

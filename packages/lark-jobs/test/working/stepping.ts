@@ -10,7 +10,7 @@ import { Bench, type Connect, signal } from './bench.ts'
 
 const approved = defineSignal<{ by: string }>('approved')
 const rejected = defineSignal('rejected')
-/** A Standard Schema: text of a positive number, which it gives as a number. */
+/** This Standard Schema accepts the text of a positive number, and returns the number. */
 const positive = {
   '~standard': {
     version: 1 as const,
@@ -33,7 +33,7 @@ function fail(): never {
   throw new Error('not yet')
 }
 
-/** A job whose handler a test writes. */
+/** Each test writes the handler of this job. */
 let handler: (job: Job) => unknown
 class StepsJob extends Job {
   override readonly key = 'steps'
@@ -63,7 +63,7 @@ async function damage({ jobs }: Bench): Promise<void> {
 }
 
 export function stepping(connect: Connect): void {
-  test('a step runs once, however often its job runs', async () => {
+  test('a step runs once although its job runs several times', async () => {
     await using bench = await Bench.make(connect)
     let runs = 0
     const { result } = await run(bench, async (job) => {
@@ -78,7 +78,7 @@ export function stepping(connect: Connect): void {
     expect(result).toMatchObject({ card: { attempt: 1 }, rows: [1, 2], runs: 3 })
   })
 
-  test('a sleep suspends the job, and the next run goes on behind it', async () => {
+  test('a sleep suspends the job, and the next run continues after the sleep', async () => {
     await using bench = await Bench.make(connect)
     let runs = 0
     const { result, handle } = await run(bench, async (job) => {
@@ -93,7 +93,7 @@ export function stepping(connect: Connect): void {
     expect(await handle.status()).toMatchObject({ state: 'completed', runs: 2, failures: 0 })
   })
 
-  test('a signal wakes a suspended job, and one that came before is kept for it', async () => {
+  test('a signal wakes a suspended job, and an earlier signal is kept for the wait', async () => {
     await using bench = await Bench.make(connect)
     called = []
     handler = async (job) => {
@@ -117,7 +117,7 @@ export function stepping(connect: Connect): void {
     expect(await handle.send(approved, { by: 'late' })).toBe(false)
   })
 
-  test('a step beside an open wait is not suspended in the middle', async () => {
+  test('a step that runs beside an open wait is not suspended', async () => {
     await using bench = await Bench.make(connect)
     called = []
     handler = async (job) => {
@@ -135,7 +135,7 @@ export function stepping(connect: Connect): void {
     expect(called).toEqual(['slow'])
   })
 
-  test('a step that fails: its own tries, a StepError that may be caught, and the same for a later run', async () => {
+  test('a failed step has its own tries, throws a StepError, and throws it again in a later run', async () => {
     await using bench = await Bench.make(connect)
     let runs = 0
     const seen: unknown[] = []
@@ -171,7 +171,7 @@ export function stepping(connect: Connect): void {
     expect(seen).toHaveLength(2)
   })
 
-  test('an error that nobody caught: the next attempt goes on at that step', async () => {
+  test('after an uncaught error, the next attempt continues at the failed step', async () => {
     await using bench = await Bench.make(connect)
     const { result } = await run(bench, async (job) => {
       await job.step('one', () => call('one', 1))
@@ -193,7 +193,7 @@ export function stepping(connect: Connect): void {
     expect(called.filter((each) => each === 'two')).toHaveLength(3)
   })
 
-  test('a NonRetryableError fails the step at once, and the job', async () => {
+  test('a NonRetryableError fails the step and the job at once', async () => {
     await using bench = await Bench.make(connect)
     const failed = run(bench, async (job) => {
       await job.step(
@@ -209,7 +209,7 @@ export function stepping(connect: Connect): void {
     expect(called).toEqual(['charge'])
   })
 
-  test('refused: a name twice, a wait in a step, a step outside of a run, a step that nobody awaits', async () => {
+  test('a repeated name, a wait inside of a step, a step outside of a run and a step without await are refused', async () => {
     await using bench = await Bench.make(connect)
     const codes: unknown[] = []
     const noting = (promise: Promise<unknown>) =>
@@ -254,7 +254,7 @@ export function stepping(connect: Connect): void {
     await expect(failed).rejects.toMatchObject({ cause: { code: 'STEP_NOT_AWAITED' } })
   })
 
-  test('the timeout of a job holds over the runs of one attempt, and begins anew with the next', async () => {
+  test('the timeout of a job applies to all runs of one attempt together, and begins anew with the next attempt', async () => {
     await using bench = await Bench.make(connect)
     class TimedJob extends StepsJob {
       override timeout = '1h'
@@ -264,7 +264,7 @@ export function stepping(connect: Connect): void {
       runs += 1
       await job.step(`slow ${runs}`, () => delay(30))
       await job.waitFor(approved)
-      // Without what the first run took, this lasts for an hour. The new attempt has that hour.
+      // The timeout is an hour less the time of the first run. The new attempt has the whole hour.
       if (runs === 2 && !job.signal.aborted) await once(job.signal, 'abort')
       return runs
     }
@@ -282,7 +282,7 @@ export function stepping(connect: Connect): void {
     expect(run).toBe(1)
     expect(spent).toBeGreaterThanOrEqual(29)
     expect(spent).toBeLessThan(3_600_000)
-    // As if the first run had taken nearly all of the hour.
+    // The store acts as if the first run had taken nearly the whole hour.
     await handle.send(approved, { by: 'ada' })
     const call = { caller: 'other', number: 1 }
     const [held] = (await store.exchange('default', call, [], { limit: 1, leaseMs: 60_000 })).jobs
@@ -296,7 +296,7 @@ export function stepping(connect: Connect): void {
     expect(await handle.status()).toMatchObject({ errors: [{ code: 'JOB_TIMED_OUT' }] })
   })
 
-  test('a retry by hand goes on at the step that failed, or from the start; edited only if forced', async () => {
+  test('a retry by hand continues at the failed step or starts anew, and needs force for an edited payload', async () => {
     await using bench = await Bench.make(connect)
     called = []
     let fails = true
@@ -329,7 +329,7 @@ export function stepping(connect: Connect): void {
     await expect(undoable).rejects.toMatchObject({ code: 'FILTER_INVALID' })
   })
 
-  test('what a server that took over does not know is sent again', async () => {
+  test('entries that a new primary does not have are sent again', async () => {
     await using bench = await Bench.make(connect)
     const { connection, prefix } = bench.place
     // Acts as if the server had never got the last two entries.
@@ -358,7 +358,7 @@ export function stepping(connect: Connect): void {
     expect(called).toEqual(['a', 'b', 'c', 'd'])
   })
 
-  test('the lease is lost: a step rejects at once, although its function goes on, and what it gives is refused', async () => {
+  test('after the loss of the lease, a step rejects at once, and the store refuses its later result', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await insideOf(bench.jobs).open()
     const [began, rejected, go, over] = [signal(), signal<unknown>(), signal(), signal()]
@@ -393,7 +393,7 @@ export function stepping(connect: Connect): void {
     expect(await handle.status()).toMatchObject({ result: 'second', runs: 2, crashes: 0 })
   })
 
-  test('a person ends what a suspended job waits for, or moves it', async () => {
+  test('a person ends the wait of a suspended job, or moves the job', async () => {
     await using bench = await Bench.make(connect)
     let ends: unknown[] = []
     let tries = 0
@@ -424,9 +424,9 @@ export function stepping(connect: Connect): void {
     expect(await handle.status()).toMatchObject({ runs: 5, failures: 0 })
   })
 
-  test('a name that meant something else in the release before begins anew', async () => {
+  test('a step whose name meant another kind in the release before begins anew', async () => {
     await using bench = await Bench.make(connect)
-    // A busy worker may suspend it at the wait: then another run of the old code comes first.
+    // A busy worker may suspend the job at the wait. Then another run of the old code comes first.
     let isOld = true
     const { result } = await run(bench, async (job) => {
       if (isOld) {
@@ -448,7 +448,7 @@ export function stepping(connect: Connect): void {
     expect(called).toEqual(['before', 'a'])
   })
 
-  test('a race ends in a later run as it ended in the first', async () => {
+  test('a race has the same winner in a later run as in the first', async () => {
     await using bench = await Bench.make(connect)
     let runs = 0
     const winners: string[] = []
@@ -473,7 +473,7 @@ export function stepping(connect: Connect): void {
   test.each([
     ['by lots', false],
     ['exactly', true],
-  ])('an iteration goes on where it was: %s', async (_, exact) => {
+  ])('an iteration continues at its last place: %s', async (_, exact) => {
     await using bench = await Bench.make(connect)
     const seen: number[] = []
     let runs = 0
@@ -499,7 +499,7 @@ export function stepping(connect: Connect): void {
     expect(asked).toEqual([0, 50, 100, 150, 200, 200, 250])
   })
 
-  test('a result that is not JSON, or too large: the step fails at once, and the job, because the work is done', async () => {
+  test('a result that is not JSON or too large fails the step and the job at once, because the work is done', async () => {
     await using bench = await Bench.make(connect)
     const odd: [unknown, string][] = [
       [() => 1, 'RESULT_NOT_JSON'],
@@ -515,7 +515,7 @@ export function stepping(connect: Connect): void {
     }
   })
 
-  test('names of steps and waits', async () => {
+  test('wrong names of steps and waits are refused', async () => {
     await using bench = await Bench.make(connect)
     const long = 'x'.repeat(200)
     const bad = [
@@ -537,7 +537,7 @@ export function stepping(connect: Connect): void {
         const noting = (error: JobsError) => void codes.push(error.code)
         await job.step(name as string, () => call('never', 1)).catch(noting)
         await job.sleep(name as string, 1).catch(noting)
-        // A wait without a name has that of its signal.
+        // A wait without a name takes the name of its signal.
         if (name == null) continue
         await job.waitFor(approved, { name: name as string, timeout: 1 }).catch(noting)
       }
@@ -548,7 +548,7 @@ export function stepping(connect: Connect): void {
     expect(called).toEqual([])
   })
 
-  test('beyond 10,000 entries: the step does not begin, and the job fails at once', async () => {
+  test('beyond 10,000 entries, the step does not begin, and the job fails at once', async () => {
     await using bench = await Bench.make(connect)
     const failed = run(bench, async (job) => {
       const all = Array.from({ length: 10_000 }, (_, i) => job.step(['n', i], () => i))
@@ -559,7 +559,7 @@ export function stepping(connect: Connect): void {
     expect(called).toEqual([])
   })
 
-  test('a signal: its schema, an unknown job, one that has ended, and one of another queue', async () => {
+  test('a signal is refused by its schema, for an unknown or ended job, and for a job of another queue', async () => {
     await using bench = await Bench.make(connect)
     const amount = defineSignal('amount', { schema: positive })
     const unchecked = defineSignal<unknown>('amount')
@@ -578,7 +578,7 @@ export function stepping(connect: Connect): void {
     expect(await other.send(unchecked, '-7')).toBe(true)
     await using _ = await bench.work([StepsJob])
     expect(await handle.result({ timeout: '20s' })).toBe(7)
-    // What another program sent is checked where it is taken.
+    // The receiving job checks a signal that another program sent.
     await expect(other.result({ timeout: '20s' })).rejects.toMatchObject({
       cause: { code: 'PAYLOAD_INVALID' },
     })
@@ -587,7 +587,7 @@ export function stepping(connect: Connect): void {
     expect(await bench.jobs.handle(StepsJob, '0VQ6n2Kx8aB1c').send(amount, '8')).toBe(false)
   })
 
-  test('a damaged journal: its job fails alone, and at once', async () => {
+  test('a damaged journal fails only its own job, and at once', async () => {
     await using bench = await Bench.make(connect)
     called = []
     handler = async (job) => {
@@ -623,7 +623,7 @@ export function stepping(connect: Connect): void {
     expect(result).toEqual({ name: 'approved', value: { by: 'ada' } })
   })
 
-  test('a signal renews no other job, and gives none back', async () => {
+  test('a signal neither renews nor gives back another job', async () => {
     await using bench = await Bench.make(connect)
     const [taken, end] = [signal(), signal()]
     let isTaken = false
@@ -665,7 +665,7 @@ export function stepping(connect: Connect): void {
     expect(await handle.result({ timeout: '20s' })).toBeUndefined()
   })
 
-  test('what steps are given wrongly is refused by name, in one line each', async () => {
+  test('wrong arguments of steps are refused by name, with one line each', async () => {
     await using bench = await Bench.make(connect)
     const revoked = Proxy.revocable({}, {})
     revoked.revoke()
@@ -706,7 +706,7 @@ export function stepping(connect: Connect): void {
     )
   })
 
-  test('a step behind the end of handle() is refused as that', async () => {
+  test('a step after the end of handle() is refused, and the error says so', async () => {
     await using bench = await Bench.make(connect)
     const late: Promise<unknown>[] = []
     const go = signal()
@@ -726,7 +726,7 @@ export function stepping(connect: Connect): void {
     expect(errors).toEqual([...ended, ...ended, ...ended, ...ended])
   })
 
-  test('a long journal is read when the store answers again', async () => {
+  test('a worker reads a long journal after the store answers again', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await insideOf(bench.jobs).open()
     const read = store.journals.read

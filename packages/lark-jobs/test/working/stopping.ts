@@ -5,7 +5,7 @@ import { Job, JobsError } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
-/** How workers stop, and what happens to the jobs of workers that do not end in time. */
+/** Tests how workers stop, and what happens to jobs of workers that do not end in time. */
 export function stopping(connect: Connect): void {
   test('stop takes no more jobs, and waits for running jobs', async () => {
     await using bench = await Bench.make(connect)
@@ -30,7 +30,7 @@ export function stopping(connect: Connect): void {
     expect(await store.workers()).toEqual([])
   })
 
-  test('at the deadline, stop aborts the signals and gives running jobs back without burning an attempt', async () => {
+  test('at the deadline, stop aborts the signals and gives running jobs back without using up an attempt', async () => {
     await using bench = await Bench.make(connect)
     const began = signal()
     const reasons: string[] = []
@@ -51,7 +51,7 @@ export function stopping(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'waiting', failures: 0, crashes: 0 })
   })
 
-  test('a handler that ends on its signal is given back without failing', async () => {
+  test('a job whose handler ends on its signal goes back without a failure', async () => {
     await using bench = await Bench.make(connect)
     const began = signal()
     class PoliteJob extends Job {
@@ -71,7 +71,7 @@ export function stopping(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'waiting', failures: 0, errors: [] })
   })
 
-  test('a handler that returns after the abort has completed its job', async () => {
+  test('a handler that returns after the abort completes its job', async () => {
     await using bench = await Bench.make(connect)
     const began = signal()
     class LateJob extends Job {
@@ -91,7 +91,7 @@ export function stopping(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed', result: 'done' })
   })
 
-  test('quiet takes no more jobs; the worker is listed as quiet', async () => {
+  test('after quiet, the worker takes no more jobs and is listed as quiet', async () => {
     await using bench = await Bench.make(connect)
     class IdleJob extends Job {
       handle() {}
@@ -114,7 +114,7 @@ export function stopping(connect: Connect): void {
     expect((await store.counts('default')).waiting).toBe(1)
   })
 
-  test('a worker whose lease was taken back: another worker runs the job, and the first outcome does not count', async () => {
+  test('after a lost lease, another worker runs the job, and the outcome of the first does not count', async () => {
     await using bench = await Bench.make(connect)
     const began = signal()
     const ran: string[] = []
@@ -136,7 +136,7 @@ export function stopping(connect: Connect): void {
     const report = new Record()
     const first = await bench.work([StealJob], { lease: 300, concurrency: 1, report })
     await began.promise
-    // It would run the job itself if it heard of the loss before the other worker has started.
+    // The first worker must not claim the job again before the other worker has started.
     first.quiet()
     await (await insideOf(bench.jobs).open()).store.recover('default', { holder: first.id })
     const other = new Record()
@@ -153,7 +153,7 @@ export function stopping(connect: Connect): void {
     })
   })
 
-  test('stop ends although the store is away and an outcome waits behind a call that is sent again', async () => {
+  test('stop ends although the store is away and an outcome waits for a repeated call', async () => {
     await using bench = await Bench.make(connect)
     const [began, asked] = [signal(), signal()]
     class LongJob extends Job {
@@ -178,7 +178,7 @@ export function stopping(connect: Connect): void {
     expect(worker.summary.unstored).toBeGreaterThan(0)
   })
 
-  test('a worker that stops while the store is away tells it how its jobs ended when it is there, and ends then', async () => {
+  test('a worker that stops while the store is away ends after it has told the returning store the outcomes', async () => {
     await using bench = await Bench.make(connect)
     let runs = 0
     class ShortJob extends Job {
@@ -213,7 +213,7 @@ export function stopping(connect: Connect): void {
     expect(runs).toBe(2)
   })
 
-  test('what a worker that stops cannot tell the store is named, and does not count as done', async () => {
+  test('a stopping worker names the outcomes that it cannot tell the store, and does not count them as done', async () => {
     await using bench = await Bench.make(connect)
     class ShortJob extends Job {
       handle() {}
@@ -236,7 +236,7 @@ export function stopping(connect: Connect): void {
     )
   })
 
-  test('however short it waits for a store that is away, a worker that stops hears a store that is there', async () => {
+  test('even with a very short wait for an absent store, a stopping worker hears a store that answers', async () => {
     await using bench = await Bench.make(connect)
     const [begun, go] = [signal(), signal()]
     class DeafJob extends Job {
@@ -261,7 +261,7 @@ export function stopping(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'waiting', crashes: 0 })
   })
 
-  test('a worker that stops leaves the list of workers, although a part of the store does not answer', async () => {
+  test('a stopping worker leaves the list of workers although a part of the store does not answer', async () => {
     await using bench = await Bench.make(connect)
     const [begun, go, renewing] = [signal(), signal(), signal()]
     class RenewedJob extends Job {
@@ -327,7 +327,7 @@ export function stopping(connect: Connect): void {
     })
     go.resolve()
     await settling.promise
-    // The handler has returned, and the store does not know it yet.
+    // The handler has returned, but the store does not have the outcome yet.
     await new Promise(setImmediate)
     expect(state).toBe('active')
     answer.resolve()

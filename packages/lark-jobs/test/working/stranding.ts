@@ -1,7 +1,4 @@
-/**
- * Jobs that no worker can read: a newer release dispatched them. Each alarm says so, until a worker reads
- * them.
- */
+/** A newer release dispatched jobs that no worker can read. Each alarm says so until a worker reads them. */
 
 import { expect, test } from 'vitest'
 import { defined } from '../../../lark/src/defined.ts'
@@ -27,9 +24,9 @@ class WelcomeJob extends GreetJob {
   override readonly key = 'welcome'
 }
 
-/** What each of them says of the queue `default`. */
+/** Returns the alarms about the queue `default`. */
 async function alarms(bench: Bench) {
-  // Another client each time, because looks are shared for a second.
+  // Each call uses another client, because a client shares its looks for a second.
   const jobs = bench.client({ queues: { default: { target: 1 }, low: {} } })
   const operating = operate(jobs)
   const { at, queues } = await operating.overview()
@@ -106,7 +103,7 @@ export function stranding(connect: Connect) {
       expect(found.age).toBeGreaterThan(0)
       expect(found.levels).toMatchObject({ stranded: 2, states: { waiting: 2, delayed: 0 } })
       expect(found.levels!.oldest).toBeGreaterThan(0)
-      // Otherwise they may be due again meanwhile.
+      // The delay keeps the jobs from becoming due again before the check.
       const operating = operate(jobs)
       await operating.reschedule(
         list.map(({ id }) => id!),

@@ -1,6 +1,4 @@
-/**
- * The tests of dispatching and working that every store must pass, by subject.
- */
+/** Lists by subject the tests of dispatching and working that every store must pass. */
 import { describe } from 'vitest'
 import { aborting } from './aborting.ts'
 import { alarming } from './alarming.ts'
@@ -157,7 +155,8 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('undoing', () => undoes(connect))
   describe('stopping', () => stopping(connect))
   describe('unforeseen', () => unforeseen(connect))
-  // These are read before any store is asked. The conformance suite shows that each store keeps them.
+  // These tests read options before any call of the store. The conformance suite shows that each store keeps
+  // the options.
   if (isRedis) return
   describe('drafting', () => drafting(connect))
   describe('presets', () => presets(connect))

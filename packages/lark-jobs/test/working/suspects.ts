@@ -9,13 +9,13 @@ import { Bench, type Connect, signal } from './bench.ts'
 
 /** Milliseconds. The times for which suspects wait and rest are multiples of a lease. */
 const LEASE = 300
-/** Milliseconds. No test needs so long. */
+/** Milliseconds. Every test needs less. */
 const LONG = 15_000
 /** Crashes after which a job is a suspect. */
 const SUSPECT = MAX_CRASHES - 1
 
 /**
- * Classes whose jobs note which jobs run beside them, and end when the test tells them to. The jobs of
+ * Makes classes whose jobs note which jobs run beside them, and end when the test ends them. The jobs of
  * `emails` become suspects.
  */
 function classes() {
@@ -55,7 +55,7 @@ function classes() {
     FragileJob,
     LimitedJob,
     StrictJob,
-    /** The jobs that ran beside the job with this name. */
+    /** Lists the jobs that ran beside the job with this name. */
     beside: (name: string) => [...(beside.get(name) ?? [])].sort(),
     began: (name: string) => at(begins, name).promise,
     hasBegun: (name: string) => beside.has(name),
@@ -66,8 +66,8 @@ function classes() {
 }
 
 /**
- * Suspects: jobs that are one crash below the limit. A worker runs each of them alone, so that one more death
- * can only be caused by this job.
+ * A suspect is a job one crash below the limit. A worker runs each suspect alone, so that only the suspect
+ * can cause one more death.
  */
 export function suspects(connect: Connect): void {
   async function make() {
@@ -121,7 +121,7 @@ export function suspects(connect: Connect): void {
     }
   }
 
-  test('a suspect starts when no other job runs, and no other starts until it has ended', async () => {
+  test('a suspect starts when no other job runs, and no other job starts before its end', async () => {
     await using app = await make()
     const { PlainJob, SuspectJob, store } = app
     const [id] = await app.suspect(SuspectJob, 'suspect')
@@ -145,7 +145,7 @@ export function suspects(connect: Connect): void {
     expect(await app.find(id)).toMatchObject({ state: 'completed', crashes: SUSPECT, runs: SUSPECT + 1 })
   })
 
-  test('a suspect that runs alone is the cause of the next crash; one that has not begun, or runs beside others, is not', async () => {
+  test('only a suspect that runs alone is the cause of the next crash', async () => {
     await using app = await make()
     const ids = await app.suspect(app.SuspectJob, 'a', 'b', 'c')
     const worker = await app.work({ lease: 15_000 })
@@ -156,7 +156,7 @@ export function suspects(connect: Connect): void {
     app.end('a', 'b', 'c')
   })
 
-  test('a job that may crash twice runs alone after its first crash, and fails with the second', async () => {
+  test('a job with two allowed crashes runs alone after the first crash, and fails with the second', async () => {
     await using app = await make()
     const [id, other] = await app.suspect(app.FragileJob, 'fragile', 'other')
     const worker = await app.work({ lease: 15_000 })
@@ -168,7 +168,7 @@ export function suspects(connect: Connect): void {
     app.end('fragile', 'other')
   })
 
-  test('many suspects run one after the other, each alone, while other jobs come', async () => {
+  test('many suspects run alone, one after the other, while other jobs arrive', async () => {
     await using app = await make()
     const names = ['a', 'b', 'c', 'd', 'e']
     const ids = await app.suspect(app.SuspectJob, ...names)
@@ -180,7 +180,7 @@ export function suspects(connect: Connect): void {
     for (const id of ids) expect(await app.find(id)).toMatchObject({ state: 'completed', crashes: SUSPECT })
   })
 
-  test('two workers of one process run no suspect beside a job of the other worker', async () => {
+  test('two workers of one process never run a suspect beside a job of the other worker', async () => {
     await using app = await make()
     const [id] = await app.suspect(app.SuspectJob, 'suspect')
     const options = { lease: 15_000, queues: 'default' }
@@ -199,7 +199,7 @@ export function suspects(connect: Connect): void {
     expect(app.beside('suspect')).toEqual([])
   })
 
-  test('a suspect beside a job that does not end goes back several times, others go on, and at last it runs', async () => {
+  test('a suspect beside an endless job goes back several times while others go on, and runs at last', async () => {
     await using app = await make()
     const [id] = await app.suspect(app.SuspectJob, 'suspect')
     await app.store.configure('emails', { paused: true })
@@ -220,7 +220,7 @@ export function suspects(connect: Connect): void {
     app.end('endless', 'next', 'suspect')
   })
 
-  test('a suspect that runs for long is not alone for ever, and a later crash counts as one beside others', async () => {
+  test('a suspect that runs for long gets company, and a later crash counts as a crash beside others', async () => {
     await using app = await make()
     const [id] = await app.suspect(app.SuspectJob, 'suspect')
     const worker = await app.work()
@@ -235,7 +235,7 @@ export function suspects(connect: Connect): void {
     app.end('suspect', 'next')
   })
 
-  test('a suspect that has crashed beside others again and again keeps them waiting no longer than a minute', async () => {
+  test('a suspect that has crashed beside others again and again makes them wait no longer than a minute', async () => {
     await using app = await make()
     const { store } = app
     const [id] = await app.suspect(app.SuspectJob, 'suspect')
@@ -252,12 +252,12 @@ export function suspects(connect: Connect): void {
     await app.work()
     await app.began('suspect')
     await app.put(app.PlainJob, 'next')
-    // Four times as long after each crash, it would be more than an hour.
+    // A wait four times longer after each crash would be more than an hour.
     await app.began('next')
     app.end('suspect', 'next')
   })
 
-  test('that a worker starts no other job beside a suspect is in why, in the list of workers and with the doctor', async () => {
+  test('why, the list of workers and the doctor say that a worker starts no other job beside a suspect', async () => {
     await using app = await make()
     const { client, put, PlainJob, SuspectJob } = app
     const [id] = await app.suspect(SuspectJob, 'suspect')
@@ -270,7 +270,7 @@ export function suspects(connect: Connect): void {
     const alone = { job: id, until: expect.any(Number) }
     await vi.waitFor(async () => expect(await people.workers.list()).toMatchObject([{ alone }]), LONG)
     const { reasons } = (await people.why(next!))!
-    // A server may have handed it out with a ring.
+    // A server may have handed out the job with a ring.
     expect(reasons[0]).toEqual({
       kind: expect.stringMatching(/^(busy-workers|prefetched)$/),
       text: expect.stringMatching(
@@ -284,7 +284,7 @@ export function suspects(connect: Connect): void {
     expect(await isFound()).toBe(false)
   })
 
-  test('of two suspects that run for long, the second does not wait until the first has ended', async () => {
+  test('if two suspects run for long, the second does not wait for the end of the first', async () => {
     await using app = await make()
     await app.suspect(app.SuspectJob, 'a', 'b')
     const worker = await app.work()
@@ -295,7 +295,7 @@ export function suspects(connect: Connect): void {
     expect(worker.summary).toMatchObject({ completed: 2, lost: 0 })
   })
 
-  test('a slot is kept for a suspect that starts beside others', async () => {
+  test('a worker keeps a slot for a suspect that starts beside others', async () => {
     await using app = await make()
     const { store } = app
     await app.suspect(app.SuspectJob, 'suspect')
@@ -322,28 +322,25 @@ export function suspects(connect: Connect): void {
     await worker.stop()
   })
 
-  test.each(['stop', 'cancel'] as const)(
-    'a suspect that waits goes back at once after a %s',
-    async (what) => {
-      await using app = await make()
-      const [id] = await app.suspect(app.SuspectJob, 'suspect')
-      await app.store.configure('emails', { paused: true })
-      await app.put(app.PlainJob, 'long')
-      const worker = await app.work({ lease: 30_000 })
-      await app.began('long')
-      await app.store.configure('emails', { paused: false })
-      await vi.waitFor(async () => expect((await app.find(id)).state).toBe('active'), LONG)
-      if (what === 'cancel') await app.store.alter('emails', [id!], { kind: 'cancel', reason: 'user' })
-      else worker.quiet()
-      const state = what === 'cancel' ? 'cancelled' : 'waiting'
-      await vi.waitFor(async () => expect(await app.find(id)).toMatchObject({ state, runs: SUSPECT }), LONG)
-      app.end('long', 'suspect')
-      await worker.stop()
-      expect(app.hasBegun('suspect')).toBe(false)
-    },
-  )
+  test.each(['stop', 'cancel'] as const)('a waiting suspect goes back at once after a %s', async (what) => {
+    await using app = await make()
+    const [id] = await app.suspect(app.SuspectJob, 'suspect')
+    await app.store.configure('emails', { paused: true })
+    await app.put(app.PlainJob, 'long')
+    const worker = await app.work({ lease: 30_000 })
+    await app.began('long')
+    await app.store.configure('emails', { paused: false })
+    await vi.waitFor(async () => expect((await app.find(id)).state).toBe('active'), LONG)
+    if (what === 'cancel') await app.store.alter('emails', [id!], { kind: 'cancel', reason: 'user' })
+    else worker.quiet()
+    const state = what === 'cancel' ? 'cancelled' : 'waiting'
+    await vi.waitFor(async () => expect(await app.find(id)).toMatchObject({ state, runs: SUSPECT }), LONG)
+    app.end('long', 'suspect')
+    await worker.stop()
+    expect(app.hasBegun('suspect')).toBe(false)
+  })
 
-  test('a suspect of a strict group keeps its place; a suspect of a limiter gives its permit back', async () => {
+  test('a suspect of a strict group keeps its place, and a suspect of a limiter gives its permit back', async () => {
     await using app = await make()
     await app.suspect(app.LimitedJob, 'limited', 'limited too')
     await app.suspect(app.StrictJob, 'first')
@@ -354,7 +351,7 @@ export function suspects(connect: Connect): void {
     for (const name of ['first', 'limited', 'limited too']) expect(app.beside(name)).toEqual([])
   })
 
-  test('a worker with maxJobs runs that many jobs, whatever went back', async () => {
+  test('a worker with maxJobs runs that many jobs, not counting jobs that went back', async () => {
     await using app = await make()
     await app.suspect(app.SuspectJob, 'a', 'b', 'c')
     app.end('a', 'b', 'c')

@@ -1,6 +1,4 @@
-/**
- * `operate().tail()`: one job as it goes on, in whichever process it runs.
- */
+/** `operate().tail()` follows one job while it runs in any process. */
 
 import { expect, test, vi } from 'vitest'
 import { Job } from '../../src/index.ts'
@@ -22,7 +20,7 @@ class ImportJob extends Job {
   }
 }
 
-/** Writes lines in each run until the test has heard of one, and reports nothing. */
+/** This job writes lines in each run until the test has got one, and reports no progress. */
 class WritingJob extends Job {
   override tries = 2
   override backoff = 0
@@ -43,7 +41,7 @@ async function all(news: AsyncIterable<TailEvent>): Promise<TailEvent[]> {
 }
 
 export function tailing(connect: Connect): void {
-  test('a job is followed over its runs, with its log, what it reports, and its end', async () => {
+  test('a caller follows a job over its runs, with its log, its progress and its end', async () => {
     go = signal()
     await using bench = await Bench.make(connect)
     const [{ id }] = await bench.jobs.dispatch([new ImportJob().with()] as const)
@@ -67,7 +65,7 @@ export function tailing(connect: Connect): void {
     ])
   })
 
-  test('lines of a job that reports nothing come without a renewal of its lease, in each run, four times a second', async () => {
+  test('in each run, lines of a job without progress come four times a second, without a renewal of its lease', async () => {
     go = signal()
     await using bench = await Bench.make(connect)
     const back = bench.client()
@@ -87,11 +85,11 @@ export function tailing(connect: Connect): void {
     }
     const seconds = (performance.now() - began) / 1_000
     expect(told).toEqual(['run 1', 'run 2'])
-    // And one call for each run, when the worker learns that somebody watches.
+    // Each run adds one call, by which the worker learns that a caller watches.
     expect(extend.mock.calls.length).toBeLessThanOrEqual(4 * seconds + 3)
   })
 
-  test('it ends with the signal, and when the job is removed; a job that is not there is refused', async () => {
+  test('the tail ends with the signal and with the removal of the job, and an unknown job is refused', async () => {
     await using bench = await Bench.make(connect)
     const [{ id }] = await bench.jobs.dispatch([new ImportJob().with()] as const)
     const over = new AbortController()

@@ -4,7 +4,7 @@ import { Job } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
-/** `failed()` is called when a job has failed for good. */
+/** Lark calls `failed()` when a job has failed for good. */
 export function telling(connect: Connect): void {
   test('failed() is called once, after the last attempt, with its error and a copy of the payload', async () => {
     await using bench = await Bench.make(connect)
@@ -32,7 +32,7 @@ export function telling(connect: Connect): void {
     expect(found?.log.map(({ text }) => text)).toEqual(['told'])
   })
 
-  test('failed() is called after this.fail(), false and a timeout, and not after a release', async () => {
+  test('failed() is called after this.fail(), false and a timeout, but not after a release', async () => {
     await using bench = await Bench.make(connect)
     const told: string[] = []
     class EndingJob extends Job {
@@ -96,7 +96,7 @@ export function telling(connect: Connect): void {
     expect(found?.log.map(({ level, text }) => `${level} ${text}`)).toEqual([`warn ${line}`])
   })
 
-  test('the lease is kept while failed() runs', async () => {
+  test('the worker keeps the lease while failed() runs', async () => {
     await using bench = await Bench.make(connect)
     const renewed = signal()
     class SlowJob extends Job {
@@ -124,7 +124,7 @@ export function telling(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'failed', runs: 1, crashes: 0 })
   })
 
-  test('if the worker ends during failed(), the job goes back and another worker calls failed()', async () => {
+  test('if the worker ends during failed(), the job goes back, and another worker calls failed()', async () => {
     await using bench = await Bench.make(connect)
     const began = signal()
     let told = 0

@@ -6,12 +6,12 @@ import { Bench, type Connect, Record } from './bench.ts'
 const cycle: { self?: unknown } = {}
 cycle.self = cycle
 
-/** An error with one unusual field. */
+/** Makes an error with one unusual field. */
 function errorWith(field: string, value: unknown): Error {
   return Object.defineProperty(new Error('fine'), field, { value })
 }
 
-/** An object on which every access throws. */
+/** Every access to this object throws. */
 const refusing = new Proxy(
   {},
   {
@@ -29,7 +29,7 @@ const withGetter = Object.defineProperty(new Error('fine'), 'message', {
   },
 })
 
-/** Thrown values, with the message that is kept for each. */
+/** The store keeps this message for each thrown value. */
 const thrown: [name: string, value: unknown, message: unknown][] = [
   ['null', null, 'null'],
   ['undefined', undefined, 'undefined'],
@@ -66,7 +66,7 @@ const thrown: [name: string, value: unknown, message: unknown][] = [
 
 /** Handlers may throw any value. */
 export function throwing(connect: Connect): void {
-  test('any thrown value is a failed attempt and is kept, and the worker goes on', async () => {
+  test('any thrown value fails the attempt and is kept, and the worker goes on', async () => {
     await using bench = await Bench.make(connect)
     class OddJob extends Job {
       override tries = 1
@@ -83,7 +83,7 @@ export function throwing(connect: Connect): void {
       thrown.map((_, n) => ({ n })),
     )
     const report = new Record()
-    // There is one slot, so each job must free it for the next.
+    // The worker has one slot, so each job must free it for the next job.
     const worker = await bench.work([OddJob, FineJob], { concurrency: 1, report })
     await report.ends(thrown.length)
     await bench.jobs.dispatch(new FineJob())
@@ -96,7 +96,7 @@ export function throwing(connect: Connect): void {
     }
   })
 
-  test('the causes of an error, and the errors of an AggregateError, are kept', async () => {
+  test('the store keeps the causes of an error, and the errors of an AggregateError', async () => {
     await using bench = await Bench.make(connect)
     class ChainJob extends Job {
       override tries = 1

@@ -1,6 +1,5 @@
 /**
- * `telemetry: otel()`, with the real SDK: spans of dispatches and runs, what travels between them, and
- * metrics.
+ * Tests `telemetry: otel()` with the real SDK: spans of dispatches and runs, their connection, and metrics.
  */
 
 import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
@@ -20,7 +19,7 @@ import { otel } from '../../src/otel.ts'
 import { idsOf, Sdk } from '../telemetry/sdk.ts'
 import { Bench, type Connect, Record as Report } from './bench.ts'
 
-/** The spans that jobs of the tests make, and the baggage that they find. */
+/** The jobs of these tests make such spans, and note the baggage that they find. */
 const inside = () => trace.getTracer('app').startSpan('inside').end()
 let carried: (string | undefined)[] = []
 
@@ -48,7 +47,7 @@ class OuterJob extends Job {
   }
 }
 const go = defineSignal('go')
-/** Mails in two tries, whose results come together with those of the other jobs; then waits for `go`. */
+/** This job mails in two tries with batched results, and then waits for `go`. */
 class TripJob extends Job {
   override readonly key = 'trip'
   static met: () => Promise<unknown>
@@ -106,7 +105,7 @@ export function tracing(connect: Connect): void {
     }
   }
 
-  test('a run links to its dispatch, in a trace of its own, and is active in the handler', async () => {
+  test('a run has its own trace with a link to the dispatch, and is active in the handler', async () => {
     await using app = await traced()
     const { sdk, client } = app
     OuterJob.jobs = client
@@ -143,7 +142,7 @@ export function tracing(connect: Connect): void {
     })
     expect(outerRun!.status.code).toBe(SpanStatusCode.UNSET)
     expect(idsOf(outerSend!)).toMatchObject({ parent: idsOf(request!).id, trace: idsOf(request!).trace })
-    // Of its own trace: no parent, another id, and a link.
+    // The run has its own trace: it has no parent, another id, and a link.
     expect(idsOf(outerRun!)).toEqual({
       trace: expect.not.stringContaining(idsOf(request!).trace),
       id: expect.any(String),
@@ -196,13 +195,13 @@ export function tracing(connect: Connect): void {
     )
     expect(new Set(runs.map((span) => idsOf(span).trace)).size).toBe(4)
     expect(carried).toEqual(['acme', 'acme', 'acme', 'acme'])
-    // Also what `failed` does is part of the run.
+    // Spans of `failed` also belong to the run.
     const parents = sdk.spans('inside').map((span) => idsOf(span).parent)
     expect(parents).toHaveLength(5)
     expect(new Set(parents)).toEqual(new Set(runs.map((span) => idsOf(span).id)))
   })
 
-  test('each call of a step has a span in its run, in the context of its job, also after a suspension', async () => {
+  test('each call of a step has a span in its run with the context of the job, also after a suspension', async () => {
     await using app = await traced()
     const { sdk, bench, client } = app
     let waiting: (() => void)[] = []
@@ -241,7 +240,7 @@ export function tracing(connect: Connect): void {
       const of = (name: string) =>
         sdk.spans(name).filter((span) => span.attributes['messaging.message.id'] === id)
       const [first, second] = of('process default')
-      // As with retries: a trace for each run, and the dispatch as what they have in common.
+      // As with retries, each run has its own trace, and all runs link to the dispatch.
       expect([first, second].map((run) => run!.attributes['lark.job.outcome'])).toEqual([
         'suspended',
         'completed',
@@ -273,7 +272,7 @@ export function tracing(connect: Connect): void {
     }
   })
 
-  test('an undo has a span in the run that undoes', async () => {
+  test('an undo has a span in its run', async () => {
     await using app = await traced()
     const { sdk, client } = app
     await client.dispatch(new UndoneJob())
@@ -285,7 +284,7 @@ export function tracing(connect: Connect): void {
     expect(sdk.spans('step book')).toHaveLength(1)
   })
 
-  test('many jobs, jobs of several queues and rejected ones', async () => {
+  test('dispatches of many jobs, of several queues and of rejected jobs have spans', async () => {
     await using app = await traced()
     const { sdk, client } = app
     await client.dispatchMany(new StepJob(), [{ how: 'fine' }, { how: 'fine' }, { how: 'fine' }])
@@ -331,7 +330,7 @@ export function tracing(connect: Connect): void {
     for (const { attributes } of runs) expect(attributes['messaging.message.conversation_id']).toBeDefined()
   })
 
-  test('the metrics of dispatches, runs, and what the store holds', async () => {
+  test('metrics count dispatches, runs, and the jobs of the store', async () => {
     await using app = await traced()
     const { sdk, client, bench } = app
     await client.dispatchMany(new StepJob(), [{ how: 'fine' }, { how: 'fail' }])
@@ -375,7 +374,7 @@ export function tracing(connect: Connect): void {
       )?.value
     const states = ['waiting', 'delayed', 'active', 'completed', 'failed', 'cancelled']
     expect(states.map((state) => stored('default', state))).toEqual([0, 0, 0, 1, 1, 0])
-    // Nobody here knows the key: the worker may have just claimed it, or put it back.
+    // No class has the key, so the worker may have just claimed the job or put it back.
     const somewhere = ['waiting', 'delayed', 'active'].map((state) => Number(stored('emails', state)))
     expect(somewhere.reduce((sum, count) => sum + count)).toBe(2)
     expect(points('lark.jobs.retrying')).toContainEqual([queue, 0])
@@ -386,13 +385,13 @@ export function tracing(connect: Connect): void {
     expect(points('lark.limiter.permits.limit')).toEqual([[{ 'lark.limiter.name': 'api' }, 3]])
     expect(points('lark.limiter.permits.held')).toEqual([[{ 'lark.limiter.name': 'api' }, 0]])
     await worker.stop()
-    // A collection looks at the store once, and only while a worker runs.
+    // Each collection reads the store once, and only while a worker runs.
     expect(looks).toHaveBeenCalledTimes(1)
     await sdk.collected()
     expect(looks).toHaveBeenCalledTimes(1)
   })
 
-  test('how long runs waited and took, of all workers, also of one that has ended', async () => {
+  test('metrics have the waiting time and the duration of runs of all workers, also of an ended worker', async () => {
     await using app = await traced()
     const { sdk, client, bench } = app
     await client.dispatch(new StepJob(), { how: 'fine' })
@@ -411,7 +410,7 @@ export function tracing(connect: Connect): void {
       )
   })
 
-  test('a run whose process died has a span of the worker that took the job back', async () => {
+  test('the worker that takes a job back makes a span for the run of the dead process', async () => {
     await using app = await traced()
     const { sdk, client } = app
     await client.dispatch(new StepJob(), { how: 'fine' })
@@ -420,7 +419,7 @@ export function tracing(connect: Connect): void {
     const { jobs } = await store.exchange('default', { caller: 'dead', number: 1 }, [], want)
     expect(jobs).toHaveLength(1)
     await app.bench.work([StepJob], { lease: 1_000 }, client)
-    // The lease ends while the worker lives: it is no silence of the store.
+    // The lease ends while the worker lives, so the store is not silent.
     await store.extend('default', 'dead', jobs, 1)
     await vi.waitFor(() => expect(sdk.spans('process default')).toHaveLength(2), 15_000)
     const [send] = sdk.spans('send default')
@@ -444,7 +443,7 @@ export function tracing(connect: Connect): void {
     expect(idsOf(crashed!).parent).toBeUndefined()
   })
 
-  test('a job carries nothing more without telemetry, and with it without an SDK', async () => {
+  test('without telemetry or without an SDK, a job carries no trace', async () => {
     const optionsOf = async (client: Bench['jobs']) => {
       await client.dispatch(new StepJob(), { how: 'fine' })
       await client.dispatch(chain([step(), step()]))

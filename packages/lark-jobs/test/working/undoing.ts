@@ -9,7 +9,7 @@ function call<T>(name: string, value: T): T {
   return value
 }
 
-/** A job whose handler a test writes. */
+/** Each test writes the handler of this job. */
 let handler: (job: Job) => unknown
 class SagaJob extends Job {
   override readonly key: string = 'saga'
@@ -30,7 +30,7 @@ const undoing = (name: string) => ({
   undo: (result: unknown) => call(`undo ${name} ${result}`, undefined),
 })
 
-/** Books two things, and then does something else. */
+/** Returns a handler that books twice, and then does `then`. */
 function booking(then: (job: Job) => unknown): typeof handler {
   return async (job) => {
     await job.step('flight', () => call('flight', 1), undoing('flight'))
@@ -45,7 +45,7 @@ function start(handle: typeof handler): void {
 }
 
 export function undoes(connect: Connect): void {
-  test('a job that fails is undone in reverse, and only then has failed', async () => {
+  test('the steps of a failing job are undone in reverse, and only then the job has failed', async () => {
     await using bench = await Bench.make(connect)
     start(
       booking(() => {
@@ -58,7 +58,7 @@ export function undoes(connect: Connect): void {
     expect(called).toEqual(['flight', 'hotel', 'undo hotel 2', 'undo flight 1', 'failed: sold out'])
     expect(await handle.status()).toMatchObject({ state: 'failed' })
 
-    // What was undone runs anew.
+    // Undone steps run anew.
     called = []
     handler = booking(() => 'booked')
     await operate(bench.jobs).retry(handle.id)
@@ -66,7 +66,7 @@ export function undoes(connect: Connect): void {
     expect(called).toEqual(['flight', 'hotel'])
   })
 
-  test('the run that undoes does not go behind the last step', async () => {
+  test('the undoing run does not continue after the last step', async () => {
     await using bench = await Bench.make(connect)
     start(async (job) => {
       await job.step('flight', () => call('flight', 1), undoing('flight'))
@@ -79,7 +79,7 @@ export function undoes(connect: Connect): void {
     expect(called).toEqual(['flight', 'behind', 'undo flight 1', 'failed: sold out'])
   })
 
-  test('a step that had begun and has no result is undone too, with undefined; one that never began is not', async () => {
+  test('a step that began without a result is undone with undefined, and a step that never began is not undone', async () => {
     await using bench = await Bench.make(connect)
     start(async (job) => {
       const options = { tries: 1, ...undoing('charge') }
@@ -98,7 +98,7 @@ export function undoes(connect: Connect): void {
     expect(called).toEqual(['undo charge undefined', 'failed: declined'])
   })
 
-  test('a suspended job that is cancelled is undone first', async () => {
+  test('the steps of a cancelled suspended job are undone before it ends', async () => {
     await using bench = await Bench.make(connect)
     start(booking((job) => job.sleep('days', '3d')))
     await using _ = await bench.work([SagaJob])
@@ -112,7 +112,7 @@ export function undoes(connect: Connect): void {
     expect(await handle.status()).toMatchObject({ state: 'cancelled', reason: 'user', because: 'no trip' })
   })
 
-  test('a running job that is cancelled is undone first', async () => {
+  test('the steps of a cancelled running job are undone before it ends', async () => {
     await using bench = await Bench.make(connect)
     let begin = () => {}
     const begun = new Promise<void>((resolve) => {
@@ -134,7 +134,7 @@ export function undoes(connect: Connect): void {
     expect(called.slice(2)).toEqual(['undo hotel 2', 'undo flight 1', 'cancelled: user undefined'])
   })
 
-  test('an undo is tried again, and is told how often; one that gives up is named, and the others are undone', async () => {
+  test('an undo is tried again with its attempt number, and if it gives up, it is named and the others are undone', async () => {
     await using bench = await Bench.make(connect)
     start(async (job) => {
       await job.step('first', () => 1, undoing('first'))
@@ -162,7 +162,7 @@ export function undoes(connect: Connect): void {
       },
     })
     const tries = [1, 2, 3, 4, 5].map((attempt) => `second/undo ${attempt}`)
-    // What was not undone is done: a retry does not run it.
+    // A step whose undo failed still counts as done, so a retry does not run it.
     const { steps } = (await operate(bench.jobs).steps.list(handle.id))!
     expect(steps.map(({ name, state, failed }) => [name, state, failed])).toEqual([
       ['third', 'undone', 2],
@@ -172,7 +172,7 @@ export function undoes(connect: Connect): void {
     expect(called.slice(0, -1)).toEqual(['third 1', 'third 2', 'third 3', ...tries, 'undo first 1'])
   })
 
-  test('an undo that the code no longer has is named', async () => {
+  test('an undo missing in the new code is named', async () => {
     await using bench = await Bench.make(connect)
     start(booking((job) => job.sleep('days', '3d')))
     await using _ = await bench.work([SagaJob])
@@ -192,7 +192,7 @@ export function undoes(connect: Connect): void {
     expect(called).toContain('undo flight 1')
   })
 
-  test('a long pause between the tries of an undo frees the slot; what is undone already is not undone again', async () => {
+  test('a long pause between tries of an undo frees the slot, and undone steps are not undone again', async () => {
     await using bench = await Bench.make(connect)
     start(async (job) => {
       await job.step('first', () => 1, {
@@ -213,7 +213,7 @@ export function undoes(connect: Connect): void {
     expect(called).toEqual(['undo second 2', 'first 1', 'first 2', 'failed: no'])
   })
 
-  test('a job that has a middleware around it is undone, and its middleware ends', async () => {
+  test('the steps of a job with middleware are undone, and the middleware ends', async () => {
     await using bench = await Bench.make(connect)
     start(
       booking(() => {

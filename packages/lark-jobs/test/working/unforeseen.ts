@@ -3,9 +3,9 @@ import { Job } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 
-/** Unexpected answers of the store. */
+/** Tests unexpected answers of the store. */
 export function unforeseen(connect: Connect): void {
-  test('outcomes that got an unexpected answer are kept and sent again, without a claim', async () => {
+  test('outcomes with an unexpected answer are kept and sent again without a claim', async () => {
     await using bench = await Bench.make(connect)
     let runs = 0
     class PlainJob extends Job {

@@ -7,7 +7,7 @@ interface Payload {
   n?: number
 }
 
-/** A class whose handler waits for `gate`, and a list of its runs. */
+/** Makes a class whose handler waits for `gate`, and lists its runs. */
 function syncJob(options: UniqueOptions = {}) {
   const ran: Payload[] = []
   const started = signal()
@@ -25,9 +25,9 @@ function syncJob(options: UniqueOptions = {}) {
   return { SyncJob, ran, started, gate }
 }
 
-/** Unique jobs, from `dispatch` to the end of the runs. */
+/** Tests unique jobs from `dispatch` to the end of their runs. */
 export function uniqueness(connect: Connect): void {
-  test('a duplicate resolves to false, with the rejection; another name is queued', async () => {
+  test('a dispatch of a duplicate resolves to false with the rejection, and a job with another name is queued', async () => {
     await using bench = await Bench.make(connect)
     const { SyncJob } = syncJob()
     const first = new SyncJob()
@@ -42,7 +42,7 @@ export function uniqueness(connect: Connect): void {
     expect(second.id).not.toBe(first.id)
   })
 
-  test('of many duplicates in one tick, one is queued', async () => {
+  test('one of many duplicates in one tick is queued', async () => {
     await using bench = await Bench.make(connect)
     const { SyncJob, ran, gate } = syncJob()
     const dispatched = await Promise.all(
@@ -57,7 +57,7 @@ export function uniqueness(connect: Connect): void {
     ])
   })
 
-  test('dispatchMany: jobs without a duplicate are queued; the rejection is that of the first duplicate', async () => {
+  test('dispatchMany queues jobs without a duplicate, and returns the rejection of the first duplicate', async () => {
     await using bench = await Bench.make(connect)
     const { SyncJob } = syncJob()
     const job = new SyncJob()
@@ -68,7 +68,7 @@ export function uniqueness(connect: Connect): void {
     expect(job.rejection).toEqual({ reason: 'unique', by: job.ids[0] })
   })
 
-  test('until done: no second job while one runs; then the next', async () => {
+  test('with until done, no second job is queued while the first runs, and the next one is queued after its end', async () => {
     await using bench = await Bench.make(connect)
     const { SyncJob, ran, started, gate } = syncJob()
     await bench.jobs.dispatch(new SyncJob(), { user: 1, n: 1 })
@@ -88,7 +88,7 @@ export function uniqueness(connect: Connect): void {
     ])
   })
 
-  test('until start: one job may wait while another runs', async () => {
+  test('with until start, one job may wait while another runs', async () => {
     await using bench = await Bench.make(connect)
     const { SyncJob, started, gate } = syncJob({ until: 'start' })
     await bench.jobs.dispatch(new SyncJob(), { user: 1 })
@@ -99,7 +99,7 @@ export function uniqueness(connect: Connect): void {
     gate.resolve()
   })
 
-  test('replace: resolves to true, with the id of the waiting job, which runs with the last payload', async () => {
+  test('replace resolves to true with the id of the waiting job, which runs with the last payload', async () => {
     await using bench = await Bench.make(connect)
     const { SyncJob, ran, gate } = syncJob({ replace: true })
     const [first, second] = [new SyncJob(), new SyncJob()]
@@ -111,7 +111,7 @@ export function uniqueness(connect: Connect): void {
     expect(ran).toEqual([{ user: 1, n: 2 }])
   })
 
-  test('debounce: the last of many dispatches runs, once, after the wait', async () => {
+  test('with debounce, only the last of many dispatches runs, once, after the wait', async () => {
     await using bench = await Bench.make(connect)
     const { SyncJob, ran, gate } = syncJob({ debounce: 300 })
     gate.resolve()
@@ -124,7 +124,7 @@ export function uniqueness(connect: Connect): void {
     expect(ran).toEqual([{ user: 1, n: 9 }])
   })
 
-  test('throttle: no second job within the time, even if the first is done', async () => {
+  test('with throttle, no second job is queued within the time, even if the first is done', async () => {
     await using bench = await Bench.make(connect)
     const { SyncJob, gate } = syncJob({ throttle: '1h' })
     gate.resolve()
@@ -136,7 +136,7 @@ export function uniqueness(connect: Connect): void {
     expect(second.rejection).toEqual({ reason: 'throttled', by: first.id })
   })
 
-  test('a failed job can be retried by hand only while no other of its name exists', async () => {
+  test('a failed job can be retried by hand only while no other job with its name exists', async () => {
     await using bench = await Bench.make(connect)
     class FailJob extends Job {
       override tries = 1
@@ -159,7 +159,7 @@ export function uniqueness(connect: Connect): void {
     expect(await bench.jobs.retry([first.id!])).toBe(1)
   })
 
-  test('in a queue with several partitions there is one job, whichever process dispatches', async () => {
+  test('in a queue with several partitions, all processes together queue one job', async () => {
     await using bench = await Bench.make(connect)
     const { SyncJob } = syncJob()
     const queues = { default: { partitions: 5 } }
@@ -179,7 +179,7 @@ export function uniqueness(connect: Connect): void {
     expect(new Set(counts.map((job) => job!.partition)).size).toBeGreaterThan(1)
   })
 
-  test('a function that returns no valid name is refused, and no job is queued', async () => {
+  test('a function that returns an invalid name is refused, and no job is queued', async () => {
     await using bench = await Bench.make(connect)
     class BadJob extends Job {
       override unique = unique(

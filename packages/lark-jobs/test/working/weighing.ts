@@ -5,7 +5,9 @@ import { Meter } from './meter.ts'
 
 const PERMITS = 4
 
-/** A job takes as many permits as its payload says. The light jobs never end all at once. */
+/**
+ * Makes a class whose jobs take as many permits as the payload says. The light jobs never all end at once.
+ */
 function importJob(meter: Meter) {
   return class ImportJob extends Job {
     override readonly key = 'import'
@@ -19,9 +21,9 @@ function importJob(meter: Meter) {
 const config = { limiters: { stripe: { concurrency: PERMITS } } }
 const sizes = (...list: number[]) => list.map((size) => ({ size }))
 
-/** Jobs that take several permits of a limiter. */
+/** Tests jobs that take several permits of a limiter. */
 export function weighing(connect: Connect): void {
-  test('weights: a job takes as many permits as its payload says', async () => {
+  test('with a weight, a job takes as many permits as its payload says', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client(config)
     const meter = new Meter()
@@ -36,7 +38,7 @@ export function weighing(connect: Connect): void {
   test.each([
     ['heavy jobs among light ones', 1, PERMITS],
     ['light jobs among heavy ones', PERMITS, 1],
-  ])('no job waits until the last of the others has ended: %s', async (_, many, few) => {
+  ])('no job must wait for the end of all others: %s', async (_, many, few) => {
     await using bench = await Bench.make(connect)
     const client = bench.client(config)
     const meter = new Meter()
@@ -49,7 +51,7 @@ export function weighing(connect: Connect): void {
     expect(meter.begun.lastIndexOf(String(few))).toBeLessThan(200)
   })
 
-  test('a heavy job also runs if another worker takes again all permits that it gives back', async () => {
+  test('a heavy job also runs if another worker takes all its returned permits again', async () => {
     await using bench = await Bench.make(connect)
     const meter = new Meter()
     const ImportJob = importJob(meter)
