@@ -1,6 +1,6 @@
 /**
- * An application written as the documentation of BullMQ says. `application-on-lark.ts` is the same file with
- * the import changed; what the two do is compared.
+ * This application follows the documentation of BullMQ. `application-on-lark.ts` is the same file with
+ * another import, and a test compares what the two files do.
  */
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -17,7 +17,7 @@ import {
   type WorkerOptions,
 } from '../src/index.ts'
 
-/** Where the queues are. */
+/** The address of the queues. */
 export interface Place {
   // biome-ignore lint/suspicious/noExplicitAny: the options of ioredis, or a text
   connection: any
@@ -28,7 +28,7 @@ interface Mail {
   to: string
 }
 
-/** A queue with its events and a worker that runs what a story says. */
+/** A stage has a queue, its events, and a worker that runs the processor of a story. */
 class Stage implements AsyncDisposable {
   readonly queue: Queue
   readonly #place: Place
@@ -58,7 +58,7 @@ class Stage implements AsyncDisposable {
   }
 }
 
-/** Resolves when something has come so often. */
+/** Resolves after the given number of events. */
 function counting(count: number): { came: () => void; all: Promise<void> } {
   let left = count
   let done = () => {}
@@ -309,13 +309,13 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     })
     worker.on('completed', all.came)
     await all.all
-    // The first has ended, so another may come; the time of the third is not over.
+    // The first job has ended, so the queue accepts another. The time of the third is not over.
     const again = await queue.add('b', { n: 3 }, { deduplication: { id: 'same' } })
     const fifth = await queue.add('c', { n: 3 }, { deduplication: { id: 'ttl', ttl: 60_000 } })
     return {
       ids,
       same: [second.id === first.id, fourth.id === third.id, again.id === first.id, fifth.id === third.id],
-      // The last one may have run by now.
+      // The last job may have run by now.
       ran: ran.slice(0, 4),
       data: (await queue.getJob('order-7'))?.data,
     }

@@ -1,5 +1,5 @@
 /**
- * One application, once with BullMQ on its Redis, and with the import changed on each store of Lark: both do
+ * Runs one application with BullMQ on its Redis, and with another import on each store of Lark, and expects
  * the same.
  */
 import { readFileSync } from 'node:fs'
@@ -49,7 +49,7 @@ test.each(['application', 'flows', 'members', 'telling', 'clearing', 'refusing',
   },
 )
 
-/** What BullMQ did, by story. All begin at once: they wait most of the time. */
+/** The results of BullMQ by story. All stories begin at once, because they mostly wait. */
 let done: Record<string, Promise<unknown>>
 let cluster: Cluster
 const prefix = `bull-${newPrefix()}`
@@ -76,7 +76,7 @@ function allOf(stories: typeof onLark, place: Place): Record<string, Promise<unk
   )
 }
 
-/** Milliseconds that a story may take. */
+/** The longest duration of a story, in milliseconds. */
 const LONGEST = 20_000
 
 async function within(story: Promise<unknown>): Promise<unknown> {

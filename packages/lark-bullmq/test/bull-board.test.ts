@@ -1,4 +1,4 @@
-/** bull-board with a queue of this package, and the lines of the manual that take its place. */
+/** Tests bull-board with a queue of this package, and the lines of the manual that replace it. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createBullBoard } from '@bull-board/api'
@@ -20,7 +20,7 @@ const [ofExpress = '', ofFastify = ''] = manual
   .filter((block) => block.startsWith('ts\n'))
   .map((block) => block.slice('ts\n'.length).trim())
 
-test('the adapter of bull-board meets an error with what to write in its place', async () => {
+test('the adapter of bull-board throws an error that names its replacement', async () => {
   const queue = new Queue('mails', { connection: 'sqlite::memory:' })
   const mount = () =>
     createBullBoard({ queues: [new BullMQAdapter(queue as never)], serverAdapter: {} as never })

@@ -1,6 +1,6 @@
 /**
- * What `clean()`, `drain()` and `remove()` do to flows, and what a retry by hand does to a job.
- * `clearing-on-lark.ts` is the same file with the import changed; what the two do is compared.
+ * `clean()`, `drain()` and `remove()` change flows, and a retry by hand changes a job. `clearing-on-lark.ts`
+ * is the same file with another import, and a test compares what the two files do.
  */
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,12 +9,12 @@ import type { Place } from './application.ts'
 
 const child = (name: string, queueName: string, opts: JobsOptions = {}) => ({ name, queueName, opts })
 
-/** Resolves when the function returns true; it is asked again and again. */
+/** Calls the function again and again, and resolves when it returns true. */
 async function until(is: () => Promise<boolean>): Promise<void> {
   while (!(await is())) await sleep(10)
 }
 
-/** The message of an error, without the names that differ. */
+/** Returns the message of an error, without the names that differ. */
 async function said(call: Promise<unknown>, job: Job): Promise<string> {
   const error = await call.then(
     () => new Error('none'),
@@ -126,7 +126,7 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     const ends = (state: 'failed' | 'completed', count: number) =>
       until(async () => runs.length === count && (await job.getState()) === state)
     await ends('failed', 2)
-    // It has made all attempts: it gets one more.
+    // The job has made all attempts, so it gets one more.
     await job.retry()
     await ends('failed', 3)
     const failed = (await queue.getJob(job.id!))!
@@ -341,7 +341,7 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     await queue.pause()
     const add = async (ttl: number) => (await queue.add('x', {}, { deduplication: { id: 'same', ttl } })).id
     const [first, second] = [await add(300), await add(300)]
-    // The first still waits.
+    // The first job still waits.
     await sleep(350)
     const [third, fourth] = [await add(60_000), await add(60_000)]
     const waiting = await queue.count()

@@ -1,6 +1,6 @@
 /**
- * The table of what BullMQ has: it names everything that BullMQ's own types declare, and the classes of
- * `@s18i/lark-bullmq` keep to it.
+ * The table lists everything that BullMQ's own types declare, and the classes of `@s18i/lark-bullmq` follow
+ * the table.
  */
 import { EventEmitter } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
@@ -23,7 +23,7 @@ const types = join(dirname(createRequire(import.meta.url).resolve('bullmq')), '.
 const declared = (file: string) =>
   readFileSync(join(types, `${file}.d.ts`), 'utf8').replaceAll(/\/\*[\s\S]*?\*\//g, '')
 
-/** The names between the braces of an interface or a class, at its own level. */
+/** Returns the names between the braces of an interface or a class, at its own level. */
 function members(file: string, kind: RegExp): string[] {
   const text = declared(file)
   const start = kind.exec(text)
@@ -66,7 +66,7 @@ test.each<[ComparedTopic, string, RegExp, string[]]>([
   expect(all.filter((name) => !names(topic).includes(name) && !internal.includes(name))).toEqual([])
 })
 
-/** What each class of BullMQ and of the shim is, how one is made, and which tables have its names. */
+/** Lists each class of BullMQ and of the shim, how to make an object of it, and the tables with its names. */
 const walked: readonly (readonly [
   name: string,
   theirs: { prototype: object },
@@ -117,7 +117,10 @@ const walked: readonly (readonly [
   ],
 ]
 
-/** The names that the types of a class declare, from which applications can read them or not. */
+/**
+ * Returns the names that the types of a class declare, divided into those visible to applications and the
+ * hidden ones.
+ */
 function membersOf(file: string): { open: string[]; hidden: string[] } {
   const text = declared(`classes/${file}`)
   const body = text.slice(text.search(/class \w+</))
@@ -133,7 +136,7 @@ function membersOf(file: string): { open: string[]; hidden: string[] } {
   }
 }
 
-/** All names on a prototype, below that of `EventEmitter`. */
+/** Returns all names on a prototype, below that of `EventEmitter`. */
 function prototypeNames(prototype: object): string[] {
   const names: string[] = []
   for (
@@ -152,14 +155,14 @@ describe.each(walked)('each public member of %s', (_, theirs, ours, make, topics
   const all = [...members.flatMap((each) => each.open), ...prototypeNames(theirs.prototype)]
   const open = [...new Set(all)].filter((name) => !hidden.includes(name) && !inherited.includes(name))
 
-  test('is in its table', () => {
+  test('is in the table of the class', () => {
     expect(open.length).toBeGreaterThan(5)
     expect(open.filter((name) => topics.every((topic) => !names(topic).includes(name)))).toEqual([])
   })
 
   test('is on the object, or refused with a page', async () => {
     const object = make() as Record<string, unknown>
-    // Fields without a value at first, such as `finishedOn`.
+    // These fields have no value at first, such as `finishedOn`.
     const declaredOnly = ['finishedOn', 'processedOn', 'parent', 'parentKey', 'deduplicationId']
     declaredOnly.push('repeatJobKey', 'token', 'processedBy', 'deferredFailure', 'failedReason')
     for (const name of open) {
@@ -188,7 +191,7 @@ type Accepted<T extends ComparedTopic> = {
     ? never
     : N
 }[keyof (typeof compared)[T]]
-/** Those that do not compile in an object of options. */
+/** The names that do not compile in an object of options. */
 type Uncompiled<T extends ComparedTopic, Options> = Exclude<Accepted<T>, keyof Options>
 
 type AllUncompiled =
@@ -204,19 +207,19 @@ type AllUncompiled =
   | Uncompiled<'options of a job scheduler', shim.RepeatOptions>
 
 test('each option that is accepted compiles', () => {
-  // The compiler checks it: if a name is missing in a type, the type of this constant is that name.
+  // If a name is missing in a type, the type of this constant is that name, and the compiler fails.
   const all: [AllUncompiled] extends [never] ? 'compiles' : AllUncompiled = 'compiles'
   expect(all).toBe('compiles')
 })
 
-test('each type that is said to be there is exported', () => {
+test('each type that the table accepts is exported', () => {
   const index = readFileSync(join(import.meta.dirname, '../src/index.ts'), 'utf8')
   for (const name of names('types'))
     if (comparisonOf('types', name)![0] !== 'missing')
       expect(index, name).toMatch(new RegExp(`(?<![.\\w])${name}\\b,?(?! as)`))
 })
 
-test('every page exists, with the heading', () => {
+test('every page of the table exists and has the heading', () => {
   const docs = join(import.meta.dirname, '../../../docs')
   const pages = new Set(
     Object.values(compared).flatMap((topic) => Object.values(topic).map((row) => String(row[2]))),
@@ -234,7 +237,7 @@ test('every page exists, with the heading', () => {
   }
 })
 
-/** Topics that the manual has no table for. */
+/** The manual has no table for these topics. */
 const untold: ComparedTopic[] = ['types', 'Nest', 'bull-board']
 
 test.each(
@@ -254,7 +257,7 @@ const open: { close(): Promise<void> }[] = []
 afterAll(() => Promise.all(open.map((each) => each.close())))
 const connection = 'sqlite::memory:'
 
-/** What each topic's options are given to. */
+/** The function that takes the options of each topic. */
 const takers: Partial<Record<ComparedTopic, (options: object) => unknown>> = {
   'options of Queue': (options) => new shim.Queue('refused', { connection, ...options }),
   'options of Worker': (options) => new shim.Worker('refused', null, { connection, ...options }),
@@ -376,7 +379,7 @@ test.each([
   }
 })
 
-test('each class and error that is said to be there is exported', () => {
+test('each class and error that the table accepts is exported', () => {
   for (const name of names('exports')) {
     if (comparisonOf('exports', name)![0] !== 'missing') {
       expect(shim, name).toHaveProperty(name)
@@ -423,7 +426,7 @@ test('wrong values are refused, as in BullMQ', async () => {
   expect(() => new shim.Queue('a', { connection: { host: 'x', keyPrefix: 'a' } })).toThrow(/keyPrefix/)
 })
 
-test('priorities keep their order, and are no more than a queue of Lark may have', () => {
+test('priorities keep their order, and do not exceed the number of priorities of a queue of Lark', () => {
   const all = [...Array.from({ length: 5_000 }, (_, i) => i), 10_000, 100_000, 1_000_000, MOST]
   const lark = all.map(larkPriority)
   expect(lark.slice(0, 102)).toEqual([...Array.from({ length: 101 }, (_, i) => (i === 0 ? 0 : -i)), -101])

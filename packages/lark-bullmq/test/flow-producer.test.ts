@@ -1,4 +1,6 @@
-/** What a `FlowProducer` of `@s18i/lark-bullmq` promises beyond what BullMQ does, and what it refuses. */
+/**
+ * A `FlowProducer` of `@s18i/lark-bullmq` keeps promises that BullMQ does not make, and refuses some calls.
+ */
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -108,7 +110,7 @@ test('a tree that contains itself is refused', async () => {
   await expect(producer().add(tree)).rejects.toMatchObject({ code: 'FLOW_TOO_LARGE' })
 })
 
-test('a tree that is too large is refused, and many flows are added few at a time', async () => {
+test('a tree that is too large is refused, and many flows are added a few at a time', async () => {
   const data = 'x'.repeat(500_000)
   const children = Array.from({ length: 9 }, () => ({ name: 'step', queueName: 'steps', data }))
   const flows = producer()
@@ -128,7 +130,7 @@ test('a tree that is too large is refused, and many flows are added few at a tim
   expect(await queueOf('steps').count()).toBe(30)
 })
 
-test('a flow with an id is added once, also when it has ended', async () => {
+test('a flow with an id is added once, even if the first one has ended', async () => {
   const [flows, roots, steps] = [producer(), queueOf('roots'), queueOf('steps')]
   const flow = {
     name: 'root',
@@ -146,7 +148,7 @@ test('a flow with an id is added once, also when it has ended', async () => {
   expect(await first.job.waitUntilFinished(undefined, TTL)).toBe(2)
   expect((await flows.add(flow)).job.returnvalue).toBe(2)
   expect(await roots.getJob('day/8')).toBeUndefined()
-  // Flows and single jobs have ids apart.
+  // Flows and single jobs may have the same id.
   expect(await roots.getJobState('day/7')).toBe('completed')
 })
 
@@ -193,7 +195,7 @@ test('a class of Lark runs a job of a flow, and a Worker runs the jobs of a work
   })
 })
 
-test('a flow that failed is started again as a whole, and its jobs are followed', async () => {
+test('a failed flow is started again as a whole, and callers follow its jobs', async () => {
   const [flows, roots] = [producer(), queueOf('roots')]
   const children = [{ ...step, opts: { failParentOnFailure: true } }]
   const { job, children: [child] = [] } = await flows.add({ name: 'root', queueName: 'roots', children })
@@ -220,7 +222,7 @@ test('a flow that failed is started again as a whole, and its jobs are followed'
   ])
 })
 
-test('a job is removed with all that it waits for, unless one of them runs', async () => {
+test('a job is removed with all jobs below it unless one of them runs', async () => {
   const [flows, roots, steps] = [producer(), queueOf('roots'), queueOf('steps')]
   const middle = { name: 'middle', queueName: 'steps', children: stepsOf(2) }
   const flow = { name: 'root', queueName: 'roots', opts: { jobId: 'one' }, children: [middle, step] }
@@ -234,7 +236,7 @@ test('a job is removed with all that it waits for, unless one of them runs', asy
   await expect(flows.add(flow)).rejects.toMatchObject({ code: 'JOB_NOT_QUEUED' })
   const inner = await flows.add({ ...flow, opts: {}, children: [middle] })
   await inner.children![0]!.job.remove()
-  // It waits for nothing more.
+  // The job waits for no other job any more.
   expect([await inner.job.getState(), await steps.count()]).toEqual(['waiting', 0])
 
   const running = await flows.add({ name: 'root', queueName: 'roots', children: [step] })
@@ -249,7 +251,7 @@ test('a job is removed with all that it waits for, unless one of them runs', asy
   end()
 })
 
-test('a job that starts while it is removed is removed from its queue', async () => {
+test('a job that starts during its removal is removed from its queue', async () => {
   const [flows, roots] = [producer(), queueOf('roots')]
   const { job } = await flows.add({ name: 'root', queueName: 'roots', children: [step] })
   const { change } = FlowBook.prototype
@@ -262,7 +264,7 @@ test('a job that starts while it is removed is removed from its queue', async ()
   expect([await roots.count(), await job.getState()]).toEqual([0, 'unknown'])
 })
 
-test('the last job of a workflow of many paths is removed, and each job below it once', async () => {
+test('a removal of the last job of a workflow with many paths removes each job below it once', async () => {
   class StepJob extends Job {
     override readonly key = 'step'
     override queueName = 'steps'
@@ -284,7 +286,7 @@ test('the last job of a workflow of many paths is removed, and each job below it
   expect(handle.id).toBeDefined()
 })
 
-test('children page by page, a time limit, and what is kept', async () => {
+test('children come page by page, and a flow may have a time limit and rules for keeping jobs', async () => {
   const [flows, roots] = [producer(), queueOf('roots')]
   const children = [...stepsOf(3), { name: 'large', queueName: 'steps' }]
   const opts = { removeOnComplete: true }
@@ -310,6 +312,6 @@ test('children page by page, a time limit, and what is kept', async () => {
   })
   expect(await job.waitUntilFinished(undefined, TTL)).toBe('done')
   expect(told).toEqual([expect.stringContaining('what its processor returned was not kept')])
-  // As long as its flow.
+  // The job is kept as long as its flow.
   expect(await (await roots.getJob(job.id!))!.getState()).toBe('completed')
 })

@@ -1,6 +1,6 @@
 /**
- * Flows as the documentation of BullMQ writes them. `flows-on-lark.ts` is the same file with the import
- * changed; what the two do is compared.
+ * These flows follow the documentation of BullMQ. `flows-on-lark.ts` is the same file with another import,
+ * and a test compares what the two files do.
  */
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -16,7 +16,7 @@ import {
 } from '../src/index.ts'
 import type { Place } from './application.ts'
 
-/** A flow producer, with the queues and workers of a story. */
+/** A site has a flow producer, and the queues and workers of a story. */
 class Site implements AsyncDisposable {
   readonly flows: FlowProducer
   readonly #place: Place
@@ -49,7 +49,7 @@ class Site implements AsyncDisposable {
     return events
   }
 
-  /** The key of a job, as values of children have it. */
+  /** Returns the key that a job has among the values of children. */
   keyOf({ queueName, id }: Job): string {
     return `${this.#place.prefix.replaceAll(/[{}]/g, '')}:${queueName}:${id}`
   }
@@ -387,7 +387,7 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
   },
 }
 
-/** Asks again until it is so. */
+/** Asks again and again, and resolves when the answer is true. */
 async function until(ask: () => Promise<boolean>): Promise<void> {
   while (!(await ask())) await sleep(20)
 }

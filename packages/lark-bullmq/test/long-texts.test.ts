@@ -1,4 +1,4 @@
-/** Texts from outside that are far too long: no message repeats them. */
+/** No message repeats a text from outside that is far too long. */
 import { LarkError } from '@s18i/lark/internal'
 import { afterAll, expect, test } from 'vitest'
 import { FlowProducer, Queue, Worker } from '../src/index.ts'

@@ -1,6 +1,6 @@
 /**
- * What else the objects of BullMQ have, as applications use it: properties, static methods, and options.
- * `members-on-lark.ts` is the same file with the import changed; what the two do is compared.
+ * Uses further properties, static methods and options of BullMQ as applications do. `members-on-lark.ts` is
+ * the same file with another import, and a test compares what the two files do.
  */
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -19,7 +19,7 @@ import {
 } from '../src/index.ts'
 import type { Place } from './application.ts'
 
-/** A processor as applications declare it: `token` and `signal` may be left out. */
+/** Applications declare a processor like this, and may leave out `token` and `signal`. */
 const doubled: Processor<{ n: number }, number> = async (job, token?: string, signal?: AbortSignal) =>
   signal?.aborted ? 0 : token === undefined ? -1 : job.data.n * 2
 
@@ -313,7 +313,7 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     await queue.removeJobScheduler('nightly')
     const [{ jobId, prev }] = await removed
     const left = [await queue.getDelayedCount(), jobId === nightly!.id, prev]
-    // A scheduler with an interval begins at once, and not anew when it is changed.
+    // A scheduler with an interval begins at once, and a change does not begin it anew.
     for (const data of [1, 2]) {
       await queue.upsertJobScheduler('hourly', { every: 7_200_000 }, { name: 'h', data })
       while (runs.length === 0) await sleep(10)

@@ -1,4 +1,4 @@
-/** Processors in files: their jobs run in processes of their own, on each store. */
+/** Jobs of processors in files run in separate processes, on each store. */
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -15,7 +15,7 @@ const place = {
   Redis: () => ({ connection: inject('redisUrl'), prefix }),
 }
 const prefix = newPrefix()
-/** A busy machine takes its time to start a process. */
+/** Milliseconds. A busy machine needs long to start a process. */
 const patiently = 50_000
 let folder: string
 beforeAll(async () => {
@@ -27,7 +27,7 @@ afterAll(async () => {
 })
 
 describe.each(['SQLite', 'Redis'] as const)('on %s', (store) => {
-  test('a processor in a file works as one in the process, and its crash is that of its job', async () => {
+  test('a processor in a file works like one in the process, and its crash is a crash of the job', async () => {
     const opts = place[store]()
     await using queue = new Queue('files', opts)
     await using worker = new Worker('files', fileURLToPath(fileOf('work.mjs')), { ...opts, concurrency: 2 })
@@ -59,7 +59,7 @@ describe.each(['SQLite', 'Redis'] as const)('on %s', (store) => {
     })
     const died = await ended('exit', {}, { attempts: 2 })
     expect(died).toMatchObject({ attemptsMade: 2, failedReason: expect.stringContaining('exit code 3') })
-    // It was put off, which is no attempt. The first line is that of its second run.
+    // The job was delayed, which uses up no attempt. The first line belongs to its second run.
     expect((await ended('later')).returnvalue).toBe('later 2 0 1')
     expect((await ended('limited')).returnvalue).toBe('limited 2 0 1')
     expect(told.filter((each) => String(each).startsWith('failed'))).toEqual([
@@ -98,7 +98,7 @@ describe.each(['SQLite', 'Redis'] as const)('on %s', (store) => {
     for (const [name, reason, says] of [
       ['patient', 'enough', 'enough'],
       ['patient', undefined, 'This operation was aborted'],
-      // It blocks its process, which is killed.
+      // The job blocks its process, which is killed.
       ['deaf', 'enough', 'enough'],
     ] as const) {
       const begun = once(worker, 'progress')
@@ -120,7 +120,7 @@ describe.each(['SQLite', 'Redis'] as const)('on %s', (store) => {
     await expect.poll(total, { timeout: patiently }).toEqual({ total: 5, processed: 2 })
   })
 
-  test('a file of CommonJS is a processor too, and useWorkerThreads is a process', async () => {
+  test('a file of CommonJS may be a processor, and useWorkerThreads also starts a process', async () => {
     const opts = place[store]()
     await using queue = new Queue('old', opts)
     await using _worker = new Worker('old', fileOf('old.cjs'), { ...opts, useWorkerThreads: true })
@@ -129,14 +129,14 @@ describe.each(['SQLite', 'Redis'] as const)('on %s', (store) => {
   })
 })
 
-test('a name without the extension of a module is that of a .js file, also with a dot', async () => {
+test('a name without the extension of a module means a .js file, even if the name has a dot', async () => {
   const file = join(folder, 'email.processor.js')
   await writeFile(file, 'module.exports = () => {}')
   expect(processorFile('Worker', join(folder, 'email.processor'))).toBe(file)
   expect(processorFile('Worker', file)).toBe(file)
 })
 
-test('a URL means the file that it names, also without an extension', async () => {
+test('a URL means exactly the named file, also without an extension', async () => {
   const file = join(folder, 'plain')
   await writeFile(file, 'module.exports = () => {}')
   expect(processorFile('Worker', pathToFileURL(file))).toBe(file)
@@ -145,7 +145,7 @@ test('a URL means the file that it names, also without an extension', async () =
   expect(processorFile('Worker', file)).toBe(`${file}.js`)
 })
 
-test('a folder, a URL of another scheme and a path that is written as a URL are refused', async () => {
+test('a folder, a URL of another scheme and a path written as a URL are refused', async () => {
   const path = join(folder, 'place.js')
   await mkdir(path)
   await writeFile(join(path, 'index.js'), '')
@@ -157,7 +157,7 @@ test('a folder, a URL of another scheme and a path that is written as a URL are 
     )
 })
 
-test('a .flow file is one for the loader of the program', async () => {
+test('a .flow file goes to the loader of the program', async () => {
   const file = join(folder, 'typed.flow')
   await writeFile(file, 'export default async (): Promise<string> => `flow`')
   const hook = `export async function load(url, context, next) {
@@ -183,7 +183,7 @@ test('a .flow file is one for the loader of the program', async () => {
   }
 })
 
-test('a file that is not there, and one that exports no function, are named', async () => {
+test('the error names a missing file, and a file that exports no function', async () => {
   const opts = place.SQLite()
   expect(() => new Worker('none', join(folder, 'no-such-file'), opts)).toThrow(
     /Worker 'none': the processor is '.*no-such-file'; it must be a function, or a file that is there/,
@@ -196,7 +196,7 @@ test('a file that is not there, and one that exports no function, are named', as
   expect(error.message).toContain('none.cjs exports no processor')
 })
 
-test('a store in memory, which no other process has, is refused', async () => {
+test('a store in memory is refused, because no other process can open it', async () => {
   const opts = { connection: 'sqlite::memory:' }
   await using queue = new Queue('apart', opts)
   await using worker = new Worker('apart', fileOf('old.cjs'), { ...opts, autorun: false })

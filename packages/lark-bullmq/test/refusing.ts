@@ -1,11 +1,11 @@
 /**
- * What BullMQ refuses, with the messages for which applications look. `refusing-on-lark.ts` is the same file
- * with the import changed; what the two do is compared.
+ * Makes calls that BullMQ refuses, with messages on which applications rely. `refusing-on-lark.ts` is the
+ * same file with another import, and a test compares what the two files do.
  */
 import { type JobsOptions, Queue, QueueEvents, type RepeatOptions, Worker } from 'bullmq'
 import type { Place } from './application.ts'
 
-/** The messages of BullMQ. Other packages may say more in theirs. */
+/** The messages of BullMQ. Messages of other packages may be longer. */
 const known = [
   'Priority should not be float',
   'Priority should be between 0 and 2097151',

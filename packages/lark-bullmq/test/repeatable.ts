@@ -1,13 +1,13 @@
 /**
- * Repeatable jobs, as applications have them that come from BullMQ 5: version 6 no longer has them.
- * `repeatable-on-lark.ts` is the same file with the import changed; what the two do is compared.
+ * Applications for BullMQ 5 have repeatable jobs, which version 6 no longer has. `repeatable-on-lark.ts` is
+ * the same file with another import, and a test compares what the two files do.
  */
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Job, Queue, type RepeatableJob, type RepeatOptions, Worker } from 'bullmq5'
 import type { Place } from './application.ts'
 
-/** Resolves when the function returns true; it is asked again and again. */
+/** Calls the function again and again, and resolves when it returns true. */
 async function until(is: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await is())) await sleep(10)
 }

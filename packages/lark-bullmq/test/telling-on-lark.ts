@@ -1,6 +1,6 @@
 /**
- * What the objects of BullMQ tell: the events of a queue in other processes, and those of an application.
- * `telling-on-lark.ts` is the same file with the import changed; what the two do is compared.
+ * Uses the events of BullMQ's queues in other processes, and the events of an application.
+ * `telling-on-lark.ts` is the same file with another import, and a test compares what the two files do.
  */
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -18,12 +18,12 @@ interface OwnEvents extends QueueEventsListener {
   imported: (args: { file: string; rows: string }, id: string) => void
 }
 
-/** Resolves when the function returns true; it is asked again and again. */
+/** Calls the function again and again, and resolves when it returns true. */
 async function until(is: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await is())) await sleep(10)
 }
 
-/** Resolves when events arrive: BullMQ reads those from its first call on, a moment after it is ready. */
+/** Resolves when events arrive. BullMQ reads events from its first call on, a moment after it is ready. */
 async function listens(events: QueueEvents): Promise<void> {
   await events.waitUntilReady()
   await sleep(200)
@@ -169,7 +169,7 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     await until(() => heard.some((each) => JSON.stringify(each).includes('"failed"')))
     await until(() => heard.some((each) => JSON.stringify(each).includes('parent false')))
     const told = heard.map((each) => JSON.stringify(each)).filter((each) => each.includes('parent'))
-    // In BullMQ, a parent that is to fail is `waiting` first. A worker of Lark may give a job back unread.
+    // In BullMQ, a parent about to fail is `waiting` first. A worker of Lark may give a job back unread.
     const others = /waiting.*(parent true|"active")/
     const all = [...new Set(told)].filter((each) => !others.test(each)).sort()
     await Promise.all([worker.close(), parents.close(), flows.close(), events.close(), queue.close()])

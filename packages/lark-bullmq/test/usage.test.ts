@@ -1,4 +1,4 @@
-/** `lark jobs:check-bullmq`: what it finds in code that is written as real applications write it. */
+/** Tests the findings of `lark jobs:check-bullmq` in code as real applications write it. */
 import { readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { FileUsage } from '../src/check/usage.ts'
 import { JobsCheckBullmqCommand } from '../src/commands/jobs-check-bullmq.ts'
 
-/** What a file uses, as `line topic: name`, without what it imports. */
+/** Lists the names that a file uses as `line topic: name`, without its imports. */
 function usesOf(text: string, file = 'app.ts'): string[] {
   const program = syntaxOf(text, file)
   if (program === undefined) throw new Error('the text cannot be parsed')
@@ -20,7 +20,7 @@ function usesOf(text: string, file = 'app.ts'): string[] {
 }
 
 describe('a file', () => {
-  test('options of classes, and of those that stand in them', () => {
+  test('the check finds options of classes, and nested options', () => {
     const uses = usesOf(`import { Queue, Worker } from 'bullmq'
 const queue = new Queue('a', { connection, defaultJobOptions: { attempts: 3, backoff: { type: 'fixed', delay: 1 } } })
 new Worker('a', run, {
@@ -44,7 +44,7 @@ new Worker('a', run, {
     ])
   })
 
-  test('a queue in a class, as a parameter of a constructor, and behind a method', () => {
+  test('the check finds queues in classes, in parameters of constructors, and behind methods', () => {
     const uses = usesOf(`import type { Queue } from 'bullmq'
 class Mails {
   #queue: Queue | null = null
@@ -66,7 +66,7 @@ class Mails {
     ])
   })
 
-  test('jobs: in a processor, in a listener, in a loop, and as calls return them', () => {
+  test('the check finds jobs in processors, listeners and loops, and as results of calls', () => {
     const uses = usesOf(`import { Queue, Worker, Job, type Processor } from 'bullmq'
 const worker = new Worker('a', async (job, token) => { await job.moveToDelayed(1, token) })
   .on('failed', (failed) => failed?.log('x'))
@@ -97,7 +97,7 @@ const typed = async (task: Job<Data>) => task.updateProgress(1)`)
     ])
   })
 
-  test('options in variables, with a type, spread, frozen, or chosen', () => {
+  test('the check finds options in variables that are typed, spread, frozen, or chosen', () => {
     const uses = usesOf(`import { Queue, type JobsOptions, type WorkerOptions } from 'bullmq'
 const defaults = { attempts: 5, removeOnFail: 100 } as const
 const typed: JobsOptions = { stackTraceLimit: 3 }
@@ -114,7 +114,7 @@ queue.add('x', {}, { ...defaults, ...(later ? { delay: 1 } : {}) })`)
     ])
   })
 
-  test('schedulers, events, flows, and an option that nobody has', () => {
+  test('the check finds schedulers, events, flows, and an unknown option', () => {
     const uses = usesOf(`import { Queue, QueueEvents, FlowProducer } from 'bullmq'
 const queue = new Queue('a')
 queue.upsertJobScheduler('x', { pattern: '* * * * *', immediately: true }, { opts: { attempts: 2 } })
@@ -148,7 +148,7 @@ queue.removeRepeatable('x', { tz: 'Europe/Paris' })`)
     ])
   })
 
-  test('CommonJS, a namespace, modules that are loaded when they are needed, and elements', () => {
+  test('the check reads CommonJS, namespaces, lazy imports, and element access', () => {
     expect(usesOf(`const { Queue: Q } = await import('bullmq')\nnew Q('a').drain()`)).toEqual([
       '2 methods of Queue: drain',
     ])
@@ -169,7 +169,7 @@ queue.removeRepeatable('x', { tz: 'Europe/Paris' })`)
     ).toEqual(['2 methods of Queue: pause'])
   })
 
-  test('Nest: its decorators', () => {
+  test('the check reads decorators of Nest', () => {
     const uses = usesOf(`import { InjectQueue, OnWorkerEvent, Processor, WorkerHost } from '@nestjs/bullmq'
 import type { Job, Queue } from 'bullmq'
 @Processor('mail', { concurrency: 5, lockRenewTime: 1 })
@@ -187,7 +187,7 @@ export class MailProcessor extends WorkerHost {
     ])
   })
 
-  test('Nest: hosts whose jobs have no type, and options that a module gives', () => {
+  test('the check reads hosts of Nest with untyped jobs, and options of modules', () => {
     const uses =
       usesOf(`import { BullModule, OnWorkerEvent, Processor, QueueEventsHost, WorkerHost } from '@s18i/lark-bullmq/nest'
 @Module({ imports: [BullModule.registerQueue({ name: 'mail', defaultJobOptions: { lifo: true }, settings: {} })] })
@@ -210,7 +210,7 @@ class MailEvents extends QueueEventsHost { look() { this.queueEvents.getBackend(
     ])
   })
 
-  test('what it cannot follow', () => {
+  test('the check reports code that it cannot follow', () => {
     const program = syntaxOf(
       `import { Queue, Worker } from 'bullmq'
 const queue = new Queue('a', makeOptions())
@@ -246,7 +246,7 @@ each.add(1)`,
     expect(uses.find(({ name }) => name === 'getWorkers')).toMatchObject({ isAtStart })
   })
 
-  test('bull-board', () => {
+  test('the check finds bull-board', () => {
     const uses = usesOf(`import { createBullBoard } from '@bull-board/api'
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
 const { ExpressAdapter } = require('@bull-board/express')`)
@@ -381,7 +381,7 @@ export class Mails extends Queue {
     }
   }
 
-  test('lists each name with its answer and its places, what is not there first', async () => {
+  test('lists each name with its answer and its places, with missing names first', async () => {
     const { code, stdout } = await check(folder, '--json')
     const { answers, counts, files, unread } = JSON.parse(stdout)
     expect(code).toBe(3)
@@ -403,7 +403,7 @@ export class Mails extends Queue {
     expect(answers.map(({ name }: { name: string }) => name)).not.toContain('settings')
   })
 
-  test('prints a table, a summary and the page, and says what it could not read', async () => {
+  test('prints a table, a summary and the page, and names files that it could not read', async () => {
     const { code, stdout, stderr } = await check(join(folder, 'src'))
     expect(code).toBe(1)
     expect(stdout).toMatch(
@@ -419,7 +419,7 @@ export class Mails extends Queue {
   test.each([
     ['from-bullmq', 'src'],
     ['commands', 'src/queues.ts'],
-  ])('prints what the page %s of the manual shows', async (page, source) => {
+  ])('prints the text on the page %s of the manual', async (page, source) => {
     const manual = readFileSync(join(import.meta.dirname, `../../../docs/${page}.md`), 'utf8')
     const { stdout } = await check(join(folder, 'manual', source))
     expect(manual).toContain(`\n$ lark jobs:check-bullmq ${source}\n${stdout.replaceAll('/manual/', '')}`)
@@ -430,12 +430,12 @@ export class Mails extends Queue {
     ['changes', 1, 'Starts with changes: lifo is refused when the code uses it. See https://'],
     ['fatal', 3, 'Cannot start: BullMQAdapter, skipStalledCheck are refused at the start. See https://'],
     ['again', 1, 'Starts with changes: getMetrics, discard are refused when the code uses it. See https://'],
-  ])('says of %s in its last line and its exit code whether it starts', async (source, exit, line) => {
+  ])('the last line and the exit code say whether %s starts', async (source, exit, line) => {
     const { code, stdout } = await check(join(folder, source))
     expect([code, stdout.trim().split('\n').at(-1)]).toEqual([exit, expect.stringContaining(line)])
   })
 
-  test('uses the TypeScript of the application and the types of bullmq, if they are there', async () => {
+  test('uses the TypeScript of the application and the types of bullmq if they are installed', async () => {
     const answersOf = (stdout: string) =>
       JSON.parse(stdout).answers.flatMap(({ name, answer, places }: never) =>
         answer === 'missing'
@@ -475,7 +475,7 @@ export class Mails extends Queue {
     )
   })
 
-  test('exits with 0 if all is there, or nothing of BullMQ, and refuses a folder that does not exist', async () => {
+  test('exits with 0 if no name is missing or the code does not use BullMQ, and refuses a missing folder', async () => {
     expect((await check(join(folder, 'fine'))).code).toBe(0)
     expect(await check(join(folder, 'none'))).toEqual({
       code: 0,

@@ -1,4 +1,4 @@
-/** What a `Worker` and a `Queue` of `@s18i/lark-bullmq` promise beyond what BullMQ does. */
+/** A `Worker` and a `Queue` of `@s18i/lark-bullmq` keep promises that BullMQ does not make. */
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -35,7 +35,7 @@ function opened<T extends { close(): Promise<unknown> }>(object: T): T {
   return object
 }
 
-/** With the members that the package hides. */
+/** Gives access to the hidden members of the package. */
 const hidden = ({ jobs }: SharedStore) => jobs as unknown as Jobs
 
 test('a class of Lark with the key of a name runs its jobs', async () => {
@@ -54,7 +54,7 @@ test('a class of Lark with the key of a name runs its jobs', async () => {
   expect((await queue.getJob(added.id!))?.returnvalue).toEqual({ sent: 'ada' })
 })
 
-test('a worker for every name leaves no key unknown in its queue, and knows none of another queue', async () => {
+test('a worker for every name knows all keys in its queue, and no key of another queue', async () => {
   const queue = opened(new Queue('emails', { connection }))
   const other = opened(new Queue('others', { connection }))
   const worker = opened(new Worker('emails', async () => {}, { connection }))
@@ -70,7 +70,7 @@ test('a worker for every name leaves no key unknown in its queue, and knows none
   expect(why?.reasons.map(({ kind }) => kind)).toEqual(['paused-queue'])
 })
 
-test.each(['sqlite', 'redis'])('no name of a job runs a command of lark, on %s', async (kind) => {
+test.each(['sqlite', 'redis'])('no name of a job runs a command of lark on %s', async (kind) => {
   const prefix = newPrefix()
   if (kind === 'redis') connection = inject('redisUrl')
   const place = { connection, ...(kind === 'redis' && { prefix }) }
@@ -112,7 +112,7 @@ test.each(['sqlite', 'redis'])('no name of a job runs a command of lark, on %s',
   if (kind === 'redis') await removeKeys(connection, prefix)
 })
 
-test('true and false are values like others, and a value that is no JSON fails the job', async () => {
+test('true and false are ordinary values, and a value that is not JSON fails the job', async () => {
   const queue = opened(new Queue('values', { connection }))
   const cycle: { self?: unknown } = {}
   cycle.self = cycle
@@ -124,7 +124,7 @@ test('true and false are values like others, and a value that is no JSON fails t
   await expect(jobs[2]!.waitUntilFinished()).rejects.toThrow(/circular/)
 })
 
-test('a worker whose store is away at first tells so, and starts when it is back', async () => {
+test('a worker without a store at first reports this, and starts when the store is back', async () => {
   const shared = SharedStore.of('test', { connection }, 'late')
   made.push({ close: () => shared.leave() })
   vi.spyOn(insideOf(hidden(shared)), 'supervisedWork').mockRejectedValueOnce(
@@ -137,7 +137,7 @@ test('a worker whose store is away at first tells so, and starts when it is back
   expect(await job.waitUntilFinished(undefined, 20_000)).toBe('done')
 })
 
-test('a worker that is closed before its store is there tells of no further error', async () => {
+test('a worker that is closed before its store answers reports no further error', async () => {
   const shared = SharedStore.of('test', { connection }, 'never')
   made.push({ close: () => shared.leave() })
   vi.spyOn(insideOf(hidden(shared)), 'supervisedWork').mockRejectedValue(
@@ -155,7 +155,7 @@ test('a worker that is closed before its store is there tells of no further erro
   expect(errors).toEqual(['it is away'])
 })
 
-test('a scheduler without a time zone has that of the configuration, and is not changed by the same words', async () => {
+test('a scheduler without a time zone has the zone of the configuration, and an equal definition does not change it', async () => {
   const queue = opened(new Queue('nightly', { connection }))
   const set = async () => await queue.upsertJobScheduler('a b', { pattern: '0 3 * * *' }, { name: 'report' })
   const first = await set()
@@ -177,7 +177,7 @@ test('a second worker of a queue with another limiter is refused', async () => {
   expect(other).toThrow(/limiter is \{ max: 2, duration: 1000 \}; it must be that of the other workers/)
 })
 
-test('a job whose worker has died runs again, and the worker that finds it tells of it', async () => {
+test('a job of a dead worker runs again, and the worker that finds it reports it', async () => {
   const shared = SharedStore.of('test', { connection }, 'crashes')
   made.push({ close: () => shared.leave() })
   const queue = opened(new Queue('crashes', { connection }))
@@ -190,7 +190,7 @@ test('a job whose worker has died runs again, and the worker that finds it tells
   const worker = opened(
     new Worker('crashes', async ({ stalledCounter }) => stalledCounter, { connection, lockDuration: 600 }),
   )
-  // That a worker has died is a warning, too.
+  // The death of a worker also causes a warning.
   const warned = once(worker, 'error').catch((error) => [error])
   const [id, previous] = await new Promise<string[]>((resolve) => {
     worker.on('stalled', (...args) => resolve(args))
@@ -203,7 +203,7 @@ test('a job whose worker has died runs again, and the worker that finds it tells
 test.each([
   [0, 'failed'],
   [1, 'completed'],
-])('a job whose worker has died once, with maxStalledCount %i, is %s', async (maxStalledCount, state) => {
+])('a job whose worker died once is, with maxStalledCount %i, %s', async (maxStalledCount, state) => {
   const name = `stalls-${maxStalledCount}`
   const shared = SharedStore.of('test', { connection }, name)
   made.push({ close: () => shared.leave() })
@@ -243,7 +243,7 @@ test('cancelJob() aborts the signal of a job, with the reason', async () => {
   await expect(job.waitUntilFinished()).rejects.toThrow('enough')
 })
 
-test('an imported job has made the attempts that BullMQ had made', () => {
+test('an imported job keeps the number of attempts made in BullMQ', () => {
   const claimed = {
     id: '7',
     key: 'x',
@@ -267,7 +267,7 @@ test('without a connection, the jobs are in the store of the application', async
   expect(await jobs.find(id!, { queue: 'emails' })).toMatchObject({ key: 'welcome', payload: { to: 'ada' } })
 })
 
-test('an open ioredis says where the jobs are, and its connection is not used', async () => {
+test('an open ioredis gives the address of the jobs, and its connection is not used', async () => {
   const prefix = newPrefix()
   const redis = new Redis(inject('redisUrl'))
   const queue = opened(new Queue('emails', { connection: redis, prefix: `{${prefix}}` }))
@@ -290,7 +290,7 @@ test('a rate limit does not resume a queue that a person has paused', async () =
   expect(await queue.isPaused()).toBe(true)
 })
 
-test('what is told of a job that puts itself off is nothing, and jobs that it adds to Lark do not have its options', async () => {
+test('a job that delays itself causes no event, and jobs that it adds to Lark do not have its options', async () => {
   const jobs = opened(createJobs({ connection, queues: ['steps', 'default'] }))
   class NextJob extends Job {
     override readonly key = 'next'
@@ -321,7 +321,7 @@ test('what is told of a job that puts itself off is nothing, and jobs that it ad
   expect(next!.options?.context).toBeUndefined()
 })
 
-test('a job that runs again has the progress and the errors of the runs before', async () => {
+test('a job that runs again has the progress and the errors of earlier runs', async () => {
   const queue = opened(new Queue('again', { connection }))
   const seen: unknown[] = []
   opened(
@@ -346,7 +346,7 @@ test('a job that runs again has the progress and the errors of the runs before',
   ])
 })
 
-test('a RateLimitError pauses for the time of its own rateLimit(), not for that of one before', async () => {
+test('a RateLimitError pauses for the time of its own rateLimit(), not of an earlier one', async () => {
   const queue = opened(new Queue('limits', { connection }))
   let begun = 0
   const worker: Worker = opened(
@@ -366,7 +366,7 @@ test('a RateLimitError pauses for the time of its own rateLimit(), not for that 
   expect(begun).toBe(3)
 })
 
-test('a limiter ends with the last worker that says it', async () => {
+test('a limiter ends with the last worker that defines it', async () => {
   const queue = opened(new Queue('limited', { connection }))
   const first = new Worker('limited', async () => {}, { connection, limiter: { max: 1, duration: 60_000 } })
   await first.waitUntilReady()
@@ -377,7 +377,7 @@ test('a limiter ends with the last worker that says it', async () => {
   for (const job of jobs) await job.waitUntilFinished(undefined, 5_000)
 })
 
-test('what is used after the last object is closed is refused, and opens no store', async () => {
+test('calls after the last object is closed are refused, and open no store', async () => {
   const queue = new Queue('closed', { connection })
   const worker = new Worker('closed', async () => {}, { connection, autorun: false })
   const job = await queue.add('x', {})
@@ -388,7 +388,7 @@ test('what is used after the last object is closed is refused, and opens no stor
   expect(worker.isRunning()).toBe(false)
 })
 
-test('events go on when the store has been away, and none is lost', async () => {
+test('events continue after the store has been away, and none is lost', async () => {
   const shared = SharedStore.of('test', { connection }, 'heard')
   made.push({ close: () => shared.leave() })
   const events = opened(new QueueEvents('heard', { connection }))
@@ -413,7 +413,7 @@ test('events go on when the store has been away, and none is lost', async () => 
 })
 
 test.each(['sqlite', 'redis'])(
-  'a listener that comes after waitUntilReady() hears all that comes then, on %s',
+  'a listener added after waitUntilReady() gets all later events on %s',
   async (kind) => {
     const prefix = newPrefix()
     const place = kind === 'redis' ? { connection: inject('redisUrl'), prefix } : { connection }
@@ -426,7 +426,7 @@ test.each(['sqlite', 'redis'])(
   },
 )
 
-test('a job that has failed because its workers died is told once', async () => {
+test('a job that failed because its workers died causes one event', async () => {
   const shared = SharedStore.of('test', { connection }, 'dead')
   made.push({ close: () => shared.leave() })
   const queue = opened(new Queue('dead', { connection }))
@@ -453,7 +453,7 @@ test('a priority that BullMQ refuses is refused', async () => {
     await expect(job.changePriority({ priority })).rejects.toMatchObject({ code: 'JOB_INVALID' })
 })
 
-test('jobs with a priority are prioritized, also when they were changed; those that are gone are told', async () => {
+test('jobs with a priority are prioritized, also after a change, and removed jobs are reported', async () => {
   const queue = opened(new Queue('states', { connection }))
   await queue.add('plain', {})
   const job = await queue.add('first', {}, { priority: 700 })
@@ -469,7 +469,7 @@ test('jobs with a priority are prioritized, also when they were changed; those t
     await expect(call).rejects.toThrow(`Missing key for job ${job.id}`)
 })
 
-test('QueueEvents tell of each time that a job waits and begins', async () => {
+test('QueueEvents report each time that a job waits and begins', async () => {
   const events = opened(new QueueEvents('waits', { connection }))
   const told: unknown[] = []
   for (const event of ['waiting', 'active'] as const) events.on(event, ({ prev }) => told.push([event, prev]))
@@ -481,7 +481,7 @@ test('QueueEvents tell of each time that a job waits and begins', async () => {
   }
   opened(new Worker('waits', processor, { connection }))
   await done
-  // What BullMQ 6 tells. A busy worker may give the job back once more.
+  // These are the events of BullMQ 6. A busy worker may give the job back once more.
   expect(told.slice(0, 4)).toEqual([
     ['waiting', undefined],
     ['active', 'waiting'],
@@ -490,7 +490,7 @@ test('QueueEvents tell of each time that a job waits and begins', async () => {
   ])
 })
 
-test('in development a worker says which job schedulers do not run', async () => {
+test('in development, a worker names the job schedulers that do not run', async () => {
   vi.stubEnv('NODE_ENV', 'development')
   const said = vi.spyOn(SharedStore.prototype, 'remark').mockImplementation(() => {})
   const queue = opened(new Queue('reports', { connection }))
@@ -499,7 +499,7 @@ test('in development a worker says which job schedulers do not run', async () =>
   expect(said.mock.calls.flat().filter((text) => /does not run here: .*nightly/.test(text))).toHaveLength(1)
 })
 
-test('who waits until a job has finished is answered although it is removed; pause() waits for its outcome', async () => {
+test('waitUntilFinished() is answered even if the job is removed, and pause() waits for the outcome of the job', async () => {
   const queue = opened(new Queue('sums', { connection }))
   const worker = opened(new Worker('sums', async (job) => job.data.n + 1, { connection, concurrency: 10 }))
   await worker.waitUntilReady()

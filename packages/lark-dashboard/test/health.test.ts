@@ -1,4 +1,4 @@
-/** How a queue looks at a glance. */
+/** Tests the health of a queue that the dashboard shows at a glance. */
 import { createJobs, Job } from '@s18i/lark-jobs'
 import { operate } from '@s18i/lark-jobs/operate'
 import { expect, test } from 'vitest'
@@ -13,7 +13,7 @@ class WelcomeJob extends GreetJob {
   override readonly key = 'welcome'
 }
 
-test('a queue with jobs that no worker could read stands still, although others run', async () => {
+test('a queue with jobs that no worker can read stands still although other jobs run', async () => {
   await using jobs = createJobs({ connection: 'sqlite::memory:' })
   const look = async () => {
     const [queue] = (await operate(jobs).overview()).queues
@@ -32,7 +32,7 @@ test('a queue with jobs that no worker could read stands still, although others 
   })
 })
 
-test('a queue that tries a third of its runs again is not a well one', async () => {
+test('a queue that repeats a third of its runs is not well', async () => {
   await using jobs = createJobs({ connection: 'sqlite::memory:', queues: ['mail'] })
   const [queue] = (await operate(jobs).overview()).queues
   const of = (completed: number, retried: number, failed = 0) =>
@@ -42,7 +42,7 @@ test('a queue that tries a third of its runs again is not a well one', async () 
     text: '35 of 100 runs failed in the last minute; most are tried again',
   })
   expect(of(85, 15).kind).toBe('idle')
-  // Of few runs, some failures say nothing.
+  // With few runs, some failures prove nothing.
   expect(of(4, 4).kind).toBe('idle')
   expect(of(60, 20, 20).kind).toBe('failing')
 })

@@ -1,6 +1,6 @@
 /**
- * The dashboard in the servers that the manual names, as it says, in one process: the page, the right to
- * look, changes with a body that a parser has read, the stream, which ends with the request, and requests
+ * Runs the dashboard as the manual says in all servers of the manual, in one process. The tests check the
+ * page, the right to look, changes with a parsed body, the stream, which ends with the request, and requests
  * that no browser sends.
  */
 import { once } from 'node:events'
@@ -20,7 +20,7 @@ const BASE = '/admin/jobs'
 
 let jobs: Jobs
 let board: Dashboard
-/** What ends the server of the test. */
+/** Ends the server of the test. */
 let close: () => unknown
 
 beforeEach(() => {
@@ -97,7 +97,7 @@ const hosts: Record<string, () => Promise<string>> = {
   },
   'Hono, mounted': () => {
     const app = new Hono()
-    // Its own would print each error.
+    // The default handler of Hono would print each error.
     app.onError((_, context) => context.text('failed', 500))
     app.mount(BASE, board)
     return listening(serve({ fetch: app.fetch, port: 0 }) as Server)
@@ -105,11 +105,11 @@ const hosts: Record<string, () => Promise<string>> = {
 }
 
 describe.each(Object.entries(hosts))('%s', (name, start) => {
-  test('answers every request of a stranger, and lives on', async () => {
+  test('the server answers every request of a stranger and survives it', async () => {
     const origin = await start()
     for (const head of hostileTo(BASE)) {
-      // Node's server closes a connection that wants to be a tunnel. Hono makes a request of its own for what
-      // is mounted, and fails if it cannot: the dashboard gets none.
+      // Node's server closes a connection that asks for a tunnel. Hono makes its own request for a mounted
+      // handler; if this fails, the dashboard gets no request.
       const isTunnel = head.startsWith('CONNECT')
       const isHonos = name === 'Hono, mounted' && /^TRACE|u:p@h\/admin/.test(head)
       expect(await sendRaw(origin, head), head).toBeOneOf(isTunnel ? [0] : isHonos ? [500] : [400, 404, 405])
@@ -120,7 +120,7 @@ describe.each(Object.entries(hosts))('%s', (name, start) => {
     expect(await me.json()).toMatchObject({ user: 'ada' })
   })
 
-  test('has the page, changes and the stream, for those whom authorize() lets in', async () => {
+  test('viewers accepted by authorize() get the page, changes and the stream', async () => {
     const origin = await start()
     const user = { 'x-user': 'ada@example.com' }
     const ask = (path: string, options: RequestInit = {}) => fetch(`${origin}${BASE}${path}`, options)
@@ -149,7 +149,7 @@ describe.each(Object.entries(hosts))('%s', (name, start) => {
   })
 })
 
-test('a body that was read and is not passed on is refused, and nothing waits for it', async () => {
+test('a body that was read but not passed on is refused, and no code waits for it', async () => {
   const answer = toNode(board)
   const origin = await listening(
     createServer((request, response) => {
@@ -161,7 +161,7 @@ test('a body that was read and is not passed on is refused, and nothing waits fo
   expect([told.status, await told.json()]).toMatchObject([400, { code: 'INPUT_INVALID' }])
 })
 
-test('a browser that goes away while it sends a body is no fault of the server', async () => {
+test('a browser that leaves while it sends a body does not count as a fault of the server', async () => {
   const faults = vi.spyOn(console, 'error').mockImplementation(() => {})
   const answer = toNode(board)
   let answered: Promise<void> | undefined

@@ -1,6 +1,6 @@
 /**
- * The dashboard of `lark jobs:dashboard` for one person, in this process: who gets in, and what does not end
- * it.
+ * Tests the dashboard of `lark jobs:dashboard` for one person, in this process: its access, and requests that
+ * must not end it.
  */
 import { createJobs, type Jobs } from '@s18i/lark-jobs'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -21,7 +21,7 @@ afterEach(async () => {
   await jobs.close()
 })
 
-test('no request of a stranger ends it, such as one that a page of another site makes', async () => {
+test('no request of a stranger ends the dashboard, such as a request by a page of another site', async () => {
   const { host } = new URL(local.url)
   for (const head of [
     ...hostileTo(''),
@@ -33,7 +33,7 @@ test('no request of a stranger ends it, such as one that a page of another site 
   expect((await fetch(local.url)).status).toBe(401)
 })
 
-/** Opens the link, as a browser does. @returns the headers of what its page then sends */
+/** Opens the link as a browser does. @returns the headers that the page then sends */
 async function enter(): Promise<{ cookie: string; 'x-lark-dashboard-key': string }> {
   const answer = await fetch(local.link, { redirect: 'manual' })
   const [cookie] = answer.headers.get('set-cookie')!.split(';')
@@ -44,7 +44,7 @@ async function enter(): Promise<{ cookie: string; 'x-lark-dashboard-key': string
 const statusOf = async (path: string, headers: Record<string, string> = {}) =>
   (await fetch(`${local.url}${path}`, { headers })).status
 
-test('a cookie, which other servers of this machine get too, does not let in without the key', async () => {
+test('a cookie, which other servers of this machine also get, is not enough without the key', async () => {
   const [ada, bob] = [await enter(), await enter()]
   expect(await statusOf('api/me', ada)).toBe(200)
   const { cookie, ...key } = ada
@@ -58,13 +58,13 @@ test('a cookie, which other servers of this machine get too, does not let in wit
     code: 'NOT_AUTHORIZED',
     hint: expect.stringContaining('open the link'),
   })
-  // The page asks to open the link again, and has nothing else in it.
+  // The page only asks the person to open the link again.
   expect(await statusOf('', { cookie })).toBe(200)
   const stranger = await fetch(local.url)
   expect([stranger.status, await stranger.text()]).toEqual([401, expect.stringContaining('open the link')])
 })
 
-test('a session ends after 12 hours, and so does what it hears', async () => {
+test('a session and its stream end after 12 hours', async () => {
   vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'] })
   const headers = await enter()
   const { body } = await fetch(`${local.url}api/live`, { headers })
@@ -83,7 +83,7 @@ test('a session ends after 12 hours, and so does what it hears', async () => {
   expect(await statusOf('api/me', await enter())).toBe(200)
 })
 
-test('for other machines it must know its names; on this one it answers by those of this machine only', async () => {
+test('for other machines the dashboard needs its host names, and locally it answers only to names of this machine', async () => {
   const authorize = () => ({ role: 'admin', user: 'ada' }) as const
   for (const host of ['0.0.0.0', '::', '192.0.2.1', 'example.com', '127.example.com'])
     await expect(startShared({ jobs, authorize }, { host, port: 0 })).rejects.toMatchObject({

@@ -1,10 +1,8 @@
-/**
- * Requests as bytes, which no client of HTTP would send.
- */
+/** Sends requests as bytes that no client of HTTP would send. */
 import { once } from 'node:events'
 import { connect } from 'node:net'
 
-/** The heads of requests that Node's server lets through, and a `Request` or a `URL` may not take. */
+/** Node's server accepts these heads of requests, but `Request` or `URL` may refuse them. */
 export const hostileTo = (base: string) => [
   ...['TRACE', 'OPTIONS', 'PROPFIND', 'DELETE'].map((method) => `${method} ${base}/ HTTP/1.1\r\nHost: h`),
   'CONNECT h:80 HTTP/1.1\r\nHost: h',
@@ -17,7 +15,7 @@ export const hostileTo = (base: string) => [
   ),
   `POST ${base}/api/undo HTTP/1.1\r\nHost: [\r\nContent-Length: 0`,
 ]
-/** Odd, but with an address. */
+/** These paths are odd, but have an address. */
 export const oddPaths = (base: string) => [
   '//[',
   '//',

@@ -1,4 +1,4 @@
-/** The Redis of BullMQ, read with ioredis: the ways to it, and what becomes of calls that get no answer. */
+/** Tests the connections to the Redis of BullMQ by ioredis, and calls without an answer. */
 import { expect, inject, test } from 'vitest'
 import { makeCertificates } from '../../../lark-jobs/test/redis/certificates.ts'
 import { newPrefix } from '../../../lark-jobs/test/redis/place.ts'
@@ -16,7 +16,7 @@ async function opened(...from: Parameters<typeof ForeignRedis.open>) {
   return { redis, [Symbol.dispose]: () => redis.close() }
 }
 
-test('what reads is asked again when its connection ends; what changes something is not', async () => {
+test('when a connection ends, reading calls are sent again, but changing calls are not', async () => {
   const key = newPrefix()
   await using proxy = await TcpProxy.start(port)
   using foreign = await opened(proxy.url)
@@ -32,7 +32,7 @@ test('what reads is asked again when its connection ends; what changes something
   await command(url, 'DEL', key)
 })
 
-test('a server that is not there, and one that refuses: no message has the password', async () => {
+test('the messages about an absent or refusing server do not contain the password', async () => {
   using nobody = await opened(`redis://:secret@127.0.0.1:${await freePort()}/3`)
   const away = await nobody.redis.read(['PING']).catch((error) => error)
   expect(away).toMatchObject({ code: 'STORE_UNREACHABLE', message: expect.stringContaining('ECONNREFUSED') })
@@ -45,7 +45,7 @@ test('a server that is not there, and one that refuses: no message has the passw
   expect(nobody.redis.name).toBe(`redis://127.0.0.1:${nobody.redis.name.match(/:(\d+)\/3$/)![1]}/3`)
 })
 
-test('TLS, a database, and a function for the password', async () => {
+test('a connection may use TLS, a database, and a function for the password', async () => {
   const tls = makeCertificates()
   await using server = await startRedis({ tls, password: 'right' })
   const place = { host: '127.0.0.1', port: server.port, database: 2, tls: { ca: tls.ca } }
@@ -56,7 +56,7 @@ test('TLS, a database, and a function for the password', async () => {
   expect(await other.redis.read(['GET', 'key'])).toBeNull()
 })
 
-test('a primary that Sentinels watch, each with a password of its own', async () => {
+test('a primary and its Sentinels may have different passwords', async () => {
   await using fleet = await startSentinel({
     ...{ replicas: 0, sentinels: 1, password: 'right', sentinelPassword: 'watch' },
   })

@@ -1,4 +1,4 @@
-/** What `jobs:import-bullmq` says of an import is what the manual shows. */
+/** `jobs:import-bullmq` prints the text that the manual shows. */
 import { Command, MemoryConsole, run } from '@s18i/lark'
 import { expect, test } from 'vitest'
 import { blocksOf } from '../../../../test/markdown.ts'
@@ -6,7 +6,7 @@ import { read } from '../../../../test/source.ts'
 import { sayImport } from '../../src/commands/import-words.ts'
 import { type BullmqImport, lackReasons, leftReasons } from '../../src/import/report.ts'
 
-test('jobs:import-bullmq, told of what the page has', async () => {
+test('jobs:import-bullmq prints the text of the page', async () => {
   const block = blocksOf(read('docs/from-bullmq.md')).find(({ text }) =>
     text.startsWith('$ lark jobs:import-bullmq'),
   )!

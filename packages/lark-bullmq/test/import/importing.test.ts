@@ -1,6 +1,7 @@
 /**
- * `importBullmq()`: the real BullMQ 5 and 6 write into a real Redis, and each kind of entry comes to a store
- * of Lark, is left with its reason, or is told as wrong. And what `jobs:import-bullmq` asks and says.
+ * The real BullMQ 5 and 6 write into a real Redis. `importBullmq()` imports each kind of entry, leaves it
+ * with a reason, or reports it as wrong. Further tests check the questions and the output of
+ * `jobs:import-bullmq`.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -35,7 +36,7 @@ const { hostname, port } = new URL(url)
 const connection = { host: hostname, port: Number(port), maxRetriesPerRequest: null }
 const HOUR = 3_600_000
 
-/** Of BullMQ. */
+/** The prefix of BullMQ's keys. */
 let prefix: string
 let larkPrefix: string
 let jobs: Jobs
@@ -76,7 +77,7 @@ async function ids(state: 'waiting' | 'delayed' | 'failed', queue = 'emails'): P
   return (await jobs.list({ queue, state })).jobs.map(({ id }) => id).sort()
 }
 
-/** Runs each job, and returns what each was given, in order. */
+/** Runs each job, and returns their payloads in order. */
 async function run(queue: string, keys: readonly string[]): Promise<unknown[]> {
   const given: unknown[] = []
   const classes = keys.map(
@@ -111,7 +112,7 @@ const versions: [string, Bullmq][] = [
 ]
 
 describe.each(versions)('%s', (_, bullmq) => {
-  test.each(['sqlite', 'redis'])('every kind of entry comes to a store (%s)', async (store) => {
+  test.each(['sqlite', 'redis'])('entries of every kind arrive in a store (%s)', async (store) => {
     if (store === 'redis') {
       await jobs.close()
       jobs = larkOn(url)
@@ -140,7 +141,7 @@ describe.each(versions)('%s', (_, bullmq) => {
     expect(await ids('waiting')).toEqual([])
     const done = await importing()
     const { left, lacks, mistakes, keys } = emails(done)
-    // The first run of an interval is due at once, and a job like others.
+    // The first run of an interval is due at once, and is an ordinary job.
     expect(done).toMatchObject({ imported: 8, existing: 0, schedules: 2, removed: 0, failures: 1 })
     expect(dry).toMatchObject({ imported: 8, schedules: 2, failures: 1, dryRun: true })
     expect(why(left)).toEqual({ 'next-run': 1, unscheduled: 1 })
@@ -174,7 +175,7 @@ describe.each(versions)('%s', (_, bullmq) => {
     await jobs.purge({ queue: 'emails' })
     expect(await importing()).toMatchObject({ imported: 0, existing: 8 })
     const moved = await importing({ move: true })
-    // The jobs, two schedulers, and the job of the next night.
+    // These are the jobs, two schedulers, and the job of the next night.
     expect(moved).toMatchObject({ imported: 0, existing: 8, removed: 11 })
     expect(await queue.getJobCounts()).toMatchObject({
       waiting: 0,
@@ -186,7 +187,7 @@ describe.each(versions)('%s', (_, bullmq) => {
     expect(await queue.getDeduplicationJobId('x')).toBeNull()
   })
 
-  test('in the order in which BullMQ would take them, also from a paused queue, with what they have left', async () => {
+  test('jobs keep the order of BullMQ, also from a paused queue, with their remaining attempts and delays', async () => {
     const queue = queueOf(bullmq, 'others')
     await queue.pause()
     for (const n of [1, 2, 3]) await queue.add('n', { n })
@@ -214,7 +215,7 @@ describe.each(versions)('%s', (_, bullmq) => {
     expect(await run('others', ['n'])).toEqual([0, 1, 2, 3, 4, 5].map((n) => ({ n })))
   })
 
-  test.each(['sqlite', 'redis'])('a flow goes on where BullMQ has left it (%s)', async (store) => {
+  test.each(['sqlite', 'redis'])('a flow continues where BullMQ has left it (%s)', async (store) => {
     if (store === 'redis') {
       await jobs.close()
       jobs = larkOn(url)
@@ -297,7 +298,7 @@ describe.each(versions)('%s', (_, bullmq) => {
     ])
   })
 
-  test('failed jobs, when they are asked for, can be retried', async () => {
+  test('failed jobs that the caller includes can be retried', async () => {
     const queue = queueOf(bullmq, 'others')
     await queue.add('boom', { card: 7 }, { attempts: 2 })
     const fail = async () => {
@@ -322,7 +323,7 @@ describe.each(versions)('%s', (_, bullmq) => {
     expect(await run('others', ['boom'])).toEqual([{ card: 7 }])
   })
 
-  test('workers of BullMQ keep a queue from being imported, unless it is paused or somebody insists', async () => {
+  test('workers of BullMQ prevent the import of a queue unless it is paused or the caller insists', async () => {
     const queue = queueOf(bullmq)
     await queue.add('late', {}, { delay: HOUR })
     const worker = new bullmq.Worker('emails', async () => {}, { connection, prefix, name: 'one' })
@@ -339,7 +340,7 @@ describe.each(versions)('%s', (_, bullmq) => {
   })
 })
 
-test('repeatable jobs of BullMQ 5, whose data only their next jobs have', async () => {
+test('repeatable jobs of BullMQ 5 get the data of their next jobs', async () => {
   const queue = queueOf(bullmq5 as unknown as Bullmq) as unknown as bullmq5.Queue
   const repeat = { pattern: '0 0 1 1 *', limit: 10 }
   await queue.add('yearly', { l: 1 }, { repeat, attempts: 2 })
@@ -355,7 +356,7 @@ test('repeatable jobs of BullMQ 5, whose data only their next jobs have', async 
   expect(yearly).toMatchObject({ payload: { l: 1 }, limit: 10, when: '0 0 1 1 *', timezone: 'UTC' })
 })
 
-test('a Worker of @s18i/lark-bullmq runs what was imported, with its options and its backoff strategy', async () => {
+test('a Worker of @s18i/lark-bullmq runs imported jobs with their options and their backoff strategy', async () => {
   const queue = queueOf(bullmq6, 'others')
   await queue.add('welcome', { n: 1 }, { attempts: 2, backoff: { type: 'ours' }, priority: 7 })
   await importing({ move: true })
@@ -375,7 +376,7 @@ test('a Worker of @s18i/lark-bullmq runs what was imported, with its options and
   expect(seen).toMatchObject([job, job])
 })
 
-test('what is wrong is told, and the rest goes on', async () => {
+test('the import reports wrong entries and imports the others', async () => {
   const queue = queueOf(bullmq6)
   for (const n of [1, 2, 3, 4, 5, 6, 7]) await queue.add('good', { n })
   const key = (id: number) => `${prefix}:emails:${id}`
@@ -406,7 +407,7 @@ test('what is wrong is told, and the rest goes on', async () => {
   )
 })
 
-test('flows that stay, and what is wrong with others', async () => {
+test('the import leaves some flows, and reports errors in others', async () => {
   const flows = new bullmq6.FlowProducer({ connection, prefix })
   const queue = queueOf(bullmq6)
   open.push(flows)
@@ -468,7 +469,7 @@ test('flows that stay, and what is wrong with others', async () => {
   expect(await queue.getWaitingChildrenCount()).toBe(9)
 })
 
-test('an import of a flow that died is repeated, wherever it was', async () => {
+test('an import of a flow that died at any point can be repeated', async () => {
   const flows = new bullmq6.FlowProducer({ connection, prefix })
   open.push(flows)
   const { job } = await flows.add({
@@ -479,7 +480,7 @@ test('an import of a flow that died is repeated, wherever it was', async () => {
     ],
   })
   const { mark } = RedisBullmq.prototype
-  // It writes four marks: both queues are begun, and then done.
+  // The import writes four marks: both queues begin, and then both are done.
   for (const last of [1, 2, 3, 4]) {
     let calls = 0
     vi.spyOn(RedisBullmq.prototype, 'mark').mockImplementation(async function (this: RedisBullmq, ...args) {
@@ -506,7 +507,7 @@ test('an import of a flow that died is repeated, wherever it was', async () => {
   await removeKeys(url, other)
 })
 
-test('an import that died between its two marks: soon the ids tell, later what Lark may have run is told', async () => {
+test('after an import that died between its two marks, ids show repeated jobs at first, and later a report names them', async () => {
   const queue = queueOf(bullmq6)
   for (const n of [1, 2]) await queue.add('n', { n })
   const dies = (call: number) => {
@@ -538,7 +539,7 @@ test('an import that died between its two marks: soon the ids tell, later what L
   expect(await ids('waiting')).toEqual(['1', '2'])
 })
 
-test('jobs of another BullMQ with the same ids are not taken for those that Lark has', async () => {
+test('jobs of another BullMQ with the same ids are not confused with jobs of Lark', async () => {
   const other = newPrefix()
   const [one, two] = [queueOf(bullmq6), queueOf(bullmq6, 'emails', { prefix: other })]
   for (const queue of [one, two]) await queue.add('n', {})
@@ -550,7 +551,7 @@ test('jobs of another BullMQ with the same ids are not taken for those that Lark
   await two.obliterate({ force: true })
 })
 
-test('data that BullMQ has not written', async () => {
+test('the import reports data that BullMQ has not written', async () => {
   const queue = queueOf(bullmq6)
   for (const n of [1, 2, 3, 4]) await queue.add('n', { n }, n === 4 ? { delay: HOUR } : {})
   const key = (id: number) => `${prefix}:emails:${id}`
@@ -579,7 +580,7 @@ test('data that BullMQ has not written', async () => {
   })
 })
 
-test('a queue and a prefix that are not there, and one that Lark does not have', async () => {
+test('an unknown queue, an unknown prefix and a queue missing in Lark are refused', async () => {
   await expect(importing()).rejects.toMatchObject({ code: 'BULLMQ_NOT_FOUND' })
   await queueOf(bullmq6, 'news').add('n', {})
   const named = importing({ queues: ['new'] })
@@ -590,7 +591,7 @@ test('a queue and a prefix that are not there, and one that Lark does not have',
   await expect(importBullmq('sqlite:x', {}, operate(jobs))).rejects.toMatchObject({ code: 'STORE_INVALID' })
 })
 
-test('who may only read in BullMQ can import, and is told that nothing is marked', async () => {
+test('a user who may only read in BullMQ can import, and learns that no marks are written', async () => {
   await queueOf(bullmq6).add('n', { n: 1 })
   await command(
     url,
@@ -616,7 +617,7 @@ test('who may only read in BullMQ can import, and is told that nothing is marked
   }
 })
 
-test('a job that BullMQ has taken meanwhile is not removed', async () => {
+test('a job that BullMQ takes during the import is not removed', async () => {
   const queue = queueOf(bullmq6)
   await queue.addBulk([1, 2].map((n) => ({ name: 'n', data: { n } })))
   await command(url, 'LREM', `${prefix}:emails:wait`, '1', '1')
@@ -625,7 +626,7 @@ test('a job that BullMQ has taken meanwhile is not removed', async () => {
   expect(await command(url, 'EXISTS', `${prefix}:emails:1`)).toBe(1)
 })
 
-test('keys of a template, page by page, until the signal is aborted', async () => {
+test('keys that match a template come page by page until the signal is aborted', async () => {
   const queue = queueOf(bullmq6)
   await queue.addBulk(Array.from({ length: 300 }, (_, n) => ({ name: 'n', data: { n } })))
   const stopping = new AbortController()
@@ -648,7 +649,7 @@ test('keys of a template, page by page, until the signal is aborted', async () =
   expect(given.map(({ n }) => n).sort((a, b) => a - b)).toEqual(Array.from({ length: 300 }, (_, n) => n))
 })
 
-test('the command says what it would import, asks, imports, and exits with 1 if something was wrong', async () => {
+test('the command shows its plan, asks, imports, and exits with 1 after an error', async () => {
   const lark = async (words: string[], answers?: string[]) => {
     const console = new MemoryConsole(answers && { answers })
     const all = ['jobs:import-bullmq', ...words]
@@ -692,7 +693,7 @@ test('the command says what it would import, asks, imports, and exits with 1 if 
   }
 })
 
-test('from a cluster to the same cluster', async () => {
+test('the import works from a cluster to the same cluster', async () => {
   await using cluster = await startCluster({ replicas: 0 })
   const nodes = cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port }))
   const redis = new RedisCluster(nodes, { redisOptions: { maxRetriesPerRequest: null } })

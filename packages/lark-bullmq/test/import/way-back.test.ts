@@ -1,4 +1,4 @@
-/** The script of the manual that takes the jobs of Lark back to BullMQ, with the real BullMQ. */
+/** Runs the script of the manual that takes jobs of Lark back to BullMQ, with the real BullMQ. */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -47,7 +47,7 @@ function program(...words: string[]): string {
 }
 
 test.each(['sqlite', 'redis'])(
-  'what waits in Lark (%s) goes back to BullMQ, and only once',
+  'waiting jobs of Lark (%s) go back to BullMQ, and only once',
   async (store) => {
     const connection = store === 'sqlite' ? `sqlite:${join(folder, 'jobs.db')}` : inject('redisUrl')
     writeFileSync(

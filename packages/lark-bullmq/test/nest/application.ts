@@ -1,6 +1,6 @@
 /**
- * An application of Nest, as its users write them. It prints what happens, and ends by itself. Only the
- * imports of queues differ between BullMQ and Lark: `nest.test.ts` replaces them.
+ * An ordinary application of Nest. It prints what happens, and ends by itself. Only the imports of queues
+ * differ between BullMQ and Lark; `nest.test.ts` replaces them.
  */
 import 'reflect-metadata'
 import {
@@ -89,7 +89,7 @@ class MailProcessor extends WorkerHost {
   }
 }
 
-/** One instance for each job. */
+/** Nest makes one instance for each job. */
 @Processor({ name: 'image', scope: Scope.REQUEST })
 class ImageProcessor extends WorkerHost {
   constructor(@Inject(JOB_REF) private readonly current: Job) {

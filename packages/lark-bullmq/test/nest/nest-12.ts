@@ -1,9 +1,9 @@
-/** The folder that has Nest 12, beside the Nest 11 of the repository. */
+/** Installs Nest 12 in a folder beside the Nest 11 of the repository. */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** @returns its `node_modules`, which it installs if they are missing */
+/** @returns the `node_modules` of the folder, which the function installs if they are missing */
 export function nest12(): string {
   const folder = join(import.meta.dirname, 'nest-12')
   const found = join(folder, 'node_modules')

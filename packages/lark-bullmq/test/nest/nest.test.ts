@@ -1,7 +1,7 @@
 /**
- * One application of Nest on BullMQ and on Lark: with `@s18i/lark-bullmq/nest`, and with `@nestjs/bullmq`
- * whose `bullmq` is this package. Nest 11 is a package of the repository, and Nest 12 is installed when it is
- * first needed.
+ * Runs one application of Nest on BullMQ and on Lark. On Lark it uses `@s18i/lark-bullmq/nest`, or
+ * `@nestjs/bullmq` with this package as `bullmq`. Nest 11 is a package of the repository, and Nest 12 is
+ * installed when a test first needs it.
  */
 import { spawn } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -17,7 +17,7 @@ const root = path('../../../../')
 const { hostname: host, port } = new URL(inject('redisUrl'))
 const text = readFileSync(path('application.ts'), 'utf8')
 
-/** The imports of the application, and what the name `bullmq` is. */
+/** The imports of the application, and the package behind the name `bullmq`. */
 const ways = {
   'bullmq and @nestjs/bullmq': { isLark: false, isAlias: false },
   '@s18i/lark-bullmq and @s18i/lark-bullmq/nest': { isLark: true, isAlias: false },
@@ -47,7 +47,7 @@ describe.each([
   })
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-  /** A project of its own, so that every package takes the Nest of this version. */
+  /** Makes a separate project, so that every package uses the Nest of this version. */
   async function project(name: string, { isLark, isAlias }: { isLark: boolean; isAlias: boolean }) {
     const own = join(folder, name.replaceAll(/\W+/g, '-'))
     const place = (to: string, from: string, isCopied = false) => {

@@ -1,4 +1,4 @@
-/** `lark jobs:import-bullmq`, killed in the middle and repeated: no job is lost, and none runs twice. */
+/** If `lark jobs:import-bullmq` is killed in the middle and repeated, no job is lost and none runs twice. */
 import { symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -10,9 +10,7 @@ import { App } from '../../../lark-jobs/test/processes/app.ts'
 import { newPrefix, removeKeys } from '../../../lark-jobs/test/redis/place.ts'
 import { Record } from '../../../lark-jobs/test/working/bench.ts'
 
-/**
- * So many that an import goes on for some hundred milliseconds after the last instant at which it is killed.
- */
+/** With so many jobs, an import lasts some hundred milliseconds longer than the last instant of a kill. */
 const MANY = 4_000
 const ran: number[] = []
 
@@ -24,7 +22,7 @@ class NumberJob extends Job {
   }
 }
 
-test('an import that is killed, and repeated', async () => {
+test('an import that is killed and repeated loses and doubles no job', async () => {
   const url = inject('redisUrl')
   const [prefix, larkPrefix] = [newPrefix(), newPrefix()]
   const { hostname, port } = new URL(url)

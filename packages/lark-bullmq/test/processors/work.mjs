@@ -1,4 +1,4 @@
-// A processor in a file, as for BullMQ: what a job does is its name.
+// A processor in a file, as for BullMQ. The name of a job decides what it does.
 import { setTimeout as pause } from 'node:timers/promises'
 import { DelayedError, RateLimitError, UnrecoverableError } from '@s18i/lark-bullmq'
 

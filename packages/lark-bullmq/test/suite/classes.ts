@@ -1,6 +1,6 @@
 /**
- * What BullMQ's tests take from its `src/classes`: the classes of this package, which note what they refuse.
- * A name that this package does not have throws when it is used.
+ * BullMQ's tests import this file as its `src/classes`. It has the classes of this package, and notes their
+ * refusals. A name that this package does not have throws at its use.
  */
 import * as lark from '@s18i/lark-bullmq'
 import { noteMethods, noting } from './refusals.ts'
@@ -11,7 +11,7 @@ const isRedis = store.startsWith('redis')
 
 type Constructor = new (...args: never[]) => object
 
-/** @param at the place of its options among its arguments */
+/** @param at the place of the options among the arguments */
 function watched<C extends Constructor>(Class: C, at: number): C {
   noteMethods(Class.prototype)
   return new Proxy(Class, {

@@ -1,8 +1,13 @@
-/** The files of BullMQ's tests, and what is skipped of them: `skipped.json` has each with its reason. */
+/**
+ * Lists the files of BullMQ's tests, and the skipped tests. `skipped.json` has each skipped test with its
+ * reason.
+ */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Files that BullMQ does not run on its own client of Redis: they test other clients and servers. */
+/**
+ * BullMQ does not run these files on its own client of Redis, because they test other clients and servers.
+ */
 const others = /^tests\/(?:adapter-conformance|bun-|node-redis|valkey-glide|postgres|cluster\.)/
 
 const skipped: Record<string, string | Record<string, string>> = JSON.parse(
@@ -17,7 +22,7 @@ export function filesOf(folder: string): string[] {
     .sort()
 }
 
-/** Why a test is skipped. A name that ends in `*` is that of all tests that begin so. */
+/** Returns why a test is skipped. A name that ends in `*` means all tests that begin so. */
 export function skippedTest(file: string, name: string): string | undefined {
   const found = skipped[file]
   if (found === undefined || typeof found === 'string') return found

@@ -1,6 +1,6 @@
 /**
- * `npm run bullmq-suite`: BullMQ's own tests on the classes of this package. It runs those that pass on
- * BullMQ, and sorts how they went.
+ * `npm run bullmq-suite` runs BullMQ's own tests on the classes of this package. It runs the tests that pass
+ * on BullMQ, and sorts the results.
  */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -41,9 +41,9 @@ const { values, positionals } = parseArgs({
   },
 })
 
-/** Milliseconds for one file: those of BullMQ take up to 3 minutes. */
+/** The time limit of one file in milliseconds. BullMQ's files take up to 3 minutes. */
 const LIMIT = 15 * 60_000
-/** Files that run at a time. More of them disturb tests that measure time. */
+/** The number of files that run at a time. More files disturb tests that measure time. */
 const TOGETHER = 2
 
 const cache = fileURLToPath(new URL('../../../../node_modules/.cache/bullmq-suite', import.meta.url))
@@ -66,7 +66,7 @@ async function main(): Promise<number> {
   const files = filesOf(folder).filter((file) => values.file === undefined || file.includes(values.file))
   const passing = await baselineOf(folder, files)
   if (values.on === 'bullmq') return 0
-  // Files of which all tests are skipped need not run.
+  // A file whose tests are all skipped need not run.
   const isLeft = (file: string) => passing[file]?.some((name) => skippedTest(file, name) === undefined)
   const some = files.filter(isLeft)
   const results = await runAll(folder, some, 'lark')
@@ -78,7 +78,10 @@ async function main(): Promise<number> {
   return tests.some(isWrong) ? 1 : 0
 }
 
-/** The names of the tests that pass on BullMQ, by file. They are kept: BullMQ does not change here. */
+/**
+ * Returns the names of the tests that pass on BullMQ, by file. The names are cached, because BullMQ does not
+ * change here.
+ */
 async function baselineOf(folder: string, files: readonly string[]): Promise<Record<string, string[]>> {
   const require = createRequire(import.meta.url)
   const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
@@ -93,7 +96,7 @@ async function baselineOf(folder: string, files: readonly string[]): Promise<Rec
   return known
 }
 
-/** Runs files, with a server and a folder of their own. */
+/** Runs files, each with its own server and folder. */
 async function runAll(
   folder: string,
   files: readonly string[],

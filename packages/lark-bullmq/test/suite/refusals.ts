@@ -1,12 +1,12 @@
 /**
- * Notes what the classes of Lark refuse while a test runs. A refusal in a processor fails a job, and its test
- * then waits for another event: only this note says why.
+ * Notes the refusals of Lark's classes while a test runs. A refusal in a processor fails a job, and the test
+ * then waits for another event. Only the note explains this.
  */
 import { BullmqError } from '@s18i/lark-bullmq'
 
 let current: string[] = []
 
-/** Begins a new note. */
+/** Starts a new list of refusals. */
 export function noted(): string[] {
   current = []
   return current
@@ -16,7 +16,7 @@ function note(error: unknown): void {
   if (BullmqError.is(error, 'BULLMQ_UNSUPPORTED')) current.push(error.message)
 }
 
-/** Calls a function. What it refuses, now or later, is noted, and thrown as before. */
+/** Calls a function, notes its refusal, now or later, and throws it as before. */
 export function noting<T>(call: () => T): T {
   try {
     const value = call()
@@ -28,7 +28,7 @@ export function noting<T>(call: () => T): T {
   }
 }
 
-/** Notes what the methods of a class refuse. */
+/** Notes the refusals of the methods of a class. */
 export function noteMethods(prototype: object): void {
   for (let each = prototype; each !== null && each !== Object.prototype; each = Object.getPrototypeOf(each)) {
     if (Object.hasOwn(each, 'setMaxListeners')) return

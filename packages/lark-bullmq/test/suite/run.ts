@@ -1,4 +1,4 @@
-/** One file of BullMQ's tests, in a process of its own: what that process is told, and what it says. */
+/** Runs one file of BullMQ's tests in a separate process, with its arguments and its results. */
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -6,25 +6,25 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export interface SuiteRun {
-  /** A checkout of BullMQ. */
+  /** The folder of a checkout of BullMQ. */
   folder: string
-  /** The path of the file below it. */
+  /** The path of the file below the folder. */
   file: string
-  /** Whose classes the tests get. */
+  /** Selects whose classes the tests get. */
   on: 'bullmq' | 'lark'
   /** `redis://…`, or `sqlite:…` for Lark. */
   store: string
-  /** The file that it writes its results to. */
+  /** The process writes its results to this file. */
   out: string
 }
 
-/** How a test went, as the process of its file has written it. */
+/** The result of a test, as written by the process of its file. */
 export interface TestResult {
   name: string
   state: 'passed' | 'failed' | 'skipped' | 'started'
-  /** Its errors, each in one text. */
+  /** The errors of the test, each as one text. */
   errors: string[]
-  /** What the classes of Lark refused while it ran. */
+  /** The refusals of Lark's classes while the test ran. */
   refusals: string[]
 }
 
@@ -33,7 +33,7 @@ const vitest = join(dirname(createRequire(import.meta.url).resolve('vitest/packa
 const modules = dirname(dirname(vitest))
 const config = fileURLToPath(new URL('vitest.config.ts', import.meta.url))
 
-/** What this process was told. */
+/** Returns the arguments of this process. */
 export function suiteRun(): SuiteRun {
   return JSON.parse(process.env[VARIABLE]!)
 }
@@ -52,11 +52,11 @@ export async function runFile(run: SuiteRun, limit: number, name?: string): Prom
     env: {
       ...process.env,
       [VARIABLE]: JSON.stringify(run),
-      // Applications run so. Otherwise, no schedule ticks.
+      // Applications run in production, and in other environments no schedule ticks.
       NODE_ENV: 'production',
       NO_COLOR: '1',
       LARK_JOBS_URL: run.store,
-      // For what tests take by `require()`, which does not pass through Vite.
+      // Tests also call `require()`, which does not pass through Vite.
       NODE_PATH: modules,
     },
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -72,12 +72,12 @@ export async function runFile(run: SuiteRun, limit: number, name?: string): Prom
   return readResults(run.out, said)
 }
 
-/** Ends the process of a file with those that it has started. */
+/** Ends the process of a file with all processes that it has started. */
 function endAll(pid: number): void {
   try {
     process.kill(process.platform === 'win32' ? pid : -pid, 'SIGKILL')
   } catch {
-    // It has just ended.
+    // The process has just ended.
   }
 }
 
@@ -91,7 +91,7 @@ function readResults(out: string, said: string): TestResult[] {
   const last = new Map<string, TestResult>()
   for (const line of text.split('\n').filter(Boolean)) {
     const result: TestResult = JSON.parse(line)
-    // Of a test that is very short, the beginning may be reported after the end.
+    // Vitest may report the beginning of a very short test after its end.
     if (result.state !== 'started' || !last.has(result.name)) last.set(result.name, result)
   }
   return [...last.values()]

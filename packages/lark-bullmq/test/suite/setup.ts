@@ -1,4 +1,4 @@
-/** Runs before the tests of a file of BullMQ: their connections, and the note of what Lark refuses. */
+/** Runs before the tests of a file of BullMQ, and sets up their connections and the list of refusals. */
 import { EventEmitter } from 'node:events'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -17,7 +17,7 @@ const factory: Factory = await import(
 )
 factory.setConnectionFactory((options) => (on === 'lark' ? onLark(options) : onBullmq(options)))
 
-/** A connection to Redis, where the jobs are in a file: nobody sends anything to it. */
+/** Stands for a connection to Redis if the jobs are in a file. The tests send nothing to it. */
 class Unused extends EventEmitter {
   status = 'ready'
 

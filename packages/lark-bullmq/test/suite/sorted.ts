@@ -1,4 +1,4 @@
-/** How a test of BullMQ went on the classes of this package. */
+/** The result of a test of BullMQ on the classes of this package. */
 import { skippedTest } from './files.ts'
 import type { TestResult } from './run.ts'
 
@@ -8,7 +8,7 @@ export interface SortedTest {
   file: string
   name: string
   verdict: Verdict
-  /** What was refused, the reason why it is skipped, or its first error. */
+  /** The refusal, the reason of a skipped test, or the first error. */
   why?: string
 }
 
@@ -35,7 +35,7 @@ function verdictOf(result: TestResult | undefined): Pick<SortedTest, 'verdict' |
   const { state, errors, refusals } = result
   if (state === 'passed') return { verdict: 'passes' }
   const [why = 'no error'] = errors
-  // A static method is not watched: then the error of the test itself is the refusal.
+  // A static method is not watched, so the error of the test itself is the refusal.
   const [refusal = why.startsWith('BullmqError: ') ? why.split('\n')[0]! : undefined] = refusals
   if (refusal !== undefined)
     return { verdict: 'refused', why: refusal.slice(refusal.indexOf(REFUSED) + REFUSED.length) }

@@ -1,4 +1,4 @@
-/** The adapter of BullMQ's own tests, with a checkout that has one test of each kind. */
+/** Tests the adapter of BullMQ's own tests with a checkout that has one test of each kind. */
 import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -69,7 +69,7 @@ describe('each', () => {
 }
 
 describe('npm run bullmq-suite', () => {
-  test('without a folder, and with one that is none: one line', async () => {
+  test('without a folder or with a wrong one, the command prints one line', async () => {
     const none = await suite()
     expect(none).toEqual({
       code: 2,

@@ -1,4 +1,4 @@
-/** What BullMQ's tests take from its `src/utils`. */
+/** BullMQ's tests import this file as its `src/utils`. */
 import * as lark from '@s18i/lark-bullmq'
 import { suiteRun } from './run.ts'
 
@@ -14,7 +14,7 @@ export {
 
 const { store } = suiteRun()
 
-/** BullMQ's deletes the keys of a queue. Here, they have other names. */
+/** BullMQ's function deletes the keys of a queue. In Lark, these keys have other names. */
 export async function removeAllQueueData(client: unknown, name: string, prefix = 'bull'): Promise<void> {
   const connection = store.startsWith('redis') ? (client as object) : store
   await using queue = new lark.Queue(name, { connection, prefix })

@@ -1,4 +1,4 @@
-/** How a file of BullMQ's tests runs here: on the classes of this package, or on BullMQ itself. */
+/** Runs a file of BullMQ's tests on the classes of this package, or on BullMQ itself. */
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, sep } from 'node:path'
@@ -10,7 +10,7 @@ import { Written } from './written.ts'
 const own = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 const bullmq = join(dirname(createRequire(import.meta.url).resolve('bullmq/package.json')), 'dist/cjs')
 
-/** What a test imports as `../src/…`. */
+/** Returns the file that a test imports as `../src/…`. */
 function sourceOf(name: string, on: SuiteRun['on']): string {
   if (on === 'lark' && name === 'classes') return own('classes.ts')
   if (on === 'lark' && name === 'utils') return own('utils.ts')
@@ -41,13 +41,13 @@ export default defineConfig({
   test: {
     include: [run.file],
     setupFiles: [own('setup.ts')],
-    // As in the configuration of BullMQ. Tests with other limits name them.
+    // The configuration of BullMQ has the same limit. Tests with other limits name them.
     testTimeout: 10_000,
     hookTimeout: 10_000,
     sequence: { concurrent: false },
     pool: 'forks',
     reporters: [new Written(run.out)],
-    // Errors that no test awaits belong to no test. Those of a refusal are noted when they are thrown.
+    // Errors that no test awaits belong to no test. Refusals are noted when they are thrown.
     dangerouslyIgnoreUnhandledErrors: true,
     server: { deps: { external: [/\/packages\/[^/]+\/dist\//] } },
   },

@@ -1,4 +1,4 @@
-/** Writes how each test went, at once, so that a process that is ended leaves what it knows. */
+/** Writes the result of each test at once, so that a killed process leaves its results. */
 import { appendFileSync } from 'node:fs'
 import type { Reporter, TestCase, TestModule } from 'vitest/node'
 import type { TestResult } from './run.ts'
@@ -37,7 +37,7 @@ export class Written implements Reporter {
     })
   }
 
-  /** A file that cannot be loaded, or a hook for all of its tests that failed. */
+  /** Reports a file that cannot be loaded, or a failed hook for all of its tests. */
   onTestModuleEnd(module: TestModule): void {
     appendFileSync(this.#out, '')
     const errors = [
