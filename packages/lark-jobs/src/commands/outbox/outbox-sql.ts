@@ -14,7 +14,7 @@ export class OutboxSqlCommand extends Command {
   handle() {
     const statements = new OutboxTable(this.for).create()
     if (this.json) return { for: this.for, statements }
-    // The file of a migration may begin with a comment line that does not end: it would take in the first one.
+    // A migration may begin with a comment line without an end. The first statement must not continue it.
     this.line('')
     for (const sql of statements) this.line(`${sql};`)
     return true
