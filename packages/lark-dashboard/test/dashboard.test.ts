@@ -432,6 +432,7 @@ describe('payloads', () => {
       'jobs.find': [{ id: 'kept' }, { id: 'done' }, { id: 'lost' }],
       'jobs.steps': [{ id: 'stepped' }, { id: 'kept' }],
       'jobs.value': ['payload', 'result', 'progress'].map((of) => ({ id: 'done', of })),
+      'jobs.suggest': [{ text: MARK }, { text: 'done' }],
       'jobs.why': [{ id: 'stepped' }, { id: 'kept' }, { id: 'done' }, { id: 'lost' }],
       'jobs.flow': [{ id: 'done' }],
       'failures.common': [{ filter: { kind } }],

@@ -1,7 +1,8 @@
 /** Tests the stream of a search: what it sends to whom, and what it leaves behind. */
-import { createJobs, Job, type Jobs } from '@s18i/lark-jobs'
+import { chain, createJobs, group, Job, type Jobs } from '@s18i/lark-jobs'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Dashboard, dashboard, type Role } from '../src/index.ts'
+import type { Suggestions } from '../src/server/look/suggestions.ts'
 import type { FoundStep } from '../src/server/searches.ts'
 
 class OrderJob extends Job {
@@ -9,6 +10,8 @@ class OrderJob extends Job {
   static override readonly redact = ['card']
   handle(_: { order: string; card?: string }): void {}
 }
+
+const silent = { wrote() {}, ended() {}, warn() {}, info() {} }
 
 let jobs: Jobs
 let shown: Dashboard
@@ -111,6 +114,38 @@ test('is refused with an answer, before the stream begins', async () => {
   expect((await open({}, 'admin', { method: 'POST', headers })).status).toBe(405)
   // The refused ones have left their turns to others.
   for (let i = 0; i < 20; i++) expect((await heard(await open({}))).end).toBe('end')
+})
+
+test('the box is told what exists: names, ids, and fields of payloads for those who may see payloads', async () => {
+  const suggest = async (text: string, role = 'admin') => {
+    const url = `http://host/api/jobs.suggest?input=${encodeURIComponent(JSON.stringify({ text }))}`
+    const answer = await shown(new Request(url, { headers: { 'x-role': role } }))
+    expect(answer.status).toBe(200)
+    return (await answer.json()) as Suggestions
+  }
+  class RoomyJob extends OrderJob {
+    override readonly key: 'order' = 'order'
+    override tries = 1
+    override group = group(({ order }: { order: string }) => `acme ${order}`)
+    override handle(_: { order: string; card?: string }): void {
+      throw new Error('the warehouse is closed')
+    }
+  }
+  await jobs.dispatch(chain([new OrderJob().with({ order: 'A-1' })]).name('orders-of-may'))
+  const draft = new RoomyJob().with({ order: 'A-77', card: 'A-78' }).tagged('vip').withId('order-7')
+  await jobs.dispatch([draft])
+  const worker = await jobs.work({ jobs: [RoomyJob], stopWhenEmpty: true, report: silent })
+  await worker.done
+  expect(await suggest('order')).toMatchObject({ keys: ['order'], flows: ['orders-of-may'], tags: [] })
+  expect((await suggest('order-7')).job).toMatchObject({ queue: 'default', state: 'failed' })
+  expect((await suggest('VI')).tags).toEqual(['vip'])
+  expect((await suggest('cm')).groups).toEqual(['acme A-77'])
+  expect((await suggest('warehouse')).kinds[0]).toMatchObject({ message: 'the warehouse is closed' })
+  expect((await suggest('A-77')).fields).toEqual(['order'])
+  expect((await suggest('77')).fields).toEqual([])
+  for (const role of ['read', 'operate', 'admin no']) expect((await suggest('A-77', role)).fields).toEqual([])
+  for (const text of ['%', '../x', ' ', 'x'.repeat(5_000), '\u0000'])
+    expect((await suggest(text)).tags, text).toEqual([])
 })
 
 test('stops when the browser goes away; the searches after it get their turn', async () => {

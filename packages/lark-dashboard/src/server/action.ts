@@ -7,6 +7,7 @@ import type { KnownViewer, Role } from './guard/viewer.ts'
 import type { Failing } from './look/failing.ts'
 import type { Live } from './look/live.ts'
 import type { Past } from './look/past.ts'
+import type { Suggesting } from './look/suggestions.ts'
 import type { Troubles } from './look/troubles.ts'
 
 /** The objects that an action works with. */
@@ -16,6 +17,7 @@ export interface Act {
   live: Live
   past: Past
   failing: Failing
+  suggesting: Suggesting
   undos: Undos
   underway: Underway
   troubles: Troubles

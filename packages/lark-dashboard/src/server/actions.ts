@@ -151,6 +151,11 @@ export const actions = {
       return { ...rest, jobs: jobs.map((job) => shownJob(job, viewer)) }
     },
   ),
+  'jobs.suggest': look({ text }, async ({ suggesting, live, viewer }, input: { text: string }) => {
+    const pulse = await live.now()
+    const queues = pulse.kind === 'snapshot' ? pulse.snapshot.queues.map(({ queue }) => queue) : []
+    return suggesting.of(input.text, queues, viewer.payloads)
+  }),
   'jobs.find': look(named, async ({ operate, viewer }, input: Named) => {
     const job = await operate.find(input.id, within(input))
     return job === undefined ? null : shownJob(job, viewer)

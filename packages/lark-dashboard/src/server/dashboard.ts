@@ -17,6 +17,7 @@ import { Failing } from './look/failing.ts'
 import { FollowedJobs } from './look/followed-jobs.ts'
 import { Live } from './look/live.ts'
 import { Past } from './look/past.ts'
+import { Suggesting } from './look/suggestions.ts'
 import { Troubles } from './look/troubles.ts'
 import { isPacked, packed, packedHeaders } from './packed.ts'
 import { type DashboardEnvironment, Page } from './page.ts'
@@ -91,6 +92,7 @@ class Served {
   readonly #live: Live
   readonly #past: Past
   readonly #failing: Failing
+  readonly #suggesting: Suggesting
   readonly #streams: Streams
   readonly #searches = new Searches()
   readonly #undos = new Undos()
@@ -104,6 +106,7 @@ class Served {
     this.#live = new Live(looking)
     this.#past = new Past(looking)
     this.#failing = new Failing(looking)
+    this.#suggesting = new Suggesting(looking, this.#failing)
     this.#streams = new Streams(this.#live, new FollowedJobs(looking))
   }
 
@@ -171,6 +174,7 @@ class Served {
       live: this.#live,
       past: this.#past,
       failing: this.#failing,
+      suggesting: this.#suggesting,
       undos: this.#undos,
       underway: this.#underway,
       troubles: this.#troubles,

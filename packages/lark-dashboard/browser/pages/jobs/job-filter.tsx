@@ -2,8 +2,8 @@
 import { useState } from 'preact/hooks'
 import { snapshot } from '../../data/live.ts'
 import { go, href, route, setQuery } from '../../data/route.ts'
-import { viewer } from '../../data/viewer.ts'
 import { states } from './job-query.ts'
+import { JobSearch } from './job-search.tsx'
 
 export function JobFilter({ problem }: { problem: string | undefined }) {
   const { query } = route.value
@@ -13,6 +13,7 @@ export function JobFilter({ problem }: { problem: string | undefined }) {
   const known = queue === '' || queues.includes(queue) ? queues : [...queues, queue]
   return (
     <search class="job-filter">
+      <JobSearch />
       <label>
         <span>Queue</span>
         <select value={queue} onChange={(event) => setQuery({ queue: event.currentTarget.value })}>
@@ -36,12 +37,7 @@ export function JobFilter({ problem }: { problem: string | undefined }) {
           {state.includes(',') && <option value={state}>{state}</option>}
         </select>
       </label>
-      <Text name="key" title="Class" />
-      <Text name="tag" title="Tag" />
-      <Text name="group" title="Group" />
       <Text name="since" title="Since" placeholder="1h" size={6} />
-      {viewer.value?.payloads && <Text name="where" title="Payload" placeholder="tenant=7" size={16} />}
-      {query.get('kind') && <Text name="kind" title="Kind" size={6} />}
       {query.size > 0 && (
         <button type="button" class="plain" onClick={() => go(href('jobs'))}>
           Clear

@@ -5,7 +5,7 @@ import { route } from '../../data/route.ts'
 
 export const states: readonly State[] = ['waiting', 'delayed', 'active', 'completed', 'failed', 'cancelled']
 /** The conditions that are texts. */
-export const texts = ['queue', 'key', 'group', 'tag', 'kind', 'since'] as const
+export const texts = ['queue', 'key', 'group', 'tag', 'kind', 'since', 'idPrefix'] as const
 
 export interface JobQuery {
   filter: ListFilter
@@ -37,7 +37,8 @@ export function jobQuery(): JobQuery {
 /** Parses conditions such as `tenant=7 card.type=visa`, or JSON. */
 function whereOf(text: string): Record<string, unknown> {
   if (text.trimStart().startsWith('{')) return JSON.parse(text)
-  const parts = text.trim().split(/\s+/)
+  // A value with a space is in quotes, as in JSON.
+  const parts = text.match(/(?:"(?:\\.|[^"\\])*"|[^\s"])+/g) ?? []
   return Object.fromEntries(
     parts.map((part) => {
       const [, path, value] = /^([^=]+)=(.*)$/.exec(part) ?? []
@@ -67,7 +68,17 @@ export function isOneList({ queue, state }: ListFilter): boolean {
 }
 
 /** The filter in words: `failed jobs of emails, class send-email`. */
-export function queryWords({ queue, state, key, group, tag, kind, since, where }: ListFilter): string {
+export function queryWords({
+  queue,
+  state,
+  key,
+  group,
+  tag,
+  kind,
+  since,
+  idPrefix,
+  where,
+}: ListFilter): string {
   const of = [
     queue !== undefined && `of ${[queue].flat().join(', ')}`,
     key !== undefined && `class ${key}`,
@@ -75,6 +86,7 @@ export function queryWords({ queue, state, key, group, tag, kind, since, where }
     tag !== undefined && `tag ${tag}`,
     kind !== undefined && `kind ${kind}`,
     since !== undefined && (/^[0-9]+[a-z]+$/.test(`${since}`) ? `of the last ${since}` : `since ${since}`),
+    idPrefix !== undefined && `ids that begin with ${idPrefix}`,
     where !== undefined && `with ${JSON.stringify(where)}`,
   ].filter((part) => part !== false)
   return [`${state === undefined ? 'all' : [state].flat().join(' and ')} jobs`, ...of]
