@@ -26,6 +26,8 @@ export type Remedy =
   /** Shows why a job does not run. */
   | { do: 'see-why'; job: string }
   | { do: 'see-flow'; flow: string }
+  /** Shows a change at a pace, which can be resumed and stopped there. */
+  | { do: 'see-change'; change: string }
   // Remedies that change data.
   /** Starts a worker. @param queue the queue that it must serve. Absent: any queue */
   | { do: 'start-worker'; queue?: string }

@@ -25,6 +25,7 @@ const samples: { [Do in Remedy['do']]: Extract<Remedy, { do: Do }> } = {
   'see-errors': { do: 'see-errors', job: name },
   'see-why': { do: 'see-why', job: name },
   'see-flow': { do: 'see-flow', flow: name },
+  'see-change': { do: 'see-change', change: name },
   'start-worker': { do: 'start-worker', queue: name },
   'restart-worker': { do: 'restart-worker', worker: name },
   resume: { do: 'resume', queue: name, group: name },

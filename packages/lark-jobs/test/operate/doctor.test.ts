@@ -12,6 +12,7 @@ import { createJobs, every, Job } from '../../src/index.ts'
 import type { WorkerRecord } from '../../src/model/record.ts'
 import { version } from '../../src/model/version.ts'
 import { type PartitionSample, queueFindings } from '../../src/operate/doctor/queue-findings.ts'
+import { changeFindings } from '../../src/operate/findings/change-findings.ts'
 import { fileFindings } from '../../src/operate/findings/file-findings.ts'
 import { type DoctorFinding, findingCodes } from '../../src/operate/findings/finding-codes.ts'
 import { scheduleFindings } from '../../src/operate/findings/schedule-findings.ts'
@@ -341,6 +342,36 @@ test('schedules that do not tick: paused, without a worker, and with none that k
   expect(await found()).toEqual([])
 })
 
+test('a change at a pace that is paused, and one that has ended by itself, are found by doctor and status', async () => {
+  await using jobs = createJobs({ connection: 'sqlite::memory:' })
+  const operating = operate(jobs)
+  await jobs.dispatch(new MailJob().with({ n: 1 }).delayed('1d'))
+  const found = async () => wrong(await operating.doctor()).filter((each) => each.includes('change'))
+  const { id } = await operating.changes.begin('run-now', { key: 'mail' }, { limit: 1, per: '1h' })
+  expect(await found()).toEqual([])
+  await operating.changes.pause(id, { because: 'lunch' })
+  expect(await found()).toEqual(['warning change-halted'])
+  const paused = (await operating.doctor()).find(({ code }) => code === 'change-halted')!
+  expect(`${paused.subject} ${paused.text}. ${inCommands(paused.advice ?? [])}`).toBe(
+    `run-now jobs of key mail is a change at a pace, and paused, with 1 job left: lunch. Resume it, stop it, or begin it again: lark jobs:changes ${id}`,
+  )
+  const { alarms } = await operating.status()
+  expect(alarms.map(({ code }) => code)).toContain('change-halted')
+  await operating.changes.stop(id)
+  expect(await found()).toEqual([])
+  const [change] = await operating.changes.list()
+  const failing = {
+    ...change!,
+    state: 'failing',
+    since: 1_000,
+    because: '50 of the last 60 jobs failed again',
+  } as const
+  expect(changeFindings([failing], HOUR)).toMatchObject([
+    { level: 'warning', text: 'has ended by itself, with 1 job left: 50 of the last 60 jobs failed again' },
+  ])
+  expect(changeFindings([failing], 25 * HOUR)).toEqual([])
+})
+
 test('for a primary with Sentinels, the doctor checks whether replicas follow', async () => {
   await using fleet = await startSentinel({ sentinels: 1 })
   vi.stubEnv('LARK_JOBS_URL', fleet.url)
@@ -378,7 +409,7 @@ test.each([40, 80, 200])('at %i columns, findings are broken between words', asy
 
 test('the manual has a row for each code', () => {
   const page = readFileSync(new URL('../../../../docs/monitoring.md', import.meta.url), 'utf8')
-  const rows = [...page.matchAll(/^\| `([a-z-]+)` \| (.*) \|$/gm)].map(([, code, text]) => [code, text])
+  const rows = [...page.matchAll(/^\| `([a-z-]+)` \| ([^|]*) \|$/gm)].map(([, code, text]) => [code, text])
   expect(rows).toEqual(Object.entries(findingCodes))
 })
 

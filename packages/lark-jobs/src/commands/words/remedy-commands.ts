@@ -23,6 +23,7 @@ const commands: Commands = {
   'see-errors': ({ job }) => `lark jobs:show ${shellWord(job)}`,
   'see-why': ({ job }) => `lark jobs:why ${shellWord(job)}`,
   'see-flow': ({ flow }) => `lark jobs:flow ${shellWord(flow)}`,
+  'see-change': ({ change }) => `lark jobs:changes ${shellWord(change)}`,
   'start-worker': ({ queue }) => `lark jobs:work${flag('queue', queue)}`,
   'restart-worker': ({ worker }) => `lark jobs:restart${flag('worker', worker)}`,
   resume: ({ queue, group, groupHash }) =>

@@ -9,6 +9,7 @@ import { queueOf } from '../../model/partition.ts'
 import { MAX_ITEMS, type Store } from '../../store/contract/store.ts'
 import { textOf } from '../../words/thrown.ts'
 import { storeFindings } from '../findings/alarms.ts'
+import { changeFindings, lookAtChanges } from '../findings/change-findings.ts'
 import { type DoctorFinding, Examination } from '../findings/finding-codes.ts'
 import { limiterFindings } from '../findings/limiter-findings.ts'
 import { lookAtOutbox, outboxFindings } from '../findings/outbox-findings.ts'
@@ -75,6 +76,7 @@ export async function examine(open: OpenSchedules, isBrief: boolean): Promise<Do
         silent,
       }),
       ...scheduleFindings(schedules, facts.workers, now),
+      ...changeFindings(await lookAtChanges(store), now),
       ...(await limiterFindings(store, configured.limiters, facts.workers, now)),
       ...outboxFindings(await lookAtOutbox(configured)),
     ]

@@ -5,8 +5,11 @@
  */
 import { defined } from '@s18i/lark/internal'
 import type { OutboxBacklog } from '../../outbox/outbox-database.ts'
+import { CHANGES } from '../../schedule/home.ts'
 import type { Inspection } from '../../store/contract/inspection.ts'
+import type { PacedChange } from '../pace/paced-changes.ts'
 import type { OpenSchedules, ScheduleInfo } from '../schedules/schedule-info.ts'
+import { changeFindings, lookAtChanges } from './change-findings.ts'
 import { fileFindings } from './file-findings.ts'
 import type { DoctorFinding, FindingCode } from './finding-codes.ts'
 import { limiterFindings } from './limiter-findings.ts'
@@ -33,9 +36,9 @@ export interface Alarms {
  */
 export async function lookForAlarms(open: OpenSchedules): Promise<Alarms> {
   const { store, settings } = open
-  const [inspection, schedules, workers, now, outbox] = await Promise.all([
+  const [inspection, { schedules, changes }, workers, now, outbox] = await Promise.all([
     store.inspect(true),
-    schedulesOf(open),
+    heldIn(open),
     store.workers(),
     store.now(),
     lookAtOutbox(settings),
@@ -43,16 +46,22 @@ export async function lookForAlarms(open: OpenSchedules): Promise<Alarms> {
   const findings = [
     ...storeFindings(inspection),
     ...scheduleFindings(schedules, workers, now),
+    ...changeFindings(changes, now),
     ...(await limiterFindings(store, settings.limiters, workers, now)),
     ...outboxFindings(outbox),
   ]
   return { findings, ...(outbox instanceof Error ? {} : defined({ outbox })) }
 }
 
-/** Reads the schedules. If the store has none, the code for schedules is not loaded. */
-async function schedulesOf(open: OpenSchedules): Promise<ScheduleInfo[]> {
-  if ((await open.store.schedules.homes()).length === 0) return []
-  return (await import('../schedules/schedule-info.ts')).listSchedules(open, {})
+/**
+ * Reads the schedules and the changes at a pace. If the store has none, their code is not loaded, and this is
+ * one call.
+ */
+async function heldIn(open: OpenSchedules): Promise<{ schedules: ScheduleInfo[]; changes: PacedChange[] }> {
+  const homes = await open.store.schedules.homes()
+  if (homes.length === 0) return { schedules: [], changes: [] }
+  const changes = homes.some(({ id }) => id === CHANGES) ? await lookAtChanges(open.store) : []
+  return { schedules: await (await import('../schedules/schedule-info.ts')).listSchedules(open, {}), changes }
 }
 
 /**
@@ -60,12 +69,12 @@ async function schedulesOf(open: OpenSchedules): Promise<ScheduleInfo[]> {
  * the contents, warnings are shown as well as errors.
  */
 function isHeld(code: FindingCode): boolean {
-  return /^(schedule|limiter|circuit|outbox)-/.test(code)
+  return /^(schedule|change|limiter|circuit|outbox)-/.test(code)
 }
 
 /**
- * Picks the alarms among findings: all errors, and warnings about paused schedules, stuck limiters, open
- * circuits, and rows of the outbox that cannot become jobs.
+ * Picks the alarms among findings: all errors, and warnings about paused schedules, halted changes at a
+ * pace, stuck limiters, open circuits, and rows of the outbox that cannot become jobs.
  */
 export function alarmsIn(findings: readonly DoctorFinding[]): DoctorFinding[] {
   return findings.filter(({ level, code }) => level === 'error' || (level === 'warning' && isHeld(code)))

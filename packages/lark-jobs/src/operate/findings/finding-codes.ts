@@ -39,6 +39,7 @@ export const findingCodes = {
   'failed-kept': 'Failed jobs were kept for their age in the last day.',
   'schedule-paused': 'No schedule is paused.',
   'schedule-late': 'Each schedule ticks when it is due.',
+  'change-halted': 'No change at a pace is paused, or has ended by itself within a day.',
   'worker-alone': 'No worker keeps jobs waiting for one that runs alone, because it may kill its process.',
   'blocked-loop': 'No handler blocked the event loop of a worker within an hour.',
   'lost-workers': 'No worker died within an hour.',

@@ -260,7 +260,7 @@ async function homeOf(open: OpenChange, filter: JobConditions): Promise<string> 
 }
 
 /** The changes that go on, the first begun first; then those that have ended, the last ended first. */
-export async function listChanges({ store }: OpenChange): Promise<PacedChange[]> {
+export async function listChanges({ store }: Pick<OpenChange, 'store'>): Promise<PacedChange[]> {
   const changes = (await new ChangeBook(store).read())?.changes ?? []
   const over = changes.filter(({ end }) => end !== undefined)
   over.sort((one, other) => other.end!.at - one.end!.at)
