@@ -1,16 +1,20 @@
-import { flag } from '@s18i/lark'
-import { defined, visible } from '@s18i/lark/internal'
+import { flag, type Progress } from '@s18i/lark'
+import { defined, usageError, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
-import { type JobPage, type Operate, operate, type StoredJob, type WorkerRecord } from '../../operate.ts'
+import {
+  type JobPage,
+  type ListFilter,
+  type Operate,
+  operate,
+  type StoredJob,
+  type WorkerRecord,
+} from '../../operate.ts'
 import { timeSince } from '../words/instant.ts'
 import { ConditionsCommand, checkKey, filterOf, flagNames } from '../words/job-filter.ts'
 import { remarkWords, reportedWords, whenWords } from '../words/job-words.ts'
 
-/**
- * For how many milliseconds the command skips pages without matching jobs. After that, it prints a cursor
- * with which the next call continues.
- */
-const PATIENCE = 5_000
+/** The most jobs of a page. */
+const MOST = 1_000
 
 /** `lark jobs:list`: lists the jobs that meet some conditions, page by page. */
 export class JobsListCommand extends ConditionsCommand {
@@ -54,18 +58,25 @@ export class JobsListCommand extends ConditionsCommand {
   }
 
   /**
-   * Repeats the call until the page is full, because a call may find few jobs, or none, and still return a
-   * cursor.
+   * Searches until there are as many jobs as were asked for, or all jobs have been looked at. A search of
+   * more than one step shows its progress. Ctrl-C ends it, and the cursor says where to go on.
    */
-  async #page(operating: Operate, filter: Parameters<Operate['list']>[0]): Promise<JobPage> {
-    const { limit, oldest } = this
-    const until = performance.now() + PATIENCE
+  async #page(operating: Operate, filter: ListFilter): Promise<JobPage> {
+    const { limit, oldest, cursor, signal } = this
+    if (limit > MOST) throw usageError(`--limit is ${limit}; it must be a whole number from 1 to ${MOST}`)
     const order = oldest ? 'oldest' : 'newest'
-    let page = await operating.list(filter, defined({ limit, order, cursor: this.cursor } as const))
-    while (page.cursor !== undefined && page.jobs.length < limit && performance.now() < until) {
-      const { jobs, scanned, cursor } = page
-      const next = await operating.list(filter, { limit: limit - jobs.length, order, cursor })
-      page = { ...next, jobs: [...jobs, ...next.jobs], scanned: scanned + next.scanned }
+    let page: JobPage = { jobs: [], scanned: 0 }
+    let progress: Progress | undefined
+    try {
+      for await (const step of operating.search(filter, defined({ limit, order, cursor, signal } as const))) {
+        const { looked, of, jobs, ...rest } = step
+        if (rest.cursor !== undefined && page.jobs.length + jobs.length < limit)
+          progress ??= this.progress(of, { label: 'jobs looked at' })
+        progress?.advance(looked - page.scanned)
+        page = { ...rest, jobs: [...page.jobs, ...jobs], scanned: looked }
+      }
+    } finally {
+      progress?.finish()
     }
     return page
   }
