@@ -239,6 +239,21 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     return { none, states, ofA, ofB, ofC, ofD, late, left, e: e.name, counts, told }
   },
 
+  async 'a job that fails, and does not bring itself along as the next one'(place) {
+    const queue = new Queue('taken-again', place)
+    const worker = new Worker('taken-again', null, { ...place, drainDelay: 1 })
+    const token = 'mine'
+    await queue.add('once more', {}, { attempts: 2, stackTraceLimit: 1 })
+    const job = (await worker.getNextJob(token))!
+    const next = await job.moveToFailed(new Error('no'), token, true)
+    const first = [next ?? null, await job.isWaiting(), job.stacktrace?.length]
+    const again = (await worker.getNextJob(token))!
+    await again.moveToFailed(new Error('never'), token, true)
+    const second = [await again.isFailed(), again.stacktrace?.length, again.attemptsMade]
+    await Promise.all([worker.close(), queue.close()])
+    return { first: first.slice(1), second }
+  },
+
   async 'a job out of JSON that the application delays'(place) {
     const queue = new Queue('taken-json', place)
     const worker = new Worker('taken-json', null, { ...place, drainDelay: 1 })

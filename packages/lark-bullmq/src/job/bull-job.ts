@@ -647,7 +647,9 @@ export class BullJob<
     const finish = this.#handedOut('moveToFailed()', '`this.fail()`')
     await finish.end({ error })
     this.failedReason = error.message
-    return await this.#moved(finish, fetchNext)
+    // As in BullMQ: a job that waits for its next attempt is not taken at once.
+    const waits = this.finishedOn === undefined && this.delay === 0
+    return await this.#moved(finish, fetchNext && !waits)
   }
 
   async #moved(finish: JobFinish, fetchNext: boolean): Promise<NextJob> {
