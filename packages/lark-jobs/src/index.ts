@@ -165,13 +165,13 @@ export type {
 export { type TagsBy, tags } from './options/tags.ts'
 export { type Rejection, type Unique, type UniqueOptions, unique } from './options/unique.ts'
 export type { Dialect } from './outbox/dialect.ts'
+export type { OutboxExecute, OutboxListen } from './outbox/outbox-database.ts'
 export type {
   TransactionExecutor,
   TransactionHandle,
   TransactionOf,
   TransactionOpener,
-} from './outbox/handle.ts'
-export type { OutboxExecute, OutboxListen } from './outbox/outbox-database.ts'
+} from './outbox/transaction.ts'
 export type { CommandArguments } from './run/command-job.ts'
 export type {
   CancelledEvent,

@@ -3,7 +3,7 @@
  * document names.
  */
 import { LarkError } from '@s18i/lark/config'
-import { secured } from './guard/secured.ts'
+import { secured } from './guard/security-headers.ts'
 import { isPacked, packed, packedHeaders } from './packed.ts'
 
 /** The colours that an installation can have. */

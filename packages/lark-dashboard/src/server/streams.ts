@@ -4,7 +4,7 @@
  */
 import { LarkError } from '@s18i/lark/config'
 import { objectOf, optional, type Shape, text } from './guard/input.ts'
-import { secured } from './guard/secured.ts'
+import { secured } from './guard/security-headers.ts'
 import type { KnownViewer } from './guard/viewer.ts'
 import type { FollowedJobs, JobReport } from './look/followed-jobs.ts'
 import type { Live, Pulse } from './look/live.ts'

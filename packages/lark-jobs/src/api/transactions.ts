@@ -13,9 +13,9 @@ import type { NewJobs } from '../dispatch/new-job.ts'
 import { JobsError } from '../model/errors.ts'
 import type { Sending } from '../model/run/telemetry.ts'
 import { giveTrace } from '../model/trace.ts'
-import { handleOf } from '../outbox/clients.ts'
-import type { Handle, TransactionHandle } from '../outbox/handle.ts'
+import { handleOf } from '../outbox/database-clients.ts'
 import { type NewRow, rowOfJob } from '../outbox/row.ts'
+import type { Handle, TransactionHandle } from '../outbox/transaction.ts'
 import { writeRows } from '../outbox/write.ts'
 
 /** How a dispatch joins a transaction of the application. */

@@ -15,10 +15,10 @@
 import { JobsError } from '../model/errors.ts'
 import type { StepDatabase, StepRow } from '../step/in-database.ts'
 import { isPromise, next } from '../waiting/next.ts'
-import { noOpener, openerOf } from './clients.ts'
-import type { Opener } from './handle.ts'
+import { noOpener, openerOf } from './database-clients.ts'
 import { type Columns, isAnswer } from './rows.ts'
 import { isTableMissing, OUTBOX_STEPS, OutboxTable } from './table.ts'
+import type { Opener } from './transaction.ts'
 
 const COMMITTED = 1
 const UNDONE = 2

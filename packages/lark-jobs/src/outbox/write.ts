@@ -4,9 +4,9 @@
  */
 import { JobsError } from '../model/errors.ts'
 import { textOf } from '../words/thrown.ts'
-import type { Handle } from './handle.ts'
 import type { NewRow } from './row.ts'
 import { isTableMissing, LOT, LOT_BYTES, OUTBOX, OutboxTable } from './table.ts'
+import type { Handle } from './transaction.ts'
 
 /**
  * Writes rows. With a synchronous handle, the rows are written when this function returns its promise. So

@@ -29,7 +29,7 @@ import { withMade } from './made-job.ts'
 import { SeenJob } from './middleware/seen-job.ts'
 import { through } from './middleware/through.ts'
 import { isInTime, retryIn } from './retry-policy.ts'
-import { undoFailed } from './undo-failed.ts'
+import { undoFailed } from './undo-error.ts'
 
 /**
  * How long a job is put back if this worker does not know its class, in milliseconds. The time begins at

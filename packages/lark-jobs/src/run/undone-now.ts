@@ -4,7 +4,7 @@ import type { Journal } from '../model/journal.ts'
 import { jobError } from '../model/run/job-error.ts'
 import { laterEnd, readLaterEnd } from '../store/contract/rules/undoing.ts'
 import { NowRun, type NowRunOptions } from './now-run.ts'
-import { undoFailed } from './undo-failed.ts'
+import { undoFailed } from './undo-error.ts'
 
 /** Runs `handle`. @param within wraps the promise of `handle` */
 export type HandleNow = (now: NowRun, within: (handled: unknown) => unknown) => Promise<unknown>

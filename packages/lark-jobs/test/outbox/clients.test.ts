@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { Job } from '../../src/api/job.ts'
 import { createJobs } from '../../src/api/jobs.ts'
-import { handleOf } from '../../src/outbox/clients.ts'
+import { handleOf } from '../../src/outbox/database-clients.ts'
 import { dialects } from '../../src/outbox/dialect.ts'
 import { OutboxDatabase } from '../../src/outbox/outbox-database.ts'
 import { decode } from '../../src/outbox/row.ts'

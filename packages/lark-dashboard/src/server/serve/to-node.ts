@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import { LarkError } from '@s18i/lark/config'
 import { type Dashboard, mountedAt } from '../dashboard.ts'
-import { methods } from '../guard/request-rules.ts'
+import { methods } from '../guard/cross-site.ts'
 
 /**
  * A request as Express passes it: its address lacks the path at which the handler is mounted, and a parser

@@ -5,7 +5,12 @@ import { loadSettings } from '../../config/config.ts'
 import { operate, type ScheduleInfo } from '../../operate.ts'
 import { hourOf, readCron } from '../../options/schedules/cron-text.ts'
 import { timezone as zone } from '../../options/schedules/timezone.ts'
-import { type ClockChange, clockChanges, type UnusualDay, unusualDays } from '../../schedule/clock-changes.ts'
+import {
+  type ClockChange,
+  clockChanges,
+  type UnusualDay,
+  unusualDays,
+} from '../../schedule/explained-clock-changes.ts'
 import { neverTicks } from '../../schedule/next-ticks.ts'
 import { inWords } from '../../schedule/words.ts'
 import { listed } from '../../words/listed.ts'

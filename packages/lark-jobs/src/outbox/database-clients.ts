@@ -9,9 +9,9 @@ import { JobsError } from '../model/errors.ts'
 import { next } from '../waiting/next.ts'
 import { formOf, shown } from '../words/secret.ts'
 import { type Dialect, dialects } from './dialect.ts'
-import type { Handle, Opener } from './handle.ts'
 import { rowsOf } from './rows.ts'
 import type { OutboxStatement } from './table.ts'
+import type { Handle, Opener } from './transaction.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: the objects of other packages, of which each use is checked before
 type Foreign = any
