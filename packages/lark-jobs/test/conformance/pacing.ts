@@ -354,6 +354,26 @@ export function pacing(make: Make): void {
     expect(await store.counts(FROM)).toMatchObject({ waiting: 6, delayed: 0 })
   })
 
+  test('a job that a person has purged or retried meanwhile is left', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const all = await failedJobs(harness, 6)
+    await start(harness, 'retry', { queue: FROM }, { limit: 2, per: '5s' })
+    await continueChanges(store, settings)
+    expect(await run(harness)).toEqual(all.slice(0, 2))
+    expect(await store.alter(FROM, [all[2]!], { kind: 'purge' })).toEqual(['done'])
+    expect(await store.alter(FROM, [all[3]!], { kind: 'retry' })).toEqual(['done'])
+    expect(await run(harness, failed)).toEqual([all[3]])
+    const later: string[] = []
+    for (let n = 0; n < 5; n++) {
+      clock.advance(5_000)
+      await continueChanges(store, settings)
+      later.push(...(await run(harness)))
+    }
+    expect(later).toEqual(all.slice(4))
+    expect(await only(store)).toMatchObject({ state: 'done', total: 6, done: 4, left: 0 })
+  })
+
   test('a job that was dispatched or has run since it began is left', async () => {
     await using harness = await make()
     const { store, clock } = harness
