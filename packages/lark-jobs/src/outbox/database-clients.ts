@@ -131,7 +131,9 @@ const mysql2: Client = {
   name: 'mysql2',
   inside: 'the connection on which the transaction has begun',
   outside: 'a pool of mysql2',
-  is: (value) => can(value, 'getConnection') || can(value, 'execute', 'beginTransaction', 'unprepare'),
+  // The EntityManager of MikroORM also has getConnection().
+  is: (value) =>
+    can(value, 'getConnection', 'query') || can(value, 'execute', 'beginTransaction', 'unprepare'),
   isOpen: (value) => (can(value, 'getConnection') ? false : undefined),
   handle(tx) {
     const connection = can(tx, 'promise') ? tx.promise() : tx
@@ -160,8 +162,9 @@ const pg: Client = {
   name: 'pg',
   inside: 'the client on which BEGIN was sent',
   outside: 'a pool of pg, or a client outside of a transaction',
-  // The DataSource of TypeORM also has these two methods, but is not a pool.
-  is: (value) => can(value, 'query', 'connect') && !can(value, 'transaction'),
+  // The DataSource and the QueryRunner of TypeORM also have these two methods, but are not pools.
+  is: (value) =>
+    can(value, 'query', 'connect') && !can(value, 'transaction') && !can(value, 'startTransaction'),
   isOpen(value) {
     if (!can(value, 'escapeIdentifier')) return false
     // `pg` knows the state of the transaction from version 8.21 on, after it has the answers to all earlier

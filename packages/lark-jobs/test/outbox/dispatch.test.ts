@@ -180,6 +180,18 @@ describe('in a transaction', () => {
     ['another option besides', { tx: {}, delay: 1 }, 'JOB_INVALID', 'the options are not { tx }'],
     ['no options', 5, 'JOB_INVALID', 'the options are not { tx }'],
     ['an unknown handle', { tx: {} }, 'OUTBOX_HANDLE_UNKNOWN', 'tx is an object that is not the handle'],
+    [
+      'the QueryRunner of TypeORM',
+      { tx: { query() {}, connect() {}, startTransaction() {} } },
+      'OUTBOX_HANDLE_UNKNOWN',
+      'tx is an object that is not the handle',
+    ],
+    [
+      'the EntityManager of MikroORM',
+      { tx: { execute() {}, getConnection() {} } },
+      'OUTBOX_HANDLE_UNKNOWN',
+      'tx is an object that is not the handle',
+    ],
     ['a dialect', { tx: { for: 'oracle', execute() {} } }, 'OUTBOX_HANDLE_UNKNOWN', "'oracle'"],
   ])('%s is refused, and never taken for no transaction', async (_, options, code, message) => {
     const all = [
