@@ -249,8 +249,19 @@ test('a flow of 10,000 nodes is drawn, and its layers open', async () => {
 }, 60_000)
 
 test('the drawing of a flow follows its running jobs', async () => {
-  const steps = Array.from({ length: 30 }, (_, i) => new StepJob().with({ waits: i === 24 }))
-  const flow = await jobs.dispatch(chain(steps))
+  // Of layers with two nodes, none is folded into a row.
+  const flow = await jobs.dispatch(
+    workflow('long', (w) => {
+      let before: ReturnType<typeof w.add>[] = []
+      for (let layer = 0; layer < 30; layer++)
+        before = ['a', 'b'].map((name) =>
+          w.add(new StepJob().with({ waits: layer === 24 && name === 'a' }), {
+            name: `${name}${layer}`,
+            ...(layer > 0 && { after: before }),
+          }),
+        )
+    }),
+  )
   await goTo(`/flows/${flow.id}`)
   await page.getByRole('checkbox', { name: 'Follow what runs' }).check()
   const scrolled = () =>
@@ -265,6 +276,38 @@ test('the drawing of a flow follows its running jobs', async () => {
   await expect.poll(scrolled, { timeout: 20_000 }).toBeGreaterThan(4_000)
   expect(await inSight()).toBe(true)
   await worker.stop(0)
+}, 60_000)
+
+test('a failed chain of 30 opens on the node that failed, and its job on the error', async () => {
+  const steps = Array.from({ length: 30 }, (_, i) => new MailJob().with({ to: i === 19 ? 'nobody' : 'a@b' }))
+  const flow = await jobs.dispatch(chain(steps))
+  const worker = await jobs.work({ queues: ['default'], report: silent, stopWhenEmpty: true })
+  await worker.done
+  await goTo(`/flows/${flow.id}`)
+  const failed = page.getByRole('region', { name: 'What failed' })
+  await failed.getByText("550 no such user 'nobody'").waitFor()
+  const drawing = page.locator('svg.flow-graph')
+  // The 19 nodes before it are one box, and so are the 10 behind it.
+  await drawing.locator('.node-aimed').waitFor()
+  expect(await drawing.locator('.node').count()).toBe(3)
+  await button('Open 19 nodes').click()
+  await expect.poll(() => drawing.locator('.node').count()).toBe(21)
+  await failed.getByRole('button', { name: /^Show / }).click()
+  const inSight = () =>
+    page.evaluate<boolean>(`{
+      const { left, right } = document.querySelector('.node-aimed').getBoundingClientRect()
+      0 <= left && right <= innerWidth
+    }`)
+  await expect.poll(inSight).toBe(true)
+  await page.getByRole('tab', { name: 'Timeline' }).click()
+  await expect.poll(() => page.locator('.flow-times li').count()).toBe(20)
+  expect(await page.locator('.flow-time-failed').count()).toBe(1)
+  await page.setViewportSize({ width: 390, height: 800 })
+  expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0)
+  await page.setViewportSize({ width: 1_280, height: 800 })
+  await failed.getByRole('link').first().click()
+  await page.getByRole('tab', { name: /^Errors/, selected: true }).waitFor()
+  await page.locator('.job-error').getByText("550 no such user 'nobody'").waitFor()
 }, 60_000)
 
 test('on the steps of a job, an operator lets a step run again and sends a signal, other viewers only look, and an undo is shown', async () => {

@@ -8,7 +8,7 @@ import type { Output } from '../../data/call.ts'
 import { href } from '../../data/route.ts'
 import { Empty } from '../../parts/empty.tsx'
 import { count, plural } from '../../parts/numbers.ts'
-import { boxesOf, type FlowBox, type FlowEdge, layersOf, longLayers } from './flow-layers.ts'
+import { boxesOf, type FlowBox, type FlowEdge, foldRows, layersOf, longLayers } from './flow-layers.ts'
 
 const WIDTH = 176
 const HEIGHT = 40
@@ -30,6 +30,12 @@ export type ShownNode = NonNullable<Output<'flows.get'>>['nodes'][number]
 
 type Box = FlowBox<ShownNode>
 
+/** The node that the drawing shows, and how many times somebody has asked for one. */
+export interface Aim {
+  node: string | undefined
+  times: number
+}
+
 /** The shape that stands for each state, for those who do not see colours. */
 const shapes: Readonly<Record<string, string>> = {
   blocked: '◌',
@@ -41,13 +47,23 @@ const shapes: Readonly<Record<string, string>> = {
   'not needed': '·',
 }
 
-export function FlowGraph({ nodes }: { nodes: readonly ShownNode[] }) {
+/** @param aim the node to show, and how many times somebody has asked for one */
+export function FlowGraph({ nodes, aim }: { nodes: readonly ShownNode[]; aim: Aim }) {
   const shape = nodes.map(({ name, after }) => `${name}<${after}`).join()
   // Nodes keep their places when only their states change.
-  const { layers } = useMemo(() => layersOf(nodes), [shape])
+  const whole = useMemo(() => layersOf(nodes).layers, [shape])
   const byName = new Map(nodes.map((node) => [node.name, node]))
-  const layout = { layers: layers.map((layer) => layer.map(({ name }) => byName.get(name)!)) }
-  const [closed, close] = useState(() => longLayers(layout))
+  const [opened, open] = useState<ReadonlySet<string>>(new Set())
+  const layout = foldRows(
+    { layers: whole.map((layer) => layer.map(({ name }) => byName.get(name)!)) },
+    opened,
+  )
+  const { layers, folded } = layout
+  // Layers have the names of their first nodes, because rows open and fold before them.
+  const [shut, close] = useState<ReadonlySet<string>>(
+    () => new Set([...longLayers(layout)].flatMap((i) => (folded.has(i) ? [] : layers[i]![0]!.name))),
+  )
+  const closed = new Set(layers.flatMap((layer, i) => (folded.has(i) || shut.has(layer[0]!.name) ? [i] : [])))
   const [follows, follow] = useState(false)
   const scroll = useRef<HTMLDivElement>(null)
   const drawn = boxesOf(layout, closed)
@@ -58,6 +74,14 @@ export function FlowGraph({ nodes }: { nodes: readonly ShownNode[] }) {
     const { clientWidth = 0, clientHeight = 0 } = scroll.current ?? {}
     scroll.current?.scrollTo({ left: x - (clientWidth - WIDTH) / 2, top: y - (clientHeight - HEIGHT) / 2 })
   }, [follows, running?.id])
+  const aimed = drawn.boxes.find((box) => box.nodes.some(({ name }) => name === aim.node))
+  useEffect(() => {
+    if (aimed === undefined) return
+    const { x, y } = placeOf(aimed, drawn)
+    const { clientWidth = 0, clientHeight = 0 } = scroll.current ?? {}
+    scroll.current?.scrollTo({ left: x - (clientWidth - WIDTH) / 2, top: y - (clientHeight - HEIGHT) / 2 })
+    if (aim.times > 0) scroll.current?.scrollIntoView({ block: 'nearest' })
+  }, [aim.node, aim.times])
   if (drawn.boxes.length > MOST_DRAWN)
     return (
       <Empty>
@@ -67,9 +91,11 @@ export function FlowGraph({ nodes }: { nodes: readonly ShownNode[] }) {
   const width = layers.length * (WIDTH + GAP_X) - GAP_X + 4
   const height = TOP + drawn.tallest * (HEIGHT + GAP_Y) - GAP_Y + 4
   const toggle = (layer: number) => {
-    const next = new Set(closed)
-    if (!next.delete(layer)) next.add(layer)
-    close(next)
+    const { name } = layers[layer]![0]!
+    const next = new Set(folded.has(layer) ? opened : shut)
+    if (!next.delete(name)) next.add(name)
+    if (folded.has(layer)) open(next)
+    else close(next)
   }
   return (
     <>
@@ -97,7 +123,7 @@ export function FlowGraph({ nodes }: { nodes: readonly ShownNode[] }) {
             return box.isLayer ? (
               <ClosedLayer key={box.id} box={box} x={x} y={y} />
             ) : (
-              <GraphNode key={box.id} node={box.nodes[0]!} x={x} y={y} />
+              <GraphNode key={box.id} node={box.nodes[0]!} x={x} y={y} isAimed={box === aimed} />
             )
           })}
         </svg>
@@ -162,7 +188,7 @@ function ClosedLayer({ box: { id, nodes }, x, y }: { box: Box; x: number; y: num
   )
 }
 
-function GraphNode({ node, x, y }: { node: ShownNode; x: number; y: number }) {
+function GraphNode({ node, x, y, isAimed }: { node: ShownNode; x: number; y: number; isAimed: boolean }) {
   const { name, state, key, kind, cause, error, flow, jobId, queue } = node
   const to =
     flow !== undefined
@@ -172,7 +198,10 @@ function GraphNode({ node, x, y }: { node: ShownNode; x: number; y: number }) {
         : undefined
   const words = [`${name}: ${state}`, cause && `because of ${cause}`, error].filter(Boolean).join(', ')
   const drawing = (
-    <g class={`node node-${state.replace(' ', '-')}`} transform={`translate(${x} ${y})`}>
+    <g
+      class={`node node-${state.replace(' ', '-')}${isAimed ? ' node-aimed' : ''}`}
+      transform={`translate(${x} ${y})`}
+    >
       <title>{words}</title>
       <rect width={WIDTH} height={HEIGHT} rx="5" />
       <text x="12" y="17" class="node-name">

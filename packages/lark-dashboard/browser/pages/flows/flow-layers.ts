@@ -32,6 +32,44 @@ export function longLayers({ layers }: Pick<Layout<LaidNode>, 'layers'>): Readon
   return new Set(layers.flatMap((layer, i) => (layer.length > LONG ? [i] : [])))
 }
 
+/** How many nodes in a row, of which nothing is to be said, are drawn as one box at first. */
+const ROW = 4
+
+/** A node that ended, or has not begun, as it should: nobody looks for it. */
+const uneventful: ReadonlySet<string> = new Set(['completed', 'blocked', 'skipped', 'not needed'])
+
+/**
+ * Joins layers of one node each that follow each other and are in the same uneventful state, so that a long
+ * chain is as short as what happens in it.
+ *
+ * @param opened the names of the first nodes of rows that the viewer has opened
+ * @returns `folded`: the layers that are such rows
+ */
+export function foldRows<N extends LaidNode & { state: string }>(
+  { layers }: Pick<Layout<N>, 'layers'>,
+  opened: ReadonlySet<string>,
+): { layers: N[][]; folded: ReadonlySet<number> } {
+  const found: N[][] = []
+  const folded = new Set<number>()
+  let row: N[] = []
+  const end = () => {
+    if (row.length >= ROW && !opened.has(row[0]!.name)) {
+      folded.add(found.length)
+      found.push(row)
+    } else found.push(...row.map((node) => [node]))
+    row = []
+  }
+  for (const layer of layers) {
+    const [node] = layer
+    const joins = layer.length === 1 && uneventful.has(node!.state)
+    if (!joins || (row.length > 0 && row[0]!.state !== node!.state)) end()
+    if (joins) row.push(node!)
+    else found.push(layer)
+  }
+  end()
+  return { layers: found, folded }
+}
+
 /** The boxes of a flow that are drawn, and the number of rows of its tallest layer. */
 export function boxesOf<N extends LaidNode>(
   { layers }: Pick<Layout<N>, 'layers'>,
@@ -48,7 +86,7 @@ export function boxesOf<N extends LaidNode>(
     for (const node of to.nodes)
       for (const name of node.after) {
         const from = boxOf.get(name)
-        if (from === undefined) continue
+        if (from === undefined || from === to) continue
         const of = edges.get(from) ?? new Map<FlowBox<N>, N[]>()
         edges.set(from, of)
         const nodes = of.get(to)

@@ -6,7 +6,7 @@ import { useState } from 'preact/hooks'
 import { useAsked } from '../../data/asked.ts'
 import type { Output } from '../../data/call.ts'
 import { make } from '../../data/changes.ts'
-import { href, route } from '../../data/route.ts'
+import { href, route, setQuery } from '../../data/route.ts'
 import { may } from '../../data/viewer.ts'
 import { Question } from '../../parts/dialog.tsx'
 import { Answer, Empty } from '../../parts/empty.tsx'
@@ -17,8 +17,10 @@ import { State } from '../../parts/state.tsx'
 import { openTab, type Tab, Tabs } from '../../parts/tabs.tsx'
 import { Moment } from '../../parts/time.tsx'
 import { Windowed } from '../../parts/windowed.tsx'
-import { FlowGraph, type ShownNode } from './flow-graph.tsx'
+import { FailedNodes, failedNodes } from './flow-failed.tsx'
+import { type Aim, FlowGraph, type ShownNode } from './flow-graph.tsx'
 import { FlowProgress } from './flow-progress.tsx'
+import { FlowTimeline } from './flow-timeline.tsx'
 
 /**
  * Milliseconds between two requests for a flow that has not ended, for each thousand nodes, because each
@@ -67,10 +69,16 @@ export function FlowPage({ id }: { id: string }) {
 function FlowView({ flow, again }: { flow: ShownFlow; again(): void }) {
   const { id, home, kind, name, state, counts, nodes, failures = [], reason, because, parent } = flow
   const bad = counts.failed + counts.cancelled
+  const members = kind === 'batch' ? [{ name: 'members', title: 'Failed members', count: bad }] : []
+  const [asked, ask] = useState<Aim>({ node: undefined, times: 0 })
+  const aim = { ...asked, node: asked.node ?? failedNodes(nodes)[0]?.name }
+  // A batch opens on its failed members.
   const tabs: Tab[] = [
+    ...(bad > 0 ? members : []),
     { name: 'graph', title: 'Drawing' },
+    { name: 'timeline', title: 'Timeline' },
     { name: 'table', title: 'Nodes', count: nodes.length },
-    ...(kind === 'batch' ? [{ name: 'members', title: 'Failed members', count: bad }] : []),
+    ...(bad > 0 ? [] : members),
   ]
   const open = openTab(tabs)
   return (
@@ -111,13 +119,21 @@ function FlowView({ flow, again }: { flow: ShownFlow; again(): void }) {
           {counts.running > 0 && `, ${count(counts.running)} running`}
         </span>
       </div>
+      <FailedNodes
+        nodes={nodes}
+        onShow={({ name }) => {
+          ask({ node: name, times: asked.times + 1 })
+          if (open !== 'graph') setQuery({ tab: tabs[0]?.name === 'graph' ? undefined : 'graph' })
+        }}
+      />
       <Tabs tabs={tabs} title="Parts of the flow" />
       {open === 'graph' &&
         (nodes.length === 0 ? (
           <Empty>The flow has only members, and no callbacks.</Empty>
         ) : (
-          <FlowGraph nodes={nodes} />
+          <FlowGraph nodes={nodes} aim={aim} />
         ))}
+      {open === 'timeline' && <FlowTimeline nodes={nodes} from={flow.at} to={flow.endedAt} />}
       {open === 'table' && <NodeTable nodes={nodes} />}
       {open === 'members' && <Members failures={failures} failed={bad} />}
     </article>

@@ -111,11 +111,14 @@ function JobView({ job, again }: { job: ShownJob; again(): void }) {
   const { parent } = job.options ?? {}
   const steps = asked.data ?? undefined
   useEffect(() => asked.again(), [state, runs])
+  // A failed job opens on its error.
+  const failed: Tab = { name: 'errors', title: 'Errors', count: errors.length }
   const tabs: Tab[] = [
+    ...(state === 'failed' ? [failed] : []),
     ...(isVeiled === undefined ? [{ name: 'payload', title: 'Payload' }] : []),
     { name: 'log', title: 'Log', count: log.length },
     ...(steps === undefined ? [] : [{ name: 'steps', title: 'Steps', count: steps.steps.length }]),
-    { name: 'errors', title: 'Errors', count: errors.length },
+    ...(state === 'failed' ? [] : [failed]),
     ...(isVeiled === undefined ? [{ name: 'result', title: 'Result' }] : []),
     { name: 'raw', title: 'Raw' },
   ]
