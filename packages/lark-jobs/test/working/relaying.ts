@@ -219,6 +219,29 @@ export function relaying(connect: Connect): void {
     expect(await client.find(id!)).not.toHaveProperty('inOutbox')
   })
 
+  test('a worker that stops ends its listening, also one that begins late or whose end fails', async () => {
+    await using at = await setting()
+    let begin = (_: () => void) => {}
+    let ended = 0
+    const listen = () => new Promise<() => void>((resolve) => (begin = resolve))
+    const unlisten = () => {
+      ended += 1
+      throw new Error('the connection is gone')
+    }
+    const late = await at.bench.work(
+      [],
+      {},
+      at.bench.client({ outbox: { ...at.application.outbox, listen } }),
+    )
+    await late.stop()
+    begin(unlisten)
+    await vi.waitFor(() => expect(ended).toBe(1), LONG)
+    const outbox = { ...at.application.outbox, listen: () => unlisten }
+    const failing = await at.bench.work([], {}, at.bench.client({ outbox }))
+    await failing.stop()
+    expect(ended).toBe(2)
+  })
+
   test('while the database is away, the worker goes on and says so once', async () => {
     await using at = await setting()
     at.application.write(mail(1))

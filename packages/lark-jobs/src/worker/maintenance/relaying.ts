@@ -97,7 +97,7 @@ export class Relaying extends Part {
 
   protected override async onStop(): Promise<void> {
     clearTimeout(this.#timer)
-    if (typeof this.#unlisten === 'function') await Promise.resolve(this.#unlisten()).catch(() => {})
+    await this.#endListening()
     await this.#round
     await this.#trouble.stop()
     if (this.#heldUntil > 0) await this.#permit(0, 0).catch(() => {})
@@ -110,9 +110,19 @@ export class Relaying extends Part {
         this.#isWoken = true
         this.#in(0)
       })
+      // The database may have answered only after the worker stopped.
+      if (this.isStopped) await this.#endListening()
     } catch (error) {
       this.#trouble.met(error)
     }
+  }
+
+  async #endListening(): Promise<void> {
+    const unlisten = this.#unlisten
+    this.#unlisten = undefined
+    try {
+      if (typeof unlisten === 'function') await unlisten()
+    } catch {}
   }
 
   #in(ms: number): void {
