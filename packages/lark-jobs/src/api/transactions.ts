@@ -93,8 +93,8 @@ export class Transactions {
       const result = await this.#waiting.run(waiting, async () => work())
       waiting.isOver = true
       if (outer?.isOver === false) {
-        outer.jobs.push(...waiting.jobs)
-        outer.flows.push(...waiting.flows)
+        for (const each of waiting.jobs) outer.jobs.push(each)
+        for (const each of waiting.flows) outer.flows.push(each)
         return result
       }
       if (waiting.jobs.length > 0) await this.#jobs.send(waiting.jobs)

@@ -62,6 +62,17 @@ it('drops the jobs when the function throws, wherever in the function they were 
   expect(await orders()).toEqual([4])
 })
 
+it('takes over 150,000 dispatches of an inner transaction: more than the arguments that a call can have', async () => {
+  let count = 0
+  const failing = jobs.transaction(async () => {
+    await jobs.transaction(async () => {
+      for (; count < 150_000; count++) await dispatch(count)
+    })
+    throw new Error('declined')
+  })
+  await expect(failing).rejects.toThrow('declined')
+})
+
 it('sends the jobs at the end of the outermost transaction; an inner one that throws drops only its own jobs', async () => {
   await jobs.transaction(async () => {
     await dispatch(1)
