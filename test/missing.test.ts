@@ -11,7 +11,7 @@ import { states } from '../packages/lark-jobs/src/model/record.ts'
 import { filesBelow, read, root } from './source.ts'
 
 const has = (file: string) => existsSync(join(root, 'packages', file))
-const hasCommand = (name: string) => has(`lark-jobs/src/commands/jobs-${name}.ts`)
+const hasCommand = (name: string) => has(`lark-jobs/src/commands/change/jobs-${name}.ts`)
 const entries = Object.keys(JSON.parse(read('packages/lark-jobs/package.json')).exports)
 
 /**
@@ -33,10 +33,10 @@ const features: Record<string, [words: RegExp, exists: boolean]> = {
   'bounded queues': [/\bbounded|\bbounds?\b/i, has('lark-jobs/src/store/sql/enqueue/bound.ts')],
   groups: [/\bgroups?\b/i, 'group' in api],
   limits: [/\blimit(s|ers?)?\b/i, 'limiter' in api],
-  middleware: [/\bmiddleware\b/i, has('lark-jobs/src/middleware/middleware.ts')],
-  hooks: [/\bhooks?\b/i, has('lark-jobs/src/hooks.ts')],
-  Sentinel: [/\bsentinels?\b/i, has('lark-jobs/src/store/redis/sentinel.ts')],
-  Cluster: [/\bcluster\b/i, has('lark-jobs/src/store/redis/cluster.ts')],
+  middleware: [/\bmiddleware\b/i, has('lark-jobs/src/options/middleware.ts')],
+  hooks: [/\bhooks?\b/i, has('lark-jobs/src/run/hooks.ts')],
+  Sentinel: [/\bsentinels?\b/i, has('lark-jobs/src/store/redis/client/sentinel.ts')],
+  Cluster: [/\bcluster\b/i, has('lark-jobs/src/store/redis/client/cluster.ts')],
 }
 
 const pages = [
@@ -67,7 +67,6 @@ it('finds such sentences', () => {
     'Edit',
   ])
   expect(claimsOf('## What Works\n\nNot yet: a kitchen.\n')).toEqual(['Not yet: a kitchen'])
-  expect(claims).not.toEqual([])
 })
 
 /** The sentences that call something missing, and the first cells of tables under a heading that does. */
