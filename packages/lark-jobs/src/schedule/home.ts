@@ -12,9 +12,3 @@ export function homeIn(partition: string): string {
 export function partitionOf(home: string): string {
   return home.slice(0, home.lastIndexOf(' '))
 }
-
-/**
- * The id under which the changes at a pace are kept beside the schedules (`operate/pace`). No schedule has
- * this id, because the ids of schedules have no colon.
- */
-export const CHANGES = ':changes'

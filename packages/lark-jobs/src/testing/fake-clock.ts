@@ -1,6 +1,6 @@
 /**
  * The clock of a fake. It stands still until somebody moves it, and never goes back, so a test that takes
- * longer on a busy machine sees the same times.
+ * longer on a busy machine sees the same times. Time passes in `crew.ts`.
  */
 
 /** A function to call at an instant. */

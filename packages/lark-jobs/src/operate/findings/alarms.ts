@@ -5,8 +5,8 @@
  */
 import { defined } from '@s18i/lark/internal'
 import type { OutboxBacklog } from '../../outbox/outbox-database.ts'
-import { CHANGES } from '../../schedule/home.ts'
 import type { Inspection } from '../../store/contract/inspection.ts'
+import { CHANGES } from '../../store/contract/store.ts'
 import type { PacedChange } from '../pace/paced-changes.ts'
 import type { OpenSchedules, ScheduleInfo } from '../schedules/schedule-info.ts'
 import { changeFindings, lookAtChanges } from './change-findings.ts'

@@ -1,7 +1,6 @@
 /** The findings of the doctor for changes at a pace: which are paused, or have ended by themselves. */
 
-import { CHANGES } from '../../schedule/home.ts'
-import type { Store } from '../../store/contract/store.ts'
+import { CHANGES, type Store } from '../../store/contract/store.ts'
 import { plural } from '../../words/plural.ts'
 import type { PacedChange } from '../pace/paced-changes.ts'
 import { type DoctorFinding, Examination } from './finding-codes.ts'

@@ -1,9 +1,9 @@
 /** Reads and writes the document with the changes at a pace of a store. */
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
-import { CHANGES, homeIn, partitionOf } from '../../schedule/home.ts'
+import { homeIn, partitionOf } from '../../schedule/home.ts'
 import { parsed } from '../../store/contract/rules/unreadable.ts'
-import type { Store, StoredSchedule } from '../../store/contract/store.ts'
+import { CHANGES, type Store, type StoredSchedule } from '../../store/contract/store.ts'
 import { type KeptChange, nextOf, withoutOld } from './kept-change.ts'
 
 /** The document as it was read. */

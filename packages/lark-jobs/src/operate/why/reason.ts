@@ -1,4 +1,7 @@
-/** The kinds of reasons why a job does not run, or how it ended. */
+/**
+ * The kinds of reasons why a job does not run, or how it ended. The files `reasons-….ts` find the reasons and
+ * write their sentences.
+ */
 import type { Remedy } from '../../model/remedy.ts'
 import type { FlowRef } from '../flows/flow-parts.ts'
 

@@ -42,6 +42,11 @@ export { MAX_RUNS } from '../../model/tick.ts'
  * 2026-11-26).
  */
 export const MAX_DUE = 100
+/**
+ * The id under which the changes at a pace are kept beside the schedules (`operate/pace`). No schedule has
+ * this id, because the ids of schedules have no colon.
+ */
+export const CHANGES = ':changes'
 
 export interface StoredSchedule {
   id: string

@@ -12,12 +12,12 @@ import { EVERY_KEY, runsKey } from '../../model/every-key.ts'
 import { queueOf } from '../../model/partition.ts'
 import type { Registry } from '../../options/registry.ts'
 import type { ScheduleBook } from '../../schedule/book.ts'
-import { CHANGES } from '../../schedule/home.ts'
 import { LEAD, leadOf, type Plan, planAhead, tickAt } from '../../schedule/plan.ts'
 import type { ScheduleState } from '../../schedule/state.ts'
 import { type KeptSchedule, writeOf } from '../../schedule/tick-write.ts'
 import {
   type Bound,
+  CHANGES,
   type DueSchedules,
   isResendable,
   MAX_BYTES,
