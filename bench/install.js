@@ -5,7 +5,10 @@ import { fileURLToPath } from 'node:url'
 
 const folder = fileURLToPath(new URL('.', import.meta.url))
 
-/** If a package of `optionalDependencies` cannot be installed, its peer reports this. */
+/**
+ * If a package of `optionalDependencies` cannot be installed, `run.js` leaves out the product that needs the
+ * package, and says so.
+ */
 export function installPackages() {
   const installed = `${folder}node_modules/.package-lock.json`
   const lock = `${folder}package-lock.json`

@@ -1,5 +1,5 @@
-// `npm run bullmq-suite -- FOLDER`: BullMQ's own tests, of which FOLDER is a checkout, on the classes of
-// @s18i/lark-bullmq (CONTRIBUTING.md). It first installs and builds what is missing. The suite itself is in
+// `npm run bullmq-suite -- FOLDER`: runs BullMQ's own tests (FOLDER is a checkout of BullMQ) on the classes
+// of @s18i/lark-bullmq (CONTRIBUTING.md). It first installs and builds what is missing. The suite itself is in
 // packages/lark-bullmq/test/suite.
 import { runProgram } from './steps.js'
 

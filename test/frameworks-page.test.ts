@@ -42,7 +42,10 @@ describe('docs/frameworks.md', () => {
   )
 })
 
-/** The file of the fixture, and the variant for Next's standalone output. */
+/**
+ * Returns the text of this file in the fixture, and the text of its variant for the standalone output of
+ * Next.js, if there is one.
+ */
 function variantsOf(name: string, title: NonNullable<Block['title']>): string[] {
   const fixture = `matrix/fixtures/${name.toLowerCase()}`
   return [`${fixture}/${title}`, `${fixture}/standalone/${title}`]

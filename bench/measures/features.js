@@ -9,7 +9,10 @@ import { scaled } from '../scale.js'
 import { dispatch, spent, work } from './cpu.js'
 
 const JOBS = scaled(30_000)
-/** Jobs for warming up. A process that has just started is slow, and its compiler counts as CPU. */
+/**
+ * How many jobs run before the measurement. A process that has just started is slow, and the measured CPU
+ * time would include the time of its just-in-time compiler.
+ */
 const WARM_UP = scaled(10_000)
 
 let count = 0

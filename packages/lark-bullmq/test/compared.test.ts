@@ -379,7 +379,7 @@ test.each([
   }
 })
 
-test('each class and error that the table accepts is exported', () => {
+test('each class and error that the table of compared names does not mark as missing is exported', () => {
   for (const name of names('exports')) {
     if (comparisonOf('exports', name)![0] !== 'missing') {
       expect(shim, name).toHaveProperty(name)

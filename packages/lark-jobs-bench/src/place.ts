@@ -23,7 +23,7 @@ export interface BenchPlace {
    * `here`.
    */
   there: Jobs
-  /** The name of the place in messages, with the keys or the file in it. */
+  /** What messages call the place. The text contains the prefix of its keys, or the path of its file. */
   words: string
   /** The name of the measured store in messages, if it is not the store of the place. */
   name?: string

@@ -163,8 +163,8 @@ export async function startFlow(jobs: Jobs, spec: FlowSpec): Promise<boolean> {
 }
 
 /**
- * Starts a worker like `jobs.work()`. One line of code may call this any number of times: when a development
- * server loads the calling file again, no worker ends.
+ * Starts a worker like `jobs.work()`, but the new worker replaces no other worker. (With `jobs.work()`, it does
+ * when a development server loads the calling file again.)
  *
  * @param maker makes the isolated classes of the worker in another process
  */

@@ -65,7 +65,7 @@ export function makerFile(who: string): string {
 /**
  * Makes the class of a worker's jobs.
  *
- * @param file the file that exports the processor, by default or as `module.exports`
+ * @param file the file that exports the processor, as its default export or as `module.exports`
  */
 export async function classIn(file: string, { queue, ...place }: WorkerPlace): Promise<typeof EveryJob> {
   const processor = processorIn(await importModule(file))

@@ -66,8 +66,8 @@ export function begin(definition: Definition, at: number, before?: ScheduleState
 /**
  * How long before their instants the ticks of a schedule are handled, in milliseconds, so that at the instant
  * the job only has to be claimed. It is 0 if the effect of a tick depends on the jobs that exist at its
- * instant: on earlier jobs of the schedule, or on the holder of a lock. It is also 0 with a jitter, because
- * the jitter moves the ticks anyway.
+ * instant: on earlier jobs of the schedule, or on the holder of a lock. With a jitter, the lead is also 0,
+ * because the jitter moves each tick away from its exact instant anyway.
  */
 export function leadOf({ overlap, jitter, job }: Definition): number {
   const isAhead = (overlap === 'allow' || overlap === 'queue') && jitter === 0 && job.lock === undefined

@@ -86,7 +86,7 @@ describe('the preset', () => {
 describe('what is kept', () => {
   const day = 86_400_000
 
-  test('is set by the queue, then by the settings for all queues, then by the defaults of Lark', () => {
+  test('the settings of the queue count first, then the settings for all queues, and then the defaults of Lark', () => {
     const { retention, retentions } = settings({
       keep: { completed: { count: 50 }, failed: '7d' },
       queues: { default: {}, emails: { keep: { failed: { count: 9, age: '1d' }, cancelled: false } } },

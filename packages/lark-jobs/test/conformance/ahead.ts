@@ -177,7 +177,7 @@ export function ahead(make: Make): void {
     expect(notices).toEqual([{ kind: 'cancel', id: held!.id, reason: 'user' }])
   })
 
-  test('a call that is sent again hands out the same jobs, and starts none of them', async () => {
+  test('a call that is sent again hands out the same jobs, and the prefetched jobs still do not count as started', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()

@@ -24,7 +24,10 @@ export class Crew {
     this.#members = Array.from({ length: SIZE }, () => this.#newMember())
   }
 
-  /** Works in this way for some rounds, and then with one reliable worker until nothing is left to do. */
+  /**
+   * Lets the workers of the crew work for some rounds, and then one reliable worker until nothing is left to
+   * do.
+   */
   async work(rounds: number, between: () => Promise<unknown> = async () => {}): Promise<void> {
     for (let round = 0; round < rounds; round++) {
       const isDead = await Promise.all(

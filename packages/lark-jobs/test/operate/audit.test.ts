@@ -98,7 +98,7 @@ test('a change is refused if it cannot be recorded first, unless the store refus
   ])
 })
 
-test('a change whose end cannot be recorded is made, and a warning has the missing entry', async () => {
+test('if the end of a change cannot be recorded, the change is made all the same, and a warning contains the missing entry', async () => {
   const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
   expect(await withRecord(storeOf({ 2: away }).store, bounds, actor, change, async () => 3)).toBe(3)
   expect(warned.mock.calls[0]![0]).toContain('ada at web-1: done, 3 changed. the server is away')

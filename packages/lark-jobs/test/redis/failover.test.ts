@@ -175,7 +175,7 @@ describe('a server that was replaced while a process connected to it carries no 
     return { before, move, answered, expected: ['port', String(after.port)] }
   }
 
-  test('if its greeting is late', async () => {
+  test('if the server answers the first commands of the connection late', async () => {
     const { before, answered, expected } = await replaced()
     await new Promise((resolve) => setTimeout(resolve, LATE + 100))
     before.signal('SIGCONT')

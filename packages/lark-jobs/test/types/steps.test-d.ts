@@ -38,7 +38,7 @@ class QuietJob extends Job {
 
 class ParentJob extends Job {
   async handle() {
-    // the result of a child, with the type that a handle would have
+    // The result of a child has the same type as `result()` of a handle of the child.
     const sum = await this.runJob('sum', new SumJob().with({ a: 1, b: 2 }).delayed('5m'), { timeout: '1h' })
     same<{ sum: number }>()<typeof sum>()
     const quiet = await this.runJob(['quiet', 1], new QuietJob().with())

@@ -228,7 +228,7 @@ export function mending(connect: Connect): void {
     }
   })
 
-  test('a purge leaves jobs of a flow that a person retried after the filter found them', async () => {
+  test('if a person retries a flow after the filter of a purge has found its jobs, the purge does not remove the jobs that start again', async () => {
     // A node that starts again gets another job, and a member of a batch keeps its job.
     for (const [flow, removed] of [
       [chain, 1],

@@ -5,7 +5,10 @@ import { type AuditEntry, audited, auditedOfJobs, operate } from '../../operate.
 import { plural } from '../../words/plural.ts'
 import { ago } from '../words/instant.ts'
 
-/** `lark jobs:audit`: lists the changes by hand, with the person and the result of each. */
+/**
+ * `lark jobs:audit`: lists the changes that people made by hand, with the person and the result of each
+ * change.
+ */
 export class JobsAuditCommand extends Command {
   readonly key = 'jobs:audit'
   override description = 'List what people changed by hand: who, when, from where, on what, and how many'

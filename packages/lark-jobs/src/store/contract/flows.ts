@@ -32,8 +32,8 @@
  * the flow recognises the end by its `start`. The flow is due when `size` members have ended, when `alarm`
  * members have ended without completing, and when a member completes after an earlier end. A write that sets
  * a size or an alarm makes the flow due if that many members have ended already. A flow that is due stays due
- * until `due` hands it out, even if it is written before. When `due` hands the flow out, the flow gets a new
- * number, so a writer that has read the flow earlier can no longer write.
+ * until `due` hands the flow out, even if a worker writes the flow before that. When `due` hands the flow
+ * out, the flow gets a new number, so a writer that has read the flow earlier can no longer write.
  *
  * **Ends at home.** If a node or a member ends in the home of its flow, the same atomic step counts the end
  * as `apply` does, and writes no effect (`effects.ts`). If the flow does not exist or has no such member,

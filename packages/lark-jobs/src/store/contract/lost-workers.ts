@@ -1,7 +1,8 @@
 /**
- * Workers that have died. A dead worker is a worker that did not report its stop, and was not announced again
- * in time or whose supervisor noticed the end of the process. The record of a dead worker is kept for an
- * hour, with the jobs that were taken back from the worker and the ids of the workers that took them.
+ * Workers that have died. A worker counts as dead if it did not report its stop, and one of two things
+ * happened: it was not announced again in time, or its supervisor noticed the end of its process. The record
+ * of a dead worker is kept for an hour, with the jobs that were taken back from the worker and the ids of the
+ * workers that took them.
  */
 import type { WorkerRecord } from '../../model/record.ts'
 

@@ -75,8 +75,8 @@ export type ScheduleWrite = {
   jobs?: readonly NewJob[]
   /**
    * For jobs with a delay. `from`: the instant from which the delay counts (milliseconds since 1970; default:
-   * the time of the write). `isExpected`: the writer will claim the jobs itself when they are due, so no
-   * other worker is rung.
+   * the time of the write). `isExpected`: the worker that writes the schedule will claim the jobs itself when
+   * they are due, so the store wakes no other worker for them.
    */
   delays?: { from: number; isExpected?: boolean }
 } & (

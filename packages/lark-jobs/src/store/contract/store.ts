@@ -53,11 +53,11 @@
  * process. A suspect counts as started only when an `extend` says so, at any place in a claim. The same
  * `extend` says whether the suspect is alone (`LeaseNote.alone`). The job fails at its next crash if it was
  * alone and the process ended from within (`RecoverOptions.fromWithin`). If other jobs ran beside it, or
- * somebody may have killed the process, the job fails at `MAX_CRASHES_UNSURE` crashes. The limit is
- * `MAX_CRASHES`, unless the class sets another (`JobOptions.maxCrashes`). A limit of the class holds for
- * every job that was alone, even if the process was killed. A job that may crash only once is never a
- * suspect. Each claim of a job that may crash only once counts as a start, because the job is neither
- * prefetched nor handed out with a ring.
+ * somebody may have killed the process, the job fails at `MAX_CRASHES_UNSURE` crashes. The limit that makes a
+ * job a suspect is `MAX_CRASHES`, unless the class sets another limit (`JobOptions.maxCrashes`). A limit of
+ * the class holds for every job that was alone, even if the process was killed. A job that may crash only
+ * once is never a suspect. Each claim of a job that may crash only once counts as a start, because the job is
+ * neither prefetched nor handed out with a ring.
  *
  * **Locks.** Of all jobs with the same lock name, only one at a time holds the lock (`record.ts`). Another
  * job with this lock name is rejected, or its payload replaces the payload of the holder. A job that releases

@@ -1,7 +1,8 @@
 /**
  * Delivers effects (`model/effect.ts`): calls the hooks of classes whose jobs ended without a running
  * handler, and makes flows count their members. Effects come with the answers to the worker's other calls. If
- * a survey or a ring says that effects are due, the deliverer makes a call of its own for them.
+ * `Store.survey` finds that effects are due, or the store wakes this worker because of them, the deliverer
+ * makes a call of its own for these effects.
  *
  * The next call to the same partition acknowledges delivered effects. This is a call of a claimer if one
  * comes soon, or else a call of the deliverer. The store hands out effects again that could not be delivered:

@@ -73,8 +73,9 @@ function readPassed([count, , endedAt]: PassedReply): contract.PassedJobs {
 }
 
 /**
- * A prefilter, in the form that `page.lua` reads: parts that begin with RS and a letter. `i`: the beginning
- * of the id. `r`: a text of the record, `p`: a text of the payload, wherever it is.
+ * Returns a prefilter in the form that `page.lua` reads. Each part begins with the separator character `RS`
+ * and a letter. `i`: the beginning of the id. `r`: a text of the record, `p`: a text of the payload, wherever
+ * it is.
  */
 function packPrefilter({ id, key, group, options, payload }: contract.Prefilter): string {
   const head = [...(group ?? []), ...(options ?? [])]
