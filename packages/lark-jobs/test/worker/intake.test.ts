@@ -11,7 +11,7 @@ import { Claimer } from '../../src/worker/fetch/claimer.ts'
 import { FairOrder } from '../../src/worker/fetch/fair-order.ts'
 import { Intake } from '../../src/worker/fetch/intake.ts'
 import { Prefetch } from '../../src/worker/fetch/prefetch.ts'
-import { type HeldJob, Ledger } from '../../src/worker/lease/ledger.ts'
+import { type HeldJob, Ledger, type LedgerPage, PREFETCHED, RETURNED } from '../../src/worker/lease/ledger.ts'
 import type { Suspects } from '../../src/worker/maintenance/suspects.ts'
 import type { Slots } from '../../src/worker/slots.ts'
 import { LEASE } from '../conformance/caller.ts'
@@ -220,4 +220,77 @@ test.each<[string, Costs, number]>([
   const [slow, fast] = started as [number, number]
   expect(fast).toBeGreaterThan(4 * slow)
   expect(slow * takes).toBeGreaterThan(900)
+})
+
+// On a busy machine, the jobs 69 and 70 ran before 64 to 68 in a worker with one slot (2026-12-03).
+test('no job starts before an earlier job that the lease thread has given back', async () => {
+  const clock = new Clock()
+  const waiting = Array.from({ length: 200 }, (_, n) => n)
+  const putBack = (ids: readonly string[]) => {
+    waiting.push(...ids.map(Number))
+    waiting.sort((one, other) => one - other)
+  }
+  const store = {
+    isRemote: true,
+    exchange: async (_: string, { number }: Call, settled: readonly Settlement[], want: Want) => {
+      await new Promise<void>((resolve) => void clock.after(0.4, resolve))
+      putBack(settled.flatMap(({ id, outcome }) => (outcome.kind === 'unstarted' ? [id] : [])))
+      const ids = waiting.splice(0, want.limit + (want.prefetch ?? 0))
+      const jobs = ids.map((id) => ({ id: String(id), token: `ada.${number}`, crashes: 0, runs: 1 }))
+      const verdicts = settled.map(() => 'settled')
+      return { verdicts, jobs, ...(waiting.length > 0 && { nextDue: 0 }) } as unknown as Exchange
+    },
+  } as unknown as Store
+  const pages: LedgerPage[] = []
+  const ledger = new Ledger((page) => pages.push(page))
+  let returned: string[] = []
+  /** Gives back the prefetched jobs of the oldest of several claims, as the lease thread does. */
+  const giveBackOldest = () => {
+    const held = pages.filter((page) => page.inUse && page.states.includes(PREFETCHED))
+    const [oldest, later] = held.sort((one, other) => one.claim[0]! - other.claim[0]!)
+    if (returned.length > 0 || later === undefined) return
+    returned = oldest!.ids.filter((_, index) => oldest!.states[index] === PREFETCHED)
+    oldest!.states.set(oldest!.states.map((state) => (state === PREFETCHED ? RETURNED : state)))
+    putBack(returned)
+  }
+  const started: number[] = []
+  let running = 0
+  const slots = {
+    concurrency: 1,
+    get free() {
+      return 1 - running
+    },
+    begin(held: HeldJob, claimer: Claimer) {
+      if (!ledger.begin(held, Number.POSITIVE_INFINITY, -1)) return false
+      running++
+      started.push(Number(held.job.id))
+      clock.after(1, () => {
+        running--
+        ledger.end(held)
+        claimer.prefetch.ended(1)
+        claimer.settle(held.job.id, held.job.token, { kind: 'completed' }, clock.now, held)
+        giveBackOldest()
+        intake.freed(1)
+      })
+      return true
+    },
+    lost() {},
+  } as unknown as Slots
+  const { signal } = new AbortController()
+  const order = new FairOrder(false, slots)
+  const intake: Intake = new Intake({
+    ...{ order, slots, suspects: { count: 0, giveBack() {} } as unknown as Suspects, pace: paces.balanced },
+    ...{ maxJobs: Number.POSITIVE_INFINITY, leaseMs: LEASE, stoodStill: () => 0, signal, isHere: false },
+    ...{ answered() {}, holds() {}, turned() {} },
+  })
+  const claimer = new Claimer({
+    ...{ store, partition: '0', rank: 0, caller: 'ada', leaseMs: LEASE, prefetch: new Prefetch(ledger, 0) },
+    changed: (each) => intake.changed(each),
+  })
+  intake.changed(claimer)
+  void intake.start()
+  await clock.until(() => started.length >= 200)
+  void intake.stop()
+  expect(returned.length).toBeGreaterThan(0)
+  expect(started).toEqual(Array.from({ length: 200 }, (_, n) => n))
 })

@@ -348,12 +348,15 @@ export class Intake extends Part {
       const isNews = prefetch.size === 0 || (prefetch.isLow && !order.isUrgent(claimer))
       if (isNews && !claimer.calling) order.changed(claimer)
       const now = performance.now()
+      // Otherwise the process was suspended after it had claimed the job.
+      const isInTime = now <= job.until
       if (isSuspect(job.job)) suspects.take(job, claimer)
-      else if (now > job.until) {
-        // The process was suspended after it had claimed the job.
-        claimer.giveBackLate(job)
+      else if (!isInTime || !slots.begin(job, claimer, now)) {
         this.#claimed--
-      } else if (!slots.begin(job, claimer, now)) this.#claimed--
+        if (!isInTime) claimer.giveBackLate(job)
+        // The job is given back, by this line or by the lease thread. Later jobs must not start before it.
+        this.#giveBack(claimer)
+      }
     }
     if (this.#held > 0) this.#watch()
   }
@@ -389,6 +392,8 @@ export class Intake extends Part {
     this.#held -= count
     this.#claimed -= count
     claimer.giveBack(jobs)
+    // The lease thread may have given back the jobs that are not among `jobs`.
+    if (by === Number.POSITIVE_INFINITY || count > 0) claimer.gaveBackAt = performance.now()
     this.#options.order.changed(claimer)
   }
 }
