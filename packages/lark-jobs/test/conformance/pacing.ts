@@ -19,7 +19,6 @@ import {
   resumeChange,
   stopChange,
 } from '../../src/operate/pace/paced-changes.ts'
-import { CHANGES } from '../../src/schedule/home.ts'
 import type { Store } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import type { Jobs } from '../../src/api/jobs.ts'
-import { Job, type ListFilter } from '../../src/index.ts'
+import { group, Job, type ListFilter } from '../../src/index.ts'
+import { insideOf } from '../../src/model/copies.ts'
+import { search } from '../../src/operate/look/search.ts'
 import { operate, REDACTED, type SearchOptions, type SearchStep } from '../../src/operate.ts'
 import { Bench, type Connect } from './bench.ts'
 
@@ -63,6 +65,45 @@ export function searching(connect: Connect): void {
     await expect(stepsOf(jobs, { queue: 'paymnts' })).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
     await expect(stepsOf(jobs, { where: {} })).rejects.toMatchObject({ code: 'FILTER_INVALID' })
     await expect(stepsOf(jobs, {}, { limit: 0 })).rejects.toMatchObject({ code: 'FILTER_INVALID' })
+  })
+
+  test('a search and a list find the jobs of a group, whatever its name is', async () => {
+    class TenantJob extends OrderJob {
+      override readonly key = 'tenant'
+      override group = group(({ note }: Order) => note as string)
+    }
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    const names = ['acme', 'tenant:42', 'joe@x.com', 'a b', 'x,y', 'Ünï/1', '100%', 'a^b', 'tenant:421']
+    for (const note of names) await jobs.dispatch(new TenantJob(), { order: { id: note }, note })
+    for (const name of names) {
+      const listed = (await jobs.list({ group: name })).jobs
+      for (const all of [listed, found(await stepsOf(jobs, { group: name }))])
+        expect(all.map(({ payload }) => (payload as Order).note)).toEqual([name])
+    }
+  })
+
+  test('a search goes on although the calls before its first page take longer than a step', async () => {
+    await using bench = await Bench.make(connect)
+    const { jobs } = bench
+    await jobs.dispatchMany(new OrderJob(), orders(300) as [Order])
+    const { store, settings } = await insideOf(jobs).open()
+    const slow = new Proxy(store, {
+      get(of, name) {
+        const value = Reflect.get(of, name, of)
+        if (typeof value !== 'function') return value
+        return async (...args: unknown[]) => {
+          if (name === 'standings') await new Promise((resolve) => setTimeout(resolve, 120))
+          return value.apply(of, args)
+        }
+      },
+    })
+    let [looked, steps] = [0, 0]
+    for await (const step of search({ store: slow, queues: settings.partitions }, { key: 'order' }, {})) {
+      looked = step.looked
+      if (++steps > 20) break
+    }
+    expect(looked).toBe(300)
   })
 
   test('a search ends when it has found enough, and goes on after its cursor', async () => {

@@ -203,11 +203,11 @@ class ListedPage<J extends JobLike> {
     this.#isSelective = Object.keys(filter).some((name) => name !== 'queue' && name !== 'state')
   }
 
-  /** Whether the page is full. A full page ends the call. */
+  /** Whether the page is full. A full page ends the call. The first page of the store is read in any case. */
   get isFull(): boolean {
     const { limit, reach } = this.#asked
     const isLong = this.scanned >= reach.jobs || this.#bytes >= MAX_BYTES || this.#pages >= reach.pages
-    return isLong || this.jobs.length >= limit || (reach.isOver?.() ?? false)
+    return isLong || this.jobs.length >= limit || (this.#pages > 0 && (reach.isOver?.() ?? false))
   }
 
   /**

@@ -4,6 +4,7 @@
  */
 import { defined } from '@s18i/lark/internal'
 import { groupName } from '../../options/group.ts'
+import { laneName } from '../../store/contract/rules/lane.ts'
 import type { Prefilter } from '../../store/contract/store.ts'
 import type { JobConditions } from './filter.ts'
 import { REDACTED } from './redacted.ts'
@@ -18,7 +19,7 @@ export function prefilterOf({ idPrefix, key, tag, group, where }: JobConditions)
   const found = defined({
     id: idPrefix,
     key,
-    group: group === undefined ? undefined : longestPlain(groupName(group)),
+    group: group === undefined ? undefined : [laneName(groupName(group))],
     options: tag === undefined ? undefined : longestPlain(tag),
     payload: where === undefined ? undefined : payloadTexts(where),
   })
