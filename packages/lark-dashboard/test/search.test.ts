@@ -17,7 +17,7 @@ let jobs: Jobs
 let shown: Dashboard
 
 beforeEach(() => {
-  jobs = createJobs({ connection: 'sqlite::memory:', jobs: [OrderJob], queues: ['default'] })
+  jobs = createJobs({ connection: 'sqlite::memory:', jobs: [OrderJob], queues: ['default', 'mail'] })
   shown = dashboard({
     jobs,
     authorize: (request) => {
@@ -146,6 +146,9 @@ test('the box is told what exists: names, ids, and fields of payloads for those 
   for (const role of ['read', 'operate', 'admin no']) expect((await suggest('A-77', role)).fields).toEqual([])
   for (const text of ['%', '../x', ' ', 'x'.repeat(5_000), '\u0000'])
     expect((await suggest(text)).tags, text).toEqual([])
+  await jobs.dispatch([new OrderJob().with({ order: 'A-9' }).onQueue('mail').withId('order-7')])
+  const twice = await suggest('order-7')
+  expect([twice.job, twice.keys]).toEqual([undefined, []])
 })
 
 test('stops when the browser goes away; the searches after it get their turn', async () => {

@@ -69,6 +69,26 @@ export function storedLimits(make: Make): void {
     expect(await claim({})).toBe(5)
   })
 
+  test('a lower rate counts the starts of the higher one, and lets jobs begin again when these have expired', async () => {
+    await using harness = await make()
+    const caller = harness.caller()
+    await caller.enqueue(...jobs(30))
+    const claim = (limit: number) => caller.exchange([], { ...none, limit, prefetch: 0 })
+    await harness.store.configure('emails', { limits: { rate: { ...rate, limit: 20, burst: 20 } } })
+    expect((await claim(15)).jobs).toHaveLength(15)
+    harness.clock.advance(400)
+    expect((await claim(5)).jobs).toHaveLength(5)
+    await harness.store.configure('emails', { limits: { rate } })
+    harness.clock.advance(200)
+    expect((await claim(1)).jobs).toEqual([])
+    harness.clock.advance(800)
+    expect((await claim(1)).jobs).toHaveLength(1)
+    expect((await claim(5)).jobs).toHaveLength(1)
+    expect((await claim(1)).jobs).toEqual([])
+    harness.clock.advance(1_000)
+    expect((await claim(5)).jobs).toHaveLength(2)
+  })
+
   test('a change of limits rings those who wait, who get no jobs with a ring as long as there are some', async () => {
     await using harness = await make()
     const { store } = harness

@@ -276,7 +276,7 @@ function prefilteredPage(partition: Partition, filter: Filter, prefilter: Prefil
 /** The conditions of a prefilter, for a row of `jobs`, and the values to bind. */
 function prefilterSql({ id, key, group, options, payload }: Prefilter): [sql: string, values: string[]] {
   const conditions: [sql: string, value: string][] = []
-  if (id !== undefined) conditions.push([`substr(id, 1, ${id.length}) = ?`, id])
+  if (id !== undefined) conditions.push([`substr(id, 1, ${[...id].length}) = ?`, id])
   if (key !== undefined) conditions.push(['key = ?', key])
   for (const text of group ?? []) conditions.push(['instr(lane, ?) > 0', text])
   for (const text of options ?? []) conditions.push(['instr(options, ?) > 0', text])

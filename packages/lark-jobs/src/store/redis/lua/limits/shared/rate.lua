@@ -42,12 +42,14 @@ end
 
 function kinds.sliding(most, per, _, wanted, suffix, each)
   local starts = key('starts' .. suffix)
-  local oldest = redis.call('LRANGE', starts, -wanted - each, -1)
+  local length = redis.call('LLEN', starts)
+  -- If the limit was lowered, the list may have more starts than the limit allows.
+  local oldest = redis.call('LRANGE', starts, -wanted - each - math.max(0, length - most), -1)
   local over = 0
   while #oldest > 0 and tonumber(oldest[#oldest]) <= now - per do
     oldest[#oldest], over = nil, over + 1
   end
-  local free = most - redis.call('LLEN', starts) + over
+  local free = most - length + over
   -- How many starts must expire before one more lot of `each` fits.
   local first = oldest[#oldest + 1 - each + free % each]
   return free, first and tonumber(first) + per - now or per, function(begun)
