@@ -19,7 +19,7 @@ import {
   resumeChange,
   stopChange,
 } from '../../src/operate/pace/paced-changes.ts'
-import type { Store } from '../../src/store/contract/store.ts'
+import { CHANGES, type Store } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, failed, ids, jobs, settlement } from './jobs.ts'
@@ -224,6 +224,23 @@ export function pacing(make: Make): void {
       expect([...first, ...second, ...third].sort()).toEqual([...all].sort())
     },
   )
+
+  test('after a worker has taken a lot over, the next lot waits as long as after every other lot', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    await failedJobs(harness, 40)
+    await start(harness, 'retry', { queue: FROM }, { limit: 40, per: '20s' })
+    await expect(continueChanges(dying(store, 'alter'), settings)).rejects.toThrow('killed')
+    clock.advance(10_000)
+    await continueChanges(store, settings)
+    const first = await run(harness, failed)
+    expect(first.length).toBeGreaterThan(0)
+    await continueChanges(store, settings)
+    expect(await run(harness, failed)).toEqual([])
+    clock.advance(20_000)
+    await continueChanges(store, settings)
+    expect(await run(harness, failed)).toHaveLength(first.length)
+  })
 
   test('a worker that hangs before it changes its lot leaves it to the worker that has taken it over', async () => {
     await using harness = await make()

@@ -155,7 +155,8 @@ class Round {
         ...rest,
         done,
         refused: now.refused + refused,
-        dueAt: lot.at + (isThrough ? WAIT : restAfter(lot.jobs.length, now)),
+        // `lot.at` may be the time of a worker that has died since.
+        dueAt: heldUntil - HOLD + (isThrough ? WAIT : restAfter(lot.jobs.length, now)),
         watched: [...now.watched, ...watched].slice(0, WATCHED),
         ...(isThrough ? { isThrough } : defined({ cursor: lot.cursor })),
       }
