@@ -113,7 +113,10 @@ export class Suggesting {
   }
 }
 
-/** Undefined if the text cannot be an id, for example because it is too long, or if two queues have the id. */
+/**
+ * Undefined if the text cannot be an id, for example because it is too long.
+ * Also undefined if two queues have the id.
+ */
 function ifId<T>(found: Promise<T>): Promise<T | undefined> {
   return found.catch((error) => {
     if (LarkError.is(error) && /_(INVALID|AMBIGUOUS)$/.test(error.code)) return undefined

@@ -203,7 +203,7 @@ class ListedPage<J extends JobLike> {
     this.#isSelective = Object.keys(filter).some((name) => name !== 'queue' && name !== 'state')
   }
 
-  /** Whether the page is full. A full page ends the call. The first page of the store is read in any case. */
+  /** Whether the page is full, which ends the call. The first page of the store is read in any case. */
   get isFull(): boolean {
     const { limit, reach } = this.#asked
     const isLong = this.scanned >= reach.jobs || this.#bytes >= MAX_BYTES || this.#pages >= reach.pages
