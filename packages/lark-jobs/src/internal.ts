@@ -163,8 +163,8 @@ export async function startFlow(jobs: Jobs, spec: FlowSpec): Promise<boolean> {
 }
 
 /**
- * Starts a worker like `jobs.work()`, but the new worker replaces no other worker. (With `jobs.work()`, it does
- * when a development server loads the calling file again.)
+ * Starts a worker like `jobs.work()`, but the new worker replaces no other worker. (A worker of `jobs.work()`
+ * replaces the worker from before when a development server loads the calling file again.)
  *
  * @param maker makes the isolated classes of the worker in another process
  */
