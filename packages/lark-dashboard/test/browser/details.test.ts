@@ -140,7 +140,7 @@ test('a dialog is accessible, and can be closed with the keyboard', async () => 
   const questions: [path: string, press: string | RegExp, title: RegExp][] = [
     ['/jobs?state=failed', 'Remove', /Remove 3 jobs/],
     [`/jobs/${running.id}`, 'Cancel', /Cancel this job while it runs/],
-    [`/jobs/${failed!.id}`, 'Edit the payload', /Edit the payload/],
+    [`/jobs/${failed!.id}?tab=payload`, 'Edit the payload', /Edit the payload/],
     [`/flows/${flow.id}`, 'Cancel', /Cancel this flow/],
     [`/failures/${kind}`, /^Remove all/, /Remove 3 jobs of the kind/],
     [`/failures/${kind}`, 'Change and retry', /Change the payloads and retry/],

@@ -186,7 +186,7 @@ export function describeDashboard(find: () => Promise<Place>, isFirst = false): 
     })
 
     onFirst('a payload is edited, with what is wrong said before it is sent', async () => {
-      await using page = await opened(`/jobs/${scene.ids.failed}`)
+      await using page = await opened(`/jobs/${scene.ids.failed}?tab=payload`)
       await page.getByRole('button', { name: 'Edit the payload' }).click()
       const area = page.getByRole('textbox', { name: 'Payload as JSON' })
       await area.fill('{"to": ')
