@@ -1,7 +1,7 @@
 /**
- * A worker in a separate process. child.js starts it. It reports when it works and, with `tells`, how many jobs have
- * started. When it is asked for a report, it returns the latency of each job, its own CPU time in microseconds, when a
- * job began to block the process, and when the jobs behind that one started.
+ * A worker in a separate process. child.js starts it. The worker reports that it is ready and, with `tells`,
+ * how many jobs have started. When it is asked for a report, it returns the latency of each job, its own CPU
+ * time in microseconds, when a job began to block the process, and when the jobs behind that one started.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { now } from './clock.js'

@@ -23,7 +23,8 @@ installPrograms(
   },
   ['zsh', 'fish'],
 )
-// Install it early, because the tests cannot pass without it.
+// If the SQLite of the running Node is too old, install Node 24 early, because the tests cannot pass without
+// it.
 const newer = isSound ? undefined : node24()
 // The files of earlier builds are removed first. So the next steps show that a fresh clone type-checks after
 // `npm ci`, which runs the script `prepare`.

@@ -15,7 +15,10 @@ import { percentile } from '../statistics.js'
 
 /** How many steps one job has, one after the other. */
 const STEPS = scaled(1_000)
-/** How many jobs or steps run at the same time, and how many turns of them come one after the other. */
+/**
+ * `WIDE`: how many jobs or steps run at the same time. `TURNS`: how many times as many jobs a measurement has
+ * in all.
+ */
 const [WIDE, TURNS] = [scaled(50), scaled(10)]
 /** How many steps the longest job has. */
 const LONG = Math.max(scaled(9_990), 2)

@@ -340,9 +340,9 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     const queue = new Queue('alike-within', place)
     await queue.pause()
     const add = async (ttl: number) => (await queue.add('x', {}, { deduplication: { id: 'same', ttl } })).id
-    const [first, second] = [await add(300), await add(300)]
+    const [first, second] = [await add(1_500), await add(1_500)]
     // The first job still waits.
-    await sleep(350)
+    await sleep(1_600)
     const [third, fourth] = [await add(60_000), await add(60_000)]
     const waiting = await queue.count()
     await (await queue.getJob(third!))!.remove()

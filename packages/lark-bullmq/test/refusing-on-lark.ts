@@ -5,7 +5,10 @@
 import { type JobsOptions, Queue, QueueEvents, type RepeatOptions, Worker } from '../src/index.ts'
 import type { Place } from './application.ts'
 
-/** The messages of BullMQ. Messages of other packages may be longer. */
+/**
+ * The messages of BullMQ. If a message contains one of these texts, only this text is compared, because the
+ * messages of Lark may be longer.
+ */
 const known = [
   'Priority should not be float',
   'Priority should be between 0 and 2097151',

@@ -81,7 +81,7 @@ describe('in a log', () => {
   })
 })
 
-test('the bar has the count, the rate of late and the time that is left', () => {
+test('the bar has the count, the recent rate and the time that is left', () => {
   vi.useFakeTimers({ toFake: ['performance', 'setInterval', 'clearInterval'] })
   const console = new MemoryConsole({ isTTY: true })
   const progress = new Progress(console, 1_000)

@@ -469,7 +469,7 @@ test('the import leaves some flows, and reports errors in others', async () => {
   expect(await queue.getWaitingChildrenCount()).toBe(9)
 })
 
-test('an import of a flow that died at any point can be repeated', async () => {
+test('an import that dies at any point of a flow can be repeated', async () => {
   const flows = new bullmq6.FlowProducer({ connection, prefix })
   open.push(flows)
   const { job } = await flows.add({

@@ -89,7 +89,10 @@ export const queueOptions = new Schema(
 export interface QueueConfig extends OptionsOf<typeof queueOptions.entries> {}
 type Queue = Read<typeof queueOptions.entries>
 
-/** The names of all queues in order, or an object with the options of each queue in order. */
+/**
+ * The names of all queues, or an object with the options of each queue under its name. The order has no
+ * effect on which job goes first.
+ */
 export type QueuesConfig = readonly string[] | Readonly<Record<string, QueueConfig>>
 
 export const queuesOption = new Option<QueuesConfig, Map<string, Queue>>(

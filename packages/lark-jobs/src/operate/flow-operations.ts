@@ -127,9 +127,9 @@ export class FlowOperations {
   /**
    * Removes a flow for good, with everything that the store keeps about it: its definition, its jobs, their
    * results and errors, and the flows inside it. Nodes and callbacks that have not started never start.
-   * Running jobs go on. While jobs of the flow are running, the flow is kept without its payloads. A second
-   * call removes the flow after these jobs have ended. If the flow is a node of another flow, that node ends
-   * with the reason `removed`.
+   * Running jobs go on. While jobs of the flow are running, the flow is kept without its payloads. To remove
+   * the flow itself, call this method again after these jobs have ended. If the flow is a node of another
+   * flow, that node ends with the reason `removed`.
    *
    * @param options `dryRun`: only counts the jobs that would be purged. `queue`: looks for the flow only in
    *   this queue

@@ -223,8 +223,9 @@ function lastWord(outcome: Outcome, execution: Execution): LastWord | undefined 
 }
 
 /**
- * Calls the hook, and then reports the outcome. If the worker stops before the hook has ended, the attempt is
- * repeated, and the hook is called again: it is called at least once.
+ * Calls the last hook of the job (`failed()` or `cancelled()`), and then returns the outcome to report. If
+ * the worker stops before the hook has ended, the attempt is repeated, and the hook is called again: it is
+ * called at least once.
  */
 async function told(
   execution: Execution,

@@ -295,7 +295,7 @@ describe('an ambient transaction', () => {
     await expect(jobs.dispatch(new CleanJob())).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' })
   })
 
-  it('is not used by a dispatch that names another transaction', async () => {
+  it('an ambient transaction is not used by a dispatch that names another transaction', async () => {
     jobs.joinTransactions(() => ({ for: 'oracle', execute() {} }))
     expect(await committed((tx) => jobs.dispatch(new PackJob(), { order: 1 }, { tx }))).toHaveLength(1)
     await expect(jobs.dispatch(new CleanJob())).rejects.toMatchObject({ code: 'OUTBOX_HANDLE_UNKNOWN' })

@@ -75,7 +75,8 @@ describe('a primary that changes', () => {
     const ada = new Caller(store, 'ada', 'emails')
     expect(await ada.claim()).toEqual([])
     await fleet.failover()
-    // The wait ends, because a ring may have been missed meanwhile.
+    // The wait ends, because a ring (the notification that a job may have come) may have been lost during the
+    // failover.
     expect(await store.wait('ada', 20_000)).toEqual(['emails'])
     expect(await ada.claim()).toEqual([])
     await new Caller(store, 'web', 'emails').enqueue(job())

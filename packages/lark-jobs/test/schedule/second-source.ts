@@ -69,8 +69,8 @@ export const plans: Plan[] = [
 ]
 
 /**
- * The local time of every fifth minute of a period and of the day before it, as if it were UTC. Default: the
- * year.
+ * Maps every fifth minute of a period, and of the day before the period, to the local time. The local time is
+ * a number of milliseconds, computed as if the local time were UTC. Default: the year.
  *
  * @param from a multiple of five minutes
  */

@@ -79,8 +79,8 @@ test('a file and a folder that may not be written', async () => {
   const store = await folder.store()
   await new Caller(store, 'web', 'emails').enqueue(job())
   await store.close()
-  // A process leaves these files while its statements are not garbage collected. With them, no file in the
-  // folder must be made.
+  // These files can remain after `close()` until the statements of this process are garbage collected. If
+  // they remained, SQLite would not have to create a file in the folder.
   for (const suffix of ['-wal', '-shm', '-bell']) await rm(`${folder.file}${suffix}`, { force: true })
   const refused = {
     code: 'STORE_REFUSED',

@@ -192,7 +192,8 @@ export function children(connect: Connect): void {
     const handle = await bench.jobs.dispatch(new ParentJob().with())
     await using _ = await bench.work(all)
     await expect(handle.result({ timeout: '20s' })).rejects.toMatchObject({ code: 'JOB_FAILED' })
-    // Each child gets one attempt: the parent has begun a child, so its failures count.
+    // The parent has two attempts, and each attempt begins one child. Neither the start nor the failure of a
+    // child is progress of the parent, so both failures of the parent count.
     expect(begun).toEqual([1, 1])
     isMended = true
     await bench.jobs.retry((await childOf(bench, handle)).id)

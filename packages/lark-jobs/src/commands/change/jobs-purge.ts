@@ -11,8 +11,8 @@ import { ChangeCommand, checkCanAsk } from './job-change.ts'
 const FOR_GOOD = 'Nothing was written to a file: this cannot be undone'
 
 /**
- * `lark jobs:purge`: removes jobs for good from everything that Lark reads. No file is written, so a purge
- * cannot be undone.
+ * `lark jobs:purge`: removes jobs for good from everything that Lark reads. Unlike `jobs:remove`, it writes
+ * no file that `jobs:import` could read, so a purge cannot be undone.
  */
 export class JobsPurgeCommand extends ChangeCommand {
   readonly key = 'jobs:purge'

@@ -136,7 +136,7 @@ async function looked(looking: Looking, kind: IncidentKind, queue: QueueStatus):
   return { ...found, ...defined({ release, died }) }
 }
 
-/** Adds to an incident whose jobs wait what they wait for, and since when. */
+/** For an incident whose jobs wait: adds the reason why the jobs wait, and since when they wait. */
 async function waitingIncident(
   looking: Looking,
   incident: QueueIncident,

@@ -1,6 +1,7 @@
 /**
- * Makes the prefilter of a list from its conditions: texts that each job which meets them must contain. It is
- * never stricter than the conditions, whatever wrote the payload as JSON.
+ * Makes the prefilter of a list of jobs from the conditions of the list. The prefilter consists of texts, and
+ * a job that meets the conditions contains all of these texts. The prefilter is never stricter than the
+ * conditions, whatever wrote the payload as JSON.
  */
 import { defined } from '@s18i/lark/internal'
 import { groupName } from '../../options/group.ts'

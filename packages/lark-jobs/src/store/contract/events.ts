@@ -67,7 +67,7 @@ export interface Heard {
   isGap?: true
 }
 
-/** Makes the text of an entry that stores keep. */
+/** Makes the text in which a store keeps an entry. */
 export function entryText(kind: EventEntry['kind'], at: number, ids: readonly string[]): string {
   return [`${kind} ${at}`, ...ids].join('\n')
 }

@@ -540,9 +540,9 @@ export interface Store extends Reading, AsyncDisposable {
   /**
    * Changes the given settings. Limits hold from the next claim on, together with those that a claim states:
    * of two numbers of active jobs the lower one, of two rates the stored one. Waiting workers are rung when
-   * limits change. If a pause has an end, `nextDue` says when it ends. When the queue is
-   * resumed, waiting workers are rung. Waiting workers are also rung when a pause with an end is set, so that
-   * they learn its end, unless the pause only becomes longer.
+   * limits change. If a pause has an end, the `nextDue` of `exchange` and of `survey` says when the pause
+   * ends. When the queue is resumed, waiting workers are rung. Waiting workers are also rung when a pause
+   * with an end is set, so that they learn its end, unless the pause only becomes longer.
    * @returns all settings of the partition after the change
    */
   configure(partition: string, settings: SettingChange): Promise<Setting>

@@ -23,7 +23,8 @@ export function queueAgain(
   if (row.keep !== null) forgetExpiries(partition, [row])
   const direct = row.untilStart === 1 || !mayPrefetch(optionsOf(row)) ? 1 : 0
   move(partition, row, { state: PENDING, ...place, direct, finishedAt: null, effects: null, reason: null })
-  // `queuedAt` must be different for each start of a member, so it rises even within one millisecond.
+  // A batch distinguishes the starts of a member's job by their `queuedAt` (`contract/flows.ts`). So each
+  // start has a later `queuedAt`, even within one millisecond.
   partition.database.run(queueAnew, Math.max(partition.now, row.queuedAt + 1), row.seq)
   toEnd(partition, row)
   tell(partition, 'queued', [row.id])

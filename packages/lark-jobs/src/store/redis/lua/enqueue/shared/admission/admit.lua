@@ -1,7 +1,7 @@
--- Decides for each job of a call whether the job is queued. It is used only if some of the jobs may have to
--- be refused. `room`: how many more jobs the partition may hold. Returns the ids and records that the caller
--- must write, the answer (`enqueue.lua`), and how many callers to ring for delayed jobs that are already in
--- their line. The jobs that the caller must put into a line are in the `list` of each run.
+-- Decides for each job of a call whether the job is queued. `admit` is called only if some of the jobs may
+-- have to be refused. `room`: how many more jobs the partition may hold. Returns the ids and records that the
+-- caller must write, the answer (`enqueue.lua`), and how many callers to ring for delayed jobs that are
+-- already in their line. The jobs that the caller must put into a line are in the `list` of each run.
 -- module: admission
 -- needs: start, place, payloads, lock, locate, effects, keeping, gone, revoked, relayed
 -- gives: admit
