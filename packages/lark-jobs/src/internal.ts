@@ -23,7 +23,7 @@ import { insideOf } from './model/copies.ts'
 import { memberId } from './model/effect.ts'
 import { type FlowPlace, type FlowState, MAX_DEFINITION, MAX_FLOW_ID, MAX_NODES } from './model/flow.ts'
 import { MAX_ID } from './model/id.ts'
-import { MAX_CONTEXT, MAX_PAYLOAD } from './model/payload.ts'
+import { MAX_CONTEXT, MAX_PAYLOAD, MAX_PROGRESS } from './model/payload.ts'
 import { type ClaimedJob, MAX_NAME } from './model/record.ts'
 import { releasing } from './model/run/decision.ts'
 import { MAX_SCHEDULE_ID } from './model/tick.ts'
@@ -95,6 +95,8 @@ export const LARGEST = {
   scheduleId: MAX_SCHEDULE_ID,
   /** Bytes of the payload of a job. */
   payload: MAX_PAYLOAD,
+  /** Bytes of the progress of a job. */
+  progress: MAX_PROGRESS,
   /** Bytes of the context of a job. */
   context: MAX_CONTEXT,
   /** The number of errors that are kept with a job. */

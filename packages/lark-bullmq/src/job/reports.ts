@@ -1,18 +1,15 @@
 /** Reports progress and log lines of a job from outside of its processor, in any process. */
-
+import { LARGEST } from '@s18i/lark-jobs/internal'
 import { wrongValue } from '../compared/unsupported.ts'
 import type { JobHome } from '../store/shared-store.ts'
 import { alterJob } from './alter-job.ts'
 import type { JobProgress } from './job-json.ts'
 
-/** Bytes. The same limit as in a processor. */
-const LONGEST = 4_096
-
 /** @param id the id of the job in Lark */
 export async function reportProgress(home: JobHome, id: string, progress: JobProgress): Promise<void> {
   const text = JSON.stringify(progress)
-  if (text === undefined || Buffer.byteLength(text) > LONGEST)
-    throw wrongValue(`Job ${id}`, 'the progress', progress, `JSON of at most ${LONGEST} bytes`)
+  if (text === undefined || Buffer.byteLength(text) > LARGEST.progress)
+    throw wrongValue(`Job ${id}`, 'the progress', progress, `JSON of at most ${LARGEST.progress} bytes`)
   await report(home, id, { progress: text }, 'updateProgress')
 }
 

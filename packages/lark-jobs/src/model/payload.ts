@@ -18,7 +18,7 @@ export const MAX_PAYLOAD = 524_288
  * The maximum size of a progress report, in bytes of UTF-8. The limit is low because a job reports progress
  * again and again.
  */
-const MAX_PROGRESS = 4_096
+export const MAX_PROGRESS = 4_096
 /**
  * The maximum size of a context, in bytes of UTF-8. The limit is low because every job that is dispatched in
  * a context has a copy of the context.
