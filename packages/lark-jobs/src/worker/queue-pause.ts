@@ -27,8 +27,6 @@ export function pauseQueue(
   for (const claimer of claimers) {
     if (claimer.queue !== own.queue) continue
     giveBack(claimer)
-    // Calls that were sent before this time may bring jobs that were claimed before the pause.
-    claimer.gaveBackAt = performance.now()
     const { partition } = claimer
     if (claimer === own) continue
     store

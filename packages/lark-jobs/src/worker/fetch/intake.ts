@@ -392,7 +392,8 @@ export class Intake extends Part {
     this.#held -= count
     this.#claimed -= count
     claimer.giveBack(jobs)
-    // The lease thread may have given back the jobs that are not among `jobs`.
+    // The lease thread may have given back jobs that are not among `jobs`, and a call that was sent before a
+    // pause may still bring jobs that were claimed before the pause.
     if (by === Number.POSITIVE_INFINITY || count > 0) claimer.gaveBackAt = performance.now()
     this.#options.order.changed(claimer)
   }
