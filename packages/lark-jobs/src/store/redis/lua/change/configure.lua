@@ -30,7 +30,8 @@ if ms then
   pausing().pause_for(tonumber(ms), because)
 elseif setting ~= '' then
   local was_paused = pause_left(kept)
-  redis.call('HSET', key('settings'), 'paused', string.match(setting, '^%d+') .. limits .. string.match(setting, '^%d+(.*)$'))
+  local till, reason = string.match(setting, '^(%d+)(.*)$')
+  redis.call('HSET', key('settings'), 'paused', till .. limits .. reason)
   if was_paused and setting == '0' then
     ring(MAX_ITEMS)
   end

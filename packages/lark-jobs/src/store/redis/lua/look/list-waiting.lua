@@ -51,7 +51,8 @@ local function read(priority, place_at, id_at, count, last, limit)
     voids = redis.call('SMISMEMBER', line('void', priority), unpack(heads))
     records = #early > 0 and redis.call('HMGET', key('jobs'), unpack(heads)) or {}
   end
-  local part = { priority = priority, early = early, heads = heads, passed = j, place_at = place_at, id_at = id_at, last = last }
+  local part = { priority = priority, early = early, heads = heads, passed = j }
+  part.place_at, part.id_at, part.last = place_at, id_at, last
   local e, h, n = 0, 0, #ids
   while n < limit and (early[2 * e + 1] or heads[h + 1]) do
     local head, due_id, due_at = heads[h + 1], early[2 * e + 1], early[2 * e + 2]

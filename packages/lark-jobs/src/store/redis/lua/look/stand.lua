@@ -235,5 +235,6 @@ end
 local paused = redis.call('HGET', key('settings'), 'paused')
 return {
   show(state, { id }, { place and string.format('%.0f', place) or false }, nil, true), string.format('%.0f', now),
-  pause_left(paused) and paused or '0', ahead, lane_facts, limited(limits_in(paused)), lease, locked, state == 'waiting' and holders(),
+  pause_left(paused) and paused or '0', ahead, lane_facts, limited(limits_in(paused)), lease, locked,
+  state == 'waiting' and holders(),
 }
