@@ -47,7 +47,7 @@ import {
 import { checkQueue, moveSome, notMovable, sourcesOf } from './move.ts'
 import { notCancellable, notEditable, notPending, notRemovable } from './refusal.ts'
 import { isEnded, notRetriable, type Retry, retryingAll, retryingEach } from './retry.ts'
-import type { ChangeRow, WayBack } from './row.ts'
+import type { ChangeRow, LotRow, WayBack } from './row.ts'
 
 /** One tag, or several. */
 const someTags = new Option<string | readonly string[], readonly string[]>(tagsForm, (value) => {
@@ -234,6 +234,11 @@ function retryOf(_: undefined, { fromStart }: RetryOptions): Retry {
 
 /** The rows of the table by name. The audit uses the same names. */
 export const jobChanges = named(rows)
+
+/** The row of a change as a change at a pace uses it, without the types of its own options and answer. */
+export function lotRowOf(name: keyof typeof jobChanges): LotRow & { what: string } {
+  return jobChanges[name] as unknown as LotRow & { what: string }
+}
 
 function row<Options extends ChangeOptions, Answer, Value = undefined>(
   row: ChangeRow<Options, Answer, Value>,

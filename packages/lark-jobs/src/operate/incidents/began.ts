@@ -24,8 +24,8 @@ interface KeptStep {
 }
 
 /**
- * When the unbroken row of bad steps began that ends with the newest bad step. Steps without data break no
- * row.
+ * When the row of bad steps began whose last step is the newest bad step. A good step ends a row, and a step
+ * without data does not.
  *
  * @param steps the oldest first. @returns `isWhole`: whether a good step comes before the row
  */
@@ -65,7 +65,7 @@ export async function beganIn<S extends KeptStep>(
     const { began, isWhole } = rowOf(await steps(), isBad)
     if (began === undefined) break
     earliest = Math.min(earliest ?? began, began)
-    // If the row ends after the oldest step that could be kept, nothing was there before it.
+    // If the row begins after the oldest step that could be kept, the queue had no runs before the row.
     if (isWhole || began > now - reach + 2 * length) break
   }
   return earliest

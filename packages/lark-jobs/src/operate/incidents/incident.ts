@@ -35,8 +35,8 @@ export interface QueueIncident {
   level: 'error' | 'warning'
   queue: string
   /**
-   * How many jobs it concerns. For `failing` and `retrying`, how many runs failed within five minutes;
-   * otherwise how many jobs wait.
+   * How many jobs the incident concerns. For `failing` and `retrying`, how many runs failed within five
+   * minutes; otherwise how many jobs wait.
    */
   jobs: number
   /** For `failing` and `retrying`: how many runs ended within five minutes. */
@@ -45,11 +45,11 @@ export interface QueueIncident {
   target?: number
   oldest?: number
   /**
-   * When it began, as far as the store has kept it: milliseconds since 1970. Absent if the store has kept
-   * nothing about it.
+   * When the incident began, in milliseconds since 1970, as far as the store has kept this. Absent if the
+   * store has kept nothing about it.
    */
   since?: number
-  /** What the next job waits for. Absent if nothing keeps it, and for `failing` and `retrying`. */
+  /** The reason why the next job waits. Absent if it has no reason, and for `failing` and `retrying`. */
   because?: Reason
   /** The worker whose process a handler blocks now. */
   blocked?: { worker: string; by: string[]; since: number }
@@ -57,9 +57,9 @@ export interface QueueIncident {
   pause?: { by?: string; at?: number; because?: string; until?: number }
   /** For `failing` and `retrying`: the kind of failure that most of the jobs have. */
   failure?: IncidentFailure
-  /** The last release of the application that workers began to run within an hour before it began. */
+  /** The last release of the application that workers began to run in the hour before the incident. */
   release?: { name: string; at: number }
-  /** The workers of the queue that have died since shortly before it began. */
+  /** The workers of the queue that have died since shortly before the incident. */
   died?: { count: number; worker: string; host: string; at: number }
   /** The first thing to do. */
   action: Remedy

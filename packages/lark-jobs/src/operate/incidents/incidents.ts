@@ -33,7 +33,7 @@ const MANY = 0.1
 /** How long before an incident a release may have begun to count as a change, in milliseconds. */
 const BEFORE = HOUR
 
-/** Reasons that no worker and no time ends: somebody must do something. */
+/** Reasons that end neither by a worker nor with time: somebody must do something. */
 const lasting: ReasonKind[] = ['no-worker', 'unknown-key', 'unreadable']
 
 /** @param alarms the findings of the store itself, its schedules, its limiters and its outbox */
@@ -204,7 +204,7 @@ async function waitingSince(
   return Math.max(due, ended ?? 0)
 }
 
-/** Adds to an incident whose jobs fail since when they do, and what most of them throw. */
+/** For an incident whose jobs fail: adds since when they fail, and the failure that most of them have. */
 async function failingIncident(
   { open, queues, now }: Looking,
   incident: QueueIncident,

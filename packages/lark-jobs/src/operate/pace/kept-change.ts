@@ -1,8 +1,8 @@
 /**
  * A change at a pace: a change by filter that goes on by itself, a lot of jobs at a time. All changes of a
- * store are kept in one document beside the schedules (`schedule/home.ts`), which any worker continues when
- * it is due. A lot is written down before it is changed. So if the process dies meanwhile, another worker
- * finishes the same lot, and the pace is kept.
+ * store are kept in one document beside the schedules (`CHANGES` of `store/contract/schedules.ts`), which any
+ * worker continues when it is due. A lot is written down before it is changed. So if the process dies
+ * meanwhile, another worker finishes the same lot, and the pace is kept.
  *
  * Every time is in milliseconds since 1970 by the store's clock.
  */
@@ -24,7 +24,7 @@ export interface JobLot {
   cursor?: string
 }
 
-/** A job that was changed, and since when its next end counts. */
+/** A job that was changed, and the time from which an end of the job counts. */
 export type WatchedJob = readonly [partition: string, id: string, since: number]
 
 /** Why a change has ended. `failing`: too many of its jobs failed again. `error`: it could not go on. */
@@ -60,19 +60,19 @@ export interface KeptChange {
   cursor?: string
   /** The lot that is being changed. */
   lot?: JobLot
-  /** All jobs have been changed; it still looks how they end. */
+  /** Whether all jobs have been changed. The change then only watches how its jobs end. */
   isThrough?: true
-  /** When it goes on. */
+  /** When the change goes on. */
   dueAt: number
   /** Jobs whose end is not known yet: at most `WATCHED`. */
   watched: WatchedJob[]
   /** How the last jobs ended, the latest last: at most `JUDGED` characters, `f` for failed again. */
   results: string
-  /** How many of its jobs have ended or failed since, as far as they were watched. */
+  /** How many of the changed jobs have ended or failed since, as far as they were watched. */
   ended: number
   failed: number
   paused?: { at: number; by?: string; because?: string }
-  /** Why it changes nothing at the moment, although it is not paused. */
+  /** Why the change waits, although it is not paused. */
   waits?: string
   end?: { at: number; why: EndedBecause; by?: string; because?: string }
 }
@@ -109,7 +109,7 @@ export function isFailing({ results, maxFailed }: Pick<KeptChange, 'results' | '
   return failedIn(results) >= Math.max(1, Math.ceil(maxFailed * JUDGED))
 }
 
-/** Whether it matters how the jobs end: whether they fail again. */
+/** Whether a change watches how its jobs end, because the jobs may fail again. */
 export function isWatching(kind: PacedKind): boolean {
   return kind === 'retry' || kind === 'run-now'
 }
@@ -118,7 +118,7 @@ export function failedIn(results: string): number {
   return results.split('f').length - 1
 }
 
-/** When the first change goes on. Undefined if none does. */
+/** When the next change goes on. Undefined if no change goes on. */
 export function nextOf(changes: readonly KeptChange[]): number | undefined {
   const dues = changes.filter(isGoing).map(({ dueAt }) => dueAt)
   return dues.length === 0 ? undefined : Math.min(...dues)
@@ -128,7 +128,7 @@ export function isGoing({ paused, end }: KeptChange): boolean {
   return paused === undefined && end === undefined
 }
 
-/** Ends a change. What is needed only to go on is forgotten. */
+/** Ends a change. The fields that only a change which goes on needs are removed. */
 export function ended(change: KeptChange, end: NonNullable<KeptChange['end']>): KeptChange {
   const { filter: _, cursor: __, lot: ___, waits: ____, ...kept } = change
   return { ...kept, watched: [], end }

@@ -11,8 +11,8 @@ import type { JobRecord } from '../../model/record.ts'
 import { getFollowed } from '../../store/contract/moved.ts'
 import type { Store } from '../../store/contract/store.ts'
 import { keptBecause } from '../../words/because.ts'
-import { jobChanges } from '../change/job-changes.ts'
-import { type LotRow, lotActor, type OpenChange } from '../change/row.ts'
+import { lotRowOf } from '../change/job-changes.ts'
+import { lotActor, type OpenChange } from '../change/row.ts'
 import { askAll } from '../look/ask-all.ts'
 import type { JobConditions } from '../look/filter.ts'
 import { list } from '../look/list.ts'
@@ -30,7 +30,6 @@ import {
   type KeptChange,
   lotSize,
   nextOf,
-  type PacedKind,
   restAfter,
   WATCHED,
   type WatchedJob,
@@ -43,13 +42,13 @@ import { recordEnd } from './recorded-end.ts'
 const HOLD = 10_000
 /** Milliseconds before the end of that time from which a worker changes no more jobs of its lot. */
 const MARGIN = 2_000
-/** Milliseconds for which jobs are looked for before what was found is changed. */
+/** Milliseconds for which a worker looks for the jobs of a lot. Then it changes the jobs found by then. */
 const SEARCH = 300
 /** Milliseconds until a change that waits looks again. */
 const WAIT = 5_000
-/** Errors that would come again with each try. */
+/** The codes of errors that would come again with each try. */
 const FINAL: ReadonlySet<string> = new Set(['UNKNOWN_QUEUE', 'CURSOR_INVALID', 'FILTER_INVALID'])
-/** Milliseconds after the last lot for which it is still looked how its jobs end. */
+/** Milliseconds after the last lot for which a change still watches how its jobs end. */
 const WATCH = 600_000
 
 /** @returns milliseconds until a change is due again; undefined if none will be */
@@ -134,7 +133,7 @@ class Round {
     jobs: readonly Located[],
     heldUntil: number,
   ): Promise<void> {
-    const act = await lotActor(rowOf(kind), this.#open, value, defined({ fromStart }))
+    const act = await lotActor(lotRowOf(kind), this.#open, value, defined({ fromStart }))
     let refused = 0
     for (const [partition, some] of groupedBy(jobs, ({ partition }) => partition)) {
       const verdicts = await act(partition, some, new HeldPassage(this.#until))
@@ -165,7 +164,7 @@ class Round {
 
   /** Chooses the jobs of the next lot: only such as are still what they were when the change began. */
   async #choose(change: KeptChange, at: number) {
-    const row = rowOf(change.kind)
+    const row = lotRowOf(change.kind)
     const filter = filterOf(change)
     const size = Math.min(lotSize(change), change.total - change.done)
     const until = performance.now() + SEARCH
@@ -189,7 +188,7 @@ class Round {
 
   /** The jobs of a lot that the worker which began it has not changed. */
   async #stillFresh(change: KeptChange, { jobs }: JobLot, at: number): Promise<Located[]> {
-    const { finds, states } = rowOf(change.kind)
+    const { finds, states } = lotRowOf(change.kind)
     const read = await askAll(jobs, ([partition, id]) => this.#open.store.get(partition, id, true))
     return read.flatMap((job) => {
       const isLeft = job !== undefined && (finds ?? states).includes(job.state) && isFresh(job, change, at)
@@ -273,10 +272,6 @@ class HeldPassage extends Passage {
   override get isOver(): boolean {
     return performance.now() >= this.#until
   }
-}
-
-function rowOf(kind: PacedKind): LotRow {
-  return jobChanges[kind] as unknown as LotRow
 }
 
 function located({ id, key, partition, state, runs, strandedSince }: ReadJob): Located {

@@ -19,8 +19,8 @@ import { filterWords } from '../../words/filter-words.ts'
 import { shown } from '../../words/secret.ts'
 import type { KnownActor } from '../audit/actor.ts'
 import type { PendingFilter, RetryFilter } from '../change/changed.ts'
-import { jobChanges } from '../change/job-changes.ts'
-import { type LotRow, makeChange, type OpenChange, readChange } from '../change/row.ts'
+import { lotRowOf } from '../change/job-changes.ts'
+import { makeChange, type OpenChange, readChange } from '../change/row.ts'
 import { checkFilter, conditions, type Flags, isIds, type JobConditions, queueName } from '../look/filter.ts'
 import { sinceInstantIn } from '../look/since.ts'
 import { partitionsToLookIn } from '../look/stored-jobs.ts'
@@ -184,7 +184,7 @@ export function checkBegin(kind: PacedKind, which: unknown, options: unknown, fl
       'Change them at once, or give a lower limit.',
     )
   const given = kind === 'move' ? to : kind === 'reschedule' ? delay : undefined
-  const [chosen, value] = readChange(rowOf(kind), which, given, {}, flags)
+  const [chosen, value] = readChange(lotRowOf(kind), which, given, {}, flags)
   if (isIds(chosen))
     throw invalid(`${CALL} takes a filter, not ids`, 'A few jobs with known ids are changed at once.')
   const filter = kind === 'retry' ? { ...chosen, state: chosen.state ?? 'failed' } : chosen
@@ -201,10 +201,6 @@ function invalid(message: string, hint: string): JobsError {
   return new JobsError('CHANGE_INVALID', message, { hint, exit: 2 })
 }
 
-function rowOf(kind: PacedKind) {
-  return jobChanges[kind] as unknown as LotRow & { what: string }
-}
-
 /** @throws the errors of the change; CHANGE_INVALID if schedules are off, or if too many changes go on */
 export async function begin(
   open: OpenChange,
@@ -217,7 +213,7 @@ export async function begin(
       'Schedules are off here, and with them changes at a pace: no worker would go on with it',
       'See jobs.schedules in lark.config.',
     )
-  const row = rowOf(kind)
+  const row = lotRowOf(kind)
   const since = filter.since && (await sinceInstantIn(store, filter.since))
   const whole = { ...filter, ...(since !== undefined && { since: new Date(since) }) }
   await row.checks?.(open, value)
