@@ -79,13 +79,14 @@ export function standingStill(connect: Connect) {
     await held.dispatch([new ShopJob().with({ shop: 'acme' }), new ShopJob().with({ shop: 'acme' })])
     await held.dispatch([new ShopJob().with({ shop: 'globex' })])
     await people.pause({ queue: 'default', group: 'acme' })
-    await bench.work([ShopJob], { queues: ['default'] }, client)
+    const worker = await bench.work([ShopJob], { queues: ['default'] }, client)
     await expect.poll(async () => (await client.list({ state: 'active' })).jobs.length).toBe(1)
     await held.dispatch([new ShopJob().with({ shop: 'globex' })])
     const next = await people.whyNext('default')
     expect(next?.reasons.map(({ kind }) => kind)).toContain('queue-limit')
     expect(next?.reasons.map(({ kind }) => kind)).not.toContain('paused-group')
     await expect(people.whyNext('nowhere')).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
+    await worker.stop(0)
   })
 }
 
