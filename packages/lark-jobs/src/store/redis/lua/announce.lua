@@ -1,5 +1,5 @@
--- announce: lists a worker as alive for some time, and adds the job keys that it knows to the store's list,
--- which keeps them for ever.
+-- announce: lists a worker as alive for some time. Adds the job keys that the worker knows to the list of all
+-- job keys, which never shrinks.
 --
 -- KEYS[1]  workers     HASH worker -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
@@ -12,6 +12,7 @@
 -- Cost     O(n) for n keys
 -- needs: start, known
 
--- This write comes first: it takes no memory, so a full server allows it, and then the whole script.
+-- This write comes first, because it needs no memory: a server whose memory is full allows this write, and
+-- then also all other writes of the script.
 redis.call('ZREM', key('worker-ends'), ARGV[2])
 return { make_known(ARGV[2], ARGV[3], ARGV[4], ARGV[5], 6, #ARGV) }

@@ -1,5 +1,6 @@
--- fold-runs: replaces the sum of the runs of ended workers, and removes the workers that are now part of the
--- sum. Changes nothing if the sum or one of these workers has changed since the caller read it.
+-- fold-runs: replaces the sum of the runs of ended workers, and removes the records of the workers whose runs
+-- are now part of the sum. Changes nothing if the sum or one of these records has changed since the caller
+-- read them.
 --
 -- KEYS[1]  workers     HASH worker -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock

@@ -1,9 +1,10 @@
--- lost-workers: returns the workers that died within the last hour, and what was taken back from them.
+-- lost-workers: returns the workers that died within the last hour, and the jobs that were taken back from
+-- these workers.
 --
 -- KEYS[1]  workers     HASH worker -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
--- Returns  three values for each worker, the latest death first: until when it lived; its record; what was
---          taken back from it, as JSON
+-- Returns  three values for each worker, the latest death first: when the worker stopped counting as alive;
+--          its record; and the takeovers of its jobs, as JSON
 -- Cost     O(w) for w workers that are no longer alive, at most 1,000
 -- needs: start, ended-workers
 

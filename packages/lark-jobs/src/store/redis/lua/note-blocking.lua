@@ -1,5 +1,5 @@
--- note-blocking: adds a note to a worker's record that a handler blocks its event loop. The worker's next
--- announcement removes the note.
+-- note-blocking: notes in the record of a worker that a handler blocks its event loop. The next announcement
+-- of the worker removes the note.
 --
 -- KEYS[1]  workers     HASH worker -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
@@ -9,7 +9,8 @@
 -- Cost     O(1)
 -- needs: start
 
--- This write comes first: it takes no memory, so a full server allows it, and then the whole script.
+-- This write comes first, because it needs no memory: a server whose memory is full allows this write, and
+-- then also all other writes of the script.
 redis.call('ZREM', key('worker-ends'), '')
 local record = redis.call('HGET', key('workers'), ARGV[2])
 if record then

@@ -1,4 +1,4 @@
--- order-workers: gives live workers an order, which takes the place of earlier ones.
+-- order-workers: gives live workers an order, which replaces their earlier orders.
 --
 -- KEYS[1]  workers     HASH worker -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
@@ -9,7 +9,8 @@
 -- Cost     O(n log w) for n of w workers
 -- needs: start
 
--- This write comes first: it takes no memory, so a full server allows it, and then the whole script.
+-- This write comes first, because it needs no memory: a server whose memory is full allows this write, and
+-- then also all other writes of the script.
 redis.call('ZREM', key('worker-ends'), '')
 local living = {}
 for i = 4, #ARGV do

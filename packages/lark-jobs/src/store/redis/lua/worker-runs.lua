@@ -1,5 +1,5 @@
--- worker-runs: returns the records of living and ended workers that have the counts of their runs, and the
--- sum of the runs of all other workers.
+-- worker-runs: returns the records of live and ended workers that have counts of runs, and the sum of the
+-- runs of all other workers.
 --
 -- KEYS[1]  workers     HASH worker -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock

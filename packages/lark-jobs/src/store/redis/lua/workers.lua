@@ -1,4 +1,4 @@
--- workers: returns the announced workers that still count as alive, and removes up to 1,000 others.
+-- workers: returns the workers that still count as alive, and removes records of up to 1,000 ended workers.
 --
 -- KEYS[1]  workers     HASH worker -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock

@@ -1,8 +1,9 @@
 -- alter: changes jobs by hand.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. The three arguments of
---          the call (numbered.lua) come next, and are not counted below
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. Three arguments that
+--          identify the call come next. `recalled` removes them (numbered.lua), so the numbers below leave
+--          them out
 -- ARGV[2]  how many cancelled jobs are kept; for `unpin`, how many failed jobs
 -- ARGV[3]  the change: retry, cancel, remove, purge, purge-elsewhere, unpin, run-now, reschedule, prioritize,
 --          edit, edit-active (also edits an active job), add-tags, remove-tags, report. A `!` after the
@@ -29,8 +30,8 @@ end
 local kept, value = read_kept(ARGV[2]), ARGV[4]
 local change, is_of_new, only = string.match(ARGV[3], '^([%l-]+)(!?)(:?.*)$')
 if not string.find(change, '^edit') and change ~= 'add-tags' and change ~= 'report' then
-  -- A full server allows this write, and after it the whole script. All changes except those above need no
-  -- memory, so they work on a full server.
+  -- A server whose memory is full allows this write, because the write needs no memory, and then also all
+  -- other writes of the script. Only an edit, further tags and a report need memory.
   redis.call('ZREM', key('leases'), '')
 end
 local ended = { completed = true, failed = true, cancelled = true }
@@ -85,7 +86,7 @@ changes['cancel'] = function(id, state, _, priority, place)
   local is_lost = state ~= 'active' and string.sub(value, 1, 5) == 'lost|'
   local undo = not ended[state] and not is_lost and undo_of(id)
   if undo and undo ~= '' then
-    -- The job is already being undone, and will end when that is done.
+    -- A run already undoes the steps of the job. The job ends when this run has ended.
     return 'a'
   elseif state == 'active' then
     notice(id, value)
@@ -128,7 +129,7 @@ changes['purge-elsewhere'] = function(id, state, _, priority, place)
   return purge_job(id, state, priority, place, true)
 end
 
--- `unpin` changes only a job that is kept for an age of its own.
+-- Only a job with an age of its own can be unpinned (keeping.lua). Its place is `kept:`.
 changes['unpin'] = function(id, state, _, _, place)
   if state ~= 'failed' then
     return 'r'
@@ -176,7 +177,8 @@ changes['edit'] = function(id, state, record)
   return state == 'active' and 'r' or changes['edit-active'](id, state, record)
 end
 
--- Whether jobs may go to the line of the new priority. The answer is the same for all jobs of a call.
+-- Whether jobs may go to the line of the new priority; nothing until the first job of the call asks. The
+-- answer holds for all jobs of the call.
 local is_open = value == '' or nil
 changes['prioritize'] = function(id, state, record, priority, place)
   local after, lane, rest = string.match(record, '^(-?%d+),?-?%d*(@?[^,|]*)(.*)$')
@@ -220,8 +222,8 @@ end
 
 changes['add-tags'], changes['remove-tags'] = change_tags, change_tags
 
--- Whether a job has begun. The stored runs do not include a run that completed the job, so its state is
--- checked, too.
+-- Whether a job has ever begun. The stored counters do not include the run of an active or a completed job,
+-- so the state is checked, too.
 local function has_begun(id, state)
   return state == 'completed' or state == 'active' or counted(id) > 0
 end
@@ -258,12 +260,12 @@ for i = 5, #ARGV do
     verdicts[i - 4] = changes[change](ARGV[i], state, record, priority, place)
   end
 end
--- The jobs are ended after all verdicts. If a job were ended before, the verdict for the same id later in
--- this call would be `missing`.
+-- The jobs are ended after all verdicts are known. If a job were ended earlier, and the call had its id
+-- twice, the second verdict could be `missing`.
 end_as('cancelled', cancelled, kept, 'untold')
 if made.lanes then
   lanes().reposition_all()
-  -- When a job of a lane is removed, the next jobs of the lane may begin, so callers are rung for them.
+  -- When a job leaves a lane, other jobs of the lane may begin. So callers are rung for these other jobs.
   rings = math.max(rings, #verdicts)
 end
 rouse(ring(rings))

@@ -2,25 +2,27 @@
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
--- ARGV[2]  1 to pause, 0 to resume, or '' to change nothing. `+` and milliseconds pause for this time. `++`
---          and milliseconds do so, too, but change nothing if the partition is already paused for longer.
---          After a pause, `|` and its reason may follow, and then two separators and the person who pauses
+-- ARGV[2]  1 to pause, 0 to resume, or '' to leave the pause unchanged. `+` and milliseconds pause for this
+--          time. `++` and milliseconds do so, too, unless the partition is already paused for longer. `|` and
+--          the reason for the pause may follow, and then two separators and the name of the person who pauses
 --          the partition (`store/contract/rules/pause.ts`)
 -- ARGV[3]  how many paused groups to return
--- ARGV[4]  the limits of the partition, after `;`; `-` to remove them; '' to change nothing
+-- ARGV[4]  `;` and the new limits of the partition; `-` to remove the limits; '' to leave the limits
+--          unchanged
 -- Returns  { the pause and the limits (pause.lua); for each paused group its name, when its pause ends, and
 --          who paused it and when, or '' }
 -- Cost     O(w) for w waiting callers if the partition resumes, is paused for a time or gets limits; O(log m)
 --          for m paused groups
 -- needs: start, ring, pause, pausing
 
--- Puts the time of the pause between the two separators.
+-- Puts the present time between the two separators, as the time at which the person paused the partition.
 local setting = string.gsub(ARGV[2], '\31\31', '\31' .. string.format('%.0f', now) .. '\31', 1)
 local more, ms, because = string.match(setting, '^%+(%+?)(%d+)(.*)$')
 local kept = redis.call('HGET', key('settings'), 'paused')
 local limits = limits_in(kept)
 if setting ~= '' or ARGV[4] ~= '' then
-  -- This write comes first: it takes no memory, so a full server allows it, and then the whole script.
+  -- This write comes first, because it needs no memory: a server whose memory is full allows this write, and
+  -- then also all other writes of the script.
   redis.call('HDEL', key('settings'), '')
 end
 if ms then

@@ -4,7 +4,7 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2…] two values for each job: its id, and the name of its lock, or ''
--- Returns  for each job 1 if there is such a job, or 0
+-- Returns  for each job 1 if another job has its id or holds its lock, or 0
 -- Cost     O(n) for n jobs
 -- needs: start, locate, admission
 

@@ -1,8 +1,9 @@
 -- move-put: queues jobs that were taken out of another partition.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. The three arguments of
---          the call (numbered.lua) come next, and are not counted below
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. Three arguments that
+--          identify the call come next. `recalled` removes them (numbered.lua), so the numbers below leave
+--          them out
 -- ARGV[2]  the minimum number of milliseconds for which an ended job is kept
 -- ARGV[3…] three values for each job: its id, the instant of the move, and its text (shared/gone.lua)
 -- Returns  a letter for each job: a(rrived) now or in an earlier call, or w(aits) because another job has its
@@ -54,8 +55,8 @@ local function bring(id, text)
   tell('queued', { id })
 end
 
--- Whether the job with this id stays when a moved job with the same id comes. The rule is that for a new job
--- that may replace an ended job with its id.
+-- Whether the job that has this id now must stay, so that a moved job with the same id cannot arrive. The
+-- moved job may replace an ended job, like a new job whose id may be used again.
 local function stays(id)
   local state = locate(id)
   local has_ended = not state or state == 'completed' or state == 'failed' or state == 'cancelled'

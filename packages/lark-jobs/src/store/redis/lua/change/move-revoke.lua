@@ -1,5 +1,5 @@
--- move-revoke: revokes moves of jobs to this partition: if a move-put of these jobs comes later, it changes
--- nothing.
+-- move-revoke: revokes moves of jobs to this partition. A `move-put` that arrives later for one of these
+-- moves changes nothing.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
@@ -8,7 +8,8 @@
 -- Cost     O(n log m) for n jobs among m that are remembered
 -- needs: start, revoked, rouse
 
--- This write comes first: it takes no memory, so a full server allows it, and then the whole script.
+-- This write comes first, because it needs no memory: a server whose memory is full allows this write, and
+-- then also all other writes of the script.
 redis.call('ZREM', key('effects:move'), '')
 for i = 2, #ARGV, 2 do
   revoke(ARGV[i], tonumber(ARGV[i + 1]))

@@ -2,13 +2,14 @@
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
--- ARGV[2]  for how many milliseconds this partition remembers where the jobs are now
+-- ARGV[2]  for how many milliseconds this partition remembers to which partition the jobs have moved
 -- ARGV[3…] two values for each job: its id, and the instant of the move
 -- Returns  nothing
 -- Cost     O(n log m) for n jobs, if m jobs are moving
 -- needs: start, gone, watching, rouse
 
--- This write comes first: a full server allows it, and then it also allows the other writes of the script.
+-- This write comes first, because it needs no memory: a server whose memory is full allows this write, and
+-- then also all other writes of the script.
 redis.call('ZREM', key('effects:move'), '')
 local over = string.format('%.0f', now + tonumber(ARGV[2]))
 for i = 3, #ARGV, 2 do

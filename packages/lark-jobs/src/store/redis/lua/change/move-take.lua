@@ -1,20 +1,21 @@
--- move-take: takes jobs out of this partition that are moved to another, or hands out jobs that were taken
--- out and have not arrived.
+-- move-take: takes jobs out of this partition, to move them to other partitions. Or hands out jobs that were
+-- taken out before and have not arrived.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  the lease of the caller on the jobs, milliseconds
 -- ARGV[3…] two values for each job: its id, and its new partition. Without these values, the script hands out
---          up to 100 jobs that were taken out before and are due. With a single `*`, it also hands out those
---          that other callers hold
+--          up to 100 jobs that were taken out before and that no caller holds now. With a single `*`, it also
+--          hands out jobs that other callers hold
 -- Returns  { a letter for each job: t(aken), r(efused), m(issing), l(eft); four values for each job that was
 --          taken: its id, its new partition, the instant of the move, and its text }
 -- Cost     O(n log m) for n jobs among m delayed jobs
 -- needs: start, line, place, lanes, locate, payloads, options, admission, erase, event, rouse, gone, revoked
 -- needs: schedules, journals, journaled
 
--- This write comes first: it takes no memory, so a full server allows it, and then the whole script. The
--- script needs little memory, because the text of a job only replaces its record.
+-- This write comes first, because it needs no memory: a server whose memory is full allows this write, and
+-- then also all other writes of the script. The script needs little memory, because the text that it keeps
+-- for a moving job replaces the record of the job.
 redis.call('ZREM', key('effects:move'), '')
 local till = string.format('%.0f', now + tonumber(ARGV[2]))
 local left, taken = MAX_BYTES, {}
@@ -49,7 +50,8 @@ local function take_out(id, to, record, priority, place, written)
   for _, each in ipairs({ 'counters', 'errors', 'logs', 'progress', 'keeps' }) do
     texts[#texts + 1] = redis.call('HGET', key(each), id) or ''
   end
-  -- The record gets the present limits of the group, which may have come with another job.
+  -- The record that moves gets the limits that this partition keeps for the group. Another job of the group
+  -- may have brought these limits.
   local before, after = string.match(record, '^([^,|]*,[^,|~]*@[^,|~]*)~?[^,|]*([,|].*)$')
   local limits = (group[1] or '') ~= '' and '~' .. group[1] or ''
   record = options().with_options(before and before .. limits .. after or record, { movedAt = string.format('%.0f', moved_at) })
@@ -93,7 +95,7 @@ local verdicts = {}
 for i = 3, #ARGV - 1, 2 do
   verdicts[#verdicts + 1] = take(ARGV[i], ARGV[i + 1])
 end
--- The third argument is the star.
+-- If there is a third argument, it is the `*` that asks for all moving jobs.
 local due_until = #ARGV == 3 and '+inf' or now
 for _, id in ipairs(#ARGV < 4 and redis.call('ZRANGE', key('effects:move'), '-inf', due_until, 'BYSCORE', 'LIMIT', 0, 100) or {}) do
   local state, moved_at, to = gone(id)

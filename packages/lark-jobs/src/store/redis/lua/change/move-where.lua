@@ -1,4 +1,5 @@
--- move-where: reports whether jobs are here, are moving or were moved, and to which partition.
+-- move-where: reports for jobs whether they are in this partition, are moving to another partition, or have
+-- moved there.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock

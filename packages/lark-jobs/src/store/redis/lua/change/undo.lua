@@ -1,15 +1,17 @@
--- undo: takes back a retry, a cancel or a change of a due time. Each job gets its former state, unless it has
--- begun since.
+-- undo: takes back a retry, a cancel or a change of a due time. A job gets its former state, unless it has
+-- begun since the change.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. The three arguments of
---          the call (numbered.lua) come next, and are not counted below
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. Three arguments that
+--          identify the call come next. `recalled` removes them (numbered.lua), so the numbers below leave
+--          them out
 -- ARGV[2]  how many completed, failed and cancelled jobs are kept, separated by commas
--- ARGV[3…] three values for each job: its id; its runs and when it was edited, separated by a space; and its
---          former state. The former state has these parts, separated by RS, each '' if there is none: the
---          state, the milliseconds from the making of its id until it was queued, when it ended or was due,
---          its counters, result, progress, and reason. In place of the reason, `s` means that the job was
---          suspended, and `u` that it was being undone
+-- ARGV[3…] three values for each job: its id; its runs and the time of its last edit, separated by a space;
+--          and its former state. The former state has these parts, separated by RS, and a missing part is '':
+--          the state; the milliseconds between the making of the job's id and the queueing of the job; the
+--          time at which the job ended or was due; its counters; its result; its progress; and its reason. In
+--          place of the reason, `s` means that the job was suspended, and `u` that a run was undoing its
+--          steps
 -- Returns  a letter for each job: d(one), m(issing), r(efused)
 -- Cost     O(n log m) for n jobs among m delayed or ended jobs
 -- needs: start, numbered, calls, place, lanes, counters, end, retain, locate, options, ring, rouse, moved-waits
@@ -20,7 +22,8 @@ if answer then
   return answer
 end
 
--- This write comes first: it takes no memory, so a full server allows it, and then the whole script.
+-- This write comes first, because it needs no memory: a server whose memory is full allows this write, and
+-- then also all other writes of the script.
 redis.call('HDEL', key('ended'), '')
 local kept = {}
 kept.completed, kept.failed, kept.cancelled = string.match(ARGV[2], '^(%d+),([%d;]+),(%d+)$')
@@ -42,7 +45,7 @@ local function put_at(id, priority, due)
   return 'd'
 end
 
--- Lets a cancelled job go on that no run has begun to undo.
+-- Withdraws a cancel that waited until the steps of the job are undone. The job goes on with its steps.
 local function undo_no_more(id, counters)
   redis.call('HSET', key('undos'), id, '')
   redis.call('HDEL', key('reasons'), id)
@@ -68,7 +71,8 @@ local function undo(id, version, was)
   local before, after, at, counters, result, progress, reason =
     string.match(was, '^([^\30]*)\30([^\30]*)\30([^\30]*)\30([^\30]*)\30([^\30]*)\30([^\30]*)\30(.*)$')
   local was_pending = before == 'delayed' or before == 'waiting'
-  -- A job that was suspended when it was cancelled is due now: its handler comes to the same wait again.
+  -- If the job was suspended when it was cancelled, it is due now. Its handler runs and comes to the same
+  -- wait again.
   local due = reason == 's' and now or tonumber(at)
   if not is_pending then
     local runs, failures = counted(id)
@@ -108,13 +112,14 @@ for i = 3, #ARGV, 3 do
 end
 for _, name in ipairs({ 'completed', 'failed', 'crashed', 'cancelled' }) do
   local state, ids = name == 'crashed' and 'failed' or name, ended[name]
-  -- Ends the job with its effects, because its class may not know yet that the job had ended: the retry has
-  -- withdrawn these effects.
+  -- The retry has withdrawn the effects of the job's first end, so the class may not know of this end. So the
+  -- job ends with effects.
   end_as(state, ids, read_kept(kept[state]), (name == 'crashed' or name == 'cancelled') and 'untold' or nil)
   for _, id in ipairs(ids) do
     redis.call('ZADD', key(state), 'XX', ends_at[id], id)
     redis.call('ZADD', key('kept:' .. state), 'XX', ends_at[id], id)
-    -- An effect has the time of the end to which it belongs, so the former time is restored.
+    -- An effect names the time of its job's end, so the entry in `ended` gets the former time of the end,
+    -- too.
     if redis.call('HEXISTS', key('ended'), id) == 1 then
       redis.call('HSET', key('ended'), id, state .. '|' .. ends_at[id])
     end
@@ -122,7 +127,8 @@ for _, name in ipairs({ 'completed', 'failed', 'crashed', 'cancelled' }) do
 end
 if made.lanes then
   lanes().reposition_all()
-  -- When these jobs leave their lanes, the next jobs of the lanes may begin, so callers are rung for them.
+  -- When these jobs leave their lanes, other jobs of the lanes may begin. So callers are rung for these other
+  -- jobs.
   rings = math.max(rings, #verdicts)
 end
 rouse(ring(rings))

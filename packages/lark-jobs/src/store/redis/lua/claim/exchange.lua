@@ -6,15 +6,15 @@
 -- ARGV[3]  the number of the call
 -- ARGV[4]  how many connections the process of the caller has given up so far (calls.lua)
 -- ARGV[5]  how many jobs the caller can start at once
--- ARGV[6]  how many more jobs to prefetch. If the partition has limits (rate.lua), the limits instead: then
---          nothing is prefetched
+-- ARGV[6]  how many more jobs to prefetch. If the claim states limits (rate.lua), this argument is the
+--          limits, and no job is prefetched
 -- ARGV[7]  lease, milliseconds
 -- ARGV[8]  how the caller waits for jobs: '' if it cannot be rung, `ring`, or `hand` if it also takes jobs
---          with a ring. Then `;limiter=count,…` if the caller has permits for so many jobs, and `~=` and
---          milliseconds if priorities age. The next lines are what the call says about effects
---          (delivery.lua), but with `w` in place of `e` and ARGV[7]
--- ARGV[9]  the number of a claim whose ring the caller may have missed, or ''. If there is such a claim, this
---          answer includes its jobs
+--          with a ring. `;limiter=count,…` follows if the caller has permits: for each limiter, for how many
+--          jobs. `~=` and the milliseconds of one step of priority follow if priorities age. The next lines
+--          acknowledge and request effects (delivery.lua); there, `w` stands for `e` and the lease in ARGV[7]
+-- ARGV[9]  the number of a claim that was sent to the caller with a ring which may be lost, or ''. If there
+--          is such a claim, this answer includes its jobs
 -- ARGV[10] how many completed jobs are kept
 -- ARGV[11] how many failed jobs are kept
 -- ARGV[12] how many cancelled jobs are kept
@@ -80,9 +80,8 @@ local function reply(verdicts, due, ids, records, counters, waiting, handed, pla
   for _, payload in ipairs(room and payloads().payloads_of(ids, records) or {}) do
     records[#records + 1] = payload
   end
-  -- The ids are returned as one text, which takes half as long as a list of ids. The records are returned as
-  -- a list, which is faster than joining them, because Lua hashes each new text (0.2 of the 3.7 µs that a job
-  -- takes).
+  -- The ids are returned as one text, because a list of ids takes twice as long. The records are returned as
+  -- a list, because Lua would hash the joined text (0.2 of the 3.7 µs that a job takes).
   if paused then
     due = paused < math.huge and paused or -1
   end
@@ -110,8 +109,8 @@ if answer then
   return reply(answer, next_of(lines()), ids, records_of(ids), counters_of(ids), nil, nil, places)
 end
 
--- This write comes first: it takes no memory, so a full server allows it, and then the whole script. Jobs
--- that end free memory.
+-- This write comes first, because it needs no memory: a server whose memory is full allows this write, and
+-- then also all other writes of the script. Jobs that end free memory.
 redis.call('SREM', key('idle'), most > 0 and ARGV[2] or '')
 
 local kept = { completed = tonumber(ARGV[10]), failed = read_kept(ARGV[11]), cancelled = tonumber(ARGV[12]) }
@@ -122,7 +121,7 @@ end
 if laned then
   lanes().reposition_all()
   laned = redis.call('HGET', key('settings'), 'lanes') ~= '0'
-  -- Nothing is prefetched if the partition has jobs of groups.
+  -- No job is prefetched while the partition has lanes.
   most = laned and limit or most
 end
 
@@ -150,9 +149,9 @@ local fits = prefetch_until(taken, limit)
 local ids, records, left = {}, {}, room and room.is_full
 local found = records_of(taken)
 for i = 1, #taken do
-  -- If the server has evicted the record of a job, the job is dropped. It does not end, because nobody knows
-  -- its class any more. If the job was a member, its flow asks for its fate later, and learns that it is
-  -- unknown (flow-fates.lua).
+  -- If the server has evicted the record of a job, the claim leaves the job out. The job does not end,
+  -- because its class is not known any more. If the job was a member of a flow, the flow asks for its fate
+  -- later, and the answer is `unknown` (flow-fates.lua).
   local id, record, n = taken[i], found[i], #ids + 1
   if record and i > fits then
     local queued_at, priority = queued(id, record)
@@ -183,16 +182,17 @@ end
 local waiting = laned and most > 0 and not paused and lanes().limited() or nil
 local has_less = #ids < limit and not left
 local due = next_of(all)
--- If there are jobs in lanes, each job that ended may let a waiting job of its lane begin.
+-- If there are jobs in lanes, each settled job may let a waiting job of its lane begin.
 local freed = laned and math.min(settled, redis.call('ZCARD', key('laned')))
   or due == 0 and not prefetch and math.max(settled - #ids, 0) or 0
 if due == 0 and #ids == 0 and sweeps <= 0 then
-  -- The claim is empty because the call has only removed void entries. The caller shall claim again in 1 ms.
-  -- If it got 0, it would take that for a damaged counter and wait longer each time.
+  -- The claim is empty, because the call was busy with the removal of void entries. The answer 1 makes the
+  -- caller claim again in 1 ms. After an empty claim and the answer 0, a caller would wait longer each time,
+  -- because it would assume a damaged counter.
   due = 1
 end
--- If this caller got fewer jobs than it wanted, it has already taken the jobs that were put back. If not,
--- other callers are rung for them.
+-- If this caller got fewer jobs than it wanted, its claim already includes the jobs that were put back. If
+-- not, other callers are rung for the jobs that were put back.
 local heard = ring(ring_counts.later + (has_less and 0 or ring_counts.again) + freed)
 if #ids == permitted and has_less then
   due = wait >= 0 and due >= 0 and math.max(due, wait) or -1
@@ -204,7 +204,7 @@ if has_less and string.find(waits, '^%a') then
 end
 local handed = wanted and (owes or made.effects) and delivery().serve(wanted) or nil
 if limit == 0 and ends.calls then
-  -- The caller may be about to stop, so it is not registered as waiting.
+  -- This caller wants no jobs and may be about to stop, so another caller is rung for the flow that is due.
   redis.call('SREM', key('idle'), ARGV[2])
   heard = heard + ring(1, true)
 end

@@ -1,10 +1,10 @@
--- extend: renews the leases of jobs, marks the jobs as started, stores their progress and log lines, and
--- returns notices about them.
+-- extend: renews the leases of jobs, marks the jobs as started, stores the progress and the log lines of the
+-- jobs, and returns notices about the jobs.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  lease, milliseconds
--- ARGV[3…] three values for each note: id, token, and report (report.lua). Before the report comes 1 if the
+-- ARGV[3…] three values for each note: id, token, and report (report.lua). The report begins with 1 if the
 --          job is a suspect that runs alone from now on, 0 if it is a suspect that runs beside other jobs,
 --          and - if the job has not begun
 -- Returns  '' if there is nothing to report, or { the ids of the jobs whose lease is lost; the ids of the
@@ -16,12 +16,12 @@ local ids = {}
 for i = 3, #ARGV, 3 do
   ids[#ids + 1] = ARGV[i]
 end
--- This write comes first: it takes no memory, so a full server allows it, and then the whole script. A live
--- worker must not lose its jobs because the server is full.
+-- This write comes first, because it needs no memory: a server whose memory is full allows this write, and
+-- then also all other writes of the script. A live worker must not lose its jobs because the server is full.
 redis.call('ZREM', key('leases'), '')
 
 local holders = redis.call('HMGET', key('holders'), unpack(ids))
--- Usually there are no notices and no watches.
+-- Usually there are no notices and no watches, so one command checks both.
 local noticed = redis.call('EXISTS', key('notices'), key('watches')) > 0
 
 local lost, asked, reasons, watched, renewed = {}, {}, {}, {}, {}
@@ -31,7 +31,7 @@ for i, id in ipairs(ids) do
   if string.find(report, '^[01-]') then
     alone, report = string.sub(report, 1, 1), string.sub(report, 2)
   end
-  -- Most holder fields have only this text, so it is compared before a field is parsed.
+  -- The holder field of most started jobs is exactly this text, so most fields need no parsing.
   local has_started = holder == token .. '|'
   if has_started or is_held(holder, token) then
     if not renewed[token] then

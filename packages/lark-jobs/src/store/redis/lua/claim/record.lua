@@ -1,5 +1,5 @@
--- record: adds entries to the journals of running jobs, and hands out the signals that the jobs request. It
--- does not change their leases.
+-- record: adds entries to the journals of running jobs, and hands out the signals that the jobs request. The
+-- leases of the jobs are not changed.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
@@ -15,12 +15,13 @@ local ids, at = {}, 2
 while ARGV[at] do
   ids[#ids + 1], at = ARGV[at], at + 4 + ARGV[at + 2]
 end
--- This write comes first: it takes no memory, so a full server allows it, and then the whole script.
+-- This write comes first, because it needs no memory: a server whose memory is full allows this write, and
+-- then also all other writes of the script.
 redis.call('ZREM', key('leases'), '')
 
 local holders = redis.call('HMGET', key('holders'), unpack(ids))
--- The table for the answer is made when something must be reported: usually nothing must, and making a table
--- takes time.
+-- The table for the answer is made only when there is something to report. Usually there is nothing, and a
+-- table takes time.
 local answer
 local function say(place, value, more)
   answer = answer or { {}, {}, {} }
@@ -28,10 +29,11 @@ local function say(place, value, more)
   list[#list + 1], list[#list + 2] = value, more
 end
 
--- Adds ARGV[from] to ARGV[to] to the entries of a job, with the index `first` for the first of them.
+-- Adds the entries ARGV[from] to ARGV[to] to the journal of a job. The first of these entries gets the index
+-- `first`.
 local function add(id, first, from, to)
   local name, bytes = key('steps:' .. id), 0
-  -- Usually the job has a journal, and this one call adds to it.
+  -- Usually the job already has a journal, so this one command adds the entries.
   local length = redis.call('RPUSHX', name, unpack(ARGV, from, to)) - (to - from + 2)
   if length < 0 then
     recordings().open_journal(id)
@@ -55,8 +57,8 @@ end
 at = 2
 for i, id in ipairs(ids) do
   local token, count, head, holder = ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3], holders[i]
-  -- Most holder fields have only this text, and most heads are only an index, so these cases are checked
-  -- without parsing.
+  -- The holder field of most started jobs is exactly this text, and most heads are only an index. So most of
+  -- them need no parsing.
   local has_started, first = holder == token .. '|', tonumber(head)
   if has_started or is_held(holder, token) then
     if not has_started then

@@ -6,14 +6,15 @@
 -- ARGV[2]  how many failed jobs are kept
 -- ARGV[3]  how many cancelled jobs are kept
 -- ARGV[4]  the error for each crash, as JSON without its first field: `,"name":…}`
--- ARGV[5]  1 if no crash is counted; w if a job has ended its own process; or ''
--- ARGV[6]  a caller, all of whose claims are taken back, or '' to take back all claims whose lease has ended
--- ARGV[7]  the time from which on this call changes nothing, or ''. If silences of the store count
---          (silence.lua), `|` and the lease of all workers in milliseconds follow. A `+` at the end requests
---          the callers from which jobs were taken back
+-- ARGV[5]  1 if no crash is counted; w if the process of the dead worker ended from within; or ''
+-- ARGV[6]  a caller that has died, to take back all of its claims; or '' to take back all claims whose lease
+--          has ended
+-- ARGV[7]  a time after which this call takes no jobs back, or ''. If silences of the store count
+--          (silence.lua), `|` and the lease of all workers in milliseconds follow. A `+` at the end asks for
+--          the callers that held the jobs which were taken back
 -- ARGV[8]  the token of a claim that its caller has not read, or ''. If it is given, only this claim is taken
 --          back
--- ARGV[9]  what the call says about effects (delivery.lua), or ''
+-- ARGV[9]  the effects that the call acknowledges and requests (delivery.lua), or ''
 -- Returns  { the ids of the jobs that were put back; the ids of the jobs that failed; milliseconds until the
 --          next lease ends, or -1; milliseconds until there is an effect to hand out, or -1; the ids of the
 --          jobs whose crash was counted; the effects that are handed out, or nothing; the ids of the jobs
@@ -50,9 +51,9 @@ local function tokens()
   return own
 end
 
--- Withdraws the offer of a caller that has not read its claim, so that this call gets no more jobs with a
+-- Withdraws the offer of a caller that has not read its claim, so that the caller gets no more jobs with a
 -- ring. If the caller has made a new call meanwhile, the offer of the new call stays. Returns whether the
--- caller has missed a ring: then another caller is rung.
+-- caller has no offer any more, because it was rung: then another caller is rung in its place.
 local function withdraw_offer()
   local caller, number = read_token(ARGV[8])
   local offer = redis.call('HGET', key('offers'), caller)
@@ -63,7 +64,7 @@ local function withdraw_offer()
   return not offer
 end
 
--- How many more times this call searches the active jobs.
+-- How many more pages of active jobs this call may search.
 local searches = 3
 
 -- The ids of the jobs of a claim, and their holder fields. If the list of the claim's ids is damaged, all
@@ -93,7 +94,7 @@ local function jobs_of(token)
   return ids, holders, cursor
 end
 
--- Counts the jobs that are taken back from a caller, and notes the ids of the first of them.
+-- Counts the jobs that are taken back from a caller, and keeps the ids of the first 10 for the answer.
 local function note_taken(caller, ids)
   local note = from[caller]
   if not note then
@@ -106,8 +107,8 @@ local function note_taken(caller, ids)
   end
 end
 
--- A write that changes nothing: a server that accepts no writes shall refuse the call even if it comes too
--- late to take anything back.
+-- This write changes nothing. It makes a server that accepts no writes refuse the call, even a call that
+-- comes too late to take jobs back.
 redis.call('ZREM', key('leases'), '')
 local heard = 0
 if not is_over then
@@ -162,7 +163,8 @@ if not is_over then
   end_as('failed', taken.failed, read_kept(ARGV[2]), 'untold')
   count_minute('failed', #taken.failed)
   end_as('cancelled', taken.cancelled, tonumber(ARGV[3]), 'untold')
-  -- If there are limits, each job that was taken back lets another begin, even if the job ended.
+  -- One caller is rung for each job that was taken back, even for a job that ended: in a partition with
+  -- limits, its end lets another job begin.
   heard = ring(count_taken + vain)
 end
 

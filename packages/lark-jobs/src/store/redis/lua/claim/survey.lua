@@ -1,4 +1,4 @@
--- survey: reports in which partitions there is something to do, and can announce a worker with the same call.
+-- survey: reports the partitions that have work, and can announce a worker with the same call.
 --
 -- KEYS[1]  workers     HASH worker -> record; on a cluster jobs, HASH id -> record, of the one partition
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
@@ -11,9 +11,9 @@
 -- ARGV[7]  the age at which failed jobs are removed
 -- ARGV[8]  the age at which cancelled jobs are removed
 -- ARGV[9]  how long and how many ended jobs the worker keeps
--- ARGV[10…] the job keys; then for each partition: 'w' if the caller is idle there; 'p' if the caller asks
---          whether there are jobs to prune, followed by three ages if the partition has its own; '|', and the
---          name of the partition
+-- ARGV[10…] the job keys; then for each partition: 'w' if the caller waits for jobs there; 'p' if the caller
+--          asks whether there are jobs to prune, followed by three ages if the partition has its own; '|',
+--          and the name of the partition
 -- Returns  { the time; the number of partitions, or -1; five values for each partition in which there is
 --          something to do: its index; the milliseconds until a job may begin, until a lease ends, and until
 --          there is an effect to hand out, each -1 if there is none; and 1 if there is something to prune,
@@ -71,8 +71,9 @@ local function is_old(own)
       return true
     end
   end
-  -- EXISTS gets `unrolled` once and each other key twice, so an odd number means that there are hours to roll
-  -- up. Most partitions have no other of these keys.
+  -- EXISTS counts a key as often as the command names the key: `unrolled` once, each other key twice. So an
+  -- odd number means that there are hours to roll up, and a number above 1 that there are other keys. Most
+  -- partitions have no other keys.
   local names, keys = { 'throttles', 'paused', 'remembered', 'remembered:bundle', 'kept', 'kept-logs', 'early', 'relayed' }, {}
   for i, name in ipairs(names) do
     keys[2 * i - 1], keys[2 * i] = key(name), key(name)
@@ -92,8 +93,9 @@ end
 local function look(waits, prunes, own)
   local due = waits and next_job() or -1
   local ends, effect, tick, old_or_moving = -1, -1, nil, prunes and is_old(own) and 1 or 0
-  -- EXISTS counts a key as often as it is named: `ticks` once, `flows` twice, the other keys four times. So
-  -- the digits of the number in base 2 say whether there are schedules, flows, and others of these keys.
+  -- EXISTS counts a key as often as the command names the key: `ticks` once, `flows` twice, the other keys
+  -- four times. So the lowest binary digit of the sum says whether there are schedules, the next digit
+  -- whether there are flows, and the higher digits whether there are other keys.
   local leases, ended, flow, bundles = key('leases'), key('ended'), key('flows'), key('effects:bundle')
   local found = redis.call(
     'EXISTS', key('ticks'), flow, flow, leases, leases, leases, leases, ended, ended, ended, ended, bundles, bundles,
@@ -117,8 +119,9 @@ local function look(waits, prunes, own)
   return due, ends, effect, old_or_moving, tick
 end
 
--- This write comes first, for two reasons: a server that accepts no writes refuses the call, and a full
--- server allows the whole script after it.
+-- This write comes first for two reasons. A server that accepts no writes refuses the call because of this
+-- write. And a server whose memory is full allows the write, because it needs no memory, and then also all
+-- other writes of the script.
 redis.call('ZREM', key('worker-ends'), '')
 local from = 10 + tonumber(ARGV[5])
 local known, told = -1, nil

@@ -2,12 +2,12 @@
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
--- ARGV[2]  the maximum number of schedules; 0 to request only flows
+-- ARGV[2]  the maximum number of schedules to hand out; 0 to ask only for flows
 -- ARGV[3]  lease, milliseconds
 -- ARGV[4]  a random number: the amount by which the revision numbers of flows rise
--- Returns  { the time; milliseconds until a requested schedule or flow is due, or -1; the ids of schedules,
---          those that have been due for longest first; their definitions; their states; their runs
---          (shared/schedules/); flows, in the same order (flows.lua) }
+-- Returns  { the time; milliseconds until the next schedule or flow is due, or -1; the ids of the due
+--          schedules, the earliest due time first; their definitions; their states; their runs
+--          (shared/schedules/); the due flows, in the same order (flows.lua) }
 -- Cost     O(n log m) for n of m schedules and flows, and O(k) for k news of these flows
 -- needs: start, ticks, schedules, flows
 
@@ -26,8 +26,8 @@ end
 local function hand_out_schedules(due)
   local ids, leases, gone, till = {}, {}, {}, string.format('%.0f', now + tonumber(ARGV[3]))
   local found = { {}, {}, {} }
-  -- Schedules are read in steps of 4, 32 and more: if their definitions are large, only a few fit into the
-  -- answer.
+  -- The first step reads 4 schedules, and later steps read 32 and more. If the definitions are large, only a
+  -- few schedules fit into the answer.
   local from, step = 1, FIRST
   while from <= #due and left >= 0 do
     local some = { unpack(due, from, math.min(#due, from + step - 1)) }
@@ -42,7 +42,7 @@ local function hand_out_schedules(due)
         ids[n], found[1][n], found[2][n], found[3][n] = id, definitions[i], states[i], runs[i]
         leases[2 * n - 1], leases[2 * n] = till, id
       else
-        -- The server has evicted the state of the schedule.
+        -- The server has evicted the state of this schedule.
         gone[#gone + 1] = id
       end
     end

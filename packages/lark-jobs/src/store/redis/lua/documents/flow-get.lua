@@ -4,8 +4,8 @@
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  the id of the flow
 -- ARGV[3]  1 to read only the state of the flow, or ''
--- Returns  { the time; the flow (flows.lua), or nothing if it does not exist }; with ARGV[3], the state, or
---          nothing
+-- Returns  { the time; the flow (flows.lua), or nothing if the flow does not exist }. If ARGV[3] is 1,
+--          returns only the state of the flow, or nothing
 -- Cost     O(n) for n news, at most 1,000
 -- needs: start, flows
 

@@ -4,8 +4,8 @@
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  the number of flows
 -- ARGV[3]  the id of the last flow of the previous page, or ''
--- Returns  the flows (flows.lua) without their news. If the last flow of the previous page no longer exists,
---          no flows
+-- Returns  the flows (flows.lua) without their news; an empty list if the last flow of the previous page no
+--          longer exists
 -- Cost     O(n + log m) for n of m flows
 -- needs: start, flows
 

@@ -2,8 +2,9 @@
 -- jobs of the flow.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. The three arguments of
---          the call (numbered.lua) come next, and are not counted below
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. Three arguments that
+--          identify the call come next. `recalled` removes them (numbered.lua), so the numbers below leave
+--          them out
 -- ARGV[2]  a random number: the amount by which the revision number rises
 -- ARGV[3]  the bound of the partition (see enqueue.lua), or ''
 -- ARGV[4]  the id of the flow
@@ -31,12 +32,12 @@ local id, due = ARGV[4], ARGV[6]
 local flow, news, flags = key('flow:' .. id), key('news:' .. id), ticks().flags_of_ticks()
 local before = ticks().next_tick(flags)
 local rev = redis.call('HGET', flow, 'rev')
--- A damaged flow has the revision number 0, so that it can be replaced.
+-- A damaged flow counts as having the revision number 0, so that a writer can replace the flow.
 if (string.match(rev or '', '^%d+$') or '0') ~= ARGV[5] then
   return '|' .. (before or -1) .. '|'
 end
 
--- Whether this write sets a new `size` or `alarm` that the number of ended members has already reached.
+-- Whether this write sets a `size` or an `alarm` that the count of members has reached already.
 local function is_reached(given, kept, count)
   return given ~= '' and given ~= kept and count >= tonumber(given)
 end
@@ -55,8 +56,8 @@ local function write(number)
   end
   redis.call('HSET', flow, unpack(fields))
   if ARGV[5] == '0' then
-    -- If flows are made in the same millisecond, each gets a higher score than the one before, so that they
-    -- keep their order.
+    -- Each new flow gets a higher score than all earlier flows, so that flows of the same millisecond keep
+    -- their order.
     local last = tonumber(redis.call('ZRANGE', key('flow-ids'), -1, -1, 'WITHSCORES')[2]) or 0
     redis.call('ZADD', key('flow-ids'), string.format('%.3f', math.max(now, last + 0.001)), id)
   end
@@ -77,20 +78,20 @@ local function write(number)
   end
 end
 
--- The jobs are queued before the flow is written. If foreign data ends the script between the two, the flow
--- becomes due again, and finds that its jobs exist.
+-- The jobs are queued before the flow is written. If foreign data ends the script between these two writes,
+-- the flow becomes due again, and its writer learns that the jobs exist.
 local verdicts, rings = '', 0
 if #ARGV > 12 then
   local batch, max, kept = new_batch(), string.match(ARGV[3], '^b(%d+)|(%d*)$')
   if max and not rev then
-    -- Queueing the jobs may drop another job to make room, and this job may be a member of this flow. The
-    -- flow exists from now on, so that it counts the member.
+    -- A full partition drops jobs to make room for the new jobs, and a dropped job may be a member of this
+    -- flow. So the flow must exist before the jobs are queued, to count the end of this member.
     redis.call('HSET', flow, 'rev', 0)
   end
   read_runs(batch, 13, #ARGV)
   verdicts, rings = queue_all(batch, max, kept)
 end
--- The revision number rises as that of a schedule does (schedule-write.lua).
+-- The revision number rises in the same way as the revision number of a schedule (schedule-write.lua).
 local number = due == 'x' and '0' or string.format('%.0f', math.max(tonumber(ARGV[5]), now) + ARGV[2])
 if due == 'x' then
   flows().remove_flow(id)

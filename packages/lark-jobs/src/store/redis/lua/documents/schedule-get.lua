@@ -3,7 +3,8 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2…] the ids of the schedules
--- Returns  { the time; for each id its definition, its state, and its runs (shared/schedules/), or nothing }
+-- Returns  { the time; the definitions; the states; the runs (shared/schedules/) }. A schedule that does not
+--          exist has false in each list
 -- Cost     O(n) for n schedules
 -- needs: start, schedules
 

@@ -1,16 +1,17 @@
--- schedule-write: writes each schedule that still has the revision number that the writer has read, and
--- queues the jobs of these schedules.
+-- schedule-write: writes each schedule whose revision number is still the number that the writer has read,
+-- and queues the jobs of the written schedules.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. The three arguments of
---          the call (numbered.lua) come next, and are not counted below
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. Three arguments that
+--          identify the call come next. `recalled` removes them (numbered.lua), so the numbers below leave
+--          them out
 -- ARGV[2]  a random number: the amount by which the revision numbers rise
 -- ARGV[3]  the bound of the partition (see enqueue.lua), or ''
 -- ARGV[4…] for each write: the id of the schedule; the revision number that the writer has read; when the
 --          schedule is due, or '', or `x` to remove it; its state; `=` and its definition, or '' to leave it
---          unchanged; the number of arguments for its jobs, and these arguments (see enqueue.lua). Here a
---          delay may also be `@` and the time at which the jobs are due, or `=` and this time if no caller
---          shall be rung for the jobs
+--          unchanged; the number of arguments for its jobs, and these arguments (see enqueue.lua). In these
+--          arguments, a delay may also be `@` and the time at which the jobs are due, or `=` and this time if
+--          no caller is to be rung for the jobs
 -- Returns  three values, separated by `|`: for each write, separated by commas, the new revision number, or 0
 --          if the schedule was removed, or '' if it was not written; milliseconds until a schedule or a flow
 --          is due, or -1; the verdicts for the jobs of the schedules that were written, in the form of
@@ -36,9 +37,9 @@ while ARGV[at] do
   at = to + 1
 end
 
--- Decides which writes take place: one schedule may have several writes in one call. A revision number rises
--- with the time and by a random step, so that it is never used twice, even if the schedule was removed and
--- made again, or if the server has lost its last writes.
+-- Decides which writes are made, because one call may have several writes for one schedule. A new revision
+-- number is at least the present time plus a random amount. So no schedule gets the same number twice, even
+-- if the schedule was removed and created again, or if the server has lost its last writes.
 local numbers, batch, answers, changed, grows = {}, new_batch(), {}, {}, false
 for i, state in ipairs(#ids > 0 and redis.call('HMGET', key('schedule-states'), unpack(ids)) or {}) do
   numbers[ids[i]] = schedules().number_of(state)
@@ -53,13 +54,15 @@ for i, each in ipairs(writes) do
   end
 end
 if #batch.ids == 0 and not grows then
-  -- A full server allows this write, and after it the whole script. Without jobs and new schedules the call
-  -- needs no memory: pausing and resuming work on a full server.
+  -- A server whose memory is full allows this write, because the write takes no memory, and then also all
+  -- other writes of the script. So schedules can be paused and resumed on a full server: such a call brings
+  -- no jobs and no definitions.
   redis.call('ZREM', key('ticks'), '')
 end
 
--- Converts due times to delays, and joins series of similar jobs. The jobs of many schedules are mostly
--- similar: as one series, a hundred jobs take one command instead of a hundred.
+-- Converts due times to delays, and joins neighbouring series of similar jobs into one series. The jobs of
+-- many schedules are mostly similar. A series of a hundred jobs takes one command, and a hundred series take
+-- a hundred.
 local function join_runs(runs)
   local joined, last = {}, nil
   for _, run in ipairs(runs) do
@@ -104,7 +107,7 @@ local function apply(each)
   end
 end
 
--- Notes jobs of ticks that were not queued as runs of their schedules.
+-- Adds a run to the schedule of each tick whose job was not queued.
 local function note_rejected(verdicts)
   local rejected = {}
   for i, id in ipairs(batch.ids) do
@@ -113,8 +116,9 @@ local function note_rejected(verdicts)
   schedules().note_runs('rejected', rejected, {})
 end
 
--- The jobs are queued before the schedules are written. If foreign data ends the script between the two, a
--- tick has its job and is due again. In the other order, a tick could be lost.
+-- The jobs are queued before the schedules are written. If foreign data ends the script between these two
+-- writes, the tick has its job, and the schedule stays due. In the other order, the job of a tick could be
+-- lost.
 local flags = ticks().flags_of_ticks()
 local before, verdicts, rings = ticks().next_tick(flags), '', 0
 if #batch.ids > 0 then
@@ -122,7 +126,7 @@ if #batch.ids > 0 then
   local max, kept = string.match(ARGV[3], '^b(%d+)|(%d*)$')
   verdicts, rings = queue_all(batch, max, kept)
 end
--- Dropped jobs may be members of flows, and may have made a flow due.
+-- To make room, the call may have dropped members of flows, and their ends may have made a flow due.
 flags.flows = flags.flows or ends.calls
 for _, each in ipairs(changed) do
   apply(each)

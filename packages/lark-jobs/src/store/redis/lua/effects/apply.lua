@@ -1,10 +1,10 @@
--- apply: counts members of flows as ended, and keeps the ends of nodes as news.
+-- apply: counts the ends of members at their flows, and keeps the ends of nodes as news.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
--- ARGV[2…] for each flow: its id; the members that completed (see count.lua); the number of nodes and other
---          members that ended; and three values for each of these: its index; how it ended; `=` and the
---          result for a node, the `queuedAt` of the job for a member, or ''
+-- ARGV[2…] for each flow: its id; the completed members, as ranges (count.lua); the number of ends of nodes
+--          and of other members; and three values for each of these ends: the index; how the node or member
+--          ended; and for a node `=` and its result, for a member the `queuedAt` of its job, or ''
 -- Returns  { milliseconds until a schedule or a flow is due, or -1; for each flow a letter for each end, in
 --          the order of the arguments: c(ounted), r(epeated), f(ormer) or u(nknown) }
 -- Cost     O(n) for n ends, and O(log m) for m flows

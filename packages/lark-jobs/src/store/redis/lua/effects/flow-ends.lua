@@ -1,11 +1,11 @@
--- flow-ends: reads how nodes of a flow ended, and how the first members that did not complete ended.
+-- flow-ends: reads the ends of nodes of a flow, and the ends of the first members that did not complete.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  the id of the flow
 -- ARGV[3…] the indices of nodes and members
--- Returns  { the indices of those nodes and members that have ended, as many as fit into the answer; how they
---          ended; their results }
+-- Returns  { the indices of the nodes and members whose ends are kept, as many as fit into the answer; their
+--          ends; their results }
 -- Cost     O(n) for n indices
 -- needs: start
 

@@ -4,9 +4,9 @@
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2…] the ids of the jobs
 -- Returns  { for each id the letter of its fate (see fate.lua); for each state, the ended jobs in the form of
---          show.lua, without payloads (fate.lua); for each unknown job, when it completed as a member
---          (bundle.lua), or '' }
--- Cost     O(n) for n ids; for each unknown job O(log m), if m members of its flow completed here lately
+--          show.lua, without payloads (fate.lua); for each unknown job, when it completed if it was in a
+--          bundle (bundle.lua), or '' }
+-- Cost     O(n) for n ids, and O(log m) for each unknown job, for m ranges of members in bundles of its flow
 -- needs: fate, effects
 
 if #ARGV < 2 then

@@ -1,5 +1,5 @@
--- flow-purge: removes results and errors of nodes and members of a flow. The flow still knows that they
--- ended, why and when.
+-- flow-purge: removes the results and errors of nodes and members from their flow. The flow keeps the state,
+-- the reason and the time of each end.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock

@@ -14,7 +14,7 @@ local is_missing, from, most, found = ARGV[3] == 'missing', tonumber(ARGV[4]), t
 local bits = key((is_missing and 'crowd:' or 'crowd-failed:') .. ARGV[2])
 local wanted = is_missing and 0 or 1
 local reserved = tonumber(redis.call('HGET', key('flow:' .. ARGV[2]), 'reserved')) or 0
--- Bits after the end of the text count as not set.
+-- Bits after the end of the string count as 0.
 local length = redis.call('STRLEN', bits)
 local function add_from(byte, value)
   for bit = 0, 7 do
@@ -30,8 +30,8 @@ for _ = 0, most do
   if #found == most or 8 * byte >= reserved or byte >= length and not is_missing then
     break
   end
-  -- BITPOS finds the next byte that has a wanted bit. Each byte after the first adds at least one member. In
-  -- the first byte, all wanted bits may be before `from`.
+  -- BITPOS finds the next byte that has a wanted bit. So each byte yields at least one member, except perhaps
+  -- the first byte, whose wanted bits may all be before `from`.
   local at = byte < length and redis.call('BITPOS', bits, wanted, byte) or 8 * byte
   if at < 0 then
     break

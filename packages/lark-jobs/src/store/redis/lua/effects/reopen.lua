@@ -1,8 +1,9 @@
--- reopen: lets members of a flow count as missing again, if they had ended without completing.
+-- reopen: marks members of a flow that ended without completing as missing again.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. The three arguments of
---          the call (numbered.lua) come next, and are not counted below
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. Three arguments that
+--          identify the call come next. `recalled` removes them (numbered.lua), so the numbers below leave
+--          them out
 -- ARGV[2]  the id of the flow
 -- ARGV[3…] two values for each member: its index, and the new `queuedAt` of its job, or ''
 -- Returns  how many members are missing again
@@ -16,7 +17,8 @@ end
 
 local flow, all, failed = key('flow:' .. ARGV[2]), key('crowd:' .. ARGV[2]), key('crowd-failed:' .. ARGV[2])
 local cancels = key('crowd-cancelled:' .. ARGV[2])
--- This write comes first: it takes no memory, so a full server allows it, and then the whole script.
+-- This write comes first, because it needs no memory: a server whose memory is full allows this write, and
+-- then also all other writes of the script.
 redis.call('HDEL', flow, '')
 local clears, again, starts = {}, {}, {}
 for i = 3, #ARGV, 2 do

@@ -1,13 +1,14 @@
 -- clear: removes jobs of one state, at most 1,000, and fewer if there are large jobs.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. The three arguments of
---          the call (numbered.lua) come next, and are not counted below
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. Three arguments that
+--          identify the call come next. `recalled` removes them (numbered.lua), so the numbers below leave
+--          them out
 -- ARGV[2]  the state of the jobs, which must not be active; or `hidden`: jobs that were removed, but are kept
 --          because of their effects
 -- Returns  how many jobs were removed, as a negative number if there may be more (removed.lua)
--- Cost     O(n + log m) for n removed jobs of m, and a little for each void entry; for hidden jobs O(m) for m
---          jobs with effects
+-- Cost     O(n + log m) for n removed jobs of m, and a little for each void entry; O(m) for hidden jobs, if m
+--          jobs have effects
 -- needs: start, numbered, calls, line, place, lanes, end, removed, erase, retain, effects, event, rouse
 
 local answer = recalled()
@@ -18,12 +19,12 @@ end
 local state, most = ARGV[2], most_removed()
 local left = most
 
--- Removes jobs that have not ended and have left their lines.
+-- Ends and removes jobs that have not ended. The caller has taken these jobs out of their lines.
 local function end_removed(ids)
   end_as('cancelled', ids, 0, 'removed')
 end
 
--- Takes jobs of groups that have not ended out of their lanes, and removes them.
+-- Takes jobs that have not ended out of their lanes, and removes these jobs.
 local function end_laned(ids)
   for _, id in ipairs(ids) do
     local _, priority = queued(id, redis.call('HGET', key('jobs'), id))

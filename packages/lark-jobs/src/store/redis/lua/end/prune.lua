@@ -1,5 +1,5 @@
--- prune: removes ended jobs past their age, at most 1,000, and fewer if there are large jobs. It also
--- rolls up the hours that are over.
+-- prune: removes ended jobs that have reached their age: at most 1,000, and fewer if there are large jobs.
+-- Also removes other expired data, and rolls up the hours that are over.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
@@ -11,8 +11,8 @@
 -- ARGV[7]  how many cancelled jobs are kept
 -- Returns  how many jobs were removed, as a negative number if there may be more (removed.lua); 1,000 if
 --          there may be more acknowledged effects to forget
--- Cost     O(n + log m) for n removed jobs of m ended jobs, and as many throttles that have ended; O(1) for
---          an hour
+-- Cost     O(n + log m) for n removed jobs of m ended jobs, and for as many ended throttles; O(1) for each
+--          hour that is rolled up
 -- needs: start, removed, retain, effects, keeping, roll-up, early
 
 local most = most_removed()

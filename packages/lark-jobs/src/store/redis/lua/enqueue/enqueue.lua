@@ -1,10 +1,10 @@
--- enqueue: queues jobs, all or none of them.
+-- enqueue: queues the jobs of a call in one atomic step, with a verdict for each job.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  caller
 -- ARGV[3]  the number of the call
--- ARGV[4]  how many connections the process of the caller had given up (calls.lua)
+-- ARGV[4]  how many connections the process of the caller has given up so far (calls.lua)
 -- ARGV[5…] if the partition has a bound: `b`, how many jobs it may hold, '|', and either how many cancelled
 --          jobs are kept (then it drops the oldest job) or '' (then it rejects the new job). After that come
 --          series of similar jobs whose ids were made in the same millisecond. Each series has: `k`, how long

@@ -1,8 +1,9 @@
--- restore: restores ended jobs that were removed.
+-- restore: puts back ended jobs that were removed.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. The three arguments of
---          the call (numbered.lua) come next, and are not counted below
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. Three arguments that
+--          identify the call come next. `recalled` removes them (numbered.lua), so the numbers below leave
+--          them out
 -- ARGV[2]  how many failed jobs are kept (failed-jobs.lua)
 -- ARGV[3…] four values for each job: its id; its record with the payload; its state; and, separated by RS:
 --          when it ended, its counters, errors, result, progress and reason. All of these except the time may

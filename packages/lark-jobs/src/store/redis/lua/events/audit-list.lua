@@ -8,7 +8,7 @@
 --          entries
 -- ARGV[4]  the id of that entry
 -- Returns  { the time; for each entry its id, when it was first written, and its value }
--- Cost     O(log m + n) for n of m entries, and for those of the millisecond in ARGV[3]
+-- Cost     O(log m + n) for n of m entries, including all entries of the millisecond in ARGV[3]
 -- needs: start
 
 local times, most, answer = key('audit-times'), tonumber(ARGV[2]), { string.format('%.0f', now) }
@@ -21,7 +21,7 @@ local function add(found)
     end
   end
 end
--- Entries are changes by hand, so only few of them have the same millisecond.
+-- Entries describe changes by hand, so only a few entries have the same millisecond.
 if ARGV[3] ~= '' then
   local same = redis.call('ZRANGE', times, ARGV[3], ARGV[3], 'BYSCORE', 'REV', 'WITHSCORES')
   local rest = {}

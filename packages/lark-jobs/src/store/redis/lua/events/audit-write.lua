@@ -1,4 +1,4 @@
--- audit-write: writes an entry of the audit, or writes it again, and removes old ones.
+-- audit-write: writes an entry of the audit, or writes an entry again, and removes old entries.
 --
 -- KEYS[1]  audit       HASH id -> when it was written last, `|` and its text
 --          audit-times ZSET id -> when it was first written

@@ -1,4 +1,4 @@
--- leave: removes a caller from partitions in which it may be registered as waiting.
+-- leave: removes a caller from the waiting callers of partitions.
 --
 -- KEYS[1]  partitions  SET of names
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock

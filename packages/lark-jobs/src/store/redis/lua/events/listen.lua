@@ -6,8 +6,8 @@
 -- ARGV[3]  for how many milliseconds the partition writes events for this listener
 -- ARGV[4]  the number of an entry, or '' for the last entry
 -- ARGV[5]  the maximum number of entries to return after that one
--- Returns  { the number of the first returned entry; this entry, and those after it (listening.lua) }. If
---          there is no entry with the number in ARGV[4], it returns the last entry
+-- Returns  { the number of the first returned entry; this entry, and the entries after it (listening.lua) }.
+--          If there is no entry with the number in ARGV[4], returns the last entry
 -- Cost     O(n) for n entries
 -- needs: start, listening
 

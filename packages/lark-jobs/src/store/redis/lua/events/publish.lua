@@ -1,7 +1,7 @@
 -- publish: writes an event of an application, if somebody listens.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock, or '' for the server's
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  the text of the event, in one line
 -- Returns  1 if somebody listens, or 0
 -- Cost     O(1)

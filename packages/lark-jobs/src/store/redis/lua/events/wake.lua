@@ -1,4 +1,4 @@
--- wake: rings one waiting caller other than this one.
+-- wake: rings a waiting caller other than the caller of this script.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock

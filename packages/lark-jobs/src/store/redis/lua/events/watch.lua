@@ -1,4 +1,4 @@
--- watch: reports the fates of jobs, and registers the watcher to be rung when another of these jobs ends.
+-- watch: reports the fates of jobs, and registers the watcher, which is rung when another of these jobs ends.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
@@ -6,8 +6,8 @@
 -- ARGV[3]  for how many milliseconds the jobs are watched
 -- ARGV[4]  1 if the watcher wants news of the jobs, or ''
 -- ARGV[5…] the ids of the jobs
--- Returns  the answer of flow-fates.lua. For each job that has not ended, in their order, the progress of the
---          job and the text that distinguishes it from other jobs with its id follow
+-- Returns  { the letters and the ended jobs, as flow-fates.lua returns them; the progress of each job that
+--          has not ended; the option `born` of each of these jobs }
 -- Cost     O(n) for n ids
 -- needs: start, fate, watching
 

@@ -1,10 +1,10 @@
--- histories: how many jobs ended in partitions, by minute, hour and day.
+-- histories: returns how many jobs ended in partitions, by minute, hour and day.
 --
 -- KEYS[1]  partitions  SET of names; on a cluster jobs, HASH id -> record, of the one partition
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2…] the names of the partitions
 -- Returns  { the time; for each partition, in the order of the arguments: { the answer of minutes.lua for all
---          minutes that are kept; the hours; the days (roll-up.lua) }, or its error if it is damaged }
+--          minutes that are kept; the hours; the days (roll-up.lua) }, or the error of a damaged partition }
 -- Cost     O(n) for n partitions
 -- needs: start, visit, minute, recent
 

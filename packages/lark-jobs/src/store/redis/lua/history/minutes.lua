@@ -1,4 +1,4 @@
--- minutes: the number of jobs that ended in each of the last 60 minutes.
+-- minutes: returns how many jobs ended in each of the last 60 minutes.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock

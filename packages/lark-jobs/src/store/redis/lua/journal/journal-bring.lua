@@ -3,7 +3,7 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  the id of the job
--- ARGV[3]  the index of the first entry; 0 removes everything that was kept before, except signals
+-- ARGV[3]  the index of the first entry; 0 first removes the kept journal, except its signals
 -- ARGV[4]  a bar and what is to be undone, or '' for nothing
 -- ARGV[5]  how many signals come with the first entries
 -- ARGV[6…] the signals in their stored form (journal.lua), and then the entries
@@ -25,7 +25,8 @@ local function argued(from, till)
   return found
 end
 
--- Puts the signals of the job before the signals that came here earlier, unless they were already put there.
+-- Puts the signals that the job brings before the signals that came to this partition earlier, unless an
+-- earlier call has done this.
 local function put_signals(own)
   local name = key('signals:' .. id)
   local here, behind = redis.call('LRANGE', key('signals:' .. id), 0, -1), 1

@@ -1,8 +1,9 @@
 -- signal: keeps a signal for a job. If the job waits for this signal, the job becomes due.
 --
 -- KEYS[1]  jobs        HASH id -> record
--- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. The three arguments of
---          the call (numbered.lua) come next, and are not counted below
+-- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock. Three arguments that
+--          identify the call come next. `recalled` removes them (numbered.lua), so the numbers below leave
+--          them out
 -- ARGV[2]  the id of the job
 -- ARGV[3]  the name of the signal
 -- ARGV[4]  the text of the signal
@@ -25,8 +26,8 @@ local function is_end(signal)
   return string.sub(signal, 1, #CHILD_SIGNAL) == CHILD_SIGNAL
 end
 
--- The number of kept signals of the same kind (ends of children, or others), and the bytes of their texts;
--- nothing if this signal is already kept.
+-- The number of signals of the same kind (about ends of children, or all others) that the job has, and the
+-- bytes of their texts; nothing if the job already has a signal with this name and key.
 local function kept()
   local count, bytes = 0, 0
   for _, known in ipairs(redis.call('LRANGE', signals, 0, -1)) do
@@ -39,8 +40,8 @@ local function kept()
   return count, bytes
 end
 
--- The text to keep for the signal (`store/contract/rules/signal-room.ts`); nothing if there is no room for
--- it.
+-- The text to keep for the new signal (`store/contract/rules/signal-room.ts`); nothing if the job has no room
+-- for the signal.
 local function text_to_keep(count, bytes)
   local text = ARGV[4]
   if is_end(name) then
@@ -49,7 +50,7 @@ local function text_to_keep(count, bytes)
   return count < MAX_SIGNALS and bytes + #text <= MAX_SIGNAL_BYTES and text or nil
 end
 
--- Wakes a pending job that waits for the signal.
+-- Makes a pending job due if it waits for the signal.
 local function wake(priority, place)
   local reason = redis.call('HGET', key('reasons'), id) or ''
   if is_suspended(id, (counted(id))) and string.find(reason, '\29' .. name .. '\29', 1, true) then

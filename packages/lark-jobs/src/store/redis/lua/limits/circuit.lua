@@ -1,21 +1,22 @@
 -- circuit: reports an event of a run to a circuit breaker, and returns its state.
 --
--- KEYS[1]  circuit     HASH while it is open: opening, when it opened; trial, when the next trial is due
+-- KEYS[1]  circuit     HASH while the circuit is open: opening, when it opened; trial, when the next trial is
+--                      due
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  how many failures open the circuit
 -- ARGV[3]  the period within which these failures must happen, milliseconds
 -- ARGV[4]  how long the circuit stays open, milliseconds
 -- ARGV[5]  the event: begins, failed, passed or undecided
--- ARGV[6]  if the run was a trial: the opening that it belongs to, or ''
+-- ARGV[6]  the opening to which the run belongs, if the run was a trial; otherwise ''
 -- ARGV[7]  the id of the failure, or ''
--- Returns  { closed, trial or open; for a trial the number of the opening, for open the milliseconds until
---          the next trial }
+-- Returns  { closed, trial or open; for `trial` the opening, for `open` the milliseconds until a trial }
 -- Cost     O(log f) for f stored failures
 -- needs: start
 
 local circuit, failures, event = key('circuit'), key('failures'), ARGV[5]
 local function try_at(time)
-  -- This write comes first: it takes no memory, so a full server allows it, and then the whole script.
+  -- This write comes first, because it needs no memory: a server whose memory is full allows this write, and
+  -- then also all other writes of the script.
   redis.call('HDEL', circuit, 'trial')
   redis.call('HSET', circuit, 'trial', time)
   return time

@@ -1,15 +1,15 @@
--- look-at-limiter: returns the holders of a limiter's permits, the lot sizes that holders wait for, and
--- whether a circuit with this name is open.
+-- look-at-limiter: returns the holders of a limiter's permits, the sizes of lots for which holders wait, and
+-- the open circuit with the name of the limiter.
 --
 -- KEYS[1]  holders     HASH holder -> its data, see permit.lua
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  the maximum number of holders and of lot sizes to return
 -- ARGV[3]  the limits (rate.lua), to find out how many permits are free for a lot; or ''
 -- ARGV[4]  the number of permits in the lot
--- Returns  { for each holder its name, its permits, and until when it holds them; for each lot size that is
---          waited for, since when and until when; when the circuit opened and when its next trial is due, or
---          nothing; how many permits are free, and if a rate allows too few, when it allows enough, or
---          nothing }
+-- Returns  { for each holder its name, the number of its permits, and when its lease ends; for each size of a
+--          lot for which holders wait, the size, since when they wait, and until when the wait counts; when
+--          the circuit opened and when its next trial is due, or nothing; how many permits are free, and if a
+--          rate allows too few now, when it allows enough, or nothing }
 -- Cost     O(h + s) for h holders and s lot sizes
 -- needs: start, rates
 

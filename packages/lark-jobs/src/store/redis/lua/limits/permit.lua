@@ -1,23 +1,23 @@
--- permit: a holder reports how many permits of a limiter it uses, and asks for more.
+-- permit: reports how many permits of a limiter a holder uses, and grants more permits.
 --
--- KEYS[1]  holders     HASH holder -> number of its last call|held|granted|wait; '' -> permits held by all
---                      together; @ and a holder -> mark|since. mark: the mark of the permits that were
---                      granted to the holder last (rate.lua). since: the number of the holder's first such
---                      call; all of its calls since then are known
---          waiting, waits  ZSET, ZSET  size of a lot -> since when holders wait for such a lot; until when
---                                      this entry counts
+-- KEYS[1]  holders     HASH holder -> number of its last call|held|granted|wait; '' -> the number of permits
+--                      that all holders hold; @ and a holder -> mark|since. mark: the mark of the permits
+--                      that the holder got last (rate.lua). since: a number of a call; the limiter knows all
+--                      calls of the holder from this number on
+--          waiting, waits  ZSET, ZSET  size of a lot -> since when holders wait for a lot of this size; until
+--                                      when this wait counts
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  holder
 -- ARGV[3]  the number of the call
 -- ARGV[4]  lease, milliseconds
 -- ARGV[5]  how many permits the holder uses
--- ARGV[6]  how many more permits it wants
+-- ARGV[6]  how many more permits the holder wants
 -- ARGV[7]  the number of permits in a lot: only whole lots are granted
 -- ARGV[8]  limits (rate.lua)
 -- ARGV[9]  1 if the limits can ever allow a whole lot, otherwise ''
 -- ARGV[10] the number of the previous call, or ''
--- ARGV[11…] three values for each earlier call that was granted permits of a rate which no job has used: its
---          number, its mark, and how many permits were not used
+-- ARGV[11…] three values for each earlier call that got permits of a rate which no job has used: the number
+--          of the call, the mark in its answer, and how many of its permits were not used
 -- Returns  { how many permits are granted; milliseconds until a rate allows more, or -1; a mark, or nothing }
 -- Cost     O(log h + n) for h holders and n wanted permits; O(log h) for each holder with an ended lease, and
 --          for each lot size that no holder waits for any more; O(l) for the unused permits of a call, with a
@@ -34,18 +34,19 @@ end
 local function renew()
   local lease_ms = tonumber(ARGV[4])
   redis.call('ZADD', ends, now + lease_ms, ARGV[2])
-  -- A limiter that no holder uses leaves no data. Its keys expire when the longest lease has ended.
+  -- The keys of a limiter expire after the leases of its holders, so that a limiter which no holder uses
+  -- leaves no data.
   if redis.call('PTTL', ends) < 2 * lease_ms then
     redis.call('PEXPIRE', ends, 2 * lease_ms)
     redis.call('PEXPIRE', holders, 2 * lease_ms)
   end
 end
 
--- Usually no holder waits, and one command shows this.
+-- Whether holders wait for lots of any size. Usually no holder waits, and one command shows this.
 local is_awaited = false
 
--- How many permits are reserved for other lot sizes. The lot size that has waited longest goes first: one lot
--- of this size is reserved, so that requests for lots of other sizes cannot take it.
+-- How many permits are reserved for other lot sizes. One lot of the size for which holders have waited
+-- longest is reserved, so that requests for lots of other sizes cannot take these permits.
 local function kept_from(each)
   is_awaited = redis.call('EXISTS', key('waiting')) == 1
   if not is_awaited then
@@ -66,7 +67,8 @@ local function stay(name, ms)
   end
 end
 
--- A lot size that got permits no longer waits. A lot size that got none waits from now on.
+-- If a holder got a lot of this size, the wait for lots of this size ends. If a holder got none, the wait
+-- begins now or goes on.
 local function take_turn(each, has_some, patience)
   if has_some then
     if is_awaited then
@@ -87,14 +89,15 @@ local last_mark, since = string.match(known[2] or '', '^(%d+)|(%d+)$')
 if number and number > tonumber(ARGV[3]) then
   error('a call on a connection that was given up')
 end
--- This write comes first: it takes no memory, so a full server allows it, and then the whole script.
+-- This write comes first, because it needs no memory: a server whose memory is full allows this write, and
+-- then also all other writes of the script.
 redis.call('ZREM', ends, ARGV[2])
 if number == tonumber(ARGV[3]) then
   renew()
   return { granted, wait, granted > 0 and tonumber(last_mark) or nil }
 end
--- After a failover or the end of a lease, calls may be missing. Then permits that were granted before cannot
--- be refunded.
+-- After a failover or the end of a lease, the limiter may not know the holder's previous call. Permits of
+-- earlier calls can then not be refunded.
 if since and number ~= tonumber(ARGV[10]) then
   redis.call('HDEL', holders, '@' .. ARGV[2])
   since = nil
@@ -128,7 +131,8 @@ if wanted > 0 then
   if note and granted > 0 then
     mark = note(granted)
   end
-  -- If the rate is the cause of the refusal, the rate says when there are more permits.
+  -- `wait` is returned only if the rate is the reason why the holder gets fewer permits than it wants, and
+  -- not the reservation.
   wait = granted < wanted and granted == in_lots(free) and wait or -1
   if ARGV[9] ~= '' then
     take_turn(each, granted > 0, tonumber(ARGV[4]) + math.max(wait, 0))

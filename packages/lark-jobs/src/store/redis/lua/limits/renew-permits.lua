@@ -1,4 +1,4 @@
--- renew-permits: renews the lease of a holder of permits. The number of its permits does not change.
+-- renew-permits: renews the lease of a holder of permits, and does not change the number of its permits.
 --
 -- KEYS[1]  holders     HASH holder -> its data, see permit.lua
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
@@ -13,7 +13,8 @@ local till = redis.call('ZSCORE', ends, ARGV[2])
 if not till or tonumber(till) <= now then
   return 0
 end
--- This write comes first: it takes no memory, so a full server allows it, and then the whole script.
+-- This write comes first, because it needs no memory: a server whose memory is full allows this write, and
+-- then also all other writes of the script.
 redis.call('ZREM', ends, ARGV[2])
 redis.call('ZADD', ends, now + lease_ms, ARGV[2])
 if redis.call('PTTL', ends) < 2 * lease_ms then

@@ -1,14 +1,14 @@
--- list-active: returns a page of the running jobs, by the end of their claim's lease; or a page of given
--- jobs, in their order.
+-- list-active: returns a page of the active jobs, in the order in which the leases of their claims end; or a
+-- page of jobs that the call names, in the order of the call.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  the number of jobs (page.lua)
--- ARGV[3]  when the lease of the claim with the last job of the previous page ends, or ''
+-- ARGV[3]  the lease end of the claim that has the last job of the previous page, or ''
 -- ARGV[4]  the token of that claim
 -- ARGV[5]  the id of that job
--- ARGV[6…] the ids of the jobs to show; in that case ARGV[3] is 1 if there are more jobs after them,
---          otherwise ''
+-- ARGV[6…] the ids of the jobs to show. If there are such ids, ARGV[3] is 1 if more jobs follow them on later
+--          pages, otherwise ''
 -- Returns  { a page in the form of page.lua; the end of the lease, the token and the id of the last job, or
 --          nothing if there are no more jobs }
 -- Cost     O(n + log m) for n jobs of m claims
@@ -16,7 +16,7 @@
 
 local ends_at, token_at, id_at = ARGV[3], ARGV[4], ARGV[5]
 
--- Returns which of the given jobs are still active.
+-- Returns the jobs that the call names and that are still active.
 local function given(limit)
   local ids, holders = {}, {}
   for i, holder in ipairs(redis.call('HMGET', key('holders'), unpack(ARGV, 6))) do
@@ -34,8 +34,8 @@ if #ARGV > 5 then
   return page('active', ARGV[2], given)
 end
 
--- The page continues in the claim in which the previous page ended. If that claim no longer exists, the page
--- continues in the claims after it.
+-- The page continues in the claim that has the last job of the previous page. If this claim no longer exists,
+-- the page continues with the next claim.
 local start = 0
 if ends_at ~= '' then
   start = redis.call('ZRANK', key('leases'), token_at) or redis.call('ZCOUNT', key('leases'), '-inf', '(' .. ends_at)

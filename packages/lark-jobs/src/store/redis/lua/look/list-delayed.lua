@@ -1,4 +1,5 @@
--- list-delayed: returns a page of the jobs that are due later, ordered by due time and then by priority.
+-- list-delayed: returns a page of the delayed jobs, in the order of their due times. Of jobs with the same
+-- due time, the job with the higher priority comes first.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
@@ -13,7 +14,7 @@
 
 local due_at, priority_at, id_at = ARGV[3], ARGV[4], ARGV[5]
 
--- The jobs of groups count as one more line.
+-- All jobs in lanes together count as one more line.
 local GROUPS = '@'
 
 return page('delayed', ARGV[2], function(limit)
@@ -24,8 +25,8 @@ return page('delayed', ARGV[2], function(limit)
     local due = priority == GROUPS and key('laned') or line('due', priority)
     local start = redis.call('ZCOUNT', due, '-inf', now)
     if due_at ~= '' then
-      -- In the lines before the cursor's line, the jobs with the due time of the cursor were already shown.
-      -- In the lines after it, they were not.
+      -- Of the jobs with the due time of the cursor, those in lines before the cursor's line were shown on
+      -- earlier pages, and those in later lines were not.
       local shown
       if priority == priority_at then
         shown = passed(due, due_at, id_at, true)

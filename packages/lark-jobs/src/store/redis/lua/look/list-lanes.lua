@@ -4,12 +4,13 @@
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  the state: paused, turn, asleep or busy (contract/page.ts)
 -- ARGV[3]  how many lanes to read; for `paused`, how many groups
--- ARGV[4]  the place of the last lane of the previous page, or ''
--- ARGV[5]  the position of that lane in its state: for `turn`, the limiter and the turn; for `busy`, '' and
---          the name of the lane; for other states, until when the lane is in the state, and the name of the
---          lane
--- Returns  { for each lane its name, until when or '', how many of its jobs wait or are delayed, and how many
---          are active; the place of the last lane, or nothing if there are no more }
+-- ARGV[4]  the first part of the place of the last lane on the previous page, or '' for the first page
+-- ARGV[5]  the second part of this place. The two parts are: for `turn`, the limiter and the turn; for
+--          `busy`, '' and the name of the lane; for `asleep`, the end of the wait and the name of the lane;
+--          for `paused`, the end of the pause and the name of the group
+-- Returns  { for each lane its name, the end of its pause or of its wait or '', how many of its jobs are
+--          waiting or delayed, and how many are active; the place of the last lane, or nothing if no lanes
+--          follow }
 -- Cost     O(n + log m) for n of m lanes; for `busy` also O(a) for a active jobs
 -- needs: start, page
 
@@ -31,7 +32,8 @@ local function is_paused(lane)
   return (tonumber(redis.call('ZSCORE', key('paused'), string.match(lane, '^[^^]*'))) or 0) > now
 end
 
--- The names and scores in a sorted set after the place of the previous page, from a rank on.
+-- The names and scores in a sorted set that come after the last lane of the previous page, from the rank
+-- `from` on.
 local function entries(name, from)
   local start = place ~= '' and passed(name, place, last, true) or 0
   start = math.max(start, from)
@@ -83,7 +85,8 @@ local function add_turns()
   mark = #lanes == limit and mark or {}
 end
 
--- A lane that waits for the end of one of its jobs is in no set, so it is found by its active jobs.
+-- A lane that waits until one of its jobs ends is in no set. So the function finds such lanes by their active
+-- jobs.
 local function add_busy()
   local known, names = {}, {}
   for _, holder in ipairs(redis.call('HVALS', key('holders'))) do

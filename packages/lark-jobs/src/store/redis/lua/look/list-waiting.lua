@@ -1,32 +1,33 @@
--- list-waiting: returns a page of the waiting jobs, in the order in which they would run. Jobs of groups come
--- last, ordered by place.
+-- list-waiting: returns a page of the waiting jobs, in the order in which they would run. Jobs in lanes come
+-- last, in the order of their places.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  the number of jobs (page.lua)
 -- ARGV[3]  the priority of the line in which to continue, or 'first'
--- ARGV[4]  the place of the last due job of that line that was shown, or ''
+-- ARGV[4]  the place of the last job of the line's `due` half that was shown, or ''
 -- ARGV[5]  the id of that job
 -- ARGV[6]  how many entries of the line's list were shown or skipped
 -- ARGV[7]  the id of the last of these entries, or ''
--- Returns  { a page in the form of page.lua; where to continue: the five values from ARGV[3] on, or nothing
---          if there are no more jobs }
--- Cost     O(n + log m) for n jobs, and the search for a node of the list, or for the last entry if jobs have
---          left the list
+-- Returns  { a page in the form of page.lua; where the next page continues: the five values from ARGV[3] on,
+--          or nothing if there are no more jobs }
+-- Cost     O(n + log m) for n jobs. In addition, Redis walks over the line's list to the entry where the page
+--          begins
 -- needs: start, line, page
 
--- Jobs of groups come after all others, by place, because their future turns are not known.
+-- Jobs in lanes come after all other jobs, in the order of their places, because their future turns are not
+-- known.
 local GROUPS = '@'
 local all = lines()
 all[#all + 1] = GROUPS
 
 local first = ARGV[3]
--- `parts`: the part of a line from which each job was read. `early_at`, `head_at`: how many of its entries
--- come up to the job.
+-- `parts`: for each job of the page, the part of a line that was read. `early_at`, `head_at`: how many
+-- entries of the part's two halves come before the next job.
 local ids, places, parts, early_at, head_at, cursor = {}, {}, {}, {}, {}, {}
 
--- How many entries of a list were shown or skipped. Entries leave a list only at its head: if the last shown
--- entry is gone, all entries before it are gone, too.
+-- How many entries at the head of a list were shown or skipped on earlier pages. Entries leave a list only at
+-- its head. So if the last of these entries is gone, all entries before it are gone, too.
 local function passed_of(list, count, last)
   if last == '' or redis.call('LRANGE', list, count - 1, count - 1)[1] == last then
     return tonumber(count)
@@ -57,11 +58,13 @@ local function read(priority, place_at, id_at, count, last, limit)
   while n < limit and (early[2 * e + 1] or heads[h + 1]) do
     local head, due_id, due_at = heads[h + 1], early[2 * e + 1], early[2 * e + 2]
     if not head and #heads == wanted then
-      -- Some entries were void, so this page has read all that it may of the list. The next page reads more
-      -- of the list before a due job may pass it.
+      -- This call has used all entries that it has read from the list, because some were void, but the list
+      -- has more. The next entry may go before the next job of the `due` half, so the next page must read it
+      -- first.
       break
     end
-    -- A job of the list became due when it was queued, so its place is needed only to compare it.
+    -- The place of a job in the list is the time at which it was queued. It is computed only to compare the
+    -- job with a job of the `due` half.
     local place = head and due_id and queued(head, records[h + 1])
     if head and voids[h + 1] == 1 then
       h = h + 1
@@ -88,7 +91,7 @@ return page('waiting', ARGV[2], function(limit)
       else
         at, more = read(priority, '', '', '0', '', limit)
       end
-      -- A page may be short although its line has more jobs, because some entries were void.
+      -- Void entries may make a page short although the line has more jobs. The page then ends here.
       if #ids == limit or more then
         cursor = at
         break

@@ -1,4 +1,4 @@
--- list: returns a page of ended jobs, the latest or the earliest end first.
+-- list: returns a page of ended jobs in one state, the latest or the earliest end first.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
@@ -13,8 +13,8 @@
 
 local state, score, last, is_oldest = ARGV[2], ARGV[4], ARGV[5], ARGV[6] == 'oldest'
 
--- The next ids and scores of one of the two sets of the state: jobs with an age of their own have a set of
--- their own (keeping.lua).
+-- The next ids and scores in one of the two sets of the state. (Jobs with an age of their own are in a
+-- separate set: keeping.lua.)
 local function next_of(name, limit)
   local start = 0
   if score ~= '' then

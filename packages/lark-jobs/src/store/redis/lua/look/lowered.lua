@@ -1,4 +1,4 @@
--- lowered: counts the waiting jobs with a priority below 0, without the jobs of lanes.
+-- lowered: returns the number of waiting jobs with a priority below 0. Jobs in lanes do not count.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock

@@ -1,12 +1,13 @@
--- stand: returns what a job waits for (contract/stand.ts). If the job is in a lane, this moves the due jobs
--- of the lane, as a claim would. It changes nothing else.
+-- stand: returns what prevents a job from beginning now (contract/stand.ts). If the job is in a lane, the
+-- script moves due jobs of the lane from its `late` set to its `lane` set, as a claim would. It changes
+-- nothing else.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  the id of the job
 -- ARGV[3]  the limits of the partition (rate.lua), or ''
 -- ARGV[4]  the milliseconds of one step if priorities age, or ''
--- ARGV[5]  how many active jobs of its lane to name
+-- ARGV[5]  how many active jobs of the job's lane to name
 -- Returns  nothing, or { the job in the form of show.lua; the time; the pause (pause.lua); how many jobs go
 --          before this job, how many of these have a higher priority, and how many lanes go before the lane
 --          of this job, or -1; for its lane: what the lane waits for, until when, until when the group is
@@ -33,9 +34,9 @@ local own, lane = tonumber(string.match(priority, '^-?%d+')) or 0, string.match(
 -- How many more entries of lists this call may count.
 local left = MAX_AHEAD
 
--- How many entries at the head of a list go before this job, without void entries. `part`: a function that
--- returns how many of some entries go before this job. As soon as it returns fewer than all, no later entry
--- goes before this job.
+-- How many jobs at the head of a list go before this job. Void entries do not count. `part`: a function that
+-- gets some ids of the list and returns how many of them go before this job. When it returns fewer than it
+-- got, no later entry of the list goes before this job.
 local function listed(name, part)
   local list, void, count, from, step = line('line', name), line('void', name), 0, 0, 16
   local has_voids = redis.call('EXISTS', void) == 1
@@ -58,7 +59,7 @@ local function listed(name, part)
   return count
 end
 
--- The `part` for the list of this job: all entries before this job.
+-- The function `part` for the list that contains this job: all entries before this job go first.
 local function up_to_this(ids)
   for i, other in ipairs(ids) do
     if other == id then
@@ -68,8 +69,8 @@ local function up_to_this(ids)
   return #ids
 end
 
--- The `part` for other lists: the entries before a place. With `through`, all entries at this place count,
--- too; without it, only the entries at this place with a lower id.
+-- Makes the function `part` for other lists: the jobs with a lower place than `at` go first. Of the jobs with
+-- this place, `through` says which go first: `all`, those with a lower id (`ids`), or none ('').
 local function up_to(at, through)
   return function(ids)
     local low, high = 0, #ids
@@ -87,7 +88,7 @@ local function up_to(at, through)
   end
 end
 
--- The due jobs of a line that go before this job.
+-- The number of due jobs of a line that go before this job.
 local function before_in(name, at)
   local due, step = line('due', name), (tonumber(name) or 0) - own
   if step == 0 then
@@ -101,7 +102,7 @@ local function before_in(name, at)
   return redis.call('ZCOUNT', due, '-inf', most) + listed(name, up_to(last, step > 0 and 'all' or ''))
 end
 
--- How many due jobs without a lane go before this job, and how many of them have a higher priority.
+-- How many due jobs without a lane go before this job, and how many of these have a higher priority.
 local function ahead_in_lines()
   local ahead, higher, at = 0, 0, place or queued(id, record)
   for _, name in ipairs(lines()) do
@@ -111,8 +112,8 @@ local function ahead_in_lines()
   return left > 0 and ahead or MAX_AHEAD, higher
 end
 
--- How many jobs of the same lane go before this job, and how many of them have a higher priority. One sorted
--- set has all priorities of a lane.
+-- How many jobs of the same lane go before this job, and how many of these have a higher priority. One sorted
+-- set has the due jobs of all priorities of a lane.
 local function ahead_in_lane()
   local name, rank = key('lane:' .. lane), lanes().rank
   local function bound(priority, at)
@@ -121,7 +122,7 @@ local function ahead_in_lane()
   local ahead = redis.call('ZRANK', name, id)
   local higher = redis.call('ZCOUNT', name, '-inf', '(' .. rank(own, 0))
   if not ahead then
-    -- This call has not moved all due jobs of the lane, because there are too many.
+    -- This job is still in the `late` set, because the lane has more due jobs than one call moves.
     return redis.call('ZCARD', name) + redis.call('ZRANK', key('late:' .. lane), id), higher
   elseif not aging then
     return ahead, higher
@@ -144,7 +145,7 @@ local function ahead_in_lane()
   return ahead, higher
 end
 
--- The tokens of claims, and for each token how many of its jobs are still held.
+-- Returns the tokens of claims, and for each claim how many of its jobs are still held.
 local function holders()
   local tokens, fields = redis.call('ZRANGE', key('leases'), 0, MAX_ITEMS - 1), {}
   for i, token in ipairs(tokens) do
@@ -153,7 +154,8 @@ local function holders()
   return { tokens, #fields > 0 and redis.call('HMGET', key('claims'), unpack(fields)) or {} }
 end
 
--- The active jobs of the lane. All active jobs are searched, because no set has the active jobs of one lane.
+-- Returns active jobs of the lane. The function searches the active jobs of the partition, because no set has
+-- the active jobs of one lane.
 local function running()
   local found, most = {}, tonumber(ARGV[5])
   for _, token in ipairs(redis.call('ZRANGE', key('leases'), 0, MAX_ITEMS - 1)) do
@@ -185,8 +187,8 @@ local function lane_of()
   }
 end
 
--- How many lanes have their turn before the lane of this job, among the lanes without a limiter or with the
--- same limiter.
+-- How many lanes have their turn before the lane of this job. Only lanes with the same limiter count, or if
+-- the lane has no limiter, lanes without a limiter.
 local function turns()
   local own_turn, limiter = redis.call('HMGET', key('settings'), 'own', 'lanes'), string.match(lane or '', '%^.*$')
   if (own_turn[2] or '0') == '0' then

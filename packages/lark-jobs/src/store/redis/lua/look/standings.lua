@@ -2,14 +2,16 @@
 --
 -- KEYS[1]  partitions  SET of names; on a cluster jobs, HASH id -> record, of the one partition
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
--- ARGV[2]  '1' to return also the minutes, which take four fifths of the time, and since when jobs wait
+-- ARGV[2]  '1' to return also the minutes (four fifths of the script's time), and how long jobs have been
+--          waiting
 -- ARGV[3…] the names of the partitions
--- Returns  for each partition, in the order of the arguments: { the answer of counts.lua; 1 if it or a group
---          is paused; how many jobs wait for another try; how many failed jobs were removed before their age,
---          and when this last happened; how many jobs are suspended; if requested: when the first waiting job
---          was due, or -1; how many of the waiting jobs became due within the last minute; for the jobs that
---          no worker could read: how many wait, how many of them are delayed, since when the first of them
---          waits, and the id of that job; the answer of minutes.lua }, or its error if it is damaged
+-- Returns  for each partition, in the order of the arguments: { the answer of counts.lua; 1 if the partition
+--          or one of its groups is paused; how many jobs wait for a retry; how many failed jobs were removed
+--          before they reached their age, and when this last happened; how many jobs are suspended; if
+--          requested: when the first waiting job was due, or -1; how many of the waiting jobs became due
+--          within the last minute; how many jobs are stranded, how many of these are delayed, since when the
+--          first of them has been waiting, and its id; the answer of minutes.lua }, or the error of a damaged
+--          partition
 -- Cost     O(n p log m) for n partitions, p priorities in use, and m jobs
 -- needs: start, visit, job-counts, recent, pause, waiting-since
 

@@ -1,11 +1,13 @@
--- The last answer to each caller, so that a call can be sent again. ARGV[2] is the caller, ARGV[3] the number
--- of its call, ARGV[4] how many connections its process had given up when it sent the call.
+-- The last answer to each caller, so that a call can be sent again. ARGV[2] is the caller, ARGV[3] is the
+-- number of the call, and ARGV[4] says how many connections the process of the caller had given up when it
+-- sent the call.
 -- needs: start
 -- gives: recall, remember
 local memory, called, link = key('call:' .. ARGV[2]), ARGV[3], ARGV[4]
 
--- The answer to this call, if it was run before. Throws if a later call on a later connection was run
--- meanwhile, because this call then comes from a connection that its process has given up.
+-- Returns the answer to this call if the call was run before. Throws if a call with a higher number, on a
+-- later connection, was run before this call: then this call comes late from a connection that its process
+-- has given up.
 local function recall()
   local last = redis.call('GET', memory)
   if not last then

@@ -1,6 +1,6 @@
--- The counters of a job: `runs,failures,crashes,releases`, absent while all are 0. They do not include the
--- present run of an active job, or the last run of a completed job, because the state of the job shows that
--- run.
+-- The counters of a job: `runs,failures,crashes,releases`, absent while all are 0. The counters do not
+-- include the present run of an active job, or the last run of a completed job: the state of the job shows
+-- that there was this run.
 -- needs: start
 -- gives: counted, count, counters_of
 local function counted(id)

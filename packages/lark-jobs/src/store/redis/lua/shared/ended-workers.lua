@@ -1,6 +1,6 @@
--- The records of workers that have ended: they are kept as long as the numbers of their runs are needed, and
--- for an hour if the worker has died (`store/contract/lost-workers.ts`). If nobody reads them, the oldest are
--- removed.
+-- The records of ended workers. A record is kept until the counts of its runs are added to the sum
+-- (fold-runs.lua), and for an hour if the worker has died (`store/contract/lost-workers.ts`). If there are
+-- too many records, the oldest are removed in any case.
 -- needs: start
 -- gives: is_lost, forget_ended
 
@@ -8,7 +8,8 @@ local function has(record, text)
   return string.find(record, text, 1, true)
 end
 
--- Whether a worker that ended at this time has died within the last LOST_KEPT: it never said that it stops.
+-- Whether a worker that ended at the time `ended` has died within the last LOST_KEPT milliseconds. A worker
+-- that reported its stop has not died.
 local function is_lost(record, ended)
   return ended > now - LOST_KEPT and not has(record, '"state":"stopping"') and not has(record, '"state":"restarting"')
 end

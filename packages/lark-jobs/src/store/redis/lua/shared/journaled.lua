@@ -1,8 +1,8 @@
--- Whether jobs of the partition have journals (journal.lua).
+-- Says whether the partition has journals (journal.lua), so that other scripts need not look for them.
 -- needs: start
 -- gives: journaled, has_journals, has_recorded
 
--- `is`: whether the partition has journals; nothing if this call has not read this yet.
+-- `is`: the number of journals in the partition, or false; nothing if this call has not read the number yet.
 local journaled = {}
 
 local function has_journals()

@@ -1,9 +1,9 @@
 -- Lists a worker as alive for some milliseconds, with its retention, and adds the job keys that the worker
 -- knows to the list of all keys, which never shrinks. The keys are in ARGV. Returns the number of partitions,
--- and a message to the worker or nil. The message: { the last order to the worker, or false; 1 if the worker
--- must store the counts of all runs, because it is the first worker in this minute (contract/run-history.ts),
--- or false; the retention of all living workers (store/contract/rules/retention.ts), or nothing if all have
--- the same }.
+-- and a message to the worker or nil. The message: { the last order to the worker, or false; 1 if this is the
+-- first announcement of the minute, so that the worker must store the counts of all runs
+-- (contract/run-history.ts), or false; the retentions of all live workers
+-- (store/contract/rules/retention.ts), or nothing if all live workers have the same retention }.
 -- needs: start
 -- gives: make_known
 local function make_known(worker, milliseconds, record, kept, first, last)

@@ -1,12 +1,14 @@
--- A line holds the jobs of one priority, in order of place; priority 0 is written ''. It has two halves:
+-- A line holds the pending jobs of one priority, in the order of their places; priority 0 is written ''. A
+-- line has two halves, `line` and `due`:
 --   line   LIST  jobs that were due when they were queued, in the order in which they were queued
---   due    ZSET  id -> place: jobs that were delayed, retried, released or put back. They are not moved
---                to the list when they are due: a claim merges the two halves
---   void   SET   entries of the list that no longer count, because the job was cancelled, removed or
---                rescheduled. Removing them from the list would cost its length. An id is in a list at most
---                once
--- `priorities` has the lines other than 0. A job of a group is not in a line but in a lane (lane.lua). As its
--- priority, functions take and return `5@lane`, or `@lane`.
+--   due    ZSET  id -> place: jobs that were delayed, retried, released or put back. When such a job becomes
+--                due, no call moves it to the list: a claim merges the two halves
+--   void   SET   ids in the list that no longer count, because the job was cancelled, removed or rescheduled.
+--                The id stays in the list, because its removal would take time in proportion to the length of
+--                the list. An id is in a list at most once
+-- `priorities` has all priorities other than 0 that have a line. A job with a group or a limiter is in a lane
+-- and not in a line (lane.lua). For such a job, functions take and return `5@lane` as the priority, or
+-- `@lane` for priority 0.
 -- needs: start
 -- gives: line, lines, open_line, may_open, made_at, queued
 local function line(name, priority)
@@ -37,9 +39,9 @@ local function open_line(priority)
   end
 end
 
--- Whether new jobs of a priority other than 0 may be queued; then their line is open. At most 255 such lines
--- are in use: each has jobs, or had some at the last claim. The function searches for empty lines only at
--- this bound, and once in a call. (A job that returns to its line always opens the line.)
+-- Whether new jobs of a priority other than 0 may be queued. If so, the function opens the line of this
+-- priority. At most 255 such lines may be open. Only when all of them are open, and only once in a call, the
+-- function closes lines without jobs. (A job that returns to its line always opens the line.)
 local opened, have_looked = {}, false
 local function may_open(priority)
   if redis.call('ZADD', key('priorities'), priority, priority) == 0
@@ -63,7 +65,7 @@ local function may_open(priority)
   return opened[priority]
 end
 
--- When an id was made, from its first seven letters (`id.ts`); 0 if they do not encode a time.
+-- When an id was made, according to its first seven characters (`id.ts`); 0 if these do not encode a time.
 local function made_at(id)
   if not string.find(id, '^%w%w%w%w%w%w%w') then
     return 0
@@ -76,13 +78,13 @@ local function made_at(id)
   return at
 end
 
--- When and at which priority a job was queued. A record may be missing if the server evicts keys: a claim
--- skips such jobs.
+-- Returns when and at which priority a job was queued. If the server evicts keys, `record` may be missing; a
+-- claim leaves out a job without a record.
 local function queued(id, record)
   local after, priority, lane = string.match(record or '0', '^(-?%d+),?(-?%d*)(@?[^,|~]*)')
   if lane and string.sub(lane, 1, 1) == '@' then
     priority = priority .. lane
   end
-  -- A damaged record counts as queued at the time of its id, at priority 0.
+  -- A job with a damaged record counts as queued at the time in its id, at priority 0.
   return made_at(id) + (tonumber(after) or 0), priority ~= '-' and priority or ''
 end

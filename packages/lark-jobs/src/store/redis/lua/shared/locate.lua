@@ -1,6 +1,7 @@
--- Finds a job: its state, record, priority, and its place if it is in the `due` half of its line. For an
--- ended job with an age of its own (keeping.lua), the place is `kept:`. Nothing if the job does not exist, or
--- if it is hidden (effect.lua). New state: add how a job in it is found.
+-- Finds a job. Returns its state, its record, its priority, and its place if the job is in a lane or in the
+-- `due` half of a line. For an ended job with an age of its own (keeping.lua), `kept:` is returned in place
+-- of the place. Returns nothing if the job does not exist or is hidden (effect.lua). New state: add how a job
+-- in it is found.
 -- needs: start, line
 -- gives: locate
 local function locate(id)

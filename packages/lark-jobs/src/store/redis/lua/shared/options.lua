@@ -1,9 +1,9 @@
--- The options in a record: JSON text. A change finds the members in the text and leaves the others as they
--- are, because `cjson` would make an object of an empty list, and lose digits of large numbers.
+-- The options in a record, which are JSON text. A change of an option edits this text, and does not parse it
+-- with `cjson`: `cjson` would write an empty list as an object, and lose digits of large numbers.
 -- module: options
 -- gives: options_of, with_options, with_tags
 
--- The position after the JSON text (in quotes) that begins at `at`.
+-- The position after the JSON string that begins with a quotation mark at `at`.
 local function past_text(json, at)
   local from, _, char = string.find(json, '(["\\])', at + 1)
   while char == '\\' do
@@ -27,7 +27,7 @@ local function past(json, at)
   return from or #json + 1
 end
 
--- The options of a record: their names in order, and the JSON texts of their values by name.
+-- Returns the names of the options of a record, in order, and the JSON text of each value by name.
 local function options_of(record)
   local json = string.match(record, '^[^,|]*,[^,|]*,([^|]*)|') or ''
   local names, values = {}, {}
@@ -40,8 +40,8 @@ local function options_of(record)
   return names, values
 end
 
--- The record with changed options. `changes`: JSON texts by name; '' removes an option. Damaged options stay
--- as they are.
+-- Returns the record with changed options. `changes`: the JSON texts of new values by name; '' removes an
+-- option. Damaged options stay unchanged.
 local function with_options(record, changes)
   local after, line, json, rest = string.match(record, '^([^,|]*),?([^,|]*),?([^|]*)(|.*)$')
   if json ~= '' and string.byte(json) ~= 123 then
@@ -60,7 +60,7 @@ local function with_options(record, changes)
   return after .. ((line ~= '' or options ~= '') and ',' .. line or '') .. options .. rest
 end
 
--- The texts of a JSON list of texts, as JSON.
+-- Returns the strings in the JSON text of a list of strings, each as JSON.
 local function texts_in(list)
   local found, from = {}, string.find(list, '"', 1, true)
   while from do
@@ -71,8 +71,8 @@ local function texts_in(list)
   return found
 end
 
--- The record with more tags, or without some. `list`: JSON. Returns nothing if the record would have more
--- than `most` tags, or if its options are damaged.
+-- Returns the record with more tags (`is_more`) or with fewer tags. `list`: the tags to add or to remove, as
+-- a JSON list. Returns nothing if the record would have more than `most` tags, or if its options are damaged.
 local function with_tags(record, list, is_more, most)
   local _, values = options_of(record)
   local changed, tags = {}, {}

@@ -2,14 +2,14 @@
 -- needs: start
 -- gives: pause_left, limits_in
 
--- The remaining milliseconds of a stored pause, infinite if it lasts until somebody resumes; nothing if the
--- partition is not paused.
+-- The milliseconds until a stored pause ends; infinite if the pause lasts until somebody resumes the
+-- partition; nothing if the partition is not paused.
 local function pause_left(text)
   local at = tonumber(text and string.match(text, '^%d+') or 0)
   return at == 1 and math.huge or at > now and at - now or nil
 end
 
--- The part of the text that has the limits of the partition, with its separator; '' if there are none.
+-- The part of the text with the limits of the partition, with the `;` in front; '' if there are no limits.
 local function limits_in(text)
   return text and string.match(text, '^%d*(;[^|]*)') or ''
 end

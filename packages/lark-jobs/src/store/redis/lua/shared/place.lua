@@ -1,9 +1,10 @@
--- Puts jobs into their lines and lanes, and takes them out. New state: add how a job enters and leaves it.
+-- Puts jobs into their lines and lanes, and takes jobs out of their lines and lanes. New state: add how a job
+-- enters and leaves it.
 -- needs: line, lanes
 -- gives: put, leave
 
--- Puts a job at its place. Returns whether it is now the first job of its line to be due. `is_back`: the job
--- had begun.
+-- Puts a job into the `due` half of its line, or into its lane, at its place. Returns whether the job is now
+-- the first of its line to be due. `is_back`: whether the job comes back from a claim.
 local function put(id, priority, place, is_back)
   if string.find(priority, '@', 1, true) then
     return lanes().put_in_lane(id, priority, place, is_back)
@@ -14,7 +15,8 @@ local function put(id, priority, place, is_back)
   return redis.call('ZRANGE', due, 0, 0)[1] == id
 end
 
--- Takes a job out of its line. `place`: its place in the `due` half, if it is there.
+-- Takes a job out of its line or lane. `place`: the place of the job if it is in the `due` half of its line;
+-- nothing if it is in the list.
 local function leave(id, priority, place)
   if string.find(priority, '@', 1, true) then
     lanes().leave_lane(id, priority)

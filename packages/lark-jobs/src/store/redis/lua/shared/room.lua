@@ -1,13 +1,13 @@
--- How many bytes of jobs a claim may still hand out, in a partition that has large jobs. (A thousand small
--- jobs always fit.) The first job is handed out no matter how large it is. A job that does not fit ends the
--- claim, because later jobs must not pass it.
+-- Counts how many bytes of jobs a claim may still hand out, in a partition that has large jobs. (A thousand
+-- small jobs always fit into one claim.) The first job always fits. A job that does not fit ends the claim,
+-- because later jobs must not go before it.
 -- module: rooms
 -- needs: start, payloads
 -- gives: byte_room
 local byte_room = { left = MAX_BYTES, is_full = false, is_empty = true, floor = -math.huge }
 
 -- Whether the job with this record fits. `is_more`: whether the claim already has a job of the same lane.
--- Such a further job may use only the share of its lane.
+-- Then this job may use only the lane's share of the bytes.
 function byte_room.takes(record, is_more)
   local left = byte_room.left - payloads().bytes_of(record)
   byte_room.is_full = left < 0 and not byte_room.is_empty
@@ -18,7 +18,7 @@ function byte_room.takes(record, is_more)
   return true
 end
 
--- Returns which of the next jobs fit.
+-- Returns as many of the first jobs of `ids` as fit.
 function byte_room.first(ids)
   local list = {}
   for i, record in ipairs(#ids > 0 and redis.call('HMGET', key('jobs'), unpack(ids)) or {}) do

@@ -1,5 +1,6 @@
--- The clock and the keys. KEYS[1] is one key of the partition, or one of the store-wide keys. All other keys
--- have the same prefix and hash tag, so that they are in the same slot. Times are in milliseconds since 1970.
+-- The clock and the keys of a script. KEYS[1] is a key of the partition, or a key of the whole store. All
+-- other keys of the script have the same prefix and hash tag, so that they are in the same slot. Times are in
+-- milliseconds since 1970.
 -- gives: tag, key, in_cluster, now, made
 
 local tag = string.match(KEYS[1], '^.*}:')
@@ -9,7 +10,7 @@ end
 -- The modules that this call has made (build/fragments.js).
 local made = {}
 
--- Only on a cluster, there is a KEYS[2]. No data is stored under it (`hash-slot.ts`).
+-- There is a KEYS[2] only on a cluster. No data is ever stored under this key (`hash-slot.ts`).
 local in_cluster = KEYS[2] ~= nil
 
 local now = tonumber(ARGV[1])

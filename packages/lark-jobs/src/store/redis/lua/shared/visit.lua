@@ -1,4 +1,4 @@
--- Lets one script work on several partitions of one server: from here on `key` makes the keys of this
+-- Lets one script work on several partitions of a server: after this call, `key` makes the keys of the given
 -- partition.
 -- needs: start
 -- gives: visit

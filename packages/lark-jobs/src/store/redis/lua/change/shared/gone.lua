@@ -1,5 +1,5 @@
--- Jobs that were moved to another partition or are moving (`store/contract/moves.ts`). They are hidden, as
--- removed jobs with effects are (effect.lua):
+-- Jobs that have moved to another partition, and jobs that are moving (`store/contract/moves.ts`). Both are
+-- hidden like removed jobs that have effects (effect.lua):
 --   jobs          `~` and the text of the complete job. When the job has arrived, only `~` is left. The text
 --                 has these parts, separated by RS: the place of the job; l if it holds its lock, f if it
 --                 goes first in its lane, h if it is hooked, d if it must not be prefetched; its counters,

@@ -4,9 +4,9 @@
 -- gives: pause_for
 
 -- Pauses the partition, unless it is already paused for longer. `because`: `|` and the reason, or nothing. If
--- the partition was not paused, waiting callers are rung, so that they learn when the pause ends. If it was
--- paused, they are not rung, because many jobs may pause their queue at the same time: callers learn the new
--- end when the earlier pause would have ended.
+-- the partition was not paused before, waiting callers are rung, so that they learn when the pause ends. If
+-- the partition was paused already, no caller is rung: many jobs may pause their queue at the same time, and
+-- each waiting caller asks again when the earlier pause ends.
 local function pause_for(ms, because)
   local kept = redis.call('HGET', key('settings'), 'paused')
   local left = pause_left(kept)

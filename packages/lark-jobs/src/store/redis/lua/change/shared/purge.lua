@@ -1,9 +1,9 @@
--- Removes a job with all its traces.
+-- Removes a job and everything else that the partition keeps about the job.
 -- needs: start, place, gone, revoked, watching, schedules, erase, effects, event
 -- gives: purge_job
 
--- `state`: nothing for a hidden job (effect.lua). `is_elsewhere`: the job was moved, and only what this
--- partition still keeps of it is removed.
+-- `state`: the state of the job, or nothing for a hidden job (effect.lua). `is_elsewhere`: the job has moved
+-- to another partition, so only the data that this partition still keeps about it is removed.
 local function purge_job(id, state, priority, place, is_elsewhere)
   local where = gone(id)
   if where and not is_elsewhere then

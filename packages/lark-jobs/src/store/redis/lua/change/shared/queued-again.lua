@@ -2,7 +2,8 @@
 -- needs: start, line, lease, keeping, failed_jobs, effects, admission, last_tokens
 -- gives: leave_state, queue_again
 
--- Takes a job out of its ended state. `place`: the place that locate.lua returns.
+-- Takes a job out of its ended state. `place`: `kept:` for a job with an age of its own, as locate.lua
+-- returns it.
 local function leave_state(id, state, place)
   if place then
     keeping().let_go(state, { id })
@@ -40,8 +41,8 @@ local function queue_again(id, state, record, place, runs)
   if name then
     admission().take_lock(id, till, name, runs)
   end
-  -- `queuedAt` must rise even within one millisecond, because a flow distinguishes the starts of a member by
-  -- it.
+  -- A flow distinguishes the starts of a member by their `queuedAt`. So each start has a later `queuedAt`,
+  -- even within one millisecond.
   local queued_at = math.max(now, queued(id, record) + 1)
   redis.call('HSET', key('jobs'), id, string.format('%.0f', queued_at - made_at(id)) .. rest)
   return queued_at

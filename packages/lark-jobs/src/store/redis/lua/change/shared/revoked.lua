@@ -1,7 +1,7 @@
 -- Revoked moves: moves of a job that no longer have an effect (`store/contract/moves.ts`, Void). A revoked
--- move is kept like a job that was moved (gone.lua), but without a partition, and with a digest in place of
--- the id, because an id may contain personal data and nothing of a purged job may be kept. No job has the id
--- `void:<digest>`, because an id that the application chose has no colon.
+-- move is kept like a job that has moved (gone.lua), but without a partition, and under `void:` and a digest
+-- of the job's id. The id itself may contain personal data, and nothing of a purged job may be kept. No job
+-- has an id that begins with `void:`, because an id that the application chooses contains no colon.
 -- needs: start, options, gone
 -- gives: moved_at_of, revoke, revoke_put, is_revoked
 
@@ -9,7 +9,7 @@ local function mark_of(id)
   return 'void:' .. redis.sha1hex(id)
 end
 
--- When the job with this record was moved last; 0 if it was never moved.
+-- The instant of the last move of the job with this record; 0 if the job was never moved.
 local function moved_at_of(record)
   if not record or not string.find(record, '"movedAt"', 1, true) then
     return 0
@@ -18,7 +18,8 @@ local function moved_at_of(record)
   return tonumber(values.movedAt) or 0
 end
 
--- Revokes the moves of a job up to an instant: if a `put` of such a move comes later, it changes nothing.
+-- Revokes all moves of a job up to an instant: a `put` of one of these moves that arrives later changes
+-- nothing.
 local function revoke(id, moved_at)
   local mark = mark_of(id)
   local _, before = gone(mark)
@@ -28,7 +29,7 @@ local function revoke(id, moved_at)
   redis.call('HSETNX', key('settings'), 'effects', 1)
 end
 
--- Revokes the last move of a job that is removed or replaced, if a `put` of this move may still come.
+-- Revokes the last move of a job that is removed or replaced, if a `put` of this move may still arrive.
 local function revoke_put(id, record)
   local moved_at = moved_at_of(record)
   if moved_at > 0 and moved_at + MOVED_LEAST > now and not gone(id) then

@@ -3,7 +3,7 @@
 -- needs: start, holder, event
 -- gives: note_beginning
 
--- Returns the `start` of a holder field after a worker has said that the job has begun.
+-- Returns the new `start` of a holder field when a worker reports that the job has begun.
 local function started(start, alone)
   if alone == '-' then
     return start
@@ -13,8 +13,9 @@ local function started(start, alone)
   return (start == 's' or alone == '0') and 'b' or start
 end
 
--- Notes that a claimed job runs. `alone`: for a suspect, 1 if it runs alone from now on, or 0 if it runs
--- beside other jobs; - if the job has not begun; '' if the note says nothing about this.
+-- Notes in the holder field that a claimed job has begun. `alone`: for a suspect, 1 if it runs alone from now
+-- on, or 0 if it runs beside other jobs; - if the job has not begun; '' if the worker did not say whether the
+-- job runs alone.
 local function note_beginning(id, holder, token, alone)
   local _, start = read_holder(holder)
   local has = started(start, alone)

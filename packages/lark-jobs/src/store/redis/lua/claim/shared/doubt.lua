@@ -1,4 +1,4 @@
--- Doubted jobs: jobs that were taken back after a silence of the store, and may have finished before.
+-- Doubted jobs: jobs that were taken back after a silence of the store, although they may have finished.
 --   doubts    ZSET  id -> when it was taken back: the newest 1,000 of the last 7 days
 -- module: doubts
 -- needs: start

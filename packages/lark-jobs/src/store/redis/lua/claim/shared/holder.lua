@@ -9,7 +9,7 @@ local function is_held(holder, token)
   return holder and string.sub(holder, 1, #token + 1) == token .. '|'
 end
 
--- Parses a holder: the token, the start, the place, and the lane or ''.
+-- Parses a holder field into the token, the start, the place, and the lane or ''.
 local function read_holder(holder)
   local token, start, place, lane = string.match(holder, '^(.*)|([asb]?)@?(%d*)~?(.*)$')
   return token, start, tonumber(place), lane

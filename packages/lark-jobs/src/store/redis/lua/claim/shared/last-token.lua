@@ -1,6 +1,6 @@
--- The last tokens of jobs that had started and were taken back. An outcome that comes late under such a token
--- counts until the job is claimed again (late-outcome.lua). The tokens are in `direct`, which has 1 for other
--- jobs that must not be prefetched.
+-- The last token of each job that had started and was taken back. A late outcome under this token counts
+-- until the job is claimed again (late-outcome.lua). The tokens are values of the hash `direct`. For other
+-- jobs that must not be prefetched, this hash has the value 1.
 -- module: last_tokens
 -- needs: start
 -- gives: may_settle, settles_no_more

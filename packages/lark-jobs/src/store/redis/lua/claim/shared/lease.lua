@@ -1,17 +1,18 @@
--- A claim: the jobs that one exchange handed out, under one token and one lease.
+-- Claims and their leases. A claim has the jobs that one `exchange` or one ring has handed out, under one
+-- token and one lease.
 --   claims   HASH  token -> when the jobs were claimed, then their ids, one on each line; token# -> how many
 --                  of these jobs are still held
---   leases   ZSET  token -> when its lease ends; half a millisecond less if the lease was extended because of
---                  a silence and was not renewed since
+--   leases   ZSET  token -> when its lease ends; half a millisecond less if the lease was prolonged because
+--                  of a silence and was not renewed after that
 --   holders  see holder.lua
--- These fields are stored once for each claim. If they were stored for each job, a job would take 0.9 µs more
--- in batches of 50.
+-- The time and the lease are stored once for each claim. If they were stored once for each job, a job would
+-- take 0.9 µs more in batches of 50.
 -- needs: start, holder, last_tokens
 -- gives: open_claim, started_of, held_by, leave_claim, claimed_at, crash_limit
 
--- The value of the field '' of `holders`. Redis keeps a hash of up to 512 short fields as a list, and
--- searches the list for each field. One value of more than 64 bytes makes it a hash table, which saves 1.9 of
--- the 5.6 µs of a job in batches of 200.
+-- The value of the field '' of `holders`. Redis stores a hash of up to 512 short fields as a list, and
+-- searches this list for each field. One value of more than 64 bytes makes Redis store the hash as a table,
+-- which saves 1.9 of the 5.6 µs of a job in batches of 200.
 local TABLE = 'this text is long enough that the hash in which it stands is a table'
 
 -- The number of crashes after which a job fails: the limit of the job, which is the first option in its
@@ -20,17 +21,17 @@ local function crash_limit(record, default)
   return tonumber(string.match(record or '', '^[^,|]*,[^,|]*,{"maxCrashes":(%d+)')) or default or MAX_CRASHES
 end
 
--- Whether a job with these counters (counters.lua) is a suspect: one more crash, and it fails. A suspect must
--- run alone in its process. Most jobs have no counters.
+-- Whether a job with these counters (counters.lua) is a suspect, which will fail at its next crash. A suspect
+-- must run alone in its process. Most jobs have no counters, and are not suspects.
 local function is_suspect(counters, record)
   local crashes = counters and tonumber(string.match(counters, '^%d+,%d+,(%d+)')) or 0
   return crashes > 0 and crashes >= crash_limit(record) - 1
 end
 
--- Opens a claim of jobs that have left their lines. The first `started` jobs begin at once, except suspects.
--- `places`: by id, the places of jobs whose place is not the time when they were queued, or that are in a
--- lane (turn.lua). `counters`: the counters of each job, or nothing if no job has counters. `records`: the
--- records of the jobs, if there are counters.
+-- Opens a claim of jobs that have left their lines. The first `started` jobs count as started, except
+-- suspects. `places`: by id, the place of each job whose place differs from the time at which it was queued,
+-- and the place and lane of each job of a lane (turn.lua). `counters`: the counters of each job, or nothing
+-- if no job has counters. `records`: the records of the jobs, which are read only if there are counters.
 local function open_claim(token, ids, started, places, ends, counters, records)
   local holders = { '', TABLE }
   local begins, prefetched = token .. '|', token .. '|a'
@@ -65,7 +66,7 @@ local function started_of(ids, started, counters, records)
 end
 
 -- Returns the jobs of a claim that are still held, in the order of the claim, and their holder fields.
--- `after`: returns only the jobs after this id.
+-- `after`: if given, only the jobs after the job with this id are returned.
 local function held_by(token, after)
   local claim = redis.call('HGET', key('claims'), token)
   local ids, held, holders = {}, {}, {}

@@ -1,24 +1,25 @@
--- The order of claims: which job is next.
+-- Decides in which order claims take jobs.
 --
--- 1. Groups take turns. All jobs without a group count as one more group (`take_turns`).
--- 2. Among the jobs without a group, the line of the highest priority goes first (`take_lines`). If
---    priorities age, the line goes first whose first job has the lowest aged place (`take_aging`). For the
---    jobs of a group, see turn.lua and aged.lua.
--- 3. In a line, the lowest place goes first; at the same place the lowest id, because ids are in order of
---    dispatch.
+-- 1. Lanes take turns (`take_turns`). All jobs without a lane together count as one more lane.
+-- 2. Among the jobs without a lane, the line of the highest priority goes first (`take_lines`). If priorities
+--    age, the line whose first job has the lowest aged place goes first (`take_aging`). For the jobs of a
+--    lane, see turn.lua and aged.lua.
+-- 3. In a line, the job with the lowest place goes first. Of jobs with the same place, the job with the
+--    lowest id goes first, because ids are in the order of the dispatches.
 -- needs: start, line, lanes
 -- gives: room, sweeps, aging, take, take_lines, take_turns, next_due, prefetch_until
 
--- The bytes that the claim may still hand out (room.lua), if it counts bytes.
+-- The bytes of jobs that the claim may still hand out (room.lua); nothing if the partition has no large jobs.
 local room
 
--- How many more entries of lists this call may check for being void. It checks more entries only after it has
--- found a void one.
+-- How many more entries of lists this call may check for void entries. It goes on with a list only while all
+-- entries that it has checked are void.
 local sweeps = 10000
 
 -- Removes void entries from the head of a list: entries of jobs that were cancelled or removed while they
--- waited. There may be a hundred thousand, and each takes 0.5 µs, so a call removes only about 10,000 of
--- them. The next call goes on. (The number of lists needs no limit, because there are at most 256 lines.)
+-- waited. There may be a hundred thousand void entries, and each takes 0.5 µs. So one call removes only about
+-- 10,000 of them, and the next call goes on. (The number of lists needs no limit, because there are at most
+-- 256 lines.)
 local function drop_voids(list, void)
   local size, count = 2, 2
   while count == size and sweeps > 0 do
@@ -36,16 +37,15 @@ local function drop_voids(list, void)
   end
 end
 
--- The slow path of `take`: merges the two halves of a line, skips void entries, and counts bytes. In the same
--- millisecond the lower id goes first, because ids are in order of dispatch. Returns whether the next job did
--- not fit.
+-- The slow path of `take`: merges the two halves of a line, skips void entries, and counts bytes. Of two jobs
+-- with the same place, the job with the lower id goes first. Returns whether the next job did not fit.
 local function merge(priority, limit, ids, places)
   local list, due, void = line('line', priority), line('due', priority), line('void', priority)
   local early = redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, limit - #ids, 'WITHSCORES')
   local i, taken, before, is_over = 1, {}, #ids, false
   for round = 1, 10 do
-    -- If bytes are counted, perhaps only a few jobs fit. So a few entries are read first, and twice as many
-    -- in each further round.
+    -- If bytes are counted, perhaps only a few jobs fit. So the first round reads 16 entries, and each
+    -- further round reads twice as many.
     local wanted = room and math.min(limit - #ids, 8 * 2 ^ round) or limit - #ids
     local heads = redis.call('LRANGE', list, 0, wanted - 1)
     local voids = #heads > 0 and redis.call('SMISMEMBER', void, unpack(heads)) or {}
@@ -54,8 +54,8 @@ local function merge(priority, limit, ids, places)
     while #ids < limit and not is_over and (early[i] or heads[j]) do
       local head = heads[j]
       if not head and #heads == wanted then
-        -- All entries that were read are used up, but the list has more. They must be read before a job of
-        -- the `due` half may go first.
+        -- All entries that this round has read are taken, but the list has more entries. The next of these
+        -- may go before the next job of the `due` half, so it must be read first.
         break
       end
       local place = head and early[i] and queued(head, records[j])
@@ -96,8 +96,9 @@ local function merge(priority, limit, ids, places)
   return is_over
 end
 
--- Takes jobs of one line, and appends them to `ids` until it has `limit` ids. If the place of a job is not
--- the time when it was queued, its place is added to `places`. Returns whether the next job does not fit.
+-- Takes jobs out of one line, and appends their ids to `ids` until `ids` has `limit` ids. If the place of a
+-- job differs from the time at which the job was queued, `places` gets the place. Returns whether the next
+-- job does not fit.
 local function take(priority, limit, ids, places)
   local list, due, void = line('line', priority), line('due', priority), line('void', priority)
   if room or redis.call('EXISTS', due, void) > 0 then
@@ -117,8 +118,8 @@ end
 local aging
 
 -- Takes jobs from the lines when priorities age: a job with a priority of 1 goes before jobs of priority 0
--- that were queued up to `aging` milliseconds earlier. Stored places do not change: only the first jobs of
--- the lines are compared.
+-- that were queued up to `aging` milliseconds earlier. Stored places do not change: the function computes the
+-- aged places of the first jobs of the lines, and compares them.
 local function take_aging(all, limit, ids, places)
   -- The aged place of the first due job of a line; infinite if no job is due.
   local function aged_place(priority)
@@ -143,7 +144,7 @@ local function take_aging(all, limit, ids, places)
     heads[i] = aged_place(priority)
   end
   while #ids < limit do
-    -- If places are equal, the first line wins, because it has the higher priority.
+    -- Of lines with equal aged places, the first line wins, because it has the highest priority.
     local first = 1
     for i = 2, #heads do
       first = heads[i] < heads[first] and i or first
@@ -171,7 +172,7 @@ local function take_lines(all, limit, ids, places)
   end
 end
 
--- Milliseconds until a job in the lines is due: 0 if a job is due now, -1 if there is no job.
+-- Milliseconds until a job of these lines is due: 0 if a job is due now, -1 if there is no job.
 local function next_due(all)
   local nearest = -1
   for _, priority in ipairs(all) do
@@ -191,11 +192,11 @@ local function next_due(all)
 end
 
 -- Takes jobs of lanes, and jobs without a lane, in fair turns: each lane gives the same number of jobs, and
--- `ids` alternates between lanes. `permitted`: `limiter=count,…`, for how many jobs of each limiter the
--- claimer has permits.
+-- `ids` gets one job of each lane after the other. `permitted`: `limiter=count,…`, for each limiter the
+-- number of jobs for which the claimer has permits.
 local function take_turns(all, most, ids, places, permitted)
-  -- Takes the next jobs without a lane, in the order of their lines. Their next turn then comes after the
-  -- present turns of all lanes.
+  -- Takes the next jobs without a lane, in the order of their lines. After that, the jobs without a lane have
+  -- the last turn of all.
   local function take_own(all, most, places)
     local ids = {}
     take_lines(all, most, ids, places)
@@ -252,7 +253,8 @@ local function take_turns(all, most, ids, places, permitted)
       local limiter = string.match(each.lane, '%^(.*)$')
       local part = math.min(share, limiter and permits[limiter] or share)
       if room then
-        -- Each lane may use its share of the bytes that are left. Its first job may take more.
+        -- Each lane may use its share of the bytes that are left. Only the first job of a lane may be larger
+        -- than this share.
         part = room.is_full and 0 or part
         room.floor = room.left - room.left / (#order - i + 1)
       end
@@ -270,8 +272,8 @@ local function take_turns(all, most, ids, places, permitted)
   end
 end
 
--- Returns how many of the taken jobs may be handed out. The first `limit` jobs start at once, and the others
--- are prefetched. The claim ends before the first of these others that must not be prefetched.
+-- Returns how many of the taken jobs may be handed out. The first `limit` jobs start at once, and the jobs
+-- after them are prefetched. The claim ends before the first job that would be prefetched but must not be.
 local function prefetch_until(ids, limit)
   if #ids > limit and redis.call('EXISTS', key('direct')) == 1 then
     for i, no_prefetch in ipairs(redis.call('HMGET', key('direct'), unpack(ids))) do

@@ -1,10 +1,10 @@
--- Silences of the store: `store/contract/rules/silence.ts`. In `settings`: heard, when a worker last surveyed
--- the partition while it had leases; silent, when the last silence was over.
+-- Silences of the store (`store/contract/rules/silence.ts`). In `settings`: `heard`, when a worker last
+-- surveyed the partition while the partition had leases; `silent`, when the last silence ended.
 -- needs: start
 -- gives: hear
 
--- Notes that a worker has surveyed the partition while there are leases. Returns until when leases are
--- extended that were not renewed since the last silence, or 0.
+-- Notes that a worker has surveyed the partition while there are leases. Returns the time until which leases
+-- are prolonged that were not renewed since the last silence, or 0 if no lease is prolonged.
 local function hear(lease_ms)
   local first = redis.call('ZRANGE', key('leases'), 0, 0, 'WITHSCORES')[2]
   local heard, silent = unpack(redis.call('HMGET', key('settings'), 'heard', 'silent'))

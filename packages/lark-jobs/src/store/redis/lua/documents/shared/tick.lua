@@ -6,15 +6,15 @@
 -- needs: start
 -- gives: flags_of_ticks, next_tick
 
--- Returns which of the two sets exist, as noted in `settings`.
+-- Returns which of the two sets exist, as the flags in `settings` say.
 local function flags_of_ticks()
   local flags = redis.call('HMGET', key('settings'), 'ticks', 'flows')
   return { ticks = flags[1], flows = flags[2] }
 end
 
 -- Returns the milliseconds until a schedule or a flow is due; nothing if none will be due. Updates the flags
--- in `settings`. `flags`: the sets that existed before the call. `changed`: the set that the call has
--- changed, or nothing.
+-- in `settings`. `flags`: which sets existed before this call. `changed`: the name of the set that this call
+-- has changed, or nothing.
 local function next_tick(flags, changed)
   local first = math.huge
   for _, name in ipairs({ 'ticks', 'flows' }) do

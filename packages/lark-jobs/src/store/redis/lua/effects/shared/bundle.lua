@@ -1,23 +1,23 @@
--- Bundles. If the members of one flow complete in one call and their flow has another home, they share one
--- effect, the bundle. A bundle has only the indices of its members. So writing, handing out and acknowledging
--- a bundle costs the same for any number of members, and a bundle needs nothing of jobs that were removed.
+-- Bundles. Members of one flow that complete in one call, outside of the flow's home, share one effect: a
+-- bundle. A bundle contains only the indices of its members. So to write, hand out and acknowledge a bundle
+-- costs the same for any number of members, and a bundle stays complete if the jobs are removed.
 --   effects:bundle           ZSET  bundle -> from when on it is handed out
---   remembered:bundle        ZSET  bundle -> until when it is remembered: the acknowledged bundles. They are
---                                  not in `remembered`, because their ranges must be removed together with
---                                  them
---   bundles:<flow>.<home>:   ZSET  first-last|when they ended -> last: the ranges of the members in bundles,
---                                  until the bundles are removed
--- A bundle is a text: `<flow>.<home>:`, the indices of the members in the form of count.lua, `|`, and when
--- they ended.
+--   remembered:bundle        ZSET  bundle -> until when it is remembered: the acknowledged bundles. These
+--                                  bundles have a set of their own, because their ranges must be removed at
+--                                  the same time
+--   bundles:<flow>.<home>:   ZSET  first-last|when they ended -> last: the ranges of the members of all
+--                                  bundles, until the bundles are removed
+-- A bundle is a text: `<flow>.<home>:`, the ranges of its members in the form of count.lua, `|`, and when the
+-- members ended.
 -- module: effects
 -- needs: start, counting
 -- gives: keep_bundle, take_out, hand_out_bundles, acknowledge_bundles, forget_bundles, ends_in_bundles
 
--- How many bundles `take_out` searches.
+-- How many bundles `take_out` searches: the newest ones.
 local looks = 100
 
--- Parses a bundle: its head before the indices of its members; the runs of these indices; how many members
--- there are; and when they ended. Nothing if the text is not a bundle.
+-- Parses a bundle into its head (the text before the indices), the ranges of indices (`runs`), the number of
+-- members, and the time of their ends. Returns nothing if the text is not a bundle.
 local function read_bundle(bundle)
   local head, text, at = string.match(bundle, '^(.*:)([%d,-]+)|(%d+)$')
   local runs, count = text and counting().runs_of(text) or {}, 0
@@ -29,8 +29,8 @@ local function read_bundle(bundle)
   end
 end
 
--- Keeps members that ended together as one bundle, in the set `name`: the bundles to hand out, or the
--- remembered ones. Returns the bundle.
+-- Makes a bundle of members that ended together, and adds it to the set `name` (`effects:bundle` or
+-- `remembered:bundle`). Returns the bundle.
 local function keep_bundle(name, score, head, runs, at)
   local texts, places, mark = {}, {}, '|' .. at
   for i = 1, #runs, 2 do
@@ -53,9 +53,9 @@ local function forget_runs(head, runs, at)
 end
 
 -- Takes members out of the bundles that are not acknowledged. `wanted`: a set of their indices. `at`: when
--- they ended, or nothing for any time. Returns the runs of the members that were found. Only the last 100
--- bundles that were written or handed out are searched. A member of an older bundle stays in it and is
--- delivered. That does no harm, because its flow counts it only once.
+-- the members ended, or nothing for any time. Returns the ranges of the members that were found. Only the 100
+-- bundles with the latest due times are searched. A member of another bundle stays in this bundle and is
+-- delivered. This does no harm, because the flow counts each member once.
 local function take_out(head, wanted, at)
   local found, all = {}, redis.call('ZRANGE', key('effects:bundle'), 0, looks - 1, 'REV', 'WITHSCORES')
   for i = 1, #all, 2 do
@@ -79,8 +79,9 @@ local function take_out(head, wanted, at)
   return found
 end
 
--- Hands out the bundles that have been due for longest, with at most `most` members, and appends `bundle` and
--- a list to `answer`. `handed`: the bundles that this call hands out already.
+-- Hands out due bundles, the earliest due time first, with at most `most` members in total. Appends `bundle`
+-- and the list of all handed-out bundles to `answer`. `handed`: the bundles that this call has written and
+-- hands out in any case.
 local function hand_out_bundles(answer, most, handed)
   local leases, gone, name = {}, {}, key('effects:bundle')
   local due = most > 0 and redis.call('ZRANGE', name, '-inf', now, 'BYSCORE', 'LIMIT', 0, most) or {}
@@ -106,8 +107,8 @@ local function hand_out_bundles(answer, most, handed)
   end
 end
 
--- Acknowledges bundles, which are then remembered until `over`. If a bundle does not exist, some of its
--- members were taken out or acknowledged before, and the others are in other bundles.
+-- Acknowledges bundles, and remembers them until `over`. If a named bundle does not exist, its members were
+-- taken out or acknowledged before, or are in other bundles now; they are taken out of these.
 local function acknowledge_bundles(bundles, over)
   local done, remembered = {}, {}
   for i, score in ipairs(redis.call('ZMSCORE', key('effects:bundle'), unpack(bundles))) do
@@ -134,7 +135,7 @@ local function acknowledge_bundles(bundles, over)
   end
 end
 
--- Forgets bundles that were acknowledged long ago, at most `most`. Returns how many.
+-- Removes remembered bundles whose time is over, at most `most`. Returns how many bundles were removed.
 local function forget_bundles(most)
   local over = redis.call('ZRANGE', key('remembered:bundle'), '-inf', now, 'BYSCORE', 'LIMIT', 0, most)
   for _, bundle in ipairs(over) do
@@ -149,8 +150,9 @@ local function forget_bundles(most)
   return #over
 end
 
--- Returns by id when members completed whose jobs are no longer kept. Runs of one flow overlap only if a
--- member has ended twice, so the run with a member is among the first runs that end at or after its index.
+-- Returns for members whose jobs are no longer kept when they completed, by id. Ranges of one flow overlap
+-- only if a member has ended twice. So the range with a member is among the first ranges that end at or after
+-- the index of the member.
 local function ends_in_bundles(ids)
   local ends = {}
   for _, id in ipairs(ids) do

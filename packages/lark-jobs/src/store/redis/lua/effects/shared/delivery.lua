@@ -1,19 +1,19 @@
--- Hands out effects. (To settle a job and claim the next one took the server 5.3 µs for a plain job, and 7.0
--- µs for a member of a batch at home (home.lua). It took 8.8 µs for a member whose batch has another home,
--- with its share of the effect, the flow and the acknowledgement, and some 17 µs when each member had an
--- effect of its own. Measured on 2026-11-27, 2 cores, 24 GiB, Node 20, load 24, 50 jobs in each claim, the
--- best of 7 runs.)
+-- Hands out effects. (To settle a job and claim the next job took the server 5.3 µs for plain jobs, and 7.0
+-- µs for members of a batch whose home is the same partition (home.lua). For members of a batch with another
+-- home, it took 8.8 µs, including the effects, the flow and the acknowledgements, and some 17 µs when each
+-- member had an effect of its own. Measured on 2026-11-27, 2 cores, 24 GiB, Node 20, load 24, 50 jobs in each
+-- claim, the best of 7 runs.)
 -- module: delivery
 -- needs: start, payloads, show, effects, ended
 -- gives: serve
 
 
--- How many bytes of jobs this answer still has room for, and how many jobs it has.
+-- The bytes of jobs for which this answer still has room, and the number of jobs in the answer.
 local left, taken = MAX_BYTES, 0
 
--- Hands out at most `most` effects of one kind, those that have been due for longest. Appends the kind and
--- jobs in the form of show.lua to `answer`, once for each state. `floor`: how many bytes of room must stay.
--- Returns how many effects were handed out.
+-- Hands out at most `most` due effects of one kind, the earliest due time first. Appends the kind and the
+-- jobs, in the form of show.lua, to `answer`, once for each state of the jobs. `floor`: how many bytes of
+-- `left` must stay free. Returns how many effects were handed out.
 local function hand_out(answer, kind, most, lease_ms, floor)
   local name = key('effects:' .. kind)
   local ids = most > 0 and redis.call('ZRANGE', name, '-inf', now, 'BYSCORE', 'LIMIT', 0, most) or {}
@@ -50,7 +50,7 @@ local function hand_out(answer, kind, most, lease_ms, floor)
       local n = #group.ids + 1
       groups[state], group.ids[n], group.ends[n], group.records[n] = group, id, at, record
     else
-      -- The server has evicted the record or the end of the job.
+      -- The server has evicted the record of the job, or its field in `ended`.
       gone[#gone + 1] = id
     end
   end
@@ -68,8 +68,8 @@ local function hand_out(answer, kind, most, lease_ms, floor)
   return #leases / 2
 end
 
--- Hands out nodes that completed in this call, and appends `fresh` and { when they ended; their ids; their
--- results } to `answer`.
+-- Hands out the effects of nodes that completed in this call: appends `fresh` and { when the nodes ended;
+-- their ids; their results } to `answer`.
 local function hand_out_fresh(answer)
   local ids, found, results = effects().fresh, {}, key('results')
   if redis.call('EXISTS', results) == 1 then
@@ -92,9 +92,10 @@ local function hand_out_fresh(answer)
   answer[#answer + 1] = { string.format('%.0f', now), ids, found }
 end
 
--- Acknowledges and hands out effects, as a call says. `wanted`: `e`, and then the lease of hooks in
--- milliseconds if the caller takes hooks, or 0 if it takes no effects. The effects that were delivered follow
--- from the next line on. Returns the effects that are handed out, or nothing.
+-- Acknowledges the effects that a call names, and hands out effects that the call asks for. `wanted`: `e`,
+-- followed by the lease of hooks in milliseconds if the caller takes hooks, by 0 if the caller takes no
+-- effects, or by nothing if it takes only members. The names of the delivered effects begin on the next line.
+-- Returns the effects that are handed out, or nothing.
 local function serve(wanted)
   local lease_ms, names = string.match(wanted, '^e(%d*)\n?(.*)$')
   effects().acknowledge(names)
@@ -104,7 +105,7 @@ local function serve(wanted)
   end
   effects().owed.is = effects().owed.is and not lease_ms
   local answer = {}
-  -- If members are due, hooks get only half of the bytes of the answer.
+  -- If members are due, hooks may fill only half of the answer.
   local member_at = lease_ms and tonumber(redis.call('ZRANGE', key('effects:member'), 0, 0, 'WITHSCORES')[2])
   local is_due = member_at and member_at <= now
   hand_out(answer, 'hook', lease_ms and MAX_HOOKS or 0, lease_ms or 0, is_due and MAX_BYTES / 2 or 0)

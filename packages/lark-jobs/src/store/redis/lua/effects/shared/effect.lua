@@ -1,12 +1,13 @@
--- Effects: what must happen elsewhere because a job ended. Each is kept until it is acknowledged.
+-- Effects: what must happen elsewhere because a job ended. An effect is kept until a worker acknowledges it.
 --   effects:hook    ZSET  id -> from when on it is handed out: the jobs whose class has a hook to call
 --   effects:member  ZSET  id -> from when on it is handed out: nodes of flows with another home, and members
 --                         that did not complete (bundle.lua has those that completed)
---   remembered      ZSET  id -> until when: the jobs whose flow has counted them, in case the flow asks
---                         again, and watched jobs (watching.lua), whose watchers read their ends
---   ended           HASH  id -> state|when it ended: the jobs that are in one of these sets. A job that was
---                         removed meanwhile is hidden: `|~` follows here, its record begins with `~`, and it
---                         has no payload once no hook needs it
+--   remembered      ZSET  id -> until when the job is remembered: members that their flow has counted, in
+--                         case the flow asks for their ends again; and watched jobs (watching.lua), so that
+--                         their watchers can read the ends
+--   ended           HASH  id -> state|when it ended: the jobs that are in one of these sets. If such a job
+--                         was removed, it is hidden: `|~` follows in this field, and its record begins with
+--                         `~`. The payload of a hidden job is removed when no hook needs it
 --   hooked          HASH  id -> 1: jobs whose class has a hook
 -- `effects` in `settings` is 1 while `ended` or a bundle exists.
 -- module: effects
@@ -14,13 +15,14 @@
 -- gives: owed, fresh, next_effect, write_bundles, write_effects, withdraw, unbundle, purge, hide, acknowledge, forget_remembered, remember_ends
 -- gives: release, ring_for_effects
 
--- `is`: whether this call has written effects that it does not hand out, while no other effects were due.
+-- `is`: whether this call has written effects that its answer does not hand out, and no other effect was due
+-- before.
 local owed = { is = false }
--- Nodes and bundles that completed in this call and are handed out with its answer: the ids of the nodes; the
--- bundles, and `count`, the number of their members. Their lease has begun.
+-- The effects that this call has written and hands out with its answer, under a lease that has begun: the ids
+-- of nodes; in `bundles`, the bundles; in `count`, the number of members of these bundles.
 local fresh = { bundles = {}, count = 0 }
 
--- When the next effect may be handed out; nothing if there is no effect.
+-- The time from which on the next effect can be handed out; nothing if there is no effect.
 local function next_effect()
   local hook = redis.call('ZRANGE', key('effects:hook'), 0, 0, 'WITHSCORES')[2]
   local member = redis.call('ZRANGE', key('effects:member'), 0, 0, 'WITHSCORES')[2]
@@ -28,7 +30,8 @@ local function next_effect()
   return (hook or member or bundle) and math.min(hook or math.huge, member or math.huge, bundle or math.huge)
 end
 
--- Writes the bundles of members that complete now. `groups`: as in home.lua. `takes`: as in `write_effects`.
+-- Writes the bundles of members that complete now. `groups`: see `group_of` in home.lua. `takes`: see
+-- `write_effects`.
 local function write_bundles(groups, takes)
   local at = string.format('%.0f', now)
   for _, group in ipairs(groups) do
@@ -47,8 +50,9 @@ local function write_bundles(groups, takes)
   redis.call('HSETNX', key('settings'), 'effects', 1)
 end
 
--- Writes the effects of jobs that end now. `how`: as in end.lua. `takes`: the answer of the call hands out
--- members, so those that complete now are not read again. `away`: the jobs of flows with another home.
+-- Writes the effects of jobs that end now. `how`: see end.lua. `takes`: whether the answer of the call hands
+-- out members; then nodes that complete now are handed out at once, and need not be read again (`fresh`).
+-- `away`: the set of jobs that belong to flows with another home.
 local function write_effects(state, ids, how, takes, away)
   local at = string.format('%.0f', now)
   local hooked = how == 'untold' and redis.call('HMGET', key('hooked'), unpack(ids)) or {}
@@ -102,8 +106,7 @@ local function withdraw(id)
   lower_flag()
 end
 
--- Takes a job that had completed out of the bundle that it shares with other members of its flow, if there is
--- such a bundle.
+-- Takes a completed member out of its bundle, if it is in a bundle that is not acknowledged yet.
 local function unbundle(id)
   if string.find(id, ':', 1, true) and redis.call('EXISTS', key('effects:bundle')) == 1 then
     take_out(string.sub(id, 1, -9), { [tonumber(string.sub(id, -8)) or -1] = true })
@@ -111,7 +114,8 @@ local function unbundle(id)
   end
 end
 
--- Removes all that is kept of a job, with its effects. The job is in no line or claim, and does not end.
+-- Removes all data of a job, with its effects. Before the call, the job must be in no line and no claim. The
+-- removal does not count as an end of the job.
 local function purge(id)
   unbundle(id)
   for _, state in ipairs(ENDED_STATES) do
@@ -127,7 +131,8 @@ local function purge(id)
   erase({ id })
 end
 
--- Marks the records of hidden jobs, and removes payloads that no hook needs. Flows need no payloads.
+-- Marks the records of hidden jobs with `~`, and removes the payloads that no hook needs. (Flows need no
+-- payloads.)
 local function mark(ids)
   local has_hooks = redis.call('EXISTS', key('effects:hook')) == 1
   local hooks = has_hooks and redis.call('ZMSCORE', key('effects:hook'), unpack(ids)) or {}
@@ -143,8 +148,8 @@ local function mark(ids)
   end
 end
 
--- Hides those of the removed jobs that still have effects, so that they are no longer shown. `ends`: the
--- fields of the jobs in `ended`. Returns the jobs without effects.
+-- Hides the jobs among `ids` that still have effects, because these jobs are removed but their effects must
+-- be delivered. `ends`: the fields of the jobs in `ended`. Returns the jobs without effects.
 local function hide(ids, ends)
   local others, hidden, ended = {}, {}, {}
   for i, id in ipairs(ids) do
@@ -166,8 +171,8 @@ local function hide(ids, ends)
   return others
 end
 
--- Called when effects of these jobs are done. Forgets the ends of jobs that have no other effect, and removes
--- such a job if it is hidden.
+-- Called when an effect of each of these jobs was acknowledged or its time is over. For a job without further
+-- effects, removes the field in `ended`, and the job itself if the job is hidden.
 local function release(ids)
   if #ids == 0 then
     return
@@ -194,7 +199,8 @@ local function release(ids)
   end
 end
 
--- Forgets remembered jobs and bundles whose time is over, at most `most` of each. Returns how many.
+-- Forgets remembered jobs and bundles whose time is over, at most `most` of each. Returns how many were
+-- forgotten.
 local function forget_remembered(most)
   local over = redis.call('ZRANGE', key('remembered'), '-inf', now, 'BYSCORE', 'LIMIT', 0, most)
   if #over > 0 then
@@ -208,8 +214,8 @@ local function forget_remembered(most)
   return #over + bundles
 end
 
--- Remembers the ends of jobs, so that watchers can read them even if the jobs are removed meanwhile. `how`:
--- as in end.lua. `ms`: for how many milliseconds, default `RESEND_MEMORY`.
+-- Remembers the ends of jobs for `ms` milliseconds (default: `RESEND_MEMORY`), so that watchers can read
+-- these ends even if the jobs are removed. `how`: see end.lua.
 local function remember_ends(state, ids, how, ms)
   local ended, remembered, reasons = {}, {}, {}
   local end_of = string.format('%s|%.0f', state, now)
@@ -225,12 +231,13 @@ local function remember_ends(state, ids, how, ms)
   if how == 'removed' then
     redis.call('HSET', key('reasons'), unpack(reasons))
   end
-  -- As many entries are forgotten here as are added: see `acknowledge`.
+  -- A call that adds entries also removes old entries: see `acknowledge`.
   forget_remembered(MAX_ITEMS)
 end
 
--- Acknowledges at most `MAX_ITEMS` bundles, or effects of one kind, of jobs that ended at the time `at`. If a
--- job has another end time, its name belongs to an earlier end, and nothing is acknowledged.
+-- Acknowledges at most `MAX_ITEMS` bundles, or effects of one kind whose jobs ended at the time `at`. If a
+-- job ended at another time, the caller has delivered an earlier end of the job, and the present effect is
+-- not acknowledged.
 local function acknowledge_some(kind, at, ids)
   local over = string.format('%.0f', now + RESEND_MEMORY)
   if kind == 'b' then
@@ -259,9 +266,10 @@ local function acknowledge_some(kind, at, ids)
   end
 end
 
--- Acknowledges effects. `names`: parts that are separated by tabs. A part is the first letter of a kind, when
--- the jobs ended, and their ids, one on each line; or `b`, and bundles or parts of bundles, one on each line.
--- A command takes at most some thousand arguments, so a long list is processed in slices.
+-- Acknowledges effects. `names`: parts that are separated by tabs. A part is the first letter of a kind, the
+-- time at which the jobs ended, and the ids of the jobs, one on each line; or it is `b`, and bundles or parts
+-- of bundles, one on each line. Lua passes at most some thousand arguments to a command, so long lists are
+-- processed in slices.
 local function acknowledge(names)
   for kind, at, list in string.gmatch(names, '([hmb])(%d*)([^\t]+)') do
     local ids = {}
@@ -277,16 +285,16 @@ local function acknowledge(names)
     end
   end
   if names ~= '' then
-    -- As many remembered jobs are forgotten as are added, so that they do not pile up where `prune` is too
-    -- slow.
+    -- A call that adds remembered jobs also forgets old ones, so that their number stays limited even if
+    -- `prune` is too slow.
     forget_remembered(MAX_ITEMS)
   end
 end
 
--- Rings a worker if this call has written effects that nobody has been told of: a waiting worker, or else a
--- worker that holds jobs. `heard`: how many callers this call has rung already. The leases that end last are
--- tried first, because live workers renew their leases, and the lease that ends first may belong to a dead
--- worker.
+-- If this call has written effects and has rung no caller yet, rings one for the effects: a waiting caller,
+-- or if there is none, a worker that holds jobs. `heard`: how many callers this call has rung already.
+-- Workers whose leases end last are tried first, because live workers renew their leases, and the lease that
+-- ends first may belong to a dead worker.
 local function ring_for_effects(heard)
   if not owed.is or heard > 0 or ring(1, true) > 0 then
     return

@@ -1,4 +1,4 @@
--- Returns when these jobs ended, with false for each job that is not in this state.
+-- Returns for each of these jobs when it ended, or false if the job is not in the state `state`.
 -- needs: start
 -- gives: ends_of
 local function ends_of(state, ids)

@@ -4,9 +4,9 @@
 
 local ended_states = ENDED_STATES
 
--- Returns a text with a letter for each id: p(resent), e(nded), c(ut: the job has ended, but the answer has
--- no room for it) or u(nknown); a list with the ended jobs of each state, in the form of show.lua without
--- payloads; how many bytes of room are left; and the records.
+-- Returns four values: a text with a letter for each id, which is p(resent), e(nded), u(nknown), or c(ut) if
+-- the job has ended but its end does not fit into the answer; for each state, the ended jobs in the form of
+-- show.lua, without payloads; how many bytes of room are left; and the records of all jobs.
 local function fates_of(ids)
   local records, ends = redis.call('HMGET', key('jobs'), unpack(ids)), redis.call('HMGET', key('ended'), unpack(ids))
   local fates, groups, shown, left, texts = {}, {}, {}, MAX_BYTES, {}
@@ -17,10 +17,10 @@ local function fates_of(ids)
     texts[#texts + 1] = redis.call('EXISTS', key(name)) == 1 and name or nil
   end
   for i, id in ipairs(ids) do
-    -- A hidden job is not in the set of its state, so its end comes from `ended`.
+    -- A hidden job is not in the set of its state, so its end is read from `ended`.
     local state, at = string.match(ends[i] or '', '^(%a+)|(%d+)|~')
-    -- A job that has arrived in another partition is unknown here. A job that is still moving counts as
-    -- present.
+    -- A job that has arrived in another partition is unknown in this partition. A job that is still moving
+    -- counts as present.
     local is_there, is_moving = records[i] and state ~= 'moved', state == 'moving'
     state = state ~= 'moved' and not is_moving and state or nil
     for _, each in ipairs((state or is_moving or not is_there) and {} or ended_states) do
@@ -45,8 +45,8 @@ local function fates_of(ids)
   return table.concat(fates), shown, left, records
 end
 
--- Returns for each record the text `born`, which distinguishes jobs that had the same id one after another;
--- false for a record without this text.
+-- Returns for each record its option `born`, which distinguishes jobs that had the same id one after the
+-- other; false for a record without this option.
 local function births_of(records)
   local births = {}
   for i, record in ipairs(records) do
@@ -56,8 +56,8 @@ local function births_of(records)
   return births
 end
 
--- Returns the progress of jobs, as far as there is room. It is read for a few jobs at a time, because each
--- progress may have 4 KiB.
+-- Returns the progress of jobs until `room` bytes are full. The progress of a few jobs is read at a time,
+-- because each progress may have 4 KiB.
 local function progress_of(ids, room)
   local found = {}
   local last = redis.call('EXISTS', key('progress')) == 1 and #ids or 0

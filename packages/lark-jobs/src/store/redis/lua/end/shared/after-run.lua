@@ -1,16 +1,16 @@
 -- Decides what becomes of a job when its run has ended, or when its worker has died. The rules are the same
--- as in `store/contract/rules/after-run.ts`. Runs that completed are ended together, in settle.lua.
+-- as in `store/contract/rules/after-run.ts`. Jobs that completed are ended together, in settle.lua.
 -- module: after_run
 -- needs: start, line, place, lanes, counters, reports, lease, end, ring, event, pausing, last_tokens, undoing, holder, recordings, journals, retrying
 -- gives: outcomes, take_back
 
--- The part of a notice that is kept after the end of its job: everything except the time.
+-- The text of a notice without its time. This text is kept when the job has ended.
 local function untimed(notice)
   return (string.gsub(notice, '^([^|@]*)@%d+', '%1'))
 end
 
--- Puts a job back into its line, or cancels it if there is a notice to cancel it. `event`: the event for
--- listeners, or nothing. `failures`: how often the job has failed, if the caller knows.
+-- Puts a job back into its line, or cancels the job if there is a notice to cancel it. `event`: the event for
+-- listeners, or nothing. `failures`: how often the job has failed; nothing if the run does not count.
 local function fall_back(id, place, job, event, failures)
   local undo = job.notice and undo_of(id)
   if undo == '' then
@@ -32,8 +32,8 @@ local function fall_back(id, place, job, event, failures)
   end
 end
 
--- A function for each kind of outcome. New outcome: add what becomes of the job. `job`: the holder field of
--- the job, the notice to cancel it if there is one, and how many ended jobs of each state are kept.
+-- A function for each kind of outcome. New outcome: add what becomes of the job. `job` has the holder field
+-- of the job, the notice to cancel the job if there is one, and how many ended jobs of each state are kept.
 local outcomes = {}
 
 -- value: milliseconds until the retry | the error
@@ -45,8 +45,9 @@ function outcomes.retried(id, value, job)
   fall_back(id, now + tonumber(after), job, 'retrying', failures + 1)
 end
 
--- value: milliseconds; `g` or `q` if the group or queue of the job is paused meanwhile, or `s` if the worker
--- could not read the job; `=` if the job keeps its place; `|` and the reason, if there is one
+-- value: the milliseconds for which the job is delayed; `g` or `q` if the group or the queue of the job is
+-- paused for the same time, or `s` if the worker could not read the job; `=` if the job keeps its place; `|`
+-- and the reason, if there is one
 function outcomes.released(id, value, job)
   local after, what, stays, because = string.match(value, '^(%d+)([gqs]?)(=?)|?(.*)$')
   local runs, failures, crashes, releases = counted(id)
@@ -71,8 +72,9 @@ function outcomes.released(id, value, job)
   end
 end
 
--- value: milliseconds; `|` and how many signals the run knew; `!` if the time of the suspension must be
--- counted; `|` and the signals for which the job waits (`contract/rules/reason.ts`)
+-- value: the milliseconds for which the job is suspended; `|` and how many signals the run knew; `!` if the
+-- time of the suspension must be measured; `|` and the signals for which the job waits
+-- (`contract/rules/reason.ts`)
 function outcomes.suspended(id, value, job)
   local after, heard, rests, waits = string.match(value, '^(%d+)|(%d+)(!?)|(.*)$')
   local runs, failures, crashes, releases = counted(id)
@@ -101,8 +103,8 @@ function outcomes.unstarted(id, value, job)
   fall_back(id, due, job, has_begun(start) and 'returned')
 end
 
--- value: `!` if `failed()` of the class was not called; the kind of the error; the error. Returns whether the
--- job must be undone first
+-- value: `!` if the worker did not call `failed()` of the class; the fingerprint of the error (`Outcome`);
+-- the error. Returns whether a run must undo the steps of the job before it fails
 function outcomes.failed(id, value, job)
   local runs, failures, crashes, releases = counted(id)
   count(id, runs + 1, failures + 1, crashes, releases)
@@ -124,7 +126,8 @@ function outcomes.cancelled(id, value, job)
   local reason, failure = string.match(value, '^(.-)|(.*)$')
   local runs, failures, crashes, releases = counted(id)
   count(id, runs + 1, failures, crashes, releases)
-  -- A notice may also contain what a person wrote.
+  -- If the notice has the same reason as the outcome, the job keeps the notice, which may have the words of a
+  -- person.
   local undo = undo_of(id) or ''
   local notice = undo ~= '' and string.sub(undo, 2) or job.notice
   local why = notice and string.match(notice, '^[^|@]*') == reason and untimed(notice) or reason
@@ -139,10 +142,11 @@ function outcomes.cancelled(id, value, job)
   end_as('cancelled', { id }, job.kept.cancelled)
 end
 
--- Takes back a job whose lease has ended. `cause`: the error for a crash, as JSON without its first field. If
--- there is a cause and the job had started, a crash is counted. `is_unread`: the worker has not read the
--- claim. `from_within`: a job in the process has ended the process. Returns the state in which the caller
--- must end the job, or `pending` if the job went back to its line; and whether a crash was counted.
+-- Takes a job back from its worker. `cause`: the error for a crash, as JSON without its first field, or
+-- nothing if no crash is to be counted. A job that had not started counts no crash. `is_unread`: the worker
+-- has not read the claim. `from_within`: the process of the worker ended from within. Returns the state in
+-- which the caller must end the job, or `pending` if the job went back to its line; and whether a crash was
+-- counted.
 local function take_back(id, holder, cause, is_unread, from_within)
   local token, start, place = read_holder(holder)
   local undo = undo_of(id)

@@ -3,22 +3,22 @@
 -- needs: start, suspended, retain, failed_jobs, effects, counting, watching, keeping, event, schedules
 -- gives: end_as, ends
 
--- What a call knows about the ends in it. `watched`: when the last watch of the partition lapses
--- (watching.lua), or ''; nothing if this call has not read it. `keeps`: whether some jobs are kept for an age
--- of their own (keeping.lua). `takes`: whether the answer hands out members. `took`: how long runs took, by
--- id, or nothing. `calls`: whether a flow has become due. `kinds`: the kinds of failed jobs, by id, or
--- nothing.
+-- What this call knows about the jobs that it ends. `watched`: when the last watch of the partition runs out
+-- (watching.lua), or '' if there is no watch; nothing if this call has not read it yet. `keeps`: whether some
+-- jobs have an age of their own (keeping.lua). `takes`: whether the answer hands out members. `took`: how
+-- many milliseconds runs took, by id, or nothing. `calls`: whether a flow has become due. `kinds`: the kinds
+-- of the failed jobs, by id, or nothing.
 local ends = {}
 
--- Ends jobs that have left their lines and claims. `kept`: how many jobs of this state are kept. `how`:
--- `untold` if the hook of the class was not called, so that it needs an effect; `removed` if a person removed
--- the jobs.
+-- Ends jobs. The caller has taken these jobs out of their lines and claims. `kept`: how many jobs of this
+-- state are kept. `how`: `untold` if no worker has called the hook of the class yet, so that an effect is
+-- needed; `removed` if a person removes the jobs.
 local function end_as(state, ids, kept, how)
   if #ids == 0 then
     return
   end
   if state == 'cancelled' then
-    -- The jobs may have waited for their next try.
+    -- The jobs may have waited for a retry, may have been unreadable, or may have been suspended.
     redis.call('SREM', key('retrying'), unpack(ids))
     if redis.call('ZREM', key('stranded'), unpack(ids)) > 0 then
       redis.call('ZREM', key('stranded-due'), unpack(ids))

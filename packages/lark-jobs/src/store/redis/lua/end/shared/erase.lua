@@ -1,8 +1,8 @@
--- Removes everything that is kept of jobs.
+-- Removes all data of jobs.
 -- needs: start, suspended, journaled
 -- gives: extras, drop_payloads, drop_journals, forget_traces, erase
 
--- Returns the existing keys that may have fields of jobs, except those with records and payloads.
+-- Returns the hashes that may have a field for a job, except the hashes that `erase` handles separately.
 local function extras()
   return {
     key('counters'), key('errors'), key('logs'), key('results'), key('reasons'), key('direct'), key('locks'),
@@ -10,7 +10,7 @@ local function extras()
   }
 end
 
--- Removes payloads that are kept apart from their records.
+-- Removes payloads that are stored separately from the records of their jobs.
 local function drop_payloads(ids)
   if redis.call('HDEL', key('payloads'), unpack(ids)) > 0 and redis.call('EXISTS', key('payloads')) == 0
     and redis.call('HGET', key('settings'), 'large') == '1' then

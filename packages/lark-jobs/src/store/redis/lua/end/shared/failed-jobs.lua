@@ -1,5 +1,5 @@
--- Which failed jobs are kept if the configuration does not set their number: each has a size, and some are
--- removed before others.
+-- The failed jobs of a queue whose configuration does not set their number. They may have a limited number of
+-- bytes in total, and some of them are removed before others (`store/contract/rules/retention.ts`).
 --   failed-sizes   HASH  id -> bytes of its payload and errors | when it failed | its kind
 --   failed-kinds   ZSET  kind | when it failed | id: the newest jobs of each kind, which are removed last
 --   failed-spares  ZSET id -> when it failed: the other jobs, which are removed first
@@ -33,7 +33,8 @@ local function parse(size)
   return tonumber(bytes), tonumber(at), kind
 end
 
--- Keeps only the last error of each of these jobs. The caller has taken them out of `failed-wholes`.
+-- Removes all errors of these jobs except the last error of each. The caller has taken the jobs out of
+-- `failed-wholes`.
 local function shorten(ids)
   local errors = redis.call('HMGET', key('errors'), unpack(ids))
   local freed = 0
@@ -52,8 +53,8 @@ local function shorten(ids)
   add_bytes(-freed)
 end
 
--- Notes jobs that failed at the time `at`. `kinds`: the kinds of the jobs, by id. All jobs of a class without
--- a kind count as one kind.
+-- Notes jobs that failed at the time `at`. `kinds`: the kinds of the jobs, by id. A job without a kind has a
+-- kind that is made from its key.
 local function note_failed(ids, at, kinds, kept)
   local _, _, _, whole, of_kind = read_policy(kept)
   local when, sum, sizes, wholes = string.format('%.0f', at), 0, {}, {}
@@ -108,8 +109,8 @@ local function forget_failed(ids)
   return sum
 end
 
--- Returns at most `most` of the jobs that are removed first. Jobs that are noted here, but whose state the
--- server has evicted, are forgotten, and their bytes are returned, too.
+-- Returns at most `most` of the jobs in `failed-spares`, which are removed first. Also returns the bytes of
+-- forgotten jobs: jobs that the server has evicted from the set `failed`.
 local function spares_of(most)
   local ids, found, gone = redis.call('ZRANGE', key('failed-spares'), 0, most - 1), {}, {}
   for i, at in ipairs(#ids > 0 and redis.call('ZMSCORE', key('failed'), unpack(ids)) or {}) do

@@ -1,8 +1,8 @@
 -- Ended jobs that are kept for an age of their own: their class sets the age, or they are failed members of
 -- flows.
 --   keeps         HASH  id -> five ages in milliseconds: for the job if it completed, failed or was
---                       cancelled; for its log; and the minimum age in each state. 0: it is not kept; '': as
---                       the queue says. The field exists from the dispatch of the job on
+--                       cancelled; for its log; and the minimum age in each state. 0: the job is not kept;
+--                       '': the queue decides. The field exists from the dispatch of the job on
 --   kept:<state>  ZSET  id -> when it ended: the ended jobs with an age of their own. They are not in
 --                       `<state>`, so that the number and the ages of other jobs do not depend on them
 --   kept          ZSET  id -> until when the job is kept
@@ -26,7 +26,7 @@ local function add(name, scored)
   end
 end
 
--- Notes how long new jobs are kept.
+-- Notes how long new jobs are kept after their ends.
 local function carry(ids, keep)
   for _, id in ipairs(ids) do
     redis.call('HSET', key('keeps'), id, keep)
@@ -34,20 +34,20 @@ local function carry(ids, keep)
   redis.call('HSETNX', key('settings'), 'keeps', 1)
 end
 
--- Whether a job is a member of a flow, by its id.
+-- Whether the id of a job is the id of a member of a batch.
 local function is_member(id)
   local index = string.match(id, '^[%w_-]+%..+:(%d%d%d%d%d%d%d%d)$')
   return index and tonumber(index) < NODES
 end
 
--- Remembers the ends of jobs that are not kept for a moment, because a process that awaits a job may ask for
--- it after its end (`contract/watch.ts`).
+-- Jobs that are not kept end and are removed at once. A process that awaits such a job may ask for it only
+-- later, so the ends are remembered for UNKEPT_MEMORY (`contract/watch.ts`).
 local function remember_unkept(state, ids)
   effects().remember_ends(state, ids, nil, UNKEPT_MEMORY)
 end
 
--- Puts ending jobs with an age of their own, and failed members of flows, into their own sets. Returns the
--- other jobs.
+-- Puts ending jobs with an age of their own, and failed members of flows, into the sets of this file. Returns
+-- all other jobs.
 local function keep_some(state, ids)
   local entries, others, none, scored, ends, logs = redis.call('HMGET', key('keeps'), unpack(ids)), {}, {}, {}, {}, {}
   local at = string.format('%.0f', now)
@@ -86,8 +86,8 @@ local function let_go(state, ids)
   redis.call('ZREM', key('kept'), unpack(ids))
 end
 
--- Ends the special treatment of a failed member: from now on it is kept for its own age, or as its queue
--- says. `kept`: how many failed jobs are kept.
+-- From now on, a failed member is kept for the age that its class sets, or as its queue says, and no longer
+-- because of its flow. `kept`: how many failed jobs are kept.
 local function unpin(id, kept)
   local own, _, least = ages_of(redis.call('HGET', key('keeps'), id), 'failed')
   local at = redis.call('ZSCORE', key('kept:failed'), id)
@@ -103,9 +103,10 @@ local function unpin(id, kept)
   end
 end
 
--- Removes jobs whose own age is over, at most `most`, and expired logs. If only the minimum age of a job is
--- over, the job is kept like other jobs of its state from now on. `counts`: how many jobs of each state are
--- kept. Returns how many jobs were removed, and how many jobs or logs were found.
+-- Removes jobs that have reached their own age, at most `most`, and expired logs. A job that has only a
+-- minimum age, and has reached it, is kept as the queue says from now on. `counts`: how many jobs of each
+-- state are kept. Returns how many jobs were removed, and how many jobs or logs had expired (the greater
+-- number).
 local function drop_old(most, counts)
   local ids = most > 0 and redis.call('ZRANGE', key('kept'), '-inf', now, 'BYSCORE', 'LIMIT', 0, most) or {}
   local gone = {}

@@ -1,5 +1,5 @@
--- Keeps the errors, the progress and the log of a job. New errors and log lines are appended to a text, of
--- which at most the last `most` lines and `bytes` bytes are kept. Only the latest progress is kept.
+-- Keeps the errors, the progress and the log of a job. The errors and the log lines of a job are texts with
+-- one entry on each line, and only the newest lines are kept. Of the progress, only the latest is kept.
 --   progress  HASH  id -> JSON
 -- module: reports
 -- needs: start
@@ -24,9 +24,9 @@ local function keep_error(id, json)
   keep('errors', id, string.format('{"at":%.0f,', now) .. string.sub(json, 2), MAX_ERRORS, math.huge)
 end
 
--- Keeps the report of a run: `\30JSON\30` if there is progress, and then log lines. `is_note`: the report
--- comes from a note. A note may be sent twice, so log lines with which the log already ends are not added
--- again. Returns the progress, if there is any.
+-- Keeps the report of a run: `\30JSON\30` if the run has reported progress, and then log lines. `is_note`:
+-- the report comes from a note of `extend`. A worker may send a note twice, so log lines with which the log
+-- already ends are not added again. Returns the progress, or nothing.
 local function keep_report(id, text, is_note)
   local progress, lines = string.match(text, '^\30(.-)\30(.*)$')
   lines = lines or text

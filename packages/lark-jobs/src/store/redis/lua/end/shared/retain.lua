@@ -1,9 +1,9 @@
--- Removes ended jobs, because of their retention or because a person removes them. A job whose effects are
--- not acknowledged is hidden instead (effect.lua).
+-- Removes ended jobs, because of their retention or because a person removes them. A job with effects that
+-- are not acknowledged yet is not removed, but hidden (effect.lua).
 -- needs: start, erase, journaled, effects, failed_jobs
 -- gives: forget, forget_of, trim, read_kept
 
--- Removes jobs that the caller has taken out of their line, claim or state.
+-- Removes jobs. The caller has taken these jobs out of their lines, claims or ended states.
 local function forget(ids)
   if #ids == 0 then
     return
@@ -22,7 +22,7 @@ local function forget(ids)
   erase(ids)
 end
 
--- Removes jobs that the caller has taken out of the set of their state.
+-- Removes ended jobs. The caller has taken these jobs out of the set of their state.
 local function forget_of(state, ids)
   if state == 'failed' and #ids > 0 then
     failed_jobs().forget_failed(ids)
@@ -30,13 +30,14 @@ local function forget_of(state, ids)
   forget(ids)
 end
 
--- Parses how many jobs of a state are kept: a number, or a text with more limits (failed-jobs.lua).
+-- Parses the argument that says how many jobs of a state are kept: a number, or for failed jobs a text with
+-- more limits (failed-jobs.lua).
 local function read_kept(text)
   return tonumber(text) or text
 end
 
--- Removes the oldest jobs of a state until `kept` are left, but at most `added` and 1,000 more. `added`: how
--- many jobs have just come into the state.
+-- Removes the oldest jobs of a state until `kept` jobs are left, but at most 1,000 more jobs than were added.
+-- `added`: how many jobs this call has added to the state.
 local function trim(state, kept, added)
   if type(kept) == 'string' then
     local gone = failed_jobs().next_to_go(kept)

@@ -2,15 +2,15 @@
 -- needs: start, lanes, lease, reports, after_run, end, minute, event, late_outcomes, holder, recordings
 -- gives: settle
 
--- Returns which of the jobs are held under the given tokens: their ids, their indices, and how many of the
--- jobs each token has.
+-- Returns which of the jobs are held under the given tokens: the ids of these jobs, the index of each, and
+-- the number of these jobs by token.
 local function verify(ids, tokens, holders)
   local settled, index, parts = {}, {}, {}
   local good, shown, part = nil, nil, 0
   for i = 1, #ids do
     local id, holder, token = ids[i], holders[i], tokens[i]
-    -- Most batches have only one token and one holder text, so comparing these two texts is enough for most
-    -- jobs.
+    -- Most jobs have the same token and the same holder field as the job before them, and need only these two
+    -- comparisons.
     if holder and (holder ~= good or token ~= shown) and is_held(holder, token) then
       parts[shown or token] = part
       good, shown, part = holder, token, parts[token] or 0
@@ -26,8 +26,8 @@ local function verify(ids, tokens, holders)
   return settled, index, parts
 end
 
--- Returns those of the settled jobs whose holder field does not say yet that they have begun. `plain`,
--- `first`: see `settle`.
+-- Returns the settled jobs that have run, but whose holder field does not say yet that they have begun.
+-- `plain`: the number of jobs that completed and report nothing else. `first`: see `settle`.
 local function begun_of(settled, index, holders, plain, first)
   local begun = {}
   for _, id in ipairs(settled) do
@@ -60,11 +60,12 @@ local function verdicts_of(ids, index)
 end
 
 -- Settles jobs. ARGV[first]: the jobs that completed and report nothing else, `token\nid\nid…`, joined by
--- tabs. The next arguments are five values for each other job: id, token, kind, value, and a text with steps
--- (journal.lua), progress and log lines (report.lua). The kinds are the outcomes in after-run.lua,
--- `completed`, `result` (completed with a result), and `timed` (completed; the value is the milliseconds that
--- the run took, and `|` and the result if there is one). `laned`: some jobs may be in lanes. Returns '' if
--- all jobs are settled, or else 1 (settled) or 0 (lost) for each, in this order; and how many are settled.
+-- tabs. The next arguments are five values for each other job: its id, token, kind and value, and a text with
+-- its steps (recording.lua), progress and log lines (report.lua). The kind is an outcome of after-run.lua, or
+-- `completed`, or `result` (the job completed, and the value is its result), or `timed` (the job completed,
+-- and the value is the milliseconds that its run took, with `|` and the result if there is one). `laned`:
+-- whether some jobs may be in lanes. Returns '' if all jobs are settled, or else a text with 1 (settled) or 0
+-- (lost) for each job, in this order; and how many jobs are settled.
 local function settle(first, kept, laned)
   local ids, tokens = {}, {}
   local plain = 0

@@ -1,22 +1,23 @@
--- Queues new jobs: for a dispatch, and for the ticks of schedules.
+-- Queues new jobs, for dispatches and for writes of schedules and flows.
 -- needs: start, line, queue, lanes, offers, payloads, admission, keeping, event
 -- gives: queue_all
 
--- Queues a batch (queue.lua). `max`, `kept`: nothing if the partition has no bound. Otherwise `max` is how
--- many jobs the partition may hold. `kept` is '' if a full partition rejects new jobs; if it drops the oldest
--- jobs, `kept` is how many cancelled jobs are kept. Returns the verdicts as enqueue.lua does, and how many
--- callers to ring.
+-- Queues the jobs of `batch` (queue.lua). `max`: the maximum number of jobs that have not begun, or nothing
+-- if the partition has no bound. `kept`: '' if a full partition rejects new jobs; if a full partition drops
+-- jobs, the number of cancelled jobs that are kept. Returns the verdicts in the form of enqueue.lua, and how
+-- many callers to ring.
 local function queue_all(batch, max, kept)
   local ids, records, runs, large = batch.ids, batch.records, batch.runs, batch.large
   local room = max and kept == '' and admission().room_in(tonumber(max)) or math.huge
   local verdicts, rings = '', 0
-  -- These writes come first: a full or read-only server refuses them before the script has changed anything.
+  -- These writes come first. A server that is full or read-only refuses the first write, before the script
+  -- has changed anything.
   local is_crowded = open_lines(runs)
   local added = batch.is_plain and not is_crowded and room >= #ids and write(ids, records) or 0
   if added < #ids then
     if added > 0 then
-      -- The call has the same id twice. Its records are removed, and `admit` decides again: the first record
-      -- of each id counts.
+      -- The call contains an id twice. So the new records are removed, and `admit` decides about each job:
+      -- the first job with an id is queued.
       redis.call('HDEL', key('jobs'), unpack(ids))
     end
     records, verdicts, rings = admission().admit(ids, records, runs, large, room)
@@ -46,9 +47,9 @@ local function queue_all(batch, max, kept)
     end
   end
 
-  -- Usually no caller waits, no entry of the list is void, and nobody listens. One EXISTS checks all three.
-  -- It counts a key as often as the key is named, and only `events` is named once, so an odd number means
-  -- that somebody listens.
+  -- Usually no caller waits, no entry of the list is void, and nobody listens. One EXISTS checks these three
+  -- things. EXISTS counts a key as often as the command names the key, and only `events` is named once, so an
+  -- odd number means that somebody listens.
   local twice, is_first = { key('idle'), key('idle') }, false
   for _, run in ipairs(runs) do
     twice[#twice + 1], twice[#twice + 2] = line('void', run.priority), line('void', run.priority)

@@ -1,5 +1,6 @@
--- Hands new jobs to waiting callers that have left an offer. This saves each of these callers a call. The
--- number of such a claim is the number of the caller's last call plus a half.
+-- Hands new jobs to waiting callers together with a ring, which saves each of these callers a call. A waiting
+-- caller leaves an offer that says how many jobs it takes. The number of a claim that is handed out in this
+-- way is the number of the caller's last call, followed by `.5`.
 --   offers   HASH  caller -> number of the call that left the offer | how many jobs it takes with a ring |
 --                  lease
 -- module: offers
@@ -9,8 +10,9 @@ local HALF = '.5'
 -- The maximum number of bytes of jobs that one ring carries.
 local weight = 65536
 
--- Hands out the first of `ids` with their `records`, followed by the payloads that are stored separately.
--- Returns how many jobs were handed out, and how many callers were rung without jobs.
+-- Hands the first jobs of `ids` to waiting callers. A ring has the ids and records of its jobs, followed by
+-- the payloads that are stored separately. Returns how many jobs were handed out, and how many callers were
+-- rung without jobs.
 local function hand(ids, records)
   local prefix, partition = string.match(tag, '^(.-){(.*)}:$')
   local handed, rung = 0, 0

@@ -2,16 +2,17 @@
 -- needs: start, line, place, lanes, payloads, pause
 -- gives: new_batch, read_runs, open_lines, write, are_first, line_up
 
--- A batch of new jobs: all ids; ids and records alternating; the runs of similar jobs, each with its common
--- fields and its `list` of ids; whether no job has a lock or came through an outbox; and the payloads that
--- are stored separately, by the index of the job.
+-- A batch of new jobs. `ids`: all ids. `records`: ids and records alternating. `runs`: series of similar
+-- jobs, each with the fields that its jobs have in common and the `list` of their ids. `is_plain`: whether no
+-- job has a lock, and none came through an outbox. `large`: the payloads that are stored separately, by the
+-- index of the job.
 local function new_batch()
   return { ids = {}, records = {}, runs = {}, is_plain = true, large = {} }
 end
 
--- Adds the runs of similar jobs from ARGV[at] to ARGV[to]. (A call of 100 jobs takes 157 µs without
--- admit.lua, which decides about each job, and 184 µs with it. So admit.lua is used only if some jobs may
--- have to be refused.)
+-- Adds the series of similar jobs in ARGV[at] to ARGV[to] to a batch. (A call of 100 jobs takes 157 µs
+-- without admit.lua, which decides about each job, and 184 µs with admit.lua. So a call runs admit.lua only
+-- if some jobs may have to be refused.)
 local function read_runs(batch, at, to)
   local ids, records, runs, large = batch.ids, batch.records, batch.runs, batch.large
   while at <= to do
@@ -46,8 +47,8 @@ local function read_runs(batch, at, to)
   batch.records = records
 end
 
--- Opens the lines of new jobs, and marks the runs whose priority is refused. Returns whether a run was
--- marked.
+-- Opens the lines for the priorities of new jobs, and marks the series whose priority is refused
+-- (`is_crowded`). Returns whether a series was marked.
 local function open_lines(runs)
   local is_crowded = false
   for _, run in ipairs(runs) do
@@ -59,8 +60,9 @@ local function open_lines(runs)
   return is_crowded
 end
 
--- Writes the records and returns how many are new. If an id exists already, it writes no record and returns
--- 0. (For a call of one job this saves a command: an idle server takes 8 µs for each.)
+-- Writes the records of new jobs, and returns how many records are new. If one of the ids exists already,
+-- writes no record and returns
+-- 0. (A call of one job needs only one command, HSETNX. An idle server takes 8 µs for each command.)
 local function write(ids, records)
   if #ids == 1 then
     return redis.call('HSETNX', key('jobs'), ids[1], records[2])
@@ -74,9 +76,9 @@ local function write(ids, records)
   return redis.call('HSET', key('jobs'), unpack(records))
 end
 
--- Whether new jobs can be handed out with a ring: no other job waits, so they are the first in their line. (A
--- ring carries no signals. So no job is handed out in this way while signals wait for jobs that have not
--- come.)
+-- Whether new jobs can be handed out with a ring: no other job waits, so the new jobs are the first in their
+-- line. (A ring carries no signals. So no job is handed out with a ring while the partition keeps signals for
+-- jobs that do not exist yet.)
 local function are_first(runs)
   for _, run in ipairs(runs) do
     if run.priority ~= '' or run.delay ~= '' or run.lock ~= '' or run.direct ~= '' then
@@ -87,8 +89,8 @@ local function are_first(runs)
     and redis.call('EXISTS', line('line', ''), line('due', ''), line('void', ''), key('priorities'), key('early')) == 0
 end
 
--- Returns the jobs that can go into the list. If the list has a void entry with the id of a job, that job is
--- put into the `due` half of the line instead.
+-- Returns the jobs that can be appended to the list of a line. A job whose id has a void entry in the list
+-- cannot be appended, and is put into the `due` half of the line.
 local function fresh(list, priority)
   if redis.call('EXISTS', line('void', priority)) == 0 then
     return list
@@ -113,8 +115,8 @@ local function has(list, id)
   return false
 end
 
--- Puts the `list` of each run into its line, by priority and delay. Returns how many callers to ring: for the
--- jobs that are due at once, and for a delayed job that is now the first to be due.
+-- Puts the jobs in the `list` of each series into their line or lane. Returns how many callers to ring: one
+-- for each job that is due at once, and one for a delayed job that is now the first of its line to be due.
 local function line_up(runs, has_no_void)
   local rings = 0
   for _, run in ipairs(runs) do

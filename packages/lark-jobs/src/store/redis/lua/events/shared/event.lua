@@ -2,8 +2,8 @@
 -- needs: start, listening
 -- gives: audience, is_heard, tell
 
--- `till`: `listened` of `settings` (listening.lua), or '' if nobody listens; nothing if this call has not
--- read it.
+-- `till`: the value of `listened` in `settings` (listening.lua), or '' if nobody listens; nothing if this
+-- call has not read the value yet.
 local audience = {}
 
 -- Whether somebody listens.

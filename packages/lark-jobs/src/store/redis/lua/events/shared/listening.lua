@@ -1,10 +1,10 @@
 -- Writes events while somebody listens.
 --   events     LIST  entries: the kind, a blank and the time; then the ids, one on each line
 --   listeners  SET   the listeners that are rung at the next change
--- In `settings`: listened, until when somebody listens; trimmed, how many entries were removed from the front
--- of the list. Entries are numbered from 1. A new list begins with an entry without ids, so that it always
--- has a last entry. `events` is not a stream, because the permissions that an earlier manual gave to Redis
--- users do not include streams.
+-- In `settings`: `listened`, until when somebody listens; `trimmed`, how many entries were removed from the
+-- front of the list. Entries are numbered from 1. A new list begins with an entry without ids, so that the
+-- list always has a last entry. `events` is not a stream, because the permissions that an earlier manual gave
+-- to Redis users do not include streams.
 -- module: listening
 -- needs: start, notice
 -- gives: listen, write_event
@@ -25,7 +25,7 @@ local function listen(ttl, number, count)
   end
   if is_new or (tonumber(till) or 0) < now + ttl / 2 then
     redis.call('HSET', key('settings'), 'listened', string.format('%.0f', now + ttl))
-    -- The list also expires by itself, in case no change follows that would remove it.
+    -- The list also expires by itself, because perhaps no later change removes the list.
     redis.call('PEXPIRE', key('events'), 10 * ttl)
   end
   trimmed = tonumber(trimmed) or 0
@@ -36,8 +36,8 @@ local function listen(ttl, number, count)
   return { trimmed + index + 1, redis.call('LRANGE', key('events'), index, index + count) }
 end
 
--- The text of the next ids from an index on, at most `count` ids and EVENTS_BYTES, and the number of these
--- ids.
+-- Returns the text for the next entry: the ids from the index `from` on, at most `count` ids and EVENTS_BYTES
+-- bytes. Also returns the number of these ids.
 local function together(ids, from, count)
   local to = math.min(from + count, #ids + 1) - 1
   local text = table.concat(ids, '\n', from, to)
@@ -48,8 +48,8 @@ local function together(ids, from, count)
   return text, to - from + 1
 end
 
--- Writes events and rings the listeners, unless all listeners have lapsed. `till`: `listened` of `settings`.
--- Returns `till`, or '' if all listeners have lapsed.
+-- Writes events and rings the listeners, unless the time of all listeners is over; then removes all events.
+-- `till`: the value of `listened` in `settings`. Returns `till`, or '' if the time of all listeners is over.
 local function write_event(till, kind, ids)
   if (tonumber(till) or 0) <= now then
     redis.call('DEL', key('events'), key('listeners'))
@@ -78,7 +78,7 @@ local function write_event(till, kind, ids)
   if length == 0 then
     last = {}
   end
-  -- The list is not trimmed with each call, because that would be one more command.
+  -- The list is trimmed only when it is a tenth too long, because each trim takes more commands.
   if length > EVENTS_KEPT * 1.1 then
     redis.call('LTRIM', key('events'), -EVENTS_KEPT, -1)
     redis.call('HINCRBY', key('settings'), 'trimmed', length - EVENTS_KEPT)

@@ -1,12 +1,12 @@
 -- Rings up to `count` of the callers that wait for this partition. A caller without a subscription has died,
--- or is about to subscribe again and will then look for jobs. So its ring goes to the next caller. `pcall` is
--- used because the server's ACL may forbid the ring, and the verb must succeed anyway. Returns how many
--- callers got the ring. `anyway`: rings even if the queue is paused.
+-- or will subscribe again and then look for jobs. So another caller is rung in its place. `pcall` is used
+-- because the server's ACL may forbid the ring, and the verb must succeed anyway. Returns how many callers
+-- have received the ring. `anyway`: rings callers even if the partition is paused.
 -- needs: start, pause
 -- gives: ring_counts, ring
 
--- How many callers to ring at the end of a call. `again`: for jobs that wait again; `later`: for delayed jobs
--- that are now the first of their line to be due.
+-- How many callers to ring at the end of this call. `again`: one for each job that went back to its line and
+-- is due. `later`: one for each delayed job that is now the first of its line to be due.
 local ring_counts = { again = 0, later = 0 }
 
 local function ring(count, anyway)
@@ -18,7 +18,7 @@ local function ring(count, anyway)
   for _ = 1, 100 do
     local callers = redis.call('SPOP', idle, count)
     if #callers > 0 then
-      -- The caller will make a call, so its offer no longer counts.
+      -- A caller that is rung will make a call, so its offer is removed.
       redis.call('HDEL', key('offers'), unpack(callers))
     end
     for _, caller in ipairs(callers) do

@@ -4,7 +4,8 @@
 -- needs: start
 -- gives: watchers_of
 
--- The live watchers of each job, and which of the jobs have a field in `watches`.
+-- Returns for each job the watchers whose time is not over, and the list of the jobs that have a field in
+-- `watches`.
 local function watchers_of(ids)
   local all, noted = redis.call('HMGET', key('watches'), unpack(ids)), {}
   for i, lines in ipairs(all) do

@@ -1,10 +1,10 @@
--- Watches: a watch says that a caller wants to learn when a job ends. `watched` in `settings` is when the
--- last watch lapses. After that time, the next end of a job removes all watches.
+-- Watches of jobs (`contract/watch.ts`). `watched` in `settings` is the time at which the last watch runs
+-- out. After this time, the next end of a job removes all watches.
 -- module: watching
 -- needs: start, effects, notice, watchers
 -- gives: watch, ring_watchers, unwatch
 
--- Returns which of these jobs have reported progress.
+-- Returns the jobs among these that have reported progress.
 local function reporting(ids)
   local found = {}
   if #ids > 0 and redis.call('EXISTS', key('progress')) == 1 then
@@ -15,7 +15,7 @@ local function reporting(ids)
   return found
 end
 
--- Tells the workers that hold some of these jobs that somebody watches them.
+-- Rings the workers that hold these jobs with a notice, because the jobs are watched.
 local function notify_holders(ids)
   for _, holder in ipairs(#ids > 0 and redis.call('HMGET', key('holders'), unpack(ids)) or {}) do
     local token = holder and string.match(holder, '^(.-)|')
@@ -25,9 +25,9 @@ local function notify_holders(ids)
   end
 end
 
--- Registers a watcher for jobs. A watch of this watcher with at least half of its time left stays as it is.
--- `news`: tells the workers of the jobs to send the progress and logs of the jobs, even if they know of an
--- earlier watch.
+-- Registers a watcher for jobs. A watch of this watcher that has at least half of its time left is not
+-- renewed. `news`: whether all workers that hold these jobs get a notice, so that they send log lines and
+-- progress, even if they know of an earlier watch.
 local function watch(watcher, ids, ttl, news)
   local over, pairs, fresh = string.format('%.0f', now + ttl), {}, {}
   for i, lines in ipairs(redis.call('HMGET', key('watches'), unpack(ids))) do
@@ -53,7 +53,7 @@ local function watch(watcher, ids, ttl, news)
   notify_holders(news and ids or reporting(fresh))
 end
 
--- Rings the watchers of jobs, and ends their watches. Returns the jobs that were watched.
+-- Rings the watchers of jobs, and removes the watches. Returns the jobs that were watched.
 local function unwatch(ids)
   local live, all, noted = {}, watchers().watchers_of(ids)
   for i, its in ipairs(all) do
@@ -68,8 +68,8 @@ local function unwatch(ids)
   return live
 end
 
--- Rings the watchers of jobs that end now, and remembers these ends. `watched`: see `settings` above. `how`:
--- see end.lua.
+-- Rings the watchers of jobs that end now, and remembers the ends of the watched jobs. `watched`: the value
+-- of `watched` in `settings`. `how`: see end.lua.
 local function ring_watchers(watched, state, ids, how)
   if tonumber(watched) <= now then
     redis.call('DEL', key('watches'))

@@ -1,6 +1,6 @@
--- Counts the jobs that end in each minute: `minutes:<minute since 1970>`, HASH of counts by kind. The key
--- expires. Before that, prune.lua rolls up its hour, which is listed in `unrolled`: ZSET hour since 1970 ->
--- when the hour is over.
+-- Counts the jobs that end in each minute: `minutes:<minute since 1970>`, HASH of counts by kind. The key of
+-- a minute expires. Before that, prune.lua rolls up the hour of the minute. The hours that must still be
+-- rolled up are in `unrolled`: ZSET hour since 1970 -> when the hour is over.
 -- needs: start
 -- gives: MINUTES_KEPT, count_minute
 local MINUTES_KEPT = 120

@@ -7,7 +7,8 @@ local function append_minutes(found, first, last)
   for minute = first, last do
     rest[#rest + 1] = key('minutes:' .. minute)
   end
-  -- In most partitions no job has ended lately, or only within a few minutes.
+  -- In most partitions, jobs have ended in none or only a few of these minutes. So one command first counts
+  -- the minutes that exist.
   local left, minutes = redis.call('EXISTS', unpack(rest)), {}
   for minute = last, first, -1 do
     local ended = left > 0 and redis.call('HMGET', key('minutes:' .. minute), 'completed', 'failed', 'retried') or {}

@@ -1,13 +1,13 @@
--- Adds up the minutes of hours that are over, and the hours of days. A sum is replaced only by a greater one,
--- so repeated calls change nothing (`store/contract/history.ts`).
+-- Adds up the minutes of each hour that is over, and the hours of each day. A sum is replaced only by a
+-- greater sum, so a repeated call changes nothing (`store/contract/history.ts`).
 --
 -- `history`: HASH of the last 72 hours and 90 days, each `<number since 1970> <completed> <failed>
--- <retried>`. The fields `h<hour modulo 72>` and `d<day modulo 90>` are written again later, so no field has
--- to be removed.
+-- <retried>`. The fields are `h<hour modulo 72>` and `d<day modulo 90>`. A later hour or day overwrites the
+-- field of an old one, so no field has to be removed.
 -- needs: start, recent
 -- gives: roll_up
 
--- The sum in a field, if it belongs to this hour or day.
+-- Returns the sum in a field if the field has the hour or day `number`.
 local function read_sum(text, number)
   local kept, completed, failed, retried = string.match(text or '', '^(%d+) (%d+) (%d+) (%d+)$')
   if tonumber(kept) ~= number then

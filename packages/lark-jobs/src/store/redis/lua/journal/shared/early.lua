@@ -1,9 +1,10 @@
--- Forgets signals for jobs that have not come in time. signal.lua keeps a signal that comes before its job,
--- and the job gets the signal with its first claim.
+-- Removes signals whose job was not queued in time. (signal.lua keeps a signal that comes before its job, and
+-- the first claim of the job hands the signal out.)
 -- needs: start, erase
 -- gives: forget_early
 
--- Removes the signals for jobs that have not come in time, and the entries in `early` of jobs that have come.
+-- Removes the journals with signals of jobs that were not queued in time. Also removes the entries in `early`
+-- of jobs that were.
 local function forget_early()
   local over = redis.call('ZRANGE', key('early'), '-inf', now, 'BYSCORE', 'LIMIT', 0, MAX_ITEMS)
   local vain = {}

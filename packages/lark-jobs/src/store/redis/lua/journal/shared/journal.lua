@@ -1,12 +1,13 @@
 -- Journals (`store/contract/journals.ts`).
---   steps:<id>    LIST  how many bytes the entries have, and the entries. (When the number of bytes was in a
---                       hash of all journals, that hash took a third of the time of `record`, and 61 of the
---                       596 bytes of a job that sleeps; 2026-12-03)
+--   steps:<id>    LIST  the bytes of all entries, and then the entries. (When the bytes of each journal were
+--                       in a hash of all journals, this hash took a third of the time of `record`, and 61 of
+--                       the 596 bytes of a sleeping job; 2026-12-03)
 --   signals:<id>  LIST  the name, a line break, the key or '', US, and the text
 --   undos         HASH  id -> what is to be undone (`store/contract/rules/undoing.ts`)
 --   rests         HASH  id -> how long the job was suspended (`store/contract/rules/suspended-time.ts`)
---   early         ZSET  id of a job that has not come -> until when signals are kept for it
--- A field of `settings` says how many journals there are.
+--   early         ZSET  id of a job that does not exist yet -> until when its journal and its signals are
+--                       kept
+-- `journals` in `settings` is the number of journals.
 -- module: journals
 -- needs: start, counters, suspended, recordings
 -- gives: read_journal, read_claimed, rest, journal_bytes, carried, bring_journal
@@ -16,7 +17,7 @@ local function read_entries(id, from)
   local name, left = key('steps:' .. id), JOURNAL_BYTES
   local total = recordings().entry_count(id)
   local found = { total, recordings().entry_bytes(id) or 0 }
-  -- If entries are large, only as many as fit are read at a time.
+  -- A page has as many entries of average size as fit into the answer, at most 200.
   local at, page = from, math.min(200, math.ceil(JOURNAL_BYTES * total / math.max(1, found[2])))
   while at < total do
     for _, entry in ipairs(redis.call('LRANGE', name, at + 1, at + page)) do
@@ -38,7 +39,7 @@ local function rested(id)
   return sum and tonumber(sum) + math.max(0, now - (tonumber(since) or now))
 end
 
--- Notes that a job is suspended from now on.
+-- Notes that a job is suspended from now on, to measure the time of its suspension.
 local function rest(id)
   redis.call('HSET', key('rests'), id, string.format('%.0f|%.0f', rested(id) or 0, now))
 end
@@ -50,8 +51,8 @@ local function read_journal(id, from)
   return { read_entries(id, from), from == 0 and recordings().signals_behind(id, 0) or {}, undo, rested(id) }
 end
 
--- Returns the index and the journal of each claimed job that has a journal; nothing if no claimed job has
--- one. If one of these jobs was suspended, its suspension ends now.
+-- Returns the index and the journal of each claimed job that has a journal; nothing if no claimed job has a
+-- journal. If the suspension of a job is measured, its time ends now.
 local function read_claimed(ids)
   local found = {}
   for i, id in ipairs(ids) do
@@ -76,8 +77,8 @@ local function journal_bytes(id)
 end
 
 -- A complete journal as one text, for a job that is moved. Its parts are separated by FS: why the last run
--- put the job back; a bar and the undos, or nothing; how long the job was suspended, or nothing; the number
--- of entries; the entries; and the signals.
+-- put the job back; `|` and the text about the undos, or nothing; how long the job was suspended, or nothing;
+-- the number of entries; the entries; and the signals.
 local function carried(id)
   local entries = redis.call('LRANGE', key('steps:' .. id), 1, -1)
   local undo = redis.call('HGET', key('undos'), id)
@@ -91,8 +92,8 @@ local function carried(id)
   return table.concat(texts, '\28')
 end
 
--- Appends the signals that came here before a moved job to the signals that the job brings. Returns whether
--- the job waits for a signal that came here before it.
+-- Appends the signals that came to this partition before a moved job to the signals that the job brings.
+-- Returns whether the job waits for one of the appended signals.
 local function bring_signals(id, own, reason)
   local name = key('signals:' .. id)
   local early, known, wakes = redis.call('LRANGE', key('signals:' .. id), 0, -1), {}, false
@@ -112,8 +113,8 @@ local function bring_signals(id, own, reason)
   return wakes
 end
 
--- Keeps the journal of a job that is moved here. Returns whether a signal has come here for which the job
--- waits.
+-- Keeps the journal of a job that moves to this partition. Returns whether a signal for which the job waits
+-- has come to this partition before the job.
 local function bring_journal(id, text)
   local reason, undo, rests, count, rest = string.match(text, '^([^\28]*)\28([^\28]*)\28([^\28]*)\28(%d+)(.*)$')
   local entries, signals = {}, {}

@@ -1,4 +1,4 @@
--- Called when a person changes the due time of a suspended job.
+-- Changes the end of the waits of a suspended job, when a person changes the due time of the job.
 -- needs: counters, suspended, recordings
 -- gives: move_waits
 

@@ -1,4 +1,4 @@
--- Adds to journals (journal.lua).
+-- Adds entries to journals (journal.lua).
 -- module: recordings
 -- needs: start, counters, journaled
 -- gives: open_journal, entry_count, entry_bytes, add_bytes, keep_entries, signals_behind, take_rest, take_steps
@@ -60,9 +60,10 @@ local function signals_behind(id, heard)
   return found
 end
 
--- Carries out the head of a report about entries. The head has: the index of the first entry; `!` if the job
--- made progress; `+` if there are steps to undo; `|` and, if the run asks for further signals, how many
--- signals it knows. Returns the further signals, or nothing.
+-- Reads the head of a report about entries, and does what the head says, except adding entries. The head has:
+-- the index of the first entry; `!` if the job made progress; `+` if the job has steps to undo; `|`; and if
+-- the run asks for further signals, the number of signals that the run knows. Returns the further signals, or
+-- nothing.
 local function take_rest(id, head)
   local progress, undos, heard = string.match(head, '^%d*(!?)(%+?)|(%d*)$')
   if undos ~= '' then
@@ -77,13 +78,13 @@ local function take_rest(id, head)
   return #signals > 0 and signals or nil
 end
 
--- Keeps the part of the report of an ended run that is about steps. This part comes first: GS; the head (see
--- above); RS and an entry, for each entry; GS. Returns the rest of the report.
+-- Keeps the steps in the report of an ended run. The report begins with GS; the head (see `take_rest`); RS
+-- and an entry, for each entry; and GS. Returns the rest of the report.
 local function take_steps(id, report)
   local head, from = string.match(report, '^\29([^\29\30]*)()')
   local over = string.find(report, '\29', from, true)
   local entries = {}
-  -- A plain search takes half the time of a pattern.
+  -- A plain search takes half the time of a search with a pattern.
   while from < over do
     local till = string.find(report, '\30', from + 1, true)
     till = till and till < over and till or over

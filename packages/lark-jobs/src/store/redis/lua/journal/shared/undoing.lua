@@ -1,8 +1,8 @@
--- Jobs that must undo steps before they end. The rules are those of `store/contract/rules/undoing.ts`.
+-- Jobs whose steps must be undone before they end. `store/contract/rules/undoing.ts` has the same rules.
 -- needs: start, line, place, counters, suspended, last_tokens, journaled, retrying
 -- gives: undo_of, undo_first, is_undone_first
 
--- The text about the undos of a job; nothing if it has none.
+-- The text about the undos of a job; nothing if the job has no steps to undo.
 local function undo_of(id)
   return has_journals() and redis.call('HGET', key('undos'), id) or nil
 end
@@ -21,8 +21,8 @@ local function undo_first(id, text)
   return put(id, priority, now, true)
 end
 
--- If a job that would end now has steps to undo, puts the job back so that it undoes them first. Returns
--- whether the job has such steps.
+-- If a job that would end now has steps to undo, puts the job back into its line, so that a run undoes the
+-- steps first. Returns whether the job has steps to undo.
 local function is_undone_first(id, text)
   if undo_of(id) ~= '' then
     return false

@@ -1,9 +1,9 @@
--- Limits. Each call has them as `concurrency|kind|limit|per|burst`; a missing part is ''. The limits of a
--- partition limit the jobs that begin; the limits of a limiter limit the permits that are granted. Both are
--- called starts in this file. The state of a rate:
---   rate    HASH  for a window: at, when the window began; count, the number of its starts. For a bucket:
---                 at, a time; tokens, the number of tokens at that time; taken, how many tokens were ever
---                 taken
+-- Computes how many starts the limits of a partition, of a lane or of a limiter allow now. A start is a job
+-- that begins, or for a limiter a permit that is granted. Each call states the limits as
+-- `concurrency|kind|limit|per|burst`; a missing part is ''. A rate has these keys:
+--   rate    HASH  for a window: `at`, when the window began; `count`, the number of its starts. For a bucket:
+--                 `at`, a time; `tokens`, the number of tokens at this time; `taken`, how many tokens were
+--                 ever taken
 --   starts  LIST  for a sliding rate: the times of the last starts, the latest first, at most `limit` of them
 -- module: rates
 -- needs: start
@@ -11,9 +11,9 @@
 -- covers: RATE_KINDS in kinds
 local kinds = {}
 
--- New kind of rate: add how it counts. Each function in `kinds` returns how many starts are allowed now, the
--- milliseconds until `each` more starts are allowed, and a function that records starts and returns their
--- mark (refund.lua). Nothing is written before that function is called.
+-- New kind of rate: add how it counts. Each function in `kinds` returns how many starts are allowed now; the
+-- milliseconds until `each` more starts are allowed; and a function that records starts and returns their
+-- mark (refund.lua). Only the returned function writes.
 function kinds.window(most, per, _, _, suffix)
   local at = now - now % per
   local known = redis.call('HMGET', key('rate' .. suffix), 'at', 'count')
@@ -31,8 +31,8 @@ function kinds.bucket(most, per, burst, _, suffix, each)
     tokens = math.min(burst, tonumber(known[2]) + math.max(0, now - tonumber(known[1])) * most / per)
   end
   return math.floor(tokens), math.ceil((each - tokens % each) * per / most), function(begun)
-    -- A new bucket begins to count `taken` at the microseconds since 1970, so a bucket that has expired never
-    -- counts the same numbers again.
+    -- In a new bucket, `taken` begins with the microseconds since 1970. So a bucket that expired and is
+    -- created again never returns the same mark twice.
     local taken = (tonumber(known[3]) or now * 1000) + begun
     local values = { 'tokens', string.format('%.6f', tokens - begun), 'taken', string.format('%.0f', taken) }
     redis.call('HSET', key('rate' .. suffix), 'at', now, unpack(values))
@@ -43,14 +43,15 @@ end
 function kinds.sliding(most, per, _, wanted, suffix, each)
   local starts = key('starts' .. suffix)
   local length = redis.call('LLEN', starts)
-  -- If the limit was lowered, the list may have more starts than the limit allows.
+  -- If the limit was lowered, the list may have more starts than the limit. So more of the oldest starts are
+  -- read.
   local oldest = redis.call('LRANGE', starts, -wanted - each - math.max(0, length - most), -1)
   local over = 0
   while #oldest > 0 and tonumber(oldest[#oldest]) <= now - per do
     oldest[#oldest], over = nil, over + 1
   end
   local free = most - length + over
-  -- How many starts must expire before one more lot of `each` fits.
+  -- The start that must expire before one more lot of `each` fits.
   local first = oldest[#oldest + 1 - each + free % each]
   return free, first and tonumber(first) + per - now or per, function(begun)
     if begun > 0 then
@@ -68,9 +69,9 @@ function kinds.sliding(most, per, _, wanted, suffix, each)
 end
 
 -- Returns how many of `wanted` starts are allowed now; the milliseconds until `each` more starts are allowed,
--- or -1 if they must wait for the end of a running job; and a function that records starts. `suffix`: the
--- suffix of the rate's keys, default ''; keys with a suffix expire. `active`: the number that counts against
--- the concurrency; default: the active jobs of the partition.
+-- or -1 if they must wait for the end of a running job; and a function that records starts. `suffix`: the end
+-- of the names of the rate's keys, default ''. Keys with a suffix expire. `active`: the number of active jobs
+-- or held permits, which counts against the concurrency. Default: the number of active jobs in the partition.
 local function allowed_starts(limits, wanted, suffix, active, each)
   local concurrency, kind, most, per, burst = string.match(limits, '^(%d*)|([^|]*)|(%d*)|(%d*)|(%d*)$')
   local free, wait, note = wanted, -1, nil
@@ -98,8 +99,9 @@ local function allowed_starts(limits, wanted, suffix, active, each)
   return math.max(free, 0), wait, note
 end
 
--- The limits that hold if the partition has `stored` limits (pause.lua), and a claim states others, or '':
--- `bothLimits` of `store/contract/rules/pause.ts` is the same rule.
+-- Returns the limits that hold for a claim. `stated`: the limits that the claim states, or ''. `stored`: the
+-- limits that are stored with the partition (pause.lua), or ''. `bothLimits` in
+-- `store/contract/rules/pause.ts` is the same rule.
 local function both(stated, stored)
   local limits = string.gsub(string.sub(stored, 2), ':', '|')
   if stated == '' or limits == '' then

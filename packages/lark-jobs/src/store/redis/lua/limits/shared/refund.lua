@@ -1,10 +1,10 @@
--- Refunds: takes back starts that were counted (rate.lua) and did not happen. The mark of the starts says
--- where they were counted.
+-- Refunds starts that a rate has counted but that did not happen (rate.lua). The mark of the starts says
+-- where the rate has counted them.
 -- module: refunds
 -- needs: start
 -- gives: refund
 -- covers: RATE_KINDS in kinds
--- New kind of rate: add how starts are taken back.
+-- New kind of rate: add how starts are refunded.
 local kinds = {}
 
 function kinds.window(mark, count)
@@ -14,8 +14,8 @@ function kinds.window(mark, count)
   end
 end
 
--- After the grant, the bucket had at most `burst` tokens, no matter how many tokens overflowed before. Since
--- then it has given `taken - mark` tokens, so it may now have at most the rest.
+-- Right after the grant, the bucket had at most `burst` tokens. Since then it has given `taken - mark`
+-- tokens. So a refund fills the bucket at most up to the difference.
 function kinds.bucket(mark, count, _, burst)
   local known = redis.call('HMGET', key('rate'), 'tokens', 'taken')
   local tokens, taken = tonumber(known[1]), tonumber(known[2])
@@ -34,7 +34,7 @@ function kinds.sliding(mark, count, per)
   end
 end
 
--- Takes back `count` starts. `limits`, `mark`: see rate.lua.
+-- Refunds `count` starts. `limits`, `mark`: see rate.lua.
 local function refund(limits, mark, count)
   local kind, per, burst = string.match(limits, '^%d*|(%a+)|%d*|(%d*)|(%d*)$')
   if kind then

@@ -6,7 +6,7 @@
 -- its first job.)
 local step = 20
 
--- How many of the jobs fit into one answer. `lean`: '' if payloads count.
+-- How many of the jobs fit into one answer. `lean`: '' if the answer has large payloads, which then count.
 local function fitting(state, ids, lean)
   local left, rest = MAX_BYTES, {}
   for _, name in ipairs(state == 'completed' and { 'errors', 'results' } or { 'errors' }) do
@@ -27,7 +27,7 @@ local function fitting(state, ids, lean)
   return #ids
 end
 
--- How many records a prefilter reads together.
+-- How many records are read together for a prefilter.
 local sift = 100
 
 local find = string.find
@@ -41,8 +41,8 @@ local function has_all(text, all)
   return true
 end
 
--- The indices of the jobs that pass a prefilter (`page-query.ts`), and how many jobs were looked at: it ends
--- when the payloads that are kept apart have more than `MAX_BYTES` together.
+-- Returns the indices of the jobs that pass a prefilter (`page-query.ts`), and how many jobs it has looked
+-- at. The function stops when it has read more than `MAX_BYTES` of payloads that are stored separately.
 local function sifted(ids, prefilter)
   local prefix, texts, inside, picked, left = '', {}, {}, {}, MAX_BYTES
   for kind, text in string.gmatch(prefilter, '\30(%a)([^\30]*)') do
@@ -54,8 +54,8 @@ local function sifted(ids, prefilter)
     end
   end
   local reads = #texts + #inside > 0
-  -- Most records do not have this text. Two comparisons are enough for them, one of which shows that the
-  -- payload is not kept apart.
+  -- The payload of most jobs does not contain this text. Two searches in the record show this: one for the
+  -- text, and one for the mark of a payload that is stored separately.
   local rare = inside[1] or ''
   local function is_picked(id, record)
     if not has_all(record, texts) then
@@ -98,8 +98,8 @@ local function keys_of(ids)
   return keys
 end
 
--- Whether the line of a priority is served before another line. The jobs of groups, `@`, count as the last
--- line.
+-- Whether the line of one priority is shown before the line of another. The jobs in lanes, `@`, count as the
+-- last line.
 local function is_above(priority, other)
   if priority == '@' or other == '@' then
     return priority ~= '@'
@@ -107,8 +107,8 @@ local function is_above(priority, other)
   return (tonumber(priority) or 0) > (tonumber(other) or 0)
 end
 
--- Whether an id is before another in a sorted set. (The operator `<` of Lua depends on the locale of the
--- server.)
+-- Whether an id comes before another id in a sorted set. (The operator `<` of Lua depends on the locale of
+-- the server, so it cannot be used.)
 local function is_before(id, other)
   for i = 1, math.min(#id, #other) do
     local one, two = string.byte(id, i), string.byte(other, i)
@@ -119,8 +119,8 @@ local function is_before(id, other)
   return #id < #other
 end
 
--- How many entries of a sorted set are before a score and an id. The set need not have an entry with that id.
--- `through`: also counts the entry with that score and id.
+-- How many entries of a sorted set come before the place of an entry with this score and id, even if the set
+-- does not have this entry. `through`: also counts this entry.
 local function passed(name, score, id, through)
   local low, high = redis.call('ZCOUNT', name, '-inf', '(' .. score), redis.call('ZCOUNT', name, '-inf', score)
   while low < high do
@@ -135,8 +135,8 @@ local function passed(name, score, id, through)
   return low
 end
 
--- The page of the jobs that pass a prefilter. Its fourth part says how far the page has come: how many jobs
--- it has looked at, the id of the last one, and when that one ended.
+-- Makes the page of the jobs that pass a prefilter. The fourth value of the page says how far it has come:
+-- how many jobs were looked at, the id of the last of these jobs, and when this job ended.
 local function sifted_page(state, all, times, mark, lean, marked, picked, looked)
   local ids, places, marks = {}, {}, {}
   for n, i in ipairs(picked) do
@@ -153,11 +153,12 @@ local function sifted_page(state, all, times, mark, lean, marked, picked, looked
   return { shown, mark(last), marks, passed }
 end
 
--- `wanted`: how many jobs, with letters in front: `h` if only ids and keys are needed, `l` if large payloads
--- are not needed, `m` if the cursor after each job is needed; after the number, perhaps a prefilter. `read`:
--- a function that gets a number of jobs, and returns their ids, their places, and a function that makes the
--- cursor after the nth job. Returns { the jobs in the form of show.lua, or for `h` their state, ids and keys,
--- and `token|claimed at` for active jobs; the cursor after the last job; the cursors after the other jobs }.
+-- Makes a page. `wanted`: the number of jobs, with letters in front: `h` for only ids and keys, `l` to leave
+-- out large payloads, `m` for a cursor after each job. A prefilter may follow the number. `read`: a function
+-- that gets a number of jobs, and returns the ids of the next jobs, their places, and a function that makes
+-- the cursor after the nth of these jobs. Returns { the jobs in the form of show.lua, or with `h` their
+-- state, ids and keys, and for active jobs `token|claimed at`; the cursor after the last job; with `m`, the
+-- cursors after the other jobs }.
 local function page(state, wanted, read)
   local heads, lean, marked, limit, prefilter = string.match(wanted, '^(h?)(l?)(m?)(%d+)(.*)$')
   local ids, places, mark = read(tonumber(limit))

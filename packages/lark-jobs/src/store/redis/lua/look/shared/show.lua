@@ -2,9 +2,10 @@
 -- gives: show
 
 -- Reads the stored data of jobs in one state: { state, ids, records, counters, errors, places, holders,
--- results, reasons, payloads that are stored separately, progress }. `places`: the due times of waiting and
--- delayed jobs, the claim times of active jobs, the end times of others. `known`: the records, if the caller
--- has already read them. `is_lean`: leaves out payloads that are stored separately.
+-- results, reasons, payloads that are stored separately, progress }. `places`: for waiting and delayed jobs
+-- the due times, for active jobs the times of the claims, for ended jobs the times of the ends. `known`: the
+-- records, if the caller has read them already. `is_lean`: whether to leave out payloads that are stored
+-- separately.
 local function show(state, ids, places, known, is_lean)
   if #ids == 0 then
     return { state, ids }

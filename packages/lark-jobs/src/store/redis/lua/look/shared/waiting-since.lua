@@ -1,11 +1,11 @@
--- Finds how long jobs have waited. The entries of a list are in the order in which they were queued. The
--- times in their ids are in this order, too, except for differences between the clocks of the processes that
--- made the ids.
+-- Finds how long jobs have been waiting. The list of a line has its jobs in the order in which they were
+-- queued. So the times in their ids also rise along the list, except for differences between the clocks of
+-- the processes that made the ids.
 -- needs: start, line
 -- gives: waiting_since
 
--- When the first job of a list was queued, without void entries; infinite if the first 9,001 entries are all
--- void.
+-- When the first job of a list was queued. Void entries are skipped; the result is infinite if the first
+-- 9,001 entries are all void.
 local function first_place(priority)
   local list, void = line('line', priority), line('void', priority)
   local from, size = 0, 1
@@ -24,9 +24,10 @@ local function first_place(priority)
   return math.huge
 end
 
--- How many entries at the end of a list were queued after `since`. It searches backwards in doubling steps,
--- and then between the last two steps. If there are many, the count may be too low by a thirtieth. The time
--- in an id is used if it is within a day of now, because reading the records took half of the time.
+-- How many jobs of a list were queued after `since`. The function searches backwards from the end of the list
+-- in doubling steps, and then between the last two steps. A large count may be too low by a thirtieth. The
+-- time in an id stands for the time at which the job was queued if it is within a day of now, because it
+-- takes time to read records (half of the whole).
 local function came_after(priority, since)
   local list = line('line', priority)
   local function came(back)
@@ -53,7 +54,8 @@ local function came_after(priority, since)
   return low
 end
 
--- When the first waiting job was due, or -1; and how many of the waiting jobs became due after `since`.
+-- Returns when the first waiting job was due, or -1; and how many of the waiting jobs became due after
+-- `since`.
 local function waiting_since(since)
   local first, count, after = math.huge, 0, string.format('(%.0f', since)
   local function add(due)

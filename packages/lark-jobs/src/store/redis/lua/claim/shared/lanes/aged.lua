@@ -1,11 +1,11 @@
--- Takes jobs of a lane when priorities age, by the same order as `take_aging` in order.lua. The jobs of a
--- lane are in one set, whatever their priorities.
+-- Takes jobs of a lane when priorities age, in the same order as `take_aging` in order.lua. Unlike the lines
+-- there, one set has the jobs of all priorities of a lane.
 -- module: lanes
 -- needs: start, lane
 -- gives: take_aged
 
--- The first due job of a lane at this rank or after it. `place`: its aged place. `steps`: how far its
--- priority is below 100. Nothing if there is no such job.
+-- The first due job of a lane whose rank is at least `from`; nothing if there is none. `place`: the aged
+-- place of the job. `steps`: 100 minus the priority of the job.
 local function head_from(lane, from, aging)
   local id, at = unpack(redis.call('ZRANGE', key('lane:' .. lane), from, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES'))
   if id then
@@ -31,8 +31,8 @@ local function heads_of(lane, aging)
   return heads
 end
 
--- Takes at most `most` jobs out of the lane, and only jobs that fit into `room`. If places are equal, the
--- higher priority goes first.
+-- Takes at most `most` jobs out of the lane, and only jobs that fit into `room`. Of two jobs with the same
+-- aged place, the job with the higher priority goes first.
 local function take_aged(lane, most, aging, room)
   local ids, heads = {}, most > 0 and heads_of(lane, aging) or {}
   while #ids < most and #heads > 0 do

@@ -1,6 +1,6 @@
--- A lane holds the waiting jobs of one group that need permits of the same limiter. They are separate from
--- all other jobs, so that no claim has to pass over jobs that may not begin. The name of a lane is the name
--- of its group (or '' for no group), and if there is a limiter, `^` and the name of the limiter.
+-- A lane holds the waiting and delayed jobs of one group that need permits of the same limiter. These jobs
+-- are separate from all other jobs, so that no claim has to skip jobs that may not begin. The name of a lane
+-- is the name of its group (or '' for no group), and if there is a limiter, `^` and the name of the limiter.
 --   laned         ZSET  id -> place: all waiting and delayed jobs in lanes
 --   lane:<name>   ZSET  id -> rank: the jobs that are due, by priority and place
 --   late:<name>   ZSET  id -> place: the jobs that are due later
@@ -8,8 +8,8 @@
 --                       first: in a strict group, the id of the job that goes before all others
 --   paused        ZSET  group -> when its pause ends
 --   pausers       HASH  group -> when a person paused it, and who it was (`store/contract/rules/pause.ts`)
--- `lanes` in `settings` is the number of lanes with a `group` hash. A script that changes a lane must put the
--- lane in its right place at the end (`reposition_all` in turn.lua).
+-- `lanes` in `settings` is the number of lanes with a `group` hash. A script that changes a lane must call
+-- `reposition_all` (turn.lua) at its end.
 -- module: lanes
 -- needs: start
 -- gives: ABOVE, touched, rank, read_limits, enter_all, put_in_lane, leave_lane, end_busy, paused_until, pause
@@ -24,8 +24,8 @@ local function split(name)
   return tonumber(priority) or 0, lane
 end
 
--- The score of a job in a lane: by priority, then by place. It is negative for a priority above 100. Scores
--- are exact, because they are below 1,101 * 2^42, and numbers up to 2^53 are exact.
+-- The score of a job in a lane, which orders jobs by priority and then by place. The score is negative for a
+-- priority above 100. Scores are below 1,101 * 2^42, so they are exact: numbers up to 2^53 are.
 local function rank(priority, place)
   return string.format('%.0f', (100 - priority) * ABOVE + place)
 end
@@ -47,8 +47,8 @@ local function open(lane, limits)
   touched[lane] = true
 end
 
--- Returns whether the order of the jobs is strict, and the limits in the form that `allowed_starts` reads, or
--- ''. If the stored limits are damaged, there are no limits until the next job of the group brings limits.
+-- Returns whether the group is strict, and the limits of the group in the form that `allowed_starts` reads,
+-- or ''. Damaged limits count as no limits, until the next job of the group brings new limits.
 local function read_limits(text)
   local strict, limits = string.match(text or '', '^(o?)(.*)$')
   local kind, rate = string.match(limits, '^%d*:([^:]*)(:%d*:%d*:%d*)$')
@@ -76,7 +76,8 @@ local function enter_all(name, limits, ids, place)
   return tonumber(redis.call('ZRANGE', late, 0, 0, 'WITHSCORES')[2]) == place and 1 or 0
 end
 
--- Puts a job into a lane, as `put` in place.lua does for a line. `is_back`: the job had begun.
+-- Puts a job into a lane, as `put` in place.lua does for a line. `is_back`: the job has been claimed before,
+-- so in a strict group it goes before all others.
 local function put_in_lane(id, name, place, is_back)
   local priority, lane = split(name)
   if redis.call('EXISTS', key('group:' .. lane)) == 0 then
@@ -107,7 +108,7 @@ local function leave_lane(id, name)
   redis.call('ZREM', key('late:' .. lane), id)
 end
 
--- Notes that the job with this holder field is no longer active in its lane.
+-- Notes that the job with this holder field is no longer active, so that its lane has one active job less.
 local function end_busy(holder)
   local lane = string.match(holder or '', '~(.*)$')
   if lane then
@@ -120,8 +121,8 @@ local function paused_until(group)
   return tonumber(redis.call('ZSCORE', key('paused'), group) or 0)
 end
 
--- Pauses all lanes of a group until a time. `by`: a separator and the person who pauses the group, or ''.
--- Returns whether the group has lanes.
+-- Pauses a group until the time `till`, or resumes the group if this time is not later than now. `by`: a
+-- separator and the name of the person who pauses the group, or ''. Returns whether the group has lanes.
 local function pause(group, till, by)
   if till > now then
     redis.call('ZADD', key('paused'), string.format('%.0f', till), group)

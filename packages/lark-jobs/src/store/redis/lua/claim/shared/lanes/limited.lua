@@ -1,5 +1,6 @@
--- Returns `limiter=count,…`: for each limiter, how many jobs could begin if the claimer had permits. The
--- count is a lower bound: one job for each lane of a group, and all due jobs of the lane without a group.
+-- Returns `limiter=count,…`: for each limiter, how many more jobs could begin if the claimer had permits for
+-- them. The count is a lower bound, because only one job of each group counts. All due jobs without a group
+-- count.
 -- module: lanes
 -- needs: start, turn
 -- gives: limited

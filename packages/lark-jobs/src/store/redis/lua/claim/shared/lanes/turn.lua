@@ -1,18 +1,18 @@
--- Turns: which lane is next, and which of its jobs may begin.
+-- The turns of lanes. They decide which lane is next, and which jobs of the lane may begin.
 --   turns     ZSET  lane -> turn: the lanes with a job that may begin. The lane with the lowest turn is next
 --   turns^<limiter>  ZSET  lane -> turn: the lanes of a limiter. Their jobs may begin only if the claimer has
 --                    permits
 --   limiters  ZSET  limiter -> how many lanes it has
 --   asleep    ZSET  lane -> when its next job may begin. A lane that waits until one of its active jobs ends
 --                   is neither in `turns` nor in `asleep`
--- In `settings`: turn, the last turn that was given; own, the turn of the jobs without a group.
+-- In `settings`: `turn`, the last turn that was given to a lane; `own`, the turn of the jobs without a lane.
 -- module: lanes
 -- needs: start, line, rates, lane, aged
 -- gives: fall_due, opens_at, reposition, reposition_all, next_turn, take_turn
 
 -- A time that means "never". Redis accepts this number as a score.
 local NEVER = 2 ^ 53
--- How many more jobs this call may move from `late` sets to `lane` sets.
+-- How many more due jobs this call may move from `late` sets to `lane` sets.
 local falls = MAX_ITEMS
 
 -- Moves the due jobs of a lane from its `late` set to its `lane` set.
@@ -28,9 +28,10 @@ local function fall_due(lane)
   end
 end
 
--- Returns when the next job of a lane may begin: 0 for now, a time, or NEVER if another call must change
--- something first; whether the lane is empty; what the lane waits for (`contract/stand.ts`), or nothing; and
--- whether the first job of a strict group is no longer in the lane.
+-- Returns four values: when the next job of a lane may begin (0 for now, a time, or NEVER if an active job
+-- must end first); whether the lane has neither pending nor active jobs; what the lane waits for (`waitsFor`
+-- in `contract/stand.ts`), or nothing; and whether the job that goes first in a strict group is no longer in
+-- the lane.
 local function opens_at(lane)
   local limits, busy, first = unpack(redis.call('HMGET', key('group:' .. lane), 'limits', 'busy', 'first'))
   busy = tonumber(busy or 0)
@@ -61,7 +62,8 @@ local function turns_of(lane)
   return 'turns' .. (string.match(lane, '%^.*$') or '')
 end
 
--- Puts a lane into `turns` or `asleep` or takes it out of both, as it must be now. Removes an empty lane.
+-- Puts a lane into `turns` if one of its jobs may begin now, or into `asleep` if one may begin at a known
+-- time, and takes it out of the other set. Removes an empty lane.
 local function reposition(lane)
   local turns = key(turns_of(lane))
   fall_due(lane)
@@ -88,8 +90,8 @@ local function reposition(lane)
   end
 end
 
--- Repositions all lanes that this call has changed, in the order of their names, because a table in Lua has
--- no order.
+-- Calls `reposition` for each lane that this call has changed. The lanes are sorted by name, because a table
+-- in Lua has no order, and the turns must not be given at random.
 local function reposition_all()
   local names = {}
   for lane in pairs(touched) do
@@ -101,7 +103,8 @@ local function reposition_all()
   end
 end
 
--- Milliseconds until any job may begin, or -1. `due`: the same number for the jobs without a lane.
+-- Milliseconds until a job of a lane or a job without a lane may begin, or -1. `due`: the milliseconds for
+-- the jobs without a lane alone.
 local function next_turn(due)
   if due == 0 or redis.call('EXISTS', key('turns')) == 1 then
     return 0
@@ -111,9 +114,9 @@ local function next_turn(due)
   return (due < 0 or rest >= 0 and rest < due) and rest or due
 end
 
--- Takes at most `most` of the next jobs of a lane whose turn it is. For each job, its place, `~` and the lane
--- are added to `places`. `aging`: the milliseconds of one step of priority, or nothing. `room`: the bytes
--- that are left (room.lua), or nothing.
+-- Takes at most `most` jobs out of the lane whose turn it is. Sets `places[id]` of each job to its place, `~`
+-- and the lane. `aging`: the milliseconds of one step of priority, or nothing. `room`: the bytes that are
+-- left (room.lua), or nothing.
 local function take_turn(lane, most, places, aging, room)
   fall_due(lane)
   local limits, busy, first = unpack(redis.call('HMGET', key('group:' .. lane), 'limits', 'busy', 'first'))
@@ -144,8 +147,8 @@ local function take_turn(lane, most, places, aging, room)
     end
   end
   if #ids == 0 and room and room.is_full then
-    -- The next job of the lane did not fit into this claim. The lane keeps its turn, so the job is first in
-    -- the next claim.
+    -- The next job of the lane did not fit into this claim. The lane keeps its turn, so the next claim begins
+    -- with this job.
     return ids
   end
   redis.call('ZREM', key(turns_of(lane)), lane)

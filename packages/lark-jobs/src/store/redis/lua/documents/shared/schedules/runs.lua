@@ -1,5 +1,5 @@
--- The last runs of a schedule, one on each line: the instant of the tick, in the form that ids of jobs have;
--- the state in which the job ended; when it ended; and if known, how long the run took in milliseconds.
+-- The last runs of a schedule, one on each line: the instant of the tick, in the form of the job's id; the
+-- state in which the job ended; when the job ended; and if known, how many milliseconds the run took.
 -- module: schedules
 -- needs: start
 -- gives: note_runs
@@ -13,8 +13,8 @@ local function last_lines(text)
   return string.sub(text, from)
 end
 
--- Notes the ends of jobs that belong to ticks, at their schedules. `model/tick.ts` makes the ids of such
--- jobs. `took`: how long runs took, by id.
+-- Adds a run to the schedule of each of these jobs that is the job of a tick. (The id shows this:
+-- `model/tick.ts`.) `took`: how many milliseconds each run took, by id.
 local function note_runs(state, ids, took)
   local names, lines = {}, {}
   for _, id in ipairs(ids) do
@@ -27,7 +27,7 @@ local function note_runs(state, ids, took)
   end
   local noted = {}
   for i, kept in ipairs(#names > 0 and redis.call('HMGET', key('schedule-runs'), unpack(names)) or {}) do
-    -- Nothing is noted for a schedule that was removed.
+    -- A schedule that was removed gets no run.
     if kept then
       local all = kept == '' and lines[names[i]] or kept .. '\n' .. lines[names[i]]
       noted[#noted + 1], noted[#noted + 2] = names[i], last_lines(all)

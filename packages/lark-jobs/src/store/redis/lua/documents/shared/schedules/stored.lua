@@ -7,8 +7,8 @@
 -- needs: start
 -- gives: number_of, stored
 
--- The revision number of a schedule, as text. A damaged state has the number 0, so that a new definition can
--- replace the schedule.
+-- The revision number of a schedule, as text. A damaged state counts as having the number 0, so that a writer
+-- can replace the schedule.
 local function number_of(state)
   return string.match(state or '', '^(%d+)|') or '0'
 end

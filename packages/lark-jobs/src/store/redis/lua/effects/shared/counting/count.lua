@@ -1,9 +1,10 @@
--- Counts members of flows as ended, and keeps the ends of nodes.
+-- Counts the ends of members at their flows, and keeps the ends of nodes.
 -- module: counting
 -- needs: start
 -- gives: count_ends, runs_of
 
--- How many bits one number sets at most. A number in Lua is exact only up to 2^53.
+-- The maximum number of bits that one number of a BITFIELD command sets. Lua represents whole numbers exactly
+-- only up to 2^53.
 local longest = 48
 
 -- Sets or clears the bits of members. Returns for each member whether its bit was set before.
@@ -16,8 +17,8 @@ local function put_bits(bits, indices, value)
   return #indices > 0 and redis.call('BITFIELD', bits, unpack(words)) or {}
 end
 
--- Parses a text of runs, separated by `,`. A run is the first and the last index of members, joined by `-`,
--- or one index.
+-- Parses a text with ranges of indices (`runs`), separated by `,`. A range is the first and the last index,
+-- joined by `-`, or a single index.
 local function runs_of(text)
   local runs = {}
   for first, last in string.gmatch(text, '(%d+)%-?(%d*)') do
@@ -26,11 +27,11 @@ local function runs_of(text)
   return runs
 end
 
--- Sets the bits of members by runs, because the members of a claim mostly have consecutive indices. `runs`:
--- the first and the last index of each run. Members from `reserved` on are left out. Returns a letter for
--- each member, as apply.lua does, in pieces; how many bits were not set before; and the members whose bits
--- were set before. (An apply of 50 members took 100 µs with one command for each bit, and 60 µs with runs.
--- Measured on 2026-11-26, 2 cores, shared and busy.)
+-- Sets the bits of ranges of members. The members of a claim mostly have consecutive indices, so many bits
+-- take one command. `runs`: the first and the last index of each range. Members from the index `reserved` on
+-- are unknown, and get no bit. Returns the letters of apply.lua, one for each member, in a list of texts; how
+-- many bits were not set before; and the members whose bits were set before. (An apply of 50 members took 100
+-- µs with one command for each bit, and 60 µs with ranges. Measured on 2026-11-26, 2 cores, shared and busy.)
 local function put_runs(bits, runs, reserved)
   local words, lengths, firsts, letters, unknown, count, repeated = {}, {}, {}, {}, {}, 0, {}
   for i = 1, #runs, 2 do
@@ -75,13 +76,14 @@ local function keep_result(id, index, result)
   redis.call('HSET', key('flow-results:' .. id), index, result)
 end
 
--- Keeps how a node ended. `result`: `=` and its result, or ''. Returns whether the end is news. The field in
--- `flow-ends` is written last: if foreign data ends the script before that, the node is news when its effect
--- is delivered again.
+-- Keeps the end of a node. `result`: `=` and the result of the node, or ''. Returns whether the end is news.
+-- The field in `flow-ends` is written last. So if foreign data ends the script before that, the end is still
+-- news when the effect is delivered again.
 local function keep_node(id, index, ended, result)
   local ends = key('flow-ends:' .. id)
   local before = redis.call('HGET', ends, index)
-  -- If a node had failed and has completed now, its job was retried by hand, and the node counts again.
+  -- Only a completion counts after an earlier end, and only if that end was not a completion: somebody has
+  -- retried the node by hand.
   if before and (string.sub(ended, 1, 1) ~= 'c' or string.sub(before, 1, 1) == 'c') then
     return false
   end
@@ -93,10 +95,10 @@ local function keep_node(id, index, ended, result)
   return true
 end
 
--- Counts nodes and members of the flow `id` as ended. `completed`: the members that completed, as runs.
--- `list`, from `first` to `over`, has three values for each other end: the index; how it ended (flows.lua);
--- and `=` and the result for a node, the `queuedAt` of the job for a member, or ''. Returns a letter for each
--- end, as apply.lua does, and whether the flow has become due.
+-- Counts ends of nodes and members of the flow `id`. `completed`: the ranges of members that completed.
+-- `list`, from `first` to `over`, has three values for each other end: the index; how the node or member
+-- ended (flows.lua); and for a node `=` and its result, for a member the `queuedAt` of its job, or ''.
+-- Returns the letters of apply.lua, one for each end, and whether the flow has become due.
 local function count_ends(id, completed, list, first, over)
   local flow, ends, failures = key('flow:' .. id), key('flow-ends:' .. id), key('crowd-failed:' .. id)
   local cancels = key('crowd-cancelled:' .. id)
@@ -117,13 +119,14 @@ local function count_ends(id, completed, list, first, over)
   end
 
   if #not_done.indices > 0 or had_failed > 0 then
-    -- These keys are read first, so that foreign data ends the script before it has set a bit without
-    -- counting it.
+    -- These keys are read before anything is written. So foreign data in one of them ends the script before a
+    -- bit is set but not counted.
     redis.call('STRLEN', failures)
     redis.call('STRLEN', cancels)
     local known = redis.call('HMGET', ends, '', unpack(not_done.indices))
     for i = #not_done.indices, 1, -1 do
-      -- The member was started again after this end.
+      -- If the member was started again, `again` is the `queuedAt` of its last start. An end of an earlier
+      -- start does not count.
       local again = tonumber(string.match(known[i + 1] or '', '^s(%d+)'))
       if again and (tonumber(not_done.starts[i]) or again) < again then
         local n = #former.bits
@@ -141,7 +144,8 @@ local function count_ends(id, completed, list, first, over)
   for i, each in ipairs(failed > 0 and repeated or {}) do
     again[i] = each.index
   end
-  -- These members had ended before. Some of them had not completed, and have completed now.
+  -- The members in `again` have ended before. A member among them whose bit in `crowd-failed` is set had not
+  -- completed, and completes now.
   for i, was_set in ipairs(put_bits(failures, again, '0')) do
     if was_set == 1 then
       letters[repeated[i].letter], sum, failed, is_called = 'c', sum + 1, failed - 1, true
@@ -186,7 +190,7 @@ local function count_ends(id, completed, list, first, over)
   end
   local is_due = (is_called or has_news) and (tonumber(lent) or 0) <= now
   if is_due then
-    -- A flow that is already due keeps its earlier time.
+    -- A flow that is due already keeps its earlier due time.
     redis.call('ZADD', key('flows'), 'LT', string.format('%.0f', now), id)
   end
   return table.concat(letters) .. table.concat(verdicts), is_due

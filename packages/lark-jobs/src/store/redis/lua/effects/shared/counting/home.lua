@@ -1,14 +1,15 @@
--- Counts ended nodes and members of flows whose home is this partition. Because this happens in the step that
--- ends the jobs, no effect is needed (effect.lua).
+-- Counts the ends of nodes and members whose flow has this partition as its home. The step that ends the jobs
+-- also counts the ends, so no effect is needed (effect.lua).
 -- module: counting
 -- needs: start, count
 -- gives: count_at_home
 
--- The maximum bytes of a message as JSON: MAX_ERROR characters fit, whatever they are. The reader shortens
--- the message to MAX_ERROR.
+-- The maximum size of an error message as JSON, in bytes. MAX_ERROR characters of any kind fit into it, and
+-- the reader of the flow shortens the message to MAX_ERROR characters.
 local longest_message = 3000
 
--- The message of the last error in a text of errors (report.lua), as JSON; nothing if there is no error.
+-- The message of the last error in a job's text of errors (report.lua), as JSON; nothing if there is no
+-- error.
 local function message_of(errors)
   local last = string.match(errors, '[^\n]*$')
   local _, from = string.find(last, '"message":"', 1, true)
@@ -24,11 +25,11 @@ local function message_of(errors)
     end
     at = stop + (string.byte(last, stop + 1) == 117 and 6 or 2)
   end
-  -- The message is cut before an escape or a character that would be cut in two.
+  -- The message is too long. It is cut in front of an escape or a character that does not fit as a whole.
   return from and string.gsub(string.sub(last, from, math.max(at, over) - 1), '[\192-\255][\128-\191]*$', '') .. '"'
 end
 
--- How a job ended, in the form of `flow-ends` (flows.lua).
+-- The end of a job, in the form of `flow-ends` (flows.lua).
 local function ended_as(state, id, how)
   local letter, more = 'c', ''
   if state == 'failed' then
@@ -41,15 +42,15 @@ local function ended_as(state, id, how)
   return string.format('%s%.0f%s', letter, now, more)
 end
 
--- The result of a node in the form that count.lua reads; '' if it has none.
+-- The result of a node in the form that count.lua reads; '' if the node has no result.
 local function result_of(state, id)
   local result = state == 'completed' and redis.call('HGET', key('results'), id)
   return result and '=' .. result or ''
 end
 
--- Makes an empty group for ending jobs whose ids begin with `head`, or {} if they are not jobs of a flow.
--- `flow`: the id of the flow, if this partition is its home. `runs`: the members that completed, as in
--- count.lua. `others`: ends of nodes, and other ends of members.
+-- Makes an empty group for the ending jobs whose ids begin with `head`, or {} if such jobs belong to no flow.
+-- `flow`: the id of the flow, or false if its home is another partition. `runs`: the ranges of members that
+-- completed (count.lua). `others`: all other ends, of nodes and members.
 local function group_of(id, head)
   local flow, home = string.match(head, '^([%w_-]+)%.(.+):$')
   if not string.find(id, '%d%d%d%d%d%d%d%d', -8) or not flow then
@@ -58,9 +59,9 @@ local function group_of(id, head)
   return { head = head, flow = home == string.match(tag, '{(.*)}:$') and flow, runs = {}, others = {} }
 end
 
--- Counts the ending jobs whose flows have this partition as home. `how`: as in end.lua. Returns whether a
--- flow has become due. For flows with another home, it also returns their completed members by flow, or
--- nothing if there are none, and their other jobs as a set, or nothing.
+-- Counts the ends of jobs whose flow has this partition as its home. `how`: see end.lua. Returns whether a
+-- flow has become due. For flows with another home, also returns the groups with completed members, or
+-- nothing; and the set of all other jobs of these flows, or nothing.
 local function count_at_home(state, ids, how)
   local groups, flows, away, bundled, is_any_due = {}, {}, nil, nil, false
   for _, id in ipairs(ids) do

@@ -1,18 +1,19 @@
 -- Decides for each job of a call whether the job is queued. `admit` is called only if some of the jobs may
 -- have to be refused. `room`: how many more jobs the partition may hold. Returns the ids and records that the
--- caller must write, the answer (`enqueue.lua`), and how many callers to ring for delayed jobs that are
--- already in their line. The jobs that the caller must put into a line are in the `list` of each run.
+-- caller must write, the answer of enqueue.lua, and how many callers to ring for delayed jobs that this
+-- function has put into their lines. All other jobs that the caller must put into lines are in the `list` of
+-- their series.
 -- module: admission
 -- needs: start, place, payloads, lock, locate, effects, keeping, gone, revoked, relayed
 -- gives: admit
 
--- The state of the job with an id that the application chose, if that job blocks a new one with the id.
--- `own`: see `packing.ts`. Nothing if the new job may take its place.
+-- If the job with this id prevents a new job with the same id, returns the state of the present job; nothing
+-- if the new job may take its place. `own`: `i` or `o` (`packing.ts`).
 local function in_the_way(id, own)
   local state = locate(id)
   if redis.call('ZSCORE', key('effects:hook'), id) then
-    -- A hook of the class of the ended job has not been called yet, so the job still blocks its id. A job
-    -- that was removed no longer has a state.
+    -- No worker has called the hook of the class for the ended job yet, so the job still keeps its id. If the
+    -- job was removed, its state is read from `ended`.
     return state or string.match(redis.call('HGET', key('ended'), id) or 'cancelled', '^%a+')
   end
   if not state and gone(id) == 'moving' then
@@ -22,8 +23,9 @@ local function in_the_way(id, own)
   return not (is_over and own == 'o') and state or nil
 end
 
--- Returns the letter of the verdict and the other job or its state; nothing if the job is queued. `before`:
--- the state of the job that blocks the id, or true; false if no job blocks the id.
+-- Returns the letter of the verdict, and with some letters the id or the state of the other job; nothing if
+-- the new job is queued. `before`: the state of the job that has the id already, or true; false if no job
+-- prevents the new job.
 local function judge(run, record, large, room, before)
   if before and run.own == '' then
     return 'e'
@@ -74,8 +76,8 @@ local function admit(ids, records, runs, large, room)
           rest[#rest + 1] = id
           rest[#rest + 1] = record
         else
-          -- This job is written at once, so that the next job of this call finds it as the holder of the
-          -- lock.
+          -- The record is written at once, so that a later job of this call with the same lock finds this job
+          -- as the holder.
           redis.call('HSET', key('jobs'), id, record)
         end
         if run.lock == '' or run.delay == '' then

@@ -1,10 +1,11 @@
--- Partitions with a bound: they hold only a limited number of jobs that have not begun. Suspended jobs have
--- begun.
+-- Partitions with a bound, which limits the number of jobs that have not begun. Suspended jobs do not count,
+-- because they have begun.
 -- module: admission
 -- needs: start, line, place, job-counts, order, end, counters, journaled
 -- gives: room_in, drop
 
--- How many more jobs the partition may hold. The number is negative if the partition has too many jobs.
+-- How many more jobs may be queued in the partition. The number is negative if the partition already has too
+-- many jobs.
 local function room_in(max)
   local waiting, delayed = pending()
   local suspended = has_journals() and redis.call('SCARD', key('suspended')) or 0
@@ -38,9 +39,10 @@ local function add_first(name, count, dropped)
   end
 end
 
--- Drops `count` jobs: first waiting jobs, from the lowest priority upwards and in the order in which they
--- would run; then delayed jobs in the same way, by due time; then jobs of groups, by place. `kept`: how many
--- cancelled jobs are kept.
+-- Drops `count` jobs. Waiting jobs are dropped first, from the lowest priority upwards, and jobs of one
+-- priority in the order in which they would run. Delayed jobs come second, from the lowest priority upwards,
+-- and jobs of one priority in the order of their due times. Jobs in lanes come last, in the order of their
+-- places. `kept`: how many cancelled jobs are kept.
 local function drop(count, kept)
   count = math.min(count, MAX_ITEMS)
   local dropped, all, stay = {}, lines(), {}

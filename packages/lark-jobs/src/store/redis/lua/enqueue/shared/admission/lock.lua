@@ -1,10 +1,11 @@
--- Unique jobs. A lock names its job. No process frees it: a new job with the same lock checks whether the
--- lock's job still holds it.
+-- Unique jobs and their locks. `lockers` names the job that took a lock last. Nothing is written when this
+-- job loses the lock: a new job with the same lock checks whether the named job still holds the lock.
 --   lockers    HASH  name -> id of the job that took the lock last
---   locks      HASH  id -> how long that job holds the lock | name of the lock. d: until the job has ended; s
---                    and the number of runs that the job had then: until the job is started again; q: the job
---                    does not hold the lock
---   throttles, throttlers  ZSET, HASH  name -> when the next job may be queued; name -> id of the last job
+--   locks      HASH  id -> how long the job holds its lock | name of the lock. d: until the job has ended; s
+--                    and the number of runs that the job had when it took the lock: until its next run
+--                    starts; q: the job did not keep the lock after it was queued
+--   throttles, throttlers  ZSET, HASH  name of the lock -> when the next job may be queued; name of the lock
+--                                      -> id of the job that was queued last
 -- module: admission
 -- needs: start, line, place, payloads, options, counters, locate, last_tokens, journaled
 -- gives: read_lock, locker, take_lock, meet, hold
@@ -43,10 +44,10 @@ local function read_wanted(lock)
   return string.match(lock, '^(.)|(.-)|(.-)|(.-)|(.-)|(.*)$')
 end
 
--- Decides whether a job with a lock is queued. Returns nothing if the job is queued; the caller then calls
--- `hold`. For a job that is not queued, returns a letter and the id of the other job: u(nique), t(hrottled),
--- r(eplaced). After r, the other job has the new payload, which is in `mine` or in `large`, and the options
--- that belong to the payload.
+-- Decides whether a new job with a lock is queued. Returns nothing if the job is queued; the caller then
+-- calls `hold`. Otherwise returns a letter and the id of the other job: u(nique), t(hrottled) or r(eplaced).
+-- With `r`, this function has given the other job the payload of the new job and the options that belong to
+-- the payload. `mine`: the record of the new job. `large`: its payload, if the payload is not in the record.
 local function meet(lock, mine, large)
   local _, replace, debounce, longest, throttle, name = read_wanted(lock)
   if throttle ~= '' and tonumber(redis.call('ZSCORE', key('throttles'), name) or 0) > now then

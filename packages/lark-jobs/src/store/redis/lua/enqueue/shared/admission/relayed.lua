@@ -1,14 +1,14 @@
--- Remembers the ids of jobs that came through an outbox, because the relay may send a job again
+-- Remembers the jobs that came through an outbox, because the relay may send a job again
 -- (`model/record.ts#Keep`).
---   relayed  ZSET  name -> until when it is remembered. The name is the id of the job, and is remembered as
---                  long as the job is kept (+inf). If the id may be used again, the name is the text `born`
---                  of the job, and is remembered for RELAYED_MEMORY
+--   relayed  ZSET  name -> until when the name is remembered. The name is the id of the job, and is
+--                  remembered as long as the job is kept (+inf). If the id of the job may be used again, the
+--                  name is the option `born` of the job, and is remembered for RELAYED_MEMORY
 -- module: admission
 -- needs: start
 -- gives: came_before, note_relayed
 
--- The name under which a job is remembered in `relayed`. The options of a record are before the first bar of
--- the record.
+-- The name under which a job is remembered in `relayed`. (The options of a record are in front of its first
+-- `|`.)
 local function name_of(id, own, record)
   return own == 'o' and string.match(record, '^[^|]*"born":"(%w+)"') or id
 end
