@@ -1,6 +1,6 @@
 /**
- * Creates the store that a connection names. Only this file knows the names of the stores. Only the code of
- * the store that is needed is imported.
+ * Creates the store that a connection names. No other file knows which stores there are. Only the code of the
+ * needed store is imported.
  */
 
 import { ISOLATED } from '../model/copies.ts'

@@ -7,9 +7,9 @@
  * change writes the entry before the change, and writes it again afterwards with the result. Writing an entry
  * again is safe.
  *
- * **Bounds.** Each write removes entries that have reached an age, and the oldest entries if there are more
- * than a number: at most `MAX_ITEMS` entries at a time. If an entry was removed between its two writes, the
- * second write adds it as a new entry.
+ * **Bounds.** Each write names an age and a number (`AuditBounds`). It removes the entries that have reached
+ * this age, and the oldest entries if there are more than this number: at most `MAX_ITEMS` entries at a time.
+ * If an entry was removed between its two writes, the second write adds it as a new entry.
  *
  * Failures are the same as for every verb: see `store.ts`.
  */

@@ -10,8 +10,8 @@ export { MAX_TAGS } from '../../model/record.ts'
 export type { PausedGroup } from './rules/pause.ts'
 
 /**
- * A change of jobs by hand. `only`: jobs in other states are refused, because a job may have changed since
- * the person saw it: a failed job may have been retried meanwhile.
+ * A change of jobs by hand. `only`: the change is refused for jobs in other states. A person who sees a
+ * failed job and removes it must not remove a job that somebody else has retried meanwhile.
  */
 export type Change = ChangeOfKind & { only?: readonly State[] }
 
@@ -19,8 +19,8 @@ type ChangeOfKind =
   /**
    * Queues an ended job again, at the end of its line. Its failures and crashes are reset. A unique job takes
    * its lock again; the retry is refused while another job has the lock. `fromStart`: the records of the
-   * job's steps are removed. The retry of a completed job always removes the records. `keepsFailures`: the
-   * failures are not reset, and a completed run counts as a failure.
+   * job's steps are removed. The retry of a completed job always removes these records. `keepsFailures`: the
+   * failures are not reset, and the run of a completed job counts as a failure.
    */
   | { kind: 'retry'; fromStart?: boolean; keepsFailures?: boolean }
   /**
@@ -31,20 +31,21 @@ type ChangeOfKind =
   | { kind: 'cancel'; reason: CancelReason; because?: string; ifNotBegun?: boolean }
   /**
    * Removes a job in any state but active, with its log. `ifNotBegun`: a job that has run before is refused.
-   * `as`: the version of each job (`versionOf`); a job that now has another version is refused.
+   * `as`: the version of each job as the caller has read it (`versionOf`); a job that has another version now
+   * is refused.
    */
   | { kind: 'remove'; ifNotBegun?: boolean; as?: readonly string[] }
   /**
    * Removes jobs for good, including records that are kept for effects (`effects.ts`). The effects of an
-   * ended job are withdrawn, and a job that has not ended gets no effects: its class and its flow are not
-   * told. A flow that asks for a purged member gets the answer `unknown`. `isElsewhere`: the jobs have moved
-   * to another partition, and the data that this partition still keeps of them is removed. Without
-   * `isElsewhere`, the verdict for moved jobs is `missing` (`moved.ts`).
+   * ended job are withdrawn, and a job that has not ended gets no effects: neither its class nor its flow
+   * learns of the removal. A flow that asks for a purged member gets the answer `unknown`. `isElsewhere`: the
+   * jobs have moved to another partition, and the data that this partition still keeps of them is removed.
+   * Without `isElsewhere`, the verdict for moved jobs is `missing` (`moved.ts`).
    */
   | { kind: 'purge'; isElsewhere?: true }
   /**
-   * A failed member of a flow is no longer kept because of its flow, but only as long as its class and queue
-   * say (`retention.ts`).
+   * From now on, a failed member of a flow is kept only as long as its class and its queue say, and no longer
+   * because of its flow (`retention.ts`).
    */
   | { kind: 'unpin' }
   /** Makes a delayed job due now. */
@@ -78,8 +79,8 @@ type ChangeOfKind =
   /** Removes tags from a job in any state. */
   | { kind: 'remove-tags'; tags: readonly string[] }
   /**
-   * Adds lines to the log of a job in any state, and replaces its progress (JSON text), as a run reports
-   * them. The job may run elsewhere: what its run reports later is added, or replaces the progress again.
+   * Adds lines to the log of a job in any state, and replaces the progress of the job (JSON text). The job
+   * may run at the same time: its run can add further log lines and replace the progress again.
    */
   | { kind: 'report'; log?: LogLine[]; progress?: string }
 
@@ -102,8 +103,8 @@ export const changeKinds = Object.keys(kinds) as Change['kind'][]
 
 /**
  * The version of a job's record, such as `failed 3 1767225600000`. The version changes when the job runs, is
- * queued again or is edited. So a caller can see whether one of these things has happened since it read the
- * record.
+ * queued again or is edited. So if a job has another version than the record that a caller has read, one of
+ * these things has happened meanwhile.
  */
 export function versionOf({ state, runs, options }: Pick<JobRecord, 'state' | 'runs' | 'options'>): string {
   return `${state} ${runs} ${options?.editedAt ?? ''}`
@@ -130,7 +131,10 @@ export interface PartitionSettings extends Paused {
   until?: number
   /** Why the queue is paused: a text for people. */
   because?: string
-  /** The limits that are stored with the partition, and hold for each claim besides those that it states. */
+  /**
+   * The limits that are stored with the partition. Each claim must keep these limits, and also the limits
+   * that the claim itself states.
+   */
   limits?: Limits
 }
 
@@ -141,9 +145,12 @@ export interface SettingChange {
   for?: number
   /** Why the queue is paused: a text for people, of which at most 200 characters are kept. */
   because?: string | undefined
-  /** The person who pauses the queue. At most 100 characters are kept, and the time of the pause. */
+  /**
+   * The person who pauses the queue. At most 100 characters of the name are kept, together with the time of
+   * the pause.
+   */
   by?: string | undefined
-  /** Whether a present pause that ends later than the new pause stays as it is. */
+  /** If true, a present pause that ends later than the new pause would end stays unchanged. */
   keepsLonger?: boolean
   /** The limits of the partition from now on; null for none. */
   limits?: Limits | null
@@ -170,7 +177,7 @@ export function settingOf({ until, ...rest }: Pause, groups: PausedGroup[], limi
   }
 }
 
-/** What `pause` has found about a group that it paused or resumed. */
+/** The answer of `Store.pause`: the state of the group before the call. */
 export interface MetGroup {
   /** Whether the group was paused before the call. */
   wasPaused: boolean

@@ -2,31 +2,33 @@
  * How a store keeps and delivers effects (`model/effect.ts`). `test/conformance/effects.ts` tests what this
  * comment says.
  *
- * **Written.** The atomic step that ends a job also writes its effects. A job that is removed or pruned after
- * its end gets no further effects. If a job is retried by hand, its effects that are not acknowledged are
- * withdrawn, and its next end writes new effects. A job that is removed before its end ends as `cancelled`
- * with the reason `removed`: its flow is told, but its class is not. A member that ends in the home of its
- * flow gets no effect `member`, because the flow counts the end in the same step (`flows.ts`).
+ * **Written.** The atomic step that ends a job also writes its effects. The removal of an ended job, by a
+ * person or by retention, writes no further effects. If a job is retried by hand, its effects that are not
+ * acknowledged are withdrawn, and its next end writes new effects. A job that is removed before its end ends
+ * as `cancelled` with the reason `removed`. Its flow gets an effect, but its class does not. A member that
+ * ends in the home of its flow gets no effect `member`, because the flow counts the end in the same step
+ * (`flows.ts`).
  *
- * **Kept.** An effect is kept until a worker acknowledges it. If retention or a person removes the job before
- * that, the job is no longer shown or counted, but its id stays taken, and its record is kept for the effect.
- * There is one exception: a flow needs only the index of a completed member, so a store may remove the job of
- * a completed member. The id of the removed job is free, and only `fates` knows that the job has ended.
+ * **Kept.** An effect is kept until a worker acknowledges it. If retention or a person removes a job whose
+ * effect is not acknowledged, the job is hidden: it is no longer shown or counted, but its id stays taken,
+ * and its record is kept for the effect. There is one exception: of a completed member, a flow needs only the
+ * index, so a store may remove the job completely. Then the id is free, and only `fates` still reports that
+ * the job has ended.
  *
  * **Handed out.** The answers of `exchange` and `recover` contain effects, if the caller asks for them.
  * Within each kind, the effects that have been due for the longest time come first. An answer has at most
- * `MAX_HOOKS` hooks and `MAX_ITEMS` members, and at most `MAX_BYTES` of both together; hooks leave half of
- * these bytes to members that are due. A hook is handed out under a lease as long as the caller asks for, and
- * a member under a lease of `MEMBER_LEASE_MS`. When the lease ends, the effect is handed out again. So
- * effects are delivered at least once, and in any order. The answer to a call that was sent again has no
- * effects.
+ * `MAX_HOOKS` effects `hook` and `MAX_ITEMS` effects `member`, and at most `MAX_BYTES` in total; if members
+ * are due, hooks take at most half of these bytes. A hook is handed out under a lease as long as the caller
+ * asks for, and a member under a lease of `MEMBER_LEASE_MS`. When the lease ends, the effect is handed out
+ * again. So effects are delivered at least once, and in any order. The answer to a call that was sent again
+ * has no effects.
  *
  * **Acknowledged.** Any caller may acknowledge an effect with a later call to the same partition. If the
- * partition does not have the effect, nothing happens. The end of an acknowledged member is remembered for
+ * partition has no such effect, nothing happens. The end of an acknowledged member is remembered for
  * `RESEND_MEMORY`, because the home of its flow can lose the count in a failover (`flows.ts`).
  *
- * **Rings.** If a verb writes an effect and its answer hands out no effects, a worker that waits in the
- * partition is rung. If no worker waits there, a worker that holds jobs there is rung.
+ * **Rings.** If a verb writes an effect and does not hand it out with its answer, a worker that waits in the
+ * partition is rung. If no worker waits there, a worker that holds jobs of the partition is rung.
  */
 import type { EffectName } from '../../model/effect.ts'
 

@@ -3,10 +3,10 @@
  * what this comment says.
  *
  * **Written while somebody listens.** `Store.listen` asks a partition to write events for `ttl` milliseconds.
- * Most calls write nothing, because more than half of the `ttl` of an earlier call is left. Until the `ttl`
- * is over, each verb that changes the state of jobs writes an event in the same atomic step. A listener that
- * stops makes no call, and its time runs out. When the time of all listeners is over, the next change removes
- * all events. In a partition without listeners, events need no memory and no time.
+ * Most calls of `listen` write nothing, because more than half of the `ttl` of an earlier call is left. Until
+ * the `ttl` is over, each verb that changes the state of jobs writes an event in the same atomic step. A
+ * listener that stops makes no last call: its `ttl` runs out. When the `ttl` of all listeners has run out,
+ * the next change removes all events. In a partition without listeners, events need no memory and no time.
  *
  * **Which.** The event `started` is written when a job counts as started (`store.ts`). A prefetched job
  * counts as started when an `extend` names it, or when it is settled before that. No event is written when a
@@ -23,7 +23,7 @@
  *
  * **Positions.** A listener continues after a position: the number of an entry and a mark of the entry's
  * text. If the partition has no entry with this number and mark, events may be missing: there were too many
- * events, the time of the listener had run out, or the server has lost its last changes. If the position is
+ * events, the `ttl` of the listener had run out, or the server has lost its last changes. If the position is
  * missing, the listener continues after the last entry, and the answer says so. (After a loss of changes,
  * another entry may have the same number, but it has another mark.)
  *
@@ -47,7 +47,7 @@ export const PUBLISHED_BYTES = 4_096
 /** The largest number of entries in an answer. */
 export const EVENTS_PAGE = 100
 
-/** The events of one kind from one call. */
+/** Events of one kind from one call of a verb. */
 export interface EventEntry {
   /** An entry `begun` marks the place where a listener began, and has no ids. */
   kind: EventKind | typeof PUBLISHED | 'begun'

@@ -16,37 +16,39 @@
  * every other flow and schedule of the partition, a waiting worker is rung.
  *
  * **Nodes.** A node has an index from `NODES` on. The end of a node is news: the flow keeps the news in the
- * order of arrival until a write says that its writer has read it. A flow with news is due at once, or when
- * its present lease ends. The end of a node counts once, even if the same end arrives several times. There is
- * one exception: if a node first fails or is cancelled, and completes after a retry, the new end replaces the
- * earlier end and is news again. So ends may be delivered repeatedly, and no number has to survive a
- * failover. The flow keeps the results of its nodes, up to `MAX_RESULTS` bytes in total. A result that does
- * not fit is replaced by a note (`RESULT_NOT_KEPT`). A smaller result that arrives later may still fit.
+ * order of arrival until a write says that its writer has read it. A flow with news is due at once, or if it
+ * is handed out now, when the lease of the hand-out ends. The end of a node counts once, even if the same end
+ * arrives several times. There is one exception: if a node first fails or is cancelled, and completes after a
+ * retry, the new end replaces the earlier end and is news again. So ends may be delivered repeatedly, and no
+ * number has to survive a failover. The flow keeps the results of its nodes, up to `MAX_RESULTS` bytes in
+ * total. A result that does not fit is replaced by a note (`RESULT_NOT_KEPT`). A smaller result that arrives
+ * later may still fit.
  *
  * **Members.** A member of a batch has an index below `NODES`. For each member, the flow keeps three bits:
  * whether the member has ended, whether it ended without completing, and whether it was cancelled. The flow
  * also keeps the count of each bit. A member counts once. If a member first fails or is cancelled, and
  * completes after a retry, the member counts as completed. For the first `MAX_FAILURES` members that did not
- * complete, the flow keeps how they ended. An index that is not below `reserved` is unknown. A member that is
- * started again is missing again (`reopen`). If an end of the member's earlier start arrives after `reopen`,
- * the flow recognises the end by its `start`. The flow is due when `size` members have ended, when `alarm`
- * members have ended without completing, and when a member completes after an earlier end. A write that sets
- * a size or an alarm makes the flow due if that many members have ended already. A flow that is due stays due
- * until `due` hands the flow out, even if a worker writes the flow before that. When `due` hands the flow
- * out, the flow gets a new number, so a writer that has read the flow earlier can no longer write.
+ * complete, the flow keeps how they ended. An end whose index is not below `reserved` gets the verdict
+ * `unknown`. A member that is started again is missing again (`reopen`). An end of the member's earlier start
+ * that arrives after `reopen` does not count: the flow recognises it by its `start`. The flow is due when
+ * `size` members have ended, when `alarm` members have ended without completing, and when a member completes
+ * after an earlier end. A write that sets a size or an alarm makes the flow due if that many members have
+ * ended already. A flow that is due stays due until `due` hands the flow out, even if a worker writes the
+ * flow before that. When `due` hands the flow out, the flow gets a new number, so a writer that has read the
+ * flow earlier can no longer write.
  *
  * **Ends at home.** If a node or a member ends in the home of its flow, the same atomic step counts the end
  * as `apply` does, and writes no effect (`effects.ts`). If the flow does not exist or has no such member,
- * nobody waits for the end, and the store forgets the end. If an `exchange` makes a flow due, the answer of
+ * nothing waits for the end, and the store does not keep it. If an `exchange` makes a flow due, the answer of
  * the `exchange` says so (`nextTick`). If another verb makes a flow due, or an `exchange` that wants no jobs,
  * a waiting worker is rung. The end of a job in another partition is an effect, which a worker brings to the
  * home with `apply`.
  *
  * **Reconciliation.** A server that fails over may lose its last changes. If the home of a flow lost changes,
- * members that had counted are missing again. If the partition of a member lost changes, the member may run
- * again; its second end does not count again. (Members that end at home are rolled back together with their
- * flow.) So if an open flow has had no news for a while, its worker asks `fates` about the missing members,
- * and applies the ends that `fates` reports. A member that is `unknown` was lost.
+ * the flow may not know of ends that it had counted. If the partition of a member lost changes, the member
+ * may run again; its second end does not count again. (Members that end at home are rolled back together with
+ * their flow.) So if an open flow has had no news for a while, its worker asks `fates` about the missing
+ * members, and applies the ends that `fates` reports. A member that is `unknown` was lost.
  *
  * Failures are the same as for every verb: see `store.ts`.
  */
@@ -60,7 +62,7 @@ import type { Fate } from './watch.ts'
 
 export { NODES }
 
-/** A flow keeps how a member ended for this many members that did not complete. */
+/** A flow keeps how and why a member ended for at most this many members that did not complete. */
 export const MAX_FAILURES = 1_000
 /**
  * The largest number of items of news that are handed out with a flow. Other news is handed out after the
@@ -115,7 +117,7 @@ export function endOf({ id, state, reason, errors, result, finishedAt, queuedAt 
  */
 export type KeptEnd = Omit<MemberEnd, 'flow' | 'start'>
 
-/** The counts of the members of a batch. */
+/** The counts of a batch's members. */
 export interface Crowd {
   /** Every member has an index below this number. */
   reserved: number
@@ -164,8 +166,8 @@ export type FlowWrite = {
        */
       next?: number | undefined
       /**
-       * How many items of news the writer has read. Items that were read are not handed out again. If other
-       * items are left, the flow is due at once.
+       * How many items of news the writer has read. These items are not handed out again. If the flow has
+       * further items, it is due at once.
        */
       heard?: number
       /** An absent field stays unchanged. A new flow has the `reserved` 0, no size and no alarm. */
@@ -223,8 +225,8 @@ export interface Flows {
 
   /**
    * Reads the ends of nodes, with their results, and the ends of the first `MAX_FAILURES` members that did
-   * not complete. At most `MAX_ITEMS` ends and about `MAX_BYTES` are returned. The caller asks again for the
-   * ends that did not fit.
+   * not complete. At most `MAX_ITEMS` ends and about `MAX_BYTES` are returned. If some ends do not fit, the
+   * caller asks for these ends with another call.
    *
    * @returns the ends that the flow keeps, in the order of `indices`
    */

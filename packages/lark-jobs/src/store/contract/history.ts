@@ -20,8 +20,8 @@ export const DAY = 24 * HOUR
 export type Bucket = Minute
 
 /**
- * The history of a partition, the oldest bucket first. Buckets in which no job ended are left out. The last
- * bucket of each list may not be over.
+ * The history of a partition, the oldest bucket first. Buckets in which no job ended are left out. The time
+ * of the last bucket in each list may not be over yet.
  */
 export interface History {
   /** The last `MINUTES` minutes. */
@@ -73,8 +73,8 @@ export function sumsOf(buckets: Iterable<Bucket>, length: number): Bucket[] {
 }
 
 /**
- * Takes the greater of two sums for each bucket. The smaller sum is incomplete: it was made before later jobs
- * ended, or after minutes were removed.
+ * Takes the greater of two sums for each bucket. The smaller sum is incomplete: further jobs ended after it
+ * was made, or some minutes had been removed before.
  */
 function greatest(some: readonly Bucket[], others: readonly Bucket[]): Bucket[] {
   const found = new Map(some.map((bucket) => [bucket.at, bucket]))

@@ -1,7 +1,7 @@
 /**
- * The result of an inspection of a store: facts about its servers or its file, without a judgement. An
- * inspection changes nothing. If a fact cannot be read, for example because the user on the server lacks a
- * right, the field is absent.
+ * The result of an inspection of a store: facts about its servers or its file. Whether a fact is a problem is
+ * decided elsewhere (`operate/doctor`). An inspection changes nothing. If a fact cannot be read, for example
+ * because the user on the server lacks a right, the field is absent.
  */
 import type { Durability } from './connection/durability.ts'
 

@@ -5,11 +5,11 @@
  *
  * **Recording.** Only the worker that holds a job may write entries, with `record` or with the outcome of the
  * run (`Outcome`). Entries from a worker that has lost its lease are refused. Each call names the index of
- * its first entry, so a call may be sent again. A person may add entries while no worker holds the job
- * (`append`). After a failover, the new server may lack the last entries. A store never adds entries after a
- * gap: if entries are missing, `record` answers how many entries the store has (`Recording.short`), and the
- * worker sends the missing entries again. If the entries of an outcome come after a gap, the outcome counts
- * without its entries, and a later run repeats the missing steps.
+ * its first entry, so that a repeated call adds nothing twice. A person may add entries while no worker holds
+ * the job (`append`). After a failover, the new server may lack the last entries. A store never adds entries
+ * after a gap: if entries are missing, `record` answers how many entries the store has (`Recording.short`),
+ * and the worker sends the missing entries again. If the entries of an outcome come after a gap, the outcome
+ * counts without these entries, and a later run repeats the steps whose entries are missing.
  *
  * In a store whose `durability` is `strict` or `replicated`, `record` answers when the entries are on disk or
  * on a replica. If the entries are not safe, the answer says why (`Recording.unsafe`).
@@ -20,35 +20,35 @@
  *
  * **Signals.** A signal is kept for every job that has not ended, even if the job does not wait for a signal.
  * If the application chose the id of the job, a signal is kept for `EARLY_MEMORY` even before the job exists.
- * Signals are kept in the order of arrival, and stay when the job takes them: the entries say which signals
- * the job has taken. Of several signals with the same name and key, only the first is kept. If signals arrive
- * in a partition before the job is moved there, they come after the signals that the job brings, and make the
- * job due if it waits for one of them.
+ * Signals are kept in the order of arrival, and are not removed when a run takes them: the entries of the
+ * journal say which signals were taken. Of several signals with the same name and key, only the first is
+ * kept. If signals arrive in a partition before the job is moved there, they come after the signals that the
+ * job brings, and make the job due if it waits for one of them.
  *
  * **Suspended.** The outcome `suspended` puts a job back until a time, or until a signal comes whose name is
- * in `waits`. `heard` says how many signals the run knew. If the store has more signals, the job is due at
- * once, so no signal is missed. The `waits` of a job count until its next run begins.
+ * in `waits`. `heard` says how many signals the run knew. If the store has more signals than that, the job is
+ * due at once, so that no signal is missed. The `waits` of a job count until its next run begins.
  *
  * If an outcome has `rests`, the store measures how long the job is suspended, until its next run is claimed.
  * The measured time does not count for the job's `retryUntil`. A retry by hand sets the time to 0.
  *
  * **Children.** A child is a job that another job has started and awaits. The end of a child comes to the
- * other job as a signal whose name begins with `CHILD_SIGNAL`. The verdict for the end of a child is never
- * `full`, because the sender would repeat the signal for ever. If the text of the signal does not fit, its
- * `brief` text is kept. The number of children is limited by the journal of the job, which has an entry for
- * each.
+ * other job as a signal whose name begins with `CHILD_SIGNAL`. The verdict for a signal about the end of a
+ * child is never `full`, because its sender would repeat it for ever. If the text of such a signal does not
+ * fit, the `brief` text of the signal is kept. The size of the journal limits the number of children, because
+ * the journal has an entry for each child.
  *
  * If a person changes the due time of a suspended job (`run-now`, `reschedule`, or `undo` of these), all
- * waits of the job end at the new time: the store adds the entry `waitsEnd` to the journal.
+ * waits of the job end at the new time, which the store writes into the journal (`waitsEnd`).
  *
  * **Undos.** Entries may say that the job has steps to undo (`Recorded.hasUndos`). A job with steps to undo
- * ends as failed or cancelled only after a run has undone the steps (`rules/undoing.ts`). If its run, a
- * cancel by hand or too many crashes would end the job before that, the job is put back and is due at once,
- * and its journal says how it will end. Failures and crashes of the job before the undo do not count. The
- * outcome `suspended` with `undoing` does the same, and also says when the run that undoes continues. A job
- * whose steps are being undone cannot be cancelled (the verdict is `asked`); the job ends when its worker
- * says so, or after too many crashes. After a retry by hand, the job still has its steps to undo. If a job is
- * removed, its steps are not undone.
+ * ends as failed or cancelled only after a run has undone the steps (`rules/undoing.ts`). If an outcome, a
+ * cancel by hand or too many crashes would end the job before its steps are undone, the job goes back to its
+ * line, is due at once, and its journal says how it will end. Failures and crashes of the job before the undo
+ * do not count. The outcome `suspended` with `undoing` does the same, and also says when the run that undoes
+ * continues. A job whose steps are being undone cannot be cancelled (the verdict is `asked`); the job ends
+ * when its worker says so, or after too many crashes. After a retry by hand, the job still has its steps to
+ * undo. If a job is removed, its steps are not undone.
  *
  * **With the job.** A claim returns the first entries of the journal, at most `JOURNAL_BYTES`, and all
  * signals; `read` returns the other entries. A journal moves with its job. It is removed with its job, and
@@ -121,7 +121,7 @@ export type SignalVerdict = 'kept' | 'early' | 'known' | 'missing' | 'ended' | '
 export type AppendVerdict = 'added' | 'changed' | 'active' | 'missing'
 
 /**
- * What a store has done with a journal that comes before its job.
+ * What a store has done with entries of a journal that arrive before their job.
  *
  *   brought  The journal now ends with these entries.
  *   changed  The journal has other entries before these entries.
@@ -133,7 +133,7 @@ export type BringVerdict = 'brought' | 'changed' | 'exists'
 export interface StepsNote {
   id: string
   token: string
-  /** The entries that the run has recorded since its last note. */
+  /** The entries that the run has recorded since the last note about it. */
   steps?: Recorded
   /** How many signals the run knows. The answer has the signals that come after the first `heard` signals. */
   heard?: number

@@ -5,14 +5,14 @@
  *
  * **Limiter.** A limiter has a name, which does not begin with a brace. A limiter limits how many permits all
  * workers together hold at the same time, or how many permits are granted within a time (a rate), or both.
- * Each call states the limits, so nobody has to create a limiter. Most jobs need one permit; a job may need
+ * Each call states the limits, so a limiter need not be created. Most jobs need one permit; a job may need
  * several. The store keeps no data of a limiter that no worker uses, except the times at which permits of a
  * rate were granted.
  *
  * **Holder.** A holder is a worker that holds permits under a lease, by the store's clock. When the lease
- * ends, the holder holds no permits. If the worker comes back and says how many permits it uses, these
- * permits count again, even beyond the limits. No holder gets more permits until the number is below the
- * limits.
+ * ends, the holder holds no permits. If the worker calls again and says how many permits it uses, these
+ * permits count again, even if the limits are exceeded. No holder gets further permits until the number of
+ * permits is below the limits.
  *
  * **Calls.** A holder gives each call on a limiter a higher number than the call before, and sends the next
  * call only after the answer to the last. If an answer is lost, the holder sends the call again. While the
@@ -20,17 +20,18 @@
  * number than the last call is refused, because it comes from a connection that the holder has given up.
  *
  * **Lots.** A lot is the number of permits that one job needs. If a holder asks for lots and gets none, the
- * limiter notes the size of the lot. The note counts for the length of a lease, or longer if a rate allows
+ * limiter notes the size of the lot. The note is valid for the length of a lease, or longer if a rate allows
  * the lot only later. The size that was noted first goes first: the limiter reserves the permits of one lot
- * of this size, so requests of other sizes cannot take them. The reservation ends when any holder gets a lot
- * of this size. So a large lot does not wait for ever while small lots are granted, and a small lot does not
- * wait for ever while large lots are granted. A lot that is larger than the limits reserves nothing.
+ * of this size, so that requests for lots of other sizes cannot take these permits. The reservation ends when
+ * any holder gets a lot of this size. So a large lot does not wait for ever while small lots are granted, and
+ * a small lot does not wait for ever while large lots are granted. A lot that is larger than the limits
+ * reserves nothing.
  *
  * **Rates** count the permits that were granted. A holder may give back permits of a rate that no job has
  * used. The rate does not count these permits any more, if the store knows the call that granted them and all
- * later calls of the holder. The store does not know calls from before the end of a lease, or from before a
- * failover that lost calls; permits of these calls stay counted. So within a time jobs never use more permits
- * than the rate allows, even if permits are often granted and given back.
+ * later calls of the holder. The store does not know calls that were made before the lease ended once, or
+ * before a failover that lost calls. Permits of such calls stay counted. So jobs never use more permits than
+ * the rate allows, even if permits are often granted and given back.
  *
  * Failures are the same as for every verb: see `store.ts`.
  */
@@ -59,7 +60,8 @@ export interface PermitCall {
   /** How many permits the holder uses now. Other permits that it held are given back. */
   held: number
   /**
-   * How many more permits the holder wants, at most `MAX_ITEMS`. A call with 0 only renews the lease and
+   * How many more permits the holder wants, at most `MAX_ITEMS`. A call that wants 0 permits only renews the
+   * lease and
    * gives permits back.
    */
   wanted: number
@@ -99,11 +101,11 @@ export interface Lot {
  * and at most `MAX_ITEMS` sizes of lots.
  */
 export interface LimiterRecord {
-  /** The holders of permits, in no order, and when their leases end: milliseconds since 1970. */
+  /** The holders of permits, in no particular order, and when their leases end: milliseconds since 1970. */
   holders: { holder: string; permits: number; until: number }[]
   /**
-   * The sizes of lots for which holders wait, in no order: since when, and until when the wait counts
-   * (milliseconds since 1970).
+   * The sizes of lots for which holders wait, in no particular order: since when they wait, and until when
+   * the wait counts (milliseconds since 1970).
    */
   waits: { permits: number; since: number; until: number }[]
   /**
@@ -125,7 +127,7 @@ export interface Limiters {
 
   /**
    * Renews the lease of a holder, and does not change how many permits it holds. This verb is for callers
-   * that do not know how many permits the holder uses.
+   * that do not know how many permits the holder uses, such as the lease thread.
    *
    * @returns whether the limiter still knew the holder. A holder that the limiter did not know holds no
    *   permits, and should report with `permit` how many it uses

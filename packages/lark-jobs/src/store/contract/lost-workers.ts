@@ -8,7 +8,7 @@ import type { WorkerRecord } from '../../model/record.ts'
 
 /** Milliseconds for which the record of a dead worker is kept. */
 export const LOST_KEPT = 3_600_000
-/** How many takeovers are kept of one dead worker, and how many ids of jobs for each takeover. */
+/** How many takeovers are kept for one dead worker, and how many ids of jobs for one takeover. */
 export const MOST_TAKEOVERS = 10
 export const MOST_TAKEN = 10
 

@@ -20,7 +20,7 @@ export async function bring(
   }
 }
 
-/** Completes the moves of a partition whose processes have stopped before the end. */
+/** Completes moves of jobs out of a partition that no process is completing any more. */
 export async function bringDue(store: Pick<Store, 'moves'>, partition: string): Promise<void> {
   for (;;) {
     const jobs = await store.moves.due(partition)
@@ -30,8 +30,9 @@ export async function bringDue(store: Pick<Store, 'moves'>, partition: string): 
 }
 
 /**
- * Completes the moves of all jobs that are on their way, including moves at which other processes work.
- * @returns the jobs, without their texts
+ * Completes the moves of all jobs that are on their way out of a partition, including moves that other
+ * processes are completing now.
+ * @returns the jobs that were on their way, without their texts
  */
 export async function bringAll(
   store: Pick<Store, 'moves'>,
@@ -39,8 +40,8 @@ export async function bringAll(
 ): Promise<Omit<MovingJob, 'text'>[]> {
   const all = new Map<string, Omit<MovingJob, 'text'>>()
   for (;;) {
-    // A job stays on its way if another job in its new partition has the same id. So each job is tried only
-    // once.
+    // A job that meets another job with the same id in its new partition stays on its way. So this loop tries
+    // each job only once.
     const jobs = (await store.moves.due(partition, true)).filter(({ id }) => !all.has(id))
     if (jobs.length === 0) return [...all.values()]
     await bring(store, partition, jobs)
@@ -49,8 +50,7 @@ export async function bringAll(
 }
 
 /**
- * Groups the jobs that have moved or are moving by the partition to which they move. `i` is the index of the
- * job in `ids`.
+ * Groups the jobs that have moved or are moving by their new partition. `i`: the index of the job in `ids`.
  */
 async function gone(
   { moves }: Pick<Store, 'moves'>,
@@ -63,8 +63,8 @@ async function gone(
 }
 
 /**
- * Asks a partition about jobs. If the partition does not know a job, the question goes to the partition to
- * which the job has moved.
+ * Asks a partition about jobs. If the partition does not know a job because the job has moved, asks the job's
+ * new partition.
  *
  * @param lacks whether an answer says that the partition does not know the job
  */
@@ -104,10 +104,11 @@ export async function alterFollowed(
   const alter = (partition: string, ids: readonly string[]) => store.alter(partition, ids, change)
   if (change.kind !== 'purge') return followed(store, partition, ids, isMissing, alter)
   const verdicts = await alter(partition, ids)
-  // Only waiting and delayed jobs move. A purge of jobs in other states has nothing to do elsewhere.
+  // Only waiting and delayed jobs move, so a purge that is only for jobs in other states concerns no moved
+  // job.
   if (change.only?.some((state) => state === 'waiting' || state === 'delayed') === false) return verdicts
-  // The moves are read after the change. If the moves were read before the change, a job could move between
-  // the two calls.
+  // The moves are read after the change. If the moves were read before the change, a job that moves between
+  // the two calls would be missed.
   const places = verdicts.flatMap((verdict, i) => (isMissing(verdict) ? [i] : []))
   const missing = places.map((i) => ids[i]!)
   for (const [to, some] of await gone(store, partition, missing)) {
@@ -172,7 +173,7 @@ export async function getFollowed(
   return job
 }
 
-/** The partition to which a job has moved or is moving; undefined if the job is where it was. */
+/** The partition to which a job has moved or is moving; undefined if the job has not moved. */
 export async function movedTo(
   { moves }: Pick<Store, 'moves'>,
   partition: string,

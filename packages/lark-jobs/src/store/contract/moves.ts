@@ -1,7 +1,7 @@
 /**
- * The contract of moves: how waiting jobs get into another partition, which may be on another server. Moves
- * have their own interface beside the verbs for jobs (`store.ts`). `test/conformance/moves.ts` tests what
- * this comment says.
+ * The contract of moves, which bring waiting and delayed jobs into another partition. The other partition may
+ * be on another server. Moves have their own interface beside the verbs for jobs (`store.ts`).
+ * `test/conformance/moves.ts` tests what this comment says.
  *
  * **Three steps.** No verb writes to two partitions, so a move has three steps. Between the first step and
  * the last, the job is on its way:
@@ -19,14 +19,14 @@
  * **On its way**, a job is neither counted nor shown. Its id stays taken in the first partition, and `fates`
  * answers that the job is `present`.
  *
- * **Once.** Each move has an instant (`JobOptions.movedAt`), which is later than that of every earlier move
- * with the same id. A `put` may arrive late, because its process was frozen. A late `put` finds the job, or a
- * note that the job has moved on, and changes nothing. So that a late `put` finds the job, a moved job is
- * kept for at least `MOVED_LEAST` after its end.
+ * **Once.** Each move has an instant (`JobOptions.movedAt`), which is later than the instant of every earlier
+ * move of a job with the same id. A `put` may arrive late, because its process was frozen. A late `put` finds
+ * the job, or a note that the job has moved on, and changes nothing. So that a late `put` finds the job, a
+ * moved job is kept for at least `MOVED_LEAST` after its end.
  *
  * **Conflicts.** Locks, and ids that the application chose, must be unique in the new partition. So the mover
- * asks for conflicts before the move (`meets`). If another job takes the lock after `meets` was asked, the
- * new partition has two jobs with this lock. If another job takes the id, the moved job stays on its way
+ * asks for conflicts before the move (`meets`). If another job takes the lock between `meets` and the move,
+ * the new partition has two jobs with this lock. If another job takes the id, the moved job stays on its way
  * until the other job has ended, and then takes the id. The moved job does not go back to the first
  * partition, because a frozen process could still put it into the new partition later.
  *
@@ -40,9 +40,9 @@
  * Two things are lost: the reason why the last run put the job back, and a late outcome of a run whose worker
  * has died.
  *
- * **Followed.** `where` says for each id where the job has gone. So a caller that knows only the first
- * partition can find the job (`followed` in `moved.ts`): a handle, a process that awaits the result, the flow
- * of a member, the schedule of a tick.
+ * **Followed.** `where` says for each id where the job has gone. So all who know only the first partition can
+ * find the job (`followed` in `moved.ts`): a handle, a process that awaits the result, the flow of a member,
+ * the schedule of a tick.
  */
 /** Milliseconds for which a job on its way belongs to the caller to whom it was handed out. */
 export const MOVE_LEASE_MS = 5_000
@@ -74,8 +74,8 @@ export type MoveName = Pick<MovingJob, 'id' | 'movedAt'>
 export type TakeVerdict = 'taken' | 'refused' | 'missing' | 'left'
 
 /**
- * Where a job is. The answer for a job that never existed is also `here`. `lock` is the lock that the job
- * holds.
+ * Where a job is. A job that never existed also gets the answer `here`. `lock`: the name of the lock that the
+ * job holds.
  */
 export type MovedPlace =
   | { kind: 'here'; group?: string; lock?: string }
@@ -83,18 +83,18 @@ export type MovedPlace =
 
 export interface Moves {
   /**
-   * Says where jobs are: one answer for each id, at most `MAX_ITEMS`. The answer for a job in this partition
-   * has also its group and the name of its lock.
+   * Reports where jobs are, with one answer for each id (at most `MAX_ITEMS` ids). For a job in this
+   * partition, the answer also has the group of the job and the name of its lock.
    */
   where(partition: string, ids: readonly string[]): Promise<MovedPlace[]>
 
-  /** Says for each of these jobs whether a job in this partition has the same id or the same lock. */
+  /** Reports for each of these jobs whether a job in this partition has the same id or the same lock. */
   meets(partition: string, jobs: readonly { id: string; lock?: string }[]): Promise<boolean[]>
 
   /**
-   * Takes waiting or delayed jobs out of the partition, to bring each to the partition that the call names.
-   * Jobs in other states and damaged jobs are refused. Jobs that are already on their way to the same
-   * partition are handed out again.
+   * Takes waiting or delayed jobs out of the partition. For each job, the call names the new partition. Jobs
+   * in other states and damaged jobs are refused. Jobs that are already on their way to the same partition
+   * are handed out again.
    */
   take(
     partition: string,

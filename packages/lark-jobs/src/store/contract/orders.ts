@@ -9,7 +9,7 @@
 const orderKinds = ['quiet', 'resume', 'restart'] as const
 
 export interface WorkerOrder {
-  /** An id without a space that no other order ever has. */
+  /** An id that no other order ever has. The id contains no space. */
   id: string
   kind: (typeof orderKinds)[number]
 }

@@ -7,9 +7,9 @@ import type { JobRecord, State } from '../../model/record.ts'
 import type { PassedJobs, Prefilter } from './prefilter.ts'
 
 /**
- * One page of a list of jobs: as many jobs as were asked for, or as fit into `MAX_BYTES`. A job larger than
- * `MAX_BYTES` has a page for itself. A page without a `cursor` is the last page. A page with a `cursor` may
- * have fewer jobs than were asked for, or none.
+ * One page of a list of jobs. The page has as many jobs as the call asks for, or fewer if they do not fit
+ * into `MAX_BYTES`. A job larger than `MAX_BYTES` has a page for itself. A page without a `cursor` is the
+ * last page. A page with a `cursor` may have fewer jobs than were asked for, or none.
  */
 export interface Page<T = JobRecord> {
   jobs: T[]
@@ -19,7 +19,7 @@ export interface Page<T = JobRecord> {
    * sets `isMarked`.
    */
   marks?: string[]
-  /** Present if the filter has a prefilter. */
+  /** How many jobs the store has looked at; present if the filter has a prefilter. */
   passed?: PassedJobs
 }
 
@@ -39,7 +39,7 @@ export type JobHead = Pick<JobRecord, 'id' | 'key' | 'holder' | 'claimedAt'>
  *   asleep  The lane waits until a time, and the first claim after that time wakes the lane. Order: the time.
  *   busy    The lane waits until one of its jobs ends. Order: the name of the lane.
  *
- * A lane that changes its state or place while the pages are read may be missing from the pages.
+ * If a lane changes its state or its place while a caller reads the pages, the lane may be on none of them.
  */
 export interface LaneFilter {
   state: 'paused' | 'turn' | 'asleep' | 'busy'
@@ -53,7 +53,10 @@ export interface LaneRecord {
   group?: string
   /** The permits that each job of the lane needs (`record.ts#NewJob.limiter`). */
   limiter?: string
-  /** A lane that the filter calls `busy` is `full` if some of its jobs wait, and `running` if none waits. */
+  /**
+   * Among the `busy` lanes of the filter, a lane is `full` if some of its jobs wait, and `running` if none of
+   * its jobs waits.
+   */
   state: 'paused' | 'turn' | 'asleep' | 'full' | 'running'
   /**
    * When the pause or the sleep ends: milliseconds since 1970; absent if the lane is paused until somebody
@@ -102,9 +105,9 @@ export interface Filter {
   /** Adds `marks` to the page. */
   isMarked?: boolean
   /**
-   * Only jobs that pass it. Then `limit` is the number of jobs that are looked at, and the page may be empty
-   * and still have a `cursor`. If it has texts of the payload, the call looks at about `MAX_BYTES` of
-   * payloads. It is for `Reading.list`.
+   * Lists only the jobs that pass this prefilter. `limit` is then the number of jobs that the store looks at,
+   * and a page without jobs may have a `cursor`. If the prefilter has texts of the payload, the store looks
+   * at no more than about `MAX_BYTES` of payloads. Only `Reading.list` uses the prefilter.
    */
   prefilter?: Prefilter
 }
@@ -166,8 +169,8 @@ export interface Standing {
   /** The counts of the last minutes, as `Store.minutes` returns them. */
   minutes: Minute[]
   /**
-   * The keys of the jobs that run next, each key once. The keys of as many waiting and as many delayed jobs
-   * are read as the call asks for.
+   * The keys of the jobs that run next, each key once. The call says for how many waiting and for how many
+   * delayed jobs the keys are read.
    */
   keys: string[]
   /**

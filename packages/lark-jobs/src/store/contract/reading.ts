@@ -13,8 +13,8 @@ import type { Stand, StandOptions } from './stand.ts'
 
 export interface Reading {
   /**
-   * The present time by the store's clock, in milliseconds since 1970. With a partition, the clock of its
-   * server is read; without one, the clock of any server that answers.
+   * The present time by the store's clock, in milliseconds since 1970. If the call names a partition, the
+   * clock of the server with this partition is read; otherwise, the clock of any server that answers.
    */
   now(partition?: string): Promise<number>
 
@@ -77,8 +77,8 @@ export interface Reading {
    */
   inspect(isBrief?: boolean): Promise<Inspection>
   /**
-   * Reads what prevents a job from beginning now (`stand.ts`); undefined if the job does not exist. The cost
-   * grows with the number of active jobs, but not with other stored data.
+   * Reads what prevents a job from beginning now (`stand.ts`); undefined if the job does not exist. The time
+   * of the call grows with the number of active jobs, but not with other stored data.
    */
   stand(partition: string, id: string, options?: StandOptions): Promise<Stand | undefined>
 }

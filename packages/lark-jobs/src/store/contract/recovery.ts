@@ -22,14 +22,14 @@ export interface RecoverOptions {
   holder?: string
   /**
    * A time by the store's clock (`now()`) after which the recovery takes nothing back. The limit protects
-   * live workers: if the store stood still before it ran this call, leases may have ended before the workers
+   * live workers: if the store was frozen before it ran this call, leases may have ended before the workers
    * could renew them.
    */
   until?: number
   /**
-   * The token of a claim that its caller has not read. Only this claim is taken back. None of its jobs has
-   * started, so they count no run and no crash. The store hands no more jobs to the caller with a ring until
-   * its next call.
+   * The token of a claim whose caller has not read the answer. Only this claim is taken back. None of its
+   * jobs has started, so the jobs count no run and no crash. Until the next call of this caller, the store
+   * hands it no more jobs with a ring.
    */
   unread?: string
   /**

@@ -1,12 +1,12 @@
 /**
  * How long jobs waited and runs took, up to 90 days ago. A store keeps the counts of all runs (`runs.ts`) as
  * they were at some instants: at the end of each of the last minutes, hours and days. The counts only grow,
- * so the difference between the counts of two instants tells which runs came between them. Instants that are
- * not needed any more are removed.
+ * so the difference between the counts of two instants tells which runs came between them. When the counts of
+ * an instant are not needed any more, they are removed.
  *
- * The first announcement of a worker in a minute makes the store keep the present counts. So the history adds
- * no work to a job. A run counts in the minute in which its worker reports it, which may be five seconds
- * after its end.
+ * When a worker announces itself as the first in a minute, the store keeps the present counts. So the history
+ * takes no time from jobs. A run counts in the minute in which its worker reports it, which may be five
+ * seconds after its end.
  */
 import { RunCounts } from '../../model/run/run-counts.ts'
 import { DAY, firstBucket, HOUR, MINUTE } from './history.ts'
@@ -89,8 +89,9 @@ export function outdated(instants: readonly number[], now: number): number[] {
 }
 
 /**
- * The instants whose counts are needed to compute the runs within each bucket: the last instant in each
- * bucket, and the last instant before the first bucket, or if there is none, the first of all instants.
+ * Chooses the instants whose counts are needed to compute the runs within each bucket: the last instant in
+ * each bucket, and the last instant before the first bucket. If no instant is before the first bucket, the
+ * first of all instants is needed.
  *
  * @param length milliseconds of a bucket @param count the number of buckets, the current one included
  */
@@ -102,7 +103,8 @@ export function needed(instants: readonly number[], now: number, length: number,
     last.set(end, Math.max(at, last.get(end) ?? 0))
   }
   // If there is no instant before the first bucket, the first of all instants is kept as the starting point.
-  // Without it, the counts of the first day would begin at the last instant of this day.
+  // Without this starting point, the runs of the first day would be missing, because its counts would begin
+  // at the last instant of the day.
   const first = instants.length > 0 && !last.has(from) ? [Math.min(...instants)] : []
   return new Set([...first, ...last.values()])
 }

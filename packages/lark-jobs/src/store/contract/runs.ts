@@ -8,13 +8,13 @@ import { RunCounts } from '../../model/run/run-counts.ts'
 import { parsed } from './rules/unreadable.ts'
 
 /**
- * How many records of ended workers are kept, and for how many milliseconds. All other records are added to
- * the sum. A worker that was only cut off from the store continues with its kept record.
+ * How many records of ended workers are kept, and for how many milliseconds. Older records are added to the
+ * sum and removed. If a worker was only cut off from the store, it continues with its kept record.
  */
 export const ENDED_WORKERS = { count: 100, age: 86_400_000 }
 /**
- * The largest number of records of ended workers. Older records are removed, even if they are not in the sum.
- * (The sum is made only when somebody asks for it.)
+ * The largest number of records of ended workers. Further records are removed, the oldest first, even if
+ * their runs were not added to the sum. (The sum is updated only when somebody reads the runs.)
  */
 export const MOST_ENDED = 200
 /** The largest number of names in the sum. Further names are counted together as `OTHERS`. */
@@ -22,7 +22,10 @@ const MAX_NAMES = 250
 /** The name for all queues or keys beyond the limit, in the record of a worker and in the sum. */
 export const OTHERS = '(others)'
 
-/** The runs of one worker. @param endedAt milliseconds since 1970; absent if the worker lives */
+/**
+ * The runs of one worker. `endedAt`: when the worker ended, in milliseconds since 1970; absent if the worker
+ * lives.
+ */
 export interface KnownRuns extends WorkerRuns {
   id: string
   /** `version`: the version of Lark that the worker runs. `release`: the release of the application. */
@@ -43,8 +46,7 @@ export interface FleetRuns {
 }
 
 /**
- * Reads the runs in the record of a worker; undefined if the record has none that can be read: a store may
- * contain damaged data.
+ * Reads the runs in the record of a worker; undefined if the record has no runs, or if its runs are damaged.
  */
 export function runsIn(record: string): Omit<KnownRuns, 'id'> | undefined {
   const { runs, version, release } = (parsed(record) ?? {}) as {

@@ -8,18 +8,18 @@
  * fails if the number has changed. So if several workers handle one tick, only one of them writes, and the
  * others learn that the schedule has changed.
  *
- * **Tick.** A write may queue jobs in the same atomic step. So if the state says that the schedule has
- * ticked, the job exists, and the other way round. A job whose id exists already counts as queued. A write
- * that is sent again names an old number, and changes nothing. A writer may handle a tick before its instant.
- * A writer that is early queues the job with a delay, which counts from the time at which the writer read the
+ * **Tick.** A write may queue jobs in the same atomic step. So the state says that the schedule has ticked if
+ * and only if the job of the tick exists. A job whose id exists already counts as queued. A write that is
+ * sent again names an old number, and changes nothing. A writer may handle a tick before the instant of the
+ * tick. Then it queues the job with a delay, which counts from the time at which the writer read the
  * schedule.
  *
  * **Due.** `due` hands out the schedules that are due, under a short lease. No other call gets these
  * schedules until the lease ends. When the lease has ended, the schedules are due again, unless somebody has
- * written them. The lease only saves work: if two workers handle a schedule at the same time, the number of
- * the schedule decides which of them writes. `exchange` and `survey` say when the next schedule of a
- * partition is due. If a write makes a schedule due earlier than every other schedule, a waiting worker is
- * rung, so that it learns the new time.
+ * written them. The lease is not needed for correctness, but saves work: if two workers handle a schedule at
+ * the same time, the number of the schedule decides which worker writes. `exchange` and `survey` say when the
+ * next schedule of a partition is due. If a write makes a schedule due earlier than every other schedule, a
+ * waiting worker is rung, so that it learns the new time.
  *
  * **Runs.** When the job of a tick (`model/tick.ts`) ends, the same atomic step adds a run to the schedule,
  * if the schedule exists. So the history of a schedule does not depend on how long jobs are kept. If the job
@@ -106,8 +106,8 @@ export function countsAsQueued(answer: Enqueued): boolean {
 }
 
 /**
- * Milliseconds until the next schedule or flow of the partition is due. A schedule or flow that was handed
- * out is due at the end of its lease. Undefined if there is none.
+ * Milliseconds until the next schedule or flow of the partition is due; undefined if none will be due. A
+ * schedule or flow that is handed out is due again at the end of its lease.
  */
 interface NextTick {
   nextTick?: number
@@ -134,8 +134,8 @@ export interface ScheduleHome {
 export interface Schedules {
   /**
    * Hands out the flows that are due, at most `MAX_DUE`, and the schedules that are due, at most `limit`
-   * (which is at most `MAX_DUE`). Together they have about `MAX_BYTES`; a larger one is handed out alone.
-   * With the limit 0, `nextTick` is about flows only.
+   * (which is at most `MAX_DUE`). Together they have about `MAX_BYTES`; a larger schedule or flow is handed
+   * out alone. With the limit 0, `nextTick` is about flows only.
    *
    * @param leaseMs milliseconds
    */

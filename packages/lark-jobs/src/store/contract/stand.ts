@@ -8,8 +8,8 @@ import type { CancelReason, JobRecord } from '../../model/record.ts'
 import type { Paused } from './rules/pause.ts'
 
 /**
- * A store counts the jobs that go before another job up to this number. If the answer is `MAX_AHEAD`, there
- * may be more such jobs.
+ * A store counts the jobs that go before another job up to this number. If the answer is `MAX_AHEAD`, more
+ * jobs than that may go before it.
  */
 export const MAX_AHEAD = 10_000
 /** The largest number of active jobs of a lane that the answer names. */
@@ -40,8 +40,8 @@ export interface Stand {
   /** The lane of a waiting or delayed job that has a group or needs permits. */
   lane?: LaneStand
   /**
-   * If the caller gave limits of the partition, or limits are stored with it: how many jobs are active, how
-   * many more may begin, and if the rate allows no job now, when it allows the next.
+   * Present if the caller has given limits, or if limits are stored with the partition: how many jobs are
+   * active, how many more jobs may begin, and if the rate allows no job now, when it allows the next job.
    */
   limits?: { active: number; free: number; nextAt?: number }
   /**
@@ -50,8 +50,8 @@ export interface Stand {
    */
   lease?: { until: number; isBegun: boolean }
   /**
-   * For an active job that somebody has asked to cancel: the reason, and when that was (milliseconds since
-   * 1970).
+   * For an active job that somebody has asked to cancel: the reason, and the time of the request
+   * (milliseconds since 1970).
    */
   asked?: { reason: CancelReason; because?: string; at?: number }
   /** For an ended job with a lock: the id of the job that holds the lock now. */
@@ -59,8 +59,8 @@ export interface Stand {
 }
 
 /**
- * The number of due jobs that go before a job: in its lane, or if the job is in no lane, among the jobs
- * without a lane. At most `MAX_AHEAD`.
+ * The number of due jobs that go before a job, at most `MAX_AHEAD`. For a job in a lane, only jobs of this
+ * lane count; for any other job, only jobs without a lane.
  */
 export interface LineStand {
   ahead: number

@@ -28,8 +28,8 @@
  * `counts` and `list`; no process has to move it.
  *
  * **Calls.** Each call of `enqueue` and `exchange` names its caller and has a number. The caller raises the
- * number by one for each new call on this partition, and makes one call at a time. If an answer is lost, the
- * caller sends the call again with the same number and gets the first answer; the call takes effect only
+ * number by one for each new call on this partition, and makes only one call at a time. If an answer is lost,
+ * the caller sends the call again with the same number and gets the first answer; the call takes effect only
  * once. A partition remembers the last call of a caller for at least `CALL_MEMORY`.
  *
  * **Leases.** The jobs that one `exchange` hands out are one claim. The jobs of a claim share a lease of
@@ -44,10 +44,11 @@
  * `silence.ts`.
  *
  * **Prefetch.** The first `want.limit` jobs of a claim count as started. The next `want.prefetch` jobs count
- * as started only when an `extend` names them. If a prefetched job is taken back before that, it counts no
- * run and no crash. A job that was taken back once is not prefetched any more until it is retried by hand. So
- * a job that kills its worker before an `extend` names it counts a crash the next time. A claim ends before a
- * job that must not be prefetched, because a claim that skips the job would break the order.
+ * as started only when an `extend` names them. If a prefetched job is taken back before an `extend` names it,
+ * it counts no run and no crash. A job that was taken back once is not prefetched any more until it is
+ * retried by hand. So even a job that kills its worker before an `extend` can name it counts a crash the next
+ * time. A claim ends before a job that must not be prefetched, because a claim that skips the job would break
+ * the order.
  *
  * **Suspects.** A job that will reach the limit with its next crash is a suspect, and should run alone in its
  * process. A suspect counts as started only when an `extend` says so, at any place in a claim. The same
@@ -56,8 +57,8 @@
  * somebody may have killed the process, the job fails at `MAX_CRASHES_UNSURE` crashes. The limit that makes a
  * job a suspect is `MAX_CRASHES`, unless the class sets another limit (`JobOptions.maxCrashes`). A limit of
  * the class holds for every job that was alone, even if the process was killed. A job that may crash only
- * once is never a suspect. Each claim of a job that may crash only once counts as a start, because the job is
- * neither prefetched nor handed out with a ring.
+ * once is never a suspect. A job that may crash only once is neither prefetched nor handed out with a ring,
+ * so each claim of the job counts as a start.
  *
  * **Locks.** Of all jobs with the same lock name, only one at a time holds the lock (`record.ts`). Another
  * job with this lock name is rejected, or its payload replaces the payload of the holder. A job that releases
@@ -66,17 +67,17 @@
  * **Own ids.** A job whose id the application chose (`NewJob.ownId`) is rejected while the store keeps a job
  * with this id. With `reuse`, the new job replaces a job that has ended. An id is never free while the class
  * of the ended job has not been told of the end, even if the job was removed: the hook of the class must run
- * before a new job may begin. All other ids of removed jobs are free, even if the store still remembers
- * something of the job.
+ * before a new job may begin. All other ids of removed jobs are free, even if the store still remembers the
+ * end of the removed job.
  *
  * **Effects.** An effect says what must happen elsewhere because a job ended. The atomic step that ends the
  * job writes its effects. An effect is handed out until a worker acknowledges it (`effects.ts`).
  *
  * **Retention.** `StoreOptions` say how many ended jobs of each state a partition keeps, and for how long
- * (`retention.ts`). If another live worker has options that keep more, a store that announces a worker keeps
- * as many. When a partition has too many ended jobs, the call that ends the next job removes some. `prune`
- * removes jobs that are too old. One call removes only a limited number of ended jobs. A failed member of a
- * flow is kept until its flow is removed (`PINNED`, `MAX_PINNED`).
+ * (`retention.ts`). A store that announces a worker also learns how many jobs other live workers keep, and
+ * keeps as many as the largest of these options. When a partition has too many ended jobs, the call that ends
+ * the next job removes some. `prune` removes jobs that are too old. One call removes only a limited number of
+ * ended jobs. A failed member of a flow is kept until its flow is removed (`PINNED`, `MAX_PINNED`).
  *
  * **Failure.** `STORE_UNREACHABLE`: the call certainly changed nothing. `STORE_UNCERTAIN`: the call was sent
  * and got no answer; the caller sends it again with the same number. (The store itself repeats calls that
@@ -251,15 +252,16 @@ export interface Exchange {
   limited?: Record<string, number>
   /**
    * Milliseconds until the next job is due. 0: more jobs wait now. Undefined: there is no job, or the
-   * partition is paused until somebody resumes it. If the answer has no jobs and 1 here, jobs may wait behind
-   * entries of cancelled jobs that the call could not all remove.
+   * partition is paused until somebody resumes it. If the answer has no jobs and `nextDue` is 1, jobs may
+   * wait behind entries of cancelled jobs, and the call could not remove all of these entries.
    */
   nextDue?: number
   /** Effects that the caller should deliver now. */
   effects?: Effect[]
   /**
    * Milliseconds until a schedule or a flow of the partition is due (`schedules.ts`); undefined if none will
-   * be due. Also undefined if the claim got `want.limit` jobs, unless a settlement made a flow due.
+   * be due. Also undefined if the claim got as many jobs as it wanted (`want.limit`), unless a settlement
+   * made a flow due.
    */
   nextTick?: number
 }
@@ -278,7 +280,7 @@ export interface LeaseNote {
   progress?: string
   /**
    * For a suspect: whether it runs alone in its process from now on. At first a suspect is not alone. Absent:
-   * as the last note said.
+   * unchanged since the last note about the job.
    */
   alone?: boolean
   /** The job has not begun. The note only renews its lease, and the job does not count as started. */
@@ -327,7 +329,8 @@ export interface Finding {
   isMoving?: boolean
   /**
    * Milliseconds until a job may begin, as far as the store knows. Also 0 if the caller is not registered as
-   * waiting in the partition: it was rung, or a server has taken over that does not know the caller.
+   * waiting in the partition, because it was rung, or because another server has taken over and does not know
+   * the caller.
    */
   nextDue?: number
   /** Whether `prune` would remove something. */
@@ -341,7 +344,7 @@ export interface Survey {
   at: number
   /** How many partitions the store has; undefined if no worker was announced. */
   partitions?: number
-  /** The partitions that have work, in no order. */
+  /** The partitions that have work, in no particular order. */
   findings: Finding[]
   /**
    * The error for each partition that could not be surveyed, because its server is away or its data is
@@ -383,7 +386,10 @@ export interface Store extends Reading, AsyncDisposable {
 
   // Hot verbs: every job passes through these.
 
-  /** Queues jobs: either all jobs of the call or none. Rings waiting workers (see `wait`). */
+  /**
+   * Queues the jobs of a call in one atomic step, with an answer for each job. Rings waiting workers (see
+   * `wait`).
+   */
   enqueue(partition: string, call: Call, jobs: readonly NewJob[]): Promise<Enqueued[]>
 
   /**
@@ -437,13 +443,13 @@ export interface Store extends Reading, AsyncDisposable {
   /**
    * Waits until a partition may have a job for this caller. A caller waits in the partitions where its last
    * `exchange` got fewer jobs than it wanted. A waiting caller is rung when a job arrives, when a job goes
-   * back to its queue, or when the queue is resumed. A ring that comes between two waits is kept. Rings are
-   * only hints and can be lost with a connection, so callers also look every few seconds. A dispatch of N
-   * jobs rings at most N waiting workers.
+   * back to its line, or when the partition is resumed. A ring that comes between two calls of `wait` is
+   * kept. Rings are only hints and can be lost with a connection, so callers also look every few seconds. A
+   * dispatch of N jobs rings at most N waiting workers.
    * @param noticed called with a partition that has something else for this caller, while the wait goes on: a
    *   notice of `alter` for a job that the caller holds (`extend` returns the notice), the end of a watched
-   *   job (`watch` returns it), or events (`listen` returns them). If the call also has the id of a job, a
-   *   signal has come for this job, and nothing else. Calls of `noticed` are hints, as rings are
+   *   job (`watch` returns it), or events (`listen` returns them). If the call also has the id of a job, the
+   *   only news is that a signal has come for this job. Calls of `noticed` are hints, like rings
    * @returns the partitions that rang. The list is empty if `timeout` milliseconds have passed or `signal`
    * was aborted
    */
@@ -496,7 +502,7 @@ export interface Store extends Reading, AsyncDisposable {
    * Gives live workers an order, which replaces their earlier orders.
    *
    * @param workers at most `MAX_ITEMS` ids
-   * @returns the ids of the workers that live, in no order
+   * @returns the ids of those workers that live, in no particular order
    */
   order(workers: readonly string[], order: WorkerOrder): Promise<string[]>
   /**
@@ -522,9 +528,9 @@ export interface Store extends Reading, AsyncDisposable {
    */
   alter(partition: string, ids: readonly string[], change: Change): Promise<AlterVerdict[]>
   /**
-   * Puts back ended jobs that were removed, from their records: with ids, counters, errors, results and the
-   * times of their ends, but without locks, logs and an age that the class sets. The jobs cause no effects
-   * again. The partition keeps them as its options say. Safe to repeat.
+   * Puts back ended jobs that were removed, from their records. The jobs get back their ids, counters,
+   * errors, results and the times of their ends, but not their locks, logs and ages that their classes set.
+   * No effects are written again. The partition keeps the jobs as its retention says. Safe to repeat.
    */
   restore(partition: string, jobs: readonly JobRecord[]): Promise<Restored[]>
   /**
@@ -532,17 +538,18 @@ export interface Store extends Reading, AsyncDisposable {
    * read before the change. A retried job ends again, with its former times, failures, crashes, result,
    * progress and reason. A job that was waiting or delayed, also a cancelled one, gets its former due time.
    * If a cancelled job was suspended, it is due at once, and its run comes to the same wait again. If a
-   * cancelled job has steps to undo and no run has begun to undo them, they are not undone. Payloads, errors
-   * and logs do not change. A job that has begun or was edited since the change is refused, and so is a
-   * record of an active job. Safe to repeat.
+   * cancelled job has steps to undo and no run has begun to undo the steps, they are no longer undone.
+   * Payloads, errors and logs do not change. A job that has begun or was edited since the change is refused.
+   * A record that was read while the job was active is also refused. Safe to repeat.
    */
   undo(partition: string, jobs: readonly JobRecord[]): Promise<AlterVerdict[]>
   /**
-   * Changes the given settings. Limits hold from the next claim on, together with those that a claim states:
-   * of two numbers of active jobs the lower one, of two rates the stored one. Waiting workers are rung when
-   * limits change. If a pause has an end, the `nextDue` of `exchange` and of `survey` says when the pause
-   * ends. When the queue is resumed, waiting workers are rung. Waiting workers are also rung when a pause
-   * with an end is set, so that they learn its end, unless the pause only becomes longer.
+   * Changes the given settings. New limits hold from the next claim on, together with the limits that the
+   * claim states: of two numbers of active jobs, the lower number holds; of two rates, the stored rate holds.
+   * Waiting workers are rung when limits change. If a pause has an end, the `nextDue` of `exchange` and of
+   * `survey` says when the pause ends. When the queue is resumed, waiting workers are rung. Waiting workers
+   * are also rung when the partition gets a pause with an end, so that they learn this end. They are not rung
+   * if an earlier pause only becomes longer.
    * @returns all settings of the partition after the change
    */
   configure(partition: string, settings: SettingChange): Promise<Setting>

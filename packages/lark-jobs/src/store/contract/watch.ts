@@ -1,10 +1,10 @@
 /**
- * Watches: how a process learns that jobs have ended, even if these ran in other processes.
+ * Watches: how a process learns that jobs have ended, even if the jobs ran in other processes.
  * `test/conformance/watching.ts` tests what this comment says.
  *
  * **Registered.** `Store.watch` registers a watch for each job that has not ended. A watch lasts until the
  * job ends or its time runs out. A watcher renews its watches with another call; the store writes only the
- * watches that have less than half of their time left. A watcher that stops makes no call, and the time of
+ * watches that have less than half of their time left. A watcher that stops makes no last call: the time of
  * its watches runs out.
  *
  * **Rings.** The verb that ends a watched job rings each watcher of the job (`noticed` of `Store.wait`), and
@@ -15,8 +15,8 @@
  * `extend` rings the watchers of a job with new progress. If a job that has reported progress gets a new
  * watch, the worker that holds the job gets a notice. A watcher that asks for news causes a notice for every
  * watched job that a worker holds, because the worker may have log lines that the store does not know. A
- * watcher that only waits for the end does not ask for news, because a notice makes the worker renew its jobs
- * in the partition and give back jobs that have not begun.
+ * watcher that only waits for the end does not ask for news, because a notice costs the worker that holds the
+ * jobs: it renews all of its jobs in the partition, and gives back the jobs that have not begun.
  *
  * **Remembered.** The end of a watched job is kept for `RESEND_MEMORY`, like the end of an acknowledged
  * member of a flow (`effects.ts`). So the watcher can read the end even if retention or a person removes the
@@ -38,14 +38,14 @@ export type Fate =
    */
   | { kind: 'present'; progress?: string; born?: string }
   | { kind: 'ended'; job: EndedJob }
-  /** The job has ended, but the answer has no room for its end. The watcher asks again. */
+  /** The job has ended, but the answer has no room for its end, so the watcher must ask again. */
   | { kind: 'cut' }
   /** The partition has no job with this id, and remembers no end of one. */
   | { kind: 'unknown' }
 
 /**
- * Reports the fates of jobs, at most `MAX_ITEMS`: one for each id. When one of the other jobs ends later, the
- * watcher is rung. Safe to repeat.
+ * Reports the fates of jobs, at most `MAX_ITEMS`: one for each id. Watches the jobs that have not ended: when
+ * one of them ends, the watcher is rung. Safe to repeat.
  *
  * @param watcher an id that no worker has
  * @param ttl milliseconds after which a watch ends by itself

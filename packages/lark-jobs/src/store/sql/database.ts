@@ -6,7 +6,7 @@
 
 /**
  * A value that can be bound in a statement. Booleans are excluded, because `libsql` aborts the process when
- * it gets one.
+ * it gets a boolean.
  */
 export type Value = string | number | null
 
@@ -19,9 +19,12 @@ export interface Database {
   all<Row>(sql: string, ...values: Value[]): Row[]
   /** Runs `work` in a transaction that holds the write lock from its start. All changes are kept, or none. */
   write<T>(work: () => T): Promise<T>
-  /** Like `write`, but the changes are certainly in the file that the next process will open. */
+  /**
+   * Like `write`, but makes sure that the changes are in the file at the path of the store, which other
+   * processes will open.
+   */
   accept<T>(work: () => T): Promise<T>
-  /** Runs `work` in a transaction, so that everything it reads is of the same instant. */
+  /** Runs `work` in a transaction, so that all of its reads see the database at the same instant. */
   read<T>(work: () => T): Promise<T>
   /**
    * Checks that the disk has space for new jobs. Call this in the transaction that adds the jobs.

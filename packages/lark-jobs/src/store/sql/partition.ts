@@ -2,11 +2,12 @@
  * A partition in one transaction: its counters, the present instant, and the callers to ring because of
  * changes.
  *
- * No call counts jobs one by one. `waiting` is the number of pending jobs that are due at the instant `asOf`,
- * and `delayed` is the number of pending jobs that are due later. A transaction at a later instant counts
- * only the jobs that have become due since `asOf`, with an index. So each job is counted once in its life. (A
- * million jobs that become due at one instant take 58 ms, once.) If `nextDue` says that no job has become
- * due, nothing is counted. No process has to move due jobs. `asOf` never goes back (`clock.ts`).
+ * The row of a partition has counters, so that no call counts jobs one by one. `waiting` is the number of
+ * pending jobs that are due at the instant `asOf`, and `delayed` is the number of pending jobs that are due
+ * later. A transaction at a later instant moves only the jobs that have become due since `asOf` from one
+ * counter to the other, and finds their number with an index. So each job is counted once in its life. (For a
+ * million jobs that become due at one instant, this takes 58 ms once.) If `nextDue` says that no job has
+ * become due, nothing is counted. `asOf` never goes back (`clock.ts`).
  */
 import { defined } from '@s18i/lark/internal'
 import type { EventKind, PUBLISHED } from '../../model/event.ts'
@@ -50,7 +51,7 @@ interface PartitionRow {
   early: number
 }
 
-/** The fields that decide which counters include a job. Only a job that has run can have `failures`. */
+/** The fields that decide which counters include a job. A job without runs needs no `failures`. */
 type CountedJob = Pick<JobRow, 'state' | 'dueAt'> & Partial<Pick<JobRow, 'failures' | 'runs' | 'reason'>>
 
 const unpaused: Pause = { until: 0 }
@@ -140,8 +141,8 @@ export class Partition {
   /** Ends of nodes and members whose flow has its home here, until `tally.ts` counts them. */
   readonly ends: MemberEnd[] = []
   /**
-   * How many ended jobs are kept for their own age (`keep.ts`). `completed`, `failed` and `cancelled` do not
-   * include these jobs.
+   * How many ended jobs are kept for an age of their own (`keep.ts`). The counters `completed`, `failed` and
+   * `cancelled` of the partition do not include these jobs.
    */
   readonly kept: { completed: number; failed: number; cancelled: number }
   /** How many pending jobs have failed and will be tried again. */
@@ -150,9 +151,9 @@ export class Partition {
   suspended: number
   /** How many early journals the partition has (`journal.ts`). */
   early: number
-  /** How many jobs this transaction has queued or put back that are due now. */
+  /** How many of the jobs that this transaction has queued or put back are due now. */
   came = 0
-  /** How many jobs ended in this transaction, if limits or lanes let as many other jobs begin. */
+  /** How many jobs ended in this transaction, in a partition where limits or lanes let others begin. */
   freed = 0
   /** Whether this transaction has added a delayed job that is due before all other delayed jobs. */
   sooner = false
@@ -185,16 +186,16 @@ export class Partition {
   readonly listened: number | undefined
   /** The events of this transaction, in the order in which they happened. */
   readonly told: { kind: EventKind | typeof PUBLISHED; ids: string[] }[] = []
-  /** How many priorities other than 0 are in use; counted when a job needs a new priority. */
+  /** How many priorities other than 0 are in use; undefined until a job needs a new priority. */
   #lines: number | undefined
   /** Whether this transaction has made a schedule or a flow due earlier than all others. */
   ticksSooner = false
-  /** Whether this transaction has written an effect and not handed it out, and no effect was due before. */
+  /** Whether this transaction leaves an effect to other callers, and no effect was due before. */
   owes = false
   #held: boolean
   #waiting: number
   #delayed: number
-  /** When the next delayed job is due. If `#stale` is set, the value may be too early. */
+  /** When the next delayed job is due; too early if `#stale` is true and this job is gone. */
   #nextDue: number | undefined
   #stale = false
   #nextTick: number | undefined
@@ -299,8 +300,8 @@ export class Partition {
       return
     }
     const until = ms === undefined ? Number.POSITIVE_INFINITY : this.now + Math.ceil(ms)
-    // Callers need no ring if a pause only becomes longer: they ask again at the end that they know, and
-    // learn the new end.
+    // If a pause only becomes longer, callers need no ring: they call again at the end that they know, and
+    // then learn the new end.
     this.ringsAll ||= ms !== undefined && !(keepsLonger && this.paused)
     if (keepsLonger && until <= this.pause.until) return
     const who = by === undefined ? {} : { by, at: this.now }
@@ -327,7 +328,7 @@ export class Partition {
     return this.#nextDue === undefined ? undefined : this.#nextDue - this.now
   }
 
-  /** Milliseconds until the next schedule or flow is due (`tick.ts`); undefined if none is. */
+  /** Milliseconds until the next schedule or flow is due (`tick.ts`); undefined if none will be due. */
   get nextTick(): number | undefined {
     return this.#nextTick === undefined ? undefined : Math.max(0, this.#nextTick - this.now)
   }
@@ -363,7 +364,7 @@ export class Partition {
     }
   }
 
-  /** Notes that this transaction has written an effect, which is due now. */
+  /** Notes that this transaction has written an effect that is due now. */
   owe(): void {
     if (this.nextEffect !== undefined && this.nextEffect <= this.now) return
     this.nextEffect = this.now
@@ -401,8 +402,8 @@ export class Partition {
   }
 
   /**
-   * Whether jobs of this priority may be queued: they have a line, or fewer than `MAX_LINES` lines are in
-   * use.
+   * Whether jobs of this priority may be queued: other jobs have the same priority, or fewer than `MAX_LINES`
+   * priorities are in use.
    */
   mayOpen(priority: number): boolean {
     const { database, id } = this

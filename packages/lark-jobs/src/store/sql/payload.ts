@@ -24,7 +24,7 @@ const MAX_INLINE = 4_000
 /** SQL for the text of the payload of a row of `jobs`, from the row itself or from `payloads`. */
 export const payloadText =
   'CASE WHEN apart IS NULL THEN payload ELSE (SELECT payload FROM payloads WHERE payloads.id = apart) END'
-/** The same as a column. */
+/** SQL for a column `payload` with this text. */
 export const payload = `
   ${payloadText} AS payload`
 /**
@@ -47,8 +47,8 @@ export const shownBytes = `${keptBytes} + ${payloadBytes}`
 const keep = 'INSERT INTO payloads (payload) VALUES (?) RETURNING id'
 const forget = 'DELETE FROM payloads WHERE id = ?'
 /**
- * The change removes the token of a pending job, so that a late outcome of a run with the earlier payload
- * does not count.
+ * This statement also removes the token of a pending job, so that a late outcome of a run with the earlier
+ * payload does not count.
  */
 const change = `
   UPDATE jobs SET payload = ?, apart = ?, token = iif(state = ${PENDING}, NULL, token) WHERE seq = ?`

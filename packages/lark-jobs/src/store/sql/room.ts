@@ -1,7 +1,7 @@
 /**
  * Counts how many bytes of jobs an answer (a claim or a page) may still have, or how many bytes a transaction
- * may still remove. The first job always fits. A job that does not fit ends the answer, because later jobs
- * must not go before it.
+ * may still remove. The first job always fits. A job that does not fit is the end of the answer, because
+ * later jobs must not go before it.
  */
 import { MAX_BYTES } from '../contract/store.ts'
 
@@ -17,8 +17,8 @@ export class Room {
 
   /**
    * @param jobs the next jobs, in the order of the answer
-   * @param among how many lanes share the room that is left. The jobs may use one share of it, and at least
-   * one job is taken if it fits into the room
+   * @param among how many lanes share the room that is left. The jobs may use one share of the room. Only the
+   * first job may be larger than this share
    * @returns as many of the first jobs as fit
    */
   take<T extends { bytes: number }>(jobs: readonly T[], among = 1): T[] {

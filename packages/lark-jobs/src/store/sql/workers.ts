@@ -1,8 +1,8 @@
 /**
  * The records of workers, the results of all runs, and every key that a worker ever announced.
  *
- * The row of an ended worker is kept because of the numbers of its runs (`contract/runs.ts`). The row with
- * the id '' has the sum of the runs of all workers whose rows were removed.
+ * The row of an ended worker is kept for a while, because of the counts of its runs (`contract/runs.ts`). The
+ * row with the id '' has the sum of the runs of all workers whose rows were removed.
  */
 import type { BlockingNow } from '../../model/blocked-loop.ts'
 import type { AnnouncedWorker, WorkerRecord } from '../../model/record.ts'
@@ -132,7 +132,7 @@ export function noteTakeover(database: Database, id: string, takeover: Takeover)
 
 /**
  * Notes in the record of a worker that a handler blocks its event loop. The statement inserts the note into
- * the JSON text of the record, which is never an empty object.
+ * the JSON text of the record. (The JSON text is never an empty object.)
  */
 export function noteBlocking(database: Database, id: string, blocks: BlockingNow): void {
   database.run(addBlocking, JSON.stringify(blocks), id)

@@ -1,11 +1,11 @@
 /**
- * Rings callers that wait for jobs. In this process a ring wakes them directly. For other processes there is
- * a file beside the database, the bell (`jobs.db-bell`): the process that rings writes a byte into the bell,
- * and waiting processes watch the bell.
+ * Rings callers that wait for jobs. Callers in the same process are woken directly. For callers in other
+ * processes, there is a file beside the database, the bell (`jobs.db-bell`): a process that rings writes a
+ * byte into this file, and waiting processes watch the file.
  *
- * A ring has no content: a caller that was rung reads the table of waiters. Waiting callers also read the
- * table at intervals, in case the watch of the file misses a ring. The timer of a pending `wait` keeps the
- * process alive; the watch does not.
+ * A ring has no content: a caller that was rung reads the table `waiters`. Waiting callers also read the
+ * table at intervals, because the watch of the file may miss a ring. The timer of a pending `wait` keeps the
+ * process alive, but the watch does not.
  *
  *   doubtful  the watch has not reported a ring yet, or has missed one
  *   proven    the watch has reported a ring: at the start, one that this process sends to itself
@@ -15,17 +15,18 @@ import { STALE } from '../sql/events/waiters.ts'
 import { openBell, strike } from './files.ts'
 
 /**
- * Milliseconds between two looks into the table of waiters. `doubtful` applies while the watch is doubtful,
- * and `proven` while it is proven. `rung` applies after a ring, because a ring that one caller does not take
- * goes to another caller. `proven` must be well below the interval at which a worker claims without a ring:
- * if a claim finds the jobs first, nobody notices that the watch has missed a ring. (Measured on 2026-11-25:
- * when looks and maintenance came every 250 ms, the main thread of an idle worker woke 9 times a second and
- * used 0.23 % of a core. Now it wakes 3 times a second and uses 0.10 %.)
+ * Milliseconds between two reads of the table `waiters`. `doubtful` applies while the watch is doubtful, and
+ * `proven` while it is proven. `rung` applies after a ring: if the caller that was rung does not take the
+ * ring, another caller takes it after `STALE`. `proven` must be well below the interval at which a worker
+ * claims without a ring. Otherwise a claim could find the jobs before the next read, and nothing would show
+ * that the watch has missed a ring. (Measured on 2026-11-25: with reads and maintenance every 250 ms, the
+ * main thread of an idle worker woke 9 times a second and used 0.23 % of a core. With these values, it wakes
+ * 3 times a second and uses 0.10 %.)
  *
  * Three ways were measured on 2026-11-24 (2 cores, Node 20.20): the time from the call of a dispatching
  * process until the worker has the job, and the CPU time of an idle worker. The bell file: 0.8 ms p50, 5 ms
  * p99, CPU 0.26 %. A watch of `jobs.db-wal`: 1.0 ms p50, 14 ms p99, CPU 0.23 %, but every commit wakes every
- * process. A look every 5 ms without a watch: 3.7 ms p50, 105 ms p99, CPU 2.9 %.
+ * process. A read every 5 ms without a watch: 3.7 ms p50, 105 ms p99, CPU 2.9 %.
  */
 const LOOK = { doubtful: 250, rung: STALE + 100, proven: 2_000 }
 
@@ -59,7 +60,7 @@ export class Bell {
     try {
       this.#file = openBell(this.#name, this.#store)
     } catch {
-      // Without the bell, callers still look at the store periodically.
+      // Without the bell, callers still read the table at intervals.
     }
     if (isWatched) this.#watch()
     this.#wake()
@@ -77,7 +78,7 @@ export class Bell {
   }
 
   /**
-   * Calls `look` repeatedly until it finds something.
+   * Calls `look` after each ring and at intervals, until `look` finds something.
    * @returns the result of `look`. The result is empty if the timeout has passed, the signal is aborted or
    * the bell is closed
    */
@@ -89,7 +90,8 @@ export class Bell {
   ): Promise<string[]> {
     const deadline = performance.now() + timeout
     this.#watch()
-    // Whether a ring came since the previous look. Before the first look this is unknown and counts as true.
+    // Whether a ring came since the previous call of `look`. Before the first call this is not known, and
+    // counts as true.
     let rang = true
     let byClock = false
     while (!this.#closed && !signal?.aborted) {
@@ -154,7 +156,8 @@ export class Bell {
     try {
       strike(this.#file)
     } catch {
-      // A ring that fails is no error: the jobs are committed, and other processes look at intervals.
+      // A ring that fails is not an error: the jobs are committed, and other processes read the table at
+      // intervals.
     }
   }
 
@@ -166,14 +169,15 @@ export class Bell {
         this.#isProven = true
         this.#wake()
       })
-      // Without the bell, callers still look at the store periodically.
+      // Without the bell, callers still read the table at intervals.
       this.#watcher.on('error', () => {
         this.#watcher?.close()
         this.#isProven = false
       })
       this.#tellOthers()
     } catch {
-      // The machine has no file watch left. Callers find their jobs with the looks at intervals.
+      // The system allows no further file watches. Callers find their jobs when they read the table at
+      // intervals.
     }
   }
 }

@@ -1,6 +1,7 @@
 /**
  * The clock of a store's file. This clock follows the clock of the machine, but never goes back. The store
- * keeps instants, so a clock that is set back by an hour would make all leases and delays an hour longer.
+ * keeps leases and delays as instants, so they would all last an hour longer if its clock went back by an
+ * hour.
  *
  * Each partition keeps the instant of its last change. If a process reads an instant that is later than its
  * own clock, its clock continues from that instant. So the clocks of all processes agree, even if a process
@@ -18,15 +19,15 @@ export class Clock {
   /** The latest time that `now()` returned. */
   #last = 0
   /**
-   * Present only while this clock is ahead: the time from which it continued, and the time of the steady
-   * clock at that moment.
+   * Present only while this clock is ahead: the time from which this clock continued, and the time of the
+   * steady clock at that moment.
    */
   #ahead: { from: number; since: number } | undefined
 
   /**
    * @param machine returns the time of the machine's clock: milliseconds since 1970
    * @param steady returns the milliseconds of a monotonic clock, to measure how long this clock has been
-   *   ahead. The machine's clock cannot measure that, because somebody may set it again
+   *   ahead. The machine's clock cannot measure this, because somebody may set that clock again
    */
   constructor(machine: () => number = () => Date.now(), steady: () => number = () => performance.now()) {
     this.#machine = machine
@@ -49,8 +50,8 @@ export class Clock {
   }
 
   /**
-   * Moves the clock forward to an instant that another process has recorded, if that instant is later than
-   * now.
+   * Moves this clock forward to an instant that another process has written into the file, if this instant is
+   * later than now.
    */
   meet(at: number): void {
     if (at <= this.#last) return

@@ -4,7 +4,7 @@
  *
  * The driver is synchronous: no other task of this process runs between the first statement of a transaction
  * and its commit. While SQLite waits for a lock of another process, it blocks the event loop. So SQLite waits
- * only for `LOCK_WAIT`. After that, `retry` waits without blocking.
+ * only for `LOCK_WAIT`. After this time, `retry` waits without blocking the event loop.
  */
 import { accessSync, constants, existsSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -19,10 +19,10 @@ import { library } from './library.ts'
 import { orphansOf, Presence, refuseOrphans } from './presence.ts'
 
 /**
- * Milliseconds for which SQLite itself waits for a lock. The event loop is blocked during this time. Within 3
- * ms SQLite tries again after 1 ms and after 3 ms. With a longer limit, further tries would come after 8, 18
- * and 25 ms. (Measured on 2026-11-25 beside a process that writes without a pause: most tries found the file
- * locked, and with a limit of 25 ms a worker was blocked for longer than its leases last.)
+ * Milliseconds for which SQLite itself waits for a lock, and blocks the event loop. Within 3 ms, SQLite tries
+ * again after 1 ms and after 3 ms. With a longer limit, SQLite would try again after 8, 18 and 25 ms, too.
+ * (Measured on 2026-11-25 beside a process that writes without a pause: most tries found the file locked, and
+ * with a limit of 25 ms a worker was blocked for longer than its leases last.)
  */
 const LOCK_WAIT = 3
 /**
@@ -31,13 +31,13 @@ const LOCK_WAIT = 3
  */
 const PATIENCE = 4_500
 /**
- * Milliseconds for which a call retries on a full disk while other processes use the write-ahead log, so that
- * the log cannot be emptied.
+ * Milliseconds for which a call tries again on a full disk because other processes use the write-ahead log,
+ * so that the log cannot be emptied.
  */
 const EMPTYING = 1_000
 /**
  * A purge rewrites the database file (`VACUUM`) if the file has at most this many bytes. No other process can
- * write meanwhile. (16 MiB take 0.2 s: 2 cores, shared and busy, 2026-12-01.)
+ * write during the rewrite. (16 MiB take 0.2 s: 2 cores, shared and busy, 2026-12-01.)
  */
 const SCRUBBED = 16_777_216
 /**
@@ -52,8 +52,8 @@ const FOLLOWING = { for: 100, look: 5 }
 const PAUSE = { from: 1, to: 50 }
 
 /**
- * The statements that begin a transaction. They take the lock at once, or fail, so that no later statement of
- * the transaction finds the file locked. A prepared statement that fails on a lock could not be used again:
+ * The statements that begin a transaction. They take the lock at once or fail. So no later statement of the
+ * transaction finds the file locked. A prepared statement that fails on a lock could not be used again:
  * SQLite considers it unfinished, and the driver cannot reset it.
  */
 const WRITE = 'BEGIN IMMEDIATE'
@@ -65,9 +65,9 @@ const FRAME = 24
 
 /**
  * If the write-ahead log has at least this many pages, a commit makes a checkpoint: it moves the log into the
- * database file, which syncs the disk twice. Checkpoints do not empty the log while other processes write;
- * the next commits try again. `tight` applies on a disk that is almost full, and is as many pages as one call
- * may write.
+ * database file, which syncs the disk twice. A checkpoint cannot empty the log while other processes write;
+ * then the next commits try again. `tight` applies on a disk that is almost full, and is the number of pages
+ * that one call may write.
  *
  * Measured on 2026-11-25 with 60,000 jobs and 570 commits:
  *
@@ -89,7 +89,7 @@ export class SqliteDatabase implements Database {
   readonly #statements = new Map<string, Statement>()
   readonly #patience: number
   #driver: Driver
-  /** Watches whether the open file is still at its path. A store in memory has none. */
+  /** Checks whether the open file is still at its path; undefined for a store in memory. */
   #presence: Presence | undefined
   readonly #disk: Disk | undefined
   #isTight = false
@@ -154,7 +154,7 @@ export class SqliteDatabase implements Database {
     }
   }
 
-  /** Call this when the file has its tables and its log. */
+  /** Call this when the file has its tables and its write-ahead log. */
   ready(guard: () => void): void {
     this.guard = guard
     this.#presence?.noteLogs()
@@ -194,7 +194,7 @@ export class SqliteDatabase implements Database {
     }, patience)
   }
 
-  /** Runs `work` in a transaction, so that everything it reads is of the same instant. */
+  /** Runs `work` in a transaction, so that all of its reads see the database at the same instant. */
   read<T>(work: () => T): Promise<T> {
     return this.retry(() => this.#transaction(READ, work))
   }
@@ -228,7 +228,7 @@ export class SqliteDatabase implements Database {
 
   /**
    * Closes the connection. If no other process uses the write-ahead log, the log is moved into the file
-   * before. With `libsql`, the descriptors of the file stay open until the statements are garbage collected.
+   * first. With `libsql`, the descriptors of the file stay open until the statements are garbage collected.
    */
   close(): void {
     if (!this.#open) return
@@ -238,7 +238,7 @@ export class SqliteDatabase implements Database {
 
   #close(): void {
     this.#statements.clear()
-    // If this fails, the next process that opens the file moves the log.
+    // If this fails, the next process that opens the file moves the log into the file.
     this.#emptyLog()
     this.#driver.close()
   }
@@ -260,17 +260,17 @@ export class SqliteDatabase implements Database {
   }
 
   /**
-   * Empties a long write-ahead log that no process uses. The maintenance of a worker calls this from time to
-   * time.
+   * Empties a long write-ahead log to which no process has written for a while. The maintenance of a worker
+   * calls this from time to time.
    */
   tidy(): void {
     if (this.#disk?.isLogLeft) this.#emptyLog()
   }
 
   /**
-   * Makes removed data unreadable: rewrites a small file without its free pages, and truncates the log,
-   * because removed data stays in free pages and in the log. The file is not rewritten if another process
-   * uses it or the disk is nearly full.
+   * Makes removed data unreadable. Removed data stays in free pages of the file and in the log. So this
+   * method rewrites a small file without its free pages, and truncates the log. The file is not rewritten if
+   * another process uses it or the disk is nearly full.
    */
   async scrub(): Promise<void> {
     if (this.#disk === undefined) return
@@ -348,10 +348,12 @@ export class SqliteDatabase implements Database {
       await sleep(FOLLOWING.look)
     const whereabouts = presence.whereabouts()
     const left = this.#leave(presence, whereabouts === 'deleted')
-    // The log could not be moved. Perhaps the reason is that the file is back at its path.
+    // The log could not be moved into the old file. The file may be back at its path, and then no switch is
+    // needed.
     if (left === undefined) return presence.isThere()
     const next = await this.reopen!().catch((error) => {
-      // The new file is gone too and has left a log. The process that created that file will move the log.
+      // The file at the path is gone again, and its log is still there. The process that has this file open
+      // will move the log.
       if (orphansOf(presence.path).length > 0) return undefined
       throw error
     })
@@ -373,8 +375,8 @@ export class SqliteDatabase implements Database {
   }
 
   /**
-   * Leaves a file that is no longer at its path: moves the log into that file and removes the log, because a
-   * new file at the path would use the log.
+   * Leaves the open file, which is no longer at its path: moves the log into this file and removes the log,
+   * because a new file at the path would use the same log.
    *
    * @returns how many jobs the file contained, in words; undefined if the log cannot be moved now
    */
@@ -383,8 +385,8 @@ export class SqliteDatabase implements Database {
     const numbers = (sql: string) => driver.prepare(sql).get([]) as Record<string, number>
     try {
       if (!isDeleted && presence.hasLogs && this.#emptyLog() !== 'empty') return undefined
-      // Every process that has the old file open comes to this point. The write lock of the old file admits
-      // one process at a time.
+      // Every process that has the old file open comes to this point. The write lock of the old file lets one
+      // process go on at a time.
       driver.exec(WRITE)
       try {
         if (presence.isThere()) return undefined

@@ -4,19 +4,19 @@
  *
  * A commit needs space in the write-ahead log. A checkpoint, which moves the log into the file, needs space
  * for new pages of the file. On a full disk both fail, so no job could end and free space. Therefore
- * dispatches leave a reserve, which only calls that settle and claim may use. When the free space comes near
- * the reserve, the log is emptied often, so that its space is used again.
+ * dispatches leave a reserve, which only calls that settle and claim may use. When there is little free space
+ * beyond the reserve, the log is emptied often, so that its space can be used again.
  *
  *   plenty   only the free space is checked, ten times a second
  *   near     every dispatch is checked
- *   tight    the log is also kept short
+ *   tight every dispatch is checked, and the log is kept short
  */
 import { statfsSync, statSync } from 'node:fs'
 
 /**
  * The reserve: bytes that dispatches leave free. On a small disk the reserve is at most a quarter of the
- * disk. The largest call of a worker settles 1 MiB of jobs and claims 1 MiB; it writes each job to the log
- * once, and also the results.
+ * disk. The largest call of a worker settles 1 MiB of jobs and claims 1 MiB. Such a call writes each of these
+ * jobs to the log once, and also the results.
  */
 export const RESERVE = 4 << 20
 /** If more bytes than this are free, the disk cannot become full between two checks of the free space. */
@@ -24,12 +24,14 @@ const PLENTY = 64 << 20
 /** Milliseconds between two checks of the free space. (Measured on 2026-11-25: one check takes 3 µs.) */
 const LOOK = 100
 /**
- * An estimate of the bytes that a call writes in addition to its jobs, because it changes other pages too.
+ * An estimate of the bytes that a call writes in addition to its jobs, because the call also changes other
+ * pages.
  */
 const PAGES = 64 << 10
 
 /**
- * A write-ahead log of more than `bytes` bytes is emptied after `ms` milliseconds without a write to the log.
+ * If a write-ahead log has more than `bytes` bytes, it is emptied after `ms` milliseconds without a write to
+ * the log.
  */
 const LEFT = { bytes: 1 << 20, ms: 1_000 }
 
@@ -100,7 +102,8 @@ export class Disk {
       this.free = bavail * bsize
       this.reserve = Math.min(RESERVE, (blocks * bsize) / 4)
     } catch {
-      // The file is gone, or the system does not report the free space. A write that does not fit will fail.
+      // The file is gone, or the system does not report the free space. Then dispatches are not refused in
+      // advance, and a write that does not fit fails.
     }
   }
 }

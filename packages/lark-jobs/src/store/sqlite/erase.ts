@@ -3,7 +3,7 @@
  */
 import { rm } from 'node:fs/promises'
 
-/** No process may have the database open. Missing files are ignored. */
+/** Before the call, every process must have closed the database. Missing files are ignored. */
 export async function erase(file: string): Promise<void> {
   // The write-ahead log is removed before the database: if this loop stopped in between, a log without its
   // database would prevent the next `open` (`presence.ts`).

@@ -1,6 +1,7 @@
 /**
  * Turns the errors of SQLite into the errors of the store contract. SQLite rolls back a transaction that
- * fails. So it is always certain that a failed call changed nothing, and no error here is `STORE_UNCERTAIN`.
+ * fails, so a failed call has certainly changed nothing. Therefore no error of this file is
+ * `STORE_UNCERTAIN`.
  */
 import { JobsError } from '../../model/errors.ts'
 
@@ -59,7 +60,7 @@ export function isFull(error: unknown): boolean {
   return primaryOf(error) === FULL || rawOf(error) === IOERR_WRITE
 }
 
-/** Whether an error that a store threw is due to missing disk space. */
+/** Whether missing disk space is the reason for an error that a store has thrown. */
 export function isForWantOfRoom(error: unknown): boolean {
   return error instanceof NoRoom || (error instanceof JobsError && isFull(error.cause))
 }
@@ -111,7 +112,7 @@ export function toJobsError(name: string, error: unknown): unknown {
   return error
 }
 
-/** What a user can do when SQLite cannot write, by the result code of SQLite. */
+/** Hints that tell a user what to do when SQLite cannot write, by the result code of SQLite. */
 const hints: Record<number, string> = {
   [FULL]: 'Free space on its disk. This call changed nothing, and jobs that were queued before are safe.',
   [IOERR]:

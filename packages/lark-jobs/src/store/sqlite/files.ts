@@ -1,7 +1,7 @@
 /**
- * Creates the files of a store and their folder. Only the owner can read the files. A symbolic link at one of
- * these paths is refused, because another user may have made the link. SQLite gives `-wal` and `-shm` the
- * mode of the database file.
+ * Creates the files of a store and their folder. Only the owner can read the files. If a symbolic link is at
+ * one of these paths, the store refuses it, because another user may have made the link. SQLite gives `-wal`
+ * and `-shm` the mode of the database file.
  */
 import {
   chmodSync,
@@ -81,7 +81,7 @@ export function openBell(name: string, path: string): number {
     strike(made)
     return made
   }
-  // If a named pipe is at this path, an open without O_NONBLOCK would wait for the other end of the pipe.
+  // Without O_NONBLOCK, the open of a named pipe at this path would wait for the other end of the pipe.
   const found = openSync(bell, O_RDWR | O_NOFOLLOW | O_NONBLOCK)
   if (isBell(found)) return found
   closeSync(found)
@@ -121,7 +121,7 @@ function keepOutOfGit(folder: string): void {
   try {
     writeFileSync(join(folder, '.gitignore'), '*\n', { flag: 'wx', mode: 0o600 })
   } catch {
-    // This file usually exists already, and a store works without it.
+    // Usually this file exists already. If it cannot be created, the store works without it.
   }
 }
 

@@ -19,9 +19,9 @@ const NUMBERS = 1_024
 const OTHER = 'another file'
 
 /**
- * WAL mode lets processes read while another process writes. `synchronous = NORMAL` syncs the disk only at
- * checkpoints: after a power cut the commits since the last checkpoint are lost, but after a kill of the
- * process nothing is lost. `synchronous = FULL` syncs at every commit.
+ * Opens a store in WAL mode, in which processes can read while another process writes. `synchronous = NORMAL`
+ * syncs the disk only at checkpoints: after a power cut the commits since the last checkpoint are lost, but
+ * after a kill of the process nothing is lost. `synchronous = FULL` syncs at every commit.
  *
  * @throws LAYOUT_UNKNOWN
  */
@@ -30,8 +30,8 @@ export async function prepare(
   durability: StoreOptions['durability'] = 'normal',
   layout = present,
 ): Promise<void> {
-  // This check comes before any setting, because in a file of another program not even the journal mode may
-  // change.
+  // This check comes before all settings, because Lark must not even change the journal mode in a file of
+  // another program.
   const found = await database.read(() => layoutOf(database))
   const isDone = found !== undefined && wayFrom(database.name, found, layout, OTHER).length === 0
   const synchronous = durability === 'strict' ? 'FULL' : 'NORMAL'

@@ -1,11 +1,11 @@
 /**
  * Chooses the SQLite library: `libsql` or `node:sqlite`. A process never uses both.
  *
- * POSIX locks belong to the process, and end when the process closes any descriptor of the file. A library
- * keeps its own descriptors open while it holds locks on the file, but it does not know the descriptors of
- * another library. With two libraries in one process, one library would end the locks of the other, and two
- * processes would write at the same time. So every copy of Lark in a process, and every thread that the
- * process starts, uses the library that was chosen first.
+ * A POSIX lock on a file belongs to the process, and ends when the process closes any descriptor of this
+ * file. A library keeps its own descriptors open while it holds locks on the file, but it does not know the
+ * descriptors of another library. With two libraries in one process, one library would end the locks of the
+ * other, and two processes would write at the same time. So every copy of Lark in a process, and every thread
+ * that the process starts, uses the library that was chosen first.
  */
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
 import { JobsError } from '../../model/errors.ts'
@@ -22,7 +22,7 @@ const CHOICE = '@s18i/lark-jobs: SQLite library'
 
 /**
  * The first version of SQLite without a known fault in the write-ahead log. Earlier versions can lose commits
- * in rare cases, when one process restarts the log while another process makes a checkpoint. `libsql` 0.5.29
+ * in rare cases: if one process restarts the log while another process makes a checkpoint. `libsql` 0.5.29
  * contains SQLite 3.45.1, and no release of `libsql` has the correction.
  */
 const SOUND = [3, 51, 3]

@@ -26,7 +26,7 @@ function requireLibsql(): unknown {
     try {
       return createRequire(from)('libsql')
     } catch (error) {
-      // Another error means that the package is installed but cannot be loaded.
+      // Any other error means that the package is installed but cannot be loaded, so it is thrown at once.
       if (!/'libsql'/.test((error as Error).message)) throw error
       missing ??= error
     }

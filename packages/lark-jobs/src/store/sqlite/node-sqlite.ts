@@ -2,7 +2,7 @@
  * The driver for SQLite from Node itself: the module `node:sqlite`, which Node 22.13 and later, Bun and Deno
  * have.
  *
- * The module throws when it reads an integer of more than 53 bits; `libsql` rounds the integer. Only a
+ * The module throws when it reads an integer of more than 53 bits, where `libsql` rounds the integer. Only a
  * damaged row contains such an integer. When Node 22, or Node 24 before 24.16, reads a text with a NUL
  * character, the text is cut there. So no stored text may contain a NUL character (`stored-name.ts`).
  */
@@ -60,8 +60,8 @@ function loadQuietly(): NodeSqlite | undefined {
 }
 
 /**
- * Whether values can be bound to `?1` by position. Node can do this since 22.20 and 24.8. With an older Node,
- * values are bound by name.
+ * Tries whether values can be bound to `?1` by position. Node supports this since 22.20 and 24.8. With an
+ * older Node, values are bound by name.
  *
  * @throws an error on Node 22.5, where `get` returns a row although the query has none
  */
@@ -98,7 +98,8 @@ function driverOf(connection: NodeConnection, takesNumbers: boolean): Driver {
       try {
         connection.exec('ROLLBACK')
       } catch (error) {
-        // Older versions of Node do not say whether a transaction is open.
+        // Older versions of Node do not report whether a transaction is open. Then the error of ROLLBACK
+        // shows that none is open.
         if (isTransaction || !/no transaction/.test((error as Error).message)) throw error
       }
     },

@@ -3,11 +3,11 @@
  *
  * SQLite keeps working on an open file that was moved or deleted, but finds the write-ahead log by the old
  * path. A new file at that path would share the log with the old file: jobs would go into a file that no
- * other process reads, and the old and the new file would be damaged. (Tried: the new file lost its tables.)
- * So a process that finds a log without its file does not create a new file. A process that has the old file
- * open waits a moment, because the log may be moved or deleted next. If the log stays, the process writes the
- * log into the old file and removes the log. The process then opens the file at the path, or creates a new
- * file.
+ * other process reads, and the old and the new file would be damaged. (In a trial, the new file lost its
+ * tables.) So a process that finds a log without its file does not create a new file. A process that has the
+ * old file open waits a moment, because the log may be moved or deleted next. If the log stays, the process
+ * writes the log into the old file and removes the log. The process then opens the file at the path, or
+ * creates a new file.
  *
  * No code here may open the file: when a process closes any descriptor of a file, the operating system ends
  * all locks that SQLite holds on the file in this process.
@@ -21,8 +21,8 @@ const LOOK = 100
 /**
  * Identifies a file, even if its name changes. Node rounds large inode numbers, so the time of birth is
  * compared too. (Bigints are not rounded, but a dispatch would take 4 µs longer.) If the system does not know
- * the time of birth, Node returns the time of the last change in its place. So if the two times are equal,
- * the time of birth counts as unknown.
+ * the time of birth, Node returns the time of the last change in its place. So if the time of birth and the
+ * time of the last change are equal, the time of birth counts as unknown.
  */
 type Identity = Pick<Stats, 'dev' | 'ino' | 'birthtimeMs' | 'ctimeMs'>
 
@@ -94,8 +94,9 @@ export class Presence {
 
 /**
  * Throws if a log without its database file is at the path. Call this before the file is opened, because
- * opening would create a file. The log is checked first and the file second: a process creates its file
- * before the log, so a log whose file is missing was certainly left behind.
+ * opening would create a file. The function looks for the log first and for the file second. A process
+ * creates its file before the log, so a log whose file is missing in the second look was certainly left
+ * behind.
  *
  * @throws STORE_REFUSED
  */

@@ -6,7 +6,7 @@
  *
  *   pending    The job is in the index `line`, in the order in which jobs run. It is waiting if `dueAt` has
  *              passed, and delayed otherwise. The index `stranded` lists unreadable jobs (`stranded.ts`).
- *   active     `token` names the row of `leases` that lists the job. `ahead` shows whether the job has
+ *   active `token` names the lease that lists the job (a row of `leases`). `ahead` shows whether the job has
  *              started. If a started job is taken back, it keeps the token while it waits, because a late
  *              outcome of its run still counts.
  *   ended      The job is in the index `ended`, in the order of the ends.
@@ -15,7 +15,7 @@
  *
  * Columns have the names of the fields of a job's record. The other columns are:
  *
- *   seq                        a number that rises with every job: with the same place, the lower goes first
+ *   seq a number that rises with every job. Of jobs with the same place, the lowest goes first
  *   direct                     1 if the job must not be prefetched, because it was taken back from a worker
  *                              or releases its lock when it starts; in the code, `noPrefetch`
  *   lane, laneLimits           the lane of a job with a group or a limiter, and its limits (`lane.ts`)
@@ -482,7 +482,7 @@ const tables = `
   ${jobGone}
 `
 
-/** Raise this number if the meaning of a column changes, but no statement in this file changes. */
+/** Raise this number if the meaning of a column changes without a change of a statement in this file. */
 const FORM = 7
 
 /**

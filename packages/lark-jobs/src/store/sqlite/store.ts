@@ -75,8 +75,8 @@ import { type FileLayout, layout as present } from './schema.ts'
 
 const MEMORY = ':memory:'
 /**
- * A partition saves its counters when it changes. A reader adds the jobs that have become due since then. If
- * these are more jobs than `MANY`, the reader saves the new counters.
+ * A call that changes a partition saves its counters. A call that only reads counts the jobs that have become
+ * due since then. If these are more than `MANY` jobs, the reading call saves the new counters, too.
  */
 const MANY = 1_000
 
@@ -200,7 +200,7 @@ export class SqliteStore implements contract.Store {
   async wait(...[caller, timeout, signal, noticed]: Parameters<contract.Store['wait']>): Promise<string[]> {
     const { database, bell } = this.#opened()
     return bell.wait(caller, timeout, signal, async () => {
-      // This check takes no lock, and usually finds nothing.
+      // This read needs no write lock, and usually finds no ring.
       if (!(await database.read(() => hasRing(database, caller)))) return []
       const found = await database.write(() => takeRings(database, caller))
       for (const notice of found.noticed) noticed?.(...notice)
@@ -216,8 +216,8 @@ export class SqliteStore implements contract.Store {
     try {
       return await this.#change(name, (partition) => watch(partition, watcher, ids, ttl, news))
     } catch (error) {
-      // The write failed, but the read above has found ends of jobs. The ends are returned, and the next call
-      // of `watch` watches the other jobs.
+      // The write failed, but the read above has found ends of jobs. These ends are returned. The next call
+      // of `watch` registers the watches.
       if (looked.found.some(({ kind }) => kind === 'ended')) return looked.found
       throw error
     }

@@ -57,13 +57,13 @@ export class CredentialSource {
   #timer: NodeJS.Timeout | undefined
   #failures = 0
   /**
-   * For each server: how often it has refused credentials since it last accepted some, and when it last did
-   * so.
+   * For each server that has refused credentials: the number of refusals since it last accepted credentials,
+   * and the time of the last refusal.
    */
   readonly #refusals = new Map<string, { count: number; at: number }>()
   /**
-   * The number of the credentials that a server refused last, and the time from which the function is called
-   * again.
+   * The number of the credentials that a server refused last, and (`#askFrom`) the time from which on these
+   * credentials are no longer used for a login.
    */
   #spent = 0
   #askFrom = 0
@@ -129,7 +129,10 @@ export class CredentialSource {
     return held.number === this.#held?.number ? { ...held, life: this.#until - performance.now() } : held
   }
 
-  /** Stores new credentials, and tells them to every follower, which logs in with them. */
+  /**
+   * Stores new credentials, and hands them to every follower. (Each open connection is a follower, and logs
+   * in with the new credentials.)
+   */
   take(held: CurrentCredentials): CurrentCredentials {
     this.#held = held
     this.#until = performance.now() + held.life
@@ -149,7 +152,7 @@ export class CredentialSource {
   async #next(): Promise<CurrentCredentials> {
     const began = performance.now()
     const held = await within(PATIENCE, this.#ask())
-    // In the lease thread, `take` has already been called when the credentials arrived.
+    // The lease thread has called `take` when it received the credentials.
     if (!this.#renews) return held
     return this.take({ ...held, life: held.life - (performance.now() - began) })
   }
@@ -180,8 +183,8 @@ export class CredentialSource {
     try {
       await this.#refresh()
     } catch (error) {
-      // A new connection fails with this error. Open connections still work, so without this warning nobody
-      // would notice the problem.
+      // Only a new connection would fail with this error. Open connections still work, so without this
+      // warning nobody would notice that the function fails.
       if (this.#failures === 0) process.emitWarning(messageOf(error), { code: 'LARK_CREDENTIALS' })
       this.#planAnother()
     }
@@ -196,8 +199,8 @@ function pauseAfter(failures: number): number {
 const sources = new WeakMap<object, CredentialSource>()
 
 /**
- * The source of credentials for a function, or for the port that replaces a function in another thread. Every
- * function and every port has only one source.
+ * Returns the source of credentials for a function, or for the port that replaces a function in another
+ * thread. Repeated calls return the same source.
  */
 export function sourceOf(given: CredentialsFunction | Port): CredentialSource {
   let source = sources.get(given)
@@ -272,10 +275,10 @@ function messageOf(error: unknown): string {
   return `${error instanceof Error ? error.message : String(error)}. Connections stay as they are, and Lark calls it again`
 }
 
-/** A message to the other thread: the credentials, or the reason why there are none. */
+/** A message to another thread: the credentials, or the reason why there are none. */
 type Handed = CurrentCredentials | string
 
-/** The source of credentials in the other thread, which receives them through a port. */
+/** Makes a source of credentials for a thread that receives the credentials through a port. */
 function told(port: Port): CredentialSource {
   let waiting: { resolve: (held: CurrentCredentials) => void; reject: (error: Error) => void }[] = []
   let last = 0

@@ -44,8 +44,9 @@ export type CredentialsFunction = () => Credentials | Promise<Credentials>
  */
 export interface RedisServers {
   /**
-   * A connection string, to which the other keys add options. If the key is present and its value is
-   * undefined, the connection in `LARK_JOBS_URL` or `REDIS_URL` is used, as if there were no object.
+   * A connection string, to which the other keys add options. If the key `url` is present with the value
+   * undefined, the connection in `LARK_JOBS_URL` or `REDIS_URL` is used, as if the configuration had no
+   * object.
    */
   url?: string | undefined
   /** The name or address of the server. Default: 127.0.0.1. */

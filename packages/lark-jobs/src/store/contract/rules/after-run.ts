@@ -1,7 +1,7 @@
 /**
- * The consequence for a job when its run has ended, or when its worker has died: the rules that every store
- * follows. SQLite and the model of the conformance tests call these functions; `after-run.lua` says the
- * same in Lua.
+ * The rules that every store follows when the run of a job has ended, or when the worker of a job has died.
+ * The rules compute the consequence for the job. SQLite and the model of the conformance tests call these
+ * functions; `after-run.lua` says the same in Lua.
  *
  * New state: add which outcomes lead to it. New outcome: add what becomes of the job.
  */
@@ -28,8 +28,8 @@ export interface Running extends Counters {
 }
 
 /**
- * What a store must write for the job. Absent fields of the job stay unchanged. The store adds `error`, with
- * the time, to the errors of the job.
+ * The changes that a store must write for the job. A field that is absent here stays unchanged in the job.
+ * The store adds `error`, with the time, to the errors of the job.
  */
 export interface Consequence extends Counters {
   state: 'pending' | Extract<State, 'completed' | 'failed' | 'cancelled'>
@@ -46,8 +46,8 @@ export interface Consequence extends Counters {
   /** The names of the signals for which a suspended job waits. */
   waits?: readonly string[]
   /**
-   * How the job ends after its steps are undone (`undoing.ts`). Present if they must be undone before the
-   * end.
+   * Present if a run must undo the steps of the job before the job ends: how the job ends after that
+   * (`undoing.ts`).
    */
   undo?: string
   error?: JobError
@@ -64,7 +64,10 @@ export interface Consequence extends Counters {
   counts?: 'completed' | 'failed' | 'retried'
 }
 
-/** A job with at least this many crashes is a suspect. A job that may crash only once is never a suspect. */
+/**
+ * The number of crashes from which on a job is a suspect. A job that may crash only once never becomes a
+ * suspect, because its first crash ends the job.
+ */
 export function suspectFrom(options: Running['options']): number {
   return Math.max(1, (options?.maxCrashes ?? MAX_CRASHES) - 1)
 }
@@ -148,11 +151,12 @@ export function afterRun(
 }
 
 /**
- * The consequence for a job whose lease was taken back, because its worker has died. Every job of the process
- * that had started counts a crash, because the store cannot know which of the jobs was the cause, or whether
- * somebody killed the process. The limit is `MAX_CRASHES` if the process ended from within, and
- * `MAX_CRASHES_UNSURE` if somebody may have killed it. A limit of the class (`maxCrashes`) replaces these
- * two. For a suspect that ran beside other jobs, the limit is at least `MAX_CRASHES_UNSURE`.
+ * The consequence for a job whose lease was taken back, because its worker has died. Every job of the dead
+ * process that had started counts a crash, because the store cannot know which job was the cause, or whether
+ * somebody killed the process. The job fails at `MAX_CRASHES` crashes if the process ended from within, and
+ * at `MAX_CRASHES_UNSURE` crashes if somebody may have killed the process. If the class has a limit
+ * (`maxCrashes`), this limit replaces both numbers. For a suspect that ran beside other jobs, the limit is at
+ * least `MAX_CRASHES_UNSURE`.
  */
 export function afterDeath(
   job: Running,
@@ -174,8 +178,8 @@ export function afterDeath(
 }
 
 /**
- * The consequence `put` for a job that goes back to its line. If somebody has asked to cancel the job, it is
- * cancelled and does not go back.
+ * Returns the consequence `put`, with which a job goes back to its line. If somebody has asked to cancel the
+ * job, returns the consequence of a cancel.
  */
 function unlessAsked({ asked }: Pick<Running, 'asked'>, put: Consequence): Consequence {
   if (asked === undefined || asked === null) return put

@@ -5,8 +5,8 @@ export const MAX_ITEMS = 1_000
 /** The largest size of the payloads in one call, in bytes. A job with a larger payload is sent alone. */
 export const MAX_BYTES = 1_048_576
 /**
- * The largest size of a small job, in bytes. `MAX_ITEMS` small jobs always fit into one answer, so the store
- * reads small jobs without a count of their bytes.
+ * The largest size of a small job, in bytes. `MAX_ITEMS` small jobs always fit into one answer, so a store
+ * need not count the bytes of small jobs.
  */
 export const MAX_SMALL = 1_048
 /**
@@ -36,7 +36,10 @@ export const MAX_CRASHES = 3
  * the same process, or somebody may have killed the process. Only crashes since the last recorded step count.
  */
 export const MAX_CRASHES_UNSURE = 10
-/** The error that a job gets for each crash. If the recovery knows the cause, the message names the cause. */
+/**
+ * The error that a job gets for each crash. If `recover` gets the cause of the crash, the message also names
+ * the cause.
+ */
 export const WORKER_DIED = { name: 'JobsError', message: 'its worker died', code: 'WORKER_DIED' } as const
 /** Priorities are whole numbers from `-MAX_PRIORITY` to `MAX_PRIORITY`. */
 export const MAX_PRIORITY = 1_000
@@ -45,8 +48,8 @@ export const MAX_PRIORITY = 1_000
  * own line, and a claim may look at the head of each line. Jobs in lanes do not count.
  */
 export const MAX_LINES = 256
-/** How many errors a job keeps: the newest ones. */
+/** How many errors a job keeps (the newest errors). */
 export const MAX_ERRORS = 10
-/** How many log lines a job keeps (the newest ones), and how many bytes of log. */
+/** How many log lines a job keeps (the newest lines), and how many bytes of log lines. */
 export const MAX_LOG_LINES = 100
 export const MAX_LOG_BYTES = 16_384

@@ -5,8 +5,8 @@
 import type { LaneFilter, LaneRecord } from '../page.ts'
 
 /**
- * The name of the lane for jobs with a group, a limiter or both: the group, if there is one, and `^` and the
- * limiter, if there is one.
+ * Makes the name of the lane for jobs with a group, with a limiter or with both. The name is the encoded
+ * group, if there is one, followed by `^` and the encoded limiter, if there is one.
  */
 export function laneName(group = '', limiter?: string): string {
   return limiter === undefined ? written(group) : `${written(group)}^${written(limiter)}`

@@ -1,8 +1,8 @@
 /**
  * The layout of a store: the form of all data in the store. The name of a layout has a number and a mark,
  * such as `1.0f3ab`. The layout of a release never changes. Before the release, its layout is edited in
- * place. The mark is made from the text of the layout, so builds before the release have layouts with
- * different names.
+ * place. The mark is made from the text of the layout. So two builds before a release that differ in their
+ * layout have different names for it.
  *
  * When a store with the layout of an earlier release is opened, it is converted step by step to the present
  * layout. A store with any other layout is refused with an error.
@@ -20,14 +20,13 @@ export interface Layout<Step> {
 }
 
 /**
- * The layouts that a store gets one after the other while it is converted, each with the step that leads to
- * it.
+ * The steps of a conversion, in order. `layout`: the name of the layout that the store has after the step.
  */
 export type Way<Step> = { layout: string; step: Step }[]
 
 /**
- * Makes the name of a layout. @param text a text that changes with the layout. White space in it does not
- * count
+ * Makes the name of a layout. @param text a text that changes with the layout. The white space of this text
+ * does not count
  */
 export function layoutName(number: number, text: string): string {
   const hash = createHash('sha256').update(text.replace(/\s+/g, ' ')).digest('hex')

@@ -3,7 +3,7 @@
  * the pause, in milliseconds since 1970. `1` means that the partition is paused until somebody resumes it;
  * `0` or an empty text means that it is not paused. If the partition has limits, `;` and the limits follow,
  * separated by colons. If there is a reason for the pause, `|` and the reason follow. If a person has paused
- * the partition, the separator, the time, the separator and the name of the person follow.
+ * the partition, a separator, the time of the pause, a separator and the name of the person follow.
  */
 
 import { defined } from '@s18i/lark/internal'
@@ -24,7 +24,7 @@ export interface Pause extends Paused {
 /** Who paused a partition or a group, if it was a person. */
 export interface Paused {
   by?: string
-  /** When the person paused it: milliseconds since 1970. */
+  /** When the person paused the partition or the group: milliseconds since 1970. */
   at?: number
 }
 
@@ -44,7 +44,7 @@ const SEPARATOR = '\x1f'
 
 /**
  * @param text the text that a store keeps. A damaged text means that the partition is not paused
- * @param now milliseconds since 1970. A pause that has ended by then counts as no pause
+ * @param now milliseconds since 1970. A pause that ends at this time or earlier counts as no pause
  */
 export function readPause(text: unknown, now = 0): Pause {
   const [, end = '0', rest = ''] = /^(\d+)(?:;[^|]*)?(?:\|(.*))?$/s.exec(String(text ?? '0')) ?? []
@@ -64,14 +64,17 @@ export function readLimits(text: unknown): Limits | undefined {
   return Object.keys(limits).length > 0 ? limits : undefined
 }
 
-/** The part of the text that has the limits; empty if there are none. */
+/** Makes the part of the text that has the limits; '' if there are no limits. */
 export function packStoredLimits({ concurrency, rate }: Limits = {}): string {
   if (concurrency === undefined && rate === undefined) return ''
   const parts = rate ? [rate.kind, rate.limit, Math.ceil(rate.per), rate.burst] : ['', '', '', '']
   return `;${[concurrency ?? '', ...parts].join(':')}`
 }
 
-/** The limits that hold if a partition has some, and a claim states others: `rate.lua` has the same rule. */
+/**
+ * Combines the limits that are stored with a partition and the limits that a claim states. `rate.lua` has the
+ * same rule.
+ */
 export function bothLimits(stored: Limits | undefined, stated: Limits | undefined): Limits | undefined {
   if (stored === undefined || stated === undefined) return stored ?? stated
   const concurrency = Math.min(

@@ -2,8 +2,8 @@
  * What stores do with rates of a kind that this version of Lark does not know. An unknown rate never means
  * "no limit". A call that states an unknown rate is refused, and changes nothing. A store may contain a group
  * with an unknown rate, if a later version of Lark has queued jobs of the group. This version begins no job
- * of a group with an unknown rate, so only workers of the later version run the jobs of the group. `stand`
- * names the unknown kind.
+ * of a group with an unknown rate, so only workers of the later version run the jobs of the group. The verb
+ * `stand` names the unknown kind.
  */
 import type { Limits } from '../../../model/limits.ts'
 import { type RateKind, rateKinds } from '../../../model/rate.ts'

@@ -1,15 +1,15 @@
 /**
  * The reason for the state of a job, which all stores keep as one text. For a cancelled job, the text is the
- * reason; if a person wrote more, `|` and the words of the person follow. A notice to cancel a job has the
- * same form. For a waiting or delayed job, the text is the number of the last run, `|`, and why this run put
- * the job back. A text with the number of an earlier run is out of date and is ignored, so no call has to
- * remove it.
+ * reason (`CancelReason`); if a person has written words about it, `|` and these words follow. A notice to
+ * cancel a job has the same form, with the time of the request after the reason. For a waiting or delayed
+ * job, the text is the number of the last run, `|`, and the reason why this run put the job back. A text with
+ * the number of an earlier run is out of date and is ignored, so no call has to remove it.
  *
  * For a job that no worker could read, the part after the number begins with STRANDED, the time since which
  * the job has been waiting, and `|`. (The due time of such a job cannot say this: each worker that claims the
- * job delays it again.) For a suspended job, the part after the number is SUSPENDED before the name of each
- * signal for which the job waits, and SUSPENDED at the end. For a job whose steps are being undone, the whole
- * text is UNDOING while the job waits or runs.
+ * job delays it again.) For a suspended job, the part after the number has the names of the signals for which
+ * the job waits, with SUSPENDED before each name and after the last one. For a job whose steps are being
+ * undone, the whole text is UNDOING while the job waits or runs.
  */
 import type { CancelReason, JobRecord, State } from '../../../model/record.ts'
 
@@ -77,13 +77,13 @@ export function readAsked(notice: string): { reason: CancelReason; because?: str
   return { ...readCancelled(untimed(notice)), ...(at !== undefined && { at: Number(at) }) }
 }
 
-/** The notice without its time, as it is kept when the job has ended. */
+/** A notice without its time. This text is kept when the job has ended. */
 export function untimed(notice: string): string {
   return notice.replace(/^([^|@]*)@\d+/, '$1')
 }
 
 /**
- * The reason that is kept with a cancelled job. If the worker reports the same reason as the notice, the
+ * The reason that is kept with a cancelled job. If the worker reports the reason that the notice has, the
  * words of the person in the notice are added.
  *
  * @param asked the notice to cancel the job, if there is one

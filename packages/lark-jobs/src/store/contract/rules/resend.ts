@@ -1,4 +1,4 @@
-/** Tells failures of a store that may pass from others (**Failure** in `store.ts`). */
+/** Distinguishes temporary failures of a store from other failures (**Failure** in `store.ts`). */
 import { JobsError } from '../../../model/errors.ts'
 
 const resendable: ReadonlySet<string> = new Set(['STORE_UNREACHABLE', 'STORE_UNCERTAIN', 'STORE_REFUSED'])

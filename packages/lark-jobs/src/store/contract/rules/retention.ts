@@ -19,10 +19,10 @@ export interface Retention {
   age: number
   /**
    * The largest size of the payloads and errors of all failed jobs, in bytes. Present only if the
-   * configuration does not set the number of failed jobs. If `bytes` is present, three more rules hold: the
-   * newest `ofKind` jobs of each kind are removed last; only the newest `whole` jobs keep all of their
-   * errors, and older jobs keep their last error; and jobs that are removed before they reach their age are
-   * counted (`Standing.dropped`).
+   * configuration does not set the number of failed jobs. If `bytes` is present, three more rules hold. The
+   * newest `ofKind` jobs of each kind are removed last. Only the newest `whole` jobs keep all of their
+   * errors, and older jobs keep only their last error. And the store counts the jobs that it removes before
+   * they reach their age (`Standing.dropped`).
    */
   bytes?: number
   whole?: number
@@ -35,11 +35,11 @@ export type QueueRetention = Readonly<Record<'completed' | 'failed' | 'cancelled
 /** The retentions of all queues of a store, as plain data, because they are sent to threads. */
 export interface Retentions {
   retention: QueueRetention
-  /** The retentions of queues for which the configuration sets numbers, by the name of the queue. */
+  /** The retentions of the queues whose configuration sets a retention, by the name of the queue. */
   retentions?: Readonly<Record<string, QueueRetention>> | undefined
   /**
-   * False if the numbers differ from job to job. A store with `agrees: false` uses the numbers of its
-   * process, and ignores what other workers keep.
+   * False if the store must use the retentions of its own process, and ignore the retentions of other
+   * workers. For a process whose numbers differ from job to job.
    */
   agrees?: false | undefined
 }
@@ -53,8 +53,8 @@ export const RETENTION: QueueRetention = {
 
 const all: Retention = { count: Number.MAX_SAFE_INTEGER, age: LONGEST }
 /**
- * This retention removes nothing, but it has `bytes`, so that the store counts the bytes of failed jobs.
- * Other processes use the count of bytes when they remove jobs.
+ * This retention removes nothing. It has `bytes`, so that the store counts the bytes of failed jobs.
+ * Processes with a smaller retention use this count when they remove jobs.
  */
 const allFailed: Retention = { ...RETENTION.failed, ...all, bytes: all.count, whole: all.count }
 const keepsAll: Retentions = { retention: { completed: all, failed: allFailed, cancelled: all } }
@@ -71,9 +71,9 @@ export function keptBy(isWatch: boolean, { retention, retentions, agrees }: Rete
 }
 
 /**
- * A failed member of a flow is kept for at least this many milliseconds or until its flow is removed (`unpin`
- * in `Change`), even if its class and queue keep jobs for a shorter time. The reason is that a retry of the
- * flow starts the failed member again.
+ * A failed member of a flow is kept for this many milliseconds, or until its flow is removed (`unpin` in
+ * `Change`), even if its class and queue keep jobs for a shorter time. A retry of the flow needs the failed
+ * member, because it starts this job again.
  */
 export const PINNED = 365 * 86_400_000
 /**
@@ -97,9 +97,9 @@ interface SaidRetentions extends Retentions {
  * The retentions of a process with a worker. The answer to each announcement of the worker contains the
  * retentions of all live workers.
  *
- * For each queue and state, the retention with the largest count is used; if several have this count, the one
- * with the largest age. The retentions are never mixed. Only live workers that serve the queue are
- * considered, or all live workers if none serves the queue.
+ * For each queue and state, the retention with the largest count is used, or of several with this count, the
+ * retention with the largest age. The count and the age always come from the same retention. Only live
+ * workers that serve the queue are considered, or all live workers if none serves the queue.
  */
 export class AgreedRetentions {
   readonly #own: Retentions
@@ -107,17 +107,14 @@ export class AgreedRetentions {
   #heard: SaidRetentions[] = []
   #texts = ''
   readonly #agreed = new Map<string, QueueRetention>()
-  /** One object for each retention, by its JSON text, so that equal retentions are the same object. */
+  /** The retentions of queues by their JSON texts, so that equal retentions are the same object. */
   readonly #known = new Map<string, QueueRetention>()
 
   constructor(own: Retentions) {
     this.#own = own
   }
 
-  /**
-   * The retention in the configuration of this process, for queues for which the configuration sets no
-   * numbers.
-   */
+  /** The retention in the configuration of this process for all queues that have none of their own. */
   get retention(): QueueRetention {
     return this.#own.retention
   }
@@ -189,8 +186,9 @@ function saidIn(text: string): SaidRetentions | undefined {
 }
 
 /**
- * Adds `bytes` to a retention that has none, so that the store counts the bytes of failed jobs. Workers that
- * remove jobs by bytes need this count if this configuration goes away.
+ * Adds `bytes` to a retention without `bytes`, so that the store counts the bytes of failed jobs. Workers
+ * with `bytes` in their configuration need this count when the workers with the larger retention have
+ * stopped.
  */
 function noted(failed: Retention): Retention {
   return { bytes: all.count, whole: all.count, ofKind: all.count, ...failed }

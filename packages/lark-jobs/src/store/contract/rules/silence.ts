@@ -1,16 +1,17 @@
 /**
  * A silence is a time in which the store has answered no worker. During a long silence, leases may end
- * although their holders live; a holder may even have finished a job but could not report that. The store
- * notices silences itself. So even a worker that started after the silence does not take jobs back too early.
+ * although their holders live. A holder may even have finished a job without a chance to report its outcome.
+ * The store notices silences itself. So even a worker that started after the silence does not take jobs back
+ * too early.
  *
  * Every worker surveys each partition at least once in a third of a lease, and a partition with leases keeps
- * the time of the last survey. If a survey or a recovery comes much later than that, it notes that a silence
- * is over. Each lease that has not been renewed since the silence lasts for its whole length once more. A
- * lease is prolonged only once until its holder renews it: on a machine that is too busy, every survey may be
- * late, which looks like one silence after another. A job that is taken back after a silence may have
- * finished. The job counts no crash the first time, because the store cannot know whether it was away itself
- * or the only worker was dead. If the job was taken back after an earlier silence already, it counts a crash.
- * The job is also noted as a doubt, which the doctor shows.
+ * the time of the last survey. A survey or a recovery that comes much later than a third of a lease after the
+ * last survey notes that a silence is over. Each lease that has not been renewed since the silence lasts for
+ * its whole length once more. A lease is prolonged only once until its holder renews it: on a machine that is
+ * too busy, every survey may be late, which looks like one silence after another. A job that is taken back
+ * after a silence may have finished. The job counts no crash the first time, because the store cannot know
+ * whether it was away itself or the only worker was dead. If the job was taken back after an earlier silence
+ * already, it counts a crash. The job is also noted as a doubt, which the doctor shows.
  */
 
 /**

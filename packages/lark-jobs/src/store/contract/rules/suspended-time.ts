@@ -1,10 +1,14 @@
 /**
- * Measures how long a job was suspended, because this time does not count for its `retryUntil`. A store keeps
- * one text with the journal of a job, if an outcome of the job asked for it: the milliseconds so far, and
- * while the job is suspended, `|` and since when. `journal.lua` does the same in Lua.
+ * Measures how long a job was suspended, because this time does not count for its `retryUntil`. If an outcome
+ * asks for this (`rests`), a store keeps a text with the journal of the job: the milliseconds of earlier
+ * suspensions, and while the job is suspended, `|` and the time at which the present suspension began.
+ * `journal.lua` does the same in Lua.
  */
 
-/** @param text the kept text; null if the job was never suspended */
+/**
+ * Computes the milliseconds for which a job was suspended. @param text the kept text; null if the job was
+ * never suspended
+ */
 export function restedIn(text: string | null, now: number): number {
   const [sum = 0, since = now] = text === null ? [] : text.split('|').map(Number)
   return sum + Math.max(0, now - since)

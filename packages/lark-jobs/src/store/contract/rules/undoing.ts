@@ -1,16 +1,16 @@
 /**
- * A job with steps that can be undone ends as failed or cancelled only after a run has undone them. To know
- * what is left to do, a store keeps one text with the journal of a job:
+ * A job with steps that can be undone ends as failed or cancelled only after a run has undone these steps. A
+ * store keeps a text with the journal of the job, which has one of these values:
  *
  *   none  The job has no steps to undo.
  *   ''    The job has steps to undo. A run must undo them before the job ends as failed or cancelled.
  *   else  The steps of the job are being undone. The text says how the job ends afterwards.
  *
- * When a job with the text '' would end, the store keeps this end as the text, and the job goes back to its
- * line, due at once (`undoneFirst`). A job whose steps are being undone cannot be cancelled any more: it ends
- * when its worker says so, or after too many crashes. There is one exception: a job whose class no worker
- * knows ends at once as `lost`, because no worker can undo its steps. If the job is retried later, its steps
- * are undone before its next end.
+ * When a job with the text '' would end as failed or cancelled, the store keeps this end as the new text, and
+ * the job goes back to its line and is due at once (`undoneFirst`). A job whose steps are being undone cannot
+ * be cancelled any more: it ends when its worker says so, or after too many crashes. There is one exception:
+ * a job whose class no worker knows ends at once as `lost`, because no worker can undo its steps. If the job
+ * is retried later, its steps are undone before its next end.
  */
 import { defined } from '@s18i/lark/internal'
 import type { CancelReason, JobError, Outcome } from '../../../model/record.ts'
@@ -36,8 +36,9 @@ export function readLaterEnd(text: string): LaterEnd {
 }
 
 /**
- * The notice to cancel a job, as the rules see it (`after-run.ts`): a job whose steps are being undone has no
- * notice. When a job ends as cancelled after its steps are undone, the notice is the reason that was kept.
+ * Returns the notice to cancel a job that `after-run.ts` gets. While the steps of a job are being undone,
+ * there is no notice. When the job ends as cancelled after that, the kept reason takes the place of the
+ * notice.
  *
  * @param undo the text that the store kept before this outcome (see the top of this file)
  */
@@ -51,8 +52,8 @@ export function noticeOf(
 }
 
 /**
- * Whether a job ends because no worker knows its class. No worker can undo the steps of a job whose class is
- * unknown. @param reason the reason with the text of a person
+ * Whether a job ends because no worker knows its class. Then no worker can undo the steps of the job either.
+ * @param reason the reason with the text of a person
  */
 export function isLost(reason: string): boolean {
   return reason.startsWith('lost|')

@@ -1,11 +1,11 @@
 /**
  * Reads the texts that a store keeps of a job. A stored text may be damaged, or have the format of a later
- * version of Lark. No function here throws, because one bad record must not prevent that other records are
- * read.
+ * version of Lark. No function of this file throws, because one bad record must not prevent a caller from
+ * reading other records.
  *
- * The options of a job are a JSON object, or begin with a mark: `!`, the name of a format, and `;`. A mark
- * says that the options, the key and the payload of the record are in this format. This version of Lark
- * writes no marks, and cannot read records with a mark.
+ * The options of a job are a JSON object, or begin with a mark: `!`, the name of a format, and `;`. If there
+ * is a mark, the options, the key and the payload of the record are in the format that the mark names. This
+ * version of Lark writes no marks, and cannot read records with a mark.
  */
 import type { JobError, JobOptions, LogLine, Unreadable } from '../../../model/record.ts'
 import { isDamagedLane, readLane } from './lane.ts'

@@ -42,7 +42,7 @@ export function alter(partition: Partition, ids: readonly string[], change: Chan
     if (row === undefined) return 'missing'
     return isChanged(partition, row, change, i) ? 'refused' : apply(partition, row, change, mayOpen)
   })
-  // If these jobs left lanes, other jobs of the lanes may begin now.
+  // If a changed job has left its lane, other jobs of the lane may begin now.
   if (partition.touched.size > 0) partition.freed = ids.length
   return verdicts
 }
@@ -55,7 +55,7 @@ function isChanged({ now }: Partition, row: JobRow, change: Change, i: number): 
   return versionOf({ state: stateOf(row, now), runs: row.runs, options }) !== change.as[i]
 }
 
-/** @param mayOpen says whether jobs may have this priority. The answer is the same for all jobs of a call */
+/** @param mayOpen whether the jobs of this call may get the new priority (`Partition.mayOpen`) */
 function apply(
   partition: Partition,
   row: JobRow,
@@ -80,7 +80,7 @@ function apply(
       const { runs, failures, crashes, releases } = row
       const mayUndo = row.state === ACTIVE || (row.state === PENDING && !isLost(why))
       const undo = mayUndo ? undoOf(partition, row) : null
-      // The steps of the job are being undone already, and the job ends when they are undone.
+      // A run already undoes the steps of the job, and the job ends after that.
       if (undo) return 'asked'
       if (row.state === ACTIVE) {
         database.run(ask, askedFor(why, partition.now, row.asked), row.seq)
@@ -101,7 +101,8 @@ function apply(
     }
     case 'remove':
       if (row.state === ACTIVE) return 'refused'
-      // For jobs that have not ended, `remove` writes the event `removed`.
+      // This event is for ended jobs. For jobs that have not ended, `remove` writes the event `removed`
+      // itself.
       if (row.state !== PENDING) tell(partition, 'removed', [row.id])
       revokePut(partition, row)
       remove(partition, [row])

@@ -2,7 +2,7 @@
  * Moves in SQLite (`contract/moves.ts`). A job on its way is a hidden row. The payload of the row is the text
  * of the complete job, and `reason` is the name of the new partition. The row has an effect of the kind
  * `move`, which is due when the lease of the caller that moves the job ends. When the job has arrived, the
- * payload is removed, and the effect ends after `MOVED_MEMORY`.
+ * payload is removed, and the effect is removed after `MOVED_MEMORY`.
  */
 import { defined } from '@s18i/lark/internal'
 import type { JobOptions, Keep } from '../../../model/record.ts'
@@ -202,7 +202,7 @@ function carried(partition: Partition, row: JobRow, all: ReadRow, options: JobOp
   const holds = lock !== null && holderOfLock(partition, lock)?.seq === row.seq ? row.holds : null
   return {
     ...{ priority, queuedAt, dueAt, runs, failures, crashes, releases, direct, lane },
-    // The job brings the rules of its group to the new partition, even if another job had brought them to
+    // The job brings the rules of its group to the new partition, no matter which job brought these rules to
     // this partition.
     ...{ laneLimits: rulesTextOf(partition, lane), lock, hooked, untilStart, holds, key },
     ...{ options: JSON.stringify(options), errors, keep: keptFor(keep), ...all },
@@ -212,7 +212,10 @@ function carried(partition: Partition, row: JobRow, all: ReadRow, options: JobOp
   }
 }
 
-/** Adds a minimum age to the text in `keep`, so that a late `put` finds the job after its end. */
+/**
+ * Adds a minimum age to the text in `keep`, so that the job is kept for a while after its end, and a late
+ * `put` finds it.
+ */
 function keptFor(text: string | null): string {
   const keep = text === null ? {} : (JSON.parse(text) as Keep)
   return JSON.stringify({ ...keep, least: Math.max(keep.least ?? 0, MOVED_LEAST) })

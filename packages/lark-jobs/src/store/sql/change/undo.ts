@@ -1,6 +1,6 @@
 /**
- * Undoes a retry, a cancel or a change of a due time (`Store.undo`): gives jobs their former states, if they
- * have not begun since the change.
+ * Undoes a retry, a cancel or a change of a due time (`Store.undo`): gives jobs their former states back, if
+ * they have not begun since the change.
  */
 import { defined } from '@s18i/lark/internal'
 import type { EndedState, JobRecord } from '../../../model/record.ts'
@@ -58,8 +58,7 @@ export function undo(partition: Partition, jobs: readonly JobRecord[]): AlterVer
     end(partition, row, {
       state: job.state as EndedState,
       ...{ failures, crashes },
-      // The class may not know of the earlier end of the job: the retry has withdrawn the effect that tells
-      // the class.
+      // The retry has withdrawn the effects of the job's first end, so the class may not know of this end.
       isUntold: job.state === 'cancelled' || crashes > 0,
       ...defined({ result }),
       ...(reason !== undefined && { reason: cancelledFor(reason, because) }),
@@ -67,7 +66,7 @@ export function undo(partition: Partition, jobs: readonly JobRecord[]): AlterVer
     database.run(date, queuedAt, finishedAt, progress, row.seq)
     return 'done'
   })
-  // If these jobs left lanes, other jobs of the lanes may begin now.
+  // If a job has left its lane, other jobs of the lane may begin now.
   if (partition.touched.size > 0) partition.freed = jobs.length
   return verdicts
 }

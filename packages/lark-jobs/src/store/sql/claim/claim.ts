@@ -1,13 +1,13 @@
 /**
  * Claims the next jobs under one lease.
  *
- * The index `line` has pending jobs in the order of priority and due time. So the due jobs of a priority are
- * together at its front, and a claim never reads jobs that are due later, active or ended. The counter of
- * waiting jobs says whether a job is due, so no claim searches in vain.
+ * The index `line` has pending jobs in the order of priority and due time. So the due jobs of each priority
+ * come first, and a claim never reads delayed, active or ended jobs. If the counter of waiting jobs is 0, a
+ * claim does not search at all.
  *
  * The time of a claim does not grow with the number of jobs. Measured on 2026-11-24 (2 cores, busy with other
  * work, Node 20.20): to settle and claim 10 jobs takes 313 µs (p50) with 1,000 waiting jobs, 326 µs with
- * 500,000 and 328 µs with 1,000,000, and as many delayed jobs of a higher priority.
+ * 500,000 and 328 µs with 1,000,000, each time beside as many delayed jobs of a higher priority.
  */
 import type { ClaimedJob } from '../../../model/record.ts'
 import { MAX_ITEMS, type Want } from '../../contract/store.ts'
@@ -63,8 +63,8 @@ function take(partition: Partition, want: Want, token: string): Found[] {
   const most = Math.min(limit + prefetch, MAX_ITEMS, waiting)
   if (most <= 0) return []
   const found = new Room().take(nextJobs(partition, '', most, aging))
-  // A job that was taken back before must not be prefetched. A claim that would prefetch a job with `direct`
-  // ends before this job.
+  // A job with `direct` must not be prefetched, for example because it was taken back before. So the claim
+  // ends before the first such job that it would prefetch.
   const end = found.findIndex(({ direct }, index) => index >= limit && direct === 1)
   if (end >= 0) found.length = end
   const seqs = found.map((row) => row.seq)
@@ -87,7 +87,10 @@ function setActive(database: Database, seqs: readonly number[], token: string, a
   if (seqs.length > 1) database.run(claimMany, token, ahead, list(seqs))
 }
 
-/** The jobs that an earlier call has claimed and still holds, for the answer when the call is sent again. */
+/**
+ * The jobs that a call has claimed and whose lease is still held. They are the answer if the call is sent
+ * again.
+ */
 export function claimedBefore(partition: Partition, token: string): ClaimedJob[] {
   const lease = findLease(partition, token)
   if (lease === undefined) return []

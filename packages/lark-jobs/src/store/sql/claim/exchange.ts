@@ -40,8 +40,8 @@ export function exchange(
   repositionLanes(partition)
   const isLimited = jobs.length === within?.free && jobs.length < want.limit
   const hasLess = jobs.length < want.limit && (isLimited || nextJob(partition) !== 0)
-  // If the partition has limits or lanes, each settled job lets a waiting job begin, so a waiting caller is
-  // rung.
+  // If the partition has limits or lanes, each settled job may let a waiting job begin, so a waiting caller
+  // is rung for it.
   const ended = verdicts.filter((verdict) => verdict === 'settled').length
   if (partition.lanes > 0) partition.freed = ended
   else if (limits) partition.freed = Math.max(0, ended - jobs.length)
@@ -61,8 +61,8 @@ export function exchange(
 
 /**
  * Adds the time at which the next schedule or flow is due, if the caller has free slots or has made a flow
- * due. A caller that wants jobs also handles due schedules and flows, so no other caller is rung. A caller
- * that wants no jobs may be about to stop, so another caller is rung.
+ * due. A caller that wants jobs also handles due schedules and flows, so no other caller is rung for them. A
+ * caller that wants no jobs may be about to stop, so another caller is rung for them.
  */
 function withTick(partition: Partition, { limit }: Want, exchanged: Exchange): Exchange {
   const { nextTick } = partition
@@ -77,7 +77,7 @@ function withTick(partition: Partition, { limit }: Want, exchanged: Exchange): E
  */
 function due(partition: Partition, after: number | undefined): Pick<Exchange, 'nextDue'> {
   const nextDue = nextJob(partition)
-  // During a pause no caller is rung, so the answer tells every caller when the pause ends.
+  // During a pause no caller is rung, so every answer says when the pause ends.
   if (nextDue !== undefined && partition.paused) return { nextDue }
   return nextDue === undefined || after === undefined ? {} : { nextDue: Math.max(nextDue, after) }
 }

@@ -6,13 +6,13 @@
  *   turn     `turn` is set. A job may begin. The lane with the lowest turn is next.
  *   asleep   `wakeAt` is set. A job may begin at this time: it is due, the rate allows it, or the pause
  *            ends at this time.
- *   full     Neither is set. A job may begin when an active job of the lane has ended.
+ *   full Neither column is set. A job may begin when an active job of the lane has ended.
  *
  * `order.ts` decides which lane is next, and how many jobs each lane gives to a claim.
  *
  * The column `busy` is the number of active jobs of the lane. In a strict group, the column `first` is the id
- * of the job that goes before all others. A lane without jobs is removed. Code that changes a lane notes the
- * lane (`touch`). At the end of the transaction, `repositionLanes` computes the states of all noted lanes.
+ * of the job that goes before all others. A lane without jobs is removed. Code that changes a lane calls
+ * `touch`. At the end of the transaction, `repositionLanes` computes the states of all touched lanes.
  */
 import type { Group } from '../../../model/record.ts'
 import { MAX_PAUSED, type MetGroup, type PausedGroup } from '../../contract/change.ts'
@@ -38,7 +38,7 @@ export interface LaneRow {
 
 type First = NonNullable<LaneStand['first']>
 
-/** The rules of a group, which its jobs bring. */
+/** The rules of a group. Each new job of the group brings them. */
 export type Rules = Pick<Group, 'limits' | 'strict'>
 
 /** A time that means "never" as the end of a pause or of a wait. */
@@ -83,7 +83,7 @@ export function openLane(partition: Partition, name: string, limits: string | nu
   if (limits !== undefined) partition.database.run(setLimits, limits, partition.id, name)
 }
 
-/** Makes the text of a group's rules that a row keeps. */
+/** Makes the JSON text of a group's rules for the column `limits`; null if the group has no rules. */
 export function laneLimits({ limits, strict }: Group): string | null {
   if (limits !== undefined) checkLimits(limits)
   return limits === undefined && !strict ? null : JSON.stringify({ limits, strict })
@@ -96,7 +96,7 @@ function touch(partition: Partition, name: string): void {
 }
 
 /**
- * Call this before a job changes its state or is removed. If the job is in a lane, the lane is updated.
+ * Call this before a job changes its state or is removed. If the job has a lane, updates the lane.
  *
  * @param state the new state; undefined if the job is removed
  */
@@ -127,8 +127,8 @@ export function goesFirst(partition: Partition, { id, lane }: Pick<JobRow, 'id' 
 }
 
 /**
- * Lets a job go before all others of its lane, if the group is strict. For a job that moved here and was the
- * first of its lane before.
+ * Lets a job go before all others of its lane, if the group is strict. Called for a job that was the first of
+ * its lane in another partition and has moved to this partition.
  */
 export function putFirst(partition: Partition, lane: string, id: string): void {
   if (rulesOf(rulesTextOf(partition, lane)).strict) partition.database.run(setFirst, id, partition.id, lane)
@@ -201,8 +201,8 @@ export function rulesOf(limits: string | null): Rules {
 }
 
 /**
- * Computes the state of every noted lane. The lanes are in the order of their names, so that the result does
- * not depend on the order of changes.
+ * Computes the state of every touched lane, in the order of their names, so that the result does not depend
+ * on the order of the changes.
  */
 export function repositionLanes(partition: Partition): void {
   const names = [...partition.touched].sort()
@@ -234,7 +234,7 @@ export function firstOf({ database, id }: Partition, { first }: LaneRow): First 
 }
 
 interface Opening {
-  /** When a job of the lane may begin: 0 means now, and `NEVER` means that an active job must end first. */
+  /** When a job of the lane may begin. 0: now. `NEVER`: an active job must end first. */
   at: number
   waitsFor?: LaneStand['waitsFor']
 }

@@ -2,9 +2,9 @@
  * Leases. Each claim has one row in the table `leases`, for all jobs that the call has claimed.
  *
  * The row of a lease lists the jobs in the order in which they were handed out, and has the number of jobs
- * that are still held. When no job is held, the row is removed. A job belongs to a lease as long as the job
- * is active and has the token of the lease. Because a lease belongs to a claim and not to a single job, one
- * statement renews the lease, and active jobs need no index.
+ * that are still held. When no job is held, the row is removed. A job is held under a lease as long as the
+ * job is active and has the token of the lease. A claim needs only one lease, so one statement renews the
+ * leases of all of its jobs, and active jobs need no index.
  */
 import { parsed } from '../../contract/rules/unreadable.ts'
 import type { Partition } from '../partition.ts'
@@ -92,7 +92,7 @@ export function heldRows<T extends { seq: number }>(
   after?: number,
 ): T[] {
   const all = parsed(seqs)
-  // The list in the row is damaged. The jobs are found by a scan of the partition.
+  // The list in the row is damaged, so the jobs are found by a scan of the partition.
   if (!Array.isArray(all)) return database.all<T>(heldOf(columns), id, token, after ?? -1)
   const places = new Map(all.map((seq, index) => [seq, index]))
   const from = all.slice(after === undefined ? 0 : places.get(after)! + 1)
@@ -104,7 +104,7 @@ export function renewLease({ database, id, now }: Partition, token: string, ms: 
   database.run(renew, now + ms, id, token)
 }
 
-/** Prolongs a lease that ended during a silence. @param until the new end of the lease */
+/** Prolongs a lease after a silence of the store. @param until the new end of the lease */
 export function extendLease({ database, id }: Partition, token: string, until: number): void {
   database.run(extend, until, id, token)
 }

@@ -1,11 +1,11 @@
 /**
- * Decides which jobs are next. In a lane, a job with a higher priority goes first. Of two jobs with the same
- * priority, the job with the earlier place goes first. The lanes take turns, and all jobs without a lane
- * together count as one lane.
+ * Decides which jobs a claim takes next. In a lane, the job with the higher priority goes first. Of two jobs
+ * with the same priority, the job with the earlier place goes first. The lanes take turns, and all jobs
+ * without a lane together count as one lane.
  *
- * A claim takes the same number of jobs from each lane whose turn it is: one job of each lane after the
- * other. The jobs of a lane may take only its share of the bytes. After the claim, the lanes that gave jobs
- * are last.
+ * A claim takes the same number of jobs from each lane whose turn it is, and lists one job of each lane after
+ * the other. The bytes of the claim are shared among the lanes, too. After the claim, the lanes that gave
+ * jobs have the last turns.
  */
 import { laneName, readLane } from '../../contract/rules/lane.ts'
 import { MAX_ITEMS, type Want } from '../../contract/store.ts'
@@ -20,8 +20,7 @@ import { findLane, type LaneRow, repositionLane, rulesOf } from './lane.ts'
 type Turn = Pick<LaneRow, 'name'> & { turn: number }
 
 /**
- * The columns of a job that may be handed out, with the size of the payload. The payload is included if it is
- * small.
+ * The columns of a job that a claim may hand out, with the size of the payload. A small payload is included.
  */
 export type Found = Omit<ClaimedRow, 'payload'> &
   Pick<JobRow, 'seq' | 'dueAt' | 'direct' | 'lane' | 'journal'> & { payload: string | null; bytes: number }
@@ -75,7 +74,7 @@ function nextAged(partition: Partition, lane: string, most: number, aging: numbe
     database.all<Found>(next, id, lane, priority, now, most),
   )
   const place = ({ dueAt, priority }: Found) => dueAt - priority * aging
-  // The jobs of each priority are in order already, and a stable sort keeps this order.
+  // The jobs of each priority are in their order already, and a stable sort keeps this order.
   return jobs.sort((a, b) => place(a) - place(b) || b.priority - a.priority).slice(0, most)
 }
 
@@ -84,8 +83,8 @@ function nextAged(partition: Partition, lane: string, most: number, aging: numbe
  *
  * @param want the permits that the claimer has for each limiter, and `aging`
  * @param room the bytes of payload that the claim may have
- * @param leave a function that takes chosen jobs out of their lines, so that the next query does not find
- * them again
+ * @param leave a function that takes chosen jobs out of their lanes, so that the next query does not find
+ * these jobs again
  */
 export function nextInTurn(
   partition: Partition,
@@ -137,8 +136,8 @@ function inTurn(partition: Partition, most: number, permits: ReadonlyMap<string,
 }
 
 /**
- * For how many jobs permits are missing, by limiter. The number is a lower bound: one job for each lane with
- * a group, and all due jobs of the lane without a group.
+ * How many more jobs could begin if the claimer had permits, by limiter. The number is a lower bound, because
+ * only one job counts for each lane with a group. All due jobs of the lane without a group count.
  */
 export function limited({ database, id, now }: Partition): Record<string, number> {
   const found: Record<string, number> = {}
@@ -163,8 +162,8 @@ function takeTurn(
   const { database, id } = partition
   if (name === '') {
     const jobs = begin(nextJobs(partition, name, most, aging))
-    // If no job was taken, the first job had no room in this claim and will fit into the next. So the turn
-    // stays.
+    // If no job was taken, the first job had no room in this claim. Then the jobs without a lane keep their
+    // turn, so that the next claim has room for this job.
     if (jobs.length > 0) partition.ownTurn = ++partition.turn
     return jobs
   }

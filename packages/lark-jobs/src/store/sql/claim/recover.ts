@@ -1,6 +1,6 @@
 /**
- * Takes jobs back from workers that have died. A job that had started counts a crash; other jobs do not.
- * After a silence of the store, leases are prolonged before jobs are taken back
+ * Takes jobs back from workers that have died. A job that had started counts a crash, and a job that had not
+ * started counts none. After a silence of the store, leases are prolonged before jobs are taken back
  * (`store/contract/rules/silence.ts`). `store/contract/rules/after-run.ts` decides the consequence for each
  * job.
  */
@@ -80,8 +80,8 @@ function takeBackAll(partition: Partition, options: RecoverOptions, recovery: Re
 }
 
 /**
- * Notes in the records of dead workers which jobs were taken back. @param taken the ids of the jobs, by the
- * worker that held them
+ * Notes in the records of dead workers which jobs were taken back. @param taken for each worker the ids of
+ * the jobs that it held
  */
 function note(partition: Partition, taken: ReadonlyMap<string, readonly string[]>, by?: string): void {
   if (by === undefined) return
@@ -93,8 +93,8 @@ function note(partition: Partition, taken: ReadonlyMap<string, readonly string[]
 }
 
 /**
- * The time until which leases are prolonged after a silence, if they have not been renewed since; 0 if there
- * was no silence, or if the worker is certainly dead.
+ * The time until which leases are prolonged that have not been renewed since the last silence; 0 if there was
+ * no silence, or if the call names a dead worker or an unread claim.
  */
 function graceFor(partition: Partition, { leaseMs, holder, unread }: RecoverOptions): number {
   if (leaseMs === undefined || holder !== undefined || unread !== undefined) return 0

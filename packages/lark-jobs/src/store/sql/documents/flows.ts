@@ -3,12 +3,11 @@
  * due, or NULL if it is not due. While a flow is handed out, `dueAt` and `lent` are the end of the lease.
  *
  *   `reached`     1 if members have reached a mark since the flow was handed out: as many members have ended
- *                 as `size` says, or have ended without completing as `alarm` says, or a member has
- *                 completed after an earlier end. While `reached` is 1, a write leaves the flow due. When
- *                 the flow is handed out, it gets a new number, so a writer that has read the flow before
- *                 can no longer write
- *   definitions   the table of definitions. A definition may be large, and a change of a row writes the
- *                 whole row, so definitions are not in the table `flows`
+ *                 as `size` says, or as many have ended without completing as `alarm` says, or a member has
+ *                 completed after an earlier end. While `reached` is 1, a write leaves the flow due. When the
+ *                 flow is handed out, it gets a new number, so a writer that has read the flow earlier can no
+ *                 longer write it definitions the table of definitions. A definition may be large, and SQLite
+ *                 writes the whole row for each change, so definitions are not in the table `flows`
  *   members       the table that says which members have ended (`members.ts`)
  *   ends          the table of the ends of nodes, and of the starts of members that were started again
  *                 (`ends.ts`)
@@ -214,7 +213,7 @@ function toFlow(database: Database, row: WholeFlow): StoredFlow {
 }
 
 /**
- * Converts a row without its news. In a damaged row, the texts may be values of any type; the code that
+ * Converts a row without its news. In a damaged row, the texts may be values of another type; the code that
  * parses the texts reports the damage.
  */
 function toListed({

@@ -70,8 +70,8 @@ export class SqliteSchedules implements Schedules {
 
   async due(name: string, limit: number, leaseMs: number): Promise<DueSchedules> {
     const nothing: DueSchedules = { at: this.#on.database().now(), due: [], flows: [] }
-    // This read comes first, because most calls find nothing due and then need no write. If several workers
-    // ask at the same time, only one of them writes.
+    // Most calls find nothing due in this read, and then need no write. If several workers find something due
+    // at the same time, the transaction below hands it out to only one of them.
     const seen = await this.#on.look(name, nothing, (partition) => dueOf(partition, limit))
     if (seen.nextTick !== 0) return seen
     return this.#on.change(name, (partition) => handOut(partition, Math.min(limit, MAX_DUE), leaseMs))
@@ -155,7 +155,7 @@ function dueOf(
 }
 
 /**
- * Converts a row. In a damaged row, the texts may be values of any type; the code that parses the texts
+ * Converts a row. In a damaged row, the texts may be values of another type; the code that parses the texts
  * reports the damage.
  */
 function toSchedule({ id, rev, definition, state, runs }: ScheduleRow): StoredSchedule {
@@ -176,7 +176,7 @@ function write(partition: Partition, each: ScheduleWrite, bound: Bound | undefin
   return { isWritten: true, rev: number, jobs: answers }
 }
 
-/** The jobs with shorter delays, if the delays count from an earlier time than now. */
+/** Shortens the delays of jobs whose delays count from an earlier time than now. */
 function delayedFrom(
   jobs: readonly NewJob[],
   delays: ScheduleWrite['delays'],
@@ -206,8 +206,8 @@ function store({ database, id: own, now }: Partition, each: ScheduleWrite): numb
 }
 
 /**
- * Whether a change may take more space on the disk. Other changes must succeed even if the disk is almost
- * full.
+ * Whether a change may need more space on the disk: it brings jobs or a definition. Other changes must
+ * succeed even if the disk is almost full.
  */
 function isMore(each: ScheduleWrite): boolean {
   return (each.jobs !== undefined && each.jobs.length > 0) || ('definition' in each && each.rev === 0)

@@ -1,10 +1,13 @@
 /**
- * Keeps the time at which the next schedule or flow of a partition is due, in the column `nextTick`. Only
- * verbs that change this time write it, so other verbs need not look for schedules and flows.
+ * Keeps the time at which the next schedule or flow of a partition is due, in the column `nextTick`. Verbs
+ * that change this time update the column, so that no other verb has to look for schedules and flows.
  */
 import type { Partition } from '../partition.ts'
 
-/** SQL that ignores damaged instants: if `dueAt` is a text, SQLite considers it greater than every number. */
+/**
+ * SQL that finds due times and ignores damaged ones: if `dueAt` is a text, SQLite considers the text greater
+ * than every number.
+ */
 const isDueAt = `partition = ?1 AND dueAt <= ${Number.MAX_SAFE_INTEGER} AND dueAt IS NOT NULL`
 const first = `
   SELECT min(dueAt) AS dueAt FROM (

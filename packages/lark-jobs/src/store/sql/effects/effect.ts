@@ -1,7 +1,7 @@
 /**
  * The effects of ended jobs (`model/effect.ts`). Each effect is a row of the table `effects`, from the end of
  * the job until the effect is acknowledged. The row of a member stays longer, because the flow may ask for
- * the end of the member again.
+ * the end of the member once more.
  *
  *   due         `at` has passed. The effect is handed out to the next call that asks for effects.
  *   handed out  `at` is the end of the lease under which a caller has the effect.
@@ -16,10 +16,10 @@
  * kept longer.
  *
  * The column `effects` of a job is the number of its rows in the table `effects`, or NULL. If a job with
- * effects is removed, the job becomes hidden: `HIDDEN` is added to its state, so no index and no counter of
- * its state includes the job. The row of a hidden job is removed with the last effect. Its payload is removed
- * with its hook, because a flow does not need the payload. The column `nextEffect` of a partition is the
- * earliest `at`, so that other calls need not look for effects.
+ * effects is removed, the job becomes hidden: `HIDDEN` is added to its state, so that no index and no counter
+ * of its state includes the job. The row of a hidden job is removed together with its last effect, and its
+ * payload together with its effect `hook`, because a flow does not need the payload. The column `nextEffect`
+ * of a partition is the earliest `at`, so that other calls need not look for effects.
  *
  * The CPU time to queue, claim and complete a job was measured on 2026-11-26 (2 cores, 24 GiB, shared and
  * busy, Node 20.20, `libsql`, 50 jobs a call, lowest of 6 runs in turns), in memory and in a file. A plain
@@ -73,7 +73,8 @@ const forget = `
 const removeHidden = `
   DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?)) AND effects = 1 AND state >= ${HIDDEN}`
 /**
- * SQL for hidden jobs that have no hook left. Their payloads can be removed, because no flow needs a payload.
+ * SQL that chooses hidden jobs without an effect `hook`. Their payloads can be removed, because no flow needs
+ * a payload.
  */
 const bare = `
   seq IN (SELECT value FROM json_each(?)) AND state >= ${HIDDEN}
@@ -88,7 +89,7 @@ const rememberWatched = `
   WHERE partition = ?2 AND id IN (SELECT value FROM json_each(?3))`
 const countUp = `
   UPDATE jobs SET effects = ifnull(effects, 0) + 1 WHERE partition = ? AND id IN (SELECT value FROM json_each(?))`
-/** `OR IGNORE` skips jobs that have a row of the kind `watch` already: watched jobs are remembered longer. */
+/** `OR IGNORE` skips watched jobs, which have a row of the kind `watch` already and are remembered longer. */
 const rememberOthers = `
   INSERT OR IGNORE INTO effects (seq, kind, partition, over) SELECT value, 'watch', ?, ? FROM json_each(?) WHERE true
   RETURNING seq`
@@ -187,7 +188,7 @@ export function rememberEnds(partition: Partition, ids: readonly string[]): void
   const others = list(ids.filter((each) => (memberOf(each)?.home ?? name) === name))
   database.run(rememberWatched, now + RESEND_MEMORY, id, others)
   database.run(countUp, id, others)
-  // Each call that adds rows also removes old rows (see `acknowledge`).
+  // A call that adds rows also removes old rows (see `acknowledge`).
   forgetEffects(partition, MAX_ITEMS)
 }
 
@@ -204,7 +205,7 @@ export function rememberUnkept(partition: Partition, jobs: readonly Pick<JobRow,
   forgetEffects(partition, MAX_ITEMS)
 }
 
-/** Removes the payloads of those of `jobs` that are hidden and have no hook left. */
+/** Removes the payloads of the hidden jobs among `jobs` that have no effect `hook` any more. */
 export function dropPayloads({ database }: Partition, jobs: readonly Pick<JobRow, 'seq'>[]): void {
   if (jobs.length === 0) return
   const seqs = list(jobs.map(({ seq }) => seq))
@@ -224,8 +225,8 @@ function acknowledge(partition: Partition, names: readonly EffectName[]): void {
   release(partition, told)
   dropPayloads(partition, told)
   database.run(remember, now + RESEND_MEMORY, seqsOf('member'))
-  // Each call that adds rows also removes old rows, so that their number stays limited even if `prune` is too
-  // slow.
+  // A call that adds rows also removes old rows, so that the number of rows stays limited even if `prune` is
+  // too slow.
   forgetEffects(partition, MAX_ITEMS)
   refresh(partition)
 }

@@ -1,9 +1,9 @@
 /**
  * The ends of nodes, and of the first members that did not complete. Each end is a row of the table `ends`.
- * `isNews` is 1 until a writer has read the end. `seq` is the order of arrival. A node that first failed or
- * was cancelled, and completed later, has two rows, and the later row counts. (The first row stays, because a
- * writer may have read it and may report this with its next write.) A member that was started again has a row
- * with the state `again`, in which `at` is the `queuedAt` of its job.
+ * `isNews` is 1 until a writer has read the end. `seq` is the place of the end in the order of arrival. A
+ * node that first failed or was cancelled, and completed later, has two rows, and the later row counts. (The
+ * first row stays: a writer may have read it, and says with its next write how many rows it has read.) A
+ * member that was started again has a row with the state `again`, in which `at` is the `queuedAt` of its job.
  */
 import { defined } from '@s18i/lark/internal'
 import { type KeptEnd, MAX_ERROR, MAX_NEWS, type MemberEnd, RESULT_PURGED } from '../../contract/store.ts'

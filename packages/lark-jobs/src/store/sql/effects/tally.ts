@@ -1,6 +1,6 @@
 /**
- * Counts ends of nodes and members in the rows of their flows. The ends come with `apply`, or they are ends
- * of jobs in the home of their flow (`end.ts`).
+ * Counts the ends of nodes and members in the rows of their flows. An end comes with a call of `apply`, or a
+ * job has ended in the home of its flow (`end.ts`).
  */
 import { NODES } from '../../../model/flow.ts'
 import {
@@ -34,8 +34,8 @@ const count = `
   UPDATE flows SET completed = ?, failed = ?, reached = ?, dueAt = ?, results = results + ?, cancelled = cancelled + ?
   WHERE number = ?`
 /**
- * The column `results` comes after the large column `state` in the row. So it is read only if a result must
- * be counted.
+ * In the row, the column `results` comes after the column `state`, which may be large. So `results` is read
+ * only if a result must be counted.
  */
 const findResults = 'SELECT results FROM flows WHERE number = ?'
 
@@ -58,7 +58,7 @@ export function countEnds(partition: Partition, ends: readonly MemberEnd[]): App
   return verdicts
 }
 
-/** Whether a count has reached a mark (a `size` or an `alarm`). False if there is no mark. */
+/** Whether a count has reached `mark`, which is a `size` or an `alarm`. False if there is no mark. */
 export function isReached(mark: number | null, count: number): boolean {
   return mark !== null && count >= mark
 }
@@ -73,7 +73,8 @@ export class FlowTally {
   /** By how much this transaction changes the number of cancelled members. */
   #cancelled = 0
   /**
-   * Bytes of results: those that the row had before (`kept`), and those that this transaction adds (`added`).
+   * The bytes of results in the row before this transaction (`kept`), and the bytes that this transaction
+   * adds (`added`).
    */
   #results: { kept: number; added: number } | undefined
 

@@ -1,6 +1,6 @@
 /**
- * Writes the consequence of a run (`store/contract/rules/after-run.ts`) to the row of the job. The caller
- * must count an active job out of its lease (`lease.ts`).
+ * Writes the consequence of a run (`store/contract/rules/after-run.ts`) to the row of the job. If the job was
+ * active, the caller must call `letGoOf` (`lease.ts`).
  */
 import { defined } from '@s18i/lark/internal'
 import type { JobError } from '../../../model/record.ts'
@@ -38,7 +38,7 @@ export function follow(partition: Partition, row: JobRow, consequence: Consequen
   else end(partition, row, { ...change, state, isUntold, took, alike })
 }
 
-/** The errors of a job with another error added, as JSON. Only the newest `MAX_ERRORS` are kept. */
+/** The errors of a job and a further error, as JSON. Only the newest `MAX_ERRORS` errors are kept. */
 function withError(row: JobRow, error: JobError): string {
   return JSON.stringify([...errorsOf(row), error].slice(-MAX_ERRORS))
 }

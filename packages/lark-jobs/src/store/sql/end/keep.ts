@@ -3,9 +3,9 @@
  * failed members of flows (`store/contract/rules/retention.ts#PINNED`).
  *
  * The column `keep` has the ages of a job from the dispatch on. When a job ends in a state for which it has
- * an age, `KEPT` is added to its state. So `trim` and `prune`, which read the index `ended` by state, do not
- * find the job, and it is counted separately. A row of the table `expiries` says until when the job or its
- * log is kept.
+ * an age, `KEPT` is added to its state. So `trim` and `prune`, which search the index `ended` by state, do
+ * not find the job, and a separate counter counts it. A row of the table `expiries` says until when the job
+ * or its log is kept.
  */
 import { memberOf } from '../../../model/effect.ts'
 import type { EndedState, Keep } from '../../../model/record.ts'
@@ -24,8 +24,8 @@ const dropLogs = 'UPDATE jobs SET log = NULL WHERE seq IN (SELECT value FROM jso
 const dropped = "DELETE FROM expiries WHERE kind = 'log' AND seq IN (SELECT value FROM json_each(?))"
 const putBack = 'UPDATE jobs SET state = ? WHERE seq = ?'
 /**
- * The job gets a `keep` without ages, because the trigger that removes rows of `expiries` fires only for jobs
- * with a `keep`.
+ * Gives a job without ages an empty `keep`, because the trigger that removes rows of `expiries` fires only
+ * for jobs with a `keep`.
  */
 const carryNothing = "UPDATE jobs SET keep = '{}' WHERE seq = ?"
 /**
@@ -76,7 +76,7 @@ function isMember(id: string): boolean {
 }
 
 /**
- * Changes how long a failed member is kept, because its flow no longer needs the job: for the age that its
+ * Called when a flow no longer needs its failed member. From now on, the member is kept for the age that its
  * class sets, or as its queue says.
  */
 export function unpin(partition: Partition, row: JobRow): void {
@@ -88,7 +88,7 @@ export function unpin(partition: Partition, row: JobRow): void {
   } else partition.database.run(expire, row.seq, 'job', partition.id, row.finishedAt! + Math.ceil(age))
 }
 
-/** From now on an ended job is kept as its queue says, and no longer for its own age. */
+/** From now on, an ended job is kept as its queue says, and no longer for an age of its own. */
 function putBeside(partition: Partition, row: Pick<JobRow, 'seq' | 'key' | 'state' | 'dueAt'>): void {
   partition.leave(row)
   row.state -= KEPT
@@ -97,7 +97,7 @@ function putBeside(partition: Partition, row: Pick<JobRow, 'seq' | 'key' | 'stat
   if (row.state === FAILED) noteFailed(partition, row, undefined)
 }
 
-/** Removes the rows of `expiries` of jobs that go back to their lines or become hidden. */
+/** Removes the rows of `expiries` that belong to jobs which go back to their lines or become hidden. */
 export function forgetExpiries({ database }: Partition, jobs: readonly Pick<JobRow, 'seq'>[]): void {
   database.run(forget, list(jobs.map(({ seq }) => seq)))
 }
@@ -139,8 +139,8 @@ export function dropOldLogs(partition: Partition): number {
 }
 
 /**
- * The two numbers of an ended state: for jobs that are kept as their queue says, and for jobs with their own
- * age.
+ * The two values of `state` for an ended state: for jobs that are kept as their queue says, and for jobs with
+ * their own age.
  */
 export function bothOf(state: EndedState): [number, number] {
   return [endedStates[state], endedStates[state] + KEPT]

@@ -19,8 +19,8 @@ export type Move = Pick<JobRow, 'state'> &
   }
 
 /**
- * Changes the state of a job. If the job had a lease, the caller must count it out of the lease (`lease.ts`).
- * New state: add what a job gets or loses with it.
+ * Changes the state of a job. If the job was active, the caller must call `letGoOf` (`lease.ts`). New state:
+ * add what a job gets or loses with it.
  */
 export function move(partition: Partition, row: JobRow, change: Move): void {
   const { state } = row

@@ -1,6 +1,6 @@
 /**
- * Removes ended jobs: when there are too many, in the call that ends another job (`trim`); when they are too
- * old (`prune`); and when a person asks for it (`clear`).
+ * Removes ended jobs. A call that ends jobs removes others if there are too many (`trim`). `prune` removes
+ * jobs that are too old, and `clear` removes jobs because a person asks for it.
  */
 import type { State } from '../../../model/record.ts'
 import { MAX_ITEMS, type QueueRetention } from '../../contract/store.ts'
@@ -53,8 +53,8 @@ const oldestSeqs = `(
 const dropOldest = `DELETE FROM jobs WHERE seq IN ${oldestSeqs} AND effects IS NULL`
 const findOldest = `SELECT seq, id FROM jobs WHERE seq IN ${oldestSeqs}`
 /**
- * Removes the oldest job. Usually only one job must be removed, and this statement needs no list (10.9 µs;
- * with a list, 14.6 µs).
+ * Removes the oldest job. Usually only one job must be removed, and this statement needs no list of ids (10.9
+ * µs; with a list, 14.6 µs).
  */
 const dropOne = `DELETE FROM jobs WHERE seq = ${oldestSeqs} AND effects IS NULL`
 /** Hides a job whose effects are still needed: see `effect.ts`. */
@@ -99,8 +99,8 @@ function trimFailed(partition: Partition, failed: QueueRetention['failed']): voi
 }
 
 /**
- * @param isUnkept whether no jobs of this state are kept, so that their ends must be remembered for
- * `UNKEPT_MEMORY`
+ * @param isUnkept whether no jobs of this state are kept. The ends of the removed jobs must then be
+ * remembered for `UNKEPT_MEMORY`
  * @returns how many jobs were removed or hidden
  */
 function dropOldestOf(
@@ -119,7 +119,8 @@ function dropOldestOf(
       oldest.map(({ seq }) => seq),
     )
   const dropped = database.run(count === 1 ? dropOne : dropOldest, id, state, count)
-  // The oldest jobs that are left have effects, so they are hidden now, and removed with their last effect.
+  // The oldest jobs that are still there have effects. They are hidden now, and removed with their last
+  // effect.
   return dropped === count ? count : dropped + hide(partition, hideOldest, id, state, count - dropped)
 }
 
@@ -152,8 +153,8 @@ export function remove(partition: Partition, rows: readonly RemovedRow[]): void 
 }
 
 /**
- * Removes a job and everything that the partition remembers of it. Only the schedule of the job counts this
- * as an end.
+ * Removes a job and all data that the partition keeps about it. Only the schedule of the job counts the
+ * removal as an end.
  */
 export function purge(partition: Partition, row: JobRow): void {
   purgeThrottle(partition, row)
@@ -161,7 +162,7 @@ export function purge(partition: Partition, row: JobRow): void {
   makeWay(partition, row)
 }
 
-/** Removes a job because a new job gets its id. The throttle of the old job stays. */
+/** Removes a job because a new job gets its id. The throttle that the old job has set stays. */
 export function makeWay(partition: Partition, row: JobRow): void {
   withdrawEffects(partition, row)
   if (row.state === FAILED) forgetFailed(partition, [row.seq])
@@ -174,13 +175,16 @@ export function makeWay(partition: Partition, row: JobRow): void {
 }
 
 /**
- * When the disk is full, completed jobs are removed before their time: at most `FEW` in one call, and never
- * the newest `LATEST` jobs of a partition.
+ * When the disk is full, completed jobs are removed although their retention keeps them: at most `FEW` in one
+ * call, and never the newest `LATEST` jobs of a partition.
  */
 const LATEST = 10
 const FEW = 100
 
-/** Removes some of the oldest completed jobs before their time. @returns how many jobs were removed */
+/**
+ * Removes some of the oldest completed jobs, although their retention keeps them. @returns how many jobs were
+ * removed
+ */
 export function forgetCompleted(partition: Partition): number {
   const count = Math.min(partition.completed - LATEST, FEW)
   if (count <= 0) return 0
@@ -221,7 +225,7 @@ export function clear(
   }
   const room = new Room(MAX_FREED)
   const gone = room.take(stateRows(partition, state, most))
-  // For jobs that have not ended, `remove` writes the event `removed`.
+  // This event is for ended jobs. For jobs that have not ended, `remove` writes the event `removed` itself.
   const ended = gone.filter((row) => row.state !== PENDING)
   tell(
     partition,

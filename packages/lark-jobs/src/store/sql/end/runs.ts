@@ -28,8 +28,8 @@ const note = `
   WHERE partition = ? AND id = ?`
 
 /**
- * Adds a run to a schedule when the job of a tick ends. Nothing happens for other jobs, or if the schedule
- * does not exist.
+ * Adds a run to a schedule when the job of a tick ends. Does nothing for other jobs, or if the schedule does
+ * not exist.
  *
  * @param took how long a completed run took, in milliseconds
  */

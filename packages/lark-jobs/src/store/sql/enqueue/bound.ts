@@ -1,7 +1,7 @@
 /**
- * Partitions with a bound, which limits the number of jobs that have not begun. When a partition is full, the
- * first job of the lowest priority is dropped for each new job. Suspended jobs do not count, because they
- * have begun.
+ * Partitions with a bound, which limits the number of jobs that have not begun. Suspended jobs do not count,
+ * because they have begun. A full partition rejects new jobs (`enqueue.ts`), or drops the first job of the
+ * lowest priority for each new job.
  */
 import { MAX_ITEMS } from '../../contract/store.ts'
 import { end } from '../end/end.ts'
@@ -9,7 +9,7 @@ import { GROUPS, type LinePlace, MAX, pendingRows } from '../look/read.ts'
 import { isSuspended, type Partition } from '../partition.ts'
 import { columns, type JobRow } from '../row.ts'
 
-/** How many rows one query reads if the partition has suspended jobs, which are skipped. */
+/** How many rows one query reads at least if the partition has suspended jobs, because these are skipped. */
 const PAGE = 100
 
 /** The number of jobs in a partition that have not begun. */

@@ -4,8 +4,8 @@
  * the lock. For all other jobs, `holds` is NULL. The holder has the lock until it ends, or with `untilStart`
  * until its next run starts.
  *
- * Nothing is written when a holder loses its lock. A new job with the same lock name checks whether the
- * holder still has the lock, and takes a lock that the holder has lost.
+ * Nothing is written when a holder loses its lock. Instead, a new job with the same lock name checks whether
+ * the marked holder still has the lock, and takes the lock if not.
  */
 import type { Lock, NewJob } from '../../../model/record.ts'
 import { saidOfPayload } from '../../contract/rules/options.ts'
@@ -34,7 +34,10 @@ const forget = `
     SELECT lock FROM throttles WHERE partition = ?1 AND until <= ?2 ORDER BY until LIMIT ${MAX_ITEMS}
   )`
 
-/** The verdict for a new job with a lock; undefined if the job can have the lock and must be queued. */
+/**
+ * The verdict for a new job with a lock; undefined if no other job has the lock, so that the new job must be
+ * queued.
+ */
 export function meet(partition: Partition, job: NewJob, lock: Lock): Enqueued | undefined {
   const { database, id, now } = partition
   if (lock.throttle !== undefined) {
@@ -46,8 +49,8 @@ export function meet(partition: Partition, job: NewJob, lock: Lock): Enqueued | 
     if (lock.throttle !== undefined) database.run(throttle, id, lock.name, now + lock.throttle, job.id)
     return undefined
   }
-  // The payload of a record with an unknown format cannot be replaced, because this version does not know the
-  // form of the payload.
+  // The payload of a job with an unknown format cannot be replaced, because this version of Lark cannot write
+  // a payload in that format.
   const isChangeable = other.state === PENDING && !isMarked(other.options)
   // If the steps of a job have recorded something, its payload cannot be replaced, because the records would
   // not fit the new payload.

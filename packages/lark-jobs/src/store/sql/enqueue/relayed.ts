@@ -27,8 +27,8 @@ export function cameBefore({ database, id, now }: Partition, { id: job, keep, op
 }
 
 /**
- * Notes the id under which a new job was written into an outbox (`born`), if the job's own id may be used
- * again. The id `born` identifies such a job, and must be known from now on.
+ * If the id of a new job may be used again, the job also has an id under which it was written into the outbox
+ * (`born`). Notes this id, because it identifies the job when the relay sends the job again.
  */
 export function noteRelayed({ database, id, now }: Partition, { ownId, keep, options }: NewJob): void {
   if (ownId === 'reuse' && keep?.relayed && options?.born !== undefined)
@@ -36,13 +36,14 @@ export function noteRelayed({ database, id, now }: Partition, { ownId, keep, opt
 }
 
 /**
- * Call this before a job that has not ended is removed. The time for which its id is remembered begins now.
+ * Call this before a job that has not ended is removed: the time for which the id of the job is remembered
+ * begins now.
  */
 export function goesNow({ database, now }: Partition, { seq, keep }: Pick<JobRow, 'seq' | 'keep'>): void {
   if (keep?.includes('"relayed"')) database.run(endsNow, now, seq)
 }
 
-/** Removes ids whose time is over, a limited number in each call. @returns how many ids were removed */
+/** Removes ids whose time is over: a limited number in each call. @returns how many ids were removed */
 export function forgetRelayed({ database, id, now }: Partition): number {
   return database.run(forget, id, now)
 }

@@ -18,8 +18,8 @@ import type { Partition } from '../partition.ts'
 import { notify } from './waiters.ts'
 
 /**
- * After this many entries, the oldest entries are removed. To remove one with each new entry would take
- * another statement each time.
+ * The oldest entries are removed once for this many new entries. To remove one entry for each new entry would
+ * take another statement each time.
  */
 const TRIMMED = EVENTS_KEPT / 10
 
@@ -43,7 +43,7 @@ interface EventRow {
   entry: string
 }
 
-/** Adds events to those that `writeEvents` will write at the end of this transaction. */
+/** Adds events that `writeEvents` will write at the end of this transaction. */
 export function tell(partition: Partition, kind: EventKind | typeof PUBLISHED, ids: readonly string[]): void {
   if (partition.listened === undefined || ids.length === 0) return
   const last = partition.told.at(-1)
@@ -100,7 +100,7 @@ function read({ database, id }: Partition, position?: string): Heard {
 }
 
 /**
- * Removes all events of the partition if the time of the last listener is over. @returns whether they were
+ * Removes all events of the partition if the time of the last listener is over. @returns whether events were
  * removed
  */
 export function forgetEvents(partition: Partition): boolean {

@@ -41,8 +41,8 @@ function appendLog(
 }
 
 /**
- * Shortens a line that is longer than a whole log may be. Each UTF-16 unit counts as three bytes, the maximum
- * in UTF-8.
+ * Shortens a line that is longer than a whole log may be. Each UTF-16 unit counts as three bytes, the most
+ * that it can take in UTF-8.
  */
 function cut(line: LogLine): LogLine {
   if (Buffer.byteLength(line.text) <= MAX_LOG_BYTES) return line

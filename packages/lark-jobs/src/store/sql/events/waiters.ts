@@ -2,18 +2,18 @@
  * The callers that wait for jobs. The table `waiters` has one row for each caller and partition. A row is in
  * one of two states:
  *
- *   idle    The last exchange of the caller, at `since`, got fewer jobs than it wanted.
+ *   idle The caller waits for jobs: its last `exchange`, at `since`, got fewer jobs than it wanted.
  *   rung    A job came for the caller. The next `wait` of the caller returns the partition and removes the
  *           row.
  *
- * A row whose `notice` is not 0 does not mean that a caller waits for jobs, but that the caller has a notice
- * in the partition. A row with a notice is in the state `rung` from the beginning. `notice` is the `seq` of a
- * job for which a signal has come, or -1 for any other notice.
+ * There is another kind of rows, whose `notice` is not 0. Such a row says that the caller has a notice in the
+ * partition, and is in the state `rung` from the beginning. `notice` is the `seq` of a job for which a signal
+ * has come, or -1 for any other notice.
  *
  * The rows are in the file, so that a process that queues N jobs can ring exactly N callers. A process that
- * dies leaves idle rows. Idle rows of dead processes seldom take rings from live workers: the caller that
- * asked last is rung first, and live callers ask again every few seconds. If a caller does not take a ring
- * within `STALE`, because its process hangs or has just died, another waiting caller takes the ring.
+ * dies leaves its idle rows behind. Such rows seldom take a ring from a live caller: the caller that called
+ * last is rung first, and live callers call again every few seconds. If a caller does not take a ring within
+ * `STALE`, because its process hangs or has just died, another waiting caller takes the ring.
  */
 
 import { latestToken } from '../claim/lease.ts'
@@ -27,8 +27,8 @@ export const STALE = 1_000
 const FORGOTTEN = 60_000
 /**
  * Milliseconds after which a waiting caller refreshes its rows to show that it is alive. `few` is for callers
- * that wait in at most `FEW` partitions, and `many` for all others. For so long after the death of a process,
- * a ring may still go to the dead process first.
+ * that wait in at most `FEW` partitions, and `many` for all other callers. During this time after the death
+ * of a process, a ring may still go to the dead process first.
  */
 const REFRESH = { few: 4_000, many: 15_000 }
 const FEW = 100
@@ -61,8 +61,8 @@ const take = `
     (SELECT id FROM jobs WHERE seq = notice) AS job`
 const isRung = 'SELECT 1 FROM waiters WHERE caller = ? AND rungAt IS NOT NULL LIMIT 1'
 /**
- * SQL that finds rings that other callers have not taken. The query begins with the rows in the state `rung`,
- * because these are few; CROSS JOIN keeps this order.
+ * SQL that finds rings that other callers have not taken. CROSS JOIN makes SQLite begin with the rows in the
+ * state `rung`, because these are few.
  */
 const stale = `
   SELECT theirs.partition, theirs.caller FROM waiters AS theirs CROSS JOIN waiters AS mine
@@ -146,7 +146,7 @@ function ringForJobs(partition: Partition, except?: string): string[] {
 }
 
 /**
- * Rings a caller that will fetch the effects: a caller that waits, or if there is none, a caller that holds
+ * Rings a caller that will ask for the effects: a caller that waits, or if none waits, a caller that holds
  * jobs.
  */
 function ringForEffects(partition: Partition, except?: string): string[] {
@@ -163,8 +163,8 @@ export function hasRing(database: Database, caller: string): boolean {
 }
 
 /**
- * Leaves a notice for a caller and rings the caller. The caller is a worker with news about a job that it
- * holds, a watcher, or a listener.
+ * Leaves a notice for a caller, which will be rung after the commit. The caller is a worker that holds the
+ * job of the notice, a watcher, or a listener.
  *
  * @param signalled the `seq` of a job, if the notice says only that a signal has come for this job
  */

@@ -1,8 +1,8 @@
 /**
  * Watches in SQLite (`contract/watch.ts`). The table `watches` has a row for each job and watcher, until the
- * job ends. The column `watched` of a partition says when the time of its last watch runs out, so that no
- * call looks for watches in a partition without watches. Rows whose time is over are removed when the time of
- * all watches of the partition is over.
+ * job ends. The column `watched` of a partition says when the last watch runs out, so that no call looks for
+ * watches in a partition without watches. When the time of all watches of a partition is over, their rows are
+ * removed.
  */
 import type { Fate } from '../../contract/store.ts'
 import { rememberEnds } from '../effects/effect.ts'
@@ -28,7 +28,7 @@ const clear = 'DELETE FROM watches WHERE partition = ?'
 interface WatchRow {
   id: string
   watcher: string
-  /** When the time of the watch runs out: milliseconds since 1970. */
+  /** When the watch runs out: milliseconds since 1970. */
   until: number
 }
 
@@ -82,7 +82,7 @@ export function watchersOf(partition: Partition, ids: readonly string[]): Map<st
 }
 
 /**
- * Leaves notices for the workers that hold these jobs, because the jobs are watched.
+ * Leaves notices for the workers that hold these jobs, so that the workers learn that the jobs are watched.
  *
  * @param which the statement that chooses the jobs. `held`: all active jobs. `reporting`: active jobs that
  * have reported progress

@@ -28,8 +28,8 @@ const unrolled = `
   SELECT partition, 0 AS length, at, completed, failed, retried FROM json_each(?) CROSS JOIN minutes ON partition = value`
 
 /**
- * Rolls up minutes and hours, once an hour. @param last the minute that has ended, which is already in the
- * table `minutes`
+ * Rolls up minutes and hours, once an hour. @param last the last minute that has ended, whose count is
+ * already in the table `minutes`
  */
 export function keepHours({ database, id, minute }: Partition, last: Minute): void {
   const hour = minute.at - (minute.at % HOUR)

@@ -8,7 +8,7 @@ import type { Partition } from '../partition.ts'
 import { list } from '../row.ts'
 import { keepHours } from './history.ts'
 
-/** If the clock was set back, a minute may come twice, and its counts are added. */
+/** If the clock was set back, the same minute may come twice. Then its two counts are added. */
 const keep = `
   INSERT INTO minutes (partition, at, completed, failed, retried) VALUES (?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET completed = completed + excluded.completed, failed = failed + excluded.failed,

@@ -14,7 +14,7 @@ const instants = 'SELECT at FROM runHistory ORDER BY at'
 const forget = 'DELETE FROM runHistory WHERE at IN (SELECT value FROM json_each(?))'
 const some = 'SELECT at, text FROM runHistory WHERE at IN (SELECT value FROM json_each(?)) ORDER BY at'
 
-/** Whether the counts must still be kept for this minute. */
+/** Whether no call has kept the counts for the present minute yet. */
 export function mustKeepRuns(database: Database): boolean {
   const now = database.now()
   return database.get(isKept, now - (now % MINUTE)) === undefined

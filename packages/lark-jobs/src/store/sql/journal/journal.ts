@@ -1,8 +1,8 @@
 /**
  * Journals in SQLite (`contract/journals.ts`). A journal is a row of the table `journals`, with rows in the
- * tables `entries` and `signals`. The column `journal` of a job has the id of the row. Each entry has the
- * number of bytes of all entries up to it, so a step writes only one row. When the row of the job is removed,
- * all these rows are removed.
+ * tables `entries` and `signals`. The column `journal` of a job has the id of the row. The row of each entry
+ * has the number of bytes of all entries up to this one, so a step writes only one row. When the row of the
+ * job is removed, the rows of its journal are also removed.
  *
  * An early journal belongs to a job that does not exist yet. Its row has the id of this job, and the time
  * until which the journal is kept. When the job is queued, it takes the journal. The partition counts its
@@ -37,7 +37,7 @@ import { ACTIVE, COMPLETED, GONE, HIDDEN, PENDING } from '../states.ts'
 const open = 'INSERT INTO journals DEFAULT VALUES RETURNING id'
 const openEarly = 'INSERT INTO journals (partition, job, until) VALUES (?, ?, ?) RETURNING id'
 const link = 'UPDATE jobs SET journal = ? WHERE seq = ?'
-/** Adds an entry. If the previous entry is missing, `bytes` is NULL, and SQLite does not add the entry. */
+/** Adds an entry. If the previous entry is missing, `bytes` would be NULL, and SQLite refuses the new row. */
 const add = `
   INSERT OR IGNORE INTO entries (journal, place, entry, bytes) VALUES (
     ?1, ?2, ?3, ?4 + iif(?2 = 0, 0, (SELECT bytes FROM entries WHERE journal = ?1 AND place = ?2 - 1))
@@ -137,7 +137,7 @@ export class SqliteJournals implements Journals {
 }
 
 /**
- * Adds entries to the journal of a job. If the journal lacks entries before them, nothing is added.
+ * Adds entries to the journal of a job. If the journal lacks entries before the new ones, nothing is added.
  *
  * @returns the number of entries in the journal if entries before the new ones are missing; otherwise
  * undefined
@@ -153,7 +153,7 @@ export function record(database: Database, row: Journalled, steps: Recorded | un
 }
 
 /**
- * The text that says whether the job has steps to undo, and how it ends afterwards
+ * The text that says whether the job has steps to undo, or how it ends after they are undone
  * (`contract/rules/undoing.ts`).
  */
 export function undoOf({ database }: Partition, { journal }: Pick<JobRow, 'journal'>): string | null {
@@ -170,7 +170,7 @@ function same(one: readonly string[], other: readonly string[]): boolean {
 }
 
 /**
- * Adds those of the entries that the journal does not have yet. If the journal lacks entries before them,
+ * Adds the entries that the journal does not have yet. If the journal lacks entries before the new ones,
  * nothing is added. @returns how many entries were added
  */
 function append(database: Database, journal: number, { at, entries }: Recorded): number {
@@ -195,22 +195,20 @@ export function recordMore(
 }
 
 /**
- * @returns the outcome of a run. If the job has signals that the run does not know, the outcome makes the job
- * due at once
+ * @returns the outcome of a run, changed so that the job is due at once if it is suspended and has signals
+ * that the run does not know
  */
 export function heardAll({ database }: Partition, { journal }: Journalled, outcome: Outcome): Outcome {
   if (outcome.kind !== 'suspended' || journal === null) return outcome
   return countOf(database, journal) > outcome.heard ? { ...outcome, in: 0 } : outcome
 }
 
-/** The signals of a job without the first `heard` signals. */
+/** The signals of a job that come after the first `heard` signals. */
 export function signalsBehind(database: Database, { journal }: Journalled, heard: number): KeptSignal[] {
   return journal === null ? [] : database.all<KeptSignal>(readSignals, journal, heard)
 }
 
-/**
- * Adds the journal to a claimed job. If the job was suspended, the measured time of the suspension ends now.
- */
+/** Adds the journal to a claimed job. If the time of the job's suspension is measured, it ends now. */
 export function withJournal(partition: Partition, job: ClaimedJob, { journal }: Journalled): ClaimedJob {
   if (journal === null) return job
   job.journal = read(partition, journal, 0)
@@ -219,7 +217,9 @@ export function withJournal(partition: Partition, job: ClaimedJob, { journal }: 
   return job
 }
 
-/** Notes that a job is suspended from now on, if the outcome asks to measure this time (`rests`). */
+/**
+ * Notes that a job is suspended from now on, if the outcome asks for a measurement of this time (`rests`).
+ */
 export function noteRest({ database, now }: Partition, row: Journalled, outcome: Outcome): void {
   if (outcome.kind !== 'suspended' || !outcome.rests) return
   const journal = journalOf(database, row)
@@ -227,8 +227,8 @@ export function noteRest({ database, now }: Partition, row: Journalled, outcome:
 }
 
 /**
- * Removes the measured time for which a job was suspended, because a retry by hand starts the job's time
- * limits again.
+ * Removes the measured time for which a job was suspended, because the `retryUntil` of a job begins again
+ * with a retry by hand.
  */
 export function forgetRest({ database }: Partition, { journal }: Journalled): void {
   if (journal !== null) database.run(setRests, null, journal)
@@ -287,11 +287,11 @@ export function carryJournal(database: Database, { journal }: Journalled): { ste
 }
 
 /**
- * Stores the journal of a job that moves to this partition. The signals that the job brings come first. After
- * them come the signals that arrived here before the job.
+ * Stores the journal of a job that moves to this partition. The signals that the job brings come first,
+ * followed by the signals that arrived in this partition before the job.
  *
- * @returns the id of the journal, or null if the job has none; and the names of the signals that arrived here
- *   before the job
+ * @returns the id of the journal, or null if the job has no journal; and the names of the signals that
+ *   arrived in this partition before the job
  */
 export function putJournal(
   partition: Partition,

@@ -27,7 +27,7 @@ interface LimiterRow {
   granted: number
   wait: number | null
   mark: number | null
-  /** All calls of the holder from this number on are known. */
+  /** The limiter knows all calls of the holder from this number on. */
   since: number | null
 }
 
@@ -68,8 +68,8 @@ const countFailures = 'SELECT count(*) AS count FROM failures WHERE circuit = ?'
 const NOTHING: Pick<LimiterRow, 'granted' | 'wait' | 'mark'> = { granted: 0, wait: null, mark: null }
 
 /**
- * An instant later than any other. When failures up to this instant are removed, all failures of a circuit
- * are removed.
+ * An instant later than any other instant. If failures up to this instant are removed, a circuit has no
+ * failures any more.
  */
 const NEVER = Number.MAX_SAFE_INTEGER
 
@@ -134,8 +134,8 @@ function permit(database: Database, limiter: string, call: PermitCall): Permitte
     throw new Error("this permit call is older than the holder's last one")
   const isAgain = last?.number === number
   let { granted, wait, mark } = isAgain ? last : NOTHING
-  // If a lease has ended, or the file was restored from a backup, calls may be missing. Permits that were
-  // granted before a missing call are not refunded.
+  // If a lease has ended, or the file was restored from a backup, the limiter may not know some calls of the
+  // holder. Permits that were granted before such a call are not refunded.
   const since = (isAgain || last?.number === after ? last?.since : undefined) ?? number
   if (!isAgain && limits.rate !== undefined)
     for (const some of unused)
@@ -169,8 +169,8 @@ function permit(database: Database, limiter: string, call: PermitCall): Permitte
 }
 
 /**
- * How many permits are reserved, so that lots of the size `each` cannot have them. One lot of the size that
- * has waited for the longest time is reserved.
+ * How many permits are reserved for lots of other sizes than `each`: one lot of the size for which holders
+ * have waited longest.
  */
 function keptFrom(database: Database, limiter: string, each: number, now: number): number {
   database.run(forgetWaits, now)

@@ -1,12 +1,11 @@
 /**
- * Computes how many jobs of a partition or lane may begin now, and when the next job may begin. For a
- * limiter, it computes how many permits may be granted. This file calls begun jobs and granted permits
- * "starts".
+ * Computes how many starts the limits of a partition, of a lane or of a limiter allow now, and when the next
+ * start is allowed. A start is a job that begins, or for a limiter a permit that is granted.
  *
- * A row of the table `rates` has the current window (its beginning, and the number of starts in it), or a
- * bucket (the tokens at a time, and how many tokens were ever taken). The table `starts` has the times of
- * recent starts; a start counts until `over`. The key of a row is '' for the partition, or names a lane or a
- * limiter.
+ * A row of the table `rates` has the current window (when it began, and the number of its starts), or a
+ * bucket (the number of tokens at a time, and how many tokens were ever taken). The table `starts` has the
+ * times of recent starts; a start counts until `over`. The key of a row is '' for the limits of the partition
+ * itself, or names a lane or a limiter.
  */
 import type { Limits } from '../../../model/limits.ts'
 import type { Rate } from '../../../model/rate.ts'
@@ -30,7 +29,7 @@ export interface AllowedStarts {
 }
 
 /**
- * The key of the rows for one limit. Rows of limiters have the partition 0, which belongs to no queue
+ * The key of the rows for one rate. Rows of limiters have the partition number 0, which no partition has
  * (`limiters.ts`).
  */
 export interface RateKey extends Pick<Partition, 'database' | 'id' | 'now'> {
@@ -68,7 +67,8 @@ export const overRates = (now: string) => `
   EXISTS (SELECT 1 FROM rates WHERE over <= ${now}) OR EXISTS (SELECT 1 FROM starts WHERE over <= ${now})`
 
 /**
- * Computes how many starts are allowed now. Only `note` changes data.
+ * Computes how many starts are allowed now. This function only reads; the function `note` in its result
+ * writes.
  *
  * @param key the lane or the limiter to which the limits belong. Default: the whole partition
  * @param active the number of active jobs or held permits, which counts against `concurrency`
@@ -93,7 +93,7 @@ export function allowedStarts(
 }
 
 /**
- * Removes `count` starts that `note` has recorded but that were not used.
+ * Takes back `count` starts that `note` has recorded but that did not happen.
  *
  * @param mark the result of `note`
  */
@@ -102,7 +102,7 @@ export function refund(place: RateKey, rate: Rate, mark: number, count: number):
 }
 
 /**
- * Removes windows, buckets and starts of all partitions that no longer count: a limited number in each call.
+ * Removes windows, buckets and starts that no longer count, in all partitions: a limited number in each call.
  * @returns how many rows were removed, at least
  */
 export function forgetOver({ database, now }: Pick<Partition, 'database' | 'now'>): number {
@@ -168,8 +168,8 @@ const refunds: Record<Rate['kind'], (place: RateKey, rate: Rate, mark: number, c
     if (known?.at === mark) database.run(recount, Math.max(0, known.count - count), id, key)
   },
   /**
-   * Right after the grant the bucket could have at most `burst` tokens, and it has given `known.taken - mark`
-   * tokens since then. So a refund fills it only up to the difference.
+   * Right after the grant, the bucket had at most `burst` tokens. Since then it has given `known.taken -
+   * mark` tokens. So a refund fills the bucket at most up to the difference.
    */
   bucket({ database, id, key }, { burst }, mark, count) {
     const known = database.get<RateRow>(find, id, key)

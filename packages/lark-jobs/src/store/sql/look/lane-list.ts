@@ -1,6 +1,6 @@
 /**
- * Lists the lanes of a partition page by page, to show to people. Lanes that wait for the end of a job have
- * no index, so a call finds them by a scan of a limited number of lanes.
+ * Lists the lanes of a partition page by page, to show to people. No index contains the lanes that wait for
+ * the end of a job, so a call finds such lanes by a scan of a limited number of lanes.
  */
 import { laneRecord } from '../../contract/rules/lane.ts'
 import { type LaneFilter, type LanePage, type LaneRecord, MAX_ITEMS } from '../../contract/store.ts'
@@ -74,8 +74,8 @@ export function listLanes(partition: Partition, filter: LaneFilter): LanePage {
 }
 
 /**
- * Makes the records of lanes that are not paused. Lanes of paused groups are listed only for the state
- * `paused`.
+ * Makes the records of lanes for one state. Leaves out lanes of paused groups, which are listed only for the
+ * state `paused`.
  */
 function shown(partition: Partition, state: LaneFilter['state'], rows: readonly ListedLane[]): LaneRecord[] {
   const isHere = ({ turn, wakeAt, until }: ListedLane) =>

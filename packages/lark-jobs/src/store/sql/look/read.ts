@@ -95,13 +95,10 @@ const arrivedLaned = arrivedAfter("lane <> ''")
 const latestFirst = ended('<', 'DESC')
 const earliestFirst = ended('>', 'ASC')
 
-/** A number that is later than any time, and after the `seq` of any job. */
+/** A number that is greater than any time in milliseconds, and greater than the `seq` of any job. */
 export const MAX = Number.MAX_SAFE_INTEGER
 
-/**
- * A number that stands for a priority below all others. Lists show all jobs in lanes as one line with this
- * priority.
- */
+/** A number below all priorities. For lists, all jobs in lanes together are one line with this priority. */
 export const GROUPS = -MAX_PRIORITY - 1
 
 export type LinePlace = readonly [dueAt: number, seq: number]
@@ -132,8 +129,7 @@ export function get(partition: Partition, id: string, isLean: boolean): JobRecor
 /** Reads the fates of jobs (`contract/watch.ts`). */
 export function fates(partition: Partition, ids: readonly string[]): Fate[] {
   const { database, name, now } = partition
-  // Jobs that have arrived in another partition are left out, because this partition does not know their
-  // fates.
+  // Jobs that have arrived in another partition are left out, so that their fate is `unknown`.
   const heads = database
     .all<StateRow>(findStates, partition.id, list(ids))
     .filter((row) => row.state !== GONE || isOnItsWay(partition, row))
@@ -230,7 +226,7 @@ export function waitingSince(partition: Partition, since: number): Pick<Standing
   return { arrived, ...(oldest < Number.POSITIVE_INFINITY && { oldest }) }
 }
 
-/** The rows of a page, and one more if there are more jobs. */
+/** The rows of a page, and one more row if there are more jobs. */
 function rowsOf(partition: Partition, filter: Filter, columns: string): HeadRows & { limit: number } {
   const limit = Math.max(1, Math.min(Math.floor(filter.limit ?? DEFAULT_LIMIT), MAX_LIMIT))
   const cursor = filter.cursor === undefined ? undefined : JSON.parse(filter.cursor)
@@ -238,8 +234,8 @@ function rowsOf(partition: Partition, filter: Filter, columns: string): HeadRows
 }
 
 /**
- * A page of the jobs that pass a prefilter. It reads the places of all jobs, and of those that pass also the
- * rest.
+ * Makes a page of the jobs that pass a prefilter. Of all jobs only the places are read, and all columns of
+ * the jobs that pass.
  */
 function prefilteredPage(partition: Partition, filter: Filter, prefilter: Prefilter): Page<Head> {
   const columns = prefilter.payload === undefined ? placeColumns : `${placeColumns}, ${payloadBytes}`
@@ -273,7 +269,7 @@ function prefilteredPage(partition: Partition, filter: Filter, prefilter: Prefil
   }
 }
 
-/** The conditions of a prefilter, for a row of `jobs`, and the values to bind. */
+/** The SQL of a prefilter's conditions on a row of `jobs`, and the values to bind. */
 function prefilterSql({ id, key, group, options, payload }: Prefilter): [sql: string, values: string[]] {
   const conditions: [sql: string, value: string][] = []
   if (id !== undefined) conditions.push([`substr(id, 1, ${[...id].length}) = ?`, id])
@@ -417,8 +413,8 @@ function delayed(
   const start = [partition.now, -MAX, MAX]
   const [dueAt, from, seq] = cursor && cursor[0]! > partition.now ? cursor : start
   for (const priority of lines(partition)) {
-    // Among the jobs with the due time of the cursor, those with a higher priority were on earlier pages, and
-    // those with a lower priority were not.
+    // Of the jobs with the due time of the cursor, those with a higher priority were on earlier pages, and
+    // those with a lower priority come on later pages.
     const after = priority > from! ? MAX : priority < from! ? -1 : seq!
     rows.push(...pendingRows<Head>(partition, priority, [dueAt!, after], MAX, limit, columns))
   }

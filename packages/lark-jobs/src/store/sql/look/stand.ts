@@ -107,7 +107,7 @@ function lineStand(
   for (const other of partition.priorities(lane)) {
     if (aging === undefined && other < priority) break
     const place = aging === undefined ? now : Math.min(now, dueAt + (other - priority) * aging)
-    // A job of a higher priority with the same place also goes before this job, so the limit is one
+    // Jobs of a higher priority that have exactly this place also go before this job, so the limit is one
     // millisecond later.
     const end = other === priority ? [dueAt, seq] : [place + Number(other > priority), 0]
     const most = MAX_AHEAD - ahead
@@ -119,8 +119,8 @@ function lineStand(
 }
 
 /**
- * Counts the lanes that have their turn before a lane. @param turn the turn of the lane. For jobs without a
- * lane, `ownTurn` is used
+ * Counts the lanes that have their turn before a lane. @param turn the turn of this lane. For the jobs
+ * without a lane, `ownTurn` is used
  */
 function turns({ database, id, ownTurn }: Partition, lane: string, turn: number): number {
   const limiter = readLane(lane).limiter ?? ''
@@ -152,7 +152,7 @@ function limitsOf(limits: Limits | undefined): Pick<LaneStand, 'limits' | 'unkno
 
 /**
  * The ids of the active jobs of a lane, at most `MAX_RUNNING`. All active jobs of the partition are scanned,
- * because there is no index of them by lane.
+ * because no index has the active jobs of a lane.
  */
 function runningOf(partition: Partition, lane: string): string[] {
   const found: string[] = []

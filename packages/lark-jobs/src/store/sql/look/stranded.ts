@@ -1,7 +1,7 @@
 /**
  * Stranded jobs, which no worker could read (`Stranded`). The column `reason` of such a job has a mark
  * (`store/contract/rules/reason.ts`), and a partial index contains the marked jobs. So no call has to
- * maintain a list, and other jobs take no more time.
+ * maintain a list of stranded jobs, and other jobs take no additional time.
  */
 import type { Stranded } from '../../contract/store.ts'
 import type { Partition } from '../partition.ts'

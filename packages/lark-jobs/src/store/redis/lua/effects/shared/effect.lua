@@ -15,8 +15,7 @@
 -- gives: owed, fresh, next_effect, write_bundles, write_effects, withdraw, unbundle, purge, hide, acknowledge, forget_remembered, remember_ends
 -- gives: release, ring_for_effects
 
--- `is`: whether this call has written effects that its answer does not hand out, and no other effect was due
--- before.
+-- `is`: whether this call has written effects that its answer lacks, and no other effect was due before.
 local owed = { is = false }
 -- The effects that this call has written and hands out with its answer, under a lease that has begun: the ids
 -- of nodes; in `bundles`, the bundles; in `count`, the number of members of these bundles.
@@ -30,8 +29,7 @@ local function next_effect()
   return (hook or member or bundle) and math.min(hook or math.huge, member or math.huge, bundle or math.huge)
 end
 
--- Writes the bundles of members that complete now. `groups`: see `group_of` in home.lua. `takes`: see
--- `write_effects`.
+-- Writes the bundles of members that complete now. `groups`: see home.lua. `takes`: see `write_effects`.
 local function write_bundles(groups, takes)
   local at = string.format('%.0f', now)
   for _, group in ipairs(groups) do
@@ -51,8 +49,8 @@ local function write_bundles(groups, takes)
 end
 
 -- Writes the effects of jobs that end now. `how`: see end.lua. `takes`: whether the answer of the call hands
--- out members; then nodes that complete now are handed out at once, and need not be read again (`fresh`).
--- `away`: the set of jobs that belong to flows with another home.
+-- out members; nodes that complete now are then handed out at once (`fresh`). `away`: the set of jobs that
+-- belong to flows with another home.
 local function write_effects(state, ids, how, takes, away)
   local at = string.format('%.0f', now)
   local hooked = how == 'untold' and redis.call('HMGET', key('hooked'), unpack(ids)) or {}
@@ -114,8 +112,7 @@ local function unbundle(id)
   end
 end
 
--- Removes all data of a job, with its effects. Before the call, the job must be in no line and no claim. The
--- removal does not count as an end of the job.
+-- Removes all data of a job, with its effects. The job must be in no line and no claim, and does not end.
 local function purge(id)
   unbundle(id)
   for _, state in ipairs(ENDED_STATES) do
@@ -131,8 +128,7 @@ local function purge(id)
   erase({ id })
 end
 
--- Marks the records of hidden jobs with `~`, and removes the payloads that no hook needs. (Flows need no
--- payloads.)
+-- Marks the records of hidden jobs with `~`, and removes the payloads that no hook needs.
 local function mark(ids)
   local has_hooks = redis.call('EXISTS', key('effects:hook')) == 1
   local hooks = has_hooks and redis.call('ZMSCORE', key('effects:hook'), unpack(ids)) or {}
@@ -199,8 +195,7 @@ local function release(ids)
   end
 end
 
--- Forgets remembered jobs and bundles whose time is over, at most `most` of each. Returns how many were
--- forgotten.
+-- Forgets remembered jobs and bundles whose time is over, at most `most` of each. Returns their number.
 local function forget_remembered(most)
   local over = redis.call('ZRANGE', key('remembered'), '-inf', now, 'BYSCORE', 'LIMIT', 0, most)
   if #over > 0 then
@@ -235,9 +230,8 @@ local function remember_ends(state, ids, how, ms)
   forget_remembered(MAX_ITEMS)
 end
 
--- Acknowledges at most `MAX_ITEMS` bundles, or effects of one kind whose jobs ended at the time `at`. If a
--- job ended at another time, the caller has delivered an earlier end of the job, and the present effect is
--- not acknowledged.
+-- Acknowledges at most `MAX_ITEMS` bundles, or effects of one kind whose jobs ended at the time `at`. A job
+-- with another end time keeps its effect, because the caller has delivered an earlier end.
 local function acknowledge_some(kind, at, ids)
   local over = string.format('%.0f', now + RESEND_MEMORY)
   if kind == 'b' then
@@ -268,8 +262,7 @@ end
 
 -- Acknowledges effects. `names`: parts that are separated by tabs. A part is the first letter of a kind, the
 -- time at which the jobs ended, and the ids of the jobs, one on each line; or it is `b`, and bundles or parts
--- of bundles, one on each line. Lua passes at most some thousand arguments to a command, so long lists are
--- processed in slices.
+-- of bundles, one on each line. A command takes at most some thousand arguments, so long lists are cut.
 local function acknowledge(names)
   for kind, at, list in string.gmatch(names, '([hmb])(%d*)([^\t]+)') do
     local ids = {}
@@ -285,8 +278,7 @@ local function acknowledge(names)
     end
   end
   if names ~= '' then
-    -- A call that adds remembered jobs also forgets old ones, so that their number stays limited even if
-    -- `prune` is too slow.
+    -- A call that adds remembered jobs also forgets old ones, because `prune` alone may be too slow.
     forget_remembered(MAX_ITEMS)
   end
 end
