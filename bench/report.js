@@ -41,7 +41,7 @@ function table({ title, against, measures }, samples, peers) {
         `${label}, ${unit}`,
         ...columns.map((peer) => show(middle(samplesOf(name, peer, metric)), unit)),
         ...ratios.map(times),
-        targetText(target),
+        targetText(target, unit),
         verdict(target, middle(own), ratios),
       ]
     }),
@@ -50,9 +50,9 @@ function table({ title, against, measures }, samples, peers) {
   return align([[title, ...heads, 'target', ''], ...rows])
 }
 
-function targetText(target) {
+function targetText(target, unit) {
   if (target === undefined) return ''
-  if (target.most !== undefined) return `≤ ${target.most}`
+  if (target.most !== undefined) return `≤ ${target.most} ${unit}`
   return target.times === undefined ? `≤ ${times(target.part)}` : `≥ ${times(target.times)}`
 }
 

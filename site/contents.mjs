@@ -75,7 +75,10 @@ export const contents = [
     pages: ['from-bullmq', 'bullmq-names', 'from-laravel', 'from-sidekiq', 'adapters'],
   },
   { section: 'Reference', pages: ['configuration', 'commands', 'errors', 'compatibility', 'versions'] },
-  { section: 'How It Holds', pages: ['reliability', 'performance', 'architecture'] },
+  {
+    section: 'How It Holds',
+    pages: ['what-can-be-lost', 'reliability', 'broken-on-purpose', 'performance', 'architecture'],
+  },
   { section: 'Decisions', pages: decisions() },
 ]
 

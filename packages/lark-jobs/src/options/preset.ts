@@ -1,7 +1,7 @@
 /**
  * The presets: how a worker prefetches jobs and settles outcomes. A preset is a named set of figures.
  *
- *   balanced    for almost all applications. The worker prefetches the jobs that it can start within 20 ms at
+ *   balanced    for almost all applications. The worker prefetches the jobs that it can start within 10 ms at
  *               its own speed, so that fast jobs do not need a round trip each.
  *   throughput  for very many jobs that take almost no time. The worker prefetches more, outcomes wait longer
  *               to share a call, and the event loop turns less often. A job may wait for up to 50 ms at a

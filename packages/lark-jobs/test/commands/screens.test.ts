@@ -51,7 +51,7 @@ const compared = new Set<string>()
 const elsewhere = {
   'errors:': 'test/errors-page.test.ts',
   'first-job:': 'test/first-job.test.ts',
-  'reliability:': 'test/reliability-page.test.ts',
+  'broken-on-purpose:': 'figures of a day, of npm run chaos',
   'performance:': 'figures of a day, of npm run bench:report',
   'testing: assertDispatched()': 'testing/asserting.test.ts',
   'redis: # one server': 'redis/rights.ts',
