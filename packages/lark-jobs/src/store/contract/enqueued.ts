@@ -4,7 +4,7 @@ import type { State } from '../../model/record.ts'
 /**
  * The answer for one job of an `enqueue`.
  *
- *   exists The store already has a job with this id, or remembers that a job with this id came through an
+ *   exists    The store already has a job with this id, or remembers that a job with this id came through an
  *             outbox (`Keep.relayed`).
  *   rejected  `unique`: another job (`by`) has the lock. `throttled`: the job came too soon after another job
  *             (`by`). `full`: the partition is full. `exists`: the application chose the id, and the store

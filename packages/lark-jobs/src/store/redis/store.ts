@@ -81,7 +81,10 @@ import { Writing } from './verbs/writing.ts'
 export interface RedisStoreOptions extends contract.StoreOptions {
   /** The text with which all keys of the store begin. Default `lark`. */
   prefix?: string
-  /** A verb that finds no server, or gets no answer, rejects after this many milliseconds. Default 4,500. */
+  /**
+   * A verb rejects if it has found no server or has got no answer after this many milliseconds. Default
+   * 4,500.
+   */
   patience?: number
   /** For tests: another layout. Default: the layout of this version. */
   layout?: RedisLayout
@@ -157,7 +160,7 @@ export class RedisStore implements contract.Store {
   ): Promise<contract.Enqueued[]> {
     if (jobs.length === 0) return []
     const deadline = this.#transport.deadline(call.patience)
-    // If the partition is already registered, nothing is awaited here, so that the call is sent at once.
+    // For a registered partition there is no `await` here, so that the call is sent at once.
     if (!this.#registry.hasEntered(partition)) await this.#registry.enter(partition, deadline)
     const packed = packJobs(jobs, call.bound, this.#countsOf(partition)[2])
     // The server must be confirmed as the primary (`isSure`), because jobs that a replaced primary accepts
@@ -290,8 +293,7 @@ export class RedisStore implements contract.Store {
       ...handed.map((partition) => this.recover(partition, { holder: caller, forgiving: true })),
       ...rung.map((partition) => this.wake(partition, caller)),
     ])
-    // Jobs of the other partitions are taken back first, even if one partition is damaged. Then the first
-    // error is thrown.
+    // The first error is thrown only now, after the jobs in all other partitions have been taken back.
     for (const failure of [...failures, ...rest]) throw failure
   }
 
@@ -500,7 +502,7 @@ export class RedisStore implements contract.Store {
 
   /**
    * The sorted ids of the active jobs after a cursor of `isById`. This process sorts the ids, because a
-   * script would block the server meanwhile.
+   * script that sorts would block the server.
    */
   async #activeIds(partition: string, { cursor }: contract.Filter): Promise<string[]> {
     const ids = (await this.#scripts.send(['HKEYS', this.#keys.of(partition, 'holders')])) as string[]

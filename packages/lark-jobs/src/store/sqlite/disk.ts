@@ -9,7 +9,7 @@
  *
  *   plenty   only the free space is checked, ten times a second
  *   near     every dispatch is checked
- *   tight every dispatch is checked, and the log is kept short
+ *   tight    every dispatch is checked, and the log is kept short
  */
 import { statfsSync, statSync } from 'node:fs'
 

@@ -6,16 +6,16 @@
  *
  *   pending    The job is in the index `line`, in the order in which jobs run. It is waiting if `dueAt` has
  *              passed, and delayed otherwise. The index `stranded` lists unreadable jobs (`stranded.ts`).
- *   active `token` names the lease that lists the job (a row of `leases`). `ahead` shows whether the job has
- *              started. If a started job is taken back, it keeps the token while it waits, because a late
- *              outcome of its run still counts.
+ *   active     `token` is the token of the lease that lists the job (a row of `leases`). `ahead` shows
+ *              whether the job has started. If a started job is taken back, it keeps the token while it
+ *              waits, because a late outcome of its run still counts.
  *   ended      The job is in the index `ended`, in the order of the ends.
  *
  * New state: its index, and its counter in `partitions`.
  *
  * Columns have the names of the fields of a job's record. The other columns are:
  *
- *   seq a number that rises with every job. Of jobs with the same place, the lowest goes first
+ *   seq                        a number that rises with every job, and orders jobs with the same place
  *   direct                     1 if the job must not be prefetched, because it was taken back from a worker
  *                              or releases its lock when it starts; in the code, `noPrefetch`
  *   lane, laneLimits           the lane of a job with a group or a limiter, and its limits (`lane.ts`)

@@ -10,7 +10,7 @@ import type { ClientName } from './client-name.ts'
 export interface Address {
   host: string
   port: number
-  /** The path of a Unix socket, instead of host and port. */
+  /** The path of a Unix socket, in place of a host and a port. */
   path?: string
   username?: string
   password?: string
@@ -19,15 +19,17 @@ export interface Address {
   tls?: boolean | Readonly<Record<string, unknown>>
   /** Which addresses of a host name to use: IPv4, IPv6, or both (0, the default). */
   family?: 0 | 4 | 6
-  /** Milliseconds for one attempt to connect. The default depends on the kind of server. */
+  /**
+   * The time limit for one attempt to connect, in milliseconds. The default depends on the kind of server.
+   */
   connectTimeout?: number
   /** The prefix of the connections' names. The default is `lark`. */
   clientName?: string
-  /** Gives the user name and password, instead of `username` and `password`. */
+  /** The source of the user name and the password, in place of `username` and `password`. */
   credentials?: CredentialSource
   /** The name that the server shows for these connections. */
   client?: ClientName
-  /** Translates addresses that servers give for other servers. */
+  /** Replaces the addresses that servers report for other servers. */
   natMap?: NatMap
 }
 
@@ -35,8 +37,8 @@ export interface Address {
 export type Login = Pick<Address, 'username' | 'password'>
 
 /**
- * Maps the `host:port` that a server gives for another server to the address at which this process reaches
- * that other server.
+ * The keys are addresses that a server reports for another server, as `host:port`. The values are the
+ * addresses at which this process reaches the other server.
  */
 export type NatMap = ReadonlyMap<string, { host: string; port: number }>
 
@@ -62,7 +64,7 @@ export function parseHost(text: unknown, port: number, which = 'the host'): { ho
   return { host: (match[1] ?? match[2])!, port: match[3] === undefined ? port : Number(match[3]) }
 }
 
-/** `host:port`. This text also identifies a server of a cluster. */
+/** The address as `host:port`. This text also identifies a server of a cluster. */
 export function hostOf({ host, port }: { host: string; port: number }): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }
@@ -76,14 +78,17 @@ export function nameOf(address: Address): string {
 /** An address whose parts are not checked yet. */
 export type GivenAddress = Omit<Address, 'connectTimeout'> & { connectTimeout?: Duration }
 
-/** The address at which this process reaches a server that another server calls `host` and `port`. */
+/**
+ * The address at which this process reaches a server for which another server reports this host and this
+ * port.
+ */
 export function reached(by: Address, host: string, port: number): { host: string; port: number } {
   return by.natMap?.get(hostOf({ host, port })) ?? { host, port }
 }
 
 /**
- * Checks the parts of an address. The store's name is made of these parts, and messages show this name: if a
- * whole URL were accepted as a host, the name would show the URL's password.
+ * Checks the parts of an address. Messages show the name of the store, which is made from these parts. If a
+ * whole URL were accepted as a host, messages would show the password in the URL.
  *
  * @returns the address, without a user name or password that is empty
  * @throws STORE_INVALID
@@ -114,8 +119,8 @@ export function checkAddress(given: GivenAddress): Address {
 }
 
 /**
- * The address without `connectTimeout`. A question with its own short timeout uses this address, because
- * `connectTimeout` would replace that timeout.
+ * The address without `connectTimeout`, for calls with a short time limit of their own. (A `connectTimeout`
+ * in the address would replace this limit.)
  */
 export function withoutConnectTimeout({ connectTimeout: _, ...address }: Address): Address {
   return address
@@ -139,7 +144,10 @@ export function credentials(username: unknown, password: unknown): Login {
   return defined({ username: username || undefined, password: password || undefined }) as Login
 }
 
-/** Makes an error that does not show the given text, because the text may contain a password. */
+/**
+ * Makes the error for an invalid connection. `why` must not contain the given text, because it may contain a
+ * password.
+ */
 export function invalid(why: string): JobsError {
   return new JobsError('STORE_INVALID', `The connection of Redis cannot be understood: ${why}`, {
     hint: `Write ${forms}`,
@@ -147,8 +155,8 @@ export function invalid(why: string): JobsError {
 }
 
 /**
- * The error for a URL whose password contains an unescaped character that ends this part of a URL: `/`, `?`
- * or `#`.
+ * The error for a URL whose password contains `/`, `?` or `#` without an escape. Such a character ends the
+ * part of a URL that has the password.
  */
 export function misplaced(): JobsError {
   return invalid(

@@ -1,14 +1,15 @@
 /**
  * The name of a store's connections in `CLIENT LIST`: `lark:web`, `lark:worker`. If a process that dispatches
- * becomes a worker, its existing connections are renamed too.
+ * becomes a worker, its open connections get the new name, too.
  *
- * The name is set with `HELLO`, which every user may send, no matter what its ACL says (`CLIENT SETNAME`
- * needs a permission). If a server refuses the name, the connections have no name there, and everything else
+ * The command `HELLO` sets the name, because every user may send this command, whatever its permissions
+ * (`CLIENT SETNAME`
+ * needs a permission). If a server refuses the name, the connections to it have no name, and everything else
  * still works.
  */
 import type { Role } from '../../contract/store.ts'
 
-/** The part of a link that this file needs. */
+/** The members of a link that this file uses. */
 interface Named {
   send(command: readonly string[]): Promise<unknown>
   readonly lost: Promise<unknown>
@@ -25,7 +26,9 @@ export class ClientName {
     this.#role = role
   }
 
-  /** Sets the name on the server of this link, and sets it again when the role changes. */
+  /**
+   * Tells the server of a link the name of the connection, and tells it the new name when the role changes.
+   */
   introduce(link: Named): void {
     this.#links.add(link)
     void link.lost.then(() => this.#links.delete(link))
@@ -38,7 +41,7 @@ export class ClientName {
     for (const link of this.#links) this.#tell(link)
   }
 
-  /** A link that has subscribed accepts no `HELLO`, so it keeps its name. */
+  /** A server refuses `HELLO` on a link that has subscribed to a channel, so such a link keeps its name. */
   #tell(link: Named): void {
     link.send(['HELLO', '2', 'SETNAME', `${this.#base}:${this.#role}`]).catch(() => {})
   }

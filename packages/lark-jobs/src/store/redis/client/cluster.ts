@@ -1,5 +1,5 @@
 /**
- * A cluster: one connection for each primary, and a map of which primary serves which slot.
+ * A cluster: one connection to each primary, and a map that says which primary serves which slot.
  *
  * A call goes to the node that the map names for its slot. If the node does not serve the slot, it answers:
  *
@@ -13,9 +13,9 @@
  * single server.
  *
  * The map is read again after MOVED, and a few more times after that, because nodes learn of a change one
- * after another. It is read repeatedly while a primary cannot be reached. While nothing is wrong, it is read
- * about once a minute. The connection to a server that is no longer a primary is closed, and calls that
- * waited for it go where the new map says.
+ * after another. The map is also read repeatedly while a primary cannot be reached, and about once a minute
+ * while nothing is wrong. If the new map shows that a server is no longer a primary, the connection to this
+ * server is closed, and calls that waited for the connection go to the new primary.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -46,13 +46,13 @@ const LEAST = 100
  */
 const LOOK = { from: 50, to: 1_000 }
 /**
- * When a primary is in doubt, the other primaries are asked about it. This many more are asked than must
- * answer, because some may not answer.
+ * When a primary is in doubt, the other primaries are asked about it. So many more primaries are asked than
+ * must answer, because some may not answer.
  */
 const SPARE = 2
 /**
- * The pause between two reads of the map while nothing is wrong, in milliseconds. It is varied at random, so
- * that many processes do not ask at the same time.
+ * The pause between two reads of the map while nothing is wrong, in milliseconds. The pause is varied at
+ * random, so that many processes do not ask at the same time.
  */
 const REFRESH = 60_000
 
@@ -61,13 +61,14 @@ export class Cluster implements Transport {
   readonly isWhole = false
   readonly #seeds: readonly Address[]
   readonly #options: ConnectionOptions
-  /** The connections to the primaries, by `host:port`. */
+  /** The connections to the primaries, by the `host:port` of the primary. */
   readonly #primaries = new Map<string, Connection>()
   #slots: (Connection | undefined)[] = new Array(SLOTS)
   /** The last map. */
   #shards: readonly Shard[] = []
   /**
-   * Doubts about primaries, by `host:port`. A doubt is kept after the connection to its primary is closed.
+   * Doubts about primaries, by the `host:port` of the primary. A doubt is kept even if the connection to the
+   * primary is closed.
    */
   readonly #doubts = new Map<string, Doubt>()
   /** Every node of the last map, including replicas. */
@@ -75,7 +76,7 @@ export class Cluster implements Transport {
   #asking: Promise<void> | undefined
   #isWatching = false
   #timer: NodeJS.Timeout | undefined
-  /** The pause until the next read of the map, in milliseconds. It grows while nothing is wrong. */
+  /** The pause until the next read of the map, in milliseconds. The pause grows while nothing is wrong. */
   #calm = REFRESH
   readonly #listeners = new Set<(stays: (address: Address) => boolean) => void>()
   readonly #closing = new AbortController()
@@ -98,7 +99,7 @@ export class Cluster implements Transport {
   }
 
   async send(build: Build, deadline = this.deadline(), key = keyOf(build), isSure = false): Promise<unknown> {
-    // A command without a key goes to any connected node.
+    // A command without a key goes to any node with a connection.
     const slot = key === '' ? this.#linkedSlot() : slotOf(key)
     const guarded = guard(build, key)
     let next: Connection | undefined
@@ -157,7 +158,7 @@ export class Cluster implements Transport {
     } else if (word === 'CLUSTERDOWN' || (word !== undefined && movedOn.has(word))) {
       void this.#refresh(node).catch(() => {})
     } else if (word !== 'TRYAGAIN') {
-      // The call waited for a server that is no longer the primary of the slot: it is sent to the new
+      // A call that waited for a server which is no longer the primary of the slot is sent to the new
       // primary. Every other error goes to the caller.
       const isLetGo = JobsError.is(error, 'STORE_UNREACHABLE') && this.#slots[slot] !== node
       if (!isLetGo) throw error
@@ -192,7 +193,10 @@ export class Cluster implements Transport {
     }
   }
 
-  /** Reads the map, once for all calls that come while it is being read. @param doubted a node to ask last */
+  /**
+   * Reads the map. Calls that come while the map is being read share one read. @param doubted a node that is
+   * asked last, because its answer may be wrong
+   */
   #refresh(doubted?: Connection): Promise<void> {
     const { signal } = this.#closing
     if (signal.aborted) return Promise.reject(signal.reason)
@@ -248,8 +252,8 @@ export class Cluster implements Transport {
   /**
    * Asks the other nodes about a primary. A primary is replaced when a majority of the primaries considers it
    * failed and votes for one of its replicas. So this method asks the replicas, because one of them may be
-   * the new primary. It also asks so many of the other primaries that at least one of them has voted if there
-   * was a vote. A node that has voted does not report the old primary as healthy.
+   * the new primary. It also asks so many other primaries that at least one of these has voted, if there was
+   * a vote. A primary that has voted does not report the old primary as healthy.
    */
   async #standing(host: string, patience: number, signal: AbortSignal): Promise<ServerRole> {
     const own = this.#shards.filter(({ primary }) => hostOf(primary) === host)
@@ -274,12 +278,12 @@ export class Cluster implements Transport {
     )
     const witness = asked[words.indexOf('replaced')]
     if (witness !== undefined) {
-      // Take the map of this node: another node may not know of the change yet.
+      // The map is read from this node, because other nodes may not know of the change yet.
       this.#apply(await askShards([witness], signal))
       return 'replaced'
     }
-    // If no node permits this user to ask about the primary, nothing can be confirmed, so the primary's
-    // answers are trusted.
+    // If no node permits this user to ask about the primary, nobody can confirm the primary, so its answers
+    // are trusted.
     if (asked.length > 0 && words.every((word) => word === 'barred')) return 'primary'
     const sure = words.slice(0, asked.length - replicas.length).filter((word) => word === 'primary')
     return sure.length >= needed && !words.includes('unsure') ? 'primary' : undefined
@@ -299,7 +303,7 @@ export class Cluster implements Transport {
         pause = Math.min(LOOK.to, pause * 2)
       } while (isAway())
     } catch {
-      // The connection is closed.
+      // The cluster connection was closed during the pause.
     } finally {
       this.#isWatching = false
     }
@@ -317,7 +321,10 @@ function keyed(address: Address): [string, Address] {
   return [hostOf(address), address]
 }
 
-/** The key of a command: its first argument. For a script, the caller of `send` passes the key. */
+/**
+ * The key of a command, which is its first argument. The key of a script is not known here; the caller of
+ * `send` passes it.
+ */
 function keyOf(build: Build): string {
   return typeof build === 'function' ? '' : (build[1] ?? '')
 }

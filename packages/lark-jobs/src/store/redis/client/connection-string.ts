@@ -1,9 +1,10 @@
 /**
  * Parses a connection string of Redis into an object.
  *
- * The forms of other clients are accepted: `redis+sentinel://…/mymaster/0` and `?sentinel_password=` from
- * Python; `redis-sentinel://`, `redis-cluster://` and `redis-socket://` from Java and Rust; `redis+unix://`,
- * `redis+ssl://` and `redis+tls://` from some others. `parameters.ts` reads the part after the `?`.
+ * The forms that other clients use are accepted, too: `redis+sentinel://…/mymaster/0` and
+ * `?sentinel_password=` from Python; `redis-sentinel://`, `redis-cluster://` and `redis-socket://` from Java
+ * and Rust; `redis+unix://`, `redis+ssl://` and `redis+tls://` from some others. `parameters.ts` reads the
+ * part after the `?`.
  *
  * No error shows any part of the given text, because a password may be anywhere in it.
  */
@@ -34,7 +35,7 @@ export function parseText(given: string): RedisServers {
 
 function parseHosts(rest: string, sort: string | undefined, isSecure: boolean): RedisServers {
   const [, authority = '', path = '', query] = /^([^/?#]*)\/?([^?#]*)(?:\?([^#]*))?$/.exec(rest) ?? []
-  // If an `@` comes after one of these characters, a password contains that character unescaped.
+  // If an `@` comes after `/`, `?` or `#`, a password contains this character without an escape.
   if (path.includes('@')) throw misplaced()
   if (rest.includes('#')) {
     if (sort === 'sentinel' && !rest.slice(rest.indexOf('#')).includes('@'))
@@ -90,7 +91,7 @@ function readCredentials(text: string): Login {
   return credentials(decode(username), decode(password))
 }
 
-/** Joins the credentials before the hosts and the parameters after the `?`. */
+/** Joins the credentials in front of the hosts with the parameters after the `?`. */
 function merged(before: Login, after: Parameters): RedisServers {
   const { username, password, family, connectTimeout, clientName } = after
   const said = defined({ username, password, family, connectTimeout, clientName })

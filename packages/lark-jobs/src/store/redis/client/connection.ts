@@ -1,15 +1,15 @@
 /**
- * A connection that reconnects by itself: a loop that makes one link after another (`link.ts`).
+ * A connection that reconnects by itself: its loop makes one link after another (`link.ts`).
  *
  *   dialling   there is no link; calls wait for a link, but no longer than `patience`
  *   connected  the link carries many calls at once, and the answers come in the order of the calls
  *   closed     the loop has ended, and no more links are made
  *
- * After a link is lost, the loop tries to connect until the connection is closed, with pauses that double
- * from 50 ms to 2 s. The connection never repeats a call that the server may have carried out: if the link is
- * lost before the answer, the call fails with `STORE_UNCERTAIN`, and the caller decides whether to send it
- * again. A link is given up if an answer does not come before its deadline, or if the server answers that it
- * is not the primary.
+ * After a link is lost, the loop tries to connect again until the connection is closed. The pause between two
+ * attempts doubles from 50 ms to 2 s. The connection never repeats a call that the server may have carried
+ * out: if the link is lost before the answer, the call fails with `STORE_UNCERTAIN`, and the caller decides
+ * whether to send it again. The loop gives up a link if an answer does not come before its deadline, or if
+ * the server answers that it is not the primary.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Address, hostOf } from './address.ts'
@@ -29,24 +29,24 @@ import { LinkWaiters } from './link-waiters.ts'
 import { admit, fixed, type Resolver } from './resolver.ts'
 
 /**
- * A call without an answer fails after this many milliseconds: less than the 5 s within which `dispatch`
- * promises to settle.
+ * A call without an answer fails after this many milliseconds. The limit is less than 5 s, because `dispatch`
+ * promises to fail within 5 s.
  */
 export const PATIENCE = 4_500
 /**
- * The minimum time that a command has for its answer, in milliseconds, even if it is sent just before the
- * deadline of its verb.
+ * The minimum time limit for the answer to a command, in milliseconds, even if the command is sent just
+ * before the deadline of its verb.
  */
 const LEAST = 500
-/** How long one attempt to connect may take, in milliseconds. */
+/** The time limit for one attempt to connect, in milliseconds. */
 const DIAL_TIMEOUT = 2_000
 const FIRST_PAUSE = 50
 const LONGEST_PAUSE = 2_000
 /**
  * After this many milliseconds without data from the server, a PING is sent, so that dead links are found
- * early. `calls` is for links that carry calls. `standby` is for links that are mostly idle, and is longer,
- * because users of metered servers pay for each PING. (If a dead link has lost notifications, the workers
- * find the jobs with their next survey of the partitions, within five seconds.)
+ * early. `calls` is for links that carry calls. `standby` is for links that are mostly idle. It is longer,
+ * because some providers charge for each command. (If a dead link has lost notifications, the workers find
+ * the jobs with their next survey of the partitions, within five seconds.)
  */
 const HEARTBEAT = { calls: 10_000, standby: 30_000 }
 
@@ -54,22 +54,25 @@ const HEARTBEAT = { calls: 10_000, standby: 30_000 }
 let givenUp = 0
 
 /**
- * The epoch: a number that rises whenever this process gives up a link. If a server receives a call with a
- * lower epoch after a call with a higher epoch, the late call comes from a link that was given up. The caller
- * may have sent that call again since (see `calls.lua`).
+ * The epoch: a number that rises whenever this process gives up a link. A call with a lower epoch that
+ * reaches a server after a call with a higher epoch comes late from a link that was given up. The caller may
+ * have sent the late call again in the meantime (see `calls.lua`).
  */
 export function currentEpoch(): number {
   return givenUp
 }
 
-/** A command, or a function that makes the command from the current epoch when it is sent. */
+/**
+ * A command, or a function that makes the command from the current epoch at the moment when the command is
+ * sent.
+ */
 export type Build = readonly string[] | ((epoch: number) => readonly string[])
 
 export interface ConnectionOptions {
   patience?: number
-  /** Whether the link is mostly idle, as a link that only receives notifications is. */
+  /** Whether the link is mostly idle, such as a link that only receives notifications. */
   standsBy?: boolean
-  /** Called with every new link, before anything else uses it. */
+  /** Called with every new link, before the link carries calls. */
   connected?: (link: Link) => void
   disconnected?: () => void
 }
@@ -89,7 +92,7 @@ export class Connection {
   address: Address | undefined
   /** The server to which an attempt to connect is under way. */
   #dialled: Address | undefined
-  /** Whether a failover was announced during this attempt to connect. */
+  /** Whether a failover was announced during the present attempt to connect. */
   #hasMoved = false
   #second: Connection | undefined
   #state: 'new' | 'running' | 'closed' = 'new'
@@ -108,7 +111,7 @@ export class Connection {
     })
   }
 
-  /** Whether the connection has been started and has no link now. */
+  /** Whether the connection was started and has no link now. */
   get isAway(): boolean {
     return this.#state === 'running' && this.link === undefined
   }
@@ -117,7 +120,7 @@ export class Connection {
     return this.#resolver
   }
 
-  /** Begins to connect. Idempotent. The first `send` calls it too. */
+  /** Begins to connect. Idempotent. The first `send` also calls this method. */
   start(): void {
     if (this.#state !== 'new') return
     this.#state = 'running'
@@ -147,15 +150,15 @@ export class Connection {
         this.#failed(link, error)
         continue
       }
-      // While no answer of the server was late, this check costs nothing.
+      // As long as no answer of the server was late, this check takes no time.
       if (isSure && this.#resolver.doubt?.isThere) await this.sure(deadline)
       return answer
     }
   }
 
   /**
-   * Resolves when the server that has just answered is confirmed as the primary. If none of the server's
-   * answers was late, it resolves immediately.
+   * Resolves when the Sentinels or nodes have confirmed that the server which has just answered is the
+   * primary. Resolves immediately if no answer of this server was late.
    *
    * @throws STORE_UNCERTAIN if the server was replaced, or if nobody confirms it as the primary in time
    */
@@ -178,8 +181,8 @@ export class Connection {
   }
 
   /**
-   * Sends commands directly one after another on one link. If the server refuses some of them, the refusals
-   * are among the answers.
+   * Sends commands on one link, with no other command between them. If the server refuses a command, the
+   * refusal takes the place of its answer.
    * @throws STORE_UNREACHABLE, STORE_UNCERTAIN
    */
   async sendTogether(builds: readonly Build[], deadline = this.deadline()): Promise<unknown[]> {
@@ -196,12 +199,12 @@ export class Connection {
     }
   }
 
-  /** Only this connection, because there is only one server. */
+  /** The servers that accept writes: only this connection, because there is only one server. */
   async servers(_deadline: number): Promise<readonly Connection[]> {
     return [this]
   }
 
-  /** Always '', because there is only one server to name. */
+  /** The name of the server that has a key: always '', because there is only one server. */
   serverOf(_key: string): string {
     return ''
   }
@@ -212,13 +215,14 @@ export class Connection {
     return this.#second
   }
 
-  /** Ends the loop, and fails all calls under way, without waiting for the server. Idempotent. */
+  /** Ends the loop. All calls under way fail at once. Idempotent. */
   close(): void {
     this.#end(new Error('the store is closed'), (link, cause) => link.destroy(cause))
   }
 
   /**
-   * Ends the loop, and closes the link when the answers under way have come. Calls that wait for a link fail.
+   * Ends the loop, and closes the link after the answers to all sent calls have come. Calls that wait for a
+   * link fail.
    */
   retire(cause: Error): void {
     this.#end(cause, (link) => link.retire())
@@ -243,7 +247,7 @@ export class Connection {
    * link. Throws the caller's error in all other cases.
    */
   #failed(link: Link, error: unknown): void {
-    // The command was not sent, and the link is still good.
+    // The command was not sent, so the link is still good.
     if (error instanceof Unencodable) throw error
     if (error instanceof Unsent) {
       this.#drop(link)
@@ -263,9 +267,9 @@ export class Connection {
   }
 
   /**
-   * Sends a command and waits for its answer. If the answer is late, the link is ended. The time starts again
-   * with each answer to an earlier command, because a server that is working through thousands of calls is
-   * still alive. The timer keeps the process alive.
+   * Sends a command and waits for its answer. If the answer is late, the link is ended. The time limit begins
+   * again with each answer to an earlier command, because a server that works through thousands of calls is
+   * alive. The timer keeps the process alive.
    */
   #answer(link: Link, command: readonly string[], deadline: number): Promise<unknown> {
     const sent = performance.now()
@@ -274,8 +278,8 @@ export class Connection {
     const patience = Math.max(1, Math.round(Math.max(least, deadline - sent)))
     let isAnswered = false
     const look = () => {
-      // If this process itself was frozen, the answer may already be in the socket, so the socket is read
-      // first.
+      // If this process itself was frozen, the answer may already have arrived in the socket. So the socket
+      // is read before the link is ended.
       setImmediate(() => {
         if (isAnswered) return
         const left = Math.max(sent, link.answeredAt) + patience - performance.now()
@@ -289,7 +293,7 @@ export class Connection {
       clearTimeout(timer)
       if (performance.now() - sent > LATE) this.#resolver.doubt?.raise()
     }
-    // `finally` would create three more promises.
+    // This form creates three promises fewer than `finally` would.
     return link.send(command).then(
       (reply) => {
         over()
@@ -332,7 +336,7 @@ export class Connection {
         failures += 1
         this.#cause = error
         // Only a person can remove the cause of such a refusal (a wrong password, a missing permission), so
-        // the waiting calls fail at once. The loop goes on, because the person may do it soon.
+        // the waiting calls fail at once. The loop goes on, because the person may remove the cause soon.
         if (error instanceof Refusal && !movedOn.has(error.word)) this.#waiters.refuse(this.#noLink())
       } finally {
         this.#dialled = undefined
@@ -343,9 +347,9 @@ export class Connection {
 
   /**
    * Checks a server that was slow while this process connected to it: the server may have been frozen, and
-   * another may have replaced it. A link to a replaced server must not carry any call, because a worker would
-   * run jobs that other workers have claimed from the new server. If nobody can say whether the server was
-   * replaced, the link is used, and the server's answers are in doubt.
+   * another server may have replaced it. A link to a replaced server must not carry any call, because a
+   * worker would run jobs that other workers have claimed from the new server. If nobody can say whether the
+   * server was replaced, the link is used, and the server's answers are in doubt.
    */
   async #confirm(link: Link, address: Address): Promise<void> {
     const { doubt } = this.#resolver
@@ -368,8 +372,8 @@ export class Connection {
     const every = this.#options.standsBy ? HEARTBEAT.standby : HEARTBEAT.calls
     const heartbeat = setInterval(() => {
       const isSilent = performance.now() - link.heardAt > every * 0.75
-      // A call under way has its own deadline, so no PING is needed. On a standby link, a login has no
-      // deadline and would wait for ever on a dead link, so a PING is sent there in any case.
+      // A call under way has its own deadline, so no PING is needed to find a dead link. On a standby link,
+      // however, a login without a deadline may be under way, so a PING is sent in any case.
       const isAsked = link.pending > 0 && !this.#options.standsBy
       if (isSilent && !isAsked) void this.#answer(link, ['PING'], this.deadline()).catch(() => {})
     }, every).unref()

@@ -1,19 +1,19 @@
 /**
- * Finds foreign data under one of Lark's keys: data that another program or a person has written. If a script
- * meets such data, the server refuses the script (WRONGTYPE) without naming the key. So Lark checks the types
- * of the keys one by one.
+ * Finds the key of Lark that has foreign data, which another program or a person has written. If a script
+ * meets foreign data, the server refuses the script (WRONGTYPE), but does not name the key. So Lark checks
+ * the types of the keys one by one.
  */
 import { JobsError } from '../../../model/errors.ts'
 import { Refusal, refused } from './failure.ts'
 import { kindOf, names } from './keys.ts'
 import type { Transport } from './transport.ts'
 
-/** The index of the last group that is checked in each list. */
+/** The index of the last name that is read from each list of names. */
 const SOME = 100
 
 /** Whether an error says that a key has another type of data than Lark keeps there. */
 export function isForeign(error: unknown): error is Refusal {
-  // Before Redis 7, the word is inside the message of a failed script.
+  // Before Redis 7, the word WRONGTYPE is in the middle of the message of a failed script.
   return (
     error instanceof Refusal && /^(WRONGTYPE|ERR Error running script.*[ -]WRONGTYPE) /.test(error.message)
   )
@@ -49,14 +49,14 @@ export async function foreignBeside(transport: Transport, key: string, cause: Re
   return damagedKey(transport.name, `${tag}*`, 'something', cause)
 }
 
-/** Whether a script ended with an error of Lua, because the data that belongs to an entry was missing. */
+/** Whether a script ended with an error of Lua. The usual reason is that data of a job was missing. */
 export function isBroken(error: unknown): error is Refusal {
   return error instanceof Refusal && /script.*attempt to /.test(error.message)
 }
 
 /**
- * The error for a script that ended with an error of Lua, if the server has evicted keys. Undefined if it has
- * not.
+ * The error for a script that ended with an error of Lua on a server that has evicted keys. Undefined if the
+ * server has evicted no keys.
  *
  * @param key KEYS[1] of the script
  */
@@ -78,7 +78,8 @@ export async function evictedBeside(
 }
 
 /**
- * Makes the error of one partition from its text, because a script for several partitions returns only texts.
+ * Makes the error of one partition from the text of the error. (A script for several partitions returns only
+ * the texts of errors.)
  *
  * @param key a key of the partition
  */
@@ -88,7 +89,10 @@ export async function failureBeside(transport: Transport, key: string, text: str
   return isForeign(refusal) ? foreignBeside(transport, key, refusal) : refused(transport.name, refusal)
 }
 
-/** The names of keys that contain a priority, a group, a limiter or a minute, as far as these can be read. */
+/**
+ * The names of the partition's keys that contain a priority, a group, a limiter or a minute. Names that
+ * cannot be read are left out.
+ */
 async function moreNames(transport: Transport, tag: string): Promise<string[]> {
   const read = async (name: string, last: number) => {
     const found = await transport.send(['ZRANGE', tag + name, '0', String(last)]).catch(() => [])

@@ -1,16 +1,16 @@
 /**
- * Notices a failover that a server itself does not know of. A server that was silent for a while may have
- * been replaced meanwhile. If the machine of a primary was frozen or moved, the primary does not know of its
- * replacement when it wakes, and answers "queued" to calls that no other server ever sees. So a late answer
- * puts the server in doubt, until the Sentinels or the other nodes of the cluster have said which server is
- * the primary.
+ * Notices a failover even if the old primary does not know of it. A server that was silent for a while may
+ * have been replaced. If the machine of a primary was frozen or moved, the primary wakes without knowing that
+ * it was replaced, and answers "queued" to calls that no other server ever sees. So after a late answer the
+ * server is in doubt, until the Sentinels or the other nodes of the cluster have said which server is the
+ * primary.
  *
  * The Sentinels or nodes are also asked before a new link is used, if its greeting was late or if a failover
  * was announced during the greeting.
  *
- * After a quick answer nobody is asked, because a server cannot be replaced within the limit for late
- * answers. One case is not noticed: a process sends nothing while the server is frozen, and sends its next
- * call just before the server wakes. This call gets a quick answer.
+ * After a quick answer nobody is asked, because a server cannot be replaced in such a short time. One case is
+ * not noticed: a process sends nothing while the server is frozen, and sends its next call just before the
+ * server wakes. This call gets a quick answer.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inTime } from '../../../waiting/bounded-wait.ts'
@@ -37,8 +37,8 @@ const ASKING = { from: 300, to: 2_000 }
 const AGAIN = { from: 25, to: 200 }
 
 /**
- * What the Sentinels or nodes say about a server: it is the primary, or it was replaced. Undefined while they
- * cannot say.
+ * What the Sentinels or nodes say about a server: the server is the primary, or it was replaced. Undefined if
+ * they cannot tell.
  */
 export type ServerRole = 'primary' | 'replaced' | undefined
 
@@ -79,7 +79,7 @@ export class Doubt {
 
   /**
    * Asks whether the server is still the primary. Calls that come together share one round of questions,
-   * which begins after these calls.
+   * which begins after all of these calls.
    *
    * @param deadline by `performance.now()`
    * @returns undefined if nobody could say before the deadline
@@ -94,7 +94,7 @@ export class Doubt {
     }
   }
 
-  /** The next round of questions. It begins when the current round is over. */
+  /** Starts the next round of questions when the current round is over. */
   #next(address: Address, deadline: number): Promise<ServerRole> {
     const last = this.#round
     if (last !== undefined && !last.hasBegun) return last.standing

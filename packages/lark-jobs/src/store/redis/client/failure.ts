@@ -1,5 +1,6 @@
 /**
- * Turns the failures of servers and connections into the three errors that the store contract knows.
+ * Turns failures of servers and connections into the three errors that the store contract has for failed
+ * calls.
  */
 import { JobsError } from '../../../model/errors.ts'
 
@@ -8,16 +9,16 @@ export class Refusal extends Error {
   override readonly name = 'Refusal'
 
   /**
-   * @param said the server's text. If the command is unknown, this text repeats the arguments, which may
-   *   contain a password or a payload
+   * @param said the server's text. If the server does not know the command, its text repeats the arguments,
+   *   which may contain a password or a payload
    */
   constructor(said: string) {
     super(said.replace(/,? with args beginning with:[\s\S]*$/, ''))
   }
 
   /**
-   * The word that names the kind of error: `READONLY`. Before Redis 7, the word is inside the message of a
-   * failed script.
+   * The word that names the kind of the error, such as `READONLY`. Before Redis 7, the word is in the middle
+   * of the message of a failed script.
    */
   get word(): string {
     return /^(?:ERR Error running script.*? -)?([A-Z]{3,})\b/.exec(this.message)?.[1] ?? 'ERR'
@@ -25,8 +26,8 @@ export class Refusal extends Error {
 }
 
 /**
- * The error for a command that cannot be encoded, because one of its words is not a text. This is a bug in
- * the caller.
+ * The error for a command that cannot be encoded, because one of its words is not a text. The cause is a bug
+ * in the caller.
  */
 export class Unencodable extends TypeError {
   override readonly name = 'Unencodable'
@@ -41,7 +42,7 @@ export class UnreadableReply extends Error {
   override readonly name = 'Unreadable'
 }
 
-/** The error for a command that the client did not send, and that has certainly changed nothing. */
+/** The error for a command that was not sent, so that it has certainly changed nothing. */
 export class Unsent extends Error {
   override readonly name = 'Unsent'
 }
@@ -69,12 +70,12 @@ const hints: Record<string, string> = {
   NOREPLICAS: 'The server has fewer replicas in good health than min-replicas-to-write',
 }
 
-/** Refusals that may mean a failover: a new connection may lead to a server that accepts the call. */
+/** The words of refusals after a failover. A new connection may lead to a server that accepts the call. */
 export const movedOn = new Set(['READONLY', 'LOADING', 'MASTERDOWN'])
 
 /**
- * Turns a refusal into an error of the contract. Any other refusal stays a Refusal: one of Lark's scripts has
- * a bug, and may have changed something before the server refused.
+ * Turns a refusal of a known kind into an error of the contract. Any other refusal stays a Refusal: it shows
+ * a bug in one of Lark's scripts, which may have changed something before the server refused a command.
  */
 export function refused(store: string, refusal: Refusal): Error {
   const hint = hints[refusal.word]
@@ -123,14 +124,14 @@ export function unconfirmed(store: string, why: string): JobsError {
 }
 
 /**
- * The error for a command that is sent before a dispatch: even if the outcome of the command is uncertain, no
- * job was queued.
+ * The error for a command that prepares a dispatch. Even if it is not certain what the command has changed,
+ * no job was queued.
  */
 export function nothingQueued(store: string, error: unknown): unknown {
   return JobsError.is(error, 'STORE_UNCERTAIN') ? unreachable(store, error.cause) : error
 }
 
-/** The error itself if it is a refusal, or the refusal that caused it. */
+/** Returns `error` itself if it is a refusal, or the refusal that caused `error`. */
 export function refusalIn(error: unknown): Refusal | undefined {
   const cause = error instanceof JobsError ? error.cause : error
   return cause instanceof Refusal ? cause : undefined

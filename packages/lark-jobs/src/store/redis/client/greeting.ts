@@ -1,7 +1,7 @@
 /**
- * The first questions to a server: whether its version is new enough, and about which of its settings the
- * operator should be warned. In a cluster, every primary is asked. A primary that does not answer now is
- * accepted, because later calls will fail if it stays away.
+ * The check of a server when a store is opened: whether its version is new enough, and which of its settings
+ * need a warning. In a cluster, every primary is checked. A primary that does not answer is accepted, because
+ * later calls will fail if it stays away.
  */
 import { JobsError } from '../../../model/errors.ts'
 import type { Mode } from '../verbs/durability-wait.ts'
@@ -13,7 +13,7 @@ import type { Transport } from './transport.ts'
 const OLDEST = [6, 2] as const
 /** The oldest version of Redis that has WAITAOF. */
 const OLDEST_STRICT = [7, 2] as const
-/** If there are several servers, how long each may take to answer, in milliseconds. */
+/** The time limit for the answer of each server if there are several servers, in milliseconds. */
 const PATIENCE = 1_500
 
 type Info = ReadonlyMap<string, string>
@@ -102,8 +102,8 @@ function warnings(info: Info, durability: 'normal' | Mode, isAlone: boolean, isM
     found.push('the newest jobs are lost in a crash: there is no append-only file (appendonly yes)')
   if (durability === 'replicated' && info.get('connected_slaves') === '0')
     found.push('no replica is there: every dispatch will be uncertain')
-  // Scripts must not run on a slot that is moving, and only a connection to the whole cluster makes sure of
-  // that (`hash-slot.ts`).
+  // Scripts must not run while their slot is moving to another node. Only a connection to the whole cluster
+  // prevents this (`hash-slot.ts`).
   if (isAlone && info.get('cluster_enabled') === '1')
     found.push('it is a node of a cluster, where slots may move: write redis+cluster:// instead of redis://')
   return found

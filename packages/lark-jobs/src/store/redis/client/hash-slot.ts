@@ -1,6 +1,6 @@
 /**
- * The slot of a key, of the 16,384 slots of a cluster: the CRC16 (XMODEM) of its hash tag, or of the whole
- * key.
+ * Computes in which of the 16,384 slots of a cluster a key is. The slot is the CRC16 (XMODEM) of the key's
+ * hash tag, or of the whole key if it has no hash tag.
  */
 
 export const SLOTS = 16_384
@@ -21,11 +21,12 @@ export function slotOf(key: string): number {
 }
 
 /**
- * A key in the same slot that never exists. On a cluster, scripts get it as KEYS[2], so that they do not run
- * while the slot is moving. During a move, the keys of the slot are on two nodes, and a script on either node
- * would see only half of a partition. But while a slot moves, the server refuses a call with several keys if
- * one of these keys is missing (TRYAGAIN), and the call changes nothing. Because this key is always missing,
- * the server refuses every script on the partition until the move is over.
+ * Makes the name of a key that is in the same slot and never exists. On a cluster, scripts get this key as
+ * KEYS[2], so that they do not run while the slot is moving. During a move, the keys of the slot are on two
+ * nodes, and a script on either node would see only half of a partition. But while a slot moves, the server
+ * refuses a call with several keys if one of these keys is missing (TRYAGAIN), and the call changes nothing.
+ * Because this key is always missing, the server refuses every script on the partition until the move is
+ * over.
  */
 export function absentKey(key: string): string {
   return `${key.slice(0, key.indexOf('}') + 1)}:absent`

@@ -1,7 +1,7 @@
 /**
- * Every key that Lark has in Redis. Key names are made in this file and in one fragment that the scripts
- * share (`start.lua`), and nowhere else. The fragment gives every key the prefix and hash tag of KEYS[1], so
- * all keys of a partition are in one slot of a cluster.
+ * Every key that Lark has in Redis. Only this file and `start.lua`, which all scripts contain, make the names
+ * of keys. `start.lua` gives every key the prefix and hash tag of KEYS[1], so all keys of a partition are in
+ * one slot of a cluster.
  *
  * Keys of a partition, `<prefix>:{emails}:…`:
  *
@@ -98,10 +98,7 @@ import { layoutName } from '../../contract/rules/layout.ts'
 
 type Kind = 'hash' | 'list' | 'set' | 'zset' | 'string'
 
-/**
- * The names of the keys of a partition, a limiter or the store, grouped by the type of their data. A key is
- * listed by the first word of its name.
- */
+/** The first words of the names of all keys, by the type of the data under the key. */
 const kinds: Readonly<Record<Kind, string>> = {
   hash:
     'jobs payloads group claims holders direct hooked lockers locks throttlers notices counters errors logs results ' +
@@ -115,7 +112,7 @@ const kinds: Readonly<Record<Kind, string>> = {
   string: 'call layout migration crowd crowd-failed crowd-cancelled order past-runs runs-kept',
 }
 
-/** Raise this number if the contents of a key change, but the text of `kinds` does not. */
+/** Raise this number if the form of the data under a key changes without a change of the text of `kinds`. */
 const FORM = 6
 
 export const LAYOUT = layoutName(1, `${FORM} ${JSON.stringify(kinds)}`)
@@ -124,10 +121,13 @@ const byName = new Map(
   Object.entries(kinds).flatMap(([kind, all]) => all.split(' ').map((name) => [name, kind as Kind] as const)),
 )
 
-/** The first words of all keys. Some of them are also whole keys: `line`, and `line:5`. */
+/**
+ * The first words of the names of all keys. A first word may also be a whole name: there are the keys `line`
+ * and `line:5`.
+ */
 export const names: readonly string[] = [...byName.keys()]
 
-/** The type of data under the key with this name: `jobs`, `line:5`, `turns^stripe`. */
+/** The type of the data under the key with this name, such as `jobs`, `line:5` or `turns^stripe`. */
 export function kindOf(name: string): Kind | undefined {
   return byName.get(/^[a-z-]+/.exec(name)?.[0] ?? '')
 }

@@ -3,7 +3,7 @@
  */
 import type { Link } from './link.ts'
 
-/** Ends the wait of a call with a link, or with an error that says why there is no link. */
+/** Ends the wait of a call: with a link, or with an error that says why there is no link. */
 type Settle = (link: Link | undefined, error?: unknown) => void
 
 export class LinkWaiters {

@@ -1,9 +1,9 @@
 /**
- * One connection to a server, from its start to its loss. A link does not keep the process alive: a caller
- * that waits for an answer has a timer that does. `wire.ts` encodes commands and parses replies.
+ * One connection to a server, from its start to its loss. A link does not keep the process alive: the timer
+ * of a caller that waits for an answer does. `wire.ts` encodes commands and parses replies.
  *
- * The first command of a tick is written to the socket at once. All other commands of that tick are written
- * together at its end.
+ * The first command in a tick of the event loop is written to the socket at once. All further commands of
+ * this tick are written together at its end.
  */
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectSecurely } from 'node:tls'
@@ -19,15 +19,16 @@ interface PendingReply {
   resolve: (reply: Reply) => void
   reject: (error: unknown) => void
   /**
-   * The answer that the next command will get. If this text arrives as the answer of the present command, the
-   * server has not answered the present command.
+   * The text with which the server will answer the next command. If this text arrives in place of the answer
+   * to the present command, the server has not answered the present command.
    */
   witness?: string | undefined
 }
 
 /**
  * @param timeout milliseconds for the connection and the greeting together, unless the address has a
- *   `connectTimeout`. A server that accepts the connection and then does not answer counts as unreachable
+ *   `connectTimeout`. A server that accepts the connection but does not answer the greeting in time counts as
+ *   unreachable
  * @param signal when it is aborted, the attempt to connect is given up
  * @throws Refusal if the server refuses the login, or the error of the connection
  */
@@ -39,7 +40,8 @@ export async function dial(address: Address, timeout: number, signal: AbortSigna
     const known = { ...address, ...defined({ username }), password }
     signal.throwIfAborted()
     const link = new Link(open(address))
-    // New credentials may come before the server has answered, so the link follows them from now on.
+    // New credentials may come before the server has answered the greeting, so the link follows new
+    // credentials from now on.
     const server = nameOf(address)
     void link.lost.then(credentials.follow((next) => void logInAgain(link, server, credentials, next)))
     try {
@@ -49,15 +51,15 @@ export async function dial(address: Address, timeout: number, signal: AbortSigna
     } catch (error) {
       if (!(error instanceof Refusal) || error.word !== 'WRONGPASS') throw error
       credentials.refused(number, server)
-      // A Refusal would make waiting calls fail at once. An ordinary error lets them wait, because the next
-      // credentials may be right.
+      // If this were a Refusal, waiting calls would fail at once. With an ordinary error they go on waiting,
+      // because the next credentials may be right.
       if (isAgain) throw new Error(`the server refuses what credentials() returned: ${error.message}`)
     }
   }
 }
 
 /**
- * Asks a server on a link of its own, which is closed after the answer.
+ * Asks a server questions on a separate link, which is closed after the answers.
  *
  * @param patience the time limit for connecting, and again for the answer, in milliseconds
  * @param who the name of the server in errors
@@ -103,8 +105,8 @@ async function logInAgain(
     await link.authenticate(next.username, next.password)
     credentials.accepted(server)
   } catch (error) {
-    // The link keeps its earlier login for as long as the server permits that. `refused` requests new
-    // credentials.
+    // The link stays logged in with its earlier credentials as long as the server permits this. `refused`
+    // makes the source get new credentials.
     if (error instanceof Refusal) credentials.refused(next.number, server)
   }
 }
@@ -133,8 +135,8 @@ async function greet(link: Link, address: Address, timeout: number, signal: Abor
 function open({ host, port, path, tls, family }: Address): Socket {
   const place = path === undefined ? defined({ host, port, family }) : { path }
   if (!tls) return connect(place)
-  // TLS does not allow an IP address as a server name. The certificate is checked against the IP address
-  // nevertheless.
+  // TLS does not allow an IP address as a server name. Without a server name, the certificate is still
+  // checked against the IP address.
   const named = isIP(host) === 0 ? { servername: host } : {}
   return connectSecurely({ ...place, ...named, ...(typeof tls === 'object' && tls) })
 }
@@ -154,7 +156,7 @@ function login(username: string | undefined, password = ''): string[] {
   return username === undefined ? ['AUTH', password] : ['AUTH', username, password]
 }
 
-/** The functions that listen to one channel. */
+/** The functions that a subscriber to a channel has given. */
 interface Ear {
   hear: (message: string) => void
   missed: () => void
@@ -213,8 +215,8 @@ export class Link {
   send(command: readonly string[], witness?: string): Promise<Reply> {
     if (this.#hasEnded || this.#socket.writableEnded) return Promise.reject(new Unsent())
     return new Promise((resolve, reject) => {
-      // The command is encoded before it enters the list of waiting commands. If a command in this list were
-      // not sent, it would take the answer of the next command.
+      // The command is encoded before it enters the list of waiting commands. A command in this list that was
+      // never sent would get the answer to the next command.
       const text = encodeCommand(command)
       this.#waiting.push({ resolve, reject, witness })
       this.#socket.write(text)
@@ -235,8 +237,8 @@ export class Link {
     try {
       await this.send(['SUBSCRIBE', channel])
     } catch (error) {
-      // If the channel stayed in the list, the next login would try to subscribe to it again. The server
-      // would refuse that, and the link would end.
+      // If the channel stayed in the list, the next login would subscribe to the channel again. The server
+      // would refuse this, and the link would end.
       this.#subscription.delete(channel)
       throw error
     }
@@ -246,12 +248,13 @@ export class Link {
    * Logs in again, with other credentials.
    *
    * In RESP2, a link that is subscribed to a channel may not log in. So the link leaves its channels, logs
-   * in, and subscribes again. All these commands are one write, and no message comes between them, unless the
-   * server asks another service about the login.
+   * in, and subscribes again. All of these commands are one write, so no message is lost between them, unless
+   * the server must ask another service about the login.
    *
    * Redis does not answer a refused login while it has unsent answers (seen with 8.0.2). Without that answer,
    * each later answer would go to the wrong call. So a PING with a word follows the login, and the server
-   * sends the word back. If the word comes in place of the login's answer, the login was refused.
+   * sends this word back. If the word comes in place of the answer to the login, the server has refused the
+   * login.
    *
    * @throws Refusal if the server refuses the login (the link keeps its earlier user), or the reason why the
    *   link ended
@@ -312,8 +315,8 @@ export class Link {
       return
     }
     this.answeredAt = this.heardAt
-    // Answered entries are removed many at a time, because removing the first entry of a long list for every
-    // answer costs more.
+    // Answered entries are removed many at a time. To remove the first entry of a long list for every answer
+    // would take more time.
     if (this.#next === this.#waiting.length || this.#next === 1_000) {
       this.#waiting = this.#waiting.slice(this.#next)
       this.#next = 0

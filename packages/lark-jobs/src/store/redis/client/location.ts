@@ -1,7 +1,7 @@
 /**
  * Where a store's servers are: one server, a cluster, or a primary that Sentinels watch. The location is read
  * from a connection string (`connection-string.ts`), from an object, or from an object with a `url`. Such an
- * object may have further options, but no option that the URL has, too.
+ * object may have further options, but no option that the URL also has.
  *
  * No error shows any part of the given text, because a password may be anywhere in it.
  */
@@ -33,7 +33,7 @@ type ServerLocation =
   | { kind: 'server'; name: string; address: Address }
   /** At least one node of the cluster. */
   | { kind: 'cluster'; name: string; nodes: Address[] }
-  /** `address` is the address of the primary, without its host and port, which the Sentinels give. */
+  /** `address` is the address of the primary without a host and a port: the Sentinels report these. */
   | { kind: 'sentinel'; name: string; sentinels: Address[]; primary: string; address: Address }
 
 const keys =
@@ -53,7 +53,7 @@ export function parseLocation(given: string | RedisServers, role?: Role): Locati
 
 /** Joins the `url` of an object with the options beside it. */
 function withUrl({ url, ...beside }: RedisServers): RedisServers {
-  // The URL is empty if it comes from an environment variable that is set to nothing:
+  // The URL is '' if it comes from an environment variable with an empty value, such as
   // `process.env.REDIS_URL`.
   if (url === undefined || url === '') return beside
   if (typeof url !== 'string') throw invalid(`url is ${typeof url}, not a text`)
@@ -67,8 +67,8 @@ function withUrl({ url, ...beside }: RedisServers): RedisServers {
 }
 
 /**
- * Joins the TLS options of a URL with those beside it. @throws STORE_INVALID if only one of them turns TLS
- * off
+ * Joins the TLS options of a URL with the TLS options of the object around the URL. @throws STORE_INVALID if
+ * only one of them turns TLS off
  */
 function bothTls(url: RedisServers['tls'], beside: RedisServers['tls']): RedisServers['tls'] {
   if (url === undefined || beside === undefined) return url ?? beside
@@ -115,13 +115,14 @@ function placeOf({ cluster, sentinel }: RedisServers, address: Address): ServerL
 }
 
 /**
- * The source of the credentials, if a function returns the credentials.
+ * The source of the credentials if the user has given a function; otherwise undefined.
  *
- * @param said fixed credentials. If there are any, a function is refused
+ * @param said the user name and password that the user has given. A function in addition to these is refused
  */
 function readSource(asked: unknown, said: Login): CredentialSource | undefined {
   if (asked === undefined) return undefined
-  // In a thread that does not have the function itself, `credentials` is a port to the thread that has it.
+  // A function cannot be sent to another thread. So in a thread that did not make the connection,
+  // `credentials` is a port to the thread with the function.
   if (typeof asked !== 'function' && !(asked instanceof MessagePort))
     throw invalid(`credentials is ${asked === null ? 'null' : typeof asked}, not a function`)
   if (said.username !== undefined || said.password !== undefined)

@@ -1,17 +1,20 @@
 /**
- * The parameters after the `?` of a connection string. Their names are those that other clients use. A
- * parameter is applied or refused, never ignored: a misspelt `?tls=true` must not become an unencrypted
+ * The parameters after the `?` of a connection string. They have the names that other clients use. A
+ * parameter is applied or refused, never ignored: a misspelt `?tls=true` must not lead to an unencrypted
  * connection.
  *
- * The error for a parameter of another client names it, and says what to write instead. The error for an
- * unknown parameter does not name it, because it may be the second half of a password.
+ * If another client has a parameter that Lark does not have, the error names the parameter and says what to
+ * write instead. The error for an unknown parameter does not name it, because the text may be the second half
+ * of a password.
  */
 import { invalid, misplaced } from './address.ts'
 
 interface Parameter {
-  /** The names of the parameter. The first name is Lark's own; the others are those of other clients. */
+  /** The names of the parameter. Lark's own name is first, and names of other clients follow. */
   names: readonly string[]
-  /** Checks and converts a value. @param name the name that the connection string uses, for errors */
+  /**
+   * Checks and converts a value. @param name the name of the parameter in the connection string, for errors
+   */
   read(value: string, name: string): unknown
   /**
    * `sentinel`: the parameter is only for Sentinels. `host`: for every connection except a Unix socket.

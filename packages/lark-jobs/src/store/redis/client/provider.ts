@@ -1,11 +1,12 @@
 /**
- * Tells whether a provider runs a server: then its customers cannot change how the server keeps its data. The
- * option `managed` of the connection decides, and without this option the name of the host.
+ * Decides whether a provider runs a server, so that the provider's customers cannot change how the server
+ * keeps its data. The option `managed` of the connection decides. Without this option, the name of the host
+ * decides.
  */
 import type { Address } from './address.ts'
 
 /**
- * How the host names of providers end. (Heroku is missing, because its hosts have the names of Amazon's
+ * How the host names of providers end. (Heroku is missing, because its servers have host names of Amazon's
  * machines, on which anybody may run a server. Railway is missing, because its customers run the server
  * themselves.)
  */

@@ -1,15 +1,15 @@
 /**
- * Which calls are sent again if their connection ends before the answer comes, and how. The kind of a script
+ * Decides which calls are sent again if their connection ends before the answer comes. The kind of the script
  * decides:
  *
- *   read      The script changes nothing, or a repetition changes nothing more. The call is sent again.
+ *   read      The script changes nothing, or a second call changes nothing more. The call is sent again.
  *   numbered  The script changes something. Its call has a number, under which the partition remembers the
  *             answer. The call is sent again under this number, and takes effect once (`calls.lua`).
- *   own       The caller has its own loop (dispatches, workers), which repeats the call or reacts to the
- *             outage. The call is not sent again here.
+ *   own       The caller (a dispatch or a worker) has its own loop, which repeats the call or reacts to the
+ *             outage. This file does not send the call again.
  *
- * No call is sent again after the time limit of the verb. A single command is of the kind `read`: Lark sends
- * only commands that may be repeated.
+ * No call is sent again after the time limit of the verb. A command outside of a script has the kind `read`,
+ * because Lark sends only such commands as may be repeated.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { JobsError } from '../../../model/errors.ts'
@@ -45,7 +45,7 @@ export const kinds: Readonly<Record<ScriptName, Repetition>> = {
       'members',
     ] as const),
     ...(['minutes', 'schedule-get', 'stand', 'standings', 'worker-runs', 'workers'] as const),
-    // These calls write, but a second call has the same effect and the same answer.
+    // These scripts write, but a second call changes nothing more and has the same answer.
     ...([
       'announce',
       'apply',

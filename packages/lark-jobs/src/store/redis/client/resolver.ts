@@ -1,6 +1,6 @@
 /**
- * A resolver finds the address to which a connection connects. For a server with a fixed address, `fixed`
- * makes the resolver. `sentinel.ts` and `cluster.ts` have resolvers for servers that change places.
+ * A resolver finds the address to which a connection connects. `fixed` makes the resolver for a server with a
+ * fixed address. `sentinel.ts` and `cluster.ts` have resolvers for servers that a failover can replace.
  */
 import { type Address, nameOf } from './address.ts'
 import type { Doubt } from './failover.ts'
@@ -10,19 +10,21 @@ export interface Resolver {
   /** The name that people see. */
   readonly name: string
   /**
-   * Whether the connection may lead to another server later. If so, a call that was refused because of a
-   * failover is sent again.
+   * Whether the connection may lead to another server after a failover. If so, a call that was refused
+   * because of a failover is sent again.
    */
   readonly moves: boolean
-  /** The doubt about the present server. Absent if no other server can replace it. */
+  /**
+   * The doubt about the present server (`failover.ts`); absent if no other server can replace this server.
+   */
   readonly doubt?: Doubt
-  /** The address to connect to. Called before every attempt. */
+  /** Returns the address to connect to. Called before every attempt to connect. */
   find(signal: AbortSignal): Promise<Address>
   /** Checks the server at the other end of a new link. Rejects if the link leads to the wrong server. */
   check?(link: Link): Promise<void>
   /**
-   * Calls `move` whenever servers have changed places. `move` gives up all links, except links to addresses
-   * for which `stays` returns true.
+   * Calls `move` after each failover. `move` gives up all links, except links to addresses for which `stays`
+   * returns true.
    */
   follow?(move: (stays: (address: Address) => boolean) => void): void
   close?(): void

@@ -1,9 +1,10 @@
 /**
- * Runs the embedded scripts by their hash. A server that was restarted, or whose cache was emptied, does not
- * know the script. It refuses the call and has changed nothing, so the text of the script is sent with the
- * same arguments. If many calls are refused together, one of them sends the text, and the others wait for it.
- * (A script has up to 100 KB. When each call sent the text, a worker with 34 queues with flows sent 13 MB to
- * a server that had been restarted, and later calls waited for seconds. Measured on 2026-12-01.)
+ * Runs the embedded scripts by their hash. A server that was restarted, or whose cache of scripts was
+ * emptied, does not know a script. It refuses the call and has changed nothing, so the call is sent again
+ * with the text of the script. If many calls are refused together, one of them sends the text, and the others
+ * wait until the server has the text. (A script has up to 100 KB. When each call sent the text, a worker with
+ * 34 queues with flows sent 13 MB to a server that had been restarted, and later calls waited for seconds.
+ * Measured on 2026-12-01.)
  */
 
 import { newNonce } from '../../../model/id.ts'
@@ -22,19 +23,20 @@ export function textOf(name: ScriptName): string {
 }
 
 /**
- * Runs the scripts of one store, most of them on its partitions, and sends single commands. It repeats calls
- * that may be repeated (`repetition.ts`). All methods throw STORE_DAMAGED, and what `Transport.send` throws.
+ * Runs the scripts of one store, most of them on its partitions, and sends single commands. Calls that may be
+ * repeated are repeated (`repetition.ts`). All methods throw STORE_DAMAGED, and the errors of
+ * `Transport.send`.
  */
 export class Scripts {
   readonly transport: Transport
   readonly keys: Keys
   readonly #clock: () => string
   /**
-   * The callers of numbered changes that have no call under way. A caller may have only one call under way at
-   * a time.
+   * Callers for numbered changes that have no call under way now. A caller may have only one call under way
+   * at a time.
    */
   readonly #callers: Call[] = []
-  /** For each script and server, the call that is sending the text of the script. */
+  /** For each script and server: the call that is sending the text of the script now. */
   readonly #texts = new Map<string, Promise<unknown>>()
 
   /** @param clock returns the time as text, or '' for the server's own time */
@@ -47,7 +49,7 @@ export class Scripts {
   /**
    * @param isSure see `Transport.send`
    * @param isSafe for a numbered change: waits until replicas or the disk have the change. `memory` is the
-   *   key with the partition's record of the call
+   *   key under which the partition keeps the call and its answer
    */
   run(
     script: ScriptName,
@@ -70,13 +72,14 @@ export class Scripts {
     isSure?: boolean,
   ): Promise<unknown> {
     const make = () => [this.#clock(), ...args]
-    // The caller repeats calls of the kind `own`.
+    // Calls of the kind `own` are not repeated here, because their callers repeat them.
     if (kinds[script] === 'own') return this.#run(script, key, make, deadline, isSure)
     return repeated(kinds[script], deadline, () => this.#run(script, key, make, deadline, isSure))
   }
 
   /**
-   * Runs a script that stores the caller and number of its call, so that the call can be sent again.
+   * Runs a script that keeps the caller, the number and the answer of its call, so that the caller can send
+   * the call again.
    *
    * @param isSure see `Transport.send`
    */
@@ -119,8 +122,8 @@ export class Scripts {
   }
 
   /**
-   * Makes the error of one partition from its text, because a script for several partitions returns only
-   * texts.
+   * Makes the error of one partition from the text of the error. (A script for several partitions returns
+   * only the texts of errors.)
    */
   failureOf(partition: string, text: unknown): Promise<Error> {
     return failureBeside(this.transport, this.keys.of(partition, 'jobs'), String(text))
@@ -152,7 +155,7 @@ export class Scripts {
 
   /**
    * @param key KEYS[1], from which the script makes all other keys
-   * @param make makes ARGV from the current epoch when the call is sent
+   * @param make makes ARGV from the current epoch, at the moment when the call is sent
    */
   async #run(
     name: ScriptName,
@@ -161,8 +164,8 @@ export class Scripts {
     deadline = this.transport.deadline(),
     isSure = false,
   ): Promise<unknown> {
-    // The name of the script and the server, if this attempt sends the text of the script. Undefined if it
-    // sends the hash.
+    // If this attempt sends the text of the script: the name of the script and the server. Undefined if the
+    // attempt sends only the hash.
     let at: string | undefined
     for (;;) {
       const [by, script] = at === undefined ? ['EVALSHA', lua.scripts[name].sha1] : ['EVAL', textOf(name)]

@@ -1,11 +1,11 @@
 /**
- * Which server is the primary, according to the Sentinels. They are asked before every attempt to connect,
- * and announce when the primary changes.
+ * Finds the primary with the help of the Sentinels. The Sentinels are asked before every attempt to connect,
+ * and announce each change of the primary.
  *
  * Sentinels learn of a failover one after another. So the answers that come at about the same time are
  * compared, and the answer about the newest failover counts. Then the server itself must say that it is a
- * primary. (This check alone is not enough: a former primary that has just come back may still believe that
- * it is the primary.)
+ * primary. (The answer of the server alone is not enough: a former primary that has just come back may still
+ * say that it is the primary.)
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Address, hostOf, reached, withoutConnectTimeout } from './address.ts'
@@ -18,12 +18,12 @@ import type { Resolver } from './resolver.ts'
 /** The time limit for connecting to a Sentinel, and also for its answer, in milliseconds. */
 const PATIENCE = 1_000
 /**
- * A Sentinel that has missed the primary for less than this many milliseconds may still learn that others
- * miss it, too. After this time the others do not miss it, because a Sentinel forgets their reports after
- * five seconds.
+ * If the primary has not answered a Sentinel for less than this many milliseconds, the other Sentinels may
+ * still report that it does not answer them either, and a failover may begin. After this time, the primary
+ * answers the others: a Sentinel forgets their reports after five seconds.
  */
 const ALONE = 6_000
-/** How long the other Sentinels may take to answer after the first one has answered, in milliseconds. */
+/** The time limit for the other Sentinels after the first Sentinel has answered, in milliseconds. */
 const GRACE = 100
 
 interface SentinelReply {
@@ -34,11 +34,14 @@ interface SentinelReply {
   /** Whether the primary does not answer this Sentinel. */
   isMissed: boolean
   /**
-   * Whether the primary may be about to be replaced: it has stopped answering only recently, enough Sentinels
-   * miss it, or a failover is under way.
+   * Whether a failover may be near: the primary has stopped answering only recently, it does not answer
+   * enough Sentinels, or a failover is under way.
    */
   isGoing: boolean
-  /** How many Sentinels must miss the primary before it is replaced; 0 if this Sentinel does not say. */
+  /**
+   * How many Sentinels must get no answer from the primary before a failover begins; 0 if this Sentinel does
+   * not report the number.
+   */
   quorum: number
 }
 
@@ -77,7 +80,8 @@ export class Sentinels implements Resolver {
       const [role] = (await link.send(['ROLE'])) as [string]
       if (role !== 'master') throw new Error(`the primary that the Sentinels name says that it is a ${role}`)
     } catch (error) {
-      // The user may not ask for the role. If the server is a replica, it will refuse the first write.
+      // The server refuses ROLE, because the user lacks the permission. If the server is a replica, it will
+      // refuse the first write.
       if (!(error instanceof Refusal) || error.word !== 'NOPERM') throw error
     }
   }
@@ -92,8 +96,8 @@ export class Sentinels implements Resolver {
   }
 
   /**
-   * Listens for failovers. If a Sentinel forbids that, a failover is noticed later, when the link to the
-   * primary fails.
+   * Subscribes to the announcements of failovers. If the Sentinel refuses this, a failover is noticed later,
+   * when the link to the primary fails.
    */
   async #listen(link: Link): Promise<void> {
     const hear = (message: string) => {
@@ -106,7 +110,7 @@ export class Sentinels implements Resolver {
       await link.subscribe('+switch-master', hear, () => void makeUp().catch(() => {}))
       await makeUp()
     } catch {
-      // The error is ignored, because the next attempt to connect asks the Sentinels again.
+      // An error here does no harm, because the next attempt to connect asks the Sentinels again.
     }
   }
 
@@ -127,9 +131,9 @@ export class Sentinels implements Resolver {
 
   /**
    * Asks the Sentinels about a server. The newest failover that any Sentinel knows decides whether the server
-   * was replaced. The server is confirmed as the primary if a majority of the Sentinels answers, none of them
-   * says that a failover is under way, and those that miss the primary, together with those that do not
-   * answer, are too few to begin one.
+   * was replaced. The server is confirmed as the primary under three conditions. A majority of the Sentinels
+   * answers. No Sentinel says that a failover may be near. And the Sentinels that get no answer from the
+   * primary, together with the Sentinels that did not answer this process, are too few to begin a failover.
    */
   async #standing(address: Address, patience: number, signal: AbortSignal): Promise<ServerRole> {
     const asked = await Promise.allSettled(

@@ -1,7 +1,7 @@
 /**
  * Asks the nodes of a cluster which node serves which slots, and returns the first answer. `cluster.ts` keeps
- * the answer as its map and decides when to ask again. `failover.ts` notices that a primary may have been
- * replaced.
+ * the answer as its map, and decides when to ask again. Also asks nodes whether a primary was replaced, when
+ * a primary is in doubt (`failover.ts`).
  */
 import { JobsError } from '../../../model/errors.ts'
 import { type Address, hostOf, reached, withoutConnectTimeout } from './address.ts'
@@ -31,7 +31,7 @@ const AT_ONCE = 3
 export async function askShards(nodes: readonly Address[], signal: AbortSignal): Promise<Shard[]> {
   const failures: unknown[] = []
   for (let i = 0; i < nodes.length && !signal.aborted; i += AT_ONCE) {
-    // After the first answer, the other links are closed. If they stayed open, each read would leave more
+    // After the first answer, the links to the other nodes are closed. Otherwise, each call would leave more
     // links to nodes that hang.
     const answered = new AbortController()
     const over = AbortSignal.any([signal, answered.signal])

@@ -8,17 +8,17 @@ import type { Resolver } from './resolver.ts'
 export interface Transport {
   /** The name that people see. */
   readonly name: string
-  /** Whether all keys are on one server, so that one script may use the keys of several partitions. */
+  /** Whether all keys are on one server. Then one script may use the keys of several partitions. */
   readonly isWhole: boolean
   /**
-   * Finds a server for the connection that receives notifications. In a cluster this may be any server,
+   * The resolver for the connection that receives notifications. In a cluster, it may find any server,
    * because every server sends all notifications.
    */
   readonly notifications: Resolver
   /** The deadline of a verb that starts now, by `performance.now()`. */
   deadline(patience?: number): number
   /**
-   * Sends a command. All keys in it have the same hash tag.
+   * Sends a command. All keys of the command have the same hash tag.
    * @param key one of the command's keys. The default is its first argument
    * @param isSure whether an answer counts only if it came from the primary: a late answer must be confirmed
    *   (`failover.ts`)
@@ -26,7 +26,7 @@ export interface Transport {
    *   condition
    */
   send(build: Build, deadline?: number, key?: string, isSure?: boolean): Promise<unknown>
-  /** The servers that currently accept writes. */
+  /** The connections to all servers that accept writes now. */
   servers(deadline: number): Promise<readonly Connection[]>
   /** The name of the server that has this key. */
   serverOf(key: string): string

@@ -1,10 +1,9 @@
 /**
  * The protocol of Redis (RESP2): encodes commands as text, and parses replies from the bytes that come in.
  *
- * The client is our own, because with a client library the library's share of a call was larger than
- * everything else together. The table shows the time of one round trip of our calls on loopback, and the time
- * that a process needs to load the client (medians of 15 in turns, two runs, 2 cores; each row ends with its
- * unit):
+ * Lark has its own client, because a client library took more time for a call than all other code together.
+ * The table shows the time of one round trip of our calls on loopback, and the time that a process needs to
+ * load the client (medians of 15 in turns, two runs, 2 cores; each row ends with its unit):
  *
  *                                       this file   ioredis 6.0   node-redis 6.3
  *   enqueue of 100 jobs                  72 – 78     106 – 120     109 – 152  µs
@@ -17,7 +16,7 @@
  */
 import { Refusal, Unencodable, UnreadableReply } from './failure.ts'
 
-/** What a server answers. A list may contain refusals. */
+/** The answer of a server. A list may contain refusals. */
 export type Reply = string | number | null | Refusal | Reply[]
 
 const CR = 13
@@ -47,33 +46,33 @@ function unencodable(command: readonly unknown[]): Unencodable {
   return new Unencodable(`Word ${at + 1} of a ${command[0]} command is ${type}; it must be a string`)
 }
 
-/** The largest reply, in bytes. No text in Node may be longer, and by default no value on a server. */
+/** The largest reply, in bytes. Node allows no longer text, and a server by default no larger value. */
 const MAX_REPLY = 512 * 1_024 * 1_024
 /**
- * The longest list, in items: a server accepts as many in one command. The longest lists that our scripts
- * return have a few thousand items.
+ * The longest list, in items. A server accepts so many items in one command. The scripts of Lark return lists
+ * of a few thousand items at most.
  */
 const MAX_LIST = 1_024 * 1_024
-/** The deepest nesting of lists. The replies of our scripts have four levels. */
+/** The deepest nesting of lists. The replies of Lark's scripts have four levels. */
 const MAX_DEPTH = 8
 /** The longest line (a status, an error, a number), in bytes. */
 const MAX_LINE = 65_536
 
-/** Returned for an incomplete item: more bytes are needed. */
+/** The result for an item whose bytes have not all arrived yet. */
 const INCOMPLETE = Symbol()
 
-/** A list whose items have not all arrived yet. */
+/** A list whose items have not all been parsed yet. */
 interface PartialList {
   list: Reply[]
   length: number
 }
 
 /**
- * Parses replies from chunks of bytes, which may end anywhere in a reply. Each byte is read only once:
- * complete items of a list are kept, and the chunks of a long text are joined when all of them have arrived.
- * (A list of 100 MB in chunks of 64 KiB took 0.4 s with texts of 500 kB, and 2.2 s with texts of 100 bytes. A
- * parser that started over with every chunk had finished neither of the two after 20 s. 2 cores, shared,
- * 2026-11-25.)
+ * Parses replies from chunks of bytes, which may end anywhere in a reply. Each byte is parsed only once: the
+ * complete items of an incomplete list are kept, and the chunks of a long text are joined when all of them
+ * have arrived. (A list of 100 MB in chunks of 64 KiB took 0.4 s with texts of 500 kB, and 2.2 s with texts
+ * of 100 bytes. A parser that started over with every chunk had finished neither of the two after 20 s. 2
+ * cores, shared, 2026-11-25.)
  *
  * @example const replies = new Replies((reply) => console.log(reply)) socket.on('data', (chunk) =>
  *   replies.feed(chunk))
@@ -124,7 +123,10 @@ export class Replies {
     this.#needed = Math.max(0, this.#needed - whole)
   }
 
-  /** Adds an item to the innermost incomplete list, or passes it on as a reply if there is no such list. */
+  /**
+   * Adds an item to the innermost incomplete list. If there is no incomplete list, the item is a complete
+   * reply.
+   */
   #put(item: Reply): void {
     for (let reply = item; ; ) {
       const open = this.#open.at(-1)

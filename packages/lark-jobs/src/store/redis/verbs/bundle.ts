@@ -28,8 +28,8 @@ export function readBundles(bundles: readonly string[]): Effect[] {
 }
 
 /**
- * The bundles with the named members, as texts. If only some members of a bundle are named, the text contains
- * only their indices.
+ * The texts of the bundles to which the named effects belong. If only some members of a bundle are named, its
+ * text contains only the indices of these members.
  */
 export function namedBundles(names: readonly EffectName[]): string[] {
   const indices = new Map<string, Set<number>>()

@@ -1,18 +1,20 @@
 /**
- * After the server has answered, a dispatch waits here until its jobs are as durable as the store is
- * configured.
+ * Makes a dispatch wait, after the server has queued its jobs, until the jobs are as safe as the option
+ * `durability` of the store demands.
  *
  *   strict      the jobs are on disk, in the append-only file (WAITAOF: Redis 7.2, Valkey)
  *   replicated  one replica has the jobs (WAIT)
  *
- * Both commands block their connection, and cover only earlier writes of the same connection. So they use a
- * separate connection, which first renews the expiry of the caller's last call. The server writes this change
- * to disk, and sends it to replicas, after the jobs, so the jobs are as safe as this change. Only one wait
- * runs at a time. All dispatches that come meanwhile share the next wait: with `appendfsync everysec`, one
- * dispatch takes a second or two, and a thousand dispatches at once take no longer.
+ * Both commands block their connection, and wait only for earlier writes of the same connection. So they have
+ * a separate connection, which first writes something itself: it renews the expiry of the key with the
+ * caller's last call. The server writes this change to disk, and sends it to replicas, after the jobs. So
+ * when this change is safe, the jobs are safe, too. Only one wait runs at a time. All dispatches that come
+ * meanwhile share the next wait: with `appendfsync everysec`, one dispatch takes a second or two, and a
+ * thousand dispatches at once take no longer.
  *
- * A dispatch that is not confirmed in time rejects with `STORE_UNCERTAIN`: its jobs are queued, but could be
- * lost. If the dispatch sends its call again, it waits again. Entries of steps wait in the same way.
+ * A dispatch whose jobs are not safe in time rejects with `STORE_UNCERTAIN`: the jobs are queued, but could
+ * be lost. If the caller sends the call of the dispatch again, the dispatch waits again. Entries of steps
+ * wait in the same way.
  */
 import { JobsError } from '../../../model/errors.ts'
 import { CALL_MEMORY } from '../../contract/store.ts'
@@ -23,7 +25,8 @@ import type { Transport } from '../client/transport.ts'
 export type Mode = 'strict' | 'replicated'
 
 /**
- * The server's wait ends this many milliseconds before the connection would give up waiting for the answer.
+ * The server's wait ends this many milliseconds before the time limit for its answer, so that the answer
+ * still comes in time.
  */
 const MARGIN = 100
 
@@ -64,7 +67,7 @@ export class DurabilityWait {
     return confirmed.finally(() => clearTimeout(timer))
   }
 
-  /** Runs one wait after another, until no dispatch waits. */
+  /** Runs one wait after another, until no dispatch waits any more. */
   async #serve(connection: Connection, line: Unconfirmed[]): Promise<void> {
     this.#lines.set(connection, line)
     while (line.length > 0) {

@@ -1,6 +1,6 @@
 /**
- * Flows on Redis. The keys of a flow are in the slot of its home partition, so one script writes the flow
- * together with its jobs there.
+ * Flows on Redis. The keys of a flow are in the slot of its home partition, so one script can write the flow
+ * and queue jobs of this partition.
  */
 import { defined } from '@s18i/lark/internal'
 import {
@@ -151,8 +151,8 @@ export class RedisFlows implements Flows {
 }
 
 /**
- * Collects the ends of members of one flow for one call. The members that completed are sent first, as ranges
- * of indices. The other ends follow.
+ * Collects the ends of one flow's members for one call. Members that completed are sent first, as ranges of
+ * indices. All other ends follow.
  */
 class FlowEnds {
   readonly #flow: string
@@ -169,12 +169,12 @@ class FlowEnds {
     this.#flow = flow
   }
 
-  /** Whether this end would be sent before an earlier end of the same member. */
+  /** Whether the call would send this end before an earlier end of the same member. */
   isBehind({ index, state }: MemberEnd): boolean {
     return state === 'completed' && this.#failed.has(index)
   }
 
-  /** @param place the index of the end in the list that the caller has given */
+  /** @param place the index of the end in the caller's list */
   add(place: number, end: MemberEnd): void {
     const { index, state, result, start } = end
     const isNode = index >= NODES
@@ -190,7 +190,7 @@ class FlowEnds {
     }
   }
 
-  /** The places of the ends, in the order in which the ends are sent. */
+  /** The indices of the ends in the caller's list, in the order in which the ends are sent. */
   get places(): number[] {
     return [...this.#places.completed, ...this.#places.others]
   }
@@ -211,8 +211,8 @@ function packWrite(write: FlowWrite): string[] {
 }
 
 /**
- * An end in the form that `home.lua` reads: a letter for the state, the time of the end, and the rest as
- * JSON.
+ * The text of an end, as `flow-ends` has it (`flows.lua`): a letter for the state, the time of the end, and
+ * the reason and the error as JSON.
  */
 function packEnd({ state, at, reason, error }: MemberEnd): string {
   const more = { ...defined({ reason }), ...(error !== undefined && { error: error.slice(0, MAX_ERROR) }) }

@@ -1,6 +1,6 @@
 /**
  * Reads how many jobs ended in partitions, by minute, hour and day. One script call reads all partitions. On
- * a cluster, there is one call for each partition. A damaged partition has an empty history.
+ * a cluster, each partition takes one call. For a damaged partition, the history is empty.
  */
 
 import { JobsError } from '../../../model/errors.ts'

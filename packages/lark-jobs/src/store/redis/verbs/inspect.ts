@@ -10,16 +10,16 @@ import { absentKey } from '../client/hash-slot.ts'
 import { type Keys, LAYOUT } from '../client/keys.ts'
 import { repeated } from '../client/repetition.ts'
 
-/** How long each server may take to answer, in milliseconds. */
+/** The time limit for the answers of each server, in milliseconds. */
 const PATIENCE = 3_000
 
 type Command = readonly [name: string, ...string[]]
 
 /**
  * Commands for lists, sets and hashes, applied to the key with the layout of the store, which is a string. So
- * each command fails and changes nothing, but its error shows whether the user may run it: a server checks
- * the rights of the user before it reads the key. A node of a cluster that does not have the key also checks
- * the rights before it names the right node.
+ * each command fails and changes nothing. The error shows whether the user may run the command, because a
+ * server checks the rights of the user before it reads the key. A node of a cluster that does not have the
+ * key also checks the rights before it names the right node.
  */
 export function onLayout(keys: Keys): readonly Command[] {
   const key = keys.meta('layout')
@@ -38,7 +38,7 @@ export function onLayout(keys: Keys): readonly Command[] {
   ]
 }
 
-/** Commands that change nothing, whatever the keys contain. */
+/** Commands that change nothing, no matter what the keys contain. */
 export function harmless(keys: Keys): readonly Command[] {
   const there = keys.meta('layout')
   const absent = absentKey(there)
@@ -73,8 +73,8 @@ export interface Inspecting {
   way: ServersInspection['way']
   durability: Durability
   /**
-   * Whether the user is not `default`. Such a user usually may not read settings, so settings are not
-   * requested: each refusal would appear in the server's log.
+   * Whether the user is not `default`. Such a user usually has no right to read settings. So settings are not
+   * requested, because each refusal would appear in the server's log.
    */
   isNarrow: boolean
   /** Whether to request only INFO and the time. */
@@ -91,7 +91,8 @@ export async function inspectServer(
     return repeated('read', deadline, () => server.sendTogether(commands, deadline))
   }
   try {
-    // Writes the layout if somebody has emptied the store, as the next process that opens the store would do.
+    // These commands write the layout if somebody has emptied the store, as the next process that opens the
+    // store would do.
     const layout: readonly Command[] = [
       ['SET', keys.meta('layout'), LAYOUT, 'NX'],
       ['GET', keys.meta('layout')],
@@ -157,7 +158,7 @@ export function factsIn(text: string): Omit<ServerFacts, 'name' | 'refused'> {
     appendOnly: info.has('aof_enabled') ? info.get('aof_enabled') === '1' : undefined,
     isAppending: isOk('aof_last_write_status'),
     isSaving: isOk('rdb_last_bgsave_status'),
-    // A server reports `min_slaves_good_slaves` only if min-replicas-to-write is set.
+    // A server reports `min_slaves_good_slaves` only if its setting min-replicas-to-write is not 0.
     needsReplicas: info.has('connected_slaves') ? info.has('min_slaves_good_slaves') : undefined,
     replicas: info.has('connected_slaves') ? replicasIn(info, offset) : undefined,
   }

@@ -34,8 +34,8 @@ export class RedisJournals implements Journals {
     const recording = this.#scripts.run('record', partition, packRecords(notes), deadline)
     const durability = notes.some(({ steps }) => steps !== undefined) ? this.#durability : undefined
     if (durability === undefined) return readRecording(await recording)
-    // A wait for durability needs a key that exists. The key of the worker's last call may have expired, so
-    // steps have a key of their own.
+    // A wait for durability needs an existing key (`durability-wait.ts`). The key of the worker's last call
+    // may have expired, so the steps of a partition have a separate key.
     const memory = this.#scripts.keys.of(partition, 'call:steps')
     const [answer] = await Promise.all([
       recording,

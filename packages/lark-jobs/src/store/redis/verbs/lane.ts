@@ -8,9 +8,9 @@ import type { Want } from '../../contract/store.ts'
 import { packLimits } from './pack-limits.ts'
 
 /**
- * The text for the lane of a job: `@` and the name of the lane. If the group has limits or a strict order,
- * `~` follows, then `o` for a strict order, and the limits, separated by colons. `~=` means that the group
- * keeps its present limits. For a job without a lane, the text is empty.
+ * The text for the lane of a job: `@` and the name of the lane. If the group has limits or is strict, `~`
+ * follows, then `o` for a strict group, and the limits, separated by colons. `~=` means that the group keeps
+ * its present limits. For a job without a lane, the text is empty.
  */
 export function packLine({ group, limiter }: NewJob): string {
   if (group === undefined && limiter === undefined) return ''
@@ -21,15 +21,15 @@ export function packLine({ group, limiter }: NewJob): string {
   return `${lane}~${group.strict ? 'o' : ''}${limits}`
 }
 
-/** @param line the text of `packLine`, which begins with `@` */
+/** @param line a text of `packLine` that is not empty */
 export function unpackLine(line: string): ReturnType<typeof readLaneName> {
   const limits = line.indexOf('~')
   return readLaneName(line.slice(1, limits < 0 ? line.length : limits))
 }
 
 /**
- * Makes an argument of `exchange.lua`: how the caller waits, the permits that it brings, and how priorities
- * age.
+ * Makes the argument of `exchange.lua` that says how the caller waits for jobs, which permits it has, and how
+ * priorities age.
  */
 export function packWaiting(waits: string, { permits = {}, aging }: Want): string {
   const counts = Object.entries(permits).map(([limiter, count]) => `${nameOf(limiter)}=${count}`)

@@ -1,7 +1,7 @@
 /**
  * The layout of a Redis store. When a process opens a store with an earlier layout, it brings the store
- * forward in steps, while other processes wait. After a step is done in all partitions, the name of the
- * layout that the store now has is written. So another process can continue if this process is killed.
+ * forward in steps, while other processes wait. When a step is done in all partitions, the process writes the
+ * name of the layout that the store has now. So another process can continue if this process is killed.
  *
  * Workers of an earlier version that are already running do not check the layout again, and go on working. So
  * a step must keep everything that these workers need. A process that was frozen may repeat a step much
@@ -24,9 +24,11 @@ const present: RedisLayout = { name: LAYOUT, steps: [] }
  * the process is killed, other processes wait until the lease ends.
  */
 const LEASE_MS = 2_000
-/** A process that waits checks this often whether the other process is done, in milliseconds. */
+/**
+ * The pause, in milliseconds, after which a waiting process checks again whether the other process is done.
+ */
 const LOOK = 50
-/** How many partitions are brought forward together. */
+/** How many partitions are brought forward at the same time. */
 const TOGETHER = 100
 
 /**

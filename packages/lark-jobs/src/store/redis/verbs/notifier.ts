@@ -2,14 +2,13 @@
  * Notifications ("rings") for the callers of this process. All callers share one connection, which is opened
  * when the first caller claims.
  *
- * A caller hears rings from when the server has confirmed its subscription until the connection is lost. Only
- * while a caller hears rings does `exchange` register the caller as waiting. Rings are lost while there is no
- * connection. So when the subscription is back, each partition for which the caller waits counts as having
- * rung.
+ * A caller hears rings after the server has confirmed its subscription, and until the connection is lost.
+ * `exchange` registers the caller as waiting only while the caller hears rings. While there is no connection,
+ * rings are lost. So when the subscription is back, each partition for which the caller waits counts as rung.
  *
- * A ring may bring jobs. The number of such a claim is the number of the caller's last call plus a half. If
- * the caller makes another call before the ring arrives, the ring is ignored, because the answer to that call
- * includes the jobs.
+ * A ring may bring jobs, which are a claim. The number of this claim is the number of the caller's last call
+ * plus a half. If the caller makes another call before the ring arrives, the ring is ignored, because the
+ * answer to the other call includes the jobs.
  */
 import type { Want } from '../../contract/store.ts'
 import { Connection } from '../client/connection.ts'
@@ -20,25 +19,25 @@ import type { Resolver } from '../client/resolver.ts'
 import { readRing } from './reading.ts'
 
 /**
- * Called with a partition that has a notice for the caller: about a job that the caller holds or watches, or
- * about effects. `signalled`: the id of a job, if the notice only says that a signal has arrived for this
- * job.
+ * Called with a partition that has a notice for the caller: about a job that the caller holds or watches,
+ * about effects, or about events. `signalled`: the id of a job, if the notice says only that a signal has
+ * come for this job.
  */
 type Noticed = (partition: string, signalled?: string) => void
 
 /**
- * How long the first claim of a caller waits for the subscription, in milliseconds. If the subscription takes
- * longer, the caller claims without rings.
+ * The maximum time for which the first claim of a caller waits until the caller is subscribed, in
+ * milliseconds. If the subscription takes longer, the caller claims without rings.
  */
 const FIRST_SUBSCRIPTION = 400
 
 class Subscription {
   hears = false
-  /** The partitions in which the last exchange got fewer jobs than it wanted. */
+  /** The partitions in which the last `exchange` got fewer jobs than it wanted. */
   readonly short = new Set<string>()
   /** The partitions that have rung since the last wait or claim. */
   readonly rung = new Set<string>()
-  /** The notices that no wait has received yet. Equal notices are kept once. */
+  /** The notices that no `wait` has passed on yet. Equal notices are kept once. */
   readonly #notices = new Map<string, Parameters<Noticed>>()
   /**
    * The last claim in each partition: its number, the function that takes jobs that come with a ring, and
@@ -46,8 +45,8 @@ class Subscription {
    */
   readonly calls = new Map<string, { number: number; hand: Want['hand']; isHanded: boolean }>()
   /**
-   * The current waits. For each wait, the key is the function that ends it, and the value is the function
-   * that takes its notices.
+   * The pending calls of `wait`. For each call, the key is the function that ends the call, and the value is
+   * the function that takes notices.
    */
   readonly waits = new Map<() => void, Noticed | undefined>()
   /** Resolves when the caller hears rings for the first time, or after `FIRST_SUBSCRIPTION`. */
@@ -104,7 +103,7 @@ export class Notifier {
   }
 
   /**
-   * Called before a claim, and before a watch.
+   * Subscribes the caller, if it is not subscribed yet. Called before a claim, and before a watch.
    *
    * @returns whether the caller hears rings, now or after its first subscription
    */
@@ -127,10 +126,11 @@ export class Notifier {
   }
 
   /**
-   * Called when a claim is about to be sent. The claim answers all earlier rings of the partition, so these
+   * Called before a claim is sent. The claim is the reaction to all earlier rings of the partition, so these
    * are forgotten.
    *
-   * @returns the number of the claim that a lost ring may have brought, or '' if no such ring was possible
+   * @returns the number of the claim that a lost ring may have brought to the caller, or '' if no ring can
+   *   have brought jobs
    */
   looks(caller: string, partition: string, number: number, hand: Want['hand']): string {
     const { rung, calls } = this.#of(caller)
@@ -142,22 +142,22 @@ export class Notifier {
   }
 
   /**
-   * Called with the answer to a claim. @param short whether the claim got fewer jobs than it wanted @param
-   * heard the result of `listen` before the claim
+   * Called when the answer to a claim has come. @param short whether the claim got fewer jobs than it wanted
+   * @param heard the result of `listen` before the claim
    */
   looked(caller: string, partition: string, short: boolean, heard: boolean): void {
     const subscription = this.#of(caller)
     if (!short) {
       subscription.short.delete(partition)
       // The store has not registered the caller as waiting, so no ring brings jobs, and the next claim need
-      // not ask for jobs of a lost ring.
+      // not ask for the jobs of a lost ring.
       const call = subscription.calls.get(partition)
       if (call !== undefined) call.hand = undefined
       return
     }
     subscription.short.add(partition)
-    // The caller began to hear rings during the call, too late for the store to register it as waiting. So it
-    // claims again.
+    // The caller began to hear rings while the claim was under way, so the store has not registered it as
+    // waiting. The ring here makes it claim again.
     if (!heard && subscription.hears) subscription.ring(partition)
   }
 
@@ -185,10 +185,10 @@ export class Notifier {
   }
 
   /**
-   * Stops listening.
+   * Removes the caller, and ends its subscription.
    *
-   * @returns `called`: the partitions that the caller has called; `rung`: those of them that have rung since
-   *   the last call; `offered`: those that may have sent jobs with a ring
+   * @returns `called`: the partitions that the caller has called; `rung`: the partitions that have rung since
+   *   the last call; `offered`: the partitions that may have sent jobs with a ring
    */
   forget(caller: string): { called: string[]; rung: string[]; offered: string[] } {
     const subscription = this.#subscriptions.get(caller)
@@ -240,8 +240,8 @@ export class Notifier {
   }
 
   /**
-   * Subscribes to the channel of the caller. If the server refuses that (an ACL without the channels), the
-   * caller gets no rings and polls.
+   * Subscribes to the channel of the caller. If the server refuses this (because the user has no right to use
+   * the channels), the caller hears no rings, and polls.
    */
   async #subscribe(link: Link, caller: string, subscription: Subscription): Promise<void> {
     try {

@@ -3,7 +3,7 @@ import type { Limits } from '../../../model/limits.ts'
 import { checkLimits, isRateKind } from '../../contract/rules/rate.ts'
 import type { QueueRetention, Retention } from '../../contract/store.ts'
 
-/** A duration in whole milliseconds, at least 0. It is rounded up, so that no job is early. */
+/** A duration in whole milliseconds, at least 0. The duration is rounded up, so that no job is early. */
 export function packDuration(ms: number): string {
   return String(Math.max(0, Math.ceil(ms)))
 }

@@ -3,8 +3,8 @@ import type { Recorded } from '../../../model/journal.ts'
 import type { StepsNote } from '../../contract/store.ts'
 
 /**
- * No entry contains these characters: names may not (`step/name.ts`), and JSON text contains them only as
- * `\u001d` and `\u001e`.
+ * No entry contains these characters: names must not contain them (`step/name.ts`), and JSON text has them
+ * only as `\u001d` and `\u001e`.
  */
 const [GS, RS] = ['\x1d', '\x1e']
 

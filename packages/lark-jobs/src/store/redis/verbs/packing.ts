@@ -3,9 +3,9 @@
  *
  * A record is `after|key|payload`, or `after,priority|…`, or `after,priority,options|…`. For a job in a lane,
  * `@` and the name of the lane follow the priority, and if the group has limits, `~` and the limits follow.
- * `after` is the number of milliseconds from when the id was made until the job was queued. The script writes
- * `after`, by the clock of the store. (A job of 60 bytes takes 154 bytes of memory. With the whole time it
- * took 170.) A `|` in the options or the key is escaped. The payload is last because it may contain any
+ * `after` is the number of milliseconds between the making of the id and the queueing of the job. The script
+ * writes `after`, by the clock of the store. (A job of 60 bytes takes 154 bytes of memory; with the whole
+ * time, 170.) A `|` in the options or the key is escaped. The payload is last because it may contain any
  * character. A large payload is stored separately. Options that begin with `!` mark a record of another
  * format (`store/contract/rules/unreadable.ts`), and the scripts read nothing after this mark.
  */
@@ -41,10 +41,10 @@ import { packSteps } from './packing-journal.ts'
 
 /** Separates the records that come with a ring. JSON text contains this character only as `\u001e`. */
 export const RS = '\x1e'
-/** In a record, it precedes the number of bytes of a payload that is stored separately (`payload.lua`). */
+/** In a record, GS is in front of the size of a payload that is stored separately (`payload.lua`). */
 const GS = '\x1d'
 
-/** A series of similar jobs. `count` is their number, and `at` the index of the argument with this number. */
+/** A series of `count` similar jobs. `at`: the index of the argument that has this number. */
 interface PackedRun {
   made: string
   ownId: NewJob['ownId']
@@ -95,8 +95,8 @@ export function packJobs(
       run.lock === lock &&
       run.ownId === ownId &&
       run.keep === keep
-    // An id that the application chose may be shorter than `MADE`, so the next id could begin with it by
-    // chance.
+    // An id that the application chose may be shorter than `MADE`, and the next id could begin with the whole
+    // id by chance. So the beginnings are compared.
     const isOld = ownId === undefined ? id.startsWith(run?.made ?? ' ') : id.slice(0, MADE) === run?.made
     if (run === undefined || !isAlike || !isOld) {
       if (run !== undefined) args[run.at] = String(run.count)
@@ -162,8 +162,8 @@ function packPayload(payload: string): string {
 }
 
 /**
- * Parses a record into a claimed job. It is one function without helpers, for speed: every worker calls it
- * for every job. A record that is damaged or has another format becomes a job with `unreadable`.
+ * Parses a record into a claimed job. For speed, this function calls few other functions: every worker calls
+ * it for every job. A record that is damaged or has another format becomes a job with `unreadable`.
  */
 export function unpackJob(
   id: string,
@@ -209,7 +209,7 @@ function unsound(job: ClaimedJob, record: string): ClaimedJob {
 }
 
 /**
- * Adds the payloads that are stored separately to their jobs. The payloads are in the order of the jobs.
+ * Adds payloads that are stored separately to their jobs. `payloads` is in the order of the jobs.
  *
  * @param records the records of the jobs. The scripts also return a payload for a damaged record, and this
  *   payload is skipped
@@ -235,7 +235,7 @@ export function unescapeKey(key: string): string {
 }
 
 /**
- * @param started whether to add a run: the store does not count the run of an active or a completed job
+ * @param started whether to add a run. The store does not count the run of an active or a completed job
  */
 export function unpackCounters(text: string | null | undefined, started: boolean): Counters {
   // Damaged counters count as 0, as in the scripts (`counters.lua`).
@@ -256,7 +256,7 @@ function packLog(log: readonly LogLine[] | undefined): string {
   for (const line of log.slice(-MAX_LOG_LINES).reverse()) {
     let json = JSON.stringify(line)
     if (Buffer.byteLength(json) > MAX_LOG_BYTES) {
-      // The text of a line that is too long is cut. In JSON, each code unit of a text takes at most 6 bytes.
+      // The text of a line that is too long is cut. In JSON, each code unit takes at most 6 bytes.
       json = JSON.stringify({ ...line, text: `${line.text.slice(0, Math.floor(MAX_LOG_BYTES / 6) - 20)}…` })
     }
     bytes += Buffer.byteLength(json) + 1
@@ -266,7 +266,7 @@ function packLog(log: readonly LogLine[] | undefined): string {
   return lines.reverse().join('\n')
 }
 
-/** The report of a run, for `report.lua`: the progress between two RS, and then the log lines. */
+/** Makes the report of a run for `report.lua`: the progress between two RS, and then the log lines. */
 function packReport({ log, progress }: Pick<contract.LeaseNote, 'log' | 'progress'>): string {
   return `${progress === undefined ? '' : `${RS}${progress}${RS}`}${packLog(log)}`
 }
@@ -373,7 +373,7 @@ export function packNotes(notes: readonly contract.LeaseNote[], leaseMs: number)
 export function packRecovery(options: contract.RecoverOptions): string[] {
   const { forgiving, holder = '', until = '', unread = '', cause, fromWithin, effects, leaseMs, by } = options
   const error = { ...WORKER_DIED, ...(cause !== undefined && { message: `its process ${cause}` }) }
-  // The script completes this text: it puts `{"run":` and the number of the run in front.
+  // The script puts `{"run":` and the number of the run in front of this text.
   const rest = `,${JSON.stringify(error).slice(1)}`
   const till = leaseMs === undefined ? String(until) : `${until}|${packDuration(leaseMs)}`
   const noted = by === undefined ? till : `${till}+`
@@ -381,10 +381,10 @@ export function packRecovery(options: contract.RecoverOptions): string[] {
 }
 
 /**
- * Which effects a call takes, and which were delivered, in the form that `delivery.lua` reads.
+ * Packs for `delivery.lua` which effects a call takes, and which effects were delivered.
  *
- * @param leaseMs the lease of the jobs that the call claims. If hooks have the same lease, one letter stands
- *   for it
+ * @param leaseMs the lease of the jobs that the call claims. If the hooks have the same lease, one letter
+ *   stands for this lease
  */
 export function packEffects(wanted: contract.EffectsWanted | undefined, leaseMs?: number): string {
   if (wanted === undefined) return ''

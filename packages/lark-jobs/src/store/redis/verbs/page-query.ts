@@ -38,7 +38,7 @@ export function pageQuery(filter: contract.Filter, what: 'jobs' | 'heads'): Page
   return { script: 'list', args: [state, size, ...(from ?? ['', '']), isOldestFirst ? 'oldest' : ''] }
 }
 
-/** What a script returns to mark the position of a job. A cursor is made from it. */
+/** The value with which a script marks the place of a job in a list. The cursor is made from this value. */
 export type Mark = string | string[]
 
 /**
@@ -65,7 +65,10 @@ export function pageCursors(
   }
 }
 
-/** How many jobs a page with a prefilter has looked at, the last id, and when that job ended, or ''. */
+/**
+ * For a page with a prefilter: how many jobs were looked at, the id of the last of these jobs, and when this
+ * job ended, or ''.
+ */
 export type PassedReply = [count: number, id: string, endedAt: string]
 
 function readPassed([count, , endedAt]: PassedReply): contract.PassedJobs {

@@ -27,8 +27,8 @@ export type AnnounceAnswer = [order: string | null, keeps: 1 | null, retentions?
 
 export interface Retirement {
   /**
-   * The partitions in which any worker holds jobs. Undefined on a cluster, where the partitions are not
-   * checked for jobs.
+   * The partitions in which workers hold jobs, as `leave.lua` reports them. Undefined on a cluster, where
+   * this script is not called.
    */
   holding: ReadonlySet<string> | undefined
   /** The errors of partitions that the worker could not leave. */
@@ -55,8 +55,9 @@ export class PartitionRegistry {
 
   /**
    * Adds a partition to the list of partitions. This is repeated in each epoch, because the server behind a
-   * new link may have lost the partition. A dispatch waits only for the first time. Later it does not wait,
-   * so that it works even while the node of a cluster that has the list is away.
+   * new link may have lost the entry. A dispatch waits only when this process adds the partition for the
+   * first time. Later dispatches do not wait, so that they work even while the node of a cluster that has the
+   * list is away.
    */
   async enter(partition: string, deadline: number): Promise<void> {
     if (this.hasEntered(partition)) return
@@ -97,8 +98,8 @@ export class PartitionRegistry {
   }
 
   /**
-   * Handles the answer to an announcement: learns the retentions of all workers, and stores the counts of
-   * runs if requested.
+   * Handles the answer to an announcement: learns the retentions of all live workers, and stores the counts
+   * of runs if the answer asks for it.
    *
    * @returns the last order to the worker
    */
@@ -130,8 +131,8 @@ export class PartitionRegistry {
   }
 
   /**
-   * Records which jobs were taken back from which workers. A failure is ignored, because this is only for
-   * people who look for the cause.
+   * Records which jobs were taken back from which workers. A failure is ignored, because only people who look
+   * for the cause of a death read this.
    */
   async noteTaken(by: string, taken: ReturnType<typeof takenIn>): Promise<void> {
     if (taken.length === 0) return
@@ -160,7 +161,7 @@ export class PartitionRegistry {
     }
     const found: FleetRuns = { at, workers, past: pastIn(sum) }
     const due = dueToFold(found)
-    // If two processes fold the same workers, the script lets only one of them change something.
+    // If two processes do this for the same workers, the script lets only one of them change the sum.
     if (due.length > 0) {
       const past = JSON.stringify(folded(found.past, due))
       await this.#scripts.on(key, 'fold-runs', [sum!, past, ...due.map(({ id }) => id)])
@@ -212,8 +213,8 @@ export class PartitionRegistry {
   }
 
   /**
-   * Removes a worker, and its registrations as waiting in all partitions. All partitions are visited, because
-   * the process that does this for a dead worker does not know where the worker waited.
+   * Removes a worker from the lists of live and of waiting workers. All partitions are visited, because a
+   * process that removes a dead worker does not know in which partitions this worker waited.
    *
    * @param called the partitions that the worker has called. Partitions without any job are not in the list
    *   of partitions, so the worker names them here
@@ -233,7 +234,7 @@ export class PartitionRegistry {
 
   /**
    * @param holding the partitions that have claimed jobs are added to this set
-   * @throws STORE_DAMAGED if a partition is damaged. The caller has left the other partitions nevertheless
+   * @throws STORE_DAMAGED if a partition is damaged. The caller has left all other partitions nevertheless
    */
   async #leave(caller: string, partitions: readonly string[], holding: Set<string>): Promise<void> {
     const key = this.#scripts.keys.meta('partitions')

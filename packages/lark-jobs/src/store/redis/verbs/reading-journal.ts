@@ -1,4 +1,4 @@
-/** Converts the journals that scripts return (`journal.lua`). */
+/** Converts journals in the form in which scripts return them (`journal.lua`) to records. */
 import { defined } from '@s18i/lark/internal'
 import type { Journal, KeptSignal } from '../../../model/journal.ts'
 import { inLots } from '../../contract/rules/in-lots.ts'
@@ -41,8 +41,8 @@ function readSignals(found: readonly string[]): KeptSignal[] {
 }
 
 /**
- * Reads the answer of `journal-read.lua`. Signals are in their stored form: the name, a line break, the key
- * or '', US, and the text.
+ * Reads the answer of `journal-read.lua`. The signals have the form in which they are stored: the name, a
+ * line break, the key or '', the character US, and the text.
  */
 export function readWholeJournal([written, signals, ...more]: ReadJournal): Journal {
   const read = signals.map((signal) => {

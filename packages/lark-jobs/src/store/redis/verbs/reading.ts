@@ -26,9 +26,8 @@ export type ShownJobs = [
   progress?: Texts,
 ]
 /**
- * The answer of `flow-fates.lua` and of `watch.lua`: a letter for each id, and the jobs that have ended, by
- * state. For each other job, `watch.lua` also returns its progress, and what distinguishes it from earlier
- * jobs with its id.
+ * The answer of `flow-fates.lua` and of `watch.lua`: a letter for each id, and the ended jobs by state. After
+ * that, `watch.lua` returns the progress and the option `born` of each job that has not ended.
  */
 export type FatesReply = [letters: string, ...(ShownJobs | Texts)[]]
 /** The ids and packed keys of jobs in one state, and for active jobs also `token|claimed at`. */
@@ -46,7 +45,9 @@ export type ShownLimiter = [holders: string[], waits: string[], circuit: string[
 
 /** Nodes that completed in the same call that hands out their effects. */
 type FreshNodes = [at: string, ids: string[], results: Texts]
-/** Effects that a script hands out, in pairs: a kind and jobs, `fresh` and nodes, or `bundle` and bundles. */
+/**
+ * The effects that a script hands out, as pairs: a kind and jobs, `fresh` and nodes, or `bundle` and bundles.
+ */
 export type HandedEffects = readonly (EffectKind | 'fresh' | 'bundle' | ShownJobs | FreshNodes | string[])[]
 
 /** The answer of `exchange.lua`. */
@@ -98,8 +99,9 @@ export function addDues(jobs: readonly ClaimedJob[], dues: readonly string[]): v
 }
 
 /**
- * Parses the message of a ring: parts that are separated by RS. The first part is the partition. `notice` may
- * follow, with the id of a job that got a signal; or a claim (its number, ids, records, and large payloads).
+ * Parses the message of a ring, whose parts are separated by RS. The first part is the partition. After that,
+ * a notice has `notice`, and the id of a job if a signal has come for this job; a claim has its number, the
+ * ids and records of its jobs, and their large payloads.
  */
 export function readRing(
   caller: string,
@@ -261,7 +263,9 @@ export function readFates(
   })
 }
 
-/** Reads the answer of `flow-fates.lua`, which also has the completion times of jobs that are not kept. */
+/**
+ * Reads the answer of `flow-fates.lua`. It also says when members completed whose jobs are not kept any more.
+ */
 export function readMemberFates(
   partition: string,
   ids: readonly string[],
@@ -316,7 +320,10 @@ export function readExtension(reply: unknown): contract.Extension {
   }
 }
 
-/** From which callers `recover.lua` took back jobs: how many, and the ids of the first of them. */
+/**
+ * From which callers `recover.lua` took back jobs: for each caller, how many jobs, and the ids of the first
+ * of these jobs.
+ */
 export function takenIn(reply: unknown): [caller: string, count: number, ids: string[]][] {
   return ((reply as unknown[])[7] ?? []) as [string, number, string[]][]
 }

@@ -1,6 +1,6 @@
 /**
  * Schedules on Redis. A schedule and the jobs of its ticks are in one slot, so one script writes both. The
- * homes of all schedules are in one place for the whole store (`meta` in `keys.ts`).
+ * homes of all schedules are in two keys of the whole store (`meta` in `keys.ts`).
  */
 import type { ScheduleRun } from '../../../model/tick.ts'
 import {

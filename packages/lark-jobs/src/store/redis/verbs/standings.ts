@@ -1,7 +1,7 @@
 /**
  * Reads the counts, minutes and pauses of partitions. One script call reads all partitions. On a cluster,
- * there is one call for each partition. If the keys of the next jobs are requested, each partition that has
- * such jobs takes one more call.
+ * each partition takes one call. If the caller asks for the keys of the next jobs, each partition with
+ * waiting or delayed jobs takes one more call.
  */
 import { JobsError } from '../../../model/errors.ts'
 import type { Filter, JobHead, Page, Standing } from '../../contract/store.ts'

@@ -1,4 +1,4 @@
-/** Surveys partitions with one script call. On a cluster, there is one call for each partition. */
+/** Surveys partitions with one call of a script. On a cluster, each partition takes one call. */
 import type { AgreedRetentions } from '../../contract/rules/retention.ts'
 import type { Announced, Finding, Survey, Surveyed } from '../../contract/store.ts'
 import type { Scripts } from '../client/script.ts'
@@ -110,8 +110,8 @@ export class Surveys {
   }
 
   /**
-   * The ages of ended jobs in a partition, or '' if the partition keeps jobs for as long as most partitions
-   * do.
+   * The ages for which a partition keeps ended jobs; '' if these are the ages in the call, which hold for
+   * most partitions.
    */
   #ownAges(partition: string): string {
     const retention = this.#retentions.of(partition)

@@ -1,6 +1,6 @@
 /**
- * The parts that writes of schedules and writes of flows have in common: how they are sent, and how revision
- * numbers, texts and jobs are converted.
+ * The code that writes of schedules and writes of flows share: it sends the writes, and converts revision
+ * numbers, texts and jobs.
  */
 import { randomInt } from 'node:crypto'
 import type { NewJob } from '../../../model/record.ts'
@@ -26,7 +26,7 @@ const scripts = { flows: 'flow-write', schedules: 'schedule-write' } as const
 type Answered = [numbers: string, next: number, queued: string]
 
 interface WritingOptions {
-  /** Whether the write must register the partition first: it brings a definition or jobs. */
+  /** Whether the write brings a definition or jobs, so that its partition must be registered first. */
   brings: boolean
   bound: Bound | undefined
   /** Whether the caller waits until the write has the durability that the store is configured with. */
@@ -91,8 +91,9 @@ export function brings(write: FlowWrite | ScheduleWrite): boolean {
 }
 
 /**
- * The bound of the random amount by which a write raises a revision number. The amount is at least a tenth of
- * this value. With one write each second, the number stays an exact integer for centuries.
+ * The upper bound of the random amount by which a write raises a revision number. The amount is at least a
+ * tenth of this value. Even with one write each second, the revision number stays an exact integer for
+ * centuries.
  */
 const STEP = 1_000_000
 

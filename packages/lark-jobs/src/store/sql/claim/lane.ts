@@ -6,7 +6,7 @@
  *   turn     `turn` is set. A job may begin. The lane with the lowest turn is next.
  *   asleep   `wakeAt` is set. A job may begin at this time: it is due, the rate allows it, or the pause
  *            ends at this time.
- *   full Neither column is set. A job may begin when an active job of the lane has ended.
+ *   full     Neither column is set. A job may begin when an active job of the lane has ended.
  *
  * `order.ts` decides which lane is next, and how many jobs each lane gives to a claim.
  *

@@ -2,12 +2,12 @@
  * The callers that wait for jobs. The table `waiters` has one row for each caller and partition. A row is in
  * one of two states:
  *
- *   idle The caller waits for jobs: its last `exchange`, at `since`, got fewer jobs than it wanted.
+ *   idle    The caller waits for jobs: its last `exchange`, at `since`, got fewer jobs than it wanted.
  *   rung    A job came for the caller. The next `wait` of the caller returns the partition and removes the
  *           row.
  *
- * There is another kind of rows, whose `notice` is not 0. Such a row says that the caller has a notice in the
- * partition, and is in the state `rung` from the beginning. `notice` is the `seq` of a job for which a signal
+ * Other rows have a `notice` that is not 0. Such a row says that the caller has a notice in the partition,
+ * and is in the state `rung` from the beginning. `notice` is the `seq` of a job for which a signal
  * has come, or -1 for any other notice.
  *
  * The rows are in the file, so that a process that queues N jobs can ring exactly N callers. A process that
