@@ -1,6 +1,7 @@
 /**
- * One measurement in its own process, so that nothing is warm or left from an earlier one. run.js starts it with the
- * task as its argument. It sends the metrics, or the reason why there are none, and ends.
+ * Makes one measurement in its own process, so that no earlier measurement has warmed up or changed this
+ * process. `run.js` starts the process with the task as its argument. The process sends the metrics or an
+ * error to `run.js`, and ends.
  */
 import { all } from './measures/index.js'
 import { Stage } from './stage.js'

@@ -1,4 +1,4 @@
-/** The environment in which the figures were measured. */
+/** Describes the machine and the versions with which the figures were measured. */
 import { readFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 
@@ -8,7 +8,10 @@ export function describeMachine() {
   return `${cpus().length} × ${model.trim()}, ${memory} GiB, ${process.platform} ${process.arch}`
 }
 
-/** The versions of everything that took part. @param {Record<string, string | undefined>} servers */
+/**
+ * Returns the versions of Node, of the servers and of the compared packages. @param {Record<string, string |
+ * undefined>} servers
+ */
 export function versions(servers) {
   const packages = [
     'bullmq',

@@ -1,18 +1,18 @@
 /**
- * One run of one measure of one peer, with an empty store, in its own process, and with a network delay if the measure
- * has one.
+ * One run of one measure for one peer, with an empty store, in a new process, and with a network delay if the
+ * measure has the field `delay`.
  */
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
 import { startProxy } from './proxy.js'
 
 /**
- * How many seconds a rate is measured, and how many jobs are dispatched to an idle worker to measure the
- * latency.
+ * `seconds`: for how long a rate is measured. `samples`: how many jobs are dispatched to an idle worker to
+ * measure the latency.
  */
 export const FULL = { seconds: 2, samples: 300 }
 export const QUICK = { seconds: 0.7, samples: 100 }
-/** Milliseconds after which a measurement counts as stuck. */
+/** The longest time in milliseconds that a measurement may take. */
 const PATIENCE = 300_000
 
 let files = 0
@@ -71,7 +71,7 @@ function inChild(task) {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
     const timer = setTimeout(() => {
-      // Not SIGKILL, because the child needs time to end its own processes.
+      // SIGTERM and not SIGKILL, because the child must end the processes that it has started.
       child.kill()
       setTimeout(() => child.kill('SIGKILL'), 5_000).unref()
     }, PATIENCE)

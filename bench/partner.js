@@ -1,7 +1,8 @@
 /**
  * A worker in a separate process. child.js starts it. The worker reports that it is ready and, with `tells`,
- * how many jobs have started. When it is asked for a report, it returns the latency of each job, its own CPU
- * time in microseconds, when a job began to block the process, and when the jobs behind that one started.
+ * how many jobs have started. When another process asks for a report, the worker sends the latency of each
+ * job, its own CPU time in microseconds, the time at which a job began to block the event loop, and the times
+ * at which the jobs behind that job started.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { now } from './clock.js'
@@ -24,13 +25,13 @@ process.on('message', (question) => {
   const { user, system } = process.cpuUsage()
   process.send({ ...seen, cpu: user + system })
 })
-// This process ends with the process that started it, also if that process is killed.
+// This process ends when its parent process ends, even if the parent is killed.
 process.on('disconnect', () => process.exit())
-// Some peers report that they work before they wait for jobs.
+// With some peers, `work` resolves before the worker waits for jobs.
 await pause(300)
 process.send({ ready: true })
 
-/** @param {number} ms for which the event loop is blocked */
+/** @param {number} ms for how many milliseconds the event loop is blocked */
 function blockFor(ms) {
   seen.blockedAt = now()
   while (now() - seen.blockedAt < ms);

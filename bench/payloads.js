@@ -1,11 +1,11 @@
-/** The payloads of the jobs, the same for every peer. */
+/** Makes the payloads of the jobs. They are the same for every peer. */
 
-/** A payload of about 60 bytes of JSON, as in a web application. */
+/** Makes a payload of about 60 bytes of JSON, a typical size in a web application. */
 export function payload(n) {
   return { userId: n % 100_000, to: `u${n % 10_000}@example.com`, subject: 'Welcome!' }
 }
 
-/** A payload of about 220 bytes of JSON. */
+/** Makes a payload of about 220 bytes of JSON. */
 export function longPayload(n) {
   return { ...payload(n), subject: `Welcome! ${'Here is how to begin. '.repeat(7)}` }
 }

@@ -1,6 +1,6 @@
 /**
- * Starts a PostgreSQL server, if its programs are installed. It does not sync to disk, because the Redis server saves
- * nothing either.
+ * Starts a PostgreSQL server, if its programs are installed. The server does not wait until data is on the
+ * disk, because the Redis server of the benchmark does not write to the disk either.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -9,7 +9,10 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { freePort } from './redis.js'
 
-/** @returns {Promise<{ url: string, version: string, kill(): void } | undefined>} undefined if there is none */
+/**
+ * @returns {Promise<{ url: string, version: string, kill(): void } | undefined>} undefined if PostgreSQL is
+ * not installed
+ */
 export async function startPostgres() {
   const programs = findPrograms()
   const user = unprivileged()
@@ -44,7 +47,7 @@ export async function startPostgres() {
     url: `postgres://bench@127.0.0.1:${port}/postgres`,
     kill() {
       server.kill('SIGINT')
-      // The server is ending, so failed writes do not matter.
+      // The server is about to end, so it does not matter that its writes fail.
       rmSync(folder, { recursive: true, force: true, maxRetries: 20 })
     },
   }
@@ -60,7 +63,12 @@ function findPrograms() {
   return folders.find((folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')))
 }
 
-/** PostgreSQL refuses to run as root. @returns the user to run it as; undefined if there is none */
+/**
+ * PostgreSQL refuses to run as root.
+ *
+ * @returns the ids of the user that runs the server, if this process runs as root; undefined if there is no
+ *   such user
+ */
 function unprivileged() {
   if (process.getuid?.() !== 0) return {}
   const id = (flag) =>
@@ -70,8 +78,8 @@ function unprivileged() {
 }
 
 /**
- * Whether the server accepts connections. A server that listens may not accept them yet; it notes in its pid
- * file when it does.
+ * Whether the server accepts connections. A server may listen before it accepts connections. Its pid file
+ * says when it accepts them.
  */
 async function isReady(folder) {
   const file = join(folder, 'data', 'postmaster.pid')

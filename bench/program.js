@@ -1,6 +1,5 @@
 /**
- * An application on disk, as users have one, and the program `lark` in it: the worker that users run, with its output
- * in a file.
+ * An application on disk that runs the program `lark` as users do. The output of the program goes to a file.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -16,9 +15,9 @@ export class Application {
   #started = []
 
   /**
-   * @param {string} folder the folder in which the application gets its own folder
+   * @param {string} folder the folder in which the application makes its own folder
    * @param {string} connection the connection of the store
-   * @param {Record<string, string>} files further files beside the configuration, by path
+   * @param {Record<string, string>} files more files of the application, by path
    */
   constructor(folder, connection, files) {
     this.folder = mkdtempSync(join(folder, 'app-'))
@@ -29,14 +28,14 @@ export class Application {
     const own = { name: 'app', type: 'module', dependencies: { '@s18i/lark-jobs': '*' } }
     const all = {
       'package.json': JSON.stringify(own),
-      // A peer with one queue dispatches to this queue.
+      // A peer with one queue dispatches to the queue `bench-0`.
       'lark.config.js': `export default { jobs: { queues: ['bench-0'] } }`,
       ...files,
     }
     for (const [path, text] of Object.entries(all)) writeFileSync(join(this.folder, path), text)
   }
 
-  /** Starts `lark`. @returns a promise that resolves when it ends */
+  /** Starts `lark`. @returns a promise that resolves when the program ends */
   lark(...words) {
     const output = openSync(join(this.folder, 'output.txt'), 'a')
     const bin = join(this.folder, 'node_modules/@s18i/lark/bin/lark.js')
@@ -44,7 +43,7 @@ export class Application {
       cwd: this.folder,
       env: { ...process.env, LARK_JOBS_URL: this.#connection, REDIS_URL: '', NO_COLOR: '1' },
       stdio: ['ignore', output, output],
-      // A new process group, so that all its processes can be ended together.
+      // The program gets a new process group, so that one signal ends all its processes.
       detached: true,
     })
     this.#started.push(child)

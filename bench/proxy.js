@@ -1,6 +1,7 @@
 /**
- * A TCP proxy that delays every byte in each direction, like the network between a client and a distant server. It
- * keeps the order and has no limit of bytes on the way, so it costs only time and no throughput.
+ * A TCP proxy that delays every byte in each direction, like the network between a client and a distant
+ * server. It keeps the order of the bytes, and any number of bytes can be on the way. So it adds latency
+ * without a limit of the throughput.
  */
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
@@ -8,7 +9,7 @@ import { connect, createServer } from 'node:net'
 /**
  * @param {string} url the URL of the server
  * @param {number} delay milliseconds in each direction; timers may add a little
- * @returns the URL to use instead
+ * @returns the URL of the proxy, which replaces the URL of the server
  */
 export async function startProxy(url, delay) {
   const { hostname, port } = new URL(url)
@@ -35,7 +36,7 @@ function carry(from, to, delay) {
   /** @type {{ due: number, chunk: Buffer }[]} */
   const underway = []
   const arrive = () => {
-    // By this clock, a timer may fire a fraction of a millisecond early.
+    // A timer may fire a fraction of a millisecond early, as measured by `performance.now()`.
     const now = performance.now() + 0.2
     while (underway.length > 0 && underway[0].due <= now) to.write(underway.shift().chunk)
     if (underway.length > 0) setTimeout(arrive, underway[0].due - now)

@@ -1,7 +1,7 @@
 /**
- * The Redis server of the benchmark: a new one on a free port of the loopback, without persistence, or the
- * one that REDIS_URL names. Also has a separate connection with which the benchmark asks a server about its
- * CPU time and memory.
+ * The Redis server of the benchmark: a new server without persistence on a free port of this machine, or the
+ * server that REDIS_URL names. This file also has a separate connection with which the benchmark asks the
+ * server for its CPU time and its memory.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -58,7 +58,10 @@ function encode(words) {
   return `*${words.length}\r\n${text}`
 }
 
-/** Sends one command after the other. It reads only the parts of the answers that the benchmark needs. */
+/**
+ * A connection that sends one command after the other, and parses only the kinds of answers that the
+ * benchmark needs.
+ */
 export class Probe {
   #socket
 
@@ -72,7 +75,7 @@ export class Probe {
     return probe
   }
 
-  /** Sends a command. @returns the text of its answer: a line, or a bulk string */
+  /** Sends a command. @returns the text of the answer: a line, or a bulk string */
   async ask(words) {
     this.#socket.write(encode(words))
     let answer = ''
@@ -88,7 +91,7 @@ export class Probe {
     }
   }
 
-  /** Sends a command `times` times, a hundred together, and skips the answers. */
+  /** Sends a command `times` times, a hundred at once, and ignores the answers. */
   async repeat(times, make) {
     for (let n = 0; n < times; n += 100) {
       const together = Array.from({ length: Math.min(100, times - n) }, (_, i) => encode(make(n + i)))
@@ -106,15 +109,15 @@ export class Probe {
     return new RegExp(`^${field}:(.*)$`, 'm').exec(text)?.[1].trim()
   }
 
-  /** Microseconds of CPU that the server has spent. */
+  /** Returns the CPU time that the server has used since its start, in microseconds. */
   async cpu() {
     const [system, user] = [await this.info('cpu', 'used_cpu_sys'), await this.info('cpu', 'used_cpu_user')]
     return (Number(system) + Number(user)) * 1e6
   }
 
   /**
-   * The bytes that the server uses, without the bytes of the script interpreter, because the amount of its
-   * garbage varies.
+   * Returns the memory of the server in bytes, without the memory of its Lua interpreter, because the amount
+   * of garbage in the interpreter varies.
    */
   async memory() {
     const scripts = (await this.info('memory', 'used_memory_vm_eval')) ?? 0

@@ -1,10 +1,10 @@
 /**
- * The table has a line for each figure and a column for each peer, followed by Lark's ratio to BullMQ, the target, and
- * whether the target is met.
+ * Makes the table of results. It has a line for each figure, a column for each peer, and then columns for the
+ * ratios of Lark's figure, for the target, and for whether the target is met.
  *
- * A figure is the median of its rounds. A ratio is the median of the ratios of all rounds, and not the ratio of the
- * medians: within a round, the machine was about equally busy for both, and on a busy machine one queue suffers more
- * than another.
+ * A figure is the median of its rounds. A ratio is the median of the ratios of all rounds, and not the ratio
+ * of the medians: within one round, the machine was about equally busy for both peers. On a busy machine, one
+ * peer becomes slower than another.
  */
 import { median } from './statistics.js'
 
@@ -57,8 +57,8 @@ function targetText(target, unit) {
 }
 
 /**
- * Whether the target is met, in words. Empty if there is nothing to compare. If there are several ratios,
- * each must meet the target.
+ * Returns whether the target is met, in words, or an empty text if a figure is missing. If there are several
+ * ratios, each of them must meet the target.
  */
 function verdict(target, own, ratios) {
   if (target === undefined) return ''
@@ -70,12 +70,12 @@ function verdict(target, own, ratios) {
     : 'not met'
 }
 
-/** The median of the ratios of all rounds, without rounds in which one of the two failed. */
+/** Returns the median of the ratios of all rounds in which both measurements succeeded. */
 function ratio(own, others) {
   return middle(own.map((value, round) => value / others[round]).filter((each) => !Number.isNaN(each)))
 }
 
-/** The median of the rounds that did not fail; undefined if all failed. */
+/** Returns the median of the rounds that succeeded; undefined if all rounds failed. */
 function middle(samples) {
   const known = samples.filter((sample) => sample !== undefined)
   return known.length === 0 ? undefined : median(known)

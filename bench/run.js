@@ -1,17 +1,18 @@
 /**
- * `npm run bench`: compares Lark with its peers on this machine and on the same servers, in turns (A B C, A B C, …),
- * with each measurement in a new process. It prints medians, ratios, and which targets are met.
+ * `npm run bench`: compares Lark with its peers on this machine and on the same servers. The peers take turns
+ * (A B C, A B C, …), and each measurement has a new process. The program prints medians and ratios, and which
+ * targets are met.
  *
  *   --rounds=N    how often each measure runs; default 3
- *   --quick       one round, each measurement a third as long
- *   --slow        also measures that take minutes: recovery after kill -9, 5 million waiting jobs
- *   --only=A,B    only measures with these names, or with names that begin with these
+ *   --quick       makes only one round, in which each measurement takes a third of the time
+ *   --slow        also runs the measures that take minutes: recovery after kill -9, 5 million waiting jobs
+ *   --only=A,B    runs only the measures whose names begin with one of these texts
  *   --list        prints the names of the measures
- *   --peers=A,B   only Lark and these peers
+ *   --peers=A,B   measures only Lark and these peers
  *   --json        prints every sample as JSON
  *
- * REDIS_URL names a server to use instead of a new one. Its database must be empty, and is emptied before each
- * measurement.
+ * The variable REDIS_URL names a server to use instead of a new one. The database of this server must be
+ * empty. The program empties it before each measurement.
  */
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -66,7 +67,7 @@ if ((await probe.ask(['DBSIZE'])) !== '0')
   fail('The database of REDIS_URL has keys, which the bench would delete')
 const peers = await choosePeers()
 
-/** measure → peer → metric → one sample for each round, or none if the round failed */
+/** measure → peer → metric → one sample for each round, undefined if the measurement failed */
 const samples = {}
 const builtAt = built()
 for (let round = 1; round <= rounds; round++) {
@@ -114,7 +115,10 @@ function chooseMeasures() {
   )
 }
 
-/** The modules by name of all peers that are wanted and installed, and whose server is available. */
+/**
+ * Loads the peers that the command line asks for, if they are installed and their server is available.
+ * Returns their modules by name.
+ */
 async function choosePeers() {
   const wanted = options.peers?.split(',')
   for (const name of wanted ?? [])
@@ -145,7 +149,7 @@ async function start(startServer) {
   return server
 }
 
-/** Milliseconds that a PING takes with this delay each way. */
+/** Measures how many milliseconds a PING takes if each direction has this delay. */
 async function roundTrip(delay) {
   const proxy = await startProxy(places.redis, delay)
   const far = await Probe.open(proxy.url)
@@ -170,14 +174,17 @@ function keep(measure, peer, round, metrics) {
   }
 }
 
-/** The time at which Lark was built. A build during the run would mix two programs. */
+/**
+ * Returns the time at which Lark was built. If somebody builds Lark during the run, the figures belong to two
+ * different versions.
+ */
 function built() {
   return statSync(new URL('../packages/lark-jobs/dist/index.js', import.meta.url)).mtimeMs
 }
 
 /**
- * Prints the progress on one line that the next one replaces. @param stays whether the line stays, for messages that
- * people should see
+ * Prints the progress on one line, which the next progress line overwrites. @param stays whether the line is
+ * not overwritten, for messages that people should read
  */
 function note(text, stays = false) {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}${stays ? '\n' : ''}`)

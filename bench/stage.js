@@ -1,4 +1,4 @@
-/** The objects that a measure uses in one process: the peer, its store, and helpers. */
+/** The objects that a measure uses: the peer, its store, and helpers. They belong to one process. */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { load } from './peers/index.js'
@@ -8,9 +8,9 @@ import { Probe } from './redis.js'
 export class Stage {
   seconds
   samples
-  /** A separate connection to Redis, which the peer does not use. */
+  /** A separate connection to Redis, with which a measure asks for CPU time and memory. */
   probe
-  /** Where the store is. */
+  /** The address of the store: a URL or the path of a file. */
   place
   /** The file of the store, if the store is a file. */
   file
@@ -38,7 +38,7 @@ export class Stage {
 
   open = (options) => this.#open(this.#task.place, options)
 
-  /** Opens the peer without the network delay of the measure. */
+  /** Opens the peer without the network delay of the measure (`delay`). */
   near = (options) => this.#open(this.#task.near ?? this.#task.place, options)
 
   async #open(place, options) {
@@ -54,7 +54,7 @@ export class Stage {
     return made
   }
 
-  /** Starts a worker in another process. Resolves when it works. See partner.js. */
+  /** Starts a worker in another process, and resolves when the worker is ready. See partner.js. */
   partner = async (work) => {
     const { peer, place } = this.#task
     const child = fork(new URL('partner.js', import.meta.url), [JSON.stringify({ peer, place, ...work })])
@@ -84,13 +84,13 @@ export class Stage {
     }
   }
 
-  /** Ends the processes at once, because this process may be about to exit. */
+  /** Kills the other processes without waiting for them, because this process may be about to exit. */
   end() {
     for (const child of this.#partners) child.kill('SIGKILL')
     for (const application of this.#applications) application.end()
   }
 
-  /** Closes everything in an orderly way, for a process that goes on. */
+  /** Kills the other processes, and closes all connections of this process, which goes on. */
   async close() {
     this.end()
     this.probe?.close()

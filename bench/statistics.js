@@ -5,8 +5,8 @@ export function median(samples) {
 }
 
 /**
- * The sample below which `percent` of all samples lie. If this place is between two samples, the mean of
- * both.
+ * Returns the sample below which `percent` of all samples lie. If this position is between two samples,
+ * returns their mean.
  */
 export function percentile(samples, percent) {
   const sorted = [...samples].sort((a, b) => a - b)

@@ -1,10 +1,10 @@
-// `npm run api`: writes the exports of each package, with all signatures, into its `api.md`. The packages
-// must be built before. A test compares the files with the build, so reviewers see each change of the public
-// interface.
+// `npm run api`: writes the exports of each package, with all signatures, into its `api.md`. Build the
+// packages before you run this script. A test compares the files with the build, so reviewers see each change
+// of the public interface.
 //
-//   --check      writes nothing, and fails if a file is old
-//   --released   also remembers the files as those of the version that is being released (`.changeset/released.json`):
-//                a later change of one needs a changeset
+//   --check      writes nothing, and fails if a file is not up to date
+//   --released   also records the hashes of the files (`.changeset/released.json`) when a version is released:
+//                after that, a change of a file needs a changeset
 import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -17,13 +17,13 @@ import { API, SymbolFlags } from 'typescript/unstable/sync'
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 /**
- * The packages that export something. If several packages export a name, the first of them in this order
- * shows it.
+ * The packages that have an `api.md`. If several packages export the same symbol, its declaration is in the
+ * `api.md` of the first of these packages.
  */
 const packages = ['lark', 'lark-jobs', 'lark-dashboard', 'lark-bullmq']
 /**
- * The entries of each package that are shown. `.` comes first. `/internal` is left out, because only other
- * packages of Lark use it.
+ * The entry points that `api.md` shows, `.` first. The entry point `/internal` is left out, because only
+ * other packages of Lark use it.
  */
 const isPublic = (/** @type {string} */ path) =>
   !['./package.json', './internal', './lease-watch', './isolated', './processor-file'].includes(path)
@@ -59,7 +59,7 @@ export function surfaces() {
     writeFileSync(project, JSON.stringify({ compilerOptions: options, files: [file] }))
     const checker = api.updateSnapshot({ openProject: project }).getProject(project).checker
     const text = readFileSync(file, 'utf8')
-    /** Where each symbol was shown first. @type {Map<number, string>} */
+    /** For each symbol: the entry point whose section has its declaration. @type {Map<number, string>} */
     const shown = new Map()
     const sections = entries.map(({ name, entry, file: built }, i) => {
       const place = text.indexOf(`as entry${i} `) + 'as '.length
@@ -91,7 +91,7 @@ export function surfaces() {
   }
 }
 
-/** The hash of each `api.md`, for `released.json`. @param {Map<string, string>} all */
+/** Returns the hash of each `api.md`, for `released.json`. @param {Map<string, string>} all */
 export function marksOf(all) {
   const mark = (/** @type {string} */ text) => createHash('sha256').update(text).digest('hex').slice(0, 12)
   return Object.fromEntries([...all].map(([file, text]) => [file, mark(text)]))
@@ -103,7 +103,7 @@ const headOf = (/** @type {string} */ name) => `# What @s18i/${name} Exports
 `
 
 /**
- * The declarations of a symbol, as TypeScript, without comments and private members.
+ * Returns the declarations of a symbol as TypeScript, without comments and private members.
  *
  * @param {Set<string>} values the names that the entry exports as values, not only as types
  */
@@ -127,17 +127,16 @@ function declared(name, symbol, checker, values) {
     if (node.kind === SyntaxKind.TypeAliasDeclaration) {
       const type = checker.getDeclaredTypeOfSymbol(symbol)
       const named = type.getSymbol()
-      // A class that gets its public name only by this export.
+      // The alias exports a class of the same name, so the class itself is shown.
       if (named !== undefined && named.name === name && named.id !== symbol.id)
         return declared(name, named, checker, values)
-      // If a type is made from a list or a table that the entry does not export, its words or keys are
-      // written instead.
+      // If a type is derived from a list or a table that the entry point does not export, `api.md` has the
+      // words of the list or the keys of the table instead of `typeof`.
       const [, from] = /^type \w+ = (?:keyof |\()typeof (\w+)/.exec(text) ?? []
       if (from !== undefined && !values.has(from))
         return `type ${name} = ${checker.typeToString(type, undefined, NO_TRUNCATION | IN_TYPE_ALIAS)};`
     }
-    // The options of such an interface come from a table in the sources. They are written out as a user sees
-    // them.
+    // The options of this interface come from a table in the sources. `api.md` lists each option.
     const isTable = /\bOptionsOf<| extends JobFields\b/.test(text)
     const head = isTable ? /^interface \w+(<[^{]*?>)?(?= extends )/.exec(text)?.[0] : undefined
     return head === undefined
@@ -149,13 +148,13 @@ function declared(name, symbol, checker, values) {
 }
 
 /**
- * `TypeFormatFlags` of TypeScript: texts are not shortened, and the structure of a type is written instead of
- * its name.
+ * `TypeFormatFlags` of TypeScript: the text of a type is not shortened, and has the structure of a type alias
+ * instead of its name.
  */
 const NO_TRUNCATION = 1
 const IN_TYPE_ALIAS = 1 << 23
 
-/** All members of a type, also inherited ones. */
+/** Returns all members of a type, including the inherited ones. */
 function membersOf(type, checker) {
   return checker
     .getPropertiesOfType(type)

@@ -1,10 +1,12 @@
-// Breaks the code on purpose, to see whether the tests notice: `node scripts/breaks.js --seed 33` draws four
-// places by lot in each room, changes one thing at a time (a comparison, a condition, a constant, two
-// arguments, a statement that goes), and runs the tests that should see it, the nearest first, until one
-// fails. `--list` only prints the changes, and `--apply` makes one and leaves it; `--room`, `--from` and
-// `--each` choose among them. It changes files of this working copy and puts them back, so use a copy in
-// which nobody works. If all tests pass although something was changed, either the tests have a gap, or
-// nobody can observe the change. In the second case, draw another place instead (`--from 4 --each 1`).
+// Breaks the code on purpose, to find out whether a test fails (mutation testing). `node scripts/breaks.js
+// --seed 33` chooses four places at random in each room (a folder of the sources, see `rooms`). It changes
+// one place at a time: it replaces a comparison, a condition or a constant, swaps two arguments, or removes a
+// statement. Then it runs the tests until one of them fails, and begins with the tests that are most likely
+// to notice the change. `--list` only prints the changes, and `--apply` makes them without a test and leaves
+// them in the files. `--room` chooses a room, `--from` skips the first changes of a room, and `--each` is the
+// number of changes in each room. The script changes files of this working copy and restores them, so use a
+// copy in which nobody works. If all tests pass although something was changed, either the tests have a gap,
+// or nobody can observe the change. In the second case, try another place instead (`--from 4 --each 1`).
 import { execFileSync, spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join, relative } from 'node:path'
@@ -24,14 +26,17 @@ const onFile = tests('working/sqlite', 'working/explaining', 'working/mending')
 const onRedis = tests('working/redis')
 const sqlite = tests('conformance/sqlite')
 const redis = tests('conformance/redis')
-/** The tests of the built package, and the tests of the packages that build on it. */
+/** The tests that run last: those of the built package, and those of the packages that use it. */
 const rest = [
   tests('redis/', 'sqlite/'),
   ['packages/lark-dashboard/test/dashboard', 'packages/lark-bullmq', 'test/snippets', 'examples'],
   tests('processes'),
 ]
 
-/** The tests of each room. The tests that are most likely to notice a change come first. */
+/**
+ * For each room (a folder in `src`): its tests, in the order in which they run. The tests that are most
+ * likely to notice a change come first.
+ */
 const rooms = /** @type {Record<string, string[][]>} */ ({
   'store/contract/rules': [sqlite, units, onFile, redis],
   'store/sql': [sqlite, tests('sqlite/'), onFile, units],
@@ -69,7 +74,10 @@ const opposite = /** @type {Record<string, string>} */ ({
 const another = (/** @type {string} */ number) =>
   number === '0' ? '1' : number === '1' ? '0' : String(Number(number.replaceAll('_', '')) * 2)
 
-/** Changes of a TypeScript file: from its syntax tree, and from the SQL in it. @returns {Change[]} */
+/**
+ * Returns all possible changes of a TypeScript file. They come from its syntax tree, and from the SQL in its
+ * texts. @returns {Change[]}
+ */
 function inTypeScript(/** @type {string} */ path, /** @type {string} */ text) {
   /** @type {Change[]} */
   const found = []
@@ -115,7 +123,10 @@ function inWords(
   })
 }
 
-/** Changes of a Lua file, line by line: words between blanks, and statements of one line. @returns {Change[]} */
+/**
+ * Returns all possible changes of a Lua file: other operators and constants, and removed statements that fill
+ * one line. @returns {Change[]}
+ */
 function inLua(/** @type {string} */ path, /** @type {string} */ text) {
   let start = 0
   return text.split('\n').flatMap((line) => {
@@ -163,14 +174,14 @@ function changesIn(/** @type {string} */ room) {
   })
 }
 
-/** A description of the change in one line. */
+/** Returns a description of the change in one line. */
 function said(/** @type {Change} */ { path, start, old, text }) {
   const line = readFileSync(join(root, path), 'utf8').slice(0, start).split('\n').length
   const flat = (/** @type {string} */ each) => each.replace(/\s+/g, ' ').trim()
   return `${path.replace(`${jobs}/src/`, '')}:${line}  ${flat(old)}  →  ${flat(text) || 'nothing'}`
 }
 
-/** The test files that import a file. */
+/** Returns the unit test files that import the changed file. */
 function near(/** @type {string} */ path) {
   const words = [
     'grep',
@@ -243,7 +254,8 @@ for (const room of values.room ?? Object.keys(rooms)) {
       for (const paths of [near(change.path), ...rooms[room], ...rest]) {
         if (paths === rest[2]) execFileSync('npm', ['run', 'build', '-w', '@s18i/lark-jobs'], { cwd: root })
         found = finds(paths)
-        // The event loop must turn here, so that a Ctrl-C is noticed between two runs.
+        // The tests run synchronously. Wait one turn of the event loop, so that the listener for Ctrl-C can
+        // run between two runs.
         await new Promise((resolve) => setImmediate(resolve))
         if (found) break
       }

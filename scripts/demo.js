@@ -1,7 +1,8 @@
 /**
- * `npm run demo`: dispatches and runs twenty thousand jobs of the example application on the embedded store, a chain and a
- * batch among them. It installs and builds what is missing, starts an SMTP server on the loopback, runs the commands that a
- * user would type, and then shows the results. `npm run demo -- --store redis://…` uses this store instead.
+ * `npm run demo`: dispatches and runs twenty thousand jobs of the example application on the embedded store,
+ * and also a chain and a batch. The script installs missing packages, builds the sources, starts an SMTP
+ * server on this machine, runs the commands that a user would type, and then shows the results. `npm run demo
+ * -- --store redis://…` uses this store instead.
  *
  * This is plain Node without dependencies, because it runs before `npm ci`.
  */
@@ -17,10 +18,10 @@ const bin = join(root, 'node_modules', '.bin')
 const isColoured = process.stdout.isTTY && !process.env.NO_COLOR
 const paint = isColoured ? styleText : (_style, text) => text
 
-/** The environment of the commands. */
+/** The environment variables of the commands that the demo runs. */
 let environment = {}
 
-// Ctrl-C also reaches the running command. The command ends in its own way, and the demo ends after it.
+// Ctrl-C also reaches the running command. The demo waits until the command has ended, and then ends, too.
 let isInterrupted = false
 process.on('SIGINT', () => (isInterrupted = true))
 
@@ -34,7 +35,10 @@ try {
   process.exitCode = isInterrupted ? 130 : 1
 }
 
-/** The environment for the demo. It names no other store than the embedded one, unless --store does. */
+/**
+ * Returns the environment variables for the commands. Variables that would choose a store are removed, so the
+ * commands use the embedded store, unless `--store` names another store.
+ */
 function environmentFor(store) {
   const env = { ...process.env, PATH: bin + delimiter + process.env.PATH }
   for (const name of ['REDIS_URL', 'LARK_JOBS_URL', 'LARK_CONFIG', 'NODE_ENV']) {
@@ -99,7 +103,7 @@ async function showFailure() {
   console.log(`  npx lark jobs:retry ${id} && npx lark jobs:work --stop-when-empty`)
 }
 
-/** Names the command that opens the dashboard on what the demo has left. */
+/** Prints the command that opens the dashboard on the store of the demo. */
 function showDashboard() {
   const { LARK_JOBS_URL: url } = environment
   console.log(`\n${paint('bold', 'To look at all of this in a browser:')}`)

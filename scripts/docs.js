@@ -3,7 +3,7 @@
  *
  * - `--build` only writes static files, which any host can serve.
  * - `--base /lark/` is the path under which the files are served. Default: `/`.
- * - `--url https://example.com` is the host, for the canonical links and the site map.
+ * - `--url https://example.com` is the address of the site, for the canonical links and the site map.
  * - `--out DIR` is the folder into which the files are written. Default: `site/build`.
  * - `--port 3000` is the port on which the files are served.
  *
@@ -36,7 +36,7 @@ checkContents()
 installPackages()
 installPackages('site')
 const modules = join(root, 'site', 'node_modules')
-// The folder is removed first, because pages about names that are no longer exported would stay there.
+// The folder may contain pages about exports that no longer exist, so it is removed first.
 rmSync(join(root, 'site', 'api'), { recursive: true, force: true })
 run('Writing the reference', process.execPath, [
   join(modules, 'typedoc/bin/typedoc'),

@@ -1,11 +1,14 @@
-// `npm run matrix`: tries the packed packages on every supported platform and tool. Progress goes to stderr, and the
-// table to stdout. `matrix/` has the rows, and says how to add one.
+// `npm run matrix`: tests the packed packages (as npm publishes them) on every supported platform and with
+// every supported tool. It prints its progress to stderr, and a table of the results to stdout. Each row of
+// the table is defined in `matrix/`, and matrix/README.md says how to add a row.
 //
-//   --only=NAME   only rows whose kind or name contains NAME; may be repeated
-//   --today       only the rows that `npm test` runs today, a different twentieth each day, without slow parts
-//   --stale       only the rows that failed last, or whose inputs have changed since, and writes the page
-//   --check       runs none, and fails if one is stale
-//   --json        the rows as JSON instead of the table
+//   --only=NAME   run only the rows whose kind or name contains NAME; may be repeated
+//   --today       run only the rows of today, without their slow parts: `npm test` runs a different twentieth
+//                 of the rows each day
+//   --stale       run only the rows that failed last time, or whose inputs have changed since then, and write
+//                 the outcome (see --keep)
+//   --check       run no row, and fail if a row is stale (see --stale)
+//   --json        print the outcomes as JSON instead of the table
 //   --keep        write the outcome to docs/compatibility.md even if only some rows ran (by default only if all rows ran)
 //   --fresh       install every fixture anew
 //   --list        only print the rows
@@ -73,7 +76,8 @@ async function attempt(row) {
     outcome.remark = (await row.run(trial)) ?? ''
   } catch (error) {
     outcome.works = false
-    // The reason of a failure: the first line with an error says more than the exit code.
+    // The remark gets the first line of the output that contains an error, because it says more than the exit
+    // code.
     const line = error.output?.split('\n').find((line) => /^(\S+ )?\w*error\b|error TS\d/i.test(line.trim()))
     outcome.remark = [error.message, line?.trim()].filter(Boolean).join(': ')
     outcome.output = error.output ?? error.stack
@@ -88,6 +92,7 @@ async function attempt(row) {
   const where = row.node !== undefined && !row.name.includes('Node') ? `on Node ${row.node}` : ''
   if (outcome.works) outcome.remark = [outcome.remark, where].filter(Boolean).join(', ')
   report.add(row, { ...outcome, version, seconds })
-  // The outcome is kept after each row, so that an interrupted run keeps its results.
+  // Write the outcome after each row, so that an interrupted run does not lose the outcomes of the earlier
+  // rows.
   if (said.keep || said.stale) report.keep(rows)
 }

@@ -9,7 +9,8 @@ import { fileURLToPath } from 'node:url'
 export const root = fileURLToPath(new URL('..', import.meta.url))
 
 /**
- * Runs one step and prints its title. Its output is shown only if it fails, or at once with `show`.
+ * Prints the title of a step and runs the step. By default, the output of the step is printed only if the
+ * step fails. With `show`, it is printed while the step runs.
  *
  * @param {string} title
  * @param {string} command
@@ -35,15 +36,16 @@ export function run(title, command, args, { show = false } = {}) {
 }
 
 /**
- * Starts a step that runs beside other steps. If the script ends early, the step is killed. The output of the
- * step goes to a file, because nobody reads a pipe while `run` waits.
+ * Starts a step that runs at the same time as other steps. If the script ends early, the step is killed. The
+ * step writes its output to a file: a pipe would fill up, because this process cannot read while `run` waits.
  *
  * @param {string} title
  * @param {string} command
  * @param {string[]} args
  * @param {{ env?: NodeJS.ProcessEnv, mayFail?: boolean, show?: boolean, isPatient?: boolean }} [options] by
- *   default, a step that fails ends this process. `show`: the output is shown at once. `isPatient`: the step
- *   runs with a low priority; tests that measure time must not, because they would wait for a processor
+ *   default, a step that fails ends this process. `show`: the output is printed at once. `isPatient`: the
+ *   step runs with a low priority. Tests that measure time need the normal priority, because a process with a
+ *   low priority may wait long for the CPU
  * @returns {() => Promise<number>} a function that waits for the end of the step, and shows its output
  */
 export function start(
@@ -73,7 +75,7 @@ export function start(
 }
 
 /**
- * Installs the packages of the lock file, unless they are installed.
+ * Installs the packages of the lock file if they are not installed yet.
  *
  * @param {string} [folder] the folder of the package.json, relative to the root
  */
@@ -87,14 +89,14 @@ export function installPackages(folder = '.') {
 }
 
 /**
- * Runs a program of the tests, after it has installed and built missing packages. Only the program itself
- * writes to stdout.
+ * Installs and builds missing packages, and then runs a program of the tests. Only the program itself writes
+ * to stdout.
  *
  * @param {string} main the file of the program, relative to the root
  * @param {readonly string[]} words the arguments of the program
  * @param {{ isBuilt?: boolean, node?: () => string | Promise<string> }} [options] `isBuilt`: whether to skip
- *   installing and building. `node`: the path of the Node that runs the program, which may have to be
- *   installed; default: the present Node
+ *   installing and building. `node`: returns the path of the Node that runs the program, and installs this
+ *   Node if necessary; default: the Node that runs this script
  */
 export async function runProgram(main, words, { isBuilt = false, node = () => process.execPath } = {}) {
   if (!isBuilt) {

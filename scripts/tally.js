@@ -1,6 +1,6 @@
-// A reporter of vitest for `npm test`. It reports which files failed, and how many tests each file has.
-// Vitest's own JSON report lacks errors outside of tests, such as an unhandled rejection, and the files in
-// which they happened.
+// A reporter of vitest for `npm test`. It writes to a file which test files failed, and how many tests of
+// each file passed, failed or were skipped. The JSON report of Vitest does not contain errors that happen
+// outside of a test, for example unhandled rejections.
 import { writeFileSync } from 'node:fs'
 
 /**

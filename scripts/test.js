@@ -1,7 +1,8 @@
-// `npm test`: everything, from a fresh clone. It installs what is missing, builds, checks style and types, runs a
-// twentieth of the matrix (`npm run matrix`) and every test, and fails if a test was skipped. Redis, Valkey, PostgreSQL,
-// MariaDB and Chromium come from Debian's packages if these may be installed. REDIS_URL and VALKEY_URL name servers to use
-// instead, and CHROMIUM a browser.
+// `npm test`: runs all checks, also in a fresh clone. It installs missing packages, builds the sources,
+// checks style and types, runs a twentieth of the matrix (`npm run matrix`) and every test, and fails if a
+// test was skipped. If this process may install Debian packages, it installs Redis, Valkey, PostgreSQL,
+// MariaDB and Chromium. Instead, the variables REDIS_URL and VALKEY_URL can name running servers, and
+// CHROMIUM a browser.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs'
 import { tmpdir, totalmem } from 'node:os'
@@ -15,10 +16,10 @@ installPrograms(
     'redis-server': { variable: 'REDIS_URL' },
     'valkey-server': { variable: 'VALKEY_URL' },
     'chromium-headless-shell': { variable: 'CHROMIUM', instead: ['chromium', 'google-chrome'] },
-    // Debian does not put the programs of PostgreSQL into the path.
+    // Debian installs the programs of PostgreSQL in a folder that is not in PATH.
     postgresql: { path: '/usr/lib/postgresql' },
     'mariadb-server-core': { path: '/usr/sbin/mariadbd' },
-    // The script that makes the data folder of MariaDB needs a program of the client.
+    // The script that makes the data folder of MariaDB runs this program, which is in a separate package.
     'mariadb-client-core': { path: '/usr/bin/my_print_defaults' },
   },
   ['zsh', 'fish'],
@@ -26,14 +27,14 @@ installPrograms(
 // If the SQLite of the running Node is too old, install Node 24 early, because the tests cannot pass without
 // it.
 const newer = isSound ? undefined : node24()
-// The files of earlier builds are removed first. So the next steps show that a fresh clone type-checks after
-// `npm ci`, which runs the script `prepare`.
+// Remove the files of earlier builds. The next steps must show that the types of a fresh clone are correct
+// after `npm ci`, which runs the script `prepare`.
 spawnSync('git', ['clean', '-fdXq', '-e', '!node_modules', 'packages', 'examples', 'test'], { cwd: root })
 run('Building, as npm ci does', 'npm', ['run', 'prepare'])
-// The matrix mostly waits for npm and for programs that start, so it leaves a core to the other steps.
+// The matrix mostly waits for npm and for the start of programs. So it runs at the same time as the other
+// steps, which can use one of the two cores.
 const packed = start('Trying the packed packages', process.execPath, ['scripts/matrix.js', '--today'])
-// The manual is built for a path below the root, because pages that work only at the root of a host are a
-// common fault.
+// The manual is built for a path below the root of the host, to find links that work only at the root.
 const manual = start('Building the manual', process.execPath, [
   'scripts/docs.js',
   '--build',
@@ -41,8 +42,8 @@ const manual = start('Building the manual', process.execPath, [
   '/manual/lark/',
 ])
 run('Checking style', 'npx', ['biome', 'check', '--error-on-warnings', '.'], { show: true })
-// The files of tests are kept in memory if there is room: 1,525 tests of the embedded store took 106 s in
-// memory, and 172 s on a disk (2026-11-27, 2 busy cores).
+// The tests write their temporary files to a file system in memory, if it has enough space. 1,525 tests of
+// the embedded store took 106 s in memory, and 172 s on a disk (2026-11-27, 2 busy cores).
 const memory = '/dev/shm'
 const room = 4 * 2 ** 30
 if (process.env.TMPDIR === undefined && existsSync(memory) && totalmem() > 2 * room) {
@@ -51,12 +52,15 @@ if (process.env.TMPDIR === undefined && existsSync(memory) && totalmem() > 2 * r
 }
 const folder = mkdtempSync(join(tmpdir(), 'lark-test-'))
 process.once('exit', () => rmSync(folder, { recursive: true }))
-/** If more files than this fail, the failures are not due to chance, and no file runs again. */
+/** If more test files than this fail, the failures count as real, and no file runs again. */
 const MOST_UNSTEADY = 5
 /** The tests that failed, and passed when their files ran again. @type {string[]} */
 const unsteady = []
 const chaos = 'packages/lark-jobs/test/chaos/chaos.test.ts'
-/** The tests that also run with the other SQLite library: the store contract, and the differences of the libraries. */
+/**
+ * The tests that also run with `node:sqlite`: the tests of the store contract, and tests of code that depends
+ * on the SQLite library.
+ */
 const embedded = [
   'packages/lark-jobs/test/conformance/sqlite.test.ts',
   ...['driver', 'failure', 'file', 'files', 'log'].map(
@@ -77,25 +81,26 @@ const typed = [
 const total = { passed: 0, failed: 0, skipped: 0 }
 let tallies = 0
 const own = process.execPath
-/** The tests that have ended. @type {[node: string, what: string, run: Run][]} */
+/** The runs of tests that have ended. @type {[node: string, what: string, run: Run][]} */
 const ended = []
 const testing = startTests(own, 'Testing', { show: true }, '--project=alone')
-// The tests that were just started wait half of the time for processes, servers and clocks. The next steps
-// use the rest of two cores, one after the other. All projects are type-checked in one call. Without --force,
-// a project counts as checked if only files that it imports have changed. With one thread and fewer garbage
-// collections, the check takes 40 s of CPU. It took 88 s with several threads, because each thread checks the
-// shared files again (2026-12-02).
+// The tests that have just been started wait half of the time for processes, servers and clocks. Meanwhile,
+// the next steps run one after the other, and use the rest of the two cores. All projects are type-checked in
+// one call. Without --force, a project counts as checked if only files that it imports have changed. With one
+// thread and fewer garbage collections, the check takes 40 s of CPU. It took 88 s with several threads,
+// because each thread checks the shared files again (2026-12-02).
 await start(
   'Checking types',
   own,
   ['node_modules/typescript/bin/tsc', '--build', '--force', '--noEmit', '--singleThreaded', ...typed],
   { env: { ...process.env, GOGC: '400' } },
 )()
-// Most of this time is one file, which computes and hardly waits.
+// One test file takes most of the time of this run. It needs the CPU all the time, so the time limit of a
+// test is longer than usual.
 if (newer) await beside(newer, 'Testing with node:sqlite', {}, '--testTimeout=600000', ...embedded)
-// The tests in a browser wait for a page about as long as a person would, so they must not get a low
-// priority. The build of the manual uses the rest of the CPU. It also has to install packages, and ends about
-// when these tests end.
+// The browser tests wait for a page only about as long as a person would, so they must not run with a low
+// priority. Meanwhile, the build of the manual uses the rest of the CPU. The build ends at about the same
+// time as these tests.
 const looking = { isPatient: false }
 await beside(
   own,
@@ -106,13 +111,13 @@ await beside(
 )
 await manual()
 await beside(own, 'Looking at the manual', looking, 'test/browser/site.test.ts')
-// These tests are a separate run. When they came last in the run `Testing`, that run was alone for 216 of its
-// 705 s, and mostly waited (2026-12-02).
+// These tests are a separate run. When they were the last part of the run `Testing`, nothing else ran during
+// 216 of the 705 s of that run, and most of this time was waiting (2026-12-02).
 await beside(own, 'Testing in shared processes', { isPatient: false }, '--maxWorkers=2', '--project=together')
 ended.push([own, 'Testing', await testing()])
 await packed()
 for (const each of ended) judge(...each)
-// The chaos tests run alone, because on a busy machine workers lose leases without a fault.
+// The chaos tests run alone, because on a busy machine workers lose leases although the test breaks nothing.
 judge(own, 'Breaking things', await startTests(own, 'Breaking things', { show: true }, chaos)())
 if (unsteady.length > 0) {
   console.log('These tests failed, and passed when their files ran again, alone. Find out why:')
@@ -124,7 +129,7 @@ console.log(
 if (total.skipped > 0) fail('A skipped test proves nothing: mend it or remove it.')
 
 /**
- * Runs tests beside the tests that were started before.
+ * Runs tests at the same time as the run `Testing`, and waits for their end.
  *
  * @param {string} node
  * @param {string} what
@@ -149,11 +154,11 @@ function startTests(node, what, options, ...words) {
 }
 
 /**
- * Adds up the results of tests. If only a few files fail, they run once more, alone: a test that stops
- * servers and kills processes can fail on a busy machine, and one failure in 12,000 tests would make the
- * whole run useless. Each such test is named at the end.
+ * Adds the results of a run to `total`. If only a few test files failed, these files run once more, alone,
+ * because a test that stops servers and kills processes can fail on a busy machine, and one failure in 12,000
+ * tests would make the whole run useless. The script names each test that passed only the second time.
  *
- * @param {string} node the path of the Node that runs them
+ * @param {string} node the path of the Node that runs the failed files again
  * @param {string} what
  * @param {Run} first
  */
@@ -180,12 +185,15 @@ function judge(node, what, first) {
   }
 }
 
-/** The arguments for a run of vitest, and the path of its tally. @param {string[]} words */
+/**
+ * Returns the arguments and the environment for a run of Vitest, and the path of the file for its results
+ * (`tally.js`). @param {string[]} words
+ */
 function vitest(words) {
   const path = join(folder, `${tallies++}.json`)
   const reporters = ['--reporter=default', '--reporter=./scripts/tally.js']
   const args = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...reporters, ...words]
-  // The runs share a cache of compiled modules, which saves each run 3 s of CPU (2026-12-02).
+  // All runs share a cache of compiled modules, which saves 3 s of CPU in each run (2026-12-02).
   return { path, args, env: { ...process.env, LARK_TALLY: path, LARK_MODULES: join(folder, 'modules') } }
 }
 
@@ -201,8 +209,8 @@ function tallyOf(path, status) {
 }
 
 /**
- * Installs missing programs, if this process may install them. Without the servers, the tests cannot run.
- * Without a shell, only the completion for this shell is not tested.
+ * Installs missing programs, if this process may install them. The tests cannot run without the servers. If a
+ * shell is missing, only the tests of the completion for this shell do not run.
  *
  * @param {Record<string, { variable?: string, path?: string, instead?: string[] }>} servers for each package:
  *   the variable that names a running server, the path of its program (default: found in the path by the name

@@ -1,6 +1,7 @@
-// `npm run transactions`: makes transactions with jobs with all clients of a database, while processes and
-// servers are killed and frozen, and accounts for all of these transactions (docs/transactions.md). It first
-// installs and builds what is missing. The suite itself is in packages/lark-jobs/test/transactions.
+// `npm run transactions`: dispatches jobs in transactions with every supported database client, kills and
+// freezes processes and servers meanwhile, and then checks that each committed transaction has its job
+// (docs/transactions.md). It first installs missing packages and builds the sources. The code of the test is
+// in packages/lark-jobs/test/transactions.
 import { runProgram } from './steps.js'
 
 const words = process.argv.slice(2)

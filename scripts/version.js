@@ -1,13 +1,16 @@
-// `npm run version`: makes the next version of all packages from the changesets, and writes the changelogs.
+// `npm run version`: sets the next version of all packages according to the changesets, and writes the
+// changelogs.
 //
 // Some packages have the queue as a peer dependency with the same minor version. Changesets treats a change
-// of that range as a breaking change, and would turn the first minor version after 0.1.0 into 1.0.0. So this
-// script renames the field with the ranges while Changesets runs, and updates the ranges afterwards.
+// of this range as a breaking change, and would set the version to 1.0.0 when the queue gets its first minor
+// version after 0.1.0. So this script renames the field `peerDependencies` while Changesets runs, and updates
+// the ranges afterwards.
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-// The manual has this section until the first release (CONTRIBUTING.md, "Releases").
+// This page of the manual has the section `Until It Is on npm` until the first release (CONTRIBUTING.md,
+// "Releases").
 const page = 'docs/versions.md'
 if (existsSync(page) && readFileSync(page, 'utf8').includes('## Until It Is on npm')) {
   console.error('0.1.0 is not published: change its section in CHANGELOG.md, and remove the changesets')

@@ -1,5 +1,6 @@
-// `npm run villains`: runs jobs that loop, allocate, exit, abort and block beside honest jobs, and accounts
-// for all of them (docs/isolation.md). It first installs and builds what is missing. The suite itself is in
+// `npm run villains`: runs jobs that loop forever, use too much memory, exit, abort or block the event loop,
+// together with well-behaved jobs, and then checks what became of each job (docs/isolation.md). It first
+// installs missing packages and builds the sources. The code of the test is in
 // packages/lark-jobs/test/villains.
 import { runProgram } from './steps.js'
 

@@ -1,9 +1,9 @@
 /**
- * A handler blocks the event loop of its worker, which has prefetched fast jobs. The measure shows when these jobs
- * start in the other worker. Two workers in separate processes run fast jobs, and one job among them blocks for a
- * second. Jobs behind it that start more than 20 ms after the block began were prefetched by the blocked worker: 20 ms
- * is the longest time for which jobs may be prefetched, and the other worker runs all remaining jobs within a few
- * milliseconds.
+ * How soon another worker starts the jobs that a blocked worker had prefetched. Two workers in separate
+ * processes run fast jobs, and one more job blocks the event loop of its worker for a second. A job behind
+ * the blocking job counts as prefetched by the blocked worker if it starts more than 20 ms after the block
+ * began. The reason: a worker may hold prefetched jobs for at most 20 ms, and the other worker runs all jobs
+ * that are not prefetched within a few milliseconds.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { payload } from '../payloads.js'
@@ -11,13 +11,13 @@ import { scale, scaled } from '../scale.js'
 import { percentile } from '../statistics.js'
 
 /**
- * How many fast jobs come before the job that blocks, so that both workers are warm and prefetch, and how
- * many come after that job.
+ * `BEFORE`: the number of fast jobs before the job that blocks. They warm up both workers, so that both
+ * workers prefetch. `BEHIND`: the number of fast jobs after the job that blocks.
  */
 const BEFORE = 3_000
 const BEHIND = 400
 const BLOCK = Math.max(scaled(1_000), 100)
-/** Milliseconds for which a worker may hold a prefetched job. */
+/** The longest time in milliseconds for which a worker may hold a prefetched job. */
 const WINDOW = 20
 const TIMES = scaled(10)
 
@@ -49,7 +49,8 @@ export function blocked(name, peer) {
 }
 
 /**
- * @returns for each job that the blocked worker had prefetched, how long after the beginning of the block it started
+ * @returns for each job that the blocked worker had prefetched: the milliseconds between the beginning of the
+ *   block and the start of the job
  */
 async function once(queue, workers) {
   const fast = Array.from({ length: BEFORE }, (_, n) => payload(n))
@@ -57,11 +58,10 @@ async function once(queue, workers) {
   await queue.addMany([...fast, { ...payload(0), block: BLOCK }, ...behind])
   for (;;) {
     await pause(BLOCK / 2)
-    // The blocked worker sends its report only when the block is over.
+    // The blocked worker can send its report only when the block is over.
     const reports = await Promise.all(workers.map((worker) => worker.ask('report')))
     const { blockedAt } = reports.find((report) => report.blockedAt !== undefined) ?? {}
-    // Starts in the blocked worker count, too, because the blocked worker starts the jobs that it did not
-    // give back.
+    // A prefetched job may also start in the blocked worker itself, if the worker did not give the job back.
     const starts = reports.flatMap((report) => report.behind)
     if (blockedAt === undefined || starts.length < BEHIND) continue
     for (const worker of workers) await worker.ask('forget')

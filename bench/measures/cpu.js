@@ -1,13 +1,17 @@
 /**
- * The cost of a job from dispatch to its end, in microseconds of CPU: of the Redis server, which all processes share,
- * and of the process. Jobs are dispatched by `Promise.all` of 100, and then run with concurrency 50.
+ * The cost of a job from its dispatch to its end, in microseconds of CPU: of the Redis server (which all
+ * processes share), and of the Node process. Jobs are dispatched in groups of 100 (`Promise.all`), and then
+ * run with concurrency 50.
  */
 import { payloads } from '../payloads.js'
 import { onRedis } from '../peers/index.js'
 import { scaled } from '../scale.js'
 
 const JOBS = scaled(30_000)
-/** Jobs for warming up. A process that has just started is slow, and its compiler counts as CPU. */
+/**
+ * How many jobs run before the measurement. A process that has just started is slow, and the measured CPU
+ * time would include the time of its just-in-time compiler.
+ */
 const WARM_UP = scaled(15_000)
 const batch = payloads(100)
 
@@ -40,7 +44,8 @@ export async function cost(queue, probe) {
   await dispatch(queue, WARM_UP)
   const working = work(queue)
   await working.until(WARM_UP)
-  // If there is a backlog, the new jobs come after it. So older jobs run now, but the same number of jobs.
+  // If the queue has a backlog, the second call of `work` runs jobs of the backlog and not the new jobs. The
+  // number of jobs is the same.
   await working.stop()
   const into = await spent(probe, () => dispatch(queue, JOBS))
   const out = await spent(probe, () => work(queue).until(JOBS))
@@ -65,7 +70,7 @@ export function work(queue, workers = 1, concurrency = 50) {
   const begun = Promise.all(Array.from({ length: workers }, () => queue.work(concurrency, handler)))
   return {
     begun,
-    /** Resolves when this many jobs have started. */
+    /** Returns a promise that resolves when this number of jobs has started. */
     until: (jobs) =>
       new Promise((resolve, reject) => {
         begun.catch(reject)
@@ -75,7 +80,10 @@ export function work(queue, workers = 1, concurrency = 50) {
   }
 }
 
-/** Microseconds of CPU for each job, of the server and of the process. */
+/**
+ * Calls `act`, and returns how much CPU the Redis server and this process spent meanwhile, in microseconds
+ * per job.
+ */
 export async function spent(probe, act, jobs = JOBS) {
   const redis = await probe.cpu()
   const node = process.cpuUsage()

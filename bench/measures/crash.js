@@ -1,6 +1,7 @@
 /**
- * The time from `kill -9` of a worker until all its ten running jobs have started in another worker, with default
- * settings. The same is measured with a supervisor and its processes, in the program that users run.
+ * The time from `kill -9` of a worker that runs ten jobs until all ten jobs have started in another worker,
+ * with default settings. A second measure kills a worker process of a supervisor (`lark jobs:work
+ * --processes`).
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { now } from '../clock.js'
@@ -32,7 +33,7 @@ export const measures = [
       for (let n = 0; n < JOBS; n++) await queue.add({ ...payload(n), at: now() })
       await first.started(JOBS)
       const second = await partner({ work: JOBS, tells: true })
-      // Wait until the second worker is idle. By then the first worker has held its jobs for a while.
+      // Wait until the second worker is idle and the first worker has held its jobs for some time.
       await pause(scaled(2_000))
       first.kill()
       const killed = now()
@@ -43,7 +44,7 @@ export const measures = [
   supervised('crash-supervised', 'lark'),
 ]
 
-/** Jobs that never end, and print where and when they start. */
+/** Jobs that never end. At its start, each job writes its process and the time to a file. */
 const files = {
   'jobs/SendEmailJob.js': `
     import { appendFileSync } from 'node:fs'
@@ -86,7 +87,7 @@ export function supervised(name, peer) {
         }
       }
       const [{ pid }] = await starts((all) => all.length === JOBS)
-      // Wait until both worker processes are idle. By then, the first process has held its jobs for a while.
+      // Wait until the second worker process is idle and the first process has held its jobs for some time.
       await pause(scaled(2_000))
       process.kill(pid, 'SIGKILL')
       const killed = now()

@@ -1,4 +1,7 @@
-/** The embedded store, compared with plainjob, and the cost of two processes without a server between them. */
+/**
+ * The speed of the embedded store compared with plainjob, the latency of a dispatch in another process, and
+ * the CPU of an idle worker.
+ */
 import { setTimeout as pause } from 'node:timers/promises'
 import { payloads } from '../payloads.js'
 import { scale, scaled } from '../scale.js'
@@ -9,7 +12,10 @@ import { drain, fill } from './process.js'
 const peers = ['lark-embedded', 'plainjob']
 const batch = payloads(100)
 const JOBS = scaled(60_000)
-/** Seconds for which an idle worker is watched: many times longer than the garbage collection of its work takes. */
+/**
+ * For how many seconds the CPU time of an idle worker is measured. This is much longer than the garbage
+ * collection after its last work takes.
+ */
 const IDLE = 20 * scale
 
 export const measures = [

@@ -20,7 +20,10 @@ export const measures = [
   },
 ]
 
-/** Jobs per second, one batch after the other. The first fifth of the time is for warming up. */
+/**
+ * Dispatches one batch after the other, and returns the jobs per second. The first fifth of the time is for
+ * warming up and does not count.
+ */
 export async function enqueue(open, seconds, send, size = batch.length) {
   const queue = await open()
   await during(seconds / 5, () => send(queue))

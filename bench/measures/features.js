@@ -1,8 +1,9 @@
 /**
- * The cost of a job that uses a feature. Jobs are dispatched by `Promise.all` of 100 and run with concurrency
- * 50, as in `cpu.js`. They take turns with plain jobs, and are compared with these. No limit is ever reached,
- * so only the check of the limits is measured. Jobs of a limited queue are not prefetched, so its figures
- * should also be compared with those of the preset `spread`.
+ * The cost of a job that uses a feature. Jobs are dispatched in groups of 100 (`Promise.all`) and run with
+ * concurrency 50, as in `cpu.js`. Each cost is compared with the cost of a plain job, which is measured in
+ * the same round. No limit is ever reached, so only the check of the limits is measured. Jobs of a queue with
+ * a limit are not prefetched, so their cost should also be compared with the cost under the preset `spread`,
+ * which does not prefetch either.
  */
 import { group, limiter, unique } from '../../packages/lark-jobs/dist/index.js'
 import { scaled } from '../scale.js'
@@ -17,14 +18,17 @@ const WARM_UP = scaled(10_000)
 
 let count = 0
 
-/** `queue`: the configuration of the queue. `kind`: makes a class with the feature from the plain job. */
+/**
+ * `queue`: the configuration of the queue. `kind`: takes the class of the plain job, and returns a subclass
+ * with the feature.
+ */
 const features = {
   plain: {},
   spread: { label: 'plain, preset spread', preset: 'spread' },
   unique: {
     kind: (Plain) =>
       class SendEmailJob extends Plain {
-        // Every job has a different name, so no job is refused.
+        // Every job has a different unique key, so no job is refused.
         unique = unique(() => ++count)
       },
   },

@@ -15,14 +15,14 @@ export const measures = [
   partitioned(3),
 ]
 
-/** The measures of fleets that are compared with each other. */
+/** The measures with 1 worker and with 200 workers, which are compared with each other. */
 export const fleets = [workers(1), workers(200)]
 
-/** A measure that dispatches and runs jobs while there is a backlog. */
+/** Makes a measure that dispatches and runs jobs while the queue has a backlog of waiting jobs. */
 function waiting(backlog, text) {
   return {
     ...measure(`waiting-${backlog}`, `${text} waiting`, backlog > 1),
-    // Filling a large queue takes longer than the measurement.
+    // To fill a large queue takes longer than the measurement, so one round must be enough.
     ...(backlog > 100_000 && { rounds: 1 }),
     async run({ open, probe }) {
       const queue = await open()
@@ -34,8 +34,8 @@ function waiting(backlog, text) {
 }
 
 /**
- * A measure in which every batch of 100 jobs goes to 100 queues, with one call for each queue. A single queue
- * takes one call for the whole batch.
+ * Makes a measure in which the 100 jobs of each batch go to 100 queues, with one call for each queue. With a
+ * single queue, the whole batch needs only one call.
  */
 function spread(queues, text) {
   return {
@@ -44,7 +44,7 @@ function spread(queues, text) {
   }
 }
 
-/** A measure in which one queue has all jobs, and the worker also serves other queues. */
+/** Makes a measure in which one queue has all jobs, and the worker also serves many empty queues. */
 function among(queues, text) {
   return {
     ...measure(`queues-${queues}-one`, `in one of ${text} queues`),
@@ -53,9 +53,9 @@ function among(queues, text) {
 }
 
 /**
- * The least work of Redis for a job that is dispatched alone: a script that stores the record, adds the id to
- * the line and stores the call, each under a key of the job's queue. The script has no claim and no safety
- * checks.
+ * Makes a measure of the least work that Redis can do for a job that is dispatched alone. A script stores the
+ * record of the job, adds the id to the list of waiting jobs, and stores the number of the call, each under a
+ * key of the job's queue. The script makes no safety checks, and the job is not claimed.
  */
 function floor(queues, text) {
   const lua = `redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
@@ -88,10 +88,11 @@ return ''`
 }
 
 /**
- * A measure with many workers in this process, although one would be enough. The measurement begins when all
- * workers have started, are registered and are idle. Each worker has 5 slots, because 200 times 50 jobs would
- * be more than one event loop can start in the time for which a worker may hold jobs. `idle` is the cost of
- * the fleet without jobs. It is subtracted where jobs trickle in.
+ * Makes a measure with many workers in this process, although one worker would be enough. The measurement
+ * begins when all workers have started, are registered and are idle. Each worker runs at most 5 jobs at the
+ * same time: with 50, the 200 workers would hold 10,000 jobs, and one event loop cannot start so many jobs in
+ * the time for which a worker may hold jobs. `idle` is the CPU that the workers spend without jobs. It is
+ * subtracted from the figures of the jobs that come one every 2 ms.
  */
 function workers(count) {
   return {
@@ -116,18 +117,21 @@ function fleetRows(count, held) {
   ]
 }
 
-/** Milliseconds until new workers are idle, and milliseconds for which they are then watched. */
+/**
+ * `settle`: milliseconds until new workers are idle. `watch`: for how many milliseconds the CPU time of the
+ * idle workers is then measured.
+ */
 const REST = { settle: scaled(6_000), watch: scaled(10_000) }
 /** The number of jobs in a backlog: some hundreds for each worker. */
 const BACKLOG = scaled(100_000)
-/** Jobs for warming up. */
+/** How many jobs run before the measurement, for warming up. */
 const WARM_UP = scaled(15_000)
-/** How many jobs trickle in, and the milliseconds between two of them. */
+/** `jobs`: how many jobs are dispatched one at a time. `apart`: milliseconds between two of these jobs. */
 const TRICKLE = { jobs: scaled(2_000), apart: 2 }
 
 async function fleet(open, probe, count) {
   const queue = await open()
-  // A process that has just started is slow.
+  // A process that has just started is slow, so the first jobs do not count.
   await dispatch(queue, WARM_UP)
   const working = work(queue, 1, 5)
   await working.until(WARM_UP)
@@ -182,8 +186,8 @@ async function fleet(open, probe, count) {
 }
 
 /**
- * A measure with several partitions. Every batch is divided, because a dispatch makes one call for each
- * partition.
+ * Makes a measure with a queue of several partitions. The jobs of a batch go to different partitions, so a
+ * dispatch of a batch makes one call for each partition.
  */
 function partitioned(partitions) {
   const base = measure(`partitions-${partitions}`, `a queue of ${partitions} partitions`)
@@ -198,7 +202,7 @@ function partitioned(partitions) {
   }
 }
 
-/** @param {boolean} [held] whether the figure is compared with the cost of one waiting job */
+/** @param {boolean} [held] whether the measure has a target: a ratio to the cost with one waiting job */
 function measure(name, label, held = true) {
   const target = held ? { part: 1.5 } : undefined
   return {

@@ -1,7 +1,7 @@
 /**
- * How fast flows run: a batch, a chain and a workflow. Each flow is measured from the call of dispatch until
- * its last job has run, with a worker of concurrency 50 in the same process. One flow runs before, for
- * warming up.
+ * How fast flows run: a batch, a chain and a workflow. The time is measured from the call of `dispatch` until
+ * the last job of the flow has run, with a worker of concurrency 50 in the same process. Another flow runs
+ * before, for warming up.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { payload } from '../payloads.js'
@@ -15,7 +15,7 @@ const CHAINS = scaled(10)
 const NODES = scaled(1_000)
 /** How many nodes each layer of a workflow has. */
 const WIDTH = scaled(100)
-/** How many nodes of the previous layer each node waits for. */
+/** For how many nodes of the previous layer each node waits. */
 const PARENTS = scaled(10)
 const MILLION = scaled(1_000_000)
 const MIB = 2 ** 20
@@ -128,7 +128,8 @@ function workflow(name, peers, label, target) {
 }
 
 /**
- * A batch of a million members. This process adds the members, while a worker in another process runs them.
+ * Makes a measure of a batch with a million members. This process adds the members, while a worker in another
+ * process runs them.
  */
 function million(name, peers, target) {
   return {
@@ -145,7 +146,7 @@ function million(name, peers, target) {
     async run({ open, partner, probe }) {
       await partner({ work: 50 })
       const queue = await open()
-      // The state before the batch: the peer is connected, and has dispatched one job.
+      // Measure the memory before the batch only when the peer is connected and has dispatched one job.
       await queue.add(payload(0))
       await pause(scaled(500))
       const [idle, redis] = [process.memoryUsage().rss, await probe.cpu()]
@@ -169,12 +170,12 @@ function million(name, peers, target) {
   }
 }
 
-/** Yields payloads one after the other, like a program that reads a file. */
+/** Yields one payload at a time, as an application does that reads lines of a file. */
 function* members(count) {
   for (let n = 0; n < count; n++) yield payload(n)
 }
 
-/** Starts a worker in this process. `next` resolves when the given number of further jobs has started. */
+/** Starts a worker in this process. `next(count)` resolves when `count` more jobs have started. */
 function starts(queue) {
   let [left, started, finish] = [0, () => {}, () => {}]
   const ready = queue.work(50, () => {

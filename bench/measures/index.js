@@ -2,16 +2,16 @@
  * The measures, in the order of the table. Each measure has these fields:
  *
  *   name      its name for --only
- *   peers     the peers that take part
- *   rows      its figures: metric, label, unit, and the target, if there is one:
- *               times   Lark's figure is at least this many times the other's
- *               part    Lark's figure is at most this part of the other's
- *               most    Lark's figure is at most this
+ *   peers     the names of the peers that are measured
+ *   rows      its figures: metric, label, unit, and a target (optional), which has one of these fields:
+ *               times   Lark's figure must be at least this many times the other figure
+ *               part    Lark's figure must be at most this many times the other figure
+ *               most    Lark's figure must be at most this number
  *   run       gets the stage of child.js, and returns the metrics
- *   rounds    the number of rounds, if it needs fewer than the others
- *   slow      runs only with --slow
- *   delay     milliseconds between client and server, each way
- *   like      another measure, with whose figures of the peers it is compared
+ *   rounds    the number of rounds, if it needs fewer rounds than other measures
+ *   slow      if true, the measure runs only with --slow
+ *   delay     the network delay in milliseconds between client and server, each way
+ *   like      the name of another measure: the figures of the peers come from that measure
  */
 import { blocked } from './blocked.js'
 import { measures as cpu } from './cpu.js'
@@ -33,8 +33,8 @@ import { embedded as embeddedSteps, measures as steps } from './steps.js'
 import { measures as telemetry } from './telemetry.js'
 
 /**
- * `against`: the figures by which Lark's figures are divided, which are those of a peer or of another
- * measure. If there are two targets, the harder one counts.
+ * `against`: the figures by which Lark's figures are divided. They belong to another peer or to another
+ * measure. If `against` has two entries, both ratios must meet the target.
  */
 export const sections = [
   {

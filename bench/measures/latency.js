@@ -10,7 +10,9 @@ import { scaled } from '../scale.js'
 import { percentile } from '../statistics.js'
 
 const SAMPLES = 300
-/** Jobs for warming up connections, scripts and compilers. */
+/**
+ * How many jobs run before the measurement, to warm up connections, scripts and the just-in-time compiler.
+ */
 const WARM_UP = scaled(30)
 const peers = [...onRedis.filter((peer) => peer !== 'bullmq-lean'), 'graphile-worker']
 
@@ -54,8 +56,8 @@ export function latencies(took) {
 }
 
 /**
- * Dispatches one job every 5 to 15 ms. If this process learns when a job starts, the next dispatch waits for
- * that start.
+ * Dispatches one job every 5 to 15 ms. With `started`, the next dispatch also waits until the job before it
+ * has started.
  */
 export async function dispatchSlowly(queue, samples, started) {
   for (let sent = 0; sent < WARM_UP + samples; sent++) {

@@ -1,7 +1,7 @@
 /**
- * The cost of dispatches in transactions of PostgreSQL: how much time a job adds to a transaction with one
- * INSERT, how fast rows come into Redis, how soon a job starts after the commit, and the cost of a step whose
- * record commits in the transaction, compared with a plain step.
+ * The cost of dispatches in transactions of PostgreSQL: how much time a dispatch adds to a transaction with
+ * one INSERT, how fast the relay moves rows to Redis, how soon a job starts after the commit, and how much
+ * more a step costs if its record is written in the transaction.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { createJobs, Job } from '../../packages/lark-jobs/dist/index.js'
@@ -10,7 +10,10 @@ import { startPostgres } from '../postgres.js'
 import { scaled } from '../scale.js'
 import { percentile } from '../statistics.js'
 
-/** How many clients have transactions at the same time, and how many transactions they make in one turn. */
+/**
+ * How many clients make transactions at the same time, and how many transactions they make before the other
+ * kind of transactions has its turn.
+ */
 const CLIENTS = 8
 const TURN = scaled(4_000)
 const ROWS = scaled(100_000)
@@ -22,7 +25,7 @@ const STEPS = scaled(300)
 
 const silent = { wrote() {}, ended() {}, warn() {}, info() {} }
 
-/** All figures are in one measure, because each of them needs a PostgreSQL server. */
+/** All figures are in one measure, so that the PostgreSQL server starts only once. */
 export const measures = [
   {
     name: 'outbox',
@@ -51,7 +54,7 @@ async function run({ place }) {
   if (server === undefined) throw new Error('PostgreSQL is not installed')
   const { default: pg } = await import('pg')
   const pool = new pg.Pool({ connectionString: server.url, max: CLIENTS })
-  // The server may end before it has read that a connection is closed.
+  // The server may end while a connection of the pool is still open, and the pool then emits an error.
   pool.on('error', () => {})
   const outbox = { for: 'postgres', execute: (sql, parameters) => pool.query(sql, [...parameters]) }
   const jobs = createJobs({ connection: place.connection, queues: ['bench-0'], outbox })
@@ -107,7 +110,7 @@ async function transactions(pool, jobs) {
   return { plain, jobs: withJobs, cost: 100 * (1 - withJobs / plain) }
 }
 
-/** How fast rows come into Redis. The worker runs no job, because its queue is paused. */
+/** Measures how fast the relay moves rows to Redis. The queue is paused, so the worker runs no job. */
 async function relayed(pool, jobs) {
   for (let n = 0; n < ROWS; n += LOT) {
     const payloads = Array.from({ length: Math.min(LOT, ROWS - n) }, (_, i) => ({ order: n + i }))

@@ -1,4 +1,4 @@
-/** Lark's presets other than the default: their gain and cost, with jobs that do nothing. */
+/** How fast a worker runs jobs that do nothing with those presets of Lark that are not the default. */
 import { scaled } from '../scale.js'
 import { drain, fill } from './process.js'
 

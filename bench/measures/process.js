@@ -1,4 +1,4 @@
-/** How fast jobs that do nothing are run, from a queue that was filled before. */
+/** How fast a worker runs jobs that do nothing, from a queue that was filled before. */
 import { payloads } from '../payloads.js'
 import { onRedis } from '../peers/index.js'
 import { scaled } from '../scale.js'
@@ -8,7 +8,8 @@ const all = [...onRedis, 'graphile-worker']
 export const measures = [
   processing('process-50', 50, 150_000, all, 'process, concurrency 50', 7),
   processing('process-1', 1, 150_000, all, 'process, concurrency 1', 25),
-  // This measure has a network delay. Only such a measure shows the cost of one round trip for each job.
+  // A measure with a network delay. Without a delay, the figure would not show whether a peer makes one round
+  // trip for each job.
   processing('far-50', 50, 60_000, onRedis, 'process, 1 ms away, concurrency 50', 7, 1),
   processing('far-1', 1, 30_000, onRedis, 'process, 1 ms away, concurrency 1', 80, 1),
 ]
@@ -37,8 +38,9 @@ export async function fill(open, jobs, options) {
 }
 
 /**
- * Jobs per second, counted from the start of one job to the start of the last job, or until the time is over.
- * Up to a tenth of the jobs or of the time is for warming up.
+ * Runs the jobs of a queue, and returns the jobs per second. The measurement ends with the start of the last
+ * job, or when the time is over. The first jobs (a tenth of the jobs or of the time) are for warming up and
+ * do not count.
  */
 export async function drain(queue, concurrency, jobs, seconds) {
   let count = 0

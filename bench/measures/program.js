@@ -6,8 +6,8 @@ import { scaled } from '../scale.js'
 import { fill } from './process.js'
 
 /**
- * The files of the application. The job class of the application counts the runs and prints the result at the
- * end. It has the same key as the class with which the peer dispatches.
+ * The files of the application. The job class counts its runs, and writes the result to a file when the
+ * process exits. The class has the same key as the class with which the peer dispatches the jobs.
  */
 const files = (warm) => ({
   'jobs/SendEmailJob.js': `
@@ -25,8 +25,9 @@ const files = (warm) => ({
 })
 
 /**
- * @param {string} like the name of a measure; the program is compared with its figures of other peers
- * @param {number} all the number of jobs, the same as in that measure
+ * @param {string} like the name of another measure: the program is compared with the figures of the peers in
+ *   that measure
+ * @param {number} all the number of jobs, the same as in the measure `like`
  */
 export function program(name, peer, like, times, all) {
   const jobs = scaled(all)

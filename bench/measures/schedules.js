@@ -42,7 +42,7 @@ export const measures = [
         const ms = Date.now() - instant
         if (ms >= 0 && late.push(ms) === SCHEDULES) finish()
       })
-      // The first 10 seconds are left for the jobs of ticks that were due while the schedules were made.
+      // Leave 10 seconds for the jobs of ticks that were due while the schedules were made.
       instant = Math.ceil((Date.now() + scaled(10 * SECOND)) / (PERIOD * SECOND)) * PERIOD * SECOND
       await pause(instant - Date.now() - SECOND)
       const redis = await probe.cpu()

@@ -1,6 +1,6 @@
 /**
- * The cost of durable steps: of recording a step, of replaying it, and how soon a signal wakes a suspended
- * job. Each step returns a number. A job has room for 10,000 entries, and the longest job records a few
+ * The cost of recording and of replaying durable steps, and how soon a signal wakes a suspended job. Each
+ * step returns a number. The journal of a job has room for 10,000 entries, and the longest job records a few
  * fewer.
  */
 import { statSync } from 'node:fs'
@@ -22,7 +22,7 @@ const STEPS = scaled(1_000)
 const [WIDE, TURNS] = [scaled(50), scaled(10)]
 /** How many steps the longest job has. */
 const LONG = Math.max(scaled(9_990), 2)
-/** How many of its first steps are compared with the same number of its last steps. */
+/** The time of this many first steps of the longest job is compared with the time of as many last steps. */
 const PART = scaled(1_000)
 const WARM_STEPS = scaled(10_000)
 const WARM_SIGNALS = scaled(30)
@@ -146,7 +146,7 @@ async function inWidth(job) {
     await Promise.all(Array.from({ length: WIDE }, (_, n) => job.step(['one', turn, n], () => n)))
 }
 
-/** Opens a queue whose jobs call this handler with the job and its payload. */
+/** Opens a queue of jobs that call `handler(job, payload)`. */
 const opened = (open, handler, options) =>
   open({
     tuned: 'latency',
@@ -160,8 +160,9 @@ const opened = (open, handler, options) =>
   })
 
 /**
- * Measures `jobs` jobs after other jobs have warmed up the worker, because in production a worker runs for
- * days: one job alone took 49 µs of CPU a step after 10,000 steps, and 87 after 1,000 (2026-12-03).
+ * Measures `jobs` jobs. Other jobs warm up the worker before, because in production a worker runs for days: a
+ * step of one job alone took 49 µs of CPU in a worker that had run 10,000 steps, and 87 µs in a worker that
+ * had run 1,000 steps (2026-12-03).
  */
 async function cost({ open, probe }, concurrency, jobs, handler, steps) {
   const through = counter()
@@ -219,7 +220,7 @@ async function replay({ open, probe }) {
   }
   await queue.work(1)
   let metrics
-  // The first job is for warming up.
+  // The first of the two jobs is for warming up.
   for (let n = 1; n <= 2; n++) {
     const handle = await queue.dispatch(payload(n))
     await suspended.until(n)
@@ -271,7 +272,10 @@ async function sleepers({ open, probe, file }) {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc')
   const size = async () => (probe ? probe.memory() : statSync(file).size)
-  /** Suspends `few` jobs and then `more` jobs. Returns the heap for each of the latter. */
+  /**
+   * Suspends `few` jobs and then `more` jobs. Returns by how many bytes the heap of the worker grew for each
+   * of the last `more` jobs.
+   */
   const sleep = async (few, more, idles) => {
     const suspended = counter()
     const options = { config: { hooks: { suspended: suspended.add } } }
@@ -300,7 +304,10 @@ async function sleepers({ open, probe, file }) {
   return { bytes: ((await size()) - before) / (few + SLEEPERS), ...slept }
 }
 
-/** How much CPU this process and Redis use in some milliseconds, in percent of a core. */
+/**
+ * Waits some milliseconds, and returns how much CPU this process and Redis used meanwhile, in percent of a
+ * core.
+ */
 async function share(probe, milliseconds) {
   const [redis, node] = [await probe?.cpu(), process.cpuUsage()]
   await pause(milliseconds)
@@ -310,8 +317,8 @@ async function share(probe, milliseconds) {
 }
 
 /**
- * How late jobs go on after a sleep. Their sleeps end within one minute, at times that are spread evenly. One
- * worker with 100 slots wakes them.
+ * Measures how late jobs go on after a sleep. The ends of the sleeps are spread evenly over one minute. One
+ * worker with 100 slots runs all jobs.
  */
 async function due({ open }) {
   const late = []
@@ -324,7 +331,7 @@ async function due({ open }) {
   }
   const queue = await opened(open, asleep, options)
   await queue.work(100)
-  // The first sleep ends only after all jobs have been put to sleep.
+  // Leave enough time, so that all jobs sleep before the first sleep ends.
   const first = Date.now() + Math.max(scaled(90_000), 2_000)
   const lot = Math.min(SLEEPERS, 1_000)
   for (let n = 0; n < SLEEPERS; n += lot) {

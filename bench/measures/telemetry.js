@@ -1,7 +1,7 @@
 /**
- * The cost of telemetry, in turns with a process that has none. Jobs that do nothing show the cost of each
- * dispatch and each run. Jobs that wait for 5 ms, as for a database, show the effect on the throughput. The
- * spans are not sent anywhere.
+ * The cost of telemetry, measured in turns with a process that has no telemetry. Jobs that do nothing show
+ * the cost of each dispatch and each run. Jobs that wait for 5 ms, as jobs do that query a database, show the
+ * effect on the throughput. The measured process does not export its spans.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { payloads } from '../payloads.js'
@@ -10,9 +10,9 @@ import { dispatch, spent, work } from './cpu.js'
 import { drain } from './process.js'
 
 const JOBS = scaled(30_000)
-/** Jobs for warming up. */
+/** How many jobs run before the measurement, for warming up. */
 const WARM_UP = scaled(10_000)
-/** Milliseconds that a job waits. */
+/** For how many milliseconds a job waits. */
 const PAUSE = 5
 
 const many = payloads(Math.min(JOBS, 1_000))
@@ -38,14 +38,14 @@ async function measureMetrics() {
   metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }))
 }
 
-/** @param {number} share the share of traces that are kept */
+/** @param {number} share the share of traces that are sampled */
 async function makeTraces(share) {
   const sdk = await import('@opentelemetry/sdk-trace-node')
   const sampler = new sdk.ParentBasedSampler({ root: new sdk.TraceIdRatioBasedSampler(share) })
   new sdk.NodeTracerProvider({ sampler, spanProcessors: [new sdk.BatchSpanProcessor(nowhere)] }).register()
 }
 
-/** How an application sets up telemetry. Only these measures load the SDK. */
+/** The ways in which an application sets up telemetry. Only these measures load the SDK. */
 const setups = {
   none: { label: 'no telemetry' },
   api: { label: 'no SDK', setUp() {} },

@@ -1,6 +1,7 @@
 /**
- * bee-queue with all optional features off: it sends no events, keeps no job objects, and removes completed
- * jobs (it cannot keep only the newest ones). The producer is not a worker, which saves a connection.
+ * bee-queue with all optional features off: it sends no events, keeps no job objects in memory, and removes
+ * completed jobs, because it cannot limit how many completed jobs it keeps. The option `isWorker` of the
+ * producer is off, which saves a connection.
  */
 import Queue from 'bee-queue'
 
@@ -21,11 +22,13 @@ export async function open({ connection }) {
         .delayUntil(Date.now() + delay)
         .save(),
     async work(concurrency, handler) {
-      // Delayed jobs have their own kind of event, which the worker receives whatever `getEvents` says.
+      // bee-queue sends a separate event for delayed jobs, and a worker receives this event even if
+      // `getEvents` is off.
       const worker = new Queue('bench', { ...settings, activateDelayedJobs: true, delayedDebounce: 1 })
       await worker.ready()
       worker.process(concurrency, async (job) => handler(job.data))
-      // The recommended way to take back jobs of dead workers. 5 s is the default interval.
+      // The documentation of bee-queue recommends this call, which queues the jobs of dead workers again. 5 s
+      // is its default interval.
       worker.checkStalledJobs(5_000, () => {})
       return { stop: () => worker.close() }
     },

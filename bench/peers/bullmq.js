@@ -11,8 +11,8 @@ export const store = 'redis'
 export const open = ({ connection }) => openKeeping({ count: 1_000 }, connection)
 
 /**
- * @param {{ count: number }} removeOnComplete set on the worker; on the queue, it would be stored with every job and
- * cost memory and time
+ * @param {{ count: number }} removeOnComplete an option of the worker, because BullMQ would store an option
+ * of the queue with every job, which costs memory and time
  */
 export async function openKeeping(removeOnComplete, url) {
   const { hostname, port, pathname } = new URL(url)
@@ -37,7 +37,7 @@ export async function openKeeping(removeOnComplete, url) {
             [...payloads].map((data) => node(data)),
           ),
         ),
-      /** The first step is the innermost child. */
+      /** The first job of the chain is the innermost child of the flow. */
       chain: (payloads) =>
         addFlow(
           [...payloads].reduce((before, data) => node(data, before === undefined ? [] : [before]), undefined),

@@ -1,7 +1,7 @@
 /**
  * DBOS on PostgreSQL, with a pool of 50 connections. A job is a workflow that is called in this process and
- * not put into a queue, because a queue of DBOS looks for work only once a second, and the figure would show
- * this interval.
+ * not put into a queue, because a queue of DBOS searches for new workflows only once a second, so the figure
+ * would only show this interval.
  */
 import { randomUUID } from 'node:crypto'
 import { DBOS } from '@dbos-inc/dbos-sdk'

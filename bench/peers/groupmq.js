@@ -1,9 +1,9 @@
 /**
  * groupmq. It keeps the newest 1,000 completed jobs.
  *
- * With `autoBatch` it collects up to 100 jobs, or the jobs of a millisecond, and answers when they are stored. This
- * enqueues 53,000 jobs a second instead of 42,000, but adds a millisecond of latency, so it is off for latency. groupmq
- * has no call for many jobs.
+ * With `autoBatch`, groupmq collects up to 100 jobs, or the jobs of one millisecond, and its `add` resolves
+ * when they are stored. So it enqueues 53,000 jobs a second instead of 42,000, but the latency rises by a
+ * millisecond. `autoBatch` is off in the measures of latency. groupmq has no call that enqueues several jobs.
  */
 import { Queue, Worker } from 'groupmq'
 import { Redis } from 'ioredis'
@@ -12,8 +12,8 @@ export const title = 'groupmq'
 export const store = 'redis'
 
 /**
- * Milliseconds between two searches for due jobs. By default groupmq searches every 1.5 s and moves 32 jobs,
- * which is too few for 100 jobs a second.
+ * Milliseconds between two searches for due jobs. By default, groupmq searches every 1.5 s and finds up to 32
+ * jobs. The measure of delayed jobs has 100 jobs a second, so the default would be too slow.
  */
 const EAGER = 20
 

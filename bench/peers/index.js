@@ -1,18 +1,19 @@
 /**
- * The peers, by name. Each is a file in this folder that exports a name for people (`title`), the kind of its store
- * (`store`: redis, file or postgres), and functions:
+ * The peers, by name. Each peer is a file in this folder that exports its name in the table (`title`), the
+ * kind of its store (`store`: redis, file or postgres), and these functions:
  *
- *   clear(place)                empties the store, if run.js cannot
+ *   clear(place)              empties the store; absent if run.js can empty it
  *   open(place, options)        place: { connection }, a URL, and { file }; options: slots, the number of jobs at the
  *                               same time, and tuned: `throughput` (the default) or `latency`
  *     add(payload)              resolves when the job is queued
  *     addMany(payloads)         absent if the peer has no such call
- *     addLater(payload, delay)  milliseconds; absent if delays are not measured
+ *     addLater(payload, delay)  delay: milliseconds; absent if delays are not measured
  *     flows                     { batch(payloads, callback), chain(payloads), workflow(payloads, width, parents) }: each
- *                               resolves when the flow is dispatched; absent if the peer has none
- *     schedule(n, pattern)      makes the schedule of this number with this cron expression; absent if the peer has none
+ *                               resolves when the flow is dispatched; absent if the peer has no flows
+ *     schedule(n, pattern)      makes the schedule number n with this cron expression; absent if the peer
+ *                               has no schedules
  *     work(concurrency, handler)
- *     close()                   closes the dispatching side
+ *     close()                   closes the connections with which the peer dispatches
  */
 
 /** The peers on Redis, in the order of the table's columns. */

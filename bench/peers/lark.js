@@ -1,6 +1,6 @@
 /**
- * Lark with its defaults: leases, safe resends, retries, and the newest 1,000 completed jobs kept for an hour. Each
- * dispatch makes a job object, as users do. The report prints nothing.
+ * Lark with its defaults: leases, safe resends, retries, and the newest 1,000 completed jobs kept for an
+ * hour. Each dispatch makes a job object, as users do. The workers print no report.
  */
 import { batch, chain, createJobs, cron, Job, workflow } from '../../packages/lark-jobs/dist/index.js'
 import { payload } from '../payloads.js'
@@ -13,13 +13,14 @@ const silent = { wrote() {}, ended() {}, warn() {}, info() {} }
 
 /**
  * @param {number} [options.queues] the number of queues that the workers serve
- * @param {number} [options.used] over how many of the queues jobs are spread in turn; default: all
+ * @param {number} [options.used] the number of queues to which jobs are dispatched in turn; default: all
+ *   queues
  * @param {number} [options.partitions] the number of partitions of each queue
  * @param {string} [options.preset] the preset of the workers
  * @param {object} [options.queue] the configuration of each queue
  * @param {object} [options.config] further configuration
- * @param {(Job: Function) => Function} [options.kind] makes a class with a feature from the plain job, with the same
- * name
+ * @param {(Job: Function) => Function} [options.kind] takes the class of the plain job, and returns a
+ * subclass with a feature and the same name
  */
 export async function open({ connection }, options = {}) {
   const { queues = 1, used = queues, partitions = 1, preset, queue = {}, config = {} } = options
@@ -49,7 +50,7 @@ export async function open({ connection }, options = {}) {
 
   return {
     add: (payload) => jobs.dispatch(new Kind(), payload),
-    /** Dispatches a job and resolves to its handle. */
+    /** Dispatches a job and returns its handle. */
     dispatch: (payload) => jobs.dispatch(draft(payload)),
     addMany: (payloads) => jobs.dispatchMany(new Kind(), payloads),
     addLater(payload, delay) {
@@ -61,7 +62,10 @@ export async function open({ connection }, options = {}) {
       batch: (payloads, callback) =>
         jobs.dispatch(batch(drafts(payloads)).allowFailures().onCompleted(draft(callback))),
       chain: (payloads) => jobs.dispatch(chain([...drafts(payloads)])),
-      /** Layers of `width` nodes. Each node waits for `parents` nodes of the layer before. */
+      /**
+       * Dispatches a workflow whose layers have `width` nodes each. Each node waits for `parents` nodes of
+       * the layer before.
+       */
       workflow: (payloads, width, parents) =>
         jobs.dispatch(
           workflow('bench', (w) => {
@@ -82,7 +86,7 @@ export async function open({ connection }, options = {}) {
       const worker = await jobs.work({ jobs: [Kind], concurrency, report: silent, ...lease })
       return { stop: () => worker.stop() }
     },
-    /** Pauses or resumes the queues, to make a backlog for workers that have started. */
+    /** Pauses or resumes the queues, so that a measure can make a backlog after its workers have started. */
     hold: (paused) => (paused ? jobs.pause({ all: true }) : jobs.resume({ all: true })),
     close: () => jobs.close(),
   }

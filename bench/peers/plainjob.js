@@ -1,6 +1,7 @@
 /**
- * plainjob on better-sqlite3, with its own pragmas (WAL, synchronous NORMAL). Its worker runs one job at a time. It
- * keeps completed jobs only by age, and removes them in the background.
+ * plainjob on better-sqlite3, with its own pragmas (WAL, synchronous NORMAL). Its worker runs one job at a
+ * time. It removes completed jobs in the background when they have reached a certain age. It has no limit for
+ * their number.
  */
 import Database from 'better-sqlite3'
 import { better, defineQueue, defineWorker } from 'plainjob'

@@ -1,9 +1,10 @@
 /**
- * Advice in one line: what the dispatches to the measured store wait for, if a change of settings would help.
+ * Makes the advice that the command prints: one line that says what the dispatches to the measured store wait
+ * for, if a change of settings would help.
  */
 import type { StorePlace } from '@s18i/lark-jobs/operate'
 
-/** Milliseconds of a dispatch below which a change would not help. */
+/** If a dispatch takes fewer milliseconds than this, no advice is given. */
 const LITTLE = 1
 
 /**

@@ -3,8 +3,8 @@
  */
 
 /**
- *   this process   the process is busy: more processes would do more
- *   round trip     at least half of the time is the way to the store and back
+ *   this process   the process is busy: more processes would run more jobs
+ *   round trip     at least half of the time is spent on the way to the store and back
  *   the store      the process waits for the store itself: its CPU, its disk, or a machine that others use
  *                  too
  */
@@ -12,10 +12,13 @@ export type Limit = 'this process' | 'round trip' | 'the store'
 
 export interface Figure {
   name: string
-  /** Milliseconds of single calls; undefined if none were measured. */
+  /**
+   * The median and the 99th percentile of single calls in milliseconds; undefined if no single calls were
+   * measured.
+   */
   p50?: number | undefined
   p99?: number | undefined
-  /** Jobs a second. */
+  /** Jobs per second. */
   rate?: number | undefined
   limit?: Limit | undefined
 }
@@ -23,7 +26,7 @@ export interface Figure {
 /** A process counts as busy if it works for more than this share of the time. */
 const BUSY = 0.7
 
-/** Times a process while it is measured. */
+/** Measures how much time passes, and how much of it this process works. */
 export class ProcessTimer {
   readonly #isEmbedded: boolean
   readonly #began = performance.now()
@@ -41,8 +44,9 @@ export class ProcessTimer {
   }
 
   /**
-   * Whether the process was busy, and hardly waited for the store. An embedded store blocks the event loop
-   * while it waits for the disk, so for such a store the CPU time decides.
+   * Whether the process was busy and hardly waited for the store. An embedded store blocks the event loop
+   * while it waits for the disk. So the event loop would look busy, and with an embedded store the CPU time
+   * decides.
    */
   get isBusy(): boolean {
     if (!this.#isEmbedded) return performance.eventLoopUtilization(this.#loop).utilization > BUSY

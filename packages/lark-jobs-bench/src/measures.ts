@@ -1,5 +1,6 @@
 /**
- * The measures of a store, in their order: each uses the jobs that the earlier ones have left in the queue.
+ * The measures of a store, in the order in which they run: each measure uses the jobs that the measures
+ * before it have left in the queue.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { Job, type JobConstructor, type WorkerReport } from '@s18i/lark-jobs'
@@ -7,25 +8,31 @@ import { operate } from '@s18i/lark-jobs/operate'
 import { type Figure, limitOf, ProcessTimer, percentile } from './figure.ts'
 import type { BenchPlace } from './place.ts'
 
-/** The queue of jobs that wait to be processed, and the queue of jobs for an idle worker. */
+/**
+ * `HEAP`: the queue whose jobs wait until a measure processes them. The other queue has the jobs for an idle
+ * worker.
+ */
 const HEAP = 'bench'
 const IDLE = 'idle'
 export const queues = [HEAP, IDLE]
 
-/** The share of jobs and of time for warming up. */
+/** The share of the jobs and of the time that is for warming up and does not count. */
 const WARM_UP = 1 / 5
-/** How many jobs are dispatched to an idle worker, and how many milliseconds each may take to start. */
+/**
+ * How many jobs are dispatched to an idle worker, and after how many milliseconds each of them must have
+ * started.
+ */
 const DISPATCHES = 300
 const PATIENCE = 10_000
 
 export interface Stage extends Pick<BenchPlace, 'here' | 'there' | 'isEmbedded'> {
   /** The approximate number of jobs for each figure. */
   jobs: number
-  /** The most seconds that each figure may take. */
+  /** The longest time in seconds that the measurement of each figure may take. */
   seconds: number
   signal: AbortSignal
   warn: (text: string) => void
-  /** Milliseconds to the store and back; the first measure sets it. */
+  /** The milliseconds of a round trip to the store. The first measure sets this value. */
   roundTrip: number
 }
 
@@ -46,7 +53,7 @@ export const measures: readonly ((stage: Stage) => Promise<Figure>)[] = [
   idle,
 ]
 
-/** About 60 bytes of JSON, as in a typical web application. */
+/** A payload of about 60 bytes of JSON, a typical size in a web application. */
 interface Payload {
   userId: number
   to: string
@@ -95,7 +102,10 @@ async function dispatching(
   }
 }
 
-/** Makes one call after the other: some for warming up, then at least one that counts. */
+/**
+ * Makes one call after the other: first some calls for warming up, and then at least one call that is
+ * measured.
+ */
 async function repeat(
   { jobs, seconds, signal, isEmbedded }: Stage,
   size: number,
@@ -117,7 +127,7 @@ async function repeat(
   return during(1)
 }
 
-/** Measures jobs a second, from the start of one job to the start of the last. */
+/** Measures the jobs per second, from the start of a job after the warm-up to the start of the last job. */
 async function processing(stage: Stage, concurrency: number): Promise<Figure> {
   const { jobs, seconds, isEmbedded } = stage
   await fill(stage)
@@ -171,7 +181,7 @@ async function idle(stage: Stage): Promise<Figure> {
       job.queueName = IDLE
       await here.dispatch(job, { ...newPayloads(1)[0]!, at: performance.now() })
       await atMost(PATIENCE, started, signal)
-      // Long enough for the worker to wait for jobs again.
+      // Pause long enough for the worker to be idle again.
       await pause(5 + Math.random() * 10, undefined, { signal })
     }
   })

@@ -1,9 +1,8 @@
 /**
  * A temporary store for the measures: on the same servers or the same disk, with the same settings, but
- * without the user's jobs, middleware and hooks. On Redis it is a prefix of keys, for the embedded store a
- * file beside the user's.
+ * without the user's jobs, middleware and hooks. On Redis, the temporary store is a prefix of keys. For the
+ * embedded store, it is a file in the folder of the user's file.
  *
- *   made → removed, by `remove`
  */
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
@@ -14,18 +13,18 @@ import { type CodeConfig, createJobs, Jobs } from '@s18i/lark-jobs'
 import { operate, type StorePlace } from '@s18i/lark-jobs/operate'
 
 export interface BenchPlace {
-  /** Where the user's jobs are. */
+  /** The place of the user's own store. */
   users: StorePlace
   /** Dispatches the jobs of the measures. */
   here: Jobs
   /**
-   * Runs the worker, with its own connection as in another process. For a store in memory it is the same as
-   * `here`.
+   * Runs the worker, with its own connection, like a worker in another process. For a store in memory,
+   * `there` is the same object as `here`.
    */
   there: Jobs
   /** What messages call the place. The text contains the prefix of its keys, or the path of its file. */
   words: string
-  /** The name of the measured store in messages, if it is not the store of the place. */
+  /** What messages call the measured store, if it is not the connection of `users`. */
   name?: string
   /** Whether the store works in this process. */
   isEmbedded: boolean
@@ -33,7 +32,9 @@ export interface BenchPlace {
   remove(): Promise<void>
 }
 
-/** @param queues the queues that the jobs of the measures name, with one partition each, as is the default */
+/**
+ * @param queues the queues of the jobs that the measures dispatch; each queue has one partition, the default
+ */
 export async function benchPlace(queues: string[]): Promise<BenchPlace> {
   const users = await operate(Jobs).place()
   const { config } = await loadConfig({ sections: ['jobs'] })
@@ -47,8 +48,9 @@ export async function benchPlace(queues: string[]): Promise<BenchPlace> {
     return { users, here, there: here, words, isEmbedded: true, remove: () => here.close() }
   }
   if (file === undefined) {
-    // The prefix begins with the name of the rings' channels, because an ACL may allow only the keys and
-    // channels of the store's own prefix.
+    // The new prefix begins with the prefix of the user's store, and with the name of its notification
+    // channels (`bell`). A Redis user whose ACL allows only the keys and channels of that store may use the
+    // new prefix, too.
     own.prefix = `${prefix}:bell:bench-${nonce}`
     const words = `keys of its own (${own.prefix}:…)`
     return { users, ...pair(own), words, isEmbedded: false }
@@ -80,7 +82,7 @@ function pair(config: CodeConfig): Pick<BenchPlace, 'here' | 'there' | 'remove'>
   return { here, there, remove }
 }
 
-/** Removes the folder, unless somebody has begun to use it meanwhile. */
+/** Removes the folder, unless another program has put a file into it meanwhile. */
 async function removeFolder(folder: string): Promise<void> {
   const left = await readdir(folder).catch(() => [])
   if (left.length === 1 && left[0] === '.gitignore') await rm(join(folder, '.gitignore'), { force: true })

@@ -76,14 +76,14 @@ describe.concurrent.each<[string, () => string | undefined]>([
     expect(quiet.stderr).not.toMatch(/^[i✓]/m)
   })
 
-  test.sequential('Ctrl-C ends jobs:bench at any figure, and nothing is left', async () => {
+  test.sequential('Ctrl-C ends jobs:bench while it measures any of its figures, and no data of the command is left', async () => {
     await using place = await greetedStore(url())
     const { app, contents } = place
     const before = await contents()
     for (const moment of ['Measuring', '2/7 figures', '4/7 figures']) {
       const bench = app.lark('jobs:bench', '--verbose', '--jobs=10000', '--seconds=2')
       await bench.says(moment)
-      // At this moment the command has data that it must remove.
+      // At this moment, the store contains data of the command, which the command must remove.
       expect(await contents(), moment).not.toEqual(before)
       bench.child.kill('SIGINT')
       const { code, stdout, stderr } = await bench.result
@@ -93,7 +93,7 @@ describe.concurrent.each<[string, () => string | undefined]>([
     }
   })
 
-  test.sequential('an error of jobs:bench is one line, and nothing is left', async () => {
+  test.sequential('an error of jobs:bench is printed as one line, and no data of the command is left', async () => {
     await using place = await greetedStore(url())
     const { app, contents } = place
     const before = await contents()
@@ -129,12 +129,12 @@ async function greetedStore(url: string | undefined) {
     async contents(): Promise<string[]> {
       if (url === undefined) return (await readdir(join(app.folder, '.lark'))).sort()
       const keys = (await ask(url, ['KEYS', `${prefix}:*`])) as string[]
-      // The record of a call expires after a minute.
+      // Keys that expire do not count: a store keeps the record of a call for a minute.
       return keys.filter((key) => key.includes(':bench-') || !key.includes(':call:')).sort()
     },
     /**
-     * Makes a run fail. On Redis it fails half-way, because the user may not run scripts. On the embedded
-     * store it fails at once, because the file cannot be made.
+     * Makes the next run of the command fail. On Redis, the run fails half-way, because the Redis user may
+     * not run scripts. On the embedded store, the run fails at once, because it cannot create its file.
      */
     async fail() {
       if (url === undefined) return bench('sqlite:package.json/jobs.db')
@@ -162,7 +162,9 @@ async function ask(url: string, command: string[]): Promise<unknown> {
   }
 }
 
-/** The status, without the age of the oldest job, which grows. */
+/**
+ * Returns the output of jobs:status without the age of the oldest job, because this age grows all the time.
+ */
 async function statusOf(app: App): Promise<unknown> {
   const { stdout } = await app.run('jobs:status', '--json')
   return JSON.parse(stdout, (name, value) => (name === 'oldest' ? 'for a while' : value))

@@ -9,7 +9,7 @@ describe('advice on a measured store', () => {
     [0.05, 0.12],
     [0, 0.9],
     [0.9, 1.8],
-  ])('there is no advice if a round trip takes %d ms and a dispatch %d ms', (roundTrip, dispatch) => {
+  ])('no advice is given if a round trip takes %d ms and a dispatch takes %d ms', (roundTrip, dispatch) => {
     expect(adviceOn(roundTrip, dispatch, redis)).toBeUndefined()
   })
 
@@ -19,18 +19,21 @@ describe('advice on a measured store', () => {
     ['strict', 'redis://localhost', "it waits for the disk, as durability 'strict' says."],
     ['strict', 'sqlite:/app/jobs.db', "it waits for the disk, as durability 'strict' says."],
     ['replicated', 'redis://localhost', "it waits for a replica, as durability 'replicated' says."],
-  ] as const)('slow writing: %s on %s', (durability, connection, why) => {
-    const advice = adviceOn(0.5, 12.34, { durability, connection })
-    expect(advice).toContain("Of 12 ms a dispatch, 12 ms are the store's writing: ")
-    expect(advice).toContain(why)
-  })
+  ] as const)(
+    'if a dispatch mostly waits for the write, the advice names the reason: durability %s on %s',
+    (durability, connection, why) => {
+      const advice = adviceOn(0.5, 12.34, { durability, connection })
+      expect(advice).toContain("Of 12 ms a dispatch, 12 ms are the store's writing: ")
+      expect(advice).toContain(why)
+    },
+  )
 
-  test('a long round trip', () => {
+  test('after a long round trip, the advice says how far away the store is', () => {
     expect(adviceOn(4.26, 5, redis)).toMatch(/^The store is 4\.3 ms away: /)
   })
 })
 
-test('what limits a figure', () => {
+test('a figure says what limits it: this process, the round trip or the store', () => {
   expect(limitOf(true, 1, 1)).toBe('this process')
   expect(limitOf(false, 1, 0.5)).toBe('round trip')
   expect(limitOf(false, 1, 0.4)).toBe('the store')
