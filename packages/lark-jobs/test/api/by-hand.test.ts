@@ -1,6 +1,6 @@
 /**
- * Jobs that people dispatch by hand: the list of classes, the schemas of their payloads, and refused
- * dispatches. Also changes of many jobs.
+ * Tests of jobs that people dispatch by hand (the list of classes, the schemas of payloads, refused
+ * dispatches), and of changes of many jobs.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -34,7 +34,7 @@ beforeEach(() => {
 })
 afterEach(() => jobs.close())
 
-test('the classes are listed with their queues, and with their schemas if these can describe themselves', async () => {
+test('the list of job classes has their queues, and the schemas that can be converted to JSON Schema', async () => {
   const classes = await operate(jobs).classes()
   expect(classes.map(({ key, queue }) => `${key} in ${queue}`)).toEqual([
     'dated in default',
@@ -49,7 +49,7 @@ test('the classes are listed with their queues, and with their schemas if these 
   expect('schema' in classes[2]!).toBe(false)
 })
 
-test('a job is dispatched, rejected with the reason, or refused, and the audit has an entry for each', async () => {
+test('a job that a person dispatches is queued, rejected with the reason, or refused, and the audit has an entry in each case', async () => {
   const by = operate(jobs, { actor: { name: 'ada', from: 'dashboard' } })
   const first = await by.dispatch('sync', { shop: 'a' }, { queueName: 'imports', delay: '5m', id: 'sync-a' })
   expect(first).toEqual({ id: 'sync-a', queue: 'imports', queued: true })
@@ -70,14 +70,14 @@ test('a job is dispatched, rejected with the reason, or refused, and the audit h
   ])
 })
 
-test('a command cannot be dispatched by hand', async () => {
+test('a person cannot dispatch a job that runs a command', async () => {
   await expect(operate(jobs).dispatch('lark:command', { command: 'jobs:purge' })).rejects.toMatchObject({
     code: 'UNKNOWN_JOB',
   })
   expect((await jobs.list()).jobs).toEqual([])
 })
 
-test('a change of many jobs lets the event loop turn, so that it can be ended', async () => {
+test('a change of many jobs does not block the event loop, so its signal can end it', async () => {
   const many = Array.from({ length: 1_000 }, (_, n) => new ImportJob().with({ file: `${n}.csv` }))
   await jobs.dispatch(many)
   const abort = new AbortController()

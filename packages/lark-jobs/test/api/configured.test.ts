@@ -15,7 +15,10 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-/** A client like the default instance, in a process without a configuration file. */
+/**
+ * Makes a client that takes its configuration as the default instance does, in a process without a
+ * configuration file.
+ */
 const client = () =>
   new Jobs(
     new Inside(async () => {
@@ -24,13 +27,15 @@ const client = () =>
   )
 
 let count = 0
-/** A configuration with its own store. */
+/** Makes a configuration with a new store. */
 const config = (more: CodeConfig = {}): CodeConfig => {
   count++
   return { connection: `sqlite:${join(folder, `${count}.db`)}`, ...more }
 }
 
-/** A new class with the same key, as when a module is loaded again. */
+/**
+ * Makes a new class with the same key each time, as a development server does when it loads a module again.
+ */
 const load = (text: string) =>
   class EchoJob extends Job {
     override readonly key = 'echo'
@@ -49,7 +54,7 @@ const codeOf = (act: () => unknown) => {
   return undefined
 }
 
-test('dispatcher and worker use the configuration, and no file is looked for', async () => {
+test('a dispatcher and a worker use the configuration of configure(), and search for no file', async () => {
   const ran: string[] = []
   class MailJob extends Job {
     override queueName = 'emails'
@@ -74,7 +79,7 @@ test('dispatcher and worker use the configuration, and no file is looked for', a
   })
 })
 
-test('the configuration is checked at once, and errors name the call', () => {
+test('configure() checks the configuration at once, and its errors name configure()', () => {
   expect(codeOf(() => client().configure({ qeues: [] } as CodeConfig))).toBe(
     'CONFIG_INVALID: Jobs.configure(): jobs.qeues is not an option',
   )
@@ -83,7 +88,7 @@ test('the configuration is checked at once, and errors name the call', () => {
   )
   const jobs = client()
   expect(codeOf(() => jobs.configure({ preset: 'fast' as 'spread' }))).toMatch('CONFIG_INVALID')
-  // The refused configuration is not used.
+  // The calls above were refused, so this first configuration is still accepted.
   jobs.configure({ preset: 'spread' })
 })
 
@@ -134,7 +139,7 @@ test.each<[string, CodeConfig, CodeConfig]>([
   },
 )
 
-test('after the first use, the same configuration is accepted, and another one or a first one is refused', async () => {
+test('after the first use of an instance, configure() accepts the same configuration and refuses another one, also if there was none before', async () => {
   const own = config()
   await using jobs = client()
   jobs.configure(own)
@@ -157,7 +162,7 @@ test('after the first use, the same configuration is accepted, and another one o
   expect(codeOf(() => running.configure(own))).toBe(late)
 })
 
-test('a store that could not be opened does not count as used; after close() another configuration is accepted', async () => {
+test('configure() accepts another configuration after the store could not be opened, and after close()', async () => {
   await using jobs = new Jobs(
     new Inside(async () => {
       throw new Error('no file')
@@ -171,12 +176,12 @@ test('a store that could not be opened does not count as used; after close() ano
   jobs.configure(config())
   expect((await jobs.status()).queues[0]?.counts.waiting).toBe(0)
   await jobs.close()
-  // The client is still configured.
+  // The client still uses its last configuration.
   expect((await jobs.status()).queues).toHaveLength(1)
   expect(codeOf(() => jobs.configure(first))).toMatch('ALREADY_CONFIGURED')
 })
 
-test('after close() the same configuration is as fixed as another one would be', async () => {
+test('if the same configuration is used again after close(), another configuration is refused', async () => {
   const first = config()
   await using jobs = client()
   jobs.configure(first)
@@ -186,13 +191,13 @@ test('after close() the same configuration is as fixed as another one would be',
   expect(codeOf(() => jobs.configure(config()))).toMatch('ALREADY_CONFIGURED')
 })
 
-test('an instance of createJobs() is configured from the start', () => {
+test('configure() refuses another configuration for an instance that createJobs() has made', () => {
   const jobs = createJobs({ prefix: 'reports' })
   jobs.configure({ prefix: 'reports' })
   expect(codeOf(() => jobs.configure({ prefix: 'other' }))).toMatch('ALREADY_CONFIGURED')
 })
 
-test('workers that start later use the classes, middleware and hooks that were given last', async () => {
+test('a worker uses the job classes, middleware and hooks that were given last before the worker started', async () => {
   const seen: string[] = []
   const make = (text: string): CodeConfig => ({
     connection: own,
@@ -217,14 +222,14 @@ test('workers that start later use the classes, middleware and hooks that were g
   await jobs.dispatchNow(job)
   expect(seen).toEqual(['old started', 'old', 'new started', 'new', 'new started', 'new'])
   expect((await jobs.find(job.id!))?.result).toEqual({ text: 'new' })
-  // A worker may have other classes.
+  // `work()` may name other job classes than the configuration.
   await jobs.dispatch(job)
   const other = await jobs.work({ stopWhenEmpty: true, report: new Record(), jobs: [load('its own')] })
   await other.done
   expect((await jobs.find(job.id!))?.result).toEqual({ text: 'its own' })
 })
 
-test('environment variables apply as they do beside a file', async () => {
+test('environment variables override the configuration of configure() as they override that of a file', async () => {
   const { connection } = config()
   vi.stubEnv('LARK_JOBS_URL', connection as string)
   await using jobs = client()

@@ -7,7 +7,7 @@ class QuietJob extends Job {
   }
 }
 
-test('a process without contexts pays nothing, because no storage is made before the first context', async () => {
+test('a process without a context pays nothing: the first context makes the AsyncLocalStorage', async () => {
   const shared = (globalThis as { [slot: symbol]: { storage?: unknown } })[Symbol.for('s18i.lark.context')]
   expect(await new QuietJob().dispatchNow()).toBeUndefined()
   expect(context()).toBeUndefined()
@@ -16,7 +16,7 @@ test('a process without contexts pays nothing, because no storage is made before
   expect(shared?.storage).toBeDefined()
 })
 
-test('a context inside of another one adds to it, and ends with its function', async () => {
+test('a nested context has the values of both contexts, and ends when its function ends', async () => {
   const values = { user: { id: 7 } }
   const seen = await withContext(values, async () => {
     values.user.id = 8

@@ -23,7 +23,7 @@ const messageOf = (act: () => unknown) => {
   throw new Error('was not refused')
 }
 
-/** A job class with one unusual field. */
+/** Makes a job class with one extra field. */
 function jobWith(field: string, value: unknown): JobConstructor {
   return class OddJob extends Job {
     constructor() {
@@ -34,7 +34,7 @@ function jobWith(field: string, value: unknown): JobConstructor {
   } as unknown as JobConstructor
 }
 
-describe('the error for a wrong setting names the class, the field, the value, and what would be right', () => {
+describe('the error for a wrong setting names the class, the field, the value, and the allowed values', () => {
   test.each([
     ['tries', 0, 'tries is 0; it must be a whole number from 1'],
     ['tries', 2.5, 'tries is 2.5; it must be a whole number from 1'],
@@ -151,7 +151,7 @@ describe('a class that hides a member of Job is refused', () => {
   const members = Object.getOwnPropertyNames(Job.prototype).filter((name) => !own.includes(name))
   const refusal = (name: string) => `JOB_INVALID: OddJob: ${name} hides a member of Job with the same name`
 
-  test.each(members)('%s: as a field, as a method, and as a member of a class in between', (name) => {
+  test.each(members)('%s is refused as a field, as a method, and as a member of a base class', (name) => {
     class MethodJob extends Job {
       override readonly key = 'odd'
       handle() {}
@@ -173,7 +173,7 @@ describe('a class that hides a member of Job is refused', () => {
     expect(messageOf(() => classOf(FieldJob as unknown as JobConstructor))).toContain(refusal(name))
   })
 
-  test('not one whose method a test watches', () => {
+  test('a class is accepted if a test spies on its method', () => {
     class WatchedJob extends Job {
       handle() {}
     }
@@ -181,10 +181,12 @@ describe('a class that hides a member of Job is refused', () => {
     expect(classOf(WatchedJob as unknown as JobConstructor)).toMatchObject({ name: 'WatchedJob' })
   })
 
-  test.each(['step', 'sleep', 'waitFor'])('%s is one of them', (name) => expect(members).toContain(name))
+  test.each(['step', 'sleep', 'waitFor'])('the member %s of Job may not be hidden', (name) =>
+    expect(members).toContain(name),
+  )
 })
 
-test('correct settings are kept in the units of the store', () => {
+test('correct settings are converted to the units of the store', () => {
   class ReportJob extends Job {
     override queueName = 'low-priority'
     override priority = -5
@@ -205,7 +207,7 @@ test('correct settings are kept in the units of the store', () => {
   })
 })
 
-test('a limit of crashes is in the record of each job of its class, and a class without a limit pays nothing', () => {
+test('maxCrashes of a class is in the record of each of its jobs, and a class without maxCrashes stores nothing', () => {
   class PlainJob extends Job {
     handle() {}
   }
@@ -218,7 +220,7 @@ test('a limit of crashes is in the record of each job of its class, and a class 
   expect(newJobs(new ChargeJob() as JobLike, [undefined]).records[0]!.options).toEqual({ maxCrashes: 1 })
 })
 
-test('the retention of a class is in the record of each of its jobs, and a class without retention pays nothing', () => {
+test('the retention of a class is in the record of each of its jobs, and a class without retention stores nothing', () => {
   class PlainJob extends Job {
     handle() {}
   }
@@ -240,7 +242,7 @@ test('the retention of a class is in the record of each of its jobs, and a class
   expect(kept(new BothJob())).toEqual([{ ...charged, least: 600_000 }])
 })
 
-test('a method of the class is distinguished from the method of Job, in any copy of the package', () => {
+test('a hook of a class is distinguished from the empty hook of Job, whichever copy of the package has the base class', () => {
   class PlainJob extends Job {
     handle() {}
   }
@@ -258,13 +260,13 @@ test('a method of the class is distinguished from the method of Job, in any copy
   expect(asked(PlainJob)).toEqual({ hasFailed: false, hasRetryIf: false })
   expect(asked(TellingJob)).toEqual({ hasFailed: true, hasRetryIf: true })
   expect(asked(HeirJob)).toEqual({ hasFailed: true, hasRetryIf: true })
-  // Copies of other versions have no such methods, or mark their own methods.
+  // In another version of the package, Job has no hooks, or marks its own empty hooks.
   expect(asked(jobWith('failed', undefined))).toEqual({ hasFailed: false, hasRetryIf: false })
   const marked = Object.assign(() => {}, { [Symbol.for('s18i.lark.job.idle')]: true })
   expect(asked(jobWith('failed', marked))).toEqual({ hasFailed: false, hasRetryIf: false })
 })
 
-test('names that a minifier makes are not keys', () => {
+test('a short name that a minifier has made cannot be the key of a class', () => {
   const anonymous = [
     class extends Job {
       handle() {}
@@ -286,7 +288,7 @@ test('names that a minifier makes are not keys', () => {
   expect(classOf(Ac as unknown as JobConstructor).key).toBe('ac')
 })
 
-/** The class that this text declares, as in a bundle. */
+/** Makes the class that this text declares, as it would be in a bundle. */
 const made = (text: string) => new Function('e', `${text}; return e.made`)({ Job }) as JobConstructor
 
 test.each([
@@ -297,7 +299,7 @@ test.each([
   ['oAe', 'var oAe=class extends e.Job{handle(){}};e.made=oAe'],
   ['Pr', 'class Pr extends e.Job{handle(){}}e.made=Pr'],
   ['P', 'class P extends e.Job { handle() {} }\ne.made = P'],
-])('a short name in minified code is refused: %s', (name, text) => {
+])('a class with a short name in minified code is refused: %s', (name, text) => {
   expect(messageOf(() => classOf(made(text)))).toBe(
     `JOB_INVALID: ${name}: a minifier made this name, and the class has no key`,
   )
@@ -316,12 +318,12 @@ test.each([
   ['送信', 'class 送信 extends e.Job{handle(){}}e.made=送信'],
   ['送信', 'class \\u9001\\u4FE1 extends e.Job{handle(){}}e.made=\\u9001\\u4FE1'],
   ['猫', 'class 猫 extends e.Job{handle(){}}e.made=猫'],
-  // This code is minified with its names kept.
+  // The minifier has kept the names in this code.
   [
     'Sms',
     'class t extends e.Job{static{Object.defineProperty(this,"name",{value:"Sms"})}handle(){}}e.made=t',
   ],
-])('a name that people write is a key without a warning: %s', (name, text) => {
+])('the name of a class in code that is not minified is its key, without a warning: %s', (name, text) => {
   const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
   expect(classOf(made(text)).key).toBe(name)
   expect(warn).not.toHaveBeenCalled()
@@ -329,7 +331,7 @@ test.each([
 })
 
 test.each(['Fax', 'PR'])(
-  'a short word in minified code may be a real name or a minified one, so it is a key, with a warning: %s',
+  'a short word in minified code may be a real name or a minified one, so it is the key, with a warning: %s',
   (name) => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
     const make = made(`class ${name} extends e.Job{handle(){}}e.made=${name}`)
@@ -355,7 +357,7 @@ test.each([
   ['version', 2, 'static version'],
   ['redact', ['card.number'], 'static redact'],
 ])(
-  'a field that resembles a setting of Lark, or has the name of a setting of another queue, causes one warning: %s',
+  'one warning appears for a field whose name resembles a setting of Lark, or is a setting of another job queue: %s',
   (field, value, meant) => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
     const Misspelt = class MisspeltJob extends Job {
@@ -373,7 +375,7 @@ test.each([
   },
 )
 
-test("fields whose values no setting could have are the class's own fields", () => {
+test('a field with a name like a setting causes no warning if its value would not be allowed for this setting', () => {
   const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
   class OwnFieldsJob extends Job {
     // These names resemble `tags` and `tries`, but the values are not allowed for these settings.
@@ -388,7 +390,7 @@ test("fields whose values no setting could have are the class's own fields", () 
   warn.mockRestore()
 })
 
-test('messages name a class by the name that its author gave, however short, or else by its key', () => {
+test('messages call a class by the name that its author gave, even if it is short, or else by its key', () => {
   const nameOf = (text: string) => classOf(made(text)).name
   expect(nameOf("class PR extends e.Job {\n  key = 'pull-request'\n}\ne.made = PR")).toBe('PR')
   expect(nameOf("class 送信 extends e.Job{key='send'}e.made=送信")).toBe('送信')
@@ -401,7 +403,7 @@ test('a class that is exported by default without a name has no key', () => {
   expect(messageOf(() => classOf(make))).toMatch('JOB_INVALID: A job class has no name and no key')
 })
 
-test('the error of a constructor that throws names the class', () => {
+test('if the constructor of a class throws, the error names the class', () => {
   class NeedyJob extends Job {
     constructor() {
       super()
@@ -431,7 +433,7 @@ describe('the registry', () => {
     expect(registry.find('two')).toBeUndefined()
   })
 
-  test('refuses two classes with one key, also if it is inherited or an alias', () => {
+  test('refuses two classes with the same key, even if the key is inherited or an alias', () => {
     class HeirJob extends OneJob {}
     class UnoJob extends Job {
       override readonly key = 'uno'
@@ -446,7 +448,7 @@ describe('the registry', () => {
     }
   })
 
-  test('refuses one class with two keys', () => {
+  test('refuses to register a class under two keys', () => {
     let made = 0
     class MovingJob extends Job {
       override readonly key = `moving-${made++}`
@@ -458,7 +460,7 @@ describe('the registry', () => {
   })
 })
 
-describe('what one job says differently', () => {
+describe('settings that a job has in its own fields, different from its class', () => {
   class SyncJob extends Job {
     shop = 'none'
     override backoff: string[] = ['1s', '5s']
@@ -491,7 +493,7 @@ describe('what one job says differently', () => {
     expect(messageOf(() => recordOf(changes))).toContain(message)
   })
 
-  test('is what its record says', () => {
+  test('settings of a single job are in its record', () => {
     const limits = { rate: { limit: 100, per: 60_000, kind: 'sliding', burst: 100 } }
     expect(recordOf({ shop: 'a' })).toMatchObject({
       delay: 30_000,
@@ -512,7 +514,7 @@ describe('what one job says differently', () => {
     expect([without.lock, without.group, without.delay]).toEqual([undefined, undefined, undefined])
   })
 
-  test('counts also if a list was changed in its place', () => {
+  test('a list of settings that was changed in place counts as changed', () => {
     const shared: unknown[] = ['1s']
     class ListJob extends Job {
       override backoff = shared as string[]
@@ -528,7 +530,7 @@ describe('what one job says differently', () => {
 })
 
 describe('an option that is undefined in a job does not replace the option of its class', () => {
-  /** A job whose value differs from the value of its class, as `newJobs` reads it. */
+  /** Makes the record of a job whose field differs from the field of its class. */
   const changed = (field: 'unique' | 'group', ofClass: object, ofJob: object) => {
     const job = new (jobWith(field, ofClass))()
     Object.assign(job, { [field]: ofJob })
@@ -544,7 +546,7 @@ describe('an option that is undefined in a job does not replace the option of it
     })
   })
 
-  test('and a misspelled name is refused', () => {
+  test('a misspelled name of an option is refused', () => {
     expect(
       messageOf(() => changed('unique', unique(by, { throttle: '1h' }), { by, debouce: undefined })),
     ).toBe('JOB_INVALID: OddJob: unique.debouce is not an option')

@@ -10,8 +10,8 @@ import { registryOf } from '../../src/options/registry.ts'
 
 let folder: string
 /**
- * The objects that the files of the application use. These files are outside of the workspace, so they cannot
- * import them.
+ * The objects that the files of the test application use. The files are outside of the workspace, so they
+ * cannot import these objects.
  */
 const given = globalThis as { larkTest?: object }
 
@@ -28,13 +28,13 @@ afterEach(async () => {
 const write = (name: string, text: string) => writeFile(join(folder, 'jobs', name), text)
 const knownJobs = () => new KnownJobs(async () => ({ folder }) as Settings)
 
-test('a defined job without a handler is found in the folder of jobs', async () => {
+test('a job that was defined without a handler gets its handler from the folder of jobs', async () => {
   await write('letter.mjs', `export const letter = globalThis.larkTest.defineJob({ key: 'known-letter' })`)
   const known = knownJobs()
   expect((await known.find('known-letter')).name).toBe('known-letter')
 })
 
-test('a search that failed is made again', async () => {
+test('a search for job classes that failed is repeated', async () => {
   await write(
     'bad.mjs',
     `const { Job } = globalThis.larkTest
@@ -46,7 +46,7 @@ test('a search that failed is made again', async () => {
   expect((await known.find('known-bad')).name).toBe('BadJob')
 })
 
-test('of two definitions of one key, a worker runs the later, although the folder of jobs exports the earlier', async () => {
+test('if a key is defined twice, a worker runs the later definition, although the folder of jobs exports the earlier one', async () => {
   await write(
     'twice.mjs',
     `export const twice = globalThis.larkTest.defineJob({ key: 'known-twice' }).handle(() => 1)`,

@@ -1,9 +1,9 @@
 /**
- * The accountant finds broken promises. Each test begins with the evidence of a run without faults, and
- * changes it.
+ * The accountant must find broken promises. Each test takes the evidence of a run without broken promises,
+ * and changes the evidence.
  *
- * This folder has more than 25 files: chaos is one program, from its conductor to its accounts. The roles
- * and the faults have rooms.
+ * This folder has more than 25 files: the files are parts of one program. The roles and the faults have
+ * folders of their own.
  */
 import { appendFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -15,7 +15,7 @@ import { Journals } from './journals.ts'
 import { type Rule, rules } from './rules.ts'
 import { ask, ended, fault, kept, run, sound, step } from './sound.ts'
 
-/** Evidence with one thing changed. */
+/** Makes correct evidence with one change. */
 function doctored(doctor: (evidence: Evidence) => void): Evidence {
   const evidence = structuredClone(sound())
   doctor(evidence)
@@ -36,7 +36,7 @@ const remove = <T extends { n: string }>(list: T[], n: string) => {
   list.splice(at, 1)
 }
 
-test('it finds nothing in correct evidence, and counts the cost of each fault', () => {
+test('the accountant finds nothing in correct evidence, and counts the cost of each fault', () => {
   const { findings, asked, kept, flows, arrived, lost, limits, rows } = account(sound())
   expect(findings).toEqual([])
   expect(asked).toEqual({ accepted: 14, met: 1, refused: 1, uncertain: 1, unanswered: 0 })
@@ -418,7 +418,7 @@ for (const rule of Object.keys(rules) as Rule[]) {
   })
 }
 
-test('a failover may lose only jobs that were accepted just before it, and no job that a replica had confirmed', () => {
+test('a failover may lose only jobs that were accepted just before the failover, and no job that a replica had confirmed', () => {
   const evidence = doctored(({ kept: records, runs, faults }) => {
     remove(records, 'a')
     remove(runs, 'a')
@@ -438,7 +438,7 @@ test('a failover may lose only jobs that were accepted just before it, and no jo
   expect(account(evidence).findings).toMatchObject([{ rule: 'lost', who: 'a' }])
 })
 
-test('a unique job that met another job on a new primary may have run on the old primary, and is not kept', () => {
+test('a unique job that the new primary refused as a duplicate may have run on the old primary, and may be missing in the store', () => {
   const evidence = doctored(({ runs, faults }) => {
     runs.push(run('l', 'w2.1#9', 30_102, ended(30_103)))
     faults.push(fault('node frozen', 30_090, 30_104, [{ what: 'rewound', from: 30_090, to: 30_104 }]))
@@ -466,7 +466,7 @@ test('a dispatch whose process was killed may have no answer', () => {
   expect(account(evidence)).toMatchObject({ findings: [], asked: { unanswered: 1 } })
 })
 
-test('a handler may begin when its worker wakes, although its lease was taken back meanwhile', () => {
+test('when a stopped worker goes on, it may begin a handler although the lease of the job was taken back meanwhile', () => {
   const evidence = doctored(({ asks, runs, kept: records }) => {
     asks.push(ask('l', 10_400))
     runs.push(run('l', 'w2.1#7', 12_900, ended(12_910)), run('l', 'w1.1#7', 13_502, ended(13_503)))
@@ -475,7 +475,7 @@ test('a handler may begin when its worker wakes, although its lease was taken ba
   expect(account(evidence).findings).toEqual([])
 })
 
-test('a failover may lose a flow that was accepted just before it, and may set other flows back; these are counted separately', () => {
+test('a failover may lose a flow that was accepted just before the failover, and may set other flows back, which are counted separately', () => {
   const evidence = doctored((evidence) => {
     evidence.keptFlows.shift()
     for (const n of ['x/0', 'x/1', 'x/on-ended', 'x/on-completed']) remove(evidence.kept, n)
@@ -495,7 +495,7 @@ test('a failover may lose a flow that was accepted just before it, and may set o
   expect(account(evidence).findings).toMatchObject([{ rule: 'flow-open', who: 'y' }])
 })
 
-test('only in a cancelled flow, a batch may be cancelled although its members completed', () => {
+test('a batch whose members completed may be cancelled only if its flow was cancelled', () => {
   const evidence = doctored((evidence) => {
     const counts = { ...flow(evidence, 'y').counts, completed: 2, cancelled: 1 }
     Object.assign(flow(evidence, 'y'), { state: 'cancelled', reason: 'user', counts })
@@ -511,7 +511,7 @@ test('only in a cancelled flow, a batch may be cancelled although its members co
   expect(account(evidence).findings.map(({ rule }) => rule)).toContain('flow-wrong-count')
 })
 
-test('a batch that was cancelled before its dispatcher got the indices counts members that were never queued', () => {
+test('a batch that was cancelled while members were added may count members that were never queued', () => {
   const evidence = doctored((evidence) => {
     const counts = { ...flow(evidence, 'z').counts, completed: 0, failed: 0, cancelled: 3 }
     Object.assign(flow(evidence, 'z'), { state: 'cancelled', reason: 'user', counts })
@@ -527,7 +527,7 @@ test('a batch that was cancelled before its dispatcher got the indices counts me
   expect(account(evidence).findings.map(({ rule }) => rule)).toContain('flow-wrong-count')
 })
 
-test('a batch that is given up cancels its waiting members, and may be unfinished if a part of the store was away until just now', () => {
+test('a batch that was given up cancels its waiting members, and may be unfinished if a part of the store was away until the end of the run', () => {
   const left = (away: number) =>
     doctored((evidence) => {
       const counts = { ...flow(evidence, 'w').counts, cancelled: 1, failed: 0 }
@@ -556,7 +556,7 @@ test('a batch of a dead dispatcher may be in the phase of filling until it is gi
   expect(account(evidence)).toMatchObject({ findings: [], flows: { kept: { left: 1 } } })
 })
 
-test('a line counts once, even if several callers read the journals at the same time', async () => {
+test('each line of a journal counts once, even if several callers read the journals at the same time', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'lark-journals-'))
   onTestFinished(() => rm(folder, { recursive: true }))
   const journals = new Journals(folder)

@@ -1,6 +1,6 @@
 /**
- * Accounts for every job: how it ended, what each fault cost, and which promises were broken. It uses only
- * the evidence, so that tests can change the evidence.
+ * Makes the account of a run: how every job ended, what each fault cost, and which promises were broken. The
+ * account depends only on the evidence, so that tests can change the evidence.
  */
 import { type Blame, Causes, type Loss, overlap, type Story } from './causes.ts'
 import { judgeGroups, judgePermits } from './claims.ts'
@@ -16,11 +16,11 @@ import {
   judgeUndos,
 } from './rules.ts'
 
-/** The cost of the faults with one name. */
+/** The cost of all faults with the same name. */
 export interface Row {
   fault: string
   times: number
-  /** The largest number of unfinished jobs at the beginning of such a fault. */
+  /** The largest number of unfinished jobs at the beginning of one of these faults. */
   inFlight: number
   /** Dispatches that failed with "certainly not queued" because of the fault. */
   refused: number
@@ -28,22 +28,24 @@ export interface Row {
   uncertain: number
   /** Jobs that were accepted and are not in the store. This is allowed if the store may have been rewound. */
   lost: number
-  /** Runs that did not count, by the event that happened to their workers. */
+  /** How many runs did not count, by the event that happened to their workers. */
   again: Partial<Record<Blame, number>>
-  /** The longest time from the end of a fault until all roles worked again, in milliseconds. */
+  /**
+   * The longest time from the end of one of these faults until all processes worked again, in milliseconds.
+   */
   recovered?: number
 }
 
 export interface Account {
   flows: FlowSums
   /**
-   * The dispatched jobs by the answer to their dispatch. Jobs of flows are accounted for with their flows.
-   * `unanswered`: their dispatchers were killed.
+   * How many jobs were dispatched, by the answer to their dispatch. Jobs of flows are counted with their
+   * flows. `unanswered`: the dispatcher was killed before the answer.
    */
   asked: Record<'accepted' | 'met' | 'refused' | 'uncertain' | 'unanswered', number>
   /** Jobs in the store, by state. `accepted + arrived = completed + failed + left + lost`. */
   kept: Record<'completed' | 'failed' | 'left', number>
-  /** Jobs that were uncertain or unanswered, and are queued. */
+  /** How many jobs without a certain answer were queued. */
   arrived: number
   lost: number
   runs: number
@@ -53,17 +55,18 @@ export interface Account {
    */
   steps: { called: number; again: number; undone: number }
   crashes: number
-  /** Handlers whose signal reported the loss of their lease. */
+  /** How many handlers were told by their signal that the lease of the job was lost. */
   told: number
   /**
-   * For each limited queue: how many jobs may be active, the highest count, and how often the count was read.
+   * For each limited queue: how many jobs may be active at the same time, the highest number of active jobs,
+   * and how often this number was read.
    */
   limits: { queue: string; most: number; highest: number; looks: number }[]
   rows: Row[]
   findings: Finding[]
 }
 
-/** The name for losses without a fault. */
+/** The name of the row for runs that were lost without a fault. */
 const CALM = 'none'
 
 export function account(evidence: Evidence): Account {
@@ -72,11 +75,11 @@ export function account(evidence: Evidence): Account {
   const causes = new Causes(evidence)
   const byNumber = storiesOf(evidence)
   const stories = [...byNumber.values()]
-  // A batch whose dispatcher has died, and that was given up, may still be ending.
+  // A batch that was given up because its dispatcher died may still be about to end.
   const fails = ({ state }: KeptFlow) => state === 'failed' || state === 'ending'
   const failed = new Set(evidence.keptFlows.filter(fails).map(({ id }) => id))
   const isFailedBatch = ({ plan }: FlowAsk) => plan.kind === 'batch' && failed.has(plan.flow)
-  // The waiting jobs of these flows are cancelled.
+  // The flows that ended early: their waiting jobs are cancelled.
   const endedEarly = new Set([
     ...evidence.flowAsks.filter(isFailedBatch).map(({ plan }) => plan.flow),
     ...evidence.touches.filter((each) => each.act !== 'add' && mayHaveActed(each)).map(({ flow }) => flow),
@@ -186,7 +189,7 @@ function doneAt({ runs, kept }: Story): number {
   return Math.max(0, ...(ends.length > 0 ? ends : runs.map(({ end }) => end?.at ?? 0)))
 }
 
-/** The fault that affected a dispatch: the last fault that began before the answer. */
+/** Returns the fault that affected a dispatch: the last fault that began before the answer. */
 function nearest(faults: Fault[], { at, answer }: Ask): string {
   const time = { from: at, to: answer?.at ?? at }
   const met = faults.filter((fault) => overlap(fault, time))

@@ -1,22 +1,24 @@
 /**
- * Finds which acknowledged writes a server has lost, with a counter in the server that is independent of
- * Lark. A server with `appendfsync everysec` holds back writes while a sync takes long, in the order in which
- * they came, and a `kill -9` loses them. The counter is then smaller than before: it has the number that was
- * acknowledged just before the first lost write.
+ * Finds out since when a killed server has lost acknowledged writes, with a counter in the server that is
+ * independent of Lark. While a sync takes long, a server with `appendfsync everysec` does not write new data
+ * to its file, and a `kill -9` loses this data. After the restart, the counter has its value before the first
+ * lost write.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { Connection } from '../../src/store/redis/client/connection.ts'
 import { addressOf, until } from '../redis/server.ts'
 
 const KEY = 'beat'
-/** Milliseconds between two beats. The time of a loss is known with this precision. */
+/**
+ * Milliseconds between two beats. This is the precision with which the time of the first lost write is known.
+ */
 const EVERY = 5
 
 export class Beat implements AsyncDisposable {
   readonly #connection: Connection
   readonly #end = new AbortController()
   readonly #beating: Promise<void>
-  /** When each number was acknowledged, by the machine's clock. */
+  /** For each number: when the server acknowledged it, by the clock of the machine. */
   readonly #acknowledged = new Map<number, number>()
   #last = 0
   #beats = 0
@@ -28,8 +30,8 @@ export class Beat implements AsyncDisposable {
   }
 
   /**
-   * Called after a restart of the server. Returns since when the server has lost all writes; undefined if it
-   * has lost none.
+   * Call this after a restart of the server. Returns the time since which the server has lost all writes;
+   * undefined if it has lost no write.
    */
   async lostSince(): Promise<number | undefined> {
     const before = this.#beats

@@ -6,10 +6,13 @@ import type { Ask, Evidence, Fault, Hit, Kept, Run } from './evidence.ts'
 
 /** The longest time between a claim and the start of its handler, in milliseconds. */
 const CLAIM = 500
-/** Milliseconds after a worker woke or was reconnected in which it starts jobs that it had claimed before. */
+/**
+ * For how many milliseconds after a stop or a reconnection a worker may start jobs that it had claimed
+ * before.
+ */
 const WAKING = 2_000
 /**
- * A handler may begin up to this many milliseconds before the conductor has noted that it woke the worker.
+ * A handler may begin up to this many milliseconds before the conductor notes that it let the worker go on.
  */
 const EARLY = 100
 
@@ -20,11 +23,11 @@ export interface Story {
   /** The runs, in the order of their starts. */
   runs: Run[]
   kept: Kept[]
-  /** Somebody has started its flow again, which sets its counters back. */
+  /** Whether somebody has retried the flow of the job, which resets the counters of the job. */
   isStartedAgain?: boolean
 }
 
-/** A run that did not count, and the next run. */
+/** A run that did not count, and the next run of the same job. */
 export interface Loss {
   story: Story
   run: Run
@@ -55,7 +58,7 @@ export class Causes {
     this.#leaseMs = leaseMs
     this.#hits = faults.flatMap((fault) => fault.hits.map((hit) => ({ what: hit.what, hit, fault })))
     for (const hit of standstills) {
-      // A worker that a fault stopped has also stood still. The fault is the cause.
+      // If a fault stopped the worker, the fault is the cause, and the standstill is only its effect.
       const isKnown = this.#hits.some((cause) => cause.hit.by === hit.by && overlap(cause.hit, hit))
       const isBlocked = blocking.some((run) => run.by === hit.by && meets(hit, run))
       if (!isKnown) this.#hits.push({ what: isBlocked ? 'blocked' : 'stood', hit })
@@ -63,16 +66,17 @@ export class Causes {
   }
 
   /**
-   * Whether this cause may cost a lease. When the worker stops, a third of the lease may already be over. If
-   * the worker was cut off, another third may be over before it has a connection again.
+   * Whether a worker may lose a lease because of this cause. When a worker is stopped, a third of the lease
+   * may already be over. If the worker was cut off from the store, another third may be over before the
+   * worker has a connection again.
    */
   isLethal({ what, hit }: Cause): boolean {
     return what === 'killed' || what === 'rewound' || hit.to - hit.from >= this.#leaseMs / 3
   }
 
   /**
-   * The runs of a job that did not count, if it has several runs. Jobs with undos are left out, because they
-   * run again to undo their steps. Their steps show whether each run had a reason.
+   * Returns the runs of a job that did not count. For a job with undos it returns nothing, because such a job
+   * runs again to undo its steps, and `judgeUndos` checks these runs.
    */
   losses(story: Story): Loss[] {
     if (story.runs.some(({ kind }) => canUndo(kind))) return []
@@ -82,8 +86,9 @@ export class Causes {
       const mayBeRetry = run.end?.what === 'failed' && next.at >= run.end.at
       return [{ story, run, next, mayBeRetry, cause: this.#causeOf(run, next) }]
     })
-    // A failed attempt is followed by another one, as often as the store has counted failures. If an attempt
-    // also met a fault, only this count shows which of the two was the reason.
+    // Each failure that the store has counted explains one more attempt. If a run failed and was also
+    // affected by a fault, only the number of counted failures shows whether the failure or the fault was the
+    // reason for the next run.
     const failed = steps.filter(({ mayBeRetry }) => mayBeRetry)
     const undisturbed = failed.filter(({ cause }) => cause === undefined)
     const disturbed = failed.filter(({ cause }) => cause !== undefined)
@@ -94,8 +99,8 @@ export class Causes {
   }
 
   /**
-   * How many crashes of a job the faults explain. An outage explains none. In a store that was rewound, ended
-   * jobs are active again, and nobody renews their leases.
+   * Returns how many crashes of a job can be explained by faults. An outage explains no crash. If a failover
+   * set the store back, jobs that had ended are active again, and nobody renews their leases.
    */
   possibleCrashes({ ask, runs, kept }: Story): number {
     const from = ask?.at ?? 0
@@ -104,8 +109,8 @@ export class Causes {
     const seen = runs.filter((run) =>
       deadly.some(({ what, hit }) => what !== 'blocked' && isOf(hit, run) && meets(hit, run)),
     )
-    // No journal has a claim whose worker died before the handler began, or a claim that ended on a server
-    // and is unknown to the server that replaced it.
+    // The journals do not contain a claim if its worker died before the handler began, or if the job had
+    // ended on a server that a replica replaced.
     const unseen = deadly.filter(
       ({ what, hit }) =>
         hit.to >= from && hit.from <= to && (what === 'rewound' || !seen.some((run) => isOf(hit, run))),
@@ -113,12 +118,15 @@ export class Causes {
     return seen.length + unseen.length
   }
 
-  /** Whether a handler began only when its worker woke, although the lease was taken back meanwhile. */
+  /**
+   * Whether the handler began only when a stopped worker went on, although the lease of the job was taken
+   * back meanwhile.
+   */
   isLateStart(run: Run): boolean {
     return this.#lateStart(run) !== undefined
   }
 
-  /** Whether the store may have been rewound between these times. */
+  /** Whether a failover may have set the store back between these times. */
   mayBeRewound(from: number, to: number): boolean {
     return this.#hits.some(({ what, hit }) => what === 'rewound' && overlap(hit, { from, to }))
   }
@@ -149,8 +157,8 @@ export class Causes {
 }
 
 /**
- * The number of further runs that failures and releases explain, by the counters of the store. A failed job
- * has one more failure than retries.
+ * Returns how many more runs can be explained by the counted failures and releases. The last failure of a
+ * failed job has no retry.
  */
 function retriesOf({ failures, releases, states }: Kept): number {
   return failures + releases - (states.includes('failed') && failures > 0 ? 1 : 0)
@@ -169,7 +177,9 @@ function isOf({ by }: Hit, run: Run): boolean {
   return by === undefined || by === run.by
 }
 
-/** Whether a hit is within the time of a run, from its claim until its end is settled. */
+/**
+ * Whether the effect of a fault overlaps with a run, from the claim of the job until its outcome was settled.
+ */
 function meets(hit: Hit, { at, end }: Run): boolean {
   return overlap(hit, { from: at - CLAIM, to: (end?.at ?? Number.POSITIVE_INFINITY) + CLAIM })
 }

@@ -1,10 +1,10 @@
 /**
- * The short form: each fault once on each kind of store. The schedules and the accounts are printed. Three
- * stores are tested at a time, because each test mostly waits for leases to end. Two at a time, the four
- * stores took 83 s, and 147 s of CPU (2026-12-01). On two busy cores with a load of 15 to 20, this seed
- * passed, too.
+ * The short form of a chaos run: each fault occurs once on each kind of store. The test prints the schedules
+ * of the faults and the accounts. Three stores are tested at the same time, because each test mostly waits
+ * until leases are over. With two at the same time, the four stores took 83 s, and 147 s of CPU (2026-12-01).
+ * The test also passed on two busy cores with a load of 15 to 20.
  *
- * `CHAOS_SEED=7 npx vitest run chaos/chaos` makes another schedule.
+ * `CHAOS_SEED=7 npx vitest run chaos/chaos` runs the faults in another order.
  */
 import { describe, expect, test } from 'vitest'
 import { chaos } from './conductor.ts'
@@ -18,7 +18,7 @@ const seed = Number(process.env.CHAOS_SEED ?? 1)
  */
 const rate = 35
 
-/** The stores of one line are tested one after the other, and the lines at the same time. */
+/** The lists are tested at the same time, and the stores of one list one after the other. */
 const lines = [['redis'], ['sentinel'], ['sqlite', 'cluster']] as const
 
 describe.concurrent.each(lines.map((stores) => [stores] as const))('on %j', (stores) => {
@@ -31,7 +31,7 @@ describe.concurrent.each(lines.map((stores) => [stores] as const))('on %j', (sto
         const account = await chaos({ store, seed, rate, say: (line) => said.push(line) })
         said.push('', ...tableOf(account.rows), '', ...summaryOf(account))
         expect(account.findings).toEqual([])
-        // A run with only a few jobs would prove nothing.
+        // A run in which only a few jobs complete would prove nothing.
         expect(account.kept.completed).toBeGreaterThan(500)
         for (const act of ['cancel', 'retry', 'add'] as const)
           expect(account.flows.touched[act]).toBeGreaterThan(0)

@@ -5,7 +5,7 @@ import { type Causes, overlap, type Story } from './causes.ts'
 import type { Evidence, Run } from './evidence.ts'
 import type { Found } from './rules.ts'
 
-/** Rounding of the clocks of store and worker, in milliseconds. */
+/** The largest rounding error between the times of store and worker, in milliseconds. */
 const ROUNDING = 5
 
 /** In a strict group, no job begins before the previous one has ended, according to the store. */
@@ -30,8 +30,8 @@ export function judgeGroups(stories: readonly Story[], causes: Causes, found: Fo
 }
 
 /**
- * No more jobs run at the same time than the limiter has permits. Runs that were affected by a fault are not
- * judged, because a handler that outlives its lease no longer has a permit.
+ * No more jobs run at the same time than the limiter has permits. Runs that were affected by a fault do not
+ * count, because a handler that still runs after the end of its lease no longer has a permit.
  */
 export function judgePermits(evidence: Evidence, found: Found): void {
   const { limiter, runs, lives, faults, standstills } = evidence

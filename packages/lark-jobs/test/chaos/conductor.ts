@@ -1,7 +1,7 @@
 /**
- * One run, from the first process to the account. It sets the stage and starts the roles. Then it begins one
- * fault after another by the schedule, heals each fault, and waits until all roles work again. In the end it
- * lets the queues drain, and accounts for every job.
+ * The conductor makes one chaos run. It starts the store, the workers and the dispatchers. Then it begins one
+ * fault after another in the order of the schedule, ends each fault, and waits until all processes work
+ * again. At last it waits until the queues are empty, and accounts for every job.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -24,30 +24,33 @@ import { Watch } from './watch.ts'
 export interface ChaosOptions extends ServerForm {
   store: StageName
   seed: number
-  /** How long the run takes. Undefined: each fault once. */
+  /** How many minutes the run takes. Undefined: until each fault has occurred once. */
   minutes?: number
   /** Names of faults, or the beginnings of names. Undefined: all faults of the store. */
   faults?: readonly string[]
   /**
-   * Milliseconds. Faults that should cost leases last longer than a lease, so a short lease makes a short
-   * run.
+   * The length of leases in milliseconds. A fault that should cost leases lasts longer than a lease, so a
+   * short lease makes a short run.
    */
   leaseMs?: number
   /** Jobs per second of each dispatcher. Default: `RATE`. */
   rate?: number
-  /** How many queues the jobs are in, of which one is limited. Default: `QUEUES`. */
+  /** The number of queues. One of these queues has a limit of active jobs. Default: `QUEUES`. */
   queues?: number
   /** Default: `normal`. */
   durability?: Durability
   /** Called with a line for each event. */
   say: (line: string) => void
-  /** Ends the run early. The present faults are healed, and every job is accounted for. */
+  /** Ends the run early. The run ends its present faults, and accounts for every job. */
   signal?: AbortSignal
   /** Whether to keep the journals, the evidence and the files of the store. */
   keep?: boolean
 }
 
-/** Milliseconds. Shorter than the default of 15 s, and longer than a worker may take to reconnect (2 s). */
+/**
+ * The length of leases in milliseconds: shorter than the default of 15 s, and longer than a worker may take
+ * to reconnect (2 s).
+ */
 export const LEASE = 2_500
 /** Jobs per second of each dispatcher. */
 export const RATE = 50
@@ -55,11 +58,14 @@ export const RATE = 50
 export const QUEUES = 4
 /** Milliseconds between two steps. */
 const CALM = 300
-/** Milliseconds within which all roles must work again, if no handler blocks them. */
+/** Milliseconds within which all processes must work again after a fault, if no handler blocks them. */
 const ALIVE = 20_000
 /** Milliseconds between two checks of the remaining jobs at the end. */
 const DRAINING = 100
-/** The longest time that a handler blocks or a job takes, in leases. */
+/**
+ * The longest time for which a handler blocks the event loop, or for which a job runs, as a multiple of the
+ * lease.
+ */
 const LONGEST = 3
 
 /** The names of the queues without a limit. The limited queue comes after them. */
@@ -69,7 +75,10 @@ const limits = { narrow: 5 }
 /** How many jobs of one class may run at the same time. */
 const permits = 3
 const busy = ['w0', 'w1', 'w2']
-/** A worker that serves only its probes, because an outage affects an idle worker differently. */
+/**
+ * This worker serves no queue but the queue of its probes, because an outage affects an idle worker
+ * differently.
+ */
 const idle = 'w3'
 const asking = ['d0', 'd1']
 
@@ -97,7 +106,7 @@ export async function chaos(options: ChaosOptions): Promise<Account> {
       (name): Role => ({ name, what: 'dispatch', queues, url: stage.urlFor(name) }),
     )
     await using probes = new Probes(stage.url, prefix, workers, journals, crew, ALIVE + LONGEST * leaseMs)
-    // One process makes the store before the others start.
+    // The conductor makes the store before the other processes start.
     await using watch = new Watch(await probes.store(), limits)
     const run = new Run(options, stage, crew, probes, watch, workers, dispatchers)
     await run.begin()
@@ -171,7 +180,7 @@ class Run {
     const steps = schedule(kinds, seed, this.#leaseMs, formOf(this.#options))
     for (const step of steps) {
       const isLate = minutes !== undefined && Date.now() - this.#began > minutes * 60_000
-      // A role that ended by itself is not restarted, and further faults would show nothing.
+      // If a process ended by itself, nothing restarts it, so further faults would show nothing.
       if (isLate || signal?.aborted || this.#crew.hasLost) break
       await this.#take(step).catch((error: Error) => {
         if (!this.#crew.hasLost) throw error
@@ -194,7 +203,7 @@ class Run {
     let since = performance.now()
     const drained = async () => {
       const waiting = await unended(store, all)
-      // On a slow machine many jobs may be left, so the run waits as long as their number falls.
+      // On a slow machine, many jobs may be left. So the run waits for as long as their number falls.
       if (waiting < least) since = performance.now()
       least = Math.min(least, waiting)
       if (waiting > 0) return performance.now() - since > patience

@@ -1,6 +1,6 @@
 /**
- * The roles as processes: workers and dispatchers that are killed, stopped and started again. One life of a
- * role is one process with its own name: `w0.3` is the third life of the worker `w0`.
+ * The roles (workers and dispatchers) as processes that are killed, stopped and started again. Each process
+ * of a role has its own name: `w0.3` is the third process of the worker `w0`.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
@@ -39,7 +39,7 @@ export interface CrewOptions {
   /** Jobs per second of each dispatcher. */
   rate: number
   durability: Durability
-  /** In the long form, handlers also block for longer than a lease. */
+  /** In the long form, handlers also block the event loop for longer than a lease. */
   form: 'short' | 'long'
 }
 
@@ -47,7 +47,7 @@ export interface CrewOptions {
 const PATIENCE = 30_000
 /** Milliseconds within which a role must end. A worker gives running jobs back after 25 s. */
 const STOPS = 40_000
-/** Milliseconds until a role that found no store is started again. */
+/** After how many milliseconds a role that could not reach the store is started again. */
 const RESTART = 200
 
 export class Crew implements AsyncDisposable {
@@ -60,14 +60,14 @@ export class Crew implements AsyncDisposable {
     this.#options = options
   }
 
-  /** The name of the present life of a role. */
+  /** The name of the present process of a role. */
   nameOf(role: Role): string {
     return this.#living.get(role.name)?.life.name ?? role.name
   }
 
   /**
-   * Begins a new life, and waits until it reports that it is ready. If the role ends before because it found
-   * no store, it is started again, as a process manager would do.
+   * Starts a new process of a role, and waits until the process reports that it is ready. If the process
+   * cannot reach the store and ends, it is started again, as a process manager would do.
    */
   async start(role: Role): Promise<void> {
     for (const deadline = Date.now() + PATIENCE; ; await pause(RESTART)) {
@@ -113,7 +113,7 @@ export class Crew implements AsyncDisposable {
     }
   }
 
-  /** Makes a role stand still, or go on. */
+  /** Stops the process of a role, or lets it go on. */
   signal(role: Role, signal: 'SIGSTOP' | 'SIGCONT'): void {
     this.#the(role).child.kill(signal)
   }
@@ -139,7 +139,7 @@ export class Crew implements AsyncDisposable {
     const child = spawn(process.execPath, [program], {
       cwd: journals.folder,
       stdio: ['pipe', words, words],
-      // Ctrl-C must only reach the conductor.
+      // Ctrl-C must reach only the conductor.
       detached: true,
       env: {
         ...process.env,

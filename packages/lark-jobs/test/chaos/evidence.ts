@@ -1,7 +1,7 @@
 /**
- * Everything that is known after a run: from the journals of the roles, from the store, and from the
- * conductor, which knows the faults. The accountant uses nothing else. Every time is in milliseconds of the
- * machine's clock.
+ * Everything that is known after a run. It comes from the journals of the roles, from the store, and from the
+ * conductor, which knows the faults. The accountant uses nothing else. All times are in milliseconds, by the
+ * clock of the machine.
  */
 import { memberOf } from '../../src/model/effect.ts'
 import { type FlowOutcome, type NodeState, nodeOf } from '../../src/model/flow.ts'
@@ -10,12 +10,14 @@ import type { FlowCounts, FlowInfoState } from '../../src/operate/flows/flow-inf
 
 /** One dispatch, as its dispatcher saw it. */
 export interface Ask {
-  /** The number of the job. Its id is not known before the answer. */
+  /**
+   * The number of the job in its payload. The dispatcher does not know the id of the job before the answer.
+   */
   n: string
   at: number
   by: string
   kind: string
-  /** The lock of a unique job. No other job has this lock while the job has not ended. */
+  /** The unique key of the job. No other job can have this key until the job has ended. */
   lock?: string
   /**
    * The id of the flow, for a job of a flow. Jobs of flows are not dispatched one by one, so they have no
@@ -25,8 +27,8 @@ export interface Ask {
   /** The strict group. Each of its jobs begins when the previous one has ended. */
   group?: string
   /**
-   * Undefined if the dispatcher died first, or got no answer. `met`: the job was not queued, because the job
-   * `other` had its lock. `odd`: an answer that `dispatch` does not promise.
+   * Undefined if the dispatcher died before the answer, or got no answer. `met`: the job was not queued,
+   * because the job `other` had its lock. `odd`: an answer that `dispatch` does not promise.
    */
   answer?: {
     at: number
@@ -66,7 +68,7 @@ export interface FlowPlan extends Partial<MembersPlan> {
   /** How many members may fail. */
   allowed?: number
   callbacks: { n: string; on: FlowOutcome }[]
-  /** Whether its failing jobs fail only until somebody starts them again. */
+  /** Whether the failing jobs of the flow complete when somebody retries the flow. */
   mends?: boolean
 }
 
@@ -75,13 +77,16 @@ export interface FlowAsk {
   at: number
   by: string
   plan: FlowPlan
-  /** The same as for a job. A batch that was begun and not filled is uncertain. */
+  /**
+   * The answer, as for a job (`Ask.answer`). The dispatch of a batch that was begun and not filled is
+   * `uncertain`.
+   */
   answer?: { at: number; what: 'accepted' | 'refused' | 'uncertain' | 'odd'; message?: string }
 }
 
 /**
  * A change of a flow after its dispatch, by hand or by one of its jobs. `add` adds the members or the nodes
- * of this plan. The nodes come `after` other nodes, or after the last step of a chain.
+ * of this plan. The added nodes come `after` the named nodes, or after the last step of a chain.
  */
 export interface Touch extends Partial<MembersPlan> {
   flow: string
@@ -89,11 +94,14 @@ export interface Touch extends Partial<MembersPlan> {
   by: string
   act: 'cancel' | 'retry' | 'add'
   nodes?: NodePlan[]
-  /** `nothing`: nothing was changed, for example because the flow had ended. `odd`: the same as for a job. */
+  /**
+   * `nothing`: nothing was changed, for example because the flow had ended. `odd`: an answer that the method
+   * does not promise.
+   */
   answer?: { at: number; what: 'done' | 'nothing' | 'refused' | 'uncertain' | 'odd'; message?: string }
 }
 
-/** A flow in the store at the end of the run. Flows that are nodes of others are among them. */
+/** A flow in the store at the end of the run. It may be a node of another flow. */
 export interface KeptFlow {
   id: string
   isNested: boolean
@@ -106,7 +114,9 @@ export interface KeptFlow {
   nodes: KeptNode[]
 }
 
-/** A node of a flow in the store. A node that is a flow has the number of its plan. */
+/**
+ * A node of a flow in the store. If the node is itself a flow, `n` is the number of this flow in the plan.
+ */
 export interface KeptNode {
   n: string
   after: string[]
@@ -117,7 +127,7 @@ export interface KeptNode {
 }
 
 /**
- * The number of a job. If the node of the job was started again, the new job has another number:
+ * Returns the number of a job. If the node of the job was started again, the new job has another number:
  * `d0_1-7/top~1`.
  *
  * @param n the number in the job's payload
@@ -149,7 +159,7 @@ export interface Run {
   end?: { at: number; what: 'ended' | 'failed' | 'parted' }
   /** The results of other jobs of the flow that the run got, by the numbers of these jobs. */
   got?: Record<string, unknown>
-  /** The state and the counts that a callback has read of its flow. */
+  /** The state and the counts of the flow, as its callback has read them. */
   read?: Pick<KeptFlow, 'state' | 'counts'>
   /** When the signal of the run was aborted, and the code of the reason. */
   told?: { at: number; code: string | undefined }
@@ -169,7 +179,7 @@ export interface StepEvent {
 /** The steps of a job, and its signal. */
 export interface Stepping {
   n: string
-  /** The events. Those of one run are in the order of time. */
+  /** The events. The events of one run are in the order of their times. */
   events: StepEvent[]
   /** When the store answered that it keeps the signal. */
   keptAt?: number
@@ -177,13 +187,13 @@ export interface Stepping {
   missedAt?: number
 }
 
-/** One life of a role. */
+/** One process of a role. */
 export interface Life {
   name: string
   from: number
   /** Undefined if the process lived until the end of the run. */
   to?: number
-  /** `stuck`: the process was asked to end, and did not end. */
+  /** `stuck`: the process did not end although it was asked to end. */
   end?: 'killed' | 'stopped' | 'stuck' | 'by itself'
   /** The output of a process that ended by itself. */
   words?: string
@@ -205,14 +215,14 @@ export interface Kept extends Counters {
 /**
  * The effect of a fault.
  *
- *   killed    the role was killed; `to` is `from`
- *   held      the role stood still, or was cut off from the store
- *   outage    no role could reach the store
- *   rewound   the store may have lost changes that it accepted in this time
+ *   killed the role was killed; `to` is the same as `from`
+ *   held the role was stopped, or was cut off from the store
+ *   outage no role could reach the store
+ *   rewound the store may have lost changes that it had accepted in this time
  */
 export interface Hit {
   what: 'killed' | 'held' | 'outage' | 'rewound'
-  /** The role; undefined: all roles. */
+  /** The affected role; undefined: all roles. */
   by?: string
   from: number
   to: number
@@ -230,7 +240,7 @@ export interface Fault {
   recovered?: number
 }
 
-/** A queue with a limit of active jobs, and the counts of the store. */
+/** A queue with a limit of active jobs, and how many active jobs the store counted. */
 export interface LimitedQueue {
   queue: string
   most: number
@@ -266,7 +276,10 @@ export interface Evidence {
   limiter: { kind: string; most: number }
   /** Times in which the event loop of a worker stood still, for any reason. */
   standstills: Hit[]
-  /** Roles that did not work again in time, the fault before that, and the missing sign of life. */
+  /**
+   * The roles that did not work again in time, each with the fault before that, and with the missing sign of
+   * life.
+   */
   dead: { by: string; fault: string; why?: string }[]
 }
 
@@ -289,7 +302,7 @@ export interface Line {
   id?: string
   flow?: string
   plan?: FlowPlan
-  /** The name of a touch, and the jobs that it adds. */
+  /** The name of a change of a flow (`Touch`), and the jobs that the change adds. */
   touch?: string
   act?: Touch['act']
   nodes?: NodePlan[]
@@ -311,7 +324,7 @@ export class Reading {
   readonly runs = new Map<string, Run>()
   readonly steppings = new Map<string, Stepping>()
   readonly standstills: Hit[] = []
-  /** The last time at which each role has shown that it works. */
+  /** For each role: when it last showed that it works. */
   readonly lastSign = new Map<string, number>()
 
   take(line: Line): void {

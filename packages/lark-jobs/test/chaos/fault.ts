@@ -1,5 +1,6 @@
 /**
- * The kinds of faults. Each fault begins, lasts, and is healed, and notes what it does to which role.
+ * The kinds of faults. Each fault begins, lasts for some time, and ends, and it notes which roles it affects
+ * and how.
  */
 import type { Random } from '../conformance/random.ts'
 import type { Crew, Role } from './crew.ts'
@@ -7,13 +8,13 @@ import type { Fault, Hit } from './evidence.ts'
 
 export interface FaultKind {
   name: string
-  /** Two faults of one group never overlap. */
+  /** Two faults of the same group never overlap. */
   group: 'role' | 'network' | 'server'
-  /** The shortest and longest duration, in leases. */
+  /** The shortest and the longest duration, as multiples of the lease. */
   lasts: readonly [number, number]
   /** Whether the fault is left out of the short form, because it is similar to another one. */
   onlyLong?: boolean
-  /** Begins the fault. @returns a function that heals it */
+  /** Begins the fault. @returns a function that ends the fault */
   begin(scene: Scene): Promise<() => Promise<void>>
 }
 
@@ -30,13 +31,13 @@ export interface Scene {
    */
   isLocked: () => boolean
   /**
-   * Begins to note an effect on one role or all, since `ago` milliseconds ago. @returns a function that ends
-   * it
+   * Notes that an effect on one role or on all roles begins, or began `ago` milliseconds ago. @returns a
+   * function that notes the end of the effect
    */
   hit(what: Hit['what'], role?: Role, ago?: number): (at?: number) => void
 }
 
-/** The scene of one fault. */
+/** Makes the scene of one fault. */
 export function sceneOf(
   fault: Fault,
   rest: Pick<Scene, 'crew' | 'workers' | 'dispatchers' | 'random' | 'target' | 'isLocked'>,

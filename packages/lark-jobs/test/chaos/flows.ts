@@ -4,8 +4,9 @@
  * members and nodes must be in the flow. A cancelled flow must have ended as cancelled. If a flow was started
  * again, each part that had not completed, and each callback, must be a new job.
  *
- * A failover that loses the last writes may set back a flow, or jobs of it. Such a flow must end, too. If its
- * state differs from the state that follows from its jobs, this counts as a deviation, and not as a finding.
+ * A failover that loses the last writes may set a flow or its jobs back to an earlier state. This flow must
+ * end, too. If its state differs from the state that follows from its jobs, the difference counts as a
+ * deviation, and not as a finding.
  */
 import { type Causes, overlap, type Story } from './causes.ts'
 import {
@@ -26,13 +27,13 @@ import type { Finding, Found, Rule } from './rules.ts'
 /** Rounding of the clocks of store and worker, in milliseconds. */
 const ROUNDING = 5
 /**
- * Milliseconds until a batch that nobody fills any more has ended. It is given up after 30 seconds. After
- * that, it waits for members that may still be on their way.
+ * Milliseconds until a batch has ended whose dispatcher no longer adds members. The batch is given up after
+ * 30 seconds. Then it still waits for members that may be on their way to the store.
  */
 export const GIVEN_UP = 75_000
 /**
- * If a dispatcher stands still for this many milliseconds, its batch may be given up: it reports every ten
- * seconds that it fills the batch.
+ * If the process of a dispatcher is stopped for this many milliseconds, its batch may be given up: the
+ * dispatcher must report every ten seconds that it still adds members.
  */
 const SILENT = 15_000
 
@@ -44,16 +45,16 @@ export interface FlowSums {
   touched: Record<Touch['act'], number>
   /** Accepted flows that a failover has lost. */
   lost: number
-  /** Jobs of flows in the store, without callbacks, and callbacks. */
+  /** How many jobs of flows are in the store, without callbacks, and how many callbacks. */
   jobs: number
   callbacks: number
   /** Callbacks that ended more than once, because a failover had lost their end. */
   doubled: number
-  /** The deviations of flows that a failover has set back. Without a failover, these would be findings. */
+  /** The deviations of flows that a failover has set back. Without a failover, they would be findings. */
   deviations: Finding[]
 }
 
-/** The jobs of a flow, in the form of dispatches without answers. */
+/** Returns the jobs of a flow, each in the form of a dispatch without an answer. */
 export function jobsOf({ at, by, plan }: FlowAsk): Ask[] {
   const ask = (n: string, kind: string): Ask => ({ n, at, by, kind, flow: plan.flow })
   return [
@@ -75,7 +76,10 @@ export function addedJobs({ flow, at, by, nodes = [], ...members }: Touch): Ask[
   ]
 }
 
-/** Whether a touch may have taken effect. Only for `add`, an error shows with certainty that it has not. */
+/**
+ * Whether a change of a flow may have taken effect. After an error, only an `add` has certainly not taken
+ * effect.
+ */
 export function mayHaveActed({ act, answer }: Touch): boolean {
   return answer?.what !== 'nothing' && !(act === 'add' && answer?.what === 'refused')
 }
@@ -85,7 +89,8 @@ function membersOf({ stem, count = 0 }: Partial<MembersPlan>): string[] {
 }
 
 /**
- * The batches that were not filled because their dispatchers died or gave up, each with the time since then.
+ * Returns the batches that were not filled because their dispatchers died or gave up, each with the time
+ * since then.
  */
 export function leftBatches({ flowAsks, lives }: Pick<Evidence, 'flowAsks' | 'lives'>): Map<string, number> {
   const left = new Map<string, number>()
@@ -97,7 +102,7 @@ export function leftBatches({ flowAsks, lives }: Pick<Evidence, 'flowAsks' | 'li
   return left
 }
 
-/** Whether a flow is a left batch that has not ended yet. */
+/** Whether a flow is a batch of a dead dispatcher that has not ended yet. */
 export function isLeft({ id, state, reason }: KeptFlow, left: ReadonlyMap<string, number>): boolean {
   const isEnding = state === 'ending' && (reason === 'abandoned' || reason === 'user')
   return left.has(id) && (state === 'filling' || isEnding)
@@ -125,7 +130,7 @@ export function judgeFlows(
     ...{ lost: 0, jobs: 0, callbacks: 0, doubled: 0, deviations: [] },
   }
   const left = leftBatches(evidence)
-  // While a part of the store is away, batches with members there cannot be given up.
+  // While a part of the store is away, a batch with members in this part cannot be given up.
   const hits = evidence.faults.flatMap(({ hits }) => hits)
   const reached = Math.max(0, ...hits.flatMap(({ what, to }) => (what === 'outage' ? to : [])))
   const touchesOf = byFlow(touches)
@@ -167,7 +172,7 @@ class Judged {
   readonly #ask: FlowAsk
   readonly #kept: KeptFlow | undefined
   readonly #nodes: ReadonlyMap<string, KeptNode>
-  /** The touches of the flow that may have taken effect. */
+  /** The additions to the flow that may have taken effect. */
   readonly #adds: readonly Touch[]
   readonly #cancels: readonly Touch[]
   readonly #retries: readonly Touch[]
@@ -205,7 +210,7 @@ class Judged {
     this.#isRewound = causes.mayBeRewound(ask.at, last)
   }
 
-  /** Judges a flow that is not in the store. @returns whether the flow was accepted */
+  /** Checks a flow that is not in the store. @returns whether the flow was accepted */
   missing(): boolean {
     const { plan, at, answer } = this.#ask
     const runs = this.#all.flatMap(({ n }) => this.#story(n).runs)
@@ -222,7 +227,7 @@ class Judged {
     return isAccepted
   }
 
-  /** Judges a flow that has ended. */
+  /** Checks a flow that has ended. */
   end(): void {
     const { plan, answer } = this.#ask
     if (answer?.what === 'odd') this.#found('odd-error', plan.flow, `${answer.message}`)
@@ -285,7 +290,7 @@ class Judged {
       const isGood = !isCutShort && states.every((state) => state === 'completed')
       const isCancelled = node.count === undefined && states[0] !== 'failed'
       outcomes.set(n, isGood ? 'completed' : isCancelled ? 'cancelled' : 'failed')
-      // A node that runs after a failure may have run before the earlier nodes were started again.
+      // A node that runs although a node before it failed may have run before that node was started again.
       const mayBeEarly = ifFailed === 'run' && this.#retries.length > 0
       for (const each of own) {
         const runs = this.#generations(each).flatMap((story) => story.runs)
@@ -309,7 +314,7 @@ class Judged {
       of('cancelled'),
       of('skipped'),
     ]
-    // A node that was cancelled before it began has no job that shows this.
+    // A node that was cancelled before it began has no job, so its state shows nothing.
     if (this.#cancels.length > 0)
       this.#mustCount({ total: nodes.length, completed }, ['failed', 'cancelled', 'skipped'])
     else this.#mustCount({ total: nodes.length, completed, failed, cancelled, skipped })
@@ -336,8 +341,8 @@ class Judged {
     // died. These members count as cancelled.
     const least = isWhole ? given.length + sure.length : queued.length
     const isKnown = isAccepted && !isAbandoned && all.length === given.length + sure.length
-    // The answer with the indices may be lost. When the dispatcher asks for them again, the batch is already
-    // cancelled.
+    // The answer with the indices of the first members may be lost, and the batch may be cancelled before the
+    // dispatcher asks for the indices again.
     const isFirst = this.#cancels.some(({ at }) => isAccepted && at < answer.at)
     const most = isWhole || !isKnown || isFirst ? all.length : queued.length
     if (counts.total > most || counts.total < least)
@@ -367,8 +372,8 @@ class Judged {
   }
 
   /**
-   * Judges the callbacks. A callback is one job for each end of the flow to which it belongs; a flow that was
-   * started again ends again.
+   * Checks the callbacks. A callback must be one job for each end of its flow. A flow that was started again
+   * ends again.
    */
   #calls(): void {
     const { state, counts, endedAt } = this.#kept!
@@ -403,7 +408,7 @@ class Judged {
           )
       }
     }
-    // A cancelled flow has no other callback.
+    // A cancelled flow runs no other callback.
     if (others > ends || (others < ends && this.#cancels.length === 0))
       this.#off('wrong-callback', `it has ended ${ends} times, and ${others} callbacks say how`)
   }
@@ -470,7 +475,10 @@ class Judged {
       this.#off(rule, `${n} was queued, and ${why}`)
   }
 
-  /** The state of a job that must be in the store, unless the flow was cancelled before. */
+  /**
+   * Returns the state of a job. The job must be in the store, unless the flow was cancelled before the job
+   * began.
+   */
   #stateOf(n: string): string | undefined {
     const record = this.#story(n).kept[0]
     if (record === undefined && this.#cancels.length === 0)
@@ -497,13 +505,13 @@ class Judged {
     return this.#generations(n).flatMap(({ kept }) => kept)
   }
 
-  /** The job of a node, and the jobs of its earlier generations. */
+  /** Returns the job of a node, and the jobs of this node before it was started again. */
   #generations(n: string): Story[] {
     const { generation = 0 } = this.#nodes.get(n) ?? {}
     return Array.from({ length: generation + 1 }, (_, i) => this.#named(again(n, i)))
   }
 
-  /** The job of a node in its present generation, or of a member. */
+  /** Returns the present job of a node or of a member. */
   #story(n: string): Story {
     return this.#named(again(n, this.#nodes.get(n)?.generation ?? 0))
   }

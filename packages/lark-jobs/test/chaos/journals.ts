@@ -1,6 +1,4 @@
-/**
- * The journals of all roles, read as they grow.
- */
+/** Reads the journals of all roles while the roles write them. */
 import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Line, Reading } from './evidence.ts'
@@ -21,8 +19,8 @@ export class Journals {
   }
 
   /**
-   * Reads the new lines. An unfinished last line is read the next time. Simultaneous calls take turns, so
-   * that each line counts once.
+   * Reads the new lines. An unfinished last line is read the next time. Simultaneous calls run one after the
+   * other, so that each line counts once.
    */
   read(): Promise<Reading> {
     this.#turn = this.#turn.then(() => this.#read())

@@ -1,7 +1,7 @@
 /**
  * One large batch on Redis, whose workers are killed again and again. With `isLeft`, the dispatcher is killed
- * when half of the batch is queued. The members write no journals, so the account is different: it compares
- * how often workers ran each member with the counts of the batch.
+ * when half of the batch is queued. The members write no journals. Instead, the account compares how often
+ * workers ran each member with the counts of the batch.
  */
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -21,7 +21,7 @@ export interface LargeBatchOptions {
   seed: number
   /** Whether the dispatcher is killed when half of the members are queued. */
   isLeft: boolean
-  /** Milliseconds. */
+  /** The length of leases in milliseconds. */
   leaseMs: number
   /** Called with a line for each event. */
   say: (line: string) => void
@@ -31,16 +31,22 @@ export interface LargeBatchAccount {
   state: FlowInfo['state']
   reason: string | undefined
   counts: FlowInfo['counts']
-  /** Seconds until all members were queued, or the dispatcher was killed; and until the batch had ended. */
+  /**
+   * `filled`: seconds until all members were queued, or until the dispatcher was killed. `ended`: seconds
+   * until the batch had ended.
+   */
   filled: number
   ended: number
   kills: number
-  /** How many members ran, and how many runs there were beyond the first run of each member. */
+  /**
+   * `ran`: how many members ran. The next field: how many more runs there were than the first run of each
+   * member.
+   */
   ran: number
   again: number
   /** How often each callback was called, by its name. */
   callbacks: Record<string, number>
-  /** The memory of each process, in MiB: at the start and at most. */
+  /** The memory of each process in MiB: at the start, and the maximum. */
   memory: { dispatcher: number[]; worker: number[]; server: number[] }
   /** The broken promises. */
   findings: string[]
@@ -178,7 +184,7 @@ async function runsOf(folder: string, count: number): Promise<Uint16Array> {
   return sums
 }
 
-/** MiB that roles took, at the start and at most. */
+/** Returns the memory of the roles in MiB: at the start, and the maximum. */
 async function memoryOf(folder: string, role: string): Promise<number[]> {
   const files = (await readdir(folder)).filter((name) => name.startsWith(role) && name.endsWith('.memory'))
   const all = await Promise.all(

@@ -82,7 +82,7 @@ function nodesOf({ id, definition: { nodes }, state }: FlowContents): KeptNode[]
   }))
 }
 
-/** The number of a job, in its payload. */
+/** Returns the number of a job from its payload. */
 function numberIn(payload: string): string {
   return (JSON.parse(payload) as { n: string }).n
 }

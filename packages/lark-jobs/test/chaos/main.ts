@@ -1,6 +1,6 @@
 /**
- * The long form, on the command line: see `npm run chaos -- --help`. Progress goes to stderr, and the account
- * to stdout. The exit code is 1 if a promise was broken.
+ * The command line for a long chaos run: see `npm run chaos -- --help`. The program prints progress to stderr
+ * and the account to stdout. Its exit code is 1 if a promise was broken.
  */
 import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'

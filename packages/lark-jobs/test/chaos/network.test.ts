@@ -1,6 +1,6 @@
 /**
- * Tests that the network of the suite breaks as described. If it did not, a fault would have no effect and
- * prove nothing.
+ * Tests the network that can be broken. If the network did not break as described, a fault of the network
+ * would have no effect and prove nothing.
  */
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
@@ -85,7 +85,7 @@ test('drop: bytes never arrive, and the connection breaks when the network is cl
   expect(line.said).toBe('hello')
 })
 
-test('cut: the connection ends, and so does a new one', async () => {
+test('cut: present connections and new connections end', async () => {
   await using line = await Line.make()
   line.network.weather = { kind: 'cut' }
   await vi.waitFor(() => expect(line.closed).toBe(true))
@@ -104,7 +104,7 @@ test('delay: all bytes arrive later, in their order', async () => {
   expect(performance.now() - began).toBeGreaterThan(115)
 })
 
-test('lossy: the command is carried out, its reply is lost', async () => {
+test('lossy: the server carries out a command, and its reply is lost', async () => {
   await using line = await Line.make()
   line.network.weather = { kind: 'lossy', isLost: () => true }
   line.client.write(' done')
@@ -112,14 +112,17 @@ test('lossy: the command is carried out, its reply is lost', async () => {
   expect([line.said, line.heard]).toEqual(['hello done', 'hello'])
 })
 
-test.each(['client', 'server'] as const)('half-close: only the %s hears the end', async (side) => {
-  await using line = await Line.make()
-  line.network.halfClose(() => side)
-  await vi.waitFor(() => expect(line.ends).toEqual([side]))
-  if (side === 'client') {
-    line.client.write(' more')
-    await vi.waitFor(() => expect(line.said).toBe('hello more'))
-  } else {
-    expect(line.closed).toBe(false)
-  }
-})
+test.each(['client', 'server'] as const)(
+  'half-close: only the %s sees the end of the connection',
+  async (side) => {
+    await using line = await Line.make()
+    line.network.halfClose(() => side)
+    await vi.waitFor(() => expect(line.ends).toEqual([side]))
+    if (side === 'client') {
+      line.client.write(' more')
+      await vi.waitFor(() => expect(line.said).toBe('hello more'))
+    } else {
+      expect(line.closed).toBe(false)
+    }
+  },
+)

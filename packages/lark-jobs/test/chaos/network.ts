@@ -1,8 +1,8 @@
 /**
- * A network that can be broken: a TCP proxy in front of a server, for one role or for all.
+ * A network that can be broken: a TCP proxy between a server and one role or all roles.
  *
- * Bytes that are held or delayed arrive in the end, even if their sender has given up, as in real networks: a
- * server may carry out a command that its client has given up.
+ * Bytes that are held or delayed arrive in the end, even if the sender has closed its connection. In real
+ * networks, too, a server may carry out a command after its client has given up.
  */
 import { connect, createServer, type Server, type Socket } from 'node:net'
 

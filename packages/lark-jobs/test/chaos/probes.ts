@@ -47,8 +47,8 @@ export class Probes implements AsyncDisposable {
   }
 
   /**
-   * @returns the milliseconds until the last role was seen to work, and the roles that were not seen to work,
-   *   with the reasons
+   * @returns after how many milliseconds the last role showed that it works, and the roles that did not show
+   *   it, with the reasons
    */
   async everyone(
     workers: readonly Role[],

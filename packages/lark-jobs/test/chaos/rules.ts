@@ -1,6 +1,6 @@
 /**
  * The rules that must hold after every run. A finding is a broken promise, or evidence that contradicts
- * itself. A fault excuses a finding only if it affected this job or this worker at that time.
+ * itself. A fault excuses a finding only if the fault affected this job or its worker at that time.
  */
 import { MAX_CRASHES_UNSURE } from '../../src/store/contract/store.ts'
 import { type Causes, canUndo, type Loss, type Story } from './causes.ts'
@@ -60,7 +60,7 @@ export interface Finding {
 
 export type Found = (rule: Rule, who: string, text: string) => void
 
-/** Milliseconds that are allowed for an answer that is on its way, or for a check that is due. */
+/** How many milliseconds an answer may be on its way, or a due check may be late. */
 const SLACK = 1_000
 
 /** @param mayBeCancelled whether the flow of the job has ended early */
@@ -74,13 +74,13 @@ export function judgeJob(
 ): void {
   const { n, ask, runs, kept } = story
   if (ask === undefined) return void found('phantom', n, `id ${kept.map(({ id }) => id)}`)
-  // If the home of the outer flow has lost the start of an inner flow, the inner flow is started again with
-  // another id.
+  // If a failover has lost the record that the outer flow started an inner flow, the inner flow is started
+  // again with another id.
   const mayBeTwice = ask.flow !== undefined && causes.mayBeRewound(ask.at, endOf(story))
   if (kept.length > 1 && !mayBeTwice) found('queued-twice', n, `ids ${kept.map(({ id }) => id).join(', ')}`)
   if (ask.answer?.what === 'odd') found('odd-error', n, `${ask.answer.message}`)
-  // The old primary may have queued the job, and the job ran. The dispatch is sent again to the new primary,
-  // and meets another job that was queued there before.
+  // The old primary may have queued the job, and a worker ran it. When the dispatcher sends the dispatch to
+  // the new primary again, another job with the same unique key is already there.
   const { answer } = ask
   const mayHaveRun = answer?.what === 'met' && kept.length === 0 && causes.mayBeRewound(ask.at, answer.at)
   const isRefused = answer?.what === 'refused' || answer?.what === 'met'
@@ -152,7 +152,10 @@ function judgeSettle({ n, runs }: Story, record: Story['kept'][number], causes: 
   }
 }
 
-/** Workers renew leases every third of a lease, and learn of a lost lease at the next renewal. */
+/**
+ * A worker renews its leases after each third of a lease, and finds out at the next renewal that it has lost
+ * a lease.
+ */
 function judgeTold({ run, next, cause }: Loss, leaseMs: number, found: Found): void {
   const heeds = run.kind === 'heedful' || run.kind === 'deaf'
   if (!heeds || run.end === undefined || cause === undefined || cause.what === 'killed') return
@@ -162,10 +165,13 @@ function judgeTold({ run, next, cause }: Loss, leaseMs: number, found: Found): v
     found('not-told', run.n, `${run.serial} went on ${Math.round(run.end.at - reachable)} ms too long`)
 }
 
-/** Rounding of the clocks of store and dispatcher, in milliseconds. */
+/** The largest rounding error between the times of store and dispatcher, in milliseconds. */
 const ROUNDING = 5
 
-/** Unique jobs: only one job with a lock exists at a time, and an ended job does not reject others. */
+/**
+ * Only one unfinished job may have a unique key at a time, and a job that has ended must not cause the
+ * rejection of other jobs.
+ */
 export function judgeLocks(stories: readonly Story[], causes: Causes, found: Found): void {
   const byId = new Map(stories.flatMap((story) => story.kept.map(({ id }) => [id, story])))
   const unique = stories.filter(({ ask, kept }) => ask?.lock !== undefined && kept.length > 0)
@@ -183,8 +189,8 @@ export function judgeLocks(stories: readonly Story[], causes: Causes, found: Fou
 }
 
 /**
- * Judges two jobs with one lock: the second was certainly queued after the first, and before the first had
- * ended.
+ * Reports two jobs with the same unique key if the second job was certainly queued after the first job and
+ * before its end.
  */
 function judgePair(first: Story, second: Story, causes: Causes, found: Found): void {
   const [from, to] = [queuedBy(first), queuedBy(second)]
@@ -196,8 +202,9 @@ function judgePair(first: Story, second: Story, causes: Causes, found: Found): v
 }
 
 /**
- * The time by which a job was queued. An uncertain job may have arrived at any time until it ran, because a
- * command that the client gave up may still be in the network.
+ * Returns the latest time at which the job may have been queued. A job without a certain answer may have
+ * arrived at any time until it ran, because a command may still be in the network after the client has given
+ * up.
  */
 function queuedBy({ ask, runs }: Story): number {
   const { at, what } = ask?.answer ?? {}
@@ -210,8 +217,8 @@ function endOf({ kept }: Story): number {
 }
 
 /**
- * A kept step is never called again, and a kept signal reaches its job, unless the store lost what it had
- * kept.
+ * A recorded step must not be called again, and an accepted signal must reach its job, unless a failover lost
+ * the step or the signal.
  */
 export function judgeSteps({ steppings, runs }: Evidence, causes: Causes, found: Found): void {
   const begunAt = new Map(runs.map(({ serial, at }) => [serial, at]))
@@ -237,9 +244,9 @@ export function judgeSteps({ steppings, runs }: Evidence, causes: Causes, found:
 
 /**
  * The steps of a job with undos. If the job does not complete, its steps are undone before it ends, the last
- * step first. An undo is certainly recorded when the next undo begins; until then it may be called again,
- * because its run was lost. A run that is not the newest run of its job has lost its lease, so its further
- * actions do not count.
+ * step first. An undo is certainly recorded when the next undo begins. Before that, an undo may be called
+ * again, because its run may be lost. If the job has a newer run, the older run has lost its lease, and its
+ * further actions do not count.
  */
 export function judgeUndos(
   { steppings }: Evidence,
@@ -265,7 +272,7 @@ export function judgeUndos(
       .sort((one, another) => one.at - another.at || runOf(one.serial)!.at - runOf(another.serial)!.at)
     /** The steps to undo, in the order in which they began. */
     const owed = new Map<string, StepEvent>()
-    /** The undone steps, and since when their undos are certainly recorded. */
+    /** The undone steps, each with the time since which its undo is certainly recorded. */
     const recorded = new Map<string, number>()
     for (const event of ordered) {
       const { what, step, serial, at } = event
@@ -285,7 +292,7 @@ export function judgeUndos(
         if (at > finishedAt + ROUNDING) off('undone-late', event, `the job had ended at ${finishedAt}`)
       }
     }
-    // A cancelled job that is started again runs its steps again.
+    // If somebody retries a cancelled job, the job runs its steps again.
     const left = ordered.filter(({ what, step }) => what === 'undone' && recorded.has(step))
     if (states[0] === 'completed') for (const event of left) off('undone-early', event, 'the job completed')
     if (states[0] === 'failed' || states[0] === 'cancelled')

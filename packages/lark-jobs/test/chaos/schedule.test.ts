@@ -20,12 +20,12 @@ function first(count: number, seed: number): Step[] {
   return steps
 }
 
-test('the same seed gives the same schedule, another a different one', () => {
+test('the same seed gives the same schedule of faults, and another seed gives another schedule', () => {
   expect(shown(first(50, 7))).toEqual(shown(first(50, 7)))
   expect(shown(first(50, 7))).not.toEqual(shown(first(50, 8)))
 })
 
-test('the short form has each fault once, with its declared duration; faults of roles and of the network overlap', () => {
+test('in the short form, each fault occurs once for its declared duration, and faults of roles and of the network overlap', () => {
   const steps = [...schedule([...kinds, { ...kinds[0]!, name: 'rare', onlyLong: true }], 3, 1_000, 'short')]
   const groups = steps.map((step) => step.map(({ kind }) => kind.group).sort())
   expect(groups.sort()).toEqual([...Array(3).fill(['network', 'role']), ...Array(3).fill(['server'])])
@@ -37,7 +37,7 @@ test('the short form has each fault once, with its declared duration; faults of 
   }
 })
 
-test('the long form repeats every fault; two faults that overlap are never of one group', () => {
+test('the long form repeats every fault, and two faults of the same group never overlap', () => {
   const steps = first(200, 11)
   const names = steps.flat().map(({ kind }) => kind.name)
   for (const { name } of kinds) expect(names.filter((each) => each === name).length).toBeGreaterThan(15)

@@ -10,11 +10,11 @@ import type { FaultKind } from './fault.ts'
 
 export interface Planned {
   kind: FaultKind
-  /** Milliseconds after the beginning of its step. */
+  /** When the fault begins: milliseconds after the beginning of its step. */
   after: number
   /** Milliseconds. */
   lasts: number
-  /** The number of the role or server that it affects. */
+  /** The number of the role or server that the fault affects. */
   target: number
   /** The seed of the random choices of the fault. */
   seed: number
@@ -23,7 +23,7 @@ export interface Planned {
 /** Faults at about the same time. All roles work again before the next step. */
 export type Step = Planned[]
 
-/** Groups of faults that overlap in the short form. */
+/** The groups of faults that overlap with each other in the short form. */
 const together: Partial<Record<FaultKind['group'], FaultKind['group']>> = { role: 'network', network: 'role' }
 /** The factor for the longest faults. */
 const LONGER = 5

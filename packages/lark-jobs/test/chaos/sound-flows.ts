@@ -203,12 +203,12 @@ function node(n: string, after: string[], state: KeptNode['state'], more: Partia
   return { n, after, state, generation: 0, ...more }
 }
 
-/** Steps that have completed, each after the one before. */
+/** Makes completed steps of a chain. */
 function steps(first: string, ...others: string[]): KeptNode[] {
   return others.map((n, i) => node(n, [i === 0 ? first : others[i - 1]!], 'c'))
 }
 
-/** The callbacks of a flow that has ended once. */
+/** Makes the callbacks of a flow that has ended once. */
 function called(id: string, state: KeptFlow['state']): KeptNode[] {
   return callbacks(id).map(({ n, on }) => node(n, [], on === 'ended' || on === state ? 'c' : '-', { on }))
 }

@@ -1,6 +1,4 @@
-/**
- * The evidence of a run without broken promises, and functions that make such evidence.
- */
+/** The evidence of a run without broken promises, and functions that make evidence. */
 import type { Ask, Evidence, Fault, Hit, Kept, Run, StepEvent } from './evidence.ts'
 import { soundFlows } from './sound-flows.ts'
 

@@ -32,16 +32,15 @@ export interface Stage extends AsyncDisposable {
   folders: readonly string[]
 }
 
-/** Copies the files of the store into a folder. */
 export async function keepFiles({ folders }: Stage, into: string): Promise<void> {
   for (const folder of folders) await cp(folder, join(into, basename(folder)), { recursive: true })
 }
 
 /**
  * @param prefix the prefix of the store's keys
- * @param queues the queues that have jobs
+ * @param queues the queues into which jobs are dispatched
  * @param roles the roles that need their own connection
- * @param form the form of the servers
+ * @param form the kind and the number of servers
  */
 export async function setStage(
   name: StageName,
@@ -69,8 +68,8 @@ export async function setStage(
 }
 
 /**
- * Clusters and Sentinels tell clients the addresses of their servers, so no proxy can be put in front of
- * them.
+ * Clusters and Sentinels tell clients the addresses of their servers, so a proxy in front of the servers
+ * would be bypassed.
  */
 function open(fleet: AsyncDisposable & { url: string }, servers: readonly Server[]): Omit<Stage, 'faults'> {
   const { url } = fleet

@@ -1,6 +1,6 @@
 /**
- * Reads again and again how many jobs of limited queues are active, by the count of the store. While the
- * store is away, nothing is read.
+ * Reads at short intervals how many jobs of the limited queues are active, as counted by the store. A reading
+ * fails while the store is away, and is left out.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Store } from '../../src/store/contract/store.ts'
@@ -20,7 +20,7 @@ export class Watch implements AsyncDisposable {
     this.#watching = Object.entries(limits).map(([queue, most]) => this.#watch(queue, most))
   }
 
-  /** Ends the watch. */
+  /** Stops reading, and returns what was read. */
   stop(): Promise<LimitedQueue[]> {
     this.#end.abort()
     return Promise.all(this.#watching)

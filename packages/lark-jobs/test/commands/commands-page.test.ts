@@ -1,4 +1,7 @@
-/** The tables of the manual have each command with its arguments and flags, and the fields of its JSON. */
+/**
+ * The tables of the manual must have each command with its arguments and flags, and the fields of its JSON
+ * output.
+ */
 import { readdirSync, readFileSync } from 'node:fs'
 import { Command, MemoryConsole, run } from '@s18i/lark'
 import { expect, test } from 'vitest'
@@ -38,16 +41,19 @@ const conditions = [
   '--all',
 ]
 
-test.each(own)('$key: its arguments and flags are in the table', ({ key, arguments: args, flags }) => {
-  const row = typed.split('\n').find((line) => line.startsWith(`| \`lark ${key}\` `))
-  const cell = row?.split(' | ')[1] ?? ''
-  const words = [...cell.matchAll(/`\[?([\w-]+)…?\]?`/g)].map(([, word]) => word!)
-  if (cell.includes('[conditions]')) words.push(...conditions)
-  const names = flags.flatMap(({ name, short }) => (short === undefined ? [name] : [name, `-${short}`]))
-  expect(words.sort()).toEqual([...args.map(({ name }) => name), ...names].sort())
-})
+test.each(own)(
+  '$key: the table of the manual has the arguments and flags',
+  ({ key, arguments: args, flags }) => {
+    const row = typed.split('\n').find((line) => line.startsWith(`| \`lark ${key}\` `))
+    const cell = row?.split(' | ')[1] ?? ''
+    const words = [...cell.matchAll(/`\[?([\w-]+)…?\]?`/g)].map(([, word]) => word!)
+    if (cell.includes('[conditions]')) words.push(...conditions)
+    const names = flags.flatMap(({ name, short }) => (short === undefined ? [name] : [name, `-${short}`]))
+    expect(words.sort()).toEqual([...args.map(({ name }) => name), ...names].sort())
+  },
+)
 
-test.each(own)('$key: the fields of its JSON are in the table', ({ key }) => {
+test.each(own)('$key: the table of the manual has the fields of the JSON output', ({ key }) => {
   const cells = printed
     .split('\n')
     .filter((line) => line.startsWith('| '))

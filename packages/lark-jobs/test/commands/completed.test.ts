@@ -1,4 +1,7 @@
-/** The values that a shell completes for the commands. They come from the project, without a store. */
+/**
+ * The values that a shell offers for the arguments of commands. They come from the project, and need no
+ * store.
+ */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { App } from '../processes/app.ts'
 

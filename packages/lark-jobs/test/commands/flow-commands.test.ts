@@ -1,6 +1,6 @@
 /**
- * `jobs:flow`, `jobs:flows`, and the output of other commands about flows, on both stores. Names that would
- * change a terminal are tested, too.
+ * `jobs:flow`, `jobs:flows`, and the output of other commands about flows, on both stores. Some names contain
+ * escape sequences, which must not reach the terminal.
  */
 
 import { writeFileSync } from 'node:fs'
@@ -53,7 +53,7 @@ class WaitJob extends Job {
   }
 }
 
-/** Whether the failing steps complete from now on. */
+/** If true, the failing steps complete. */
 let mended = false
 
 const step = (number: number, error?: string) =>
@@ -67,7 +67,7 @@ describe.each([
   ['sqlite', () => sqliteFile()],
   ['redis', () => redisPrefix(inject('redisUrl'))()],
 ] as const)('%s', (_name, connect) => {
-  /** The test has its own instance, because the commands close their instances. */
+  /** Each command closes the instance that it has used, so the test has its own instance. */
   let jobs: Jobs
   let flows: Operate['flows']
   let bench: Bench
@@ -87,7 +87,7 @@ describe.each([
   afterEach(async () => {
     vi.unstubAllEnvs()
     vi.restoreAllMocks()
-    // Running jobs are told to end.
+    // The signal of running jobs is aborted, so that they end.
     await jobs.cancel({ all: true })
     await bench[Symbol.asyncDispose]()
     await rm(folder, { recursive: true })
@@ -95,7 +95,10 @@ describe.each([
 
   const lark = (...words: string[]) => asked([], ...words)
 
-  /** @param answers the answers to the questions of the command; without answers, nobody can answer */
+  /**
+   * @param answers the answers to the questions of the command; without them, the command runs as if nobody
+   * could answer
+   */
   async function asked(answers: string[], ...words: string[]) {
     const console = new MemoryConsole(answers.length === 0 ? {} : { answers })
     const code = await run(words, { commands, console })
@@ -111,7 +114,7 @@ describe.each([
   const is = (id: string, state: string) =>
     eventually(async () => expect((await flows.get(id))!.state).toBe(state))
 
-  /** The output without the parts that differ from run to run. */
+  /** Returns the output without the parts that differ from run to run. */
   const steady = (said: string, ...ids: string[]) =>
     ids
       .reduce((text, id, i) => text.replaceAll(id, `ID${i}`), said)
@@ -120,7 +123,7 @@ describe.each([
       .replace(/[\d.]+ (ms|s|min|h)\b( \d+ (s|min)\b)?/g, 'SPAN')
       .replace(/ {2,}/g, '  ')
 
-  test('a store without flows, and ids that no flow has', async () => {
+  test('in a store without flows, the commands say that there is no flow with the id', async () => {
     expect(await lark('jobs:flows')).toMatchObject({ code: 0, said: '✓ No flows\n' })
     expect((await lark('jobs:flows', '--json')).json()).toEqual({ flows: [], damaged: [] })
     expect((await lark('jobs:flows', '--state=failed')).said).toBe('✓ No such flows: see lark jobs:flows\n')
@@ -202,7 +205,7 @@ NODE  STATE  JOB OR FLOW  REMARK
     expect(shown.said).toContain(`Part of    ${id}`)
   })
 
-  test('a workflow as a diagram', async () => {
+  test('a workflow is printed as a Mermaid diagram', async () => {
     const id = await dispatch(
       workflow('order', (w) => {
         const charge = w.add(step(1), { name: 'charge "#1"' })
@@ -228,7 +231,7 @@ NODE  STATE  JOB OR FLOW  REMARK
     expect(await lark('jobs:flow', id, '--mermaid', '--json')).toMatchObject({ code: 2 })
   })
 
-  test('a failed chain is shown with the reason, and with the command that retries it', async () => {
+  test('a failed chain is shown with the reason of the failure, and with the command that retries the chain', async () => {
     const id = await dispatch(chain([step(1), step(2, evil), step(3)]).onCompleted(step(4)))
     await bench.work([StepJob])
     await is(id, 'failed')
@@ -269,7 +272,7 @@ i Start again what did not complete: lark jobs:retry --flow ID0
     expect(await lark('jobs:retry', '--flow', id, '--all')).toMatchObject({ code: 2 })
   })
 
-  test('a retry of a late flow must say how long the flow may take now', async () => {
+  test('a flow that failed at its deadline is retried only with a new deadline', async () => {
     const id = await dispatch(chain([wait().delayed('1h')]).within(1))
     await bench.work([StepJob])
     await is(id, 'failed')
@@ -307,7 +310,7 @@ Done  ━━━━━━━━━━ 30/30, 3 failed
     expect(shown.said).toContain(`Flow      batch import (${id}), member 3\n`)
   })
 
-  test('the list shows the progress of each flow, and what it waits for', async () => {
+  test('the list of flows shows the progress of each flow, and what the flow waits for', async () => {
     const failed = await dispatch(chain([step(1, 'no'), step(2)]).name('nightly'))
     const waits = await dispatch(
       chain([wait(), step(1)])
@@ -341,7 +344,7 @@ Done  ━━━━━━━━━━ 30/30, 3 failed
     expect((await lark('jobs:flows', '--state=open', cursor!)).said).toContain('--cursor is')
   })
 
-  test('a node names its flow', async () => {
+  test('jobs:show of a node names its flow', async () => {
     const id = await dispatch(workflow('order', (w) => void w.add(step(1), { name: 'charge' })))
     const { jobId } = (await flows.get(id))!.nodes![0]!
     expect((await lark('jobs:show', jobId!)).said).toContain(
@@ -351,7 +354,7 @@ Done  ━━━━━━━━━━ 30/30, 3 failed
     expect(json.flow).toMatchObject({ id, kind: 'workflow', name: 'order', node: 'charge', state: 'open' })
   })
 
-  test('a cancel that takes long shows how many jobs have ended', async () => {
+  test('a command that cancels a large flow shows how many jobs have ended', async () => {
     const id = await dispatch(batch(Array.from({ length: 20 }, (_, n) => step(n))))
     const console = new MemoryConsole({ isTTY: true })
     const cancel = FlowOperations.prototype.cancel
@@ -384,7 +387,7 @@ Done  ━━━━━━━━━━ 30/30, 3 failed
     })
   })
 
-  test('cancel asks, names the running jobs, and has nothing to do the second time', async () => {
+  test('flow:cancel asks first, names the running jobs, and changes nothing the second time', async () => {
     const id = await dispatch(chain([wait(), step(1), step(2)]).name('order'))
     await bench.work([StepJob, WaitJob])
     await eventually(async () => expect((await jobs.list({ state: 'active' })).jobs).toHaveLength(1))
@@ -437,7 +440,7 @@ Done  ━━━━━━━━━━ 30/30, 3 failed
     )
   })
 
-  test('purge asks, and leaves only the running jobs', async () => {
+  test('flow:purge asks first, and keeps only the running jobs', async () => {
     const id = await dispatch(chain([wait(), step(1), step(2)]).name('order'))
     await bench.work([StepJob, WaitJob])
     await eventually(async () => expect((await jobs.list({ state: 'active' })).jobs).toHaveLength(1))
@@ -471,7 +474,7 @@ Done  ━━━━━━━━━━ 30/30, 3 failed
     ])
   })
 
-  test('of many nodes, the important ones are shown, and the number of the others', async () => {
+  test('of a flow with many nodes, the output has the important nodes and the number of the other nodes', async () => {
     const id = await dispatch(
       workflow('large', (w) => {
         for (let i = 0; i < 300; i++)
@@ -487,7 +490,7 @@ Done  ━━━━━━━━━━ 30/30, 3 failed
     expect(said).toMatch(/^● n0 .+ queue low; put back: the worker has no class with this key$/m)
     expect(said).toContain(`… 100 more: lark jobs:flow ${id} --json prints all\n`)
   })
-  test('of many inner flows, as many as fit are shown with their nodes', async () => {
+  test('of a flow with many inner flows, the output shows nodes for as many inner flows as fit', async () => {
     const id = await dispatch(
       workflow('large', (w) => {
         for (let i = 0; i < 70; i++) w.add(chain([wait(), step(1), step(2)]), { name: `n${i}` })

@@ -12,10 +12,10 @@ const flow = (changes: Partial<FlowInfo>): FlowInfo => ({
   ...changes,
 })
 
-test('the progress of a flow in words', () => {
+test('progressWords() prints the progress of a flow', () => {
   expect(progressWords(none)).toBe('────────── 0/0')
   expect(progressWords({ ...none, total: 3, completed: 2, running: 1 })).toBe('━━━━━━──── 2/3')
-  // A bar is full only when all parts have ended.
+  // The bar must not be full before all parts have ended.
   expect(progressWords({ ...none, total: 1_000, completed: 999, running: 1 })).toBe('━━━━━━━━━─ 999/1,000')
   expect(progressWords({ ...none, total: 4, failed: 1, cancelled: 1, skipped: 2 })).toBe(
     '━━━━━━━━━━ 4/4, 1 failed, 1 cancelled, 2 skipped',

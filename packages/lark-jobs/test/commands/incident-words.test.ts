@@ -1,4 +1,4 @@
-/** How a terminal says an incident: the lines of the manual, and those of each kind. */
+/** The lines that a terminal shows for incidents. */
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { blocksOf } from '../../../../test/markdown.ts'
@@ -31,7 +31,7 @@ const paused: QueueIncident = {
   action: { do: 'resume', queue: 'reports' },
 }
 
-test('incidents are the lines of the manual', () => {
+test('the lines of incidents are the same as in the manual', () => {
   const [block] = blocksOf(page).filter(
     ({ language, text }) => language === 'text' && text.startsWith('✗ emails'),
   )
@@ -39,7 +39,7 @@ test('incidents are the lines of the manual', () => {
   expect(steady(incidentsInLines([still, failing, paused], plain).join('\n'))).toBe(steady(block!.text))
 })
 
-test('each kind has its words, and what came from users cannot move the cursor', () => {
+test('each kind of incident has a line, and texts from users cannot move the cursor', () => {
   const kinds = incidentKinds.map((kind): Incident => {
     const blocked = { worker: 'w1', by: ['ReportJob', 'MailJob'], since: now }
     return { ...still, kind, queue: 'a\u001b[2Jb', oldest: MINUTE, target: 1_000, of: 9, blocked, pause: {} }
@@ -59,7 +59,7 @@ test('each kind has its words, and what came from users cannot move the cursor',
   expect(incidentsInLines(Array(12).fill(finding), plain).at(-1)).toBe('  2 more: see --json')
 })
 
-test('scripts get texts, and commands as remedies', () => {
+test('the JSON of incidents has plain texts, and commands as remedies', () => {
   expect(writtenIncident(paused)).toMatchObject({
     ...{ kind: 'paused', queue: 'reports', action: 'lark jobs:resume reports' },
     text: expect.stringMatching(/^reports is paused by ada .* \(the bank is closed\), since/),

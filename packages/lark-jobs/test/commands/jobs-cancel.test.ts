@@ -1,4 +1,4 @@
-/** `jobs:cancel` with a filter: what it counts, asks, and prints. */
+/** `jobs:cancel` with a filter: its counts, its question and its output. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -45,7 +45,7 @@ async function cancel(words: string[], answers?: string[]) {
   return { code, said: console.stdout + console.stderr, left: waiting + delayed, cancelled }
 }
 
-test('it counts the jobs and asks; only yes confirms', async () => {
+test('jobs:cancel counts the jobs and asks, and only yes confirms', async () => {
   const words = ['--queue=default', '--job=mail']
   for (const answers of [['n'], ['']]) {
     expect(await cancel(words, answers)).toEqual({
@@ -63,7 +63,7 @@ test('it counts the jobs and asks; only yes confirms', async () => {
   })
 })
 
-test('if nobody can answer, it is refused without --yes', async () => {
+test('if nobody can answer, jobs:cancel is refused without --yes', async () => {
   for (const words of [['--all'], ['--queue=default', '--json']]) {
     const { code, said, left } = await cancel(words, words.includes('--json') ? ['y'] : undefined)
     expect({ code, left }).toEqual({ code: 2, left: 4 })
@@ -72,7 +72,7 @@ test('if nobody can answer, it is refused without --yes', async () => {
   expect(await cancel(['--all', '-y'])).toMatchObject({ code: 0, said: '✓ Cancelled 4 jobs\n', left: 0 })
 })
 
-test('--dry-run prints the number of jobs, for a filter and for ids, and cancels none', async () => {
+test('--dry-run prints how many jobs a filter or ids would cancel, and cancels no job', async () => {
   const job = new MailJob()
   await job.dispatch()
   const dry = (...words: string[]) => cancel(['--dry-run', ...words])
@@ -100,7 +100,7 @@ test('running jobs are asked to end, and are counted separately', async () => {
       )
     }
   }
-  // The command closes only its own client.
+  // The command has closed its instance, so the test needs a new client.
   await using other = createJobs({ connection: process.env.LARK_JOBS_URL! })
   const worker = await other.work({ jobs: [LongJob], report: new Record(), concurrency: 1 })
   await new LongJob().dispatch()
@@ -129,7 +129,7 @@ test('an unknown key causes a warning with a suggestion', async () => {
   })
 })
 
-test('if more jobs are cancelled than are kept, it says so, and jobs:status has a column for them', async () => {
+test('jobs:cancel says so if the queue keeps fewer cancelled jobs than it cancels, and jobs:status has a column for cancelled jobs', async () => {
   await new OtherJob().dispatchMany(Array.from({ length: 1_000 }, () => undefined))
   expect((await cancel(['--job=other', '--yes'])).said).toBe(
     '✓ Cancelled 1,001 jobs\ni Each queue keeps its newest 1,000 cancelled jobs, for 1 d: see lark jobs:status\n',
@@ -187,7 +187,7 @@ test('jobs:cancel and jobs:retry take tags, groups and values of payloads', asyn
     )
 })
 
-test('a key that no worker ever had is refused, also by jobs:retry', async () => {
+test('the key of a job class that no worker ever had is refused, also by jobs:retry', async () => {
   const console = new MemoryConsole()
   expect(await run(['jobs:retry', '--job=mial'], { commands: [JobsRetryCommand], console })).toBe(2)
   expect(console.stderr).toContain("No job has the key 'mial', and no worker ever had it")

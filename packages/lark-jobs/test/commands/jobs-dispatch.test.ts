@@ -9,7 +9,7 @@ import { createJobs, defineJob, Jobs, tags, unique } from '../../src/index.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'lark-dispatch-'))
 let files = 0
-/** The test has its own instance, because the command closes its instance. */
+/** The command closes the instance that it has used, so the test has its own instance. */
 let jobs: Jobs
 
 defineJob<{ to: string }>({ key: 'mail', tags: tags(({ to }: { to: string }) => [to]) })
@@ -45,7 +45,7 @@ async function dispatch(...words: string[]) {
   return { code, out: console.stdout, said: console.stderr }
 }
 
-test('the id is printed to stdout, and the queue of the job to stderr', async () => {
+test('jobs:dispatch prints the id to stdout, and the queue of the job to stderr', async () => {
   const { code, out, said } = await dispatch('mail', '{"to":"Ada"}')
   expect([code, said]).toEqual([0, '✓ Queued mail in default\n'])
   const found = await jobs.find(out.trim())
@@ -53,7 +53,7 @@ test('the id is printed to stdout, and the queue of the job to stderr', async ()
   expect(found?.options?.tags).toEqual(['Ada'])
 })
 
-test('the flags of a dispatch', async () => {
+test('the flags of jobs:dispatch set the options of the job', async () => {
   const flags = ['--delay=5m', '--id=welcome-7', '--priority=9', '--tag=vip', '--tag=new', '--json']
   const { code, out, said } = await dispatch('mail', '{"to":"Ada"}', ...flags)
   expect([code, said]).toEqual([0, ''])
@@ -62,7 +62,7 @@ test('the flags of a dispatch', async () => {
   expect(found).toMatchObject({ state: 'delayed', priority: 9, options: { tags: ['vip', 'new'] } })
 })
 
-test('a job is not queued if another job takes its place; the command says so and does not fail', async () => {
+test('if another job prevents the dispatch (a unique job, or a used id), the command says so and does not fail', async () => {
   const first = await dispatch('once')
   const id = first.out.trim()
   const second = await dispatch('once')
@@ -96,14 +96,14 @@ test.each([
   [['mail', '{"to":"Ada"}', '--queue=nowhere'], 'nowhere'],
   [['elsewhere'], 'nowhere'],
   [['strict', '"a"'], 'is no number'],
-])('%j is a mistake of who wrote it: one line, a hint and exit code 2', async (words, message) => {
+])('jobs:dispatch %j is a mistake of the user: one line, a hint and exit code 2', async (words, message) => {
   const { code, out, said } = await dispatch(...words)
   expect(said).toContain(message)
   expect(said.split('\n')[1]).toMatch(/^( {2}\S.*)?$/)
   expect([code, out]).toEqual([2, ''])
 })
 
-test('a full queue is a failure', async () => {
+test('jobs:dispatch into a full queue fails with exit code 1', async () => {
   Jobs.configure({ connection: `sqlite:${join(folder, 'full.db')}`, queues: { default: { max: 1 } } })
   expect((await dispatch('mail', '{"to":"Ada"}')).code).toBe(0)
   expect(await dispatch('mail', '{"to":"Ada"}')).toEqual({

@@ -63,7 +63,7 @@ test('running jobs are listed with their start, host, pid and progress', async (
   await using worker = await jobs.work({ jobs: [ImportJob, FailJob], report })
   await Promise.all([begun.promise, report.ends(1)])
   const active = ['jobs:list', '--state=active']
-  // The job must end before the worker is stopped, because the worker would wait 25 s for it.
+  // The job must end before the worker is stopped, because the worker would wait 25 s for the job.
   using _ = { [Symbol.dispose]: () => go.resolve() }
   // The worker sends the progress with its next call.
   await vi.waitFor(async () => expect((await lark(active)).stdout).toContain('40%'), 30_000)
@@ -90,7 +90,7 @@ test('running jobs are listed with their start, host, pid and progress', async (
   )
 })
 
-test('filters, pages and the order of the ends', async () => {
+test('jobs:list has filters, pages, and an order by the time of the end', async () => {
   const files = ['a', 'b', 'c', 'd', 'e']
   await jobs.dispatch(files.map((file) => new ImportJob().with({ file })))
   await jobs.dispatch([new FailJob().with({ n: 1 }).delayed('1h')])
@@ -106,7 +106,7 @@ test('filters, pages and the order of the ends', async () => {
   expect((await lark(['jobs:list', '--job=import', '--limit=2'])).stderr).toContain(`--cursor=${cursor}\n`)
 })
 
-test('a filter without jobs, and wrong ones', async () => {
+test('a filter that no job meets is no mistake, and a wrong filter is one', async () => {
   expect(await lark(['jobs:list'])).toMatchObject({ code: 0, stdout: '', stderr: '✓ No jobs\n' })
   expect(await lark(['jobs:list', '--queue=emials'])).toMatchObject({ code: 1 })
   const wrong = await lark(['jobs:list', '--state=runing'])
@@ -118,7 +118,7 @@ test('a filter without jobs, and wrong ones', async () => {
   expect(await lark(['jobs:list', '--limit=1001'])).toMatchObject({ code: 2 })
 })
 
-test('a silent worker whose leases have not ended is not called dead', async () => {
+test('jobs:workers does not call a silent worker dead before its leases are over', async () => {
   const [{ id }] = await jobs.dispatch([new ImportJob().with({ file: 'a.csv' })] as const)
   await using worker = await jobs.work({ jobs: [ImportJob], report: new Record() })
   using _ = { [Symbol.dispose]: () => go.resolve() }
@@ -149,7 +149,7 @@ test('a silent worker whose leases have not ended is not called dead', async () 
   }, 30_000)
 })
 
-test('a search for a rare job goes to its end and shows how far it is; a page of jobs shows no progress', async () => {
+test('a search for a rare job continues to the end of the list and shows its progress; a page of jobs shows no progress', async () => {
   const all = Array.from({ length: 40_000 }, (_, n) => ({ file: `${n}.csv` }))
   await jobs.dispatchMany(new ImportJob(), all as [{ file: string }])
   const seen = vi.spyOn(MemoryConsole.prototype, 'status')

@@ -33,13 +33,13 @@ async function show(id: string | null | undefined, ...words: string[]) {
   return console.stdout
 }
 
-test('it shows the tags', async () => {
+test('jobs:show prints the tags', async () => {
   const { id } = await new ShopJob().with({ shop: 'acme' }).tagged('billing', 'vip').dispatch()
   expect(await show(id)).toMatch(/\nGroup +acme\nTags +billing, vip\n/)
   await Jobs.cancel(id)
 })
 
-test('it shows the group, the limiter, and why the job was put back', async () => {
+test('jobs:show prints the group, the limiter, and why the job was released', async () => {
   const job = new ShopJob()
   await job.dispatch({ shop: '#77' })
   expect(await show(job.id)).toMatch(
@@ -55,7 +55,7 @@ test('it shows the group, the limiter, and why the job was put back', async () =
   })
 })
 
-test('it shows why a person cancelled the job, without deceptive characters, and when the payload was edited', async () => {
+test('jobs:show prints why a person cancelled the job, without characters that change the terminal, and when the payload was edited', async () => {
   const handle = await ShopJob.with({ shop: 'acme' }).dispatch()
   expect(await handle.edit({ shop: 'acme', text: 'new' })).toBe(true)
   expect(await handle.cancel('sold out\n\u001b[31mState completed')).toBe(true)
@@ -67,7 +67,7 @@ test('it shows why a person cancelled the job, without deceptive characters, and
   expect(shown).toContain('"text": "new"')
 })
 
-test('it shows the worker of a running job', async () => {
+test('jobs:show prints the worker of a running job', async () => {
   const begun = signal()
   const end = signal()
   class LongJob extends Job {
@@ -88,7 +88,7 @@ test('it shows the worker of a running job', async () => {
   expect(await show(job.id)).not.toContain('Held by')
 })
 
-test('it shows the beginning and the size of a large payload', async () => {
+test('jobs:show prints the beginning and the size of a large payload', async () => {
   const job = new ShopJob()
   await job.dispatch({ shop: 'a', text: 'word '.repeat(80_000) })
   const shown = await show(job.id)

@@ -53,7 +53,7 @@ async function lark(...words: string[]) {
   return { code, said, json: () => JSON.parse(console.stdout) }
 }
 
-/** A job that waits for the signal. */
+/** Returns the id of a job that waits for the signal. */
 async function waiting(): Promise<string> {
   const { id } = await jobs.dispatch(new PublishJob().with())
   await work(1)
@@ -67,7 +67,7 @@ async function work(runs: number): Promise<void> {
   await worker.stop()
 }
 
-test('the steps of a job are listed, and their results only on request', async () => {
+test('jobs:steps lists the steps of a job, and prints their results only on request', async () => {
   const { id } = await jobs.dispatch(new PublishJob().with())
   expect((await lark('jobs:steps', id)).said).toBe(`i ${id} has recorded no steps, and no signal came\n`)
   expect((await lark('jobs:steps', id, '--json')).json()).toEqual({ id, steps: [], signals: [] })
@@ -94,7 +94,7 @@ test('the steps of a job are listed, and their results only on request', async (
   expect((await lark('jobs:steps', 'nobody')).said).toContain('There is no job nobody')
 })
 
-test('a signal is sent with the command that jobs:why names', async () => {
+test('the command that jobs:why names sends the signal', async () => {
   const id = await waiting()
   expect((await lark('jobs:why', id)).said).toContain(`→ lark jobs:send ${id} approved`)
   const would = await lark('jobs:send', id, 'approved', '{"by":"ada"}', '--dry-run')
@@ -124,7 +124,7 @@ test('a signal is sent with the command that jobs:why names', async () => {
   })
 })
 
-test('lists, the status and the metrics show suspended jobs', async () => {
+test('jobs:list, jobs:status and the metrics show suspended jobs', async () => {
   const one = await waiting()
   const later = new PublishJob()
   later.delay = '1h'
@@ -145,7 +145,7 @@ test('lists, the status and the metrics show suspended jobs', async () => {
   expect(remarkWords({ state: 'waiting', errors: [], suspended: [] } as unknown as StoredJob)).toBe('')
 })
 
-test('steps are forgotten by name', async () => {
+test('jobs:steps forgets the steps with a name', async () => {
   const id = await waiting()
   const would = await lark('jobs:steps', id, '--forget=draft', '--dry-run')
   expect(would).toMatchObject({ code: 0, said: `✓ Would forget 1 step of ${id}: draft\n` })
@@ -163,7 +163,7 @@ test('steps are forgotten by name', async () => {
   expect((await lark('jobs:steps', id, '--forget=draft', '--values')).code).toBe(2)
 })
 
-test('a damaged journal is shown as far as it can be read', async () => {
+test('the readable part of a damaged journal is shown', async () => {
   const id = await waiting()
   const { store } = await insideOf(jobs).open()
   const { count: at } = (await store.journals.read('default', id, 0))!
@@ -175,7 +175,7 @@ test('a damaged journal is shown as far as it can be read', async () => {
   }
 })
 
-test('a job that is undoing says so in each list', async () => {
+test('each list shows that a job is undoing its steps', async () => {
   class TripJob extends Job {
     override tries = 1
     async handle() {

@@ -1,4 +1,4 @@
-/** `jobs:tail` and `jobs:queues`: their output, also for names and texts that would change a terminal. */
+/** The output of `jobs:tail` and `jobs:queues`, also for names and texts with escape sequences. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -48,7 +48,7 @@ async function lark(words: string[], columns?: number) {
   return { code, stdout: output.stdout, stderr: output.stderr }
 }
 
-test('one job: its log, its end, and the exit code of its state', async () => {
+test('jobs:tail of one job prints its log and its end, and has the exit code of its state', async () => {
   const [sent, failed, cancelled] = await jobs.dispatch([
     new SendJob().with({}),
     new SendJob().with({ fails: true }),
@@ -72,7 +72,7 @@ test('one job: its log, its end, and the exit code of its state', async () => {
   expect(await lark(['jobs:tail', sent.id, '--job=send'])).toMatchObject({ code: 2 })
 })
 
-test('the lines of a running job are shown before the next renewal of its lease', async () => {
+test('jobs:tail prints log lines of a running job before the next renewal of its lease', async () => {
   let goOn = () => {}
   class WriteJob extends Job {
     override readonly key = 'write'
@@ -93,10 +93,10 @@ test('the lines of a running job are shown before the next renewal of its lease'
   await worker.stop()
 })
 
-test('the events of all jobs are shown until Ctrl-C, one or several on a line, with the time of day', async () => {
+test('jobs:tail prints the events of all jobs until Ctrl-C, one or several on a line, with the time of day', async () => {
   const tail = start(['jobs:tail', '--job=send'])
   await using worker = await jobs.work({ jobs: [SendJob], report: new Record() })
-  // What happens before the command listens is not shown.
+  // Events that happen before the command listens are not shown.
   await vi.waitFor(async () => {
     await jobs.dispatch([new SendJob().with({ fails: true })])
     expect(tail.output.stdout).toMatch(/^\d\d:\d\d:\d\d failed {5}send \S+ {2}default {2}mailbox full$/m)
@@ -117,7 +117,7 @@ test('the events of all jobs are shown until Ctrl-C, one or several on a line, w
   await worker.stop()
 })
 
-test('the queues are shown in full: counts, times, the oldest job, the limits in use, and pauses', async () => {
+test('jobs:queues prints counts, times, the oldest job, used permits of limits, and pauses of all queues', async () => {
   await jobs.dispatch([new SendJob().with({}), new SendJob().with({ fails: true })])
   await (await jobs.work({ jobs: [SendJob], report: new Record(), stopWhenEmpty: true })).done
   await jobs.pause({ queue: 'default', because: 'a deploy' })

@@ -44,7 +44,10 @@ async function lark(words: string[], columns?: number) {
   return { code, out: out!, said: said! }
 }
 
-/** A job behind another of its strict group, in a queue that is paused, and without a worker. */
+/**
+ * Makes a job with three reasons to wait: another job of its strict group is before it, the queue is paused,
+ * and there is no worker.
+ */
 async function stuck(): Promise<[first: string, second: string]> {
   const [first, second] = await jobs.dispatch(['shop-7', 'shop-7'].map((shop) => SyncShopJob.with({ shop })))
   const report = new Record()
@@ -55,7 +58,7 @@ async function stuck(): Promise<[first: string, second: string]> {
   return [first!.id, second!.id]
 }
 
-/** The output without the parts that differ from run to run. */
+/** Returns the output without the parts that differ from run to run. */
 function steady(screen: string, [first, second]: readonly [string, string]): string {
   return screen
     .replaceAll(first, '(the first)  ')
@@ -68,7 +71,7 @@ function steady(screen: string, [first, second]: readonly [string, string]): str
 test.each([
   ['of one job', (id: string) => [id], /### `lark jobs:why`\n.*?```text\n(.*?)```/s],
   ['of the queues', () => [], /```text\n\$ lark jobs:why\n(.*?)```/s],
-])('the screen of the manual %s, at 80 columns', async (_, words, screenOf) => {
+])('the output is the same as in the manual %s, at 80 columns', async (_, words, screenOf) => {
   const ids = await stuck()
   const { code, out } = await lark(['jobs:why', ...words(ids[1])], 80)
   expect(code).toBe(0)
@@ -80,14 +83,14 @@ test.each([
   expect(steady(out, ids)).toBe(steady(screen, [first, second]))
 })
 
-test.each([40, 200])('at %i columns no line is longer', async (columns) => {
+test.each([40, 200])('in a terminal with %i columns, no line is longer', async (columns) => {
   const [, second] = await stuck()
   const { out } = await lark(['jobs:why', second], columns)
   expect(out.split('\n').filter((line) => line.trimEnd().length > columns)).toEqual([])
   expect(out).toContain('lark jobs:resume default')
 })
 
-test('a job with one reason, a job without a reason, and a job that has ended', async () => {
+test('jobs:why of a job with one reason, of a job without a reason, and of a job that has ended', async () => {
   const [{ id }] = (await jobs.dispatch([SyncShopJob.with({ shop: 'a' })])) as [{ id: string }]
   expect((await lark(['jobs:why', id])).out).toMatch(/^sync-shop \S+ waits: 1 reason\n\n/)
   await jobs.cancel(id)
@@ -96,7 +99,7 @@ test('a job with one reason, a job without a reason, and a job that has ended', 
   )
 })
 
-test('without an id, each queue with such a job is shown', async () => {
+test('without an id, jobs:why shows each queue whose jobs do not run', async () => {
   expect(await lark(['jobs:why'])).toEqual({ code: 0, out: '', said: 'i No job waits\n' })
   const [, second] = await stuck()
   const { queues } = JSON.parse((await lark(['jobs:why', '--json'])).out)
@@ -111,7 +114,7 @@ test('without an id, each queue with such a job is shown', async () => {
   expect(unknown).toMatchObject({ code: 1, said: expect.stringContaining("'emials'") })
 })
 
-test('--json prints the reasons as they are', async () => {
+test('--json prints the reasons as operate() returns them', async () => {
   const [first, second] = await stuck()
   const { out } = await lark(['jobs:why', second, '--json', '--queue=default'])
   expect(JSON.parse(out)).toEqual({
@@ -124,7 +127,7 @@ test('--json prints the reasons as they are', async () => {
   })
 })
 
-test('texts from outside do not change the terminal', async () => {
+test('escape sequences in names and payloads do not reach the terminal', async () => {
   const [handle] = await jobs.dispatch([SyncShopJob.with({ shop: 'a\u001b[2J' })])
   await jobs.pause({ queue: 'default', because: 'x\u001b[2J\nState  completed' })
   await jobs.pause({ queue: 'default', group: 'a\u001b[2J' })
@@ -136,7 +139,7 @@ test('texts from outside do not change the terminal', async () => {
   }
 })
 
-test('the id of no job, and the id of a flow', async () => {
+test('an unknown id, and the id of a flow, are mistakes', async () => {
   await insideOf(jobs).dispatchFlow(chain([SyncShopJob.with({ shop: 'a' })]).withId('order-77'))
   for (const [id, hint] of [
     ['nobody', 'Jobs that have ended are kept for a while only: see lark jobs:failed'],
@@ -147,7 +150,7 @@ test('the id of no job, and the id of a flow', async () => {
   }
 })
 
-test('jobs:show has the first reason and names the command for the others; a running or ended job has no reason', async () => {
+test('jobs:show prints the first reason and the command for the other reasons, and no reason for a running or ended job', async () => {
   const [, second] = await stuck()
   const { out } = await lark(['jobs:show', second])
   const first = 'Its queue default is paused (a deploy): until somebody resumes it'

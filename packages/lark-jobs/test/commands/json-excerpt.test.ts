@@ -9,14 +9,14 @@ test.each([
   [null],
   [{ a: 1, b: [1, 2, { c: 'x, y: {z}' }], d: {}, e: [], f: 'quote " and \\ and \n', g: [[[]]], h: -1.5e21 }],
   [[[[[{ deep: [true, false, null] }]]]]],
-])('a small value is indented as by JSON.stringify: %j', (value) => {
+])('a small value is printed as JSON.stringify would indent it: %j', (value) => {
   expect(jsonExcerpt(JSON.stringify(value))).toEqual({
     lines: JSON.stringify(value, null, 2).split('\n'),
     isCut: false,
   })
 })
 
-test('the beginning of a large value is shown', () => {
+test('of a large value, only the beginning is printed', () => {
   for (const json of [
     JSON.stringify(Array.from({ length: 100_000 }, (_, n) => n)),
     JSON.stringify('x'.repeat(400_000)),
@@ -36,7 +36,7 @@ test('the beginning of a large value is shown', () => {
   expect(jsonExcerpt(JSON.stringify('some words. '.repeat(40_000))).lines[0]).toMatch(/^"(some words. )+/)
 })
 
-test('a damaged text is shown unchanged', () => {
+test('a text that is not valid JSON is printed unchanged', () => {
   expect(jsonExcerpt('{"a":tru')).toEqual({ lines: ['{', '  "a": tru'], isCut: false })
   expect(jsonExcerpt('not JSON')).toEqual({ lines: ['not JSON'], isCut: false })
 })

@@ -1,6 +1,5 @@
 /**
- * Texts from outside that are far too long: no call compares them letter by letter, and no message repeats
- * them.
+ * Texts of users that are far too long: calls must refuse them quickly, and messages must not repeat them.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

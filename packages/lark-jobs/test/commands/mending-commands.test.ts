@@ -1,6 +1,6 @@
 /**
  * `jobs:failed --group`, and the commands that change, remove, export and import many jobs: their questions,
- * their output, and the jobs that stay.
+ * their output, and which jobs remain.
  */
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -39,7 +39,7 @@ const commands = [
   ...[JobsPrioritizeCommand, JobsRescheduleCommand, JobsTagCommand, JobsUntagCommand],
 ]
 
-/** The test has its own instance, because the commands close their instances. */
+/** Each command closes the instance that it has used, so the test has its own instance. */
 let jobs: Jobs
 
 class ChargeJob extends Job {
@@ -76,11 +76,11 @@ async function lark(words: string[], answers?: string[]) {
 const path = (name: string) => join(folder, `${files}-${name}.jsonl`)
 const count = async (state: 'failed' | 'waiting') => (await jobs.status()).queues[0]!.counts[state]
 
-/** The note of import and export about every file. */
+/** The note about lost data that each import and each export prints. */
 const lost =
   'i Not in such a file: logs, steps and signals, unique locks, how long a class keeps its jobs, limits of groups without other jobs\n'
 
-test('two commands list the kinds of failures, and retry the jobs of one kind', async () => {
+test('jobs:failed --group lists the kinds of failures, and jobs:retry retries the jobs of one kind', async () => {
   const { said } = await lark(['jobs:failed', '--group'])
   expect(said).toMatch(/^KIND +JOBS +SHARE +JOB +FIRST +LAST +LAST ERROR/m)
   const [, kind] =
@@ -99,7 +99,7 @@ test('two commands list the kinds of failures, and retry the jobs of one kind', 
   expect([await count('waiting'), await count('failed')]).toEqual([4, 1])
 })
 
-test('removed jobs are written into a file before, and can be imported again from it', async () => {
+test('jobs:remove writes the jobs to a file before it removes them, and jobs:import can bring them back', async () => {
   const file = path('removed')
   const refused = await lark(['jobs:remove', '--job=charge', `--file=${file}`])
   expect(refused).toMatchObject({ code: 2 })
@@ -122,7 +122,7 @@ test('removed jobs are written into a file before, and can be imported again fro
   expect(await count('failed')).toBe(5)
 })
 
-test('if the store fails while jobs are removed, the file is named, and the other jobs stay', async () => {
+test('if the store fails while jobs are removed, the command names the file, and the jobs that are not yet removed stay', async () => {
   const file = path('half')
   const database = raw(join(folder, `${files}.db`))
   database.exec("CREATE TRIGGER full BEFORE DELETE ON jobs BEGIN SELECT RAISE(FAIL, 'disk I/O error'); END")
@@ -134,7 +134,7 @@ test('if the store fails while jobs are removed, the file is named, and the othe
   expect((await lark(['jobs:import', file, '--json'])).json()).toEqual({ imported: 0, existing: 5 })
 })
 
-test('one job is removed without a question; a file with a mistake names the line', async () => {
+test('jobs:remove of one job asks no question; jobs:import names the line of a mistake in the file', async () => {
   const [{ id } = { id: '' }] = await jobs.failed({ limit: 1 })
   const file = path('one')
   expect((await lark(['jobs:remove', id, `--file=${file}`, '--json'])).json()).toEqual({
@@ -157,7 +157,7 @@ test('one job is removed without a question; a file with a mistake names the lin
   expect(await lark(['jobs:import', path('none')])).toMatchObject({ code: 2 })
 })
 
-test('a file brings back jobs that run commands only if a flag allows it', async () => {
+test('jobs:import imports jobs that run commands only with a flag', async () => {
   const { id } = await jobs.dispatchCommand('list')
   const file = path('commands')
   const { said } = await lark(['jobs:remove', id, `--file=${file}`])
@@ -169,7 +169,7 @@ test('a file brings back jobs that run commands only if a flag allows it', async
   expect((await jobs.find(id))?.key).toBe('lark:command')
 })
 
-test('purge writes no file, and says so; export writes the jobs that a filter finds', async () => {
+test('jobs:purge writes no file and says so, and jobs:export writes the jobs that meet a filter', async () => {
   const file = path('exported')
   expect(await lark(['jobs:export'])).toMatchObject({ code: 2 })
   expect((await lark(['jobs:export', '--state=failed', `--file=${file}`])).said).toBe(
@@ -202,7 +202,7 @@ test('an interrupted export says what the file contains', async () => {
   expect(json.json()).toMatchObject({ exported: 5, interrupted: true })
 })
 
-test('an export of the whole store says what the store has besides jobs', async () => {
+test('an export of the whole store says which other data of the store it leaves out', async () => {
   await jobs.schedules.set('each-day', ChargeJob.with({ n: 1 }), cron('0 8 * * *'))
   await jobs.dispatch(chain([ChargeJob.with({ n: 9 }).delayed('1h'), ChargeJob.with({ n: 9 })]))
   await jobs.schedules.set('broken', ChargeJob.with({ n: 2 }), cron('0 9 * * *'))
@@ -224,7 +224,7 @@ test('an export of the whole store says what the store has besides jobs', async 
   expect((await lark(['jobs:export', '--state=failed', '--json'])).json()).not.toHaveProperty('left')
 })
 
-test('edit and run-now', async () => {
+test('jobs:edit changes a payload, and jobs:run-now makes a job due', async () => {
   const [job] = await jobs.failed()
   expect(await lark(['jobs:edit', job!.id, '--payload={"n":']).then(({ code }) => code)).toBe(2)
   expect(await lark(['jobs:edit', job!.id, '--payload={"n":9}'])).toMatchObject({
@@ -239,7 +239,7 @@ test('edit and run-now', async () => {
   expect(await lark(['jobs:run-now'])).toMatchObject({ code: 2 })
 })
 
-test('move: by ids, by filter, as a dry run, and with mistakes', async () => {
+test('jobs:move by ids, by filter, as a dry run, and with mistakes', async () => {
   const wrong = createJobs({
     connection: process.env.LARK_JOBS_URL!,
     queues: ['emials'],
@@ -284,7 +284,7 @@ test('move: by ids, by filter, as a dry run, and with mistakes', async () => {
     expect(await lark(['jobs:move', ...words])).toMatchObject({ code, said: expect.stringContaining(said) })
 })
 
-test('reschedule, prioritize, tag and untag: by filter and by id, as a dry run, and with mistakes', async () => {
+test('jobs:reschedule, jobs:prioritize, jobs:tag and jobs:untag by filter and by id, as a dry run, and with mistakes', async () => {
   const [a, b] = await jobs.dispatch([1, 2].map((n) => ChargeJob.with({ n }).delayed('1h')))
   const status = async (id: string) => (await jobs.find(id))!
   expect(await lark(['jobs:reschedule', '--state=delayed', '--delay=2h', '--dry-run'])).toMatchObject({
@@ -331,7 +331,7 @@ function given(text: string): void {
   vi.spyOn(process, 'stdin', 'get').mockReturnValue(Readable.from([text]) as never)
 }
 
-test('ids come from the standard input: words of lines, or lines of JSON', async () => {
+test('commands read ids from the standard input: as words, or as lines of JSON', async () => {
   const [a, b, c, d] = (await jobs.failed()).map(({ id }) => id)
   given(`${a} failed 3 s ago\n\n  {"id":"${b}","key":"charge"}\n`)
   expect(await lark(['jobs:retry', '-', c!])).toMatchObject({ code: 0, said: '✓ Put 3 jobs back to work\n' })
@@ -345,7 +345,7 @@ test('ids come from the standard input: words of lines, or lines of JSON', async
   expect([await count('waiting'), await count('failed')]).toEqual([3, 2])
 })
 
-test('jobs:cancel asks before it cancels several jobs by their ids, and not for one', async () => {
+test('jobs:cancel asks before it cancels several jobs by their ids, but not before it cancels one job', async () => {
   const handles = await jobs.dispatch([1, 2, 3].map((n) => ChargeJob.with({ n })))
   const [a, b, c] = handles.map(({ id }) => id)
   const refused = await lark(['jobs:cancel', a!, b!])
@@ -360,7 +360,7 @@ test('jobs:cancel asks before it cancels several jobs by their ids, and not for 
   expect(await lark(['jobs:cancel', a!, b!, '--yes'])).toMatchObject({ code: 1 })
 })
 
-test('for a change whose process died, jobs:audit says how many jobs it has changed at least', async () => {
+test('if the process of a change died, jobs:audit says how many jobs were changed at least', async () => {
   const { store } = await insideOf(jobs).open()
   const text = {
     who: 'ada',

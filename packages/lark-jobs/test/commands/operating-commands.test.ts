@@ -1,6 +1,4 @@
-/**
- * `jobs:groups`, `jobs:limits` and `jobs:workers`: their output, also for names that would change a terminal.
- */
+/** The output of `jobs:groups`, `jobs:limits` and `jobs:workers`, also for names with escape sequences. */
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -29,7 +27,7 @@ const commands = [
   JobsWorkersCommand,
 ]
 
-/** The test has its own instance, because the commands close their instances. */
+/** Each command closes the instance that it has used, so the test has its own instance. */
 let jobs: Jobs
 let begun = signal()
 let go = signal()
@@ -76,7 +74,7 @@ async function lark(...words: string[]) {
   return { code, said, json: () => JSON.parse(console.stdout) }
 }
 
-test('an empty store', async () => {
+test('the commands say that an empty store has no groups, limits or workers', async () => {
   expect(await lark('jobs:groups', 'default')).toMatchObject({ code: 0, said: '✓ No groups in default\n' })
   expect(await lark('jobs:limits')).toMatchObject({ code: 0, said: '✓ No limiters\n' })
   const { said } = await lark('jobs:workers')
@@ -90,13 +88,13 @@ test('an empty store', async () => {
   expect(behind.said).toContain("✗ --cursor is 'abc'; it must be the cursor that the page before has")
 })
 
-test('an invalid pause is a mistake in the command line', async () => {
+test('an invalid time or reason of a pause is a mistake in the command line', async () => {
   expect(await lark('jobs:pause', 'default', '--for=soon')).toMatchObject({ code: 2 })
   const { code, said } = await lark('jobs:pause', 'default', '--group=acme', '--because=full')
   expect([code, said]).toEqual([2, expect.stringContaining('the pause of a group keeps no reason')])
 })
 
-test('groups, permits, circuits, and the jobs of each worker', async () => {
+test('the commands print groups, permits, circuits, and the jobs of each worker', async () => {
   const report = new Record()
   const shops = [evil, evil, 'globex', 'held'].map((shop) => new ShopJob().with({ shop }))
   await jobs.pause({ queue: 'default', group: 'held', for: '1h' })
@@ -124,7 +122,7 @@ test('groups, permits, circuits, and the jobs of each worker', async () => {
   expect(workers.said).toMatch(/^\S+ +shop +default +.+ \S+ *$/m)
   expect((await lark('jobs:workers', '--json')).json()).toMatchObject({
     workers: [{ id: worker.id }],
-    // The other job may still be on its way to the store.
+    // The store may not know the second job yet.
     runs: expect.arrayContaining([expect.objectContaining({ key: 'shop', worker: worker.id })]),
   })
   await jobs.pause({ all: true })
@@ -134,7 +132,7 @@ test('groups, permits, circuits, and the jobs of each worker', async () => {
   expect(await lark('jobs:workers', '--cursor=abc')).toMatchObject({ code: 2 })
 })
 
-test('orders to workers show which workers got the order, which have obeyed, and which go on', async () => {
+test('a command for workers (quiet, stop) prints which workers got it, which have obeyed, and which go on', async () => {
   const none = '! No live worker: see lark jobs:workers\n'
   expect(await lark('jobs:quiet')).toMatchObject({ code: 1, said: none })
   const worker = await jobs.work({ jobs: [ShopJob], report: new Record() })

@@ -53,7 +53,8 @@ async function lark(words: string[], answers?: string[]) {
 test.each(dialects)('outbox:sql prints the statements that create the tables: %s', async (dialect) => {
   const statements = new OutboxTable(dialect).create()
   const { code, said } = await lark(['outbox:sql', `--for=${dialect}`])
-  // It can be appended to the file that drizzle-kit makes, whose last line is a comment without an end.
+  // The output begins with an empty line, because the file that drizzle-kit makes ends with a comment and no
+  // line break.
   expect([code, said]).toEqual([0, `\n${statements.join(';\n')};\n`])
   expect((await lark(['outbox:sql', `--for=${dialect}`, '--json'])).json()).toEqual({
     for: dialect,
@@ -61,7 +62,7 @@ test.each(dialects)('outbox:sql prints the statements that create the tables: %s
   })
 })
 
-test('outbox:install creates the tables, after a question', async () => {
+test('outbox:install asks first, and then creates the tables', async () => {
   application = new Application(false)
   const { code, said } = await lark(['outbox:list'])
   expect(code).toBe(1)
@@ -80,7 +81,7 @@ test('outbox:install creates the tables, after a question', async () => {
   expect(entries).toMatchObject(Array(2).fill({ what: 'install-outbox', count: 1, outcome: 'done' }))
 })
 
-test('the doctor says that a column is missing', async () => {
+test('jobs:doctor says that a column of the outbox is missing', async () => {
   application.run('ALTER TABLE lark_steps DROP COLUMN result')
   expect((await lark(['jobs:doctor'])).said).toMatch(/of version 1, or not all of its columns: .*result/)
 })
@@ -119,7 +120,7 @@ test('outbox:list shows waiting rows and rows that cannot become jobs; outbox:re
   ])
 })
 
-test('status, doctor and metrics show waiting rows, a stuck relay, rows that cannot become jobs, and an unreachable database', async () => {
+test('jobs:status, jobs:doctor and the metrics show waiting rows, a stuck relay, rows that cannot become jobs, and an unreachable database', async () => {
   configure()
   expect(await Jobs.status()).toMatchObject({ outbox: { waiting: 0, bad: 0, age: 0 }, alarms: [] })
   const metrics = await scrape(insideOf(Jobs))

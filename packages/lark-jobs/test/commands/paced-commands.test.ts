@@ -1,4 +1,4 @@
-/** The commands that change jobs slowly, and `jobs:changes`: what they begin, say, refuse and return. */
+/** The commands that change jobs at a pace, and `jobs:changes`. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,7 +18,7 @@ let files = 0
 const commands = [
   ...[JobsChangesCommand, JobsMoveCommand, JobsRescheduleCommand, JobsRetryCommand, JobsRunNowCommand],
 ]
-/** Another instance than that of the commands, which close theirs. */
+/** Each command closes the instance that it has used, so the test has its own instance. */
 let jobs: Jobs
 let isDown = true
 
@@ -104,7 +104,7 @@ test('jobs:retry --limit begins a change that jobs:changes shows, pauses, resume
   )
 })
 
-test('a worker goes on with what the command began', async () => {
+test('a worker continues the change that the command has begun', async () => {
   isDown = false
   const { id } = (await lark('jobs:retry', '--all', '--limit=2', '--per=1s', '--json')).json()
   const worker = await jobs.work({ jobs: [ChargeJob], queues, report: new Record() })
@@ -119,7 +119,7 @@ test('a worker goes on with what the command began', async () => {
   await worker.stop()
 })
 
-test('jobs:run-now, jobs:reschedule and jobs:move take a pace too', async () => {
+test('jobs:run-now, jobs:reschedule and jobs:move also change jobs at a pace', async () => {
   await jobs.dispatch(new ChargeJob().with({ n: 5 }).delayed('1d'))
   await jobs.dispatch(new ChargeJob().with({ n: 6 }).onQueue('bulk'))
   for (const [words, change] of [
@@ -137,7 +137,7 @@ test('jobs:run-now, jobs:reschedule and jobs:move take a pace too', async () => 
   })
 })
 
-test('what does not go together is refused before anything begins', async () => {
+test('flags that exclude each other are refused before the change begins', async () => {
   const { id } = await begun()
   for (const [words, text] of [
     [['jobs:retry', '--all', '--per=1m'], '--per came without --limit'],

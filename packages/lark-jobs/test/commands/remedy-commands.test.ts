@@ -1,4 +1,4 @@
-/** The commands that the doctor and `jobs:why` recommend exist, and have the recommended flags. */
+/** The commands that `jobs:doctor` and `jobs:why` recommend must exist and have the recommended flags. */
 import { execFileSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import type { Command } from '@s18i/lark'
@@ -36,7 +36,7 @@ const samples: { [Do in Remedy['do']]: Extract<Remedy, { do: Do }> } = {
   cancel: { do: 'cancel', queue: name, key: name },
 }
 
-/** The words that a shell passes to `lark`. */
+/** Returns the words that a shell passes to `lark`. */
 function typed(command: string): string[] {
   const read = execFileSync('bash', ['-c', `lark() { printf '%s\\0' "$@"; }; ${command}`], {
     env: { ...process.env, LC_ALL: 'C.UTF-8' },
@@ -45,7 +45,7 @@ function typed(command: string): string[] {
   return read.split('\0').slice(0, -1)
 }
 
-/** The command with this key. The file of a command is named after its key. */
+/** Loads the command with this key. The file of a command is named after its key. */
 async function commandOf(key: string): Promise<Command> {
   const folder = new URL('../../src/commands/', import.meta.url)
   const file = readdirSync(folder, { recursive: true, encoding: 'utf8' }).find((each) =>
@@ -56,19 +56,19 @@ async function commandOf(key: string): Promise<Command> {
   return new (Object.entries(found).find(([each]) => each.endsWith('Command'))![1])()
 }
 
-test.each(Object.values(samples))('$do is a command that can be typed', async (remedy) => {
+test.each(Object.values(samples))('the remedy $do is a command line that a user can type', async (remedy) => {
   const [command] = commandFor(remedy).split(', and ')
   const [key = '', ...words] = typed(command!)
   const { arguments: parameters, flags } = readMetadata(await commandOf(key))
   const { values, missing } = parseWords(key, [...parameters, ...flags], words, {})
   expect(missing).toEqual([])
   const given = [...values.values()].flat().filter((value) => value === name)
-  // A job that is being moved is named only by its id.
+  // The remedy for a job that is being moved has only the id of the job.
   const all = Object.values(remedy).filter((value) => value === name).length
   expect(given).toHaveLength(remedy.do === 'move' ? all - 1 : all)
 })
 
-test('words and commands make one text', () => {
+test('the words of a remedy and its commands are printed as one text', () => {
   expect(inCommands(['Move them: ', { do: 'move', queue: 'emials', to: 'emails' }, '; or not'])).toBe(
     'Move them: lark jobs:move --queue=emials --to=emails; or not',
   )

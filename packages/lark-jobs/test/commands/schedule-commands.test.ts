@@ -1,6 +1,6 @@
 /**
- * The commands `schedule:*`: their output and their effects on both stores, also for names that would change
- * a terminal.
+ * The output and the effects of the commands `schedule:*` on both stores, also for names with escape
+ * sequences.
  */
 
 import { writeFileSync } from 'node:fs'
@@ -56,7 +56,7 @@ describe.each([
   ['sqlite', () => sqliteFile()],
   ['redis', () => redisPrefix(inject('redisUrl'))()],
 ] as const)('%s', (_name, connect) => {
-  /** The test has its own instance, because the commands close their instances. */
+  /** Each command closes the instance that it has used, so the test has its own instance. */
   let jobs: Jobs
   let bench: Bench
   let folder: string
@@ -78,7 +78,10 @@ describe.each([
 
   const lark = (...words: string[]) => asked([], ...words)
 
-  /** @param answers the answers to the questions of the command; without answers, nobody can answer */
+  /**
+   * @param answers the answers to the questions of the command; without them, the command runs as if nobody
+   * could answer
+   */
   async function asked(answers: string[], ...words: string[]) {
     const console = new MemoryConsole(answers.length === 0 ? {} : { answers })
     const code = await run(words, { commands, console })
@@ -87,7 +90,7 @@ describe.each([
     return { code, said, json: () => JSON.parse(console.stdout) }
   }
 
-  /** Changes the stored state of a schedule, as if time had passed. */
+  /** Changes the stored state of a schedule, to simulate that time has passed. */
   async function make(id: string, state: (now: number) => Partial<ScheduleState>) {
     await bookOf(await insideOf(jobs).open()).change(id, (found) => ({
       state: { ...found.state, ...state(found.at) },
@@ -103,7 +106,7 @@ describe.each([
   const setReport = (id: string, when = cron('0 8 * * 1-5', PARIS)) =>
     jobs.schedules.set(id, ReportJob.with({ tenant: 7, secret: 'x' }), when)
 
-  test('a store without schedules', async () => {
+  test('the commands say that a store has no schedules', async () => {
     expect(await lark('schedule:list')).toMatchObject({ code: 0, said: '✓ No schedules\n' })
     expect((await lark('schedule:list', '--json')).json()).toEqual({ schedules: [] })
     vi.stubEnv('NODE_ENV', 'development')
@@ -120,7 +123,7 @@ describe.each([
     )
   })
 
-  test('a name that is almost right', async () => {
+  test('for a misspelled name, the commands suggest the right one', async () => {
     await setReport('report-7')
     for (const command of ['show', 'run', 'pause', 'resume', 'explain', 'remove']) {
       const { code, said } = await lark(
@@ -133,7 +136,7 @@ describe.each([
     expect((await lark('schedule:list', '--job=repotr')).said).toContain('Did you mean report?')
   })
 
-  test('the list shows the times, the next tick, the end of the last run, and problems', async () => {
+  test('schedule:list shows the times, the next tick, the end of the last run, and problems', async () => {
     await setReport('report-7')
     await setReport('report-8', every('15m'))
     await setReport('report-9', cron('30 8-18 * * *'))
@@ -172,7 +175,7 @@ describe.each([
     expect(nightly).toMatchObject({ id: 'nightly', unknownKey: true, ofClass: true })
   })
 
-  test('the list shows ended schedules, schedules that nobody declares, and late schedules', async () => {
+  test('schedule:list shows ended schedules, schedules that nobody declares, and late schedules', async () => {
     await setReport('report-7')
     await setReport('report-8')
     await setReport('report-9')
@@ -188,7 +191,7 @@ describe.each([
     expect(said).toContain('i report-7 has ended 1 h ago: it has had its 1 tick\n')
     expect(said).toContain('i report-8 has ended 1 h ago: no class declares it any more\n')
     expect(said).toMatch(/^! No living worker has declared nightly for 2 min: it is dropped after 10 min$/m)
-    // A worker that runs every key counts as knowing all keys of the queues that it serves.
+    // A worker that announces no list of keys counts as a worker that knows all keys of its queues.
     const { store } = await insideOf(jobs).open()
     const worker = { host: 'h', pid: 1, strict: false, concurrency: 1, running: 0, startedAt: 0 }
     await store.announce({ ...worker, id: 'every', queues: ['low'], keys: ['*'], state: 'running' }, HOUR)
@@ -260,7 +263,7 @@ Payload
     expect(json.following).toHaveLength(9)
   })
 
-  test('run now', async () => {
+  test('schedule:run dispatches the job of a schedule now', async () => {
     await setReport('report-7')
     const { code, said } = await lark('schedule:run', 'report-7')
     expect([code, said]).toEqual([
@@ -272,7 +275,7 @@ Payload
     expect(await jobs.find(json.id)).toMatchObject({ key: 'report' })
   })
 
-  test('a pause, and a resume with the missed ticks', async () => {
+  test('schedule:pause pauses a schedule, and schedule:resume shows the missed ticks', async () => {
     await setReport('report-7', every('1h'))
     expect(await lark('schedule:pause', 'report-7', `--because=${evil}`)).toMatchObject({
       code: 0,
@@ -298,7 +301,7 @@ Payload
     expect((await lark('schedule:pause', 'report-7')).said).toContain('report-7 has ended')
   })
 
-  test('remove asks, and warns that the schedule of a class comes back', async () => {
+  test('schedule:remove asks first, and warns that the schedule of a job class comes back', async () => {
     await setReport('report-7')
     await declare(NightlyJob)
     const unasked = await lark('schedule:remove', 'report-7')
@@ -319,7 +322,7 @@ Payload
     expect(await jobs.schedules.list()).toEqual([])
   })
 
-  test('remove does what the answer says', async () => {
+  test('schedule:remove removes the schedule only after yes', async () => {
     await declare(NightlyJob)
     const no = await asked(['n'], 'schedule:remove', 'nightly')
     expect(no.code).toBe(1)
@@ -344,7 +347,7 @@ Payload
     expect((await lark('schedule:show', 'report-7')).said).toContain('There is no schedule')
   })
 
-  test('the schedule of a command', async () => {
+  test('the schedule of a command is shown with the command line', async () => {
     const opened = await insideOf(jobs).open()
     const { definition } = declaredBy(classOf(NightlyJob), 'UTC')[0]!
     const job = { ...definition.job, key: 'lark:command', payload: '{"command":"shops:sync"}' }
@@ -356,7 +359,7 @@ Payload
     expect((await lark('schedule:remove', 'shops:sync', '-y')).said).toContain('Its command declares it')
   })
 
-  test('the unusual runs of a year', async () => {
+  test('schedule:explain lists the unusual runs of a year', async () => {
     await setReport('report-7', cron('30 2 * * *', PARIS))
     await setReport('report-8', every('15m'))
     expect((await lark('schedule:explain', 'report-7', '--year=2027')).said).toBe(
@@ -375,14 +378,14 @@ Sunday, 31 October 2027: the clock shows 02:00 to 03:00 twice.
   })
 })
 
-describe('an expression', () => {
+describe('schedule:explain of a cron expression', () => {
   async function explain(...words: string[]) {
     const console = new MemoryConsole()
     const code = await run(['schedule:explain', '--year=2027', ...words], { commands, console })
     return [code, console.stdout + console.stderr] as const
   }
 
-  test('in Cairo, Lord Howe, Paris and Kathmandu', async () => {
+  test('shows its runs in the time zones of Cairo, Lord Howe, Paris and Kathmandu', async () => {
     expect(await explain('0 0 * * *', '--timezone=Africa/Cairo')).toEqual([
       0,
       `0 0 * * * every day at 00:00, Cairo
@@ -427,7 +430,7 @@ Thursday, 28 October 2027: the clock shows 23:00 to 00:00 twice.
     expect(moved).toContain('The runs of 02:00, 02:30 become one, at 03:00 (01:00 UTC).')
     const [, nuuk] = await explain('30 23 * * *', '--timezone=America/Nuuk')
     expect(nuuk).toContain('skips 23:00 to 00:00.\n  The run of 23:30 is at 00:00 (01:00 UTC).')
-    // There is an hour and a half between two runs.
+    // At the end of the summer time of Lord Howe, there is an hour and a half between two runs.
     const [, hourly] = await explain('0 * * * *', '--timezone=Australia/Lord_Howe')
     expect(hourly).toContain('01:30 to 02:00 twice.\n  Every run is at its usual time.')
     expect(hourly).toContain('02:00 to 02:30.\n  Left out: 02:00, because')
@@ -436,7 +439,7 @@ Thursday, 28 October 2027: the clock shows 23:00 to 00:00 twice.
     )
   })
 
-  test('that is wrong, and wrong words beside it', async () => {
+  test('refuses a wrong expression and wrong arguments', async () => {
     expect(await explain('30 25 * * *')).toEqual([2, expect.stringContaining("its hour, '25',")])
     expect(await explain('0 0 30 2 *')).toEqual([2, expect.stringContaining('this one never ticks')])
     expect(await explain('\x1b[31m * * * *')).toEqual([2, expect.not.stringContaining('\x1b')])

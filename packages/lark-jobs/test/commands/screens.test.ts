@@ -1,7 +1,7 @@
 /**
- * Each screen of the manual is real output of a command: every block of text in `docs/` is compared with a
- * run in this file, or is listed with the file that compares it. Parts that differ from run to run (ids,
- * times, hosts, numbers) are left out of the comparison.
+ * The output of commands that the manual shows must be real. Every block of text in `docs/` is compared with
+ * the output of a command in this file, or `elsewhere` names the file that compares it. Parts that differ
+ * from run to run (ids, times, hosts, numbers) are left out of the comparison.
  */
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -45,7 +45,7 @@ const source = ['../../src', '../../../lark/src']
   .flatMap((path) => filesIn(path))
   .join('\n')
 const folder = mkdtempSync(join(tmpdir(), 'lark-screens-'))
-/** The screens that were compared: page and first line. */
+/** The blocks that were compared, each by its page and its first line. */
 const compared = new Set<string>()
 /** The other blocks, each with the file that compares it, or with the reason why no file does. */
 const elsewhere = {
@@ -73,7 +73,7 @@ const elsewhere = {
   'from-bullmq: $ lark jobs:import-bullmq': 'packages/lark-bullmq/test/import/import-words.test.ts',
 }
 
-/** The texts of all files. */
+/** Returns the texts of all files in a folder. */
 function filesIn(path: URL): string[] {
   return readdirSync(path, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts'))
@@ -90,7 +90,7 @@ const screens = readdirSync(docs, { recursive: true, encoding: 'utf8' })
       .map(({ text }) => ({ page: page.slice(0, -'.md'.length), first: text.split('\n', 1)[0]!, text })),
   )
 
-/** The block of a page that begins with this line. */
+/** Returns the block of a page that begins with this line. */
 function raw(page: string, first: string): string {
   const found = screens.filter((each) => each.page === page && each.text.startsWith(first))
   expect(found, `${page}: ${first}`).toHaveLength(1)
@@ -102,7 +102,7 @@ function screen(page: string, first: string): string {
   return steady(raw(page, first))
 }
 
-/** The text without the parts that differ from run to run. */
+/** Returns the text without the parts that differ from run to run. */
 function steady(text: string): string {
   return text
     .replace(/\bV[0-9A-Za-z]{12}\b/g, 'ID')
@@ -120,7 +120,7 @@ function steady(text: string): string {
     .trim()
 }
 
-/** The words of a command line. Quotes keep spaces together. */
+/** Splits a command line into words, as a shell does with quotes. */
 function wordsOf(line: string): string[] {
   return [...line.matchAll(/'([^']*)'|\S+/g)].map(([word, quoted]) => quoted ?? word)
 }
@@ -128,13 +128,13 @@ function wordsOf(line: string): string[] {
 function start(line: string, columns?: number) {
   const console = new MemoryConsole(columns === undefined ? {} : { isTTY: true, columns })
   const ended = run(wordsOf(line).slice(1), { commands, console })
-  /** The output to stdout so far, in the form of the page, after the line that was typed. */
+  /** Returns the typed line and the output to stdout so far, in the form of the manual. */
   const shown = () => steady(`$ ${line}\n${stripVTControlCharacters(console.stdout)}`)
   const all = () => steady(`$ ${line}\n${console.stdout}${console.stderr}`)
   return { ended, console, shown, all, stop: () => process.emit('SIGINT') }
 }
 
-/** Runs the line of a screen, and compares what it prints. */
+/** Runs the command line of a block, and compares the output with the block. */
 async function shows(page: string, line: string, columns?: number): Promise<void> {
   const expected = screen(page, `$ ${line}\n`)
   const running = start(line, columns)
@@ -144,7 +144,7 @@ async function shows(page: string, line: string, columns?: number): Promise<void
 
 let files = 0
 
-/** A new store, for commands and for a client of the test. */
+/** Makes a new store, for the commands and for a client of the test. */
 function place(config: JobsConfig = {}): Jobs {
   const whole = { connection: `sqlite:${join(folder, `${++files}.db`)}`, ...config }
   writeFileSync(join(folder, `lark.config.${files}.mjs`), `export default ${JSON.stringify({ jobs: whole })}`)
@@ -155,7 +155,7 @@ function place(config: JobsConfig = {}): Jobs {
 const eventually = (check: () => void | Promise<void>) => vi.waitFor(check, { timeout: 10_000, interval: 20 })
 
 let go = signal()
-/** The next steps of the import job: it reports how many files are read, or ends. */
+/** What the import job does next: it reports how many files it has read, or ends. */
 let steps: ReturnType<typeof signal<number>>[] = []
 
 class ImportJob extends Job {
@@ -179,7 +179,7 @@ class SendEmailJob extends Job {
   }
 }
 
-test('jobs:tail, jobs:list, jobs:status and jobs:queues, while a worker runs jobs', async () => {
+test('jobs:tail, jobs:list, jobs:status and jobs:queues print the blocks of the manual while a worker runs jobs', async () => {
   await using jobs = place({
     queues: { default: { keep: { completed: { count: 1 } } }, emails: { target: '30s' } },
     limiters: { 'mail-api': { concurrency: 5, rate: { limit: 5, per: '1h' } } },
@@ -204,7 +204,7 @@ test('jobs:tail, jobs:list, jobs:status and jobs:queues, while a worker runs job
   for (const line of screen('commands', '$ lark jobs:tail --queue').split('\n'))
     expect(tail.shown().split('\n')).toContain(line)
 
-  // The other commands close the client that these commands use, so these are stopped first.
+  // The commands below close the client that these two commands use, so these two commands are stopped first.
   tail.stop()
   await Promise.all([one.ended, tail.ended])
   await eventually(async () => expect((await jobs.list({ state: 'active' })).jobs).toHaveLength(3))
@@ -235,7 +235,7 @@ class ChargeJob extends Job {
   }
 }
 
-test('jobs:failed --group, and jobs:retry of one kind', async () => {
+test('jobs:failed --group and jobs:retry of one kind print the blocks of the manual', async () => {
   await using jobs = place()
   await jobs.dispatch(Array.from({ length: 10 }, (_, order) => new ChargeJob().with({ order })))
   await (await jobs.work({ jobs: [ChargeJob], report: new Reported(), stopWhenEmpty: true })).done
@@ -266,7 +266,7 @@ test('jobs:audit', async () => {
   await shows('operating-jobs', 'lark jobs:audit')
 })
 
-/** A job without a payload. If its queue is `printers`, it waits until the test lets it go on. */
+/** Makes a job without a payload. A job in the queue `printers` waits until the test lets it go on. */
 const step = (key: string, queue = 'default') => {
   const known = stepsByKey.get(key)
   if (known !== undefined) return new known().with()
@@ -288,7 +288,7 @@ class Refund extends Job {
   handle() {}
 }
 
-test('jobs:flow of a workflow with an inner workflow', async () => {
+test('jobs:flow of a workflow with an inner workflow prints the block of the manual', async () => {
   await using jobs = place({ queues: ['default', 'printers', 'scales'] })
   go = signal()
   const ship = workflow('ship', (w) => {
@@ -316,7 +316,7 @@ test('jobs:flow of a workflow with an inner workflow', async () => {
   go.resolve()
 })
 
-test('schedule:list, schedule:resume and schedule:explain', async () => {
+test('schedule:list, schedule:resume and schedule:explain print the blocks of the manual', async () => {
   await using jobs = place()
   await jobs.schedules.set('report', step('report'), cron('0 8 * * 1-5', { timezone: 'Europe/Paris' }))
   await jobs.schedules.set('sync/acme', step('sync'), every('15m'))
@@ -343,7 +343,7 @@ test('jobs:doctor', async () => {
   await jobs.dispatch([step('mail', 'emails')])
   const running = start('lark jobs:doctor', 80)
   expect(await running.ended).toBe(1)
-  // A longer address breaks lines elsewhere.
+  // The lines break at other words if the address of the store is longer, so only the words are compared.
   const words = (text: string) => text.split(/\s+/)
   expect(words(running.shown())).toEqual(words(screen('monitoring', '$ lark jobs:doctor')))
 })
@@ -359,7 +359,7 @@ test('jobs:monitor', async () => {
   expect(late.shown().replace('#ms', '#s')).toBe(screen('monitoring', '$ lark jobs:monitor --max-age'))
 })
 
-test('a mistake in the configuration', async () => {
+test('the message for a mistake in the configuration is the block of the manual', async () => {
   const file = join(folder, 'mistaken.mjs')
   writeFileSync(file, 'export default { jobs: { qeues: [] } }')
   vi.stubEnv('LARK_CONFIG', file)
@@ -369,7 +369,7 @@ test('a mistake in the configuration', async () => {
   expect(steady(said)).toBe(screen('configuration', '✗ /app/lark.config.js: jobs.qeues'))
 })
 
-test('a wrong flag', async () => {
+test('the message for a wrong flag is the block of the manual', async () => {
   class ExportReport extends Command {
     readonly key = 'reports:export'
     limit = flag.number('At most so many rows')
@@ -380,7 +380,7 @@ test('a wrong flag', async () => {
   expect(steady(console.stderr)).toBe(screen('commands', '✗ --limit must be'))
 })
 
-test('the figures of jobs:bench', () => {
+test('the block of jobs:bench in the manual has the figures that the command prints', () => {
   const [head = '', ...rows] = raw('commands', 'FIGURE').trimEnd().split('\n')
   const bench = filesIn(new URL('../../../lark-jobs-bench/src/', import.meta.url)).join('\n')
   for (const word of [...head.split(/ {2,}/), ...rows.map((row) => row.split(/ {2,}/, 1)[0]!)])
@@ -414,7 +414,7 @@ test.each([
     expect(source.includes(piece), piece).toBe(true)
 })
 
-test('every block of text was compared, here or elsewhere', () => {
+test('every block of text in the manual was compared here, or is listed in `elsewhere`', () => {
   const all = screens.map(({ page, first }) => `${page}: ${first}`)
   const here = (name: string) =>
     compared.has(name) || Object.keys(elsewhere).some((each) => name.startsWith(each))

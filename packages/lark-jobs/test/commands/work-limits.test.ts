@@ -23,7 +23,7 @@ test.each(['1', 'soon', '999', '', '25d'])('--max-time=%s is a mistake', (maxTim
   )
 })
 
-test('the first limit that is met counts, once', () => {
+test('the worker stops at the first limit that is reached, and reports it once', () => {
   vi.useFakeTimers()
   const met: string[] = []
   const limits = new WorkLimits({ maxTime: '2s', maxMemory: '1mb' })

@@ -9,7 +9,7 @@ beforeAll(() => {
   return () => void vi.useRealTimers()
 })
 
-/** A run of `SyncJob` with this outcome. */
+/** Makes the end of a run of `SyncJob` with this outcome. */
 function endingOf(outcome: Outcome, more: Partial<EndedRun>): EndedRun {
   const claimed = { id: 'Vbu1Wui6I4h7z', key: 'sync', payload: '', priority: 0, queuedAt: 0, token: '' }
   const counters = { runs: 1, failures: 0, crashes: 0, releases: 0 }
@@ -24,7 +24,7 @@ function endingOf(outcome: Outcome, more: Partial<EndedRun>): EndedRun {
   }
 }
 
-/** The line for people. */
+/** Returns the line that the report prints for people. */
 function lineOf(outcome: Outcome, more: Partial<EndedRun> = {}): string {
   const console = new MemoryConsole()
   const report = new ConsoleReport(console)
@@ -33,7 +33,7 @@ function lineOf(outcome: Outcome, more: Partial<EndedRun> = {}): string {
   return console.stdout.trim().replace(/ {2,}/g, '  ')
 }
 
-test('a job that put itself back is distinguished from a job that the worker gave back', () => {
+test('the line distinguishes a job that released itself from a job that the worker gave back', () => {
   const facts = '14:03:07 SyncJob  Vbu1Wui6I4h7z  default  2 ms'
   expect(lineOf({ kind: 'released', in: 300_000 }, { isAsked: true })).toBe(`↻ ${facts}  released for 5 min`)
   expect(lineOf({ kind: 'released', in: 0 }, { isAsked: true })).toBe(`↻ ${facts}  released`)
@@ -72,7 +72,7 @@ test('the line of a suspended job says until when, and for which signals it wait
   expect(parent).toMatchObject({ signals: ['report'] })
 })
 
-test('with --json, these are two outcomes, each with the time at which the job is due again', () => {
+test('with --json, a released job and a job that was given back have different outcomes, each with the time at which the job is due again', () => {
   const told = (outcome: Outcome, more: Partial<EndedRun> = {}) => {
     const console = new MemoryConsole()
     new JsonReport(console).ended(endingOf(outcome, more))
@@ -84,7 +84,7 @@ test('with --json, these are two outcomes, each with the time at which the job i
     outcome: 'given-back',
     in: 0,
   })
-  // For an unknown class, the line does not say whether the job put itself back.
+  // If the class of the job is unknown, the line does not say that the job released itself.
   expect(told({ kind: 'released', in: 1_000 })).toMatchObject({ outcome: 'given-back', in: 1_000 })
   expect(told({ kind: 'cancelled', reason: 'user' })).toMatchObject({ outcome: 'cancelled', reason: 'user' })
 })
@@ -106,7 +106,7 @@ test('the times in the JSON summary are as short as those of jobs', () => {
   expect(JSON.parse(console.stdout)).toEqual({ event: 'summary', ...counts, took: 12.35 })
 })
 
-test('with retryUntil, the line does not count attempts', () => {
+test('the line of a job with retryUntil does not count attempts', () => {
   const error = { run: 1, name: 'Error', message: 'no' }
   expect(lineOf({ kind: 'failed', error, retryIn: 1_000 })).toMatch(/attempt 1 of 3, again in 1 s: no$/)
   expect(lineOf({ kind: 'failed', error, retryIn: 1_000 }, { isTimed: true })).toMatch(
@@ -114,7 +114,7 @@ test('with retryUntil, the line does not count attempts', () => {
   )
 })
 
-test('the first failure of each kind is followed by its stack and its causes, and the others have one line', () => {
+test('the first failure of each kind is printed with its stack and its causes, and further failures of the kind have one line', () => {
   const console = new MemoryConsole()
   const report = new ConsoleReport(console)
   const fail = (message: string, code?: string) => {
@@ -138,13 +138,13 @@ test('the first failure of each kind is followed by its stack and its causes, an
   ])
   expect(fail('no mail to 18')).toHaveLength(first.length + 1)
   expect(fail('no mail to 18', 'EOTHER')).toHaveLength(2 * first.length + 1)
-  // Many different kinds of failures do not each get a stack.
+  // If there are many different kinds of failures, not all of them are printed with a stack.
   for (let i = 0; i < 100; i++) fail('no mail', `E${i}`)
   expect(console.stdout.match(/Caused by/g)!.length).toBeLessThan(25)
   report.end()
 })
 
-/** `count` jobs of different classes that have run for a while. */
+/** Makes `count` jobs of different classes that have run for some time. */
 function runningJobs(count: number): RunningJob[] {
   const { job } = endingOf({ kind: 'completed' }, {})
   return Array.from({ length: count }, (_, i) => ({
@@ -155,7 +155,7 @@ function runningJobs(count: number): RunningJob[] {
   }))
 }
 
-test('long runs are reported, each in its own line if they are few', () => {
+test('jobs that run long are reported, each in its own line if they are few', () => {
   const told = (count: number, options = {}) => {
     const console = new MemoryConsole(options)
     new ConsoleReport(console).running(runningJobs(count))
@@ -173,7 +173,7 @@ test('long runs are reported, each in its own line if they are few', () => {
   expect(told(2, { quiet: true })).toBe('')
 })
 
-test('with --json each long run is an object', () => {
+test('with --json, each job that runs long is reported as an object', () => {
   const console = new MemoryConsole()
   new JsonReport(console).running(runningJobs(7))
   const events = console.stdout.trim().split('\n')
@@ -189,7 +189,7 @@ test('with --json each long run is an object', () => {
   })
 })
 
-test('a worker that prints many lines does not report long runs', () => {
+test('a worker that prints many lines does not report jobs that run long', () => {
   const console = new MemoryConsole()
   const report = new ConsoleReport(console)
   for (let i = 0; i < 60; i++) report.ended(endingOf({ kind: 'completed' }, {}))

@@ -68,7 +68,7 @@ test.each<[unknown, string]>([
 })
 
 describe('the preset', () => {
-  test('is balanced unless another is named', () => {
+  test('is `balanced` unless the configuration names another preset', () => {
     expect(settings({}).preset).toBe('balanced')
     expect(settings({ preset: 'spread' }).preset).toBe('spread')
   })
@@ -83,7 +83,7 @@ describe('the preset', () => {
   })
 })
 
-describe('what is kept', () => {
+describe('the retention of ended jobs', () => {
   const day = 86_400_000
 
   test('the settings of the queue count first, then the settings for all queues, and then the defaults of Lark', () => {
@@ -128,7 +128,7 @@ describe('what is kept', () => {
 })
 
 describe('the options of a queue', () => {
-  test('a queue has one partition, unless it sets another number', () => {
+  test('a queue has one partition, unless the configuration sets another number', () => {
     const { queues, partitions } = settings({ queues: { default: {}, emails: { partitions: 3 } } })
     expect(queues).toEqual(['default', 'emails'])
     expect([...partitions]).toEqual([
@@ -188,7 +188,7 @@ describe('the options of a queue', () => {
     ])
   })
 
-  test('aging is a duration, kept as milliseconds', () => {
+  test('aging is a duration, which is converted to milliseconds', () => {
     const { agings } = settings({ queues: { critical: { aging: '1m' }, default: {}, low: { aging: 5 } } })
     expect([...agings]).toEqual([
       ['critical', 60_000],
@@ -203,7 +203,7 @@ describe('the options of a queue', () => {
     )
   })
 
-  test('the configuration of a worker shows the order of its queues', () => {
+  test('the description of a worker says in which order it serves its queues', () => {
     const queues = { critical: { weight: 6 }, default: { weight: 3 }, low: {} }
     const { words } = serviceOf(settings({ queues }))
     expect(words).toBe('critical (6), default (3), low (1) in turns by weight')
@@ -248,7 +248,7 @@ describe('the store', () => {
     expect(settings(jobs, env).connection).toBe(connection)
   })
 
-  test('in production the store must be named, and an empty text names no store', () => {
+  test('in production, the configuration must name a store, and an empty text does not count as a name', () => {
     expect(() => settings({ connection: '' }, { NODE_ENV: 'production', REDIS_URL: '' })).toThrow(
       expect.objectContaining({ code: 'STORE_NOT_CONFIGURED' }),
     )
@@ -269,7 +269,7 @@ describe('schedules', () => {
     ).toEqual(expected)
   })
 
-  test('a wrong zone is refused by its path', () => {
+  test('the error for a wrong time zone names its path in the configuration', () => {
     expect(() => settings({ schedules: { timezone: 'Paris' } })).toThrow(
       expect.objectContaining({
         code: 'CONFIG_INVALID',

@@ -1,4 +1,6 @@
-/** The tables of options in the manual have each option of each schema, with its values and its default. */
+/**
+ * The tables of options in the manual must have each option of each schema, with its values and its default.
+ */
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
@@ -88,7 +90,7 @@ function without(entries: Entries, name: string): Entries {
   return Object.fromEntries(Object.entries(entries).filter(([each]) => each !== name))
 }
 
-/** The first table behind a line, as cells. */
+/** Returns the cells of the first table after a line. */
 function tableAt([page, above]: Place): string[][] {
   const lines = read(`docs/${page}.md`).split('\n')
   const from = lines.indexOf(above)
@@ -106,29 +108,32 @@ function tableAt([page, above]: Place): string[][] {
   )
 }
 
-test.each(Object.entries(tables))('the table of %s', (_, [place, entries]) => {
-  const table = tableAt(place)
-  expect(table.map(([name]) => name)).toEqual(Object.keys(entries).map((name) => `\`${name}\``))
-  for (const [name, right, byDefault, meaning] of table) {
-    const option = entries[name!.slice(1, -1)]!
-    expect(right, name).toBe(option.right.replace(durationForm, 'a duration'))
-    expect(meaning!.length, name).toBeGreaterThan(10)
-    const fallback =
-      option.traits.fallback ?? (place[0] === 'creating-jobs' ? ofJob[name!.slice(1, -1)] : undefined)
-    if (fallback === undefined || typeof fallback === 'object') continue
-    const code =
-      /^`(.*)`$/.exec(byDefault!)?.[1] ?? expect.fail(`${name} has a default: ${inspect(fallback)}`)
-    if (milliseconds(fallback) === undefined) expect(code, name).toBe(inspect(fallback))
-    else expect(milliseconds(code.replaceAll("'", '')) ?? Number(code), name).toBe(milliseconds(fallback))
-  }
-})
+test.each(Object.entries(tables))(
+  'the table of %s has each option with its values and its default',
+  (_, [place, entries]) => {
+    const table = tableAt(place)
+    expect(table.map(([name]) => name)).toEqual(Object.keys(entries).map((name) => `\`${name}\``))
+    for (const [name, right, byDefault, meaning] of table) {
+      const option = entries[name!.slice(1, -1)]!
+      expect(right, name).toBe(option.right.replace(durationForm, 'a duration'))
+      expect(meaning!.length, name).toBeGreaterThan(10)
+      const fallback =
+        option.traits.fallback ?? (place[0] === 'creating-jobs' ? ofJob[name!.slice(1, -1)] : undefined)
+      if (fallback === undefined || typeof fallback === 'object') continue
+      const code =
+        /^`(.*)`$/.exec(byDefault!)?.[1] ?? expect.fail(`${name} has a default: ${inspect(fallback)}`)
+      if (milliseconds(fallback) === undefined) expect(code, name).toBe(inspect(fallback))
+      else expect(milliseconds(code.replaceAll("'", '')) ?? Number(code), name).toBe(milliseconds(fallback))
+    }
+  },
+)
 
-test('the table of hooks', () => {
+test('the table of hooks has each hook of the schema', () => {
   const names = tableAt(['middleware', '## Hooks']).map(([name]) => name)
   expect(names).toEqual(Object.keys(hookOptions.entries).map((name) => `\`${name}\``))
 })
 
-test('each schema has a table', () => {
+test('each schema has a table in the manual', () => {
   const files = readdirSync(`${root}/packages/lark-jobs/src`, { recursive: true, encoding: 'utf8' })
   const schemas = files
     .filter((file) => file.endsWith('.ts') && !file.endsWith('schema.ts') && !file.endsWith('filter.ts'))

@@ -1,6 +1,7 @@
 /**
- * Flows advance although processes die. A worker or a dispatcher may die after any of its calls: other
- * processes go on, and the flow ends as its jobs demand. No job is lost, and no job runs twice.
+ * Flows advance although processes die. A worker or a dispatcher may die after any of its calls. Other
+ * processes continue, and the flow ends in the state that follows from its jobs. No job is lost, and no job
+ * runs twice.
  *
  * This folder has more than 25 files: one for each subject on which all stores make the same promises.
  * `suite.ts` has them in order.
@@ -19,13 +20,19 @@ import { Random } from './random.ts'
 import { expectedEnd, namesOf, type RandomFlow, randomFlow } from './random-flows.ts'
 
 const DAY = 86_400_000
-/** `LARK_DEATHS=1`: a process dies after each call of each story, and there are many random flows. */
+/**
+ * With `LARK_DEATHS=1`, the tests play each story once for each of its calls, and a process dies after this
+ * call. They also run many random flows.
+ */
 const isLong = process.env.LARK_DEATHS === '1'
 /** After how many calls of a story a process dies. */
 const DEATHS = isLong ? Number.POSITIVE_INFINITY : 3
 const seeds = Array.from({ length: isLong ? 100 : 3 }, (_, n) => n)
 
-/** @param turn selects the calls after which processes die, so that different stores test different deaths */
+/**
+ * @param turn chooses the calls after which processes die, so that the tests of different stores choose
+ * different calls
+ */
 export function advancing(make: Make, turn: number): void {
   test.each(stories.map((story) => [story.name, story] as const))(
     '%s',
@@ -33,7 +40,7 @@ export function advancing(make: Make, turn: number): void {
     async (_, story) => {
       await using world = await oneServer(make)
       const calls = await play(world, story, 'whole', Number.POSITIVE_INFINITY)
-      // Members of batches are kept as their classes say.
+      // Completed members of batches stay in the store for some time only if their class says so.
       for (const place of PLACES) await world.store.prune(place)
       const kept = /:(flow|news|crowd|effects|remembered|bundles)|^flows$/
       const left = (await world.mentions('whole')).filter((place) => kept.test(place))
@@ -44,7 +51,7 @@ export function advancing(make: Make, turn: number): void {
     },
   )
 
-  test('a member of a batch in a flow ends and is forgotten while a worker checks it, and does not run again', async () => {
+  test('if a member of an inner batch ends and is removed while a worker checks it, the member does not run again', async () => {
     const harness = await make(forgetful)
     await using world = new World(new Map(PLACES.map((place) => [place, harness])))
     world.hangs.add('m0')
@@ -71,13 +78,13 @@ export function advancing(make: Make, turn: number): void {
     expect(world.counted.map(({ name }) => name)).toEqual(['m0'])
   })
 
-  test('members run and are forgotten before their unanswered dispatch is sent again, and do not run again', async () => {
+  test('if members have run and were removed before their unanswered dispatch is sent again, they do not run again', async () => {
     const harness = await make(forgetful)
     await using world = new World(new Map(PLACES.map((place) => [place, harness])))
     const place = { flow: 'flow', home: HOME }
     const worker = new FlowWorker(world)
-    // Workers wait up to an hour for what is due. A slow server may cost a lease, and must not make them give
-    // the flow up.
+    // The virtual clock moves on by up to an hour while workers wait. A slow server may cost a lease, and
+    // this must not make the workers give the flow up.
     await worker.book.start(place, flow('batch', []), { fillsFor: DAY })
     // The members of one partition are queued in one call.
     const lost = new Set<unknown>()
@@ -95,7 +102,7 @@ export function advancing(make: Make, turn: number): void {
     expect(await stateOf(world, place)).toMatchObject({ end: { state: 'completed' } })
   })
 
-  test('a late call queues members of a batch in a flow that already ran, and they do not run again', async () => {
+  test('if a late call queues members of an inner batch that have already run, they do not run again', async () => {
     const harness = await make(forgetful)
     await using world = new World(new Map(PLACES.map((place) => [place, harness])))
     const batch = { home: AWAY, definition: flow('batch', []), members: members(2) }
@@ -116,7 +123,7 @@ export function advancing(make: Make, turn: number): void {
     expect(world.counted.map(({ name }) => name).sort()).toEqual(['m0', 'm1'])
   })
 
-  test('two workers start the members of a batch again, and a member that has completed meanwhile does not run again', async () => {
+  test('if two workers retry the members of a batch, a member that has completed meanwhile does not run again', async () => {
     await using world = await oneServer(make)
     const place = { flow: 'flow', home: HOME }
     const worker = new FlowWorker(world)
@@ -140,7 +147,7 @@ export function advancing(make: Make, turn: number): void {
     expect(world.counted.slice(before).map(({ name }) => name)).toEqual(['m0'])
   })
 
-  test('members that are added during a check of the others do not count as lost', async () => {
+  test('members that are added while a worker checks the earlier members do not count as lost', async () => {
     await using world = await oneServer(make)
     const place = { flow: 'flow', home: HOME }
     const worker = new FlowWorker(world)
@@ -149,7 +156,7 @@ export function advancing(make: Make, turn: number): void {
     await worker.book.seal(place)
     world.hangs.add('m0')
     await worker.work(() => world.begun.has('m0'))
-    // After this time, a member can no longer be on its way.
+    // After this time, no member can still be on its way to the store.
     world.advance(20_000)
     let isAdded = false
     const looking = new FlowWorker(
@@ -168,7 +175,7 @@ export function advancing(make: Make, turn: number): void {
     expect(await stateOf(world, place)).not.toHaveProperty('ending')
   })
 
-  test('an end of a member from before its restart arrives after the restart, and does not count', async () => {
+  test('if a member is retried, the end of its first run does not count when it arrives after the retry', async () => {
     await using world = await oneServer(make)
     let late: readonly MemberEnd[] = []
     const store = world.disturbed(async (verb, args) => {
@@ -180,7 +187,7 @@ export function advancing(make: Make, turn: number): void {
     world.advance(1_000)
     await worker.book.retry(place)
     expect((await worker.book.get(place))!.crowd).toMatchObject({ completed: 0, failed: 0 })
-    // Another worker got the same end, and stood still.
+    // Another worker got the same end before, and applies it only now.
     await new FlowWorker(world).book.apply(HOME, late)
     expect((await worker.book.get(place))!.crowd).toMatchObject({ completed: 0, failed: 0 })
     await worker.work()
@@ -192,7 +199,7 @@ export function advancing(make: Make, turn: number): void {
     expect(world.counted.map(({ name }) => name)).toEqual(['m1', 'm1', 'm1'])
   })
 
-  test('the ends of nodes, and of members of a batch in a flow, arrive once more after a restart', async () => {
+  test('after a retry, the earlier ends of nodes and of members of an inner batch arrive once more, and do not count', async () => {
     await using world = await oneServer(make)
     const late: [home: string, end: MemberEnd][] = []
     const store = world.disturbed(async (verb, [home, ends]) => {
@@ -289,7 +296,7 @@ export function advancing(make: Make, turn: number): void {
     },
   )
 
-  test('somebody undoes the restart of a member, and its earlier end counts again', async () => {
+  test('if a person undoes the retry of a member, its earlier end counts again', async () => {
     await using world = await oneServer(make)
     const worker = new FlowWorker(world)
     const place = await failedBatch(world, worker)
@@ -303,7 +310,7 @@ export function advancing(make: Make, turn: number): void {
     expect(world.counted.map(({ name }) => name)).toEqual(['m1'])
   })
 
-  test('a fate from before the restart of a member arrives after it, and the member is checked again', async () => {
+  test('if an answer about the state of a member arrives after the retry of the member, the member is checked again', async () => {
     await using world = await oneServer(make)
     const deaf = world.disturbed(async (verb) => {
       if (verb === 'apply') throw new JobsError('STORE_UNREACHABLE', 'the call is lost')
@@ -366,15 +373,15 @@ export function advancing(make: Make, turn: number): void {
     },
   )
 
-  test('after a rollback of the home, an end that it still has counts when its node starts again', async () => {
+  test('after the home partition was rolled back, the end that it still has counts when the node starts again', async () => {
     await using world = await oneServer(make)
     world.fails.add('a')
     const place = { flow: 'flow', home: HOME }
     const worker = new FlowWorker(world)
     await worker.book.start(place, flow('chain', [node('a'), node('b', [0])]))
     await worker.work()
-    // This end belongs to a retry that the home has lost. It is not news for the present state of the flow,
-    // and will never be news again.
+    // This end belongs to a retry that the home partition has lost. So the present flow ignores the end, now
+    // and later.
     const lost = { flow: 'flow', index: indexOf(0, 1), state: 'completed', at: world.now } as const
     await worker.book.apply(HOME, [lost])
     await worker.work()
@@ -385,7 +392,7 @@ export function advancing(make: Make, turn: number): void {
     expect(await stateOf(world, place)).toMatchObject({ end: { state: 'completed' }, nodes: 'cc' })
   })
 
-  test('an inner flow is written while both flows are forgotten, and does not stay', async () => {
+  test('if an inner flow is written while both flows are removed, the inner flow does not remain', async () => {
     await using world = await oneServer(make)
     const chain = { home: AWAY, definition: flow('chain', [node('a')]) }
     const place = { flow: 'flow', home: HOME }
@@ -406,12 +413,12 @@ export function advancing(make: Make, turn: number): void {
   })
 }
 
-/** Ignores the error for a flow that still ends, which cannot be started again. */
+/** Ignores the error of a retry of a flow that has not quite ended. */
 function endsYet(error: unknown): void {
   expect(error).toMatchObject({ code: 'FLOW_ENDING' })
 }
 
-/** Random flows, workers that die and lose answers. The two partitions are on two servers. */
+/** Random flows with workers that die and lose answers. The two partitions are on two servers. */
 export function advancingAtRandom(make: Make): void {
   test.each(seeds)('seed %i', { timeout: 120_000 }, async (seed) => {
     const random = new Random(seed)
@@ -448,11 +455,11 @@ export function advancingAtRandom(make: Make): void {
 }
 
 /**
- * Random flows as above, in which each server also loses its last changes at least once. In this case, some
- * jobs may run again.
+ * Random flows with workers that die and lose answers, in which each server also loses its last changes at
+ * least once. Some jobs may run again.
  */
 export function advancingThroughRollbacks(make: Make): void {
-  test('the server of a member has lost the restart of the member, and its end counts once more', async () => {
+  test('if the server of a member loses the retry of the member, the end of the member counts once more', async () => {
     await using world = await twoServers(make)
     const worker = new FlowWorker(world)
     const place = await failedBatch(world, worker)
@@ -518,7 +525,7 @@ async function twoServers(make: Make): Promise<World> {
   )
 }
 
-/** Members that have completed are forgotten at once. */
+/** With these options, completed members are removed at once. */
 const forgetful = {
   retention: {
     completed: { count: 0, age: 0 },
@@ -592,7 +599,7 @@ function expectOnce({ counted }: World): void {
   }
 }
 
-/** Expects that the home has the result of the counted run for each node. */
+/** Expects that the home partition has the result of the counted run of each node. */
 async function expectKeptResults(world: World, home: string): Promise<void> {
   for (const { id, result } of world.counted) {
     const member = memberOf(id)!
@@ -617,7 +624,7 @@ async function stateOf(world: World, { flow, home }: FlowPlace): Promise<FlowSta
   return JSON.parse((await world.store.flows.get(home, flow)).found!.state)
 }
 
-/** Expects that the flow is forgotten later, together with its jobs. */
+/** Expects that the flow and its jobs are removed later. */
 async function forgotten(world: World, worker: FlowWorker): Promise<void> {
   const next = await world.next()
   expect(next).toBeGreaterThan(HOUR)

@@ -10,7 +10,7 @@ import type { Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, retried, settlement, unstarted } from './jobs.ts'
 
 export function ahead(make: Make): void {
-  test('a claim also hands out the jobs after those that start at once, in their order', async () => {
+  test('a claim with prefetch hands out the jobs that start at once, and then the next jobs in their order', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const low = jobs(3, { priority: -1 })
@@ -50,7 +50,7 @@ export function ahead(make: Make): void {
     expect(await caller.claimAhead(1, 2)).toEqual([])
   })
 
-  test('a job that is taken back before it started counts no run and keeps its place', async () => {
+  test('if a job is taken back before it started, no run is counted and the job keeps its place', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -87,7 +87,7 @@ export function ahead(make: Make): void {
     ])
   })
 
-  test('a note with another token starts no job', async () => {
+  test('an extend that names a job with another token does not mark the job as started', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const given = job()
@@ -98,7 +98,7 @@ export function ahead(make: Make): void {
     expect(await harness.store.get('emails', given.id)).toMatchObject({ runs: 0, crashes: 0 })
   })
 
-  test('an extend of a job that has not begun and goes back renews the lease, and does not mark the job as started', async () => {
+  test('an extend of a job that has not begun and is given back renews the lease, and does not mark the job as started', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const given = job()
@@ -131,7 +131,7 @@ export function ahead(make: Make): void {
   for (const [outcome, expected] of settled) {
     const words =
       outcome.kind === 'failed' && outcome.retryIn !== undefined ? 'failed, to be retried' : outcome.kind
-    test(`settled without an extend in between: ${words}`, async () => {
+    test(`the outcome of a prefetched job that no extend has marked as started: ${words}`, async () => {
       await using harness = await make()
       const caller = harness.caller()
       await caller.enqueue(job())
@@ -150,7 +150,7 @@ export function ahead(make: Make): void {
     expect(await caller.claimAhead(0, 1)).toHaveLength(1)
   })
 
-  test('a prefetched job is cancelled: its holder gets a notice, and after a recovery the job is cancelled without a run', async () => {
+  test('if a prefetched job is cancelled, its worker gets a notice, and after a recovery the job ends as cancelled without a run', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -167,7 +167,7 @@ export function ahead(make: Make): void {
     })
   })
 
-  test('an extend that names a cancelled job returns the notice', async () => {
+  test('an extend that names a job with a cancel request returns the request', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(job())
@@ -212,7 +212,7 @@ export function ahead(make: Make): void {
     expect(await caller.claimAhead(0, 3)).toHaveLength(2)
   })
 
-  test('a caller that got its full limit is not rung because it got fewer prefetched jobs', async () => {
+  test('a claimer that got all the jobs of its limit is not notified if it got fewer prefetched jobs than it wanted', async () => {
     await using harness = await make()
     const web = harness.caller('web')
     await web.enqueue(job())
@@ -225,7 +225,7 @@ export function ahead(make: Make): void {
     expect(await harness.store.wait('bob', 60)).toEqual([])
   })
 
-  test('a caller that got fewer jobs than its limit is rung, however many jobs it wanted to prefetch', async () => {
+  test('a claimer that got fewer jobs than its limit is notified of the next job, however many jobs it wanted to prefetch', async () => {
     await using harness = await make()
     const web = harness.caller('web')
     await web.enqueue(job())
@@ -235,7 +235,7 @@ export function ahead(make: Make): void {
     expect(await harness.store.wait('ada', 10_000)).toEqual(['emails'])
   })
 
-  test('a job that goes back in an exchange may be prefetched by the same exchange', async () => {
+  test('a job that an exchange gives back may be prefetched by the same exchange', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [first, second] = jobs(2)

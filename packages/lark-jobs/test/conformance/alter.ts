@@ -1,6 +1,4 @@
-/**
- * Changes by hand: a table of each change in each state, and the effects of each change.
- */
+/** Changes that people make to jobs: a table of each change in each state, and the effects of each change. */
 import { expect, test } from 'vitest'
 import type { JobRecord, Lock, NewJob, Outcome, State } from '../../src/model/record.ts'
 import { type AlterVerdict, type Change, changeKinds, MAX_ITEMS } from '../../src/store/contract/store.ts'
@@ -248,7 +246,7 @@ export function alter(make: Make): void {
     }
   }
 
-  test('returns one verdict for each id, in their order', async () => {
+  test('alter returns one verdict for each id, in the order of the ids', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const list = jobs(2)
@@ -259,7 +257,7 @@ export function alter(make: Make): void {
     expect(await harness.store.alter('emails', [], { kind: 'remove' })).toEqual([])
   })
 
-  test('a retried job starts afresh at the end of its line', async () => {
+  test('a retried job has new counters and goes to the end of the line', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -278,7 +276,7 @@ export function alter(make: Make): void {
     expect(ids(await caller.claim(3))).toEqual(ids([...others, given]))
   })
 
-  test('a retry of jobs that did not complete leaves out a completed job with its own retention', async () => {
+  test('a retry that is limited to failed and cancelled jobs does not retry a completed job with its own retention', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -303,7 +301,7 @@ export function alter(make: Make): void {
     expect(ids(await harness.caller().claim())).toEqual([id])
   })
 
-  test('each retry queues a job later than before, also within a millisecond, and it waits like any other', async () => {
+  test('each retry gives the job a later time of queuing, even within a millisecond, and the job waits like other jobs', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller('ada')
@@ -316,7 +314,7 @@ export function alter(make: Make): void {
     }
   })
 
-  test('a job that is retried with its failures counts among the jobs that wait for another try', async () => {
+  test('a job that a retry queues with its counted failures counts as a job that waits for its next try', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller('ada')
@@ -352,7 +350,7 @@ export function alter(make: Make): void {
     expect(await caller.enqueue(given)).toEqual(['queued'])
   })
 
-  test('every extend returns the notice to cancel a job until the job is settled', async () => {
+  test('every extend returns the cancel request of a job until the job is settled', async () => {
     await using harness = await make()
     const { store } = harness
     const held = await inState(harness, 'active')
@@ -366,7 +364,7 @@ export function alter(make: Make): void {
     expect(await store.extend('emails', 'ada', [bystander], LEASE)).toEqual({ lost: [], notices: [] })
   })
 
-  test('a job with a notice to cancel that completes is completed', async () => {
+  test('a job with a cancel request that completes is completed', async () => {
     await using harness = await make()
     const held = await inState(harness, 'active')
     await harness.store.alter('emails', [held.id], { kind: 'cancel', reason: 'user' })
@@ -376,7 +374,7 @@ export function alter(make: Make): void {
     expect(record).not.toHaveProperty('reason')
   })
 
-  test('a job with a notice to cancel does not go back to its line', async () => {
+  test('a job with a cancel request that fails or is given back ends as cancelled', async () => {
     for (const outcome of [retried(0), unstarted, { kind: 'released', in: 10 } as const]) {
       await using harness = await make()
       const held = await inState(harness, 'active')
@@ -386,7 +384,7 @@ export function alter(make: Make): void {
     }
   })
 
-  test('run-now puts a job at the end of the line, reschedule counts from now', async () => {
+  test('run-now puts a job at the end of the line, and the delay of reschedule counts from now', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -404,7 +402,7 @@ export function alter(make: Make): void {
     expect(ids(await caller.claim(5))).toEqual([later.id])
   })
 
-  test('run-now keeps the priority', async () => {
+  test('run-now keeps the priority of the job', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [low, high] = [job({ delay: 60_000, priority: -5 }), job({ delay: 60_000, priority: 5 })]
@@ -418,7 +416,7 @@ export function alter(make: Make): void {
     ['', {}],
     [' if priorities age', { aging: 60_000 }],
     [' under limits', { limits: { concurrency: 1 } }],
-  ])('a claim of one job passes over thousands that were cancelled or removed%s', async (_, terms) => {
+  ])('a claim of one job skips thousands of jobs that were cancelled or removed%s', async (_, terms) => {
     await using harness = await make()
     const caller = harness.caller()
     const gone = jobs(3_000)
@@ -434,7 +432,7 @@ export function alter(make: Make): void {
     const { jobs: claimed } = await caller.exchange([], want)
     expect(ids(claimed)).toEqual([last.id])
     await caller.settle(claimed[0]!, completed)
-    // The next job is behind cancelled jobs, and no job is behind it.
+    // The next job is behind the cancelled jobs, and is the last one.
     const more = jobs(20)
     await caller.enqueue(...more)
     await harness.store.alter('emails', ids(more), { kind: 'cancel', reason: 'user' })
@@ -442,7 +440,7 @@ export function alter(make: Make): void {
     expect(await caller.exchange([], want)).not.toHaveProperty('nextDue')
   })
 
-  test('a job that ran and waits for its retry has begun; a job that came back before its start has not', async () => {
+  test('`begun` is true for a job that ran and waits for its retry, and false for a job that was given back before its start', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -463,7 +461,7 @@ export function alter(make: Make): void {
     expect(await store.alter('emails', both, { kind: 'cancel', reason: 'user' })).toEqual(['done', 'missing'])
   })
 
-  test('the reason of a person reaches the worker of a running job, and is kept however the run ends', async () => {
+  test('the reason of a person for a cancel reaches the worker of the running job, and is kept however the run ends', async () => {
     const outcomes: Outcome[] = [
       { kind: 'cancelled', reason: 'user' },
       retried(0),
@@ -492,7 +490,7 @@ export function alter(make: Make): void {
     }
   })
 
-  test('the reason of a person is kept if the worker dies, and is not mixed with another reason', async () => {
+  test('the reason of a person for a cancel is kept if the worker dies, and does not replace another reason', async () => {
     await using harness = await make()
     const { store } = harness
     const [dead, other] = [await inState(harness, 'active'), await inState(harness, 'active')]
@@ -515,7 +513,7 @@ export function alter(make: Make): void {
     [', with options', { options: { tags: ['vip'] } }],
   ]
   test.each(placed)(
-    'a job with a new priority runs in its place among the jobs of that priority%s',
+    'a job with a new priority takes its place among the jobs of that priority%s',
     async (_, fields) => {
       await using harness = await make()
       const { store, clock } = harness
@@ -552,7 +550,7 @@ export function alter(make: Make): void {
         [e, -100],
       ]
       const listed = waiting.map(({ id, priority }) => [id, priority])
-      // Jobs in lanes are listed by place.
+      // Jobs with a group or a limiter are listed by their place in line.
       if (fields.group || fields.limiter) expect(listed.sort()).toEqual([...inOrder].sort())
       else expect(listed).toEqual(inOrder)
       expect(await store.get('emails', c)).toMatchObject({
@@ -575,7 +573,7 @@ export function alter(make: Make): void {
     },
   )
 
-  test('a new priority counts if priorities age', async () => {
+  test('a new priority counts in a queue with aging', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -595,7 +593,7 @@ export function alter(make: Make): void {
     ])
   })
 
-  test('in a strict group, a job that waits for its retry stays first, whatever priority others get', async () => {
+  test('in a strict group, a job that waits for its retry stays first, whatever priority other jobs get', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -608,7 +606,7 @@ export function alter(make: Make): void {
     expect(await caller.claimOne()).toMatchObject({ id: first.id, priority: -9 })
   })
 
-  test('tags by hand: each once, in their order, at most ten; other options stay', async () => {
+  test('a person can add and remove tags: each tag once, in order, at most ten, and the other options stay', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -641,7 +639,7 @@ export function alter(make: Make): void {
     expect(await caller.claim(2)).toMatchObject([{ payload: '"|"' }, { payload: large.payload }])
   })
 
-  test('an edit has its time and may change the hidden paths; a payload that was replaced by a unique job does not count as edited', async () => {
+  test('an edit is recorded with its time and may change the redacted paths; a payload that a unique job replaced does not count as edited', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -666,7 +664,7 @@ export function alter(make: Make): void {
     expect((await store.get('emails', given.id))?.options).toEqual({ tries: 4 })
   })
 
-  test('a report adds each of its lines, and its progress reaches who watches the job and what its run reports later', async () => {
+  test('a report from outside adds log lines, and its progress reaches listeners until the run reports its own', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -694,7 +692,7 @@ export function alter(make: Make): void {
     expect(await store.log('emails', given.id)).toHaveLength(5)
   })
 
-  test('an edited payload is what the claimer gets', async () => {
+  test('the claimer of an edited job gets the new payload', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const given = job()
@@ -713,7 +711,7 @@ export function alter(make: Make): void {
     ['unique', {}],
   ]
   test.each(kinds)(
-    'after a mass cancel, a claim finds the remaining jobs, or reports that there are none: %s',
+    'after many jobs were cancelled, a claim finds the remaining jobs, or reports that there are none: %s',
     async (kind, fields) => {
       await using harness = await make()
       const { store, clock } = harness
@@ -739,13 +737,13 @@ export function alter(make: Make): void {
       const empty = await caller.exchange([], want)
       expect(empty).toEqual({ verdicts: [], jobs: [] })
       expect(await store.counts('emails')).toMatchObject({ waiting: 0, delayed: 0, active: 0 })
-      // A caller that waits now is rung for the next job.
+      // A claimer that waits from now on is notified of the next job.
       await harness.caller('web').enqueue(job(fields.limiter === undefined ? {} : fields))
       expect(await store.wait(caller.id, 10_000)).toEqual(['emails'])
     },
   )
 
-  test('a purge removes jobs in all states except active, and hidden jobs with their effects', async () => {
+  test('a purge removes jobs in all states except active, also removed jobs that were kept for their effects', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -778,7 +776,7 @@ export function alter(make: Make): void {
     expect([effects, nextEffect]).toEqual([undefined, undefined])
     expect(await store.log('emails', done!.id)).toEqual([])
     expect(await store.counts('emails')).toMatchObject({ completed: 0, cancelled: 0, delayed: 0, active: 1 })
-    // Every id is free again.
+    // Each id can be used again.
     const again = all.filter((id) => id !== active).map((id) => job({ id }))
     expect(await caller.enqueue(...again)).toEqual(again.map(() => 'queued'))
     expect((await store.get('emails', hidden))?.payload).toBe(again[0]!.payload)

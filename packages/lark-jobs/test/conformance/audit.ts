@@ -10,7 +10,7 @@ async function textsOf({ audit }: Store): Promise<string[]> {
 }
 
 export function auditing(make: Make): void {
-  test('an entry has the times at which it was first and last written', async () => {
+  test('an audit entry has the times at which it was first and last written', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const { audit } = store
@@ -24,7 +24,7 @@ export function auditing(make: Make): void {
     expect(await audit.list(10)).toEqual({ now: clock.now, entries: [entry] })
   })
 
-  test('pages go from the newest entry to the oldest, also through entries of one millisecond and after a removed entry', async () => {
+  test('pages of the audit go from the newest entry to the oldest, also if entries have the same time or an entry was removed', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const { audit } = store
@@ -53,7 +53,7 @@ export function auditing(make: Make): void {
     expect((await audit.list(9, { id: 'a', at })).entries).toEqual([])
   })
 
-  test('a write removes entries that are too old, and the oldest entries if there are too many', async () => {
+  test('each new audit entry removes the entries that are too old, and the oldest entries if there are too many', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const { audit } = store
@@ -65,7 +65,7 @@ export function auditing(make: Make): void {
     expect(await textsOf(store)).toEqual(['new', 'young'])
     for (let n = 4; n <= 7; n++) await audit.write(String(n), `entry ${n}`, { ...BOUNDS, count: 3 })
     expect(await textsOf(store)).toEqual(['entry 7', 'entry 6', 'entry 5'])
-    // Writing an entry again adds no entry, unless the entry was removed.
+    // To write an entry again adds no entry, unless the entry was removed.
     await audit.write('6', 'again', { ...BOUNDS, count: 3 })
     expect(await textsOf(store)).toEqual(['entry 7', 'again', 'entry 5'])
     clock.advance(1)

@@ -16,7 +16,7 @@ function enqueue(caller: Caller, bound: Bound, ...list: NewJob[]): Promise<Enque
 }
 
 export function bounded(make: Make): void {
-  test('reject: a job beyond the bound is not queued, and the answer says so', async () => {
+  test('with `reject`, a job beyond the bound is not queued, and the answer says so', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const bound: Bound = { max: 3, full: 'reject' }
@@ -26,7 +26,7 @@ export function bounded(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ waiting: 3 })
   })
 
-  test('reject: delayed jobs count, active and ended ones do not', async () => {
+  test('with `reject`, delayed jobs count towards the bound, and active and ended jobs do not', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const bound: Bound = { max: 2, full: 'reject' }
@@ -39,7 +39,7 @@ export function bounded(make: Make): void {
     expect(await enqueue(caller, bound, job(), job())).toEqual(['queued', full])
   })
 
-  test('drop-oldest: the job that would run next at the lowest priority is dropped, and the reason is kept', async () => {
+  test('with `drop-oldest`, the next job of the lowest priority is dropped, and the reason is kept', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -53,7 +53,7 @@ export function bounded(make: Make): void {
     expect(ids(await caller.claim(9))).toEqual([high.id, second!.id, third!.id])
   })
 
-  test('drop-oldest: the last jobs of a call that is too large stay, and the delayed jobs that are due later', async () => {
+  test('with `drop-oldest`, a call with too many jobs keeps its last jobs, and delayed jobs stay longer the later they are due', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const bound: Bound = { max: 3, full: 'drop-oldest' }
@@ -66,7 +66,7 @@ export function bounded(make: Make): void {
     expect(ids(left)).toEqual([delays[2]!.id, delays[0]!.id, delays[3]!.id])
   })
 
-  test('drop-oldest: the hook of the class of a dropped job is called', async () => {
+  test('with `drop-oldest`, the hook of the class of a dropped job is called', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const bound: Bound = { max: 1, full: 'drop-oldest' }
@@ -78,7 +78,7 @@ export function bounded(make: Make): void {
     ])
   })
 
-  test('a call that is sent again gets the same answers', async () => {
+  test('an enqueue into a full partition that is sent again gets the same answers', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const bound: Bound = { max: 1, full: 'reject' }
@@ -87,7 +87,7 @@ export function bounded(make: Make): void {
     expect(await harness.store.enqueue('emails', { ...caller.last(), bound }, given)).toEqual(answers)
   })
 
-  test('a unique job that meets another needs no space in a full partition', async () => {
+  test('a unique job that is not queued because of another job needs no space in a full partition', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const bound: Bound = { max: 2, full: 'reject' }

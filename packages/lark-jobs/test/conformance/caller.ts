@@ -1,6 +1,4 @@
-/**
- * One caller on one partition. It numbers its calls as dispatchers and workers do.
- */
+/** A caller of the store on one partition, which numbers its calls as dispatchers and workers do. */
 import type { ClaimedJob, NewJob, Outcome } from '../../src/model/record.ts'
 import type {
   Call,
@@ -14,7 +12,7 @@ import type {
 } from '../../src/store/contract/store.ts'
 import { settlement } from './jobs.ts'
 
-/** The lease of `claim`, in milliseconds. */
+/** The length of the lease that `claim` asks for, in milliseconds. */
 export const LEASE = 15_000
 
 export class Caller {
@@ -29,13 +27,13 @@ export class Caller {
     this.partition = partition
   }
 
-  /** The caller and number of the next call. */
+  /** Returns the caller and the number of the next call. */
   next(): Call {
     this.#number += 1
     return this.last()
   }
 
-  /** The caller and number of the last call, to send the call again. */
+  /** Returns the caller and the number of the last call, to send this call again. */
   last(): Call {
     return { caller: this.id, number: this.#number }
   }
@@ -57,21 +55,24 @@ export class Caller {
     return (await this.exchange([], { limit, prefetch, leaseMs })).jobs
   }
 
-  /** Claims one job. The test fails if there is none. */
+  /** Claims one job. The test fails if no job waits. */
   async claimOne(leaseMs = LEASE): Promise<ClaimedJob> {
     const [claimed] = await this.claim(1, leaseMs)
     if (!claimed) throw new Error(`expected a job to claim in ${this.partition}`)
     return claimed
   }
 
-  /** Claims jobs and starts each of them alone, as a worker does that runs no other job. */
+  /** Claims jobs and reports each of them as started alone, like a worker that runs no other job. */
   async claimAlone(limit = 1): Promise<ClaimedJob[]> {
     const held = await this.claim(limit)
     await this.start(held, true)
     return held
   }
 
-  /** Reports that suspects start. @param alone whether each is the only running job of its process */
+  /**
+   * Reports that suspects (jobs that may have crashed their worker) start. @param alone whether each of them
+   * is the only running job of its process
+   */
   start(held: readonly Pick<ClaimedJob, 'id' | 'token'>[], alone: boolean): Promise<Extension> {
     const notes = held.map(({ id, token }) => ({ id, token, alone }))
     return this.store.extend(this.partition, this.id, notes, LEASE)
@@ -88,7 +89,7 @@ export class Caller {
     return this.store.extend(this.partition, this.id, notes, leaseMs)
   }
 
-  /** Queues a job, claims it and settles it at once. The job must be the next in line. */
+  /** Queues a job, claims it and settles it at once. No other job may be before it in line. */
   async run(job: NewJob, outcome: Outcome): Promise<void> {
     await this.enqueue(job)
     await this.settle(await this.claimOne(), outcome)

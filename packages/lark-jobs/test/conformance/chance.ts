@@ -23,7 +23,7 @@ const chanceKeeps: readonly Keep[] = [
   { completed: 0, failed: 100, least: 1_200 },
 ]
 
-/** Tags for the random jobs. With two more tags, a job would have too many. */
+/** Tags for the random jobs. These are two tags more than one job may have. */
 export const chanceTags = ['vip', 'a|b', '"', '\\', '],"', 'ü', '{', '7', '🚦', 'last', 'x', 'y']
 
 const chanceOptions: readonly JobOptions[] = [
@@ -32,7 +32,7 @@ const chanceOptions: readonly JobOptions[] = [
   { context: { list: [], text: '{"tags":["no"],' }, tags: ['last'] },
 ]
 
-/** @param known the id of an existing job, if the new job is to have it */
+/** @param known the id of an existing job, if the new job should have the same id */
 export function chanceJob(random: Random, known: string | undefined, groups: boolean): NewJob {
   return job({
     ...(known !== undefined && { id: known }),

@@ -1,6 +1,4 @@
-/**
- * Circuit breakers: closed, open and half-open, shared by all workers that report runs.
- */
+/** Circuit breakers: closed, open and half-open. All workers share the state of a circuit. */
 import { expect, test } from 'vitest'
 import type { Circuit, CircuitEvent } from '../../src/options/circuit.ts'
 import type { Harness, Make } from './harness.ts'
@@ -16,7 +14,10 @@ function tell(harness: Harness, event: CircuitEvent, name = 'stripe'): Promise<C
 const begins: CircuitEvent = { kind: 'begins' }
 const fails = (opening?: number): CircuitEvent => ({ kind: 'failed', id: String(++made), opening })
 
-/** Opens the circuit, and waits until its pause is over. @returns the opening of the trial */
+/**
+ * Opens the circuit, and waits until its pause is over. @returns the number of the opening, which the trial
+ * job gets
+ */
 async function opened(harness: Harness): Promise<number> {
   for (let i = 0; i < RULE.failures; i++) await tell(harness, fails())
   harness.clock.advance(RULE.pause)
@@ -26,7 +27,7 @@ async function opened(harness: Harness): Promise<number> {
 }
 
 export function circuits(make: Make): void {
-  test('a circuit opens after the given number of failures within the time, for its pause', async () => {
+  test('a circuit opens for its pause after the given number of failures within the given time', async () => {
     await using harness = await make()
     expect(await tell(harness, begins)).toEqual({ kind: 'closed' })
     expect(await tell(harness, fails())).toEqual({ kind: 'closed' })
@@ -38,7 +39,7 @@ export function circuits(make: Make): void {
     expect(await tell(harness, begins, 'other')).toEqual({ kind: 'closed' })
   })
 
-  test('failures that are further apart do not open a circuit; each failure counts once', async () => {
+  test('failures that are too far apart do not open a circuit, and each failure counts once', async () => {
     await using harness = await make()
     const first = fails()
     await tell(harness, first)
@@ -51,7 +52,7 @@ export function circuits(make: Make): void {
     expect(await tell(harness, fails())).toEqual({ kind: 'open', wait: 5_000 })
   })
 
-  test('after the pause one job runs as a trial; if it succeeds, the circuit closes and counts anew', async () => {
+  test('after the pause, one job runs as a trial; if the trial succeeds, the circuit closes and counts failures from 0', async () => {
     await using harness = await make()
     const opening = await opened(harness)
     expect(await tell(harness, begins)).toEqual({ kind: 'open', wait: 5_000 })
@@ -62,7 +63,7 @@ export function circuits(make: Make): void {
     expect(await tell(harness, fails())).toEqual({ kind: 'open', wait: 5_000 })
   })
 
-  test('a trial that fails begins the pause anew', async () => {
+  test('if the trial fails, the pause begins again', async () => {
     await using harness = await make()
     const opening = await opened(harness)
     harness.clock.advance(3_000)
@@ -73,7 +74,7 @@ export function circuits(make: Make): void {
     expect(await tell(harness, begins)).toEqual({ kind: 'trial', opening })
   })
 
-  test('a trial that does not report is followed by another trial; the first success closes the circuit', async () => {
+  test('if a trial does not report its end, another trial follows, and the first success closes the circuit', async () => {
     await using harness = await make()
     const opening = await opened(harness)
     harness.clock.advance(RULE.pause)
@@ -81,7 +82,7 @@ export function circuits(make: Make): void {
     expect(await tell(harness, { kind: 'passed', opening })).toEqual({ kind: 'closed' })
   })
 
-  test('an undecided trial is followed by the next job at once', async () => {
+  test('if a trial ends without success or failure, the next job is the trial at once', async () => {
     await using harness = await make()
     const opening = await opened(harness)
     harness.clock.advance(10)
@@ -91,7 +92,7 @@ export function circuits(make: Make): void {
     expect(await tell(harness, begins)).toEqual({ kind: 'open', wait: 5_000 })
   })
 
-  test('a job that began before the opening, or as a trial of an earlier opening, decides nothing', async () => {
+  test('a job that began before the circuit opened, or as a trial of an earlier opening, does not change the circuit', async () => {
     await using harness = await make()
     const earlier = await opened(harness)
     await tell(harness, { kind: 'passed', opening: earlier })
@@ -105,7 +106,7 @@ export function circuits(make: Make): void {
     expect(await tell(harness, { kind: 'passed', opening })).toEqual({ kind: 'closed' })
   })
 
-  test('a look shows when a circuit opened, and when its next trial is due', async () => {
+  test('the state of a circuit has the time of its opening and the time of its next trial', async () => {
     await using harness = await make()
     const look = () => harness.store.limiters.look('stripe')
     const none = { holders: [], waits: [] }

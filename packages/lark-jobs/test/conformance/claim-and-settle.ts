@@ -1,6 +1,4 @@
-/**
- * A run from its claim to its outcome: state, counters, errors, result and log.
- */
+/** A run from the claim of the job to its outcome: state, counters, errors, result and log. */
 import { expect, test } from 'vitest'
 import type { Outcome } from '../../src/model/record.ts'
 import { MAX_ERRORS, MAX_LOG_BYTES, MAX_LOG_LINES } from '../../src/store/contract/store.ts'
@@ -9,7 +7,7 @@ import type { Make } from './harness.ts'
 import { completed, failed, job, jobError, jobs, line, retried, settlement, unstarted } from './jobs.ts'
 
 export function claimAndSettle(make: Make): void {
-  test('a claimed job is active, held by its claimer, and in no other claim', async () => {
+  test('a claimed job is active, has its claimer as holder, and is in no other claim', async () => {
     await using harness = await make()
     const caller = harness.caller('ada')
     const given = job()
@@ -25,7 +23,7 @@ export function claimAndSettle(make: Make): void {
     })
   })
 
-  test('a settled job is not held any longer', async () => {
+  test('a settled job has no holder', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const given = job()
@@ -104,7 +102,7 @@ export function claimAndSettle(make: Make): void {
     expect(record).not.toHaveProperty('reason')
   })
 
-  test('counters add up over runs, and reach the claimer', async () => {
+  test('the claimer gets the counters of all earlier runs of the job', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const given = job()
@@ -115,7 +113,7 @@ export function claimAndSettle(make: Make): void {
     expect(await caller.claimOne()).toMatchObject({ runs: 4, failures: 2, releases: 1, crashes: 0 })
   })
 
-  test('settles and claims in one call, and answers in the order of the settlements', async () => {
+  test('an exchange settles and claims in one call, and its answers are in the order of the settlements', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(4))
@@ -133,7 +131,7 @@ export function claimAndSettle(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ waiting: 1, active: 1, completed: 2 })
   })
 
-  test('a job that goes back in an exchange may be claimed by the same exchange', async () => {
+  test('a job that an exchange gives back may be claimed by the same exchange', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(job())
@@ -142,7 +140,7 @@ export function claimAndSettle(make: Make): void {
     expect(exchange.jobs).toMatchObject([{ id: held.id, runs: 2, token: 'ada.3' }])
   })
 
-  test(`keeps the newest ${MAX_ERRORS} errors, oldest first`, async () => {
+  test(`a job keeps its newest ${MAX_ERRORS} errors, the oldest first`, async () => {
     await using harness = await make()
     const caller = harness.caller()
     const given = job()
@@ -155,7 +153,7 @@ export function claimAndSettle(make: Make): void {
     expect(record?.failures).toBe(MAX_ERRORS + 3)
   })
 
-  test('keeps every field of an error', async () => {
+  test('the store keeps every field of an error', async () => {
     await using harness = await make()
     const error = jobError({ code: 'EAUTH', stack: 'Error: x\n  at y|z', took: 12, message: 'é "q" \\ \n' })
     const given = job()
@@ -165,7 +163,7 @@ export function claimAndSettle(make: Make): void {
     ])
   })
 
-  test('keeps the log of every run, in order', async () => {
+  test('a job keeps the log of all its runs, in order', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const given = job()
@@ -175,7 +173,7 @@ export function claimAndSettle(make: Make): void {
     expect(await harness.store.log('emails', given.id)).toEqual(lines)
   })
 
-  test('a job that is put back many times because its key is unknown uses no attempt', async () => {
+  test('a job that workers put back many times because they do not know its key uses no attempt', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const given = job({ key: 'of-a-newer-deploy' })
@@ -204,7 +202,7 @@ export function claimAndSettle(make: Make): void {
     expect(await harness.store.log('emails', held.id)).toEqual([])
   })
 
-  test(`keeps the newest ${MAX_LOG_LINES} lines`, async () => {
+  test(`the log of a job keeps the newest ${MAX_LOG_LINES} lines`, async () => {
     await using harness = await make()
     const given = job()
     const log = Array.from({ length: 250 }, (_, at) => line(`line ${at}`, { at }))
@@ -212,7 +210,7 @@ export function claimAndSettle(make: Make): void {
     expect(await harness.store.log('emails', given.id)).toEqual(log.slice(-MAX_LOG_LINES))
   })
 
-  test(`keeps the newest lines up to ${MAX_LOG_BYTES} bytes`, async () => {
+  test(`the log of a job keeps the newest lines up to ${MAX_LOG_BYTES} bytes`, async () => {
     await using harness = await make()
     const given = job()
     const caller = harness.caller()

@@ -1,6 +1,4 @@
-/**
- * Removing the jobs of a state by hand.
- */
+/** The verb `clear`: a person removes all jobs of a state. */
 import { expect, test } from 'vitest'
 import { memberId } from '../../src/model/effect.ts'
 import { MAX_ITEMS } from '../../src/store/contract/store.ts'
@@ -8,7 +6,7 @@ import type { Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, line } from './jobs.ts'
 
 export function clear(make: Make): void {
-  test('removes the jobs of one state, with their logs', async () => {
+  test('clear removes the jobs of one state, with their logs', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -33,7 +31,7 @@ export function clear(make: Make): void {
     expect(Object.values(await store.counts('emails'))).toEqual([0, 0, 0, 0, 0, 0, 0])
   })
 
-  test('clearing waiting jobs removes delayed jobs that are due, and keeps the others', async () => {
+  test('clear of waiting jobs also removes delayed jobs that are due, and keeps the other delayed jobs', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const later = job({ delay: 200, priority: 5 })
@@ -44,7 +42,7 @@ export function clear(make: Make): void {
     expect(ids(await caller.claim(5))).toEqual([later.id])
   })
 
-  test('leaves active jobs alone', async () => {
+  test('clear does not remove active jobs', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(3))
@@ -53,7 +51,7 @@ export function clear(make: Make): void {
     expect(await caller.settle(held!, completed)).toBe('settled')
   })
 
-  test(`takes at most ${MAX_ITEMS} a call`, async () => {
+  test(`clear removes at most ${MAX_ITEMS} jobs a call`, async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(MAX_ITEMS))
@@ -63,7 +61,7 @@ export function clear(make: Make): void {
     expect(await harness.store.clear('emails', 'waiting')).toBe(0)
   })
 
-  test('hidden jobs are purged, and their effects are not delivered', async () => {
+  test('clear removes jobs that were kept only for their effects, and the effects are not delivered', async () => {
     await using harness = await make()
     const { store } = harness
     const member = memberId({ flow: 'flow', home: 'home', index: 0 })
@@ -78,7 +76,7 @@ export function clear(make: Make): void {
     expect(await store.flows.fates('emails', [member])).toEqual([{ kind: 'unknown' }])
     const { effects = [] } = await store.recover('emails', { effects: { leaseMs: 1_000 } })
     expect(effects.map(({ job }) => job.id)).toEqual([kept])
-    // The id is free again.
+    // The id can be used again.
     expect(await harness.caller().enqueue(job({ id: member }))).toEqual(['queued'])
   })
 }

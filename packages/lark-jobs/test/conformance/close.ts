@@ -1,26 +1,24 @@
-/**
- * Opening and closing a handle, and its calls after closing.
- */
+/** How a handle on a store is opened and closed, and what its calls do after that. */
 import { expect, test } from 'vitest'
 import type { Make } from './harness.ts'
 import { job } from './jobs.ts'
 
 export function close(make: Make): void {
-  test('opening again is cheap and returns the same warnings', async () => {
+  test('to open a handle again is cheap and returns the same warnings', async () => {
     await using harness = await make()
     await harness.caller().enqueue(job())
     expect(await harness.store.open()).toEqual(await harness.store.open())
     expect(await harness.store.counts('emails')).toMatchObject({ waiting: 1 })
   })
 
-  test('closing twice is safe', async () => {
+  test('a handle can be closed twice', async () => {
     await using harness = await make()
     await harness.store.close()
     await harness.store.close()
     await harness.store[Symbol.asyncDispose]()
   })
 
-  test('verbs reject after close', async () => {
+  test('the verbs of a closed handle reject', async () => {
     await using harness = await make()
     const { store } = harness
     await store.close()
@@ -29,7 +27,7 @@ export function close(make: Make): void {
     await expect(store.counts('emails')).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' })
   })
 
-  test('close ends pending waits', async () => {
+  test('close ends the pending waits of the handle', async () => {
     await using harness = await make()
     await harness.caller('ada').claim()
     const wait = harness.store.wait('ada', 60_000)
@@ -37,7 +35,7 @@ export function close(make: Make): void {
     expect(await wait).toEqual([])
   })
 
-  test('the store has a name for people', async () => {
+  test('a store has a name that messages use', async () => {
     await using harness = await make()
     expect(harness.store.name).toMatch(/^(rediss?|valkeys?|sqlite)(\+\w+)?:/)
   })

@@ -7,11 +7,11 @@ import { describeStore } from './suite.ts'
 for (const binary of ['redis-server', 'valkey-server']) {
   let cluster: Cluster
   beforeAll(async () => {
-    // There are no replicas, because each replica would repeat each write; ../redis/ tests replicas. The node
-    // timeout is long, because on a busy machine a slow node must not count as failed: no replica could
-    // replace it.
+    // The cluster has no replicas, because each replica would repeat each write. ../redis/ tests replicas.
+    // The node timeout is long, because on a busy machine a slow node must not count as failed: no replica
+    // could replace it.
     cluster = await startCluster({ binary, replicas: 0, nodeTimeout: 15_000 })
-    // All tests run as the user that the manual describes, so its permissions must be enough.
+    // All tests run as the Redis user that the manual describes, to show that its permissions are sufficient.
     for (const node of cluster.nodes) await node.send(...rights('a cluster', [], `${PREFIX}*`))
   })
   afterAll(async () => {

@@ -10,8 +10,8 @@ import { endedStates } from './model-job.ts'
 import type { Random } from './random.ts'
 
 /**
- * Compares the counters, and one job in every detail that the model knows. Sometimes compares the list of
- * active jobs too.
+ * Compares the counters, and every field of one job that the model knows. Sometimes also compares the list of
+ * active jobs.
  */
 export async function compare(store: Store, partition: string, model: Model, random: Random): Promise<void> {
   await forget(store, partition, model)
@@ -34,7 +34,7 @@ export async function compare(store: Store, partition: string, model: Model, ran
   expect(record?.holder).toBe(expected.holder || undefined)
 }
 
-/** Removes the ended jobs from the model that the store did not keep. */
+/** Removes those ended jobs from the model that the store has not kept. */
 export async function forget(store: Store, partition: string, model: Model): Promise<void> {
   model.dropUnkept()
   for (const state of endedStates) {
@@ -44,7 +44,9 @@ export async function forget(store: Store, partition: string, model: Model): Pro
   }
 }
 
-/** Every active job is listed once, by pages, in the order of the ends of their leases. */
+/**
+ * Checks that the pages of active jobs have every active job once, in the order in which their leases end.
+ */
 async function compareActive(store: Store, partition: string, model: Model): Promise<void> {
   const found: string[] = []
   let cursor: string | undefined
@@ -59,7 +61,7 @@ async function compareActive(store: Store, partition: string, model: Model): Pro
   expect([...found].sort()).toEqual(ids(model.in('active')).sort())
 }
 
-/** Every ended job is listed once, the latest end first, by pages. */
+/** Checks that the pages of ended jobs have every ended job once, the latest end first. */
 async function compareEnded(store: Store, partition: string, model: Model): Promise<void> {
   for (const state of endedStates) {
     const found: string[] = []

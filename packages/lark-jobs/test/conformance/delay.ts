@@ -18,7 +18,7 @@ export function delay(make: Make): void {
     expect(ids(await caller.claim())).toEqual([given.id])
   })
 
-  test('counts, get and list show a delayed job as waiting from the instant it is due', async () => {
+  test('counts, get and list show a delayed job as waiting as soon as it is due', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const given = job({ delay: 1_000 })
@@ -42,7 +42,7 @@ export function delay(make: Make): void {
     expect(await caller.claim()).toHaveLength(1)
   })
 
-  test('nextDue: undefined without jobs', async () => {
+  test('nextDue is undefined if there are no jobs', async () => {
     await using harness = await make()
     const caller = harness.caller()
     expect((await caller.exchange([], nothing)).nextDue).toBeUndefined()
@@ -50,7 +50,7 @@ export function delay(make: Make): void {
     expect((await caller.exchange([], { limit: 1, leaseMs: LEASE })).nextDue).toBeUndefined()
   })
 
-  test('nextDue: 0 while more jobs wait than were claimed', async () => {
+  test('nextDue is 0 if more jobs wait than were claimed', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(2), job({ delay: 500 }))
@@ -58,7 +58,7 @@ export function delay(make: Make): void {
     expect((await caller.exchange([], { limit: 1, leaseMs: LEASE })).nextDue).toBe(500)
   })
 
-  test('nextDue: the earliest due time of all priorities', async () => {
+  test('nextDue is the earliest due time of all priorities', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(
@@ -72,7 +72,7 @@ export function delay(make: Make): void {
     expect((await caller.exchange([], nothing)).nextDue).toBe(0)
   })
 
-  test('nextDue: includes jobs that the same exchange puts back', async () => {
+  test('nextDue includes jobs that the same exchange gives back', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(job())

@@ -1,6 +1,7 @@
 /**
- * Jobs of an earlier layout: small and large jobs that wait, are held or have ended. `leave` makes them, also
- * those of a fixture (`CONTRIBUTING.md`), and `goesOn` runs them when the store was brought forward.
+ * Jobs in a store with an earlier layout: small and large jobs that wait, are active or have ended. `leave`
+ * makes the jobs, also those of a fixture (`CONTRIBUTING.md`). `goesOn` runs the jobs after the store was
+ * migrated.
  */
 import { expect } from 'vitest'
 import type { ClaimedJob } from '../../src/model/record.ts'
@@ -37,7 +38,7 @@ export async function leave(store: Store): Promise<void> {
   await store.alter('emails', [id('cancelled')], { kind: 'cancel', reason: 'user' })
 }
 
-/** Runs the jobs of such a store. @param other a second handle on the store */
+/** Runs the jobs of a migrated store. @param other a second handle on the store */
 export async function goesOn(store: Store, other: Store): Promise<void> {
   const [hook, ...others] = await take(store)
   expect(hook).toMatchObject({
@@ -58,7 +59,7 @@ export async function goesOn(store: Store, other: Store): Promise<void> {
   for (const claim of claims)
     expect(claim.reduce((bytes, { payload }) => bytes + payload.length, 0)).toBeLessThanOrEqual(MAX_BYTES)
   for (const one of claims.flat()) await bob.settle(one, completed)
-  // The jobs that were held, and the second job of a group, which waited for the first.
+  // The jobs that were active, and the second job of a group, which waited for the first job.
   await store.recover('emails', { holder: 'ada' })
   const rest = new Map((await bob.claim(9)).map((each) => [each.id, each.payload]))
   expect(rest.get(id('largeActive'))).toBe(text('largeActive'))

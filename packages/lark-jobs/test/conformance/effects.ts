@@ -1,7 +1,7 @@
 /**
- * Effects: what must happen elsewhere because a job ended. Tests which ends write effects, how effects
- * survive retention, how they are handed out and acknowledged, and that flows count each member once although
- * deliverers die and replies are lost. (`rollbacks.ts` tests servers that lose acknowledged writes.)
+ * Effects: what must happen elsewhere because a job ended. The tests show which ends write effects, that
+ * retention keeps effects, how effects are handed out and acknowledged, and that flows count each member once
+ * although workers die and replies are lost. (`rollbacks.ts` tests servers that lose acknowledged writes.)
  */
 import { expect, test } from 'vitest'
 import { type Effect, memberId, nameOf } from '../../src/model/effect.ts'
@@ -23,7 +23,7 @@ import { type Caller, LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, failed, ids, job, jobError, jobs, line, retried, settlement, unstarted } from './jobs.ts'
 
-/** Milliseconds of the real clock. No ring takes so long. */
+/** Milliseconds of the real clock. A notification of the store arrives sooner. */
 const PATIENCE = 10_000
 export const cancel = { kind: 'cancel', reason: 'user' } as const
 const none = { count: 0, age: 0 }
@@ -40,12 +40,12 @@ export async function take(store: Store, done: readonly Effect[] = [], leaseMs =
   return effects
 }
 
-/** The jobs whose end must be reported to a hook of their class. */
+/** Takes the jobs whose end must be reported to a hook of their class. */
 export async function takeHooks(store: Store): Promise<JobRecord[]> {
   return (await take(store)).flatMap((effect) => (effect.kind === 'hook' ? effect.job : []))
 }
 
-/** A job that crashed too often. */
+/** Makes a job fail because it crashed too often. */
 async function crash(harness: Harness, caller: Caller): Promise<void> {
   for (let i = 0; i < MAX_CRASHES; i++) {
     await caller.claimAlone()
@@ -83,8 +83,8 @@ const settles = (outcome: Outcome, more = 0) => {
 }
 
 /**
- * Every way in which a job ends, and the effects that it writes for a job that is a member and whose class
- * has a hook.
+ * Every way in which a job ends, and the effects that this end writes if the job is a member of a flow and
+ * its class has a hook.
  */
 export const ends: Record<string, End> = {
   completed: { state: 'completed', kinds: ['member'], by: settles(completed) },
@@ -170,7 +170,7 @@ export const ends: Record<string, End> = {
 }
 
 export function effects(make: Make): void {
-  test('hands out a job that crashed too often, and one that was cancelled while it waited, with their records', async () => {
+  test('a hook is handed out with the record of its job, for a job that crashed too often and for a job that was cancelled while it waited', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const dead = await crashed(harness)
@@ -214,7 +214,7 @@ export function effects(make: Make): void {
     expect(await take(store, found)).toEqual([])
   })
 
-  test('hands out no hook for a job whose handler ended, and no effect for a plain job', async () => {
+  test('no hook is handed out for a job whose handler ended, and no effect for a plain job', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -250,7 +250,7 @@ export function effects(make: Make): void {
     expect(await store.get('emails', id)).toMatchObject({ state: 'failed' })
   })
 
-  test('a call whose lease is 0 acknowledges, and takes nothing', async () => {
+  test('a call with a lease of 0 acknowledges effects, and takes no effects', async () => {
     await using harness = await make()
     const { store } = harness
     const [id] = members(1)
@@ -264,7 +264,7 @@ export function effects(make: Make): void {
     expect(await take(store)).toMatchObject([{ kind: 'hook' }])
   })
 
-  test('a retry by hand withdraws the effects, and a late acknowledgement is not for the next end', async () => {
+  test('a retry withdraws the effects of the job, and a late acknowledgement does not count for its next end', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const { id } = await crashed(harness)
@@ -276,7 +276,7 @@ export function effects(make: Make): void {
     expect(await take(store, first)).toMatchObject([{ kind: 'hook', job: { id, state: 'cancelled' } }])
   })
 
-  test('an undo of a retry brings back hooks that were not called yet', async () => {
+  test('if a person undoes a retry, hooks that were not called yet are handed out again', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller('web')
@@ -294,7 +294,7 @@ export function effects(make: Make): void {
     )
   })
 
-  test('an undo of a cancel withdraws hooks that were not called yet', async () => {
+  test('if a person undoes a cancel, hooks that were not called yet are withdrawn', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller('web')
@@ -308,7 +308,7 @@ export function effects(make: Make): void {
     expect(await take(store)).toMatchObject([{ kind: 'hook', job: { id: given.id, state: 'cancelled' } }])
   })
 
-  test('a job that was removed after its end is hidden, its id stays taken, and its hook is called', async () => {
+  test('if a job is removed before its hook is called, the job is hidden, its id cannot be used again, and the hook is called', async () => {
     await using harness = await make()
     const { store } = harness
     const { id } = await crashed(harness)
@@ -344,7 +344,7 @@ export function effects(make: Make): void {
     expect(await harness.caller().enqueue(...given)).toEqual(['queued', 'queued', 'queued'])
   })
 
-  test('hands out a limited number of hooks, the earliest end first', async () => {
+  test('one answer has a limited number of hooks, those of the earliest ends first', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const given = jobs(MAX_HOOKS + 5, { hooked: true })
@@ -357,7 +357,7 @@ export function effects(make: Make): void {
     expect((await take(store, first)).map(({ job }) => job.id).sort()).toEqual(ids(given.slice(0, 5)))
   })
 
-  test('comes with the answer of the exchange that ended the job, but not when the exchange is sent again', async () => {
+  test('the effect of an end is in the answer of the exchange that ended the job, but not if the exchange is sent again', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -380,7 +380,7 @@ export function effects(make: Make): void {
     expect(await take(store)).toEqual([])
   })
 
-  test(`hands out ${MAX_ITEMS} members at once, of one claim, and no payloads`, async () => {
+  test(`one answer has the ends of ${MAX_ITEMS} members of one claim, without payloads`, async () => {
     await using harness = await make()
     const caller = harness.caller()
     const given = members(MAX_ITEMS)
@@ -398,7 +398,7 @@ export function effects(make: Make): void {
     for (const effect of found) expect(effect.job).not.toHaveProperty('payload')
   })
 
-  test('nodes with large results come in several answers', async () => {
+  test('the ends of nodes with large results are handed out in several answers', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -422,7 +422,7 @@ export function effects(make: Make): void {
       ['kept', {}],
       ['forgotten at once', forgetful],
     ])(
-      `${name}: its effects are delivered once, whenever the deliverer dies (jobs are %s)`,
+      `${name}: the effects of this end are applied once, whenever the worker that delivers them dies (jobs are %s)`,
       async (_, options) => {
         await using harness = await make(options)
         const { store, clock } = harness
@@ -467,7 +467,7 @@ export function effects(make: Make): void {
     )
   }
 
-  test('fates: present, ended, and unknown', async () => {
+  test('fates returns whether each job is present, has ended, or is unknown', async () => {
     await using harness = await make(forgetful)
     const { store, clock } = harness
     const caller = harness.caller()
@@ -499,7 +499,7 @@ export function effects(make: Make): void {
     expect(await fates()).toEqual([])
   })
 
-  test('members of a call are acknowledged one by one or together, and the others are handed out again', async () => {
+  test('the ends of members of one call can be acknowledged one by one or together, and the others are handed out again', async () => {
     await using harness = await make(forgetful)
     const { store, clock } = harness
     const caller = harness.caller()
@@ -512,7 +512,7 @@ export function effects(make: Make): void {
     expect(all.map(({ job }) => job.id)).toEqual(members(5))
     await take(store, [all[0]!, all[3]!])
     await take(store, [all[4]!])
-    // An acknowledgement may come again.
+    // The same acknowledgement may be sent twice.
     await take(store, [all[3]!])
     expect(await take(store)).toEqual([])
     clock.now += MEMBER_LEASE_MS
@@ -527,7 +527,7 @@ export function effects(make: Make): void {
     expect(await kinds()).toEqual(['unknown', 'ended', 'ended', 'unknown', 'unknown'])
     clock.now += RESEND_MEMORY
     await store.prune('emails')
-    // The member that failed is kept until its flow is forgotten.
+    // The failed member is kept until its flow is removed.
     expect(await kinds()).toEqual(members(5).map((_, i) => (i === 1 ? 'ended' : 'unknown')))
     expect(await store.recover('emails', { effects: { leaseMs: LEASE } })).toEqual({
       recovered: [],
@@ -535,7 +535,7 @@ export function effects(make: Make): void {
     })
   })
 
-  test('a completed member that is retried by hand is not handed out, and the others are', async () => {
+  test('after a retry of a completed member, its end is not handed out, and the ends of the other members are', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -556,7 +556,7 @@ export function effects(make: Make): void {
     expect(await take(store)).toMatchObject([{ job: { id: second } }])
   })
 
-  test('survey finds acknowledged members whose time is over, and each acknowledgement removes some', async () => {
+  test('survey finds acknowledged ends that need not be remembered any longer, and each acknowledgement removes some of them', async () => {
     await using harness = await make(forgetful)
     const { store, clock } = harness
     const caller = harness.caller()
@@ -580,13 +580,13 @@ export function effects(make: Make): void {
     expect(await isOld()).toBe(true)
     await store.prune('emails')
     expect(await store.flows.fates('emails', [second])).toEqual([{ kind: 'unknown' }])
-    // The remembered calls have expired by now, too.
+    // The store no longer remembers the answers of calls either.
     clock.now += 2 * RESEND_MEMORY
     await store.prune('emails')
     await caller.enqueue(job({ id: third }))
   })
 
-  test('large hooks leave half of an answer to members that are due', async () => {
+  test('large hooks fill at most half of an answer, and the rest is for ends of members', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -600,7 +600,7 @@ export function effects(make: Make): void {
   })
 
   test.each([2 * MAX_ITEMS, 10 * MAX_ITEMS])(
-    `acknowledges ${MAX_ITEMS} members named several times, %i names in all`,
+    `${MAX_ITEMS} ends of members are acknowledged although some are named several times, %i names in all`,
     async (count) => {
       await using harness = await make(forgetful)
       const { store } = harness
@@ -621,7 +621,7 @@ export function effects(make: Make): void {
     },
   )
 
-  test('a verb that writes an effect and hands out none rings a waiting worker', async () => {
+  test('a verb that writes an effect and hands out no effects wakes a waiting worker', async () => {
     await using harness = await make()
     const { store } = harness
     const given = jobs(3, { hooked: true, delay: 1_000 })
@@ -630,7 +630,7 @@ export function effects(make: Make): void {
     const waits = store.wait('ada', PATIENCE)
     await store.alter('emails', [given[0]!.id], cancel)
     expect(await waits).toEqual(['emails'])
-    // One ring is enough while effects are due.
+    // One notification is enough while effects are due.
     await harness.caller('bob').claim()
     await store.alter('emails', [given[1]!.id], cancel)
     expect(await store.wait('bob', 0)).toEqual([])
@@ -652,7 +652,7 @@ export function effects(make: Make): void {
     stop.abort()
   })
 
-  test('of several workers that hold jobs there, the one whose lease ends last gets the notice, because others may be dead', async () => {
+  test('of several workers that hold jobs in the partition, the worker whose lease ends last gets the notice, because the others may be dead', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const given = job({ hooked: true, delay: 10_000 })
@@ -668,7 +668,10 @@ export function effects(make: Make): void {
   })
 }
 
-/** When a deliverer dies: before it has applied an effect, before and after it has acknowledged it. */
+/**
+ * When the worker that delivers an effect dies: `before` it has applied the effect, or before or after it has
+ * acknowledged the effect.
+ */
 export const DEATHS = ['none', 'before', 'between', 'after'] as const
 
 /** Ids of members of one flow. */
@@ -681,19 +684,19 @@ export function nodes(count: number): string[] {
   return Array.from({ length: count }, (_, n) => memberId({ flow: 'flow', home: 'home', index: NODES + n }))
 }
 
-/** Makes a flow with the members that `members` returns. */
+/** Makes a flow whose members have the ids that `members` returns. */
 export async function openFlow(store: Store, size: number, id = 'flow', home = 'home'): Promise<void> {
   const crowd = { reserved: size, size }
   const { isWritten } = await store.flows.write(home, { id, rev: 0, definition: '{}', state: '{}', crowd })
   expect(isWritten).toBe(true)
 }
 
-/** The ends of members, in the form in which a flow gets them. */
+/** Returns the ends of members, in the form in which a flow gets them. */
 export function endsOf(effects: readonly Effect[]): MemberEnd[] {
   return effects.flatMap(({ kind, job }) => (kind === 'member' ? endOf(job) : []))
 }
 
-/** Completes the other jobs that the tested end needed. */
+/** Completes the other jobs that the test of an end has queued. */
 export async function endRest(_: Harness, caller: Caller): Promise<void> {
   for (const held of await caller.claim(9)) await caller.settle(held, completed)
 }

@@ -5,14 +5,14 @@ import type { Make } from './harness.ts'
 import { failed, ids, job, jobs } from './jobs.ts'
 
 export function enqueue(make: Make): void {
-  test('queues jobs and returns one answer for each', async () => {
+  test('enqueue queues jobs and returns one answer for each job', async () => {
     await using harness = await make()
     const caller = harness.caller()
     expect(await caller.enqueue(...jobs(3))).toEqual(['queued', 'queued', 'queued'])
     expect(await harness.store.counts('emails')).toMatchObject({ waiting: 3, delayed: 0 })
   })
 
-  test('keeps the record as given, and when it was queued', async () => {
+  test('the store keeps the record of a job as given, and the time at which the job was queued', async () => {
     await using harness = await make()
     const options = { tries: 5, backoff: [1_000, 2_000], timeout: 30_000 }
     const given = job({ key: 'send-email', payload: '{"to":"ada"}', priority: -7, options })
@@ -35,7 +35,7 @@ export function enqueue(make: Make): void {
     })
   })
 
-  test('hands the claimer the same record, with a token', async () => {
+  test('the claimer gets the same record, with a token', async () => {
     await using harness = await make()
     const given = job({ priority: 3, options: { tries: 1 } })
     await harness.caller('web').enqueue(given)
@@ -57,7 +57,7 @@ export function enqueue(make: Make): void {
     ])
   })
 
-  test('a job without options has none in its record', async () => {
+  test('the record of a job without options has no options', async () => {
     await using harness = await make()
     const given = job()
     const caller = harness.caller()
@@ -98,7 +98,7 @@ export function enqueue(make: Make): void {
     expect(await caller.claimOne()).toMatchObject({ ...kept, payload: '{",|":1}', queuedAt: clock.now })
   })
 
-  test('does not queue an id twice, whatever the state of the first job', async () => {
+  test('enqueue does not queue an id twice, whatever the state of the first job is', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const given = job()
@@ -109,7 +109,7 @@ export function enqueue(make: Make): void {
     expect(await harness.store.get('emails', given.id)).toMatchObject({ payload: given.payload })
   })
 
-  test('takes an empty batch', async () => {
+  test('enqueue accepts an empty list of jobs', async () => {
     await using harness = await make()
     expect(await harness.caller().enqueue()).toEqual([])
   })

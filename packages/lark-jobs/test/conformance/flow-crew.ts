@@ -1,6 +1,6 @@
 /**
- * A few workers that work at the same time. They die at any call, and lose calls and answers. A dead worker
- * is replaced.
+ * Workers that work at the same time. They may die at any call, and their calls and answers may be lost. A
+ * dead worker is replaced.
  */
 import { FlowWorker, workUntilQuiet } from './flow-worker.ts'
 import type { World } from './flow-world.ts'

@@ -1,6 +1,6 @@
 /**
- * Ends of jobs in the home partition of their flow. They count in the same atomic step, whichever verb ends
- * the job.
+ * Ends of jobs in the partition in which their flow lives (its home). The flow counts the end in the same
+ * atomic step, whichever verb ends the job.
  */
 import { expect, test } from 'vitest'
 import { memberId } from '../../src/model/effect.ts'
@@ -17,41 +17,44 @@ export function flowEndsAtHome(make: Make): void {
     test.each([
       ['kept', {}],
       ['forgotten at once', forgetful],
-    ])(`${name}: an end at home counts at once, and writes no effect (jobs are %s)`, async (_, options) => {
-      await using harness = await make(options)
-      const { store, clock } = harness
-      const home = new Home(harness, 'emails')
-      await home.make('flow', { crowd: { reserved: 1, size: 1 } })
-      for (const index of [0, NODES + 7]) {
-        const caller = harness.caller()
-        const id = memberId({ flow: 'flow', home: 'emails', index })
-        await caller.enqueue(job({ id, hooked: true }))
-        await by(harness, caller, id)
-        const error = state === 'failed' ? { error: expect.any(String) } : {}
-        const ended = { index, state, ...(reason && { reason }), ...error, at: clock.now }
-        const isNode = index >= NODES
-        const [due] = await home.due()
-        expect(due).toMatchObject({
-          news: isNode ? [ended] : [],
-          crowd: state === 'completed' ? { completed: 1, failed: 0 } : { completed: 0, failed: 1 },
-        })
-        const isKept = isNode || state !== 'completed'
-        const result = isNode && name === 'completed with a result' ? { result: '{"n":1}' } : {}
-        const found = await home.store.ends('emails', 'flow', [index])
-        expect(found).toEqual(isKept ? [{ ...ended, ...result }] : [])
-        const effects = await take(store)
-        expect(effects.map(({ kind }) => kind)).toEqual(kinds.filter((kind) => kind !== 'member'))
-        expect(await take(store, effects)).toEqual([])
-        await endRest(harness, caller)
-        const { rev } = due!
-        await home.write({ id: 'flow', rev, state: '1', heard: due!.news.length })
-        expect(await home.next()).toBeUndefined()
-      }
-      expect(await store.recover('emails')).not.toHaveProperty('nextEffect')
-    })
+    ])(
+      `${name}: the flow in the same partition counts this end at once, and no effect is written (jobs are %s)`,
+      async (_, options) => {
+        await using harness = await make(options)
+        const { store, clock } = harness
+        const home = new Home(harness, 'emails')
+        await home.make('flow', { crowd: { reserved: 1, size: 1 } })
+        for (const index of [0, NODES + 7]) {
+          const caller = harness.caller()
+          const id = memberId({ flow: 'flow', home: 'emails', index })
+          await caller.enqueue(job({ id, hooked: true }))
+          await by(harness, caller, id)
+          const error = state === 'failed' ? { error: expect.any(String) } : {}
+          const ended = { index, state, ...(reason && { reason }), ...error, at: clock.now }
+          const isNode = index >= NODES
+          const [due] = await home.due()
+          expect(due).toMatchObject({
+            news: isNode ? [ended] : [],
+            crowd: state === 'completed' ? { completed: 1, failed: 0 } : { completed: 0, failed: 1 },
+          })
+          const isKept = isNode || state !== 'completed'
+          const result = isNode && name === 'completed with a result' ? { result: '{"n":1}' } : {}
+          const found = await home.store.ends('emails', 'flow', [index])
+          expect(found).toEqual(isKept ? [{ ...ended, ...result }] : [])
+          const effects = await take(store)
+          expect(effects.map(({ kind }) => kind)).toEqual(kinds.filter((kind) => kind !== 'member'))
+          expect(await take(store, effects)).toEqual([])
+          await endRest(harness, caller)
+          const { rev } = due!
+          await home.write({ id: 'flow', rev, state: '1', heard: due!.news.length })
+          expect(await home.next()).toBeUndefined()
+        }
+        expect(await store.recover('emails')).not.toHaveProperty('nextEffect')
+      },
+    )
   }
 
-  test('ends of one claim: jobs of two flows at home, of a flow with another home, and of no flow, with results and failures', async () => {
+  test('one call ends jobs of two flows of the partition, of a flow of another partition, and of no flow, with results and failures', async () => {
     await using harness = await make()
     const home = new Home(harness, 'emails')
     const size = 1_100
@@ -96,7 +99,7 @@ export function flowEndsAtHome(make: Make): void {
     expect(await home.due()).toHaveLength(2)
   })
 
-  test('an exchange that makes a flow due reports this, also if it got all requested jobs', async () => {
+  test('an exchange that makes a flow due reports this, also if the exchange returns all requested jobs', async () => {
     await using harness = await make()
     const home = new Home(harness, 'emails')
     await home.make('flow', { next: START + 5_000, crowd: { reserved: 3, size: 2 } })
@@ -115,7 +118,7 @@ export function flowEndsAtHome(make: Make): void {
     expect(await next(1)).toEqual([1, 0])
   })
 
-  test('a caller that makes a flow due gets to know it and rings nobody, unless it wants no jobs', async () => {
+  test('a caller whose call makes a flow due is told so, and no other worker is notified, unless the caller wants no jobs', async () => {
     await using harness = await make()
     const { store } = harness
     const home = new Home(harness, 'emails')
@@ -133,7 +136,7 @@ export function flowEndsAtHome(make: Make): void {
     expect(await next(0, 1)).toBe(0)
     expect(await store.wait('asker', MOMENT)).toEqual([])
     expect(await home.due(500)).toMatchObject([{ news: [{ index: NODES }] }])
-    // The flow is handed out, so its holder gets the news when it writes the flow.
+    // A worker holds the flow, and gets the new end when it writes the flow.
     expect(await next(1, 1)).toBe(500)
     await home.change('flow', { heard: 1 })
     expect(await home.next()).toBe(0)
@@ -152,19 +155,22 @@ export function flowEndsAtHome(make: Make): void {
         job({ delay: 9_000 }),
       ]),
   }
-  test.each(Object.entries(ringing))('%s makes a flow at home due, and rings a worker', async (_, by) => {
-    await using harness = await make()
-    const home = new Home(harness, 'emails')
-    await home.make()
-    const id = memberId({ flow: 'flow', home: 'emails', index: NODES })
-    await harness.caller('web').enqueue(job({ id, delay: 1_000 }))
-    expect(await harness.caller('ada').claim()).toEqual([])
-    await by(harness, id)
-    expect(await home.next()).toBe(0)
-    expect(await harness.store.wait('ada', PATIENCE)).toEqual(['emails'])
-  })
+  test.each(Object.entries(ringing))(
+    '%s makes the flow in the same partition due, and wakes a worker',
+    async (_, by) => {
+      await using harness = await make()
+      const home = new Home(harness, 'emails')
+      await home.make()
+      const id = memberId({ flow: 'flow', home: 'emails', index: NODES })
+      await harness.caller('web').enqueue(job({ id, delay: 1_000 }))
+      expect(await harness.caller('ada').claim()).toEqual([])
+      await by(harness, id)
+      expect(await home.next()).toBe(0)
+      expect(await harness.store.wait('ada', PATIENCE)).toEqual(['emails'])
+    },
+  )
 
-  test('a recovery that ends a job makes a flow at home due, and rings a worker', async () => {
+  test('a recovery that ends a job makes the flow in the same partition due, and wakes a worker', async () => {
     await using harness = await make()
     const home = new Home(harness, 'emails')
     await home.make()
@@ -180,7 +186,7 @@ export function flowEndsAtHome(make: Make): void {
     expect(await harness.store.wait('ada', PATIENCE)).toEqual(['emails'])
   })
 
-  test('a write drops a job of the same flow to make room, and the flow gets this end and is due at once', async () => {
+  test('if a write of a flow drops a job of the same flow to make room, the flow gets the end of this job and is due at once', async () => {
     await using harness = await make()
     const home = new Home(harness, 'emails')
     const { id, rev } = await home.make()
@@ -196,7 +202,7 @@ export function flowEndsAtHome(make: Make): void {
     })
   })
 
-  test('a member at home that failed is retried by hand and completes: it counts as completed', async () => {
+  test('a failed member that a person retries and that completes counts as completed', async () => {
     await using harness = await make()
     const home = new Home(harness, 'emails')
     await home.make('flow', { crowd: { reserved: 3 } })
@@ -216,7 +222,7 @@ export function flowEndsAtHome(make: Make): void {
     expect(await take(harness.store)).toEqual([])
   })
 
-  test('an end at home for a flow that does not exist, or has no such member, is not kept', async () => {
+  test('the end of a member is not kept if its flow does not exist or does not have this member', async () => {
     await using harness = await make()
     const home = new Home(harness, 'emails')
     await home.make('flow', { crowd: { reserved: 1, size: 1 } })

@@ -16,11 +16,12 @@ import type { Harness, Make } from './harness.ts'
 import { Book, wrote } from './schedules.ts'
 
 /**
- * Milliseconds of the real clock. No ring takes so long. A wait that should not be rung ends after this time.
+ * Milliseconds of the real clock. A notification of the store arrives sooner. A wait for which no
+ * notification should come ends after this time.
  */
 export const PATIENCE = 10_000
 export const MOMENT = 60
-/** The time at which the clock of a new harness begins. */
+/** The time that the clock of a new harness shows first. */
 export const START = Date.UTC(2026, 0, 1)
 
 export type Change = Extract<FlowWrite, { state: string }>
@@ -51,7 +52,7 @@ export class Home {
     return answer
   }
 
-  /** Makes a flow. @param fields default: it is not due, and has no members */
+  /** Makes a flow. @param fields the fields of the flow; by default the flow is not due and has no members */
   async make(id = 'flow', fields: Fields = {}): Promise<StoredFlow> {
     expect(
       await this.write({ id, rev: 0, definition: `definition of ${id}`, state: '{}', ...fields }),
@@ -90,8 +91,8 @@ export class Home {
   }
 
   /**
-   * Milliseconds until a flow or a schedule is due. The test fails unless all verbs that return this time
-   * agree.
+   * Returns the milliseconds until a flow or a schedule is due. The test fails if the verbs that return this
+   * time return different times.
    */
   async next(): Promise<number | undefined> {
     const nextTick = await new Book(this.harness, this.partition).next()
@@ -107,7 +108,7 @@ export class Home {
   }
 }
 
-/** The end of a member. (`node` makes the end of a node.) */
+/** Makes the end of a member. (`node` makes the end of a node.) */
 export function end(index: number, fields: Partial<MemberEnd> = {}): MemberEnd {
   return { flow: 'flow', index, state: 'completed', at: START, ...fields }
 }
@@ -116,7 +117,7 @@ export function node(number: number, fields: Partial<MemberEnd> = {}): MemberEnd
   return end(NODES + number, fields)
 }
 
-/** Ends of members. */
+/** Makes the ends of members. */
 export function each(indices: readonly number[], fields: Partial<MemberEnd> = {}): MemberEnd[] {
   return indices.map((index) => end(index, fields))
 }
@@ -125,7 +126,10 @@ export function range(from: number, to: number): number[] {
   return Array.from({ length: to - from }, (_, n) => from + n)
 }
 
-/** An end in its stored form: without its flow, and for news without its result. */
+/**
+ * Returns an end in its stored form: without its flow, and without its result if the end is news for the
+ * flow.
+ */
 export function kept({ flow, result, ...rest }: MemberEnd): KeptEnd {
   return rest
 }
@@ -134,7 +138,7 @@ export const failed = { state: 'failed', error: 'mailbox full' } as const
 export const unwritten = { isWritten: false, rev: 0, jobs: [] }
 export const gone = { ...wrote(), rev: 0 }
 
-/** A test with a home in a new store. */
+/** Declares a test that gets a `Home` in a new store. */
 export type Flowing = (
   name: string,
   work: (home: Home, harness: Harness) => Promise<void>,

@@ -1,6 +1,6 @@
 /**
- * Members of flows, each of which is counted once: their ends, the stored data of members that did not
- * complete, and the ends that make a flow due.
+ * Members of flows: each end counts once, the flow stores which members did not complete, and some ends make
+ * the flow due.
  */
 import { expect } from 'vitest'
 import { MAX_FAILURES, MAX_ITEMS, type MemberEnd } from '../../src/store/contract/store.ts'
@@ -75,7 +75,7 @@ export function flowMembers(make: Make): void {
       expect(await home.store.ends('home', 'flow', [0, 1, 2])).toEqual([kept(end(1, failed))])
       expect(ids(await home.due())).toEqual(['flow'])
       await home.change()
-      // A member that has completed cannot fail later.
+      // If a member has completed, a later failure does not count.
       expect(await home.apply(end(0, failed))).toEqual(['repeated'])
       expect(await home.crowd()).toMatchObject({ completed: 1, failed: 1 })
       expect(await home.due()).toEqual([])
@@ -186,7 +186,7 @@ export function flowMembers(make: Make): void {
       }
       await step()
       expect(await home.next()).toBe(9_000)
-      // If nobody writes the flow, it is due again when the lease is over.
+      // If no worker writes the flow, the flow is due again when the lease is over.
       await home.change('flow', { next: START })
       await home.due(500)
       expect(await home.store.reopen('home', 'flow', [1])).toBe(0)
@@ -198,7 +198,7 @@ export function flowMembers(make: Make): void {
   flowing('what members reached before a write that knows nothing of it makes the flow due', async (home) => {
     const { id, rev } = await home.make('flow', { crowd: { reserved: 2, size: 2 } })
     await home.apply(...each([0, 1]))
-    // This writer has read the flow earlier, and did not get it from `due`.
+    // The writer has read the flow before, and did not get the flow from `due`.
     await home.write({ id, rev, state: '1', next: START + 9_000 })
     expect(await home.next()).toBe(0)
     expect(await home.due()).toHaveLength(1)
@@ -288,7 +288,7 @@ export function flowMembers(make: Make): void {
     expect(await store.missing('home', 'flow', -1, 3)).toEqual([1, 2, 3])
     expect(await store.ends('home', 'flow', [1, 1_999])).toEqual([])
     expect(await home.next()).toBe(9_000)
-    // The members count again, whether they complete or fail, and the alarm is set again.
+    // The new ends of the members count, whether they complete or fail, and make the flow due again.
     expect(await home.apply(end(1, { ...failed, error: 'again' }))).toEqual(['counted'])
     expect(await store.ends('home', 'flow', [1])).toEqual([kept(end(1, { ...failed, error: 'again' }))])
     expect(await home.next()).toBe(9_000)
@@ -314,7 +314,8 @@ export function flowMembers(make: Make): void {
     await store.purge('home', 'flow', [0, 1, 2])
     expect(await store.ends('home', 'flow', [0, 1, 2])).toEqual([])
     expect(await home.due()).toEqual([])
-    // Ends of the last start or of a later start count. An end of a completed member counts for any start.
+    // The end of a run counts if it belongs to the last start of the member or to a later start. The end of a
+    // completed member counts for any start.
     const last = [end(0, from(START + 50)), end(1, from(START + 99)), end(2, { start: START })]
     expect(await home.apply(...last)).toEqual(Array(3).fill('counted'))
     expect(await home.due()).toHaveLength(1)
@@ -324,7 +325,8 @@ export function flowMembers(make: Make): void {
     // Each restart is recorded.
     expect(await store.reopen('home', 'flow', [0, 1], [START + 200, START + 40])).toBe(2)
     expect(await home.apply(...last.slice(0, 2))).toEqual(['former', 'counted'])
-    // Present fates, and ends at home, have no earlier start.
+    // An end without a start time (from a check, or from the home partition itself) counts as an end of the
+    // present start.
     expect(await home.apply(end(0, failed))).toEqual(['counted'])
     expect(await store.ends('home', 'flow', [0, 1])).toMatchObject([{ index: 0 }, { index: 1 }])
   })

@@ -1,6 +1,6 @@
 /**
- * News of nodes. Each end is news once, is handed out together with a limited number of others, and keeps its
- * result while there is room.
+ * News: the ends of nodes that a flow has not seen yet. Each end is news once. A worker gets a limited number
+ * of ends at a time, and a flow keeps results while it has room.
  */
 import { expect } from 'vitest'
 import { memberId } from '../../src/model/effect.ts'
@@ -85,7 +85,7 @@ export function flowNodes(make: Make): void {
       expect((await home.due(500))[0]!.news).toEqual([kept(node(1))])
       await home.change('flow', { heard: 1, next: home.now + 9_000 })
       expect(await home.next()).toBe(9_000)
-      // The news is not handed out any more.
+      // The end is not handed out again.
       await home.apply(node(2))
       expect(await home.next()).toBe(0)
     },
@@ -140,7 +140,7 @@ export function flowNodes(make: Make): void {
       const { store } = home
       await home.make()
       await home.make('other')
-      // Ends of jobs at home, and of jobs elsewhere.
+      // The ends of jobs in the home partition, and of jobs in other partitions.
       const id = (number: number) => memberId({ flow: 'flow', home: 'home', index: NODES + number })
       const caller = harness.caller('ada', 'home')
       await caller.run(job({ id: id(0) }), { kind: 'completed', result: '"at home"' })
@@ -163,7 +163,7 @@ export function flowNodes(make: Make): void {
       expect(await resultOf(18)).toBe(RESULT_NOT_KEPT)
       expect(await resultOf(19)).toBeUndefined()
       expect(await resultOf(20, 'other')).toBe('""')
-      // A purged node leaves its room to others.
+      // The results of other nodes can use the room of a purged node.
       await store.purge('home', 'flow', [NODES + 1])
       await home.apply(node(21, { result: `"${'x'.repeat(left - 100)}"` }), node(22, { result: sixteenth }))
       expect(await resultOf(21)).toHaveLength(left - 98)
@@ -201,7 +201,7 @@ export function flowNodes(make: Make): void {
     expect((await store.ends('home', 'flow', [NODES + 5]))[0]!.result).toBe('"of bob"')
     expect((await home.read()).news).toHaveLength(5)
     expect(await home.apply(...ends)).toEqual(Array(4).fill('repeated'))
-    // A node that completes later is news again, with its result.
+    // If the node completes later, its end is news again, with the result.
     expect(await home.apply(node(1, { result: '7' }))).toEqual(['counted'])
     expect((await store.ends('home', 'flow', [NODES + 1]))[0]!.result).toBe('7')
     await store.purge('home', 'none', [NODES])
@@ -221,7 +221,7 @@ export function flowNodes(make: Make): void {
         { ...kept(second), result: '7' },
         { ...kept(node(1)), result: '1' },
       ])
-      // This writer has read only the news of the failure.
+      // The writer has seen only the failure of the node.
       await home.write({ id: 'flow', rev: due!.rev, state: '1', heard: due!.news.length })
       const [next] = await home.due()
       expect(next!.news).toEqual([kept(second)])

@@ -1,6 +1,6 @@
 /**
- * Stories of flows: the actions of people and dispatchers, one step after the other, and the end that each
- * story must have whichever process dies.
+ * Stories of flows. A story has the actions of people and dispatchers, one after the other, and the end that
+ * the flow must have whichever process dies.
  */
 import { memberId } from '../../src/model/effect.ts'
 import type {
@@ -16,10 +16,10 @@ import type { FlowWorker } from './flow-worker.ts'
 import { AWAY, HOME, PLACES, type World } from './flow-world.ts'
 
 const DAY = 86_400_000
-/** Milliseconds within which a dispatcher must report that it still fills the batch. */
+/** Within this many milliseconds, a dispatcher must report again that it still fills the batch. */
 const FILLING = 30_000
 
-/** The action of a step. Another process may repeat it if the first process has died. */
+/** The action of a step. If its process dies, another process may repeat the action. */
 type Step = (worker: FlowWorker, place: FlowPlace, world: World) => Promise<unknown>
 
 export interface Story {
@@ -38,13 +38,13 @@ export interface Story {
     failed?: number
   }
   /**
-   * How many jobs of each node and member are settled; nodes that are missing here have none. Default: any
-   * nodes, each at most once.
+   * How often each node and member was settled. Names that are missing here were never settled. Default: each
+   * name at most once.
    */
   runs?: Readonly<Record<string, number>>
 }
 
-/** A job whose payload has its own name. */
+/** Makes a job whose payload contains the name of the job. */
 export function job(name: string, partition = HOME, more: object = {}): FlowJob {
   return {
     partition,
@@ -61,7 +61,7 @@ export function node(
   return { name, after, ...(rest.flow === undefined && { job: job(name, at) }), ...rest }
 }
 
-/** A job whose payload has the result of another node as `from`. */
+/** Makes a job whose payload contains the result of another node in the field `from`. */
 export function using(name: string, of: number, at?: string): NodeDefinition {
   const refs: Reference[] = [{ at: ['from'] as Path, node: of, path: [] }]
   return { ...node(name, [of]), job: job(name, at, { from: null }), refs }
@@ -97,7 +97,7 @@ function fill(definition: FlowDefinition, count: number): Step[] {
 
 const seal: Step = (worker, place) => worker.book.seal(place)
 
-/** Members m0, m1, …, some of them in the other partition. */
+/** Makes members m0, m1, …, some of them in the other partition. */
 export function members(count: number): FlowJob[] {
   return Array.from({ length: count }, (_, n) => job(`m${n}`, n % 3 === 1 ? AWAY : HOME))
 }
@@ -110,7 +110,7 @@ function until(name: string): Step {
   return (worker, _, world) => worker.work(() => world.begun.has(name))
 }
 
-/** Lets the hanging jobs end. */
+/** Lets the jobs end that have not ended by themselves. */
 const goOn: Step = async (_, __, { hangs }) => hangs.clear()
 const mended: Step = async (_, __, { fails }) => fails.clear()
 const retry: Step = (worker, place) => worker.book.retry(place)
@@ -272,7 +272,7 @@ export const stories: readonly Story[] = [
       work,
     ],
     ends: { state: 'completed', nodes: /^cccccc-c$/ },
-    // A member that runs again is the same job. The other members may or may not have been cancelled.
+    // A retried member is the same job. The other members may or may not have been cancelled before.
     runs: { a: 1, b: 3, c: 1, x: 1, y: 3, z: 1, m0: 1, m1: 2, onFailed: 2, onCompleted: 1, onEnded: 3 },
   },
   {

@@ -23,9 +23,9 @@ import { jobError } from './jobs.ts'
 /** Milliseconds. */
 const LEASE = 5_000
 const DUE_LEASE = 2_000
-/** Milliseconds within which a flow does everything that it does by itself. */
+/** After this many milliseconds, a flow has done everything that it does by itself. */
 export const HOUR = 3_600_000
-/** The maximum number of waits in a story. A story with more waits does not end. */
+/** The maximum number of waits in a story. A story with more waits would not end, and fails. */
 const MANY = 100
 
 let made = 0
@@ -34,7 +34,7 @@ let made = 0
 interface Desk {
   held: ClaimedJob[]
   done: EffectName[]
-  /** A call without an answer, which is sent again. */
+  /** A call that got no answer. The worker sends it again. */
   call: { call: Call; settlements: Settlement[]; want: Want } | undefined
   number: number
 }

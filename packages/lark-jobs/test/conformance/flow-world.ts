@@ -1,7 +1,7 @@
 /**
- * A world for flows. It has a store whose partitions may be on several servers, each of which can be set back
- * separately. It records which jobs ran. It also makes views of the store for processes that die, or whose
- * calls are lost.
+ * The surroundings of a flow under test: a store whose partitions may be on several servers. Each server can
+ * be set back to an earlier state. The world records which jobs ran. It also makes views of the store for
+ * processes that die, or whose calls are lost.
  */
 
 import { JobsError } from '../../src/model/errors.ts'
@@ -9,12 +9,12 @@ import type { Exchange, Recovery, Settlement, Store } from '../../src/store/cont
 import { Deferred } from '../../src/waiting/deferred.ts'
 import type { Harness } from './harness.ts'
 
-/** The partitions of a world. */
+/** The partition of the flow. The other partition has jobs of the flow. */
 export const HOME = 'home'
 export const AWAY = 'away'
 export const PLACES = [HOME, AWAY]
 
-/** A job that was settled by the worker that held it. */
+/** A run whose outcome the store accepted. */
 export interface CountedRun {
   id: string
   /** The name of the node or member. */
@@ -68,20 +68,21 @@ export class World implements AsyncDisposable {
     return this.#harnesses.get(partition)!.save()
   }
 
-  /** The places in the store that contain a text. */
+  /** Returns the keys or tables of the store that contain a text. */
   async mentions(text: string): Promise<string[]> {
     return (await Promise.all(this.#all.map((harness) => harness.mentions(text)))).flat()
   }
 
-  /** Forgets everything when another story begins. */
+  /** Clears all records before the next story. */
   forget(): void {
     for (const each of [this.fails, this.hangs, this.begun]) each.clear()
     this.counted.length = 0
   }
 
   /**
-   * A view of the store for a process that dies. The process gets no answer to its nth call that changes
-   * something, and makes no further call. (For the store, this is the same as a death before the next call.)
+   * Makes a view of the store for a process that dies. Its nth call that changes something gets no answer,
+   * and its further calls never reach the store. (For the store, this is the same as a death before the next
+   * call.)
    */
   mortal(deathAt: number, of = this.store): { store: Store; died: Promise<void>; writes: () => number } {
     const { promise, resolve: die } = new Deferred<void>()
@@ -108,7 +109,7 @@ export class World implements AsyncDisposable {
     return { store, died, writes: () => writes }
   }
 
-  /** A view of the store for a process of which some calls or answers are lost. */
+  /** Makes a view of the store in which some calls or answers are lost. */
   lossy(loses: () => 'call' | 'answer' | undefined): Store {
     return this.#through(async (call) => {
       const lost = loses()
@@ -119,7 +120,7 @@ export class World implements AsyncDisposable {
     })
   }
 
-  /** A view of the store for a process during which other processes act before some of its calls. */
+  /** Makes a view of the store in which other processes act before some calls. */
   disturbed(before: (verb: string, args: readonly unknown[]) => Promise<unknown>): Store {
     return this.#through(async (call, verb, args) => {
       await before(verb, args)
@@ -128,8 +129,8 @@ export class World implements AsyncDisposable {
   }
 
   /**
-   * A view of the store for a process that gets no answer to some calls. @param isLost whether the answer is
-   * lost; it may act before it returns
+   * Makes a view of the store in which some calls get no answer. @param isLost returns whether the answer is
+   * lost, and may change the store before
    */
   unheard(isLost: (verb: string, args: readonly unknown[]) => Promise<boolean>): Store {
     return this.#through(async (call, verb, args) => {
@@ -140,7 +141,8 @@ export class World implements AsyncDisposable {
   }
 
   /**
-   * Milliseconds until something is due; undefined if nothing is. Also takes back the jobs of dead processes.
+   * Returns the milliseconds until something is due; undefined if nothing will be due. Also takes back the
+   * jobs of dead processes.
    */
   async next(): Promise<number | undefined> {
     const all = await Promise.all(
@@ -162,7 +164,7 @@ export class World implements AsyncDisposable {
     return [...new Set(this.#harnesses.values())]
   }
 
-  /** A store that sends each call to the server with the partition. */
+  /** Makes a store that sends each call to the server of the partition. */
   #routed(): Store {
     const routed = (flat: Beside | undefined): object =>
       new Proxy(
@@ -217,7 +219,7 @@ export class World implements AsyncDisposable {
   }
 }
 
-/** The parts of a store besides the verbs for jobs. */
+/** The parts of a store with other verbs than those for jobs. */
 const beside = ['flows', 'schedules', 'moves'] as const
 type Beside = (typeof beside)[number]
 

@@ -1,7 +1,8 @@
 /**
- * Flows: only one of several writers succeeds, jobs are queued in the same atomic step, and a due flow is
- * handed out once. (`flow-nodes.ts`, `flow-ends-at-home.ts` and `flow-members.ts` test that each end counts
- * once, and `rollbacks.ts` tests servers that lose acknowledged writes.)
+ * Flows: if several workers write a flow at the same time, only one succeeds. Jobs are queued in the same
+ * atomic step, and a due flow is handed out once. (`flow-nodes.ts`, `flow-ends-at-home.ts` and
+ * `flow-members.ts` test that each end counts once, and `rollbacks.ts` tests servers that lose acknowledged
+ * writes.)
  */
 import { expect, test } from 'vitest'
 import { MAX_FLOW_ID, NODES } from '../../src/model/flow.ts'
@@ -401,7 +402,7 @@ export function flows(make: Make): void {
     expect(await rings(MOMENT)).toBe(false)
     const [due] = await home.due(100)
     await home.write({ id: 'flow', rev: due!.rev, state: '1', heard: 1, next: START + 9_000 })
-    // News is left, so the flow is due at once.
+    // The flow still has ends that no worker has seen, so the flow is due at once.
     expect(await rings(PATIENCE)).toBe(true)
     await idle()
     await home.change('flow', { heard: 1, next: START + 9_000 })

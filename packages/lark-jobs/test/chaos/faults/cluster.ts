@@ -6,7 +6,9 @@ import { type Server, until } from '../../redis/server.ts'
 import { type FaultKind, pick } from '../fault.ts'
 import { LAG } from './sentinel.ts'
 
-/** Milliseconds between two keys of a moving slot, so that the slot is on two nodes for a while. */
+/**
+ * Milliseconds between the moves of two keys of a slot. The pause keeps the slot on two nodes for some time.
+ */
 const BETWEEN_KEYS = 20
 
 /** @param keys one key of each queue */

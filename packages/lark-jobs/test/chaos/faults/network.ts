@@ -9,8 +9,8 @@ export type Networks = ReadonlyMap<string, Network>
 type Scope = 'one' | 'all'
 
 /**
- * Durations above one lease. If the fault affects only one role, this role loses its running jobs. If it
- * affects all roles, none loses jobs.
+ * Longer than one lease, in leases. If the fault affects only one worker, this worker loses its running jobs.
+ * If the fault affects all workers, no worker loses jobs.
  */
 const LONG = [1.2, 1.6] as const
 
@@ -49,7 +49,7 @@ export function networkFaults(networks: Networks): FaultKind[] {
     under('packets lost, one', 'one', LONG, plain('drop'), true),
     under('packets lost, all', 'all', LONG, plain('drop')),
     {
-      // A slow network cannot cost a lease, so no effect is noted.
+      // A slow network cannot make a worker lose a lease, so no effect is noted.
       name: 'slow network',
       group: 'network',
       lasts: [0.5, 1],

@@ -1,10 +1,10 @@
-/** Faults of roles: workers and dispatchers die, stand still, or are asked to end. */
+/** Faults of roles: workers and dispatchers are killed, stopped, or asked to end. */
 import type { Role } from '../crew.ts'
 import { type FaultKind, pick, type Scene } from '../fault.ts'
 
 type Choose = (scene: Scene) => Role
 
-/** Usually chooses a worker that has jobs. The last worker only serves its probes. */
+/** Usually chooses a worker that runs jobs. The last worker runs nothing but its probes. */
 const worker: Choose = ({ workers, target }) =>
   target % 8 === 0 ? workers.at(-1)! : pick(workers.slice(0, -1), target)
 const dispatcher: Choose = ({ dispatchers, target }) => pick(dispatchers, target)
@@ -23,7 +23,10 @@ function kill(name: string, choose: Choose): FaultKind {
   }
 }
 
-/** Stops a role for longer than a lease. If the role holds the store meanwhile, no other role can use it. */
+/**
+ * Stops a role for longer than a lease. If the role holds a lock of the store meanwhile, no other role can
+ * use the store.
+ */
 function stop(name: string, choose: Choose): FaultKind {
   return {
     name,
@@ -43,7 +46,7 @@ function stop(name: string, choose: Choose): FaultKind {
   }
 }
 
-/** Ends a worker in the middle of its work. Running jobs end, and no job runs again. */
+/** Asks a worker to end (SIGTERM) while jobs run. The running jobs end, and no job runs again. */
 const term: FaultKind = {
   name: 'SIGTERM worker',
   group: 'role',

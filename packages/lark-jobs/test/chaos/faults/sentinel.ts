@@ -1,7 +1,7 @@
 /**
- * Faults in which a replica replaces its primary: by hand, because the primary died, or because it stood
- * still for too long. Replies do not wait for the replica, so the last writes may be lost with the old
- * primary, and no others.
+ * Faults in which a replica replaces its primary: because of a command, because the primary died, or because
+ * the primary was stopped for too long. The primary answers before the replica has the write, so a failover
+ * may lose the last writes of the old primary, and no other writes.
  */
 
 import { setTimeout as pause } from 'node:timers/promises'
@@ -31,8 +31,8 @@ export function sentinelFaults(fleet: SentinelFleet): FaultKind[] {
         // After this time, all clients of the old primary know the new one.
         await pause(LAG)
         for (const end of ends) end()
-        // The Sentinels take up to ten seconds to make the old primary a replica. Until then no server could
-        // replace the new one.
+        // The Sentinels take up to ten seconds to turn the old primary into a replica. Until then, no server
+        // could replace the new primary.
         await fleet.calm()
       }
     },
@@ -64,7 +64,7 @@ export function sentinelFaults(fleet: SentinelFleet): FaultKind[] {
   ]
 }
 
-/** Waits until every Sentinel names another primary. */
+/** Waits until all Sentinels name the same new primary. */
 async function agreed({ sentinels }: SentinelFleet, before: Server): Promise<void> {
   const words = ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER]
   await until(async () => {

@@ -1,6 +1,6 @@
 /**
- * Faults of a Redis or Valkey server: it dies, hangs, or refuses calls. The server must be started with
- * `serverArgs`.
+ * Faults of a Redis or Valkey server: the server dies, hangs, or refuses calls. The server must be started
+ * with `serverArgs`.
  */
 import { connect } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -11,15 +11,17 @@ import type { FaultKind, Scene } from '../fault.ts'
 export interface ServerForm {
   /** When the servers sync their writes to the disk. Default: `always`. */
   fsync?: 'always' | 'everysec' | undefined
-  /** Whether the append-only file keeps every write of the run. */
+  /**
+   * Whether the append-only file keeps every write of the run, that is, the server never rewrites the file.
+   */
   keep?: boolean | undefined
 }
 
 /**
- * An append-only file, and permission to make the server load its data again. Each write is synced before its
- * answer, unless the run asks for `everysec`. With `everysec`, Redis holds back acknowledged writes while a
- * sync takes long, and a `kill -9` loses them (docs/reliability.md has figures). In that case a beat says
- * which writes were lost (`beat.ts`).
+ * The arguments turn on the append-only file, and allow the command with which a fault makes the server load
+ * its data again. Each write is synced before its answer, unless the run asks for `everysec`. With
+ * `everysec`, a server does not write acknowledged changes to its file while a sync takes long, and a `kill
+ * -9` loses these changes (docs/reliability.md has figures). `beat.ts` finds out which changes were lost.
  */
 export function serverArgs({ fsync = 'always', keep = false }: ServerForm = {}): string[] {
   const file = ['--appendonly', 'yes', '--appendfsync', fsync]
@@ -36,7 +38,7 @@ const BUSY_AFTER = 50
 /** Milliseconds that the server takes to load its data again. */
 const LOADING = 1_500
 
-/** @param beat finds the writes that the server itself has lost, which are not Lark's fault */
+/** @param beat finds the writes that the server itself has lost, for which Lark is not responsible */
 export function serverFaults(server: Server, beat?: Beat): FaultKind[] {
   const fault = (
     name: string,
@@ -76,8 +78,8 @@ export function serverFaults(server: Server, beat?: Beat): FaultKind[] {
       return async () => server.signal('SIGCONT')
     }),
     fault('READONLY', [0.3, 1.2], async () => {
-      // The server becomes the replica of a missing primary: it answers as a replica does, and keeps its
-      // data.
+      // The server becomes the replica of a primary that does not exist. So it refuses writes as a replica
+      // does, and keeps its data.
       await server.send('REPLICAOF', '127.0.0.1', '1')
       return () => server.send('REPLICAOF', 'NO', 'ONE')
     }),
@@ -111,8 +113,8 @@ export function serverFaults(server: Server, beat?: Beat): FaultKind[] {
 }
 
 /**
- * Sends one command on a plain connection, and waits for the answer without a limit. Lark's client would give
- * up.
+ * Sends one command on a plain connection, and waits for the answer without a time limit, because the client
+ * of Lark would give up.
  */
 export function told(server: Server, words: string[]): Promise<string> {
   return new Promise((resolve, reject) => {

@@ -25,12 +25,12 @@ export function sqliteFaults(url: string): FaultKind[] {
   return [locked('file locked', [0.3, 0.6]), locked('file locked for long', [1.2, 1.6])]
 }
 
-/** Milliseconds that no transaction of a running process takes. */
+/** A running process holds the lock for less than this many milliseconds. */
 const WAIT = 300
 
 /**
- * Whether the file is locked. This tries to begin a transaction. It uses the library of the conductor's own
- * store, because another library in the same process would end the locks of the store.
+ * Whether the file is locked: tries to begin a transaction. The function uses the same SQLite library as the
+ * store of the conductor, because a second library in the same process would release the locks of the store.
  */
 export function isLocked(file: string): boolean {
   const driver = library(file).open(file)

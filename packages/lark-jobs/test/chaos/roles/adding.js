@@ -41,7 +41,7 @@ function make(n) {
 /** A job of a flow that adds jobs to its own flow. Each run adds new jobs. */
 export class AddingJob extends ChaosJob {
   key = 'adding'
-  /** The job fails while the store is away, so it needs many tries. */
+  /** The job fails for as long as the store is away, so it needs many tries. */
   tries = 100
   async act({ kind }, serial) {
     const what = await addTo(this.flow, kind, `${this.flow.id}/${serial}-`)

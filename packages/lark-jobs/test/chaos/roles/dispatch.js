@@ -1,6 +1,6 @@
 /**
- * A dispatcher: queues jobs in every possible way until SIGTERM, and notes each dispatch and its answer. It
- * goes on while earlier dispatches wait for an answer.
+ * A dispatcher: dispatches jobs in every possible way until SIGTERM, and notes each dispatch and its answer.
+ * It does not wait for the answer before its next dispatch.
  */
 import './leash.js'
 import './retention.js'
@@ -12,7 +12,7 @@ import * as kinds from './jobs.js'
 import { name, write } from './journal.js'
 import { between, pick } from './random.js'
 
-/** The largest number of dispatches under way. */
+/** The largest number of dispatches without an answer. */
 const MOST = 60
 const lease = Number(process.env.CHAOS_LEASE)
 const queues = process.env.CHAOS_QUEUES.split(',')
@@ -22,11 +22,11 @@ const pause = 2_600 / Number(process.env.CHAOS_RATE)
 const flowPause = 20_000 / Number(process.env.CHAOS_RATE)
 
 /**
- * The share of jobs that outlast a lease. They occupy a slot for this time, so longer leases have fewer of
- * them.
+ * The share of jobs that run longer than a lease. Each of these jobs occupies a slot of a worker for this
+ * time, so the share is smaller if leases are longer.
  */
 const few = Math.min(1, 2_500 / lease)
-/** For about a hundred jobs, how many jobs are of each kind, and how long they take. */
+/** How many of about a hundred jobs belong to each kind, and how long the jobs of the kind run. */
 const mix = [
   [55, kinds.InstantJob, () => 0],
   [30, kinds.WaitingJob, () => between(5, 200)],
@@ -48,7 +48,7 @@ let count = 0
 let flows = 0
 let isEnding = false
 const underway = new Set()
-/** The changes of flows by hand that are going on. */
+/** The changes of flows that have begun and not ended. */
 const hands = new Set()
 const handsOff = new AbortController()
 setMaxListeners(0, handsOff.signal)
@@ -113,7 +113,7 @@ async function trackFlow(make = makeFlow, touchedBy = handsOn) {
   }
 }
 
-/** One dispatch. `change` may change the job. */
+/** Returns one dispatch. `change` may change the job before. */
 function single(change = () => {}) {
   const [job, payload] = make()
   change(job)
@@ -126,7 +126,7 @@ const ways = [
   () => single(),
   () => single((job) => (job.delay = between(50, lease))),
   () => single((job) => (job.priority = between(-5, 5))),
-  // Several dispatches in one tick travel together, and each has its own answer.
+  // Several dispatches in one tick are sent in one call, and each dispatch has its own answer.
   () => Array.from({ length: between(2, 8) }, () => single()[0]),
   () => {
     let [job, payload] = make()

@@ -11,14 +11,14 @@ import { between, chance, pick } from './random.js'
 
 /** The number of members of a large batch. */
 const MANY = 10_000
-/** In the long form, one of this many flows is a large batch. */
+/** In the long form, one in this many flows is a large batch. */
 const RARE = 150
-/** The number of steps of a long chain. In the long form, one of this many chains is a long one. */
+/** The number of steps of a long chain. In the long form, one in this many chains is a long chain. */
 const LONG = 50
 const SOME = 8
 /**
- * The longest times of jobs, in milliseconds. Jobs that listen to their signals take longer, so that they run
- * when somebody cancels the flow.
+ * How long jobs run at most, in milliseconds. Jobs that listen to their signal run longer, so that they still
+ * run when somebody cancels the flow.
  */
 const SHORT = 60
 const HEEDFUL = 600
@@ -32,15 +32,15 @@ const good = [
   kinds.BookingJob,
 ]
 /**
- * The classes of jobs that do not complete. Jobs of the first class fail only until somebody starts them
- * again.
+ * The classes of jobs that do not complete. Jobs of the first class fail only until somebody retries their
+ * flow.
  */
 const bads = [kinds.MendingJob, kinds.HopelessJob, kinds.SagaJob]
 
 /**
  * @param id the id of the flow
  * @param queues the queues of its jobs
- * @param form the form of the run
+ * @param form the form of the run, short or long
  * @returns the draft and the plan of the flow (`FlowPlan`)
  */
 export function makeFlow(id, queues, form) {
@@ -54,7 +54,7 @@ export function makeFlow(id, queues, form) {
   ])()
 }
 
-/** A chain that fails until somebody starts it again. */
+/** Makes a chain that fails until somebody retries it. */
 export function makeFailing(id, queues) {
   return new Flow(id, queues).chain(2, kinds.MendingJob)
 }

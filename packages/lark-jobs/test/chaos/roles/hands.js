@@ -1,7 +1,7 @@
 /**
- * Changes a flow by hand as people do: cancels it, starts the parts again that did not complete, adds jobs.
- * This may happen at any time after the dispatch has begun, also while a batch is filled, and several changes
- * may come at once.
+ * Changes a flow as people do: cancels the flow, retries its failed parts, or adds jobs. The changes come at
+ * any time after the dispatch has begun, also while a batch is filled. Several changes may come at the same
+ * time.
  */
 import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -12,8 +12,8 @@ import { chance } from './random.js'
 import { touch } from './touch.js'
 
 /**
- * The maximum number of milliseconds between the beginning of the dispatch and a change. After the longer
- * time, a failing flow has usually failed.
+ * The maximum number of milliseconds between the beginning of the dispatch and a change: for early changes,
+ * and for late changes, when a failing flow has usually failed.
  */
 const SOON = 1_500
 const LATER = 4_000
@@ -27,7 +27,7 @@ const PAUSE = 100
  */
 export function handsOn({ flow, kind, mends = false }, signal) {
   const acts = []
-  // Most changes come early, because small flows end soon.
+  // Small flows end soon, so most changes come early.
   const at = (ms, act) => acts.push(sleep(ms * Math.random() ** 2, undefined, { signal }).then(act, () => {}))
   if (chance(10)) at(SOON, () => cancel(flow))
   if (chance(8)) at(SOON, () => add(flow, kind))
@@ -40,8 +40,8 @@ export function handsOn({ flow, kind, mends = false }, signal) {
  * Makes each change once, as soon as possible, because random changes may not include each kind. This takes a
  * second if there is no fault.
  *
- * @param begin dispatches a chain that fails until it is started again. Resolves to its id; undefined if
- *   nobody knows whether there is one
+ * @param begin dispatches a chain that fails until somebody retries it, and resolves to its id, or to
+ *   undefined if the answer to the dispatch was lost
  * @param signal when nothing more is to be begun
  */
 export async function eachOnce(begin, signal) {

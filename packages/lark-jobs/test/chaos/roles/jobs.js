@@ -1,7 +1,7 @@
 /**
- * The jobs of the suite, of every kind. A payload has the number of the job and, for most jobs, how many
- * milliseconds it takes. Each run has a serial number, which is also the result, so that the store shows
- * which run it accepted.
+ * The job classes of a chaos run. A payload has the number of the job and, for most jobs, how many
+ * milliseconds it takes. Each run has a serial number, which is also the result of the run. So the store
+ * shows whose end it accepted.
  */
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -40,7 +40,7 @@ export class InstantJob extends ChaosJob {
   act() {}
 }
 
-/** A job for one worker, in a queue that only this worker serves. It shows that the worker works. */
+/** A job in a queue that only one worker serves. The run of the job shows that this worker works. */
 export class ProbeJob extends InstantJob {
   key = 'probe'
 }
@@ -60,7 +60,7 @@ export class BlockingJob extends ChaosJob {
   }
 }
 
-/** A job that succeeds at its second attempt. */
+/** A job that fails once and completes at its second attempt. */
 export class ShakyJob extends ChaosJob {
   key = 'shaky'
   act() {
@@ -82,7 +82,7 @@ export function mendedBy(flow) {
   return `${flow}.mended`
 }
 
-/** A job of a flow that fails until somebody mends the flow. */
+/** A job of a flow. It fails until the file `mendedBy(flow)` exists. */
 export class MendingJob extends ChaosJob {
   key = 'mending'
   tries = 2
@@ -140,7 +140,10 @@ export const go = defineSignal('go')
 /** How long a stepped job waits for its signal, in milliseconds. */
 const PATIENCE = 3_000
 
-/** A job of durable steps: some at once, a sleep that suspends it, and a wait for a signal. */
+/**
+ * A job with durable steps: some steps at the same time, a sleep that suspends the job, and a wait for a
+ * signal.
+ */
 export class SteppedJob extends ChaosJob {
   key = 'stepped'
 
@@ -170,7 +173,7 @@ export class BookingJob extends ChaosJob {
   key = 'booking'
 
   async act({ n, ms }, serial) {
-    // A run that only undoes steps stops after the last undo, so this line is the only one about its end.
+    // A run that only undoes steps stops after the last undo, so no other line says that the run ended.
     write('parted', { n, serial })
     for (const step of ['seat', 'meal']) await this.booked(step, n, serial)
     await this.sleep('nap', ms)
@@ -206,7 +209,7 @@ export class SagaJob extends BookingJob {
 /** A callback of a flow: it notes what it reads of the flow. */
 export class CallbackJob extends ChaosJob {
   key = 'callback'
-  /** The job fails while the store is away, so it needs many tries. */
+  /** The job fails for as long as the store is away, so it needs many tries. */
   tries = 100
   async act({ n }, serial) {
     const { state, counts } = (await this.flow.status({ nodes: false })) ?? { state: 'gone' }

@@ -4,7 +4,7 @@
  */
 import { openSync, writeSync } from 'node:fs'
 
-/** The role and the number of its life: `w0.3`. */
+/** The name of the role and the number of its process: `w0.3`. */
 export const name = process.env.CHAOS_NAME
 const file = openSync(process.env.CHAOS_JOURNAL, 'a')
 

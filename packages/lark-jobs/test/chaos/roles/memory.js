@@ -1,4 +1,4 @@
-/** Notes the memory of the role: its largest resident set, and the resident set at the start. */
+/** Writes the memory of the role to a file: the resident set size at the start, and its maximum. */
 import { renameSync, writeFileSync } from 'node:fs'
 
 /** Milliseconds between two measurements. */
@@ -12,7 +12,7 @@ export function noteMemory() {
     const { rss } = process.memoryUsage()
     if (rss <= most) return
     most = rss
-    // A new file is written and then renamed, because the role may be killed while it writes.
+    // Write a new file and then rename it, because the role may be killed while it writes.
     writeFileSync(`${file}.new`, JSON.stringify({ first, most }))
     renameSync(`${file}.new`, file)
   }

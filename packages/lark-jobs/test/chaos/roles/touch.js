@@ -1,7 +1,4 @@
-/**
- * Makes a change of a dispatched flow, by hand or in one of its jobs, and writes one line before the change
- * and one line with the answer.
- */
+/** Changes a flow, and writes one line to the journal before the change and one line with its answer. */
 import { name, write } from './journal.js'
 
 let count = 0

@@ -1,6 +1,6 @@
 /**
- * A worker: serves its queues in fair turns until SIGTERM. It notes when its event loop stood still for any
- * reason. Without these notes, a busy machine would look like a fault of the queue.
+ * A worker: serves its queues in turn until SIGTERM. It notes when its event loop stood still for any reason.
+ * Without these notes, the delays of a busy machine would count as broken promises.
  */
 import './leash.js'
 import './retention.js'
