@@ -1,7 +1,7 @@
 /**
- * The application turns the words of a command line into an exit code. This file answers `lark --help` and
- * `lark --version` itself, and imports `call.ts` only to call a command, so that `lark --help` stays quick.
- * Every error is printed once.
+ * Runs the words of a command line, and returns an exit code. `lark --help` and `lark --version` are answered
+ * without `call.ts`, which is imported only to call a command, so that `lark --help` stays quick. Every error
+ * is printed once.
  */
 import type { Call } from './call.ts'
 import type { CallResult, CommandClass, CommandInput } from './command/command.ts'

@@ -7,7 +7,7 @@ import { run } from './application.ts'
 
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    // EPIPE is not an error here: the program that reads the output (`| head`) has ended.
+    // EPIPE is not an error: the program that reads the output, such as `head`, has ended.
     if (error.code !== 'EPIPE') throw error
   })
 }

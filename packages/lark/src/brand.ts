@@ -1,7 +1,7 @@
 /**
  * `instanceof` for a class of which a process may have two copies: one copy in a bundle and one in
- * `node_modules`, or an ES module and a CommonJS module. A brand, which is a symbol that all copies share,
- * marks the instances of every copy.
+ * `node_modules`, or an ES module and a CommonJS module. A symbol that all copies share (a brand) marks the
+ * instances of every copy.
  */
 
 /**

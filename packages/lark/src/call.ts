@@ -22,7 +22,7 @@ import { type ConfigOptions, findConfig, loadConfig } from './config.ts'
 import type { Console } from './console/console.ts'
 import { larkVersion } from './usage.ts'
 
-/** The settings of a call, besides the words of the command line. */
+/** The settings of a call. The words of the command line are separate. */
 export interface Call extends ConfigOptions {
   console: Console
   env: Record<string, string | undefined>
@@ -59,7 +59,10 @@ export async function call(name: string, words: string[], options: Call): Promis
   }
 }
 
-/** The catalogue of the commands on disk. Files that failed the last time are imported again. */
+/**
+ * Reads the catalogue of the commands on disk. Files that could not be imported the last time are imported
+ * again.
+ */
 export function catalogFor(options: Omit<Call, 'console'>): Promise<Catalog> {
   return openCatalog('list', options)
 }
@@ -71,9 +74,9 @@ export async function callFor(key: string, given: CommandInput, options: Call): 
 }
 
 /**
- * Reads the catalogue. Files that failed the last time are imported again only for `list`, for `help` and for
- * an unknown name. Completion never imports such files, because the user would wait for the import after
- * pressing Tab.
+ * Reads the catalogue. Files that could not be imported the last time are imported again only for `list`, for
+ * `help` and for an unknown name. Completion never imports such files, because a user who presses Tab would
+ * have to wait.
  */
 async function openCatalog(name: string, { commands, ...options }: Omit<Call, 'console'>) {
   const own = entriesOf([
@@ -99,8 +102,8 @@ async function openCatalog(name: string, { commands, ...options }: Omit<Call, 'c
 }
 
 /**
- * Finds the project and its cache. A configuration file that has not changed since its last import is not
- * imported for a list of commands, because the import would take longer than all other work
+ * Finds the project and its cache. For a list of commands, a configuration file that has not changed since
+ * its last import is not imported again, because the import would take longer than all other work
  * (docs/performance.md).
  */
 async function openProject(
@@ -119,7 +122,10 @@ async function openProject(
   return { project, cache }
 }
 
-/** Runs a command that no other command calls. @returns the value that `handle()` returned */
+/**
+ * Runs the command that the user or a program has called (not a command that another command calls). @returns
+ * the value that `handle()` returned
+ */
 async function invoke(
   entry: Entry,
   given: CommandInput,

@@ -41,8 +41,8 @@ export interface ConfigOptions {
 
 export interface LoadOptions extends ConfigOptions {
   /**
-   * The top-level keys that the caller itself reads. These keys are allowed even if the caller's package.json
-   * is not found, which is so in a bundle.
+   * The top-level keys that the caller itself reads. These keys are allowed even if Lark does not find the
+   * caller's package.json, for example because the caller is in a bundle.
    */
   sections?: string[]
 }
@@ -124,15 +124,15 @@ export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfi
   return { config, file, folder }
 }
 
-/** The folder of the script, then the current folder. */
+/** The folders where the search begins: the folder of the script, then the current folder. */
 function startFolders({ entry = process.argv[1], cwd = process.cwd() }: ConfigOptions): string[] {
   const script = entry && scriptFolder(resolve(cwd, entry))
   return script ? [script, cwd] : [cwd]
 }
 
 /**
- * The folder of the script that was started. Undefined if the script is not part of the application. Such a
- * script is the program `lark`, perhaps linked from a checkout of its source, or any other program in
+ * The folder of the script that was started. Undefined if the script is not part of the application. This is
+ * so for the program `lark`, even if it is linked from a checkout of its source, and for any other program in
  * node_modules.
  */
 function scriptFolder(entry: string): string | undefined {
@@ -140,7 +140,7 @@ function scriptFolder(entry: string): string | undefined {
   try {
     path = realpathSync(entry)
   } catch {
-    return undefined // The script is not a file: `node -e`, or a name that a bundle or loader has invented.
+    return undefined // The script is not a file (`node -e`), or a bundler or loader has invented its name.
   }
   if (path.includes(`${sep}node_modules${sep}`)) return undefined
   const folder = dirname(path)

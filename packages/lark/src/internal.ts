@@ -1,8 +1,8 @@
 /**
- * The part of the console that the other packages of this repository use. Users should not use this entry: it
- * may change with every release, and only packages that are released together with this package may use it.
- * The entry includes all exports of the entry `config`, so that a process that only dispatches jobs loads one
- * entry instead of two.
+ * The part of `@s18i/lark` that the other packages of this repository use. Users should not use this entry:
+ * it may change with every release, and only packages that are released together with this package may use
+ * it. The entry includes all exports of the entry `config`, so that a process that only dispatches jobs loads
+ * one entry instead of two.
  *
  * @module @s18i/lark/internal
  */

@@ -50,8 +50,8 @@ export interface TestRun {
    */
   errorOutput: string
   /**
-   * The rows of the last table that the command printed. Each row is an object by the heads of the columns.
-   * Empty if the command printed no table.
+   * The rows of the last table that the command printed. Each row is an object whose keys are the heads of
+   * the columns. Empty if the command printed no table.
    */
   table: Record<string, unknown>[]
   /**
@@ -154,8 +154,8 @@ class TestConsole extends MemoryConsole {
   }
 
   /**
-   * @throws ANSWER_INVALID if questions and answers did not match. The error is thrown even if the command
-   *   has caught it before
+   * @throws ANSWER_INVALID if an answer of the test did not fit its question, or if answers are missing or
+   *   left over. The error is thrown even if the command has caught it before
    */
   check(): void {
     if (this.#fault !== undefined) throw this.#fault

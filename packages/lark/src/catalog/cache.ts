@@ -2,7 +2,7 @@
  * The cache of commands: the commands that each file contained when it was last imported. With the cache,
  * most starts import only the file of the command that they run. The cache is
  * `node_modules/.cache/lark/commands.json` beside the nearest package.json. An entry is valid as long as its
- * file keeps its path, time and size. The cache also has the folders of commands that the configuration file
+ * file keeps its path, time and size. The cache also keeps which folders of commands the configuration file
  * names, so that `lark list` need not import the configuration file.
  *
  * Lark also works without the cache. A cache that cannot be read, or that another program has changed, counts
@@ -67,18 +67,19 @@ export class CommandCache {
       const body = text.slice(text.indexOf('\n') + 1)
       if (text === cache.#head(body) + body) cache.#known = JSON.parse(body)
     } catch {
-      // There is no cache yet, or the cache is damaged: an empty cache replaces it.
+      // There is no cache file yet, or the file is damaged. In both cases the cache begins empty.
     }
     return cache
   }
 
-  /** The commands of `file`, if the file has not changed since it was imported. */
+  /** The commands of `file`; undefined if the file has changed since its import, or was never imported. */
   get(file: string): HeldCommands | undefined {
     return unchanged(file, this.#known.files[file])
   }
 
   /**
-   * The folders that a configuration file named when it was last imported, if the file has not changed since.
+   * The folders that a configuration file named when it was last imported; undefined if the file has changed
+   * since.
    */
   foldersOf(config: string): Folders | undefined {
     return unchanged(config, this.#known.configs[config])
@@ -112,7 +113,7 @@ export class CommandCache {
         files[file] = old === each ? old : { ...stampOf(file), ...each }
       }
       const body = JSON.stringify({ files, configs })
-      // The flag `wx` refuses a link that another user may have made at this path.
+      // The flag `wx` makes the write fail if there is a link at this path, which another user may have made.
       writeFileSync(unfinished, this.#head(body) + body, { flag: 'wx' })
       renameSync(unfinished, this.#path)
     } catch {

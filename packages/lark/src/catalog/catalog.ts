@@ -24,13 +24,13 @@ export interface Entry extends CommandMetadata {
 export type Project = Pick<LoadedConfig, 'folder' | 'config'> & Partial<Pick<LoadedConfig, 'file'>>
 
 /**
- * The property with which an instance of a command gets the catalogue. The commands `list` and `help` need
- * the catalogue, but are ordinary commands in every other respect.
+ * The property of an instance of a command that has the catalogue. Only the commands `list` and `help` need
+ * the catalogue.
  */
 export const CATALOG = Symbol.for('s18i.lark.catalog')
 
 /**
- * For each command that is in another package than `lark-jobs`, the argument of `npm install` for that
+ * The commands that are in packages other than `lark-jobs`, with the argument of `npm install` for the
  * package.
  */
 const homes: Readonly<Record<string, string>> = {
@@ -70,7 +70,7 @@ export class Catalog {
   /**
    * The command with this key or alias.
    *
-   * @throws COMMAND_INVALID if two commands have this name.
+   * @throws COMMAND_INVALID if two commands have this key or alias.
    */
   find(name: string): Entry | undefined {
     const refused = this.#refused.get(name)
@@ -102,8 +102,8 @@ export class Catalog {
   }
 
   /**
-   * Like `get`, but each word of the name may be abbreviated: `j:st` means `jobs:status`, if no other key
-   * begins in this way.
+   * Like `get`, but each word of the name may be abbreviated: `j:st` means `jobs:status`, if it abbreviates
+   * no other key.
    *
    * @throws UNKNOWN_COMMAND, also if the name abbreviates several keys. The error names these keys
    */
@@ -150,7 +150,7 @@ export class Catalog {
     return found.size === 1 ? [...found][0] : undefined
   }
 
-  /** Whether there are only Lark's own commands. */
+  /** Whether the catalogue has only Lark's own commands. */
   get #isBare(): boolean {
     return this.entries.every(({ file }) => file === undefined)
   }

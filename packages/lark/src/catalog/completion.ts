@@ -1,7 +1,7 @@
 /**
  * The completions of a command line for a shell: keys of commands, flags, and values of arguments and flags.
- * Everything except the values of `Command.complete()` comes from the metadata, so that no command is
- * imported.
+ * Only for the values of `Command.complete()` a command is imported. All other completions come from the
+ * metadata.
  */
 
 import type { Parameter } from '../command/metadata.ts'
@@ -19,7 +19,7 @@ export interface Candidate {
 interface Typed {
   parameter: Parameter
   text: string
-  /** The text before the value in the same word, such as `--queue=`. */
+  /** The text in front of the value in the same word, such as `--queue=`. */
   before: string
 }
 

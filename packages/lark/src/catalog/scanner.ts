@@ -1,10 +1,10 @@
 /**
- * Imports command files in another process, which ends after the import. The reason is that a file may open
- * connections, print or even exit when it is imported, and most files are not the file of the command that
- * the user runs.
+ * Imports command files in another process, which ends after the import: a file may open connections, print
+ * or even exit when it is imported, and the user runs only one of the commands.
  *
- * Other code may use the channel between the two processes: a file may send messages itself, and with `node
- * --watch`, Node sends a message for each imported module. So each message of Lark has the property `lark`.
+ * Other code may also send messages on the channel between the two processes: an imported file, and Node
+ * itself, which sends a message for each imported module with `node --watch`. So each message of Lark has the
+ * property `lark`.
  */
 import { fork } from 'node:child_process'
 import { scanProgram } from '../scan-program.ts'
@@ -42,7 +42,7 @@ export async function scan(requests: ScanRequest[]): Promise<Map<string, HeldCom
   return found
 }
 
-/** Resolves when the process has ended, even if it did not reach the last file. */
+/** Runs the other process once. Resolves when this process has ended, even if it has not read all files. */
 function scanOnce(requests: ScanRequest[], found: Map<string, HeldCommands>): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = fork(scanProgram, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] })

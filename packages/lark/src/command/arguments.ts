@@ -1,7 +1,7 @@
 /**
- * Declares the arguments and flags of a command. A field of the command is initialised with a declaration,
- * which has the type of the later value. Before `handle()`, the application replaces the declaration with the
- * parsed value:
+ * Declares the arguments and flags of a command. A field of the command begins with a declaration as its
+ * value. The type of the declaration is the type of the parsed value, with which the application replaces the
+ * declaration before `handle()`:
  *
  * ```ts email = arg.string('Who')                                // string limit = flag.number('How many', {
  * default: 100 })        // number ```
@@ -12,7 +12,7 @@ const BRAND = Symbol.for('s18i.lark.declaration')
 
 export type ValueType = 'string' | 'number' | 'boolean' | 'enum'
 
-/** The declaration of an argument or flag. A declaration has no name, because the field has the name. */
+/** The declaration of an argument or flag. Its name comes from the name of the field. */
 export interface Declaration
   extends Pick<NumberFlagOptions & ListFlagOptions, 'short' | 'env' | 'wholeFrom' | 'splits'> {
   kind: 'argument' | 'flag'
@@ -46,7 +46,7 @@ export interface FlagOptions<T> {
 }
 
 export interface NumberFlagOptions extends FlagOptions<number> {
-  /** The lowest number that is allowed, if only whole numbers are: `{ wholeFrom: 1 }` for a count. */
+  /** If present, only whole numbers are allowed, from this number on: `{ wholeFrom: 1 }` for a count. */
   wholeFrom?: number
 }
 
@@ -159,8 +159,8 @@ function enumFlag(
 }
 
 /**
- * A flag that may be repeated, such as `--queue=a,b --queue c`. Each value may be a list, unless `splits` is
- * false.
+ * A flag that may be repeated, such as `--queue=a,b --queue c`. Each value is split into a list at its
+ * commas, unless `splits` is false.
  */
 function stringsFlag(description: string, options: ListFlagOptions = {}): string[] {
   return flagOf('string', description, options, { many: true }) as never

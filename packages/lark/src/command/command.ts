@@ -4,8 +4,8 @@
  * declarations, and another instance for each run of the command. So the constructor and the initialisers
  * must do no work.
  *
- * The program and the application may have different copies of this package. So commands are recognised by a
- * brand, and the context of an instance is in a property whose symbol all copies share (`Symbol.for`).
+ * The program and the application may have different copies of this package. So a brand marks commands, and
+ * the context of an instance is in a property whose symbol all copies share (`Symbol.for`).
  */
 import { Console } from '../console/console.ts'
 import { type LiveOptions, live } from '../console/live.ts'
@@ -81,15 +81,15 @@ export abstract class Command {
   declare [CONTEXT]?: Context
 
   /**
-   * Does the work of the command. `CommandResult` says what the return value means. A thrown error is
-   * printed, and the exit code is 1, or the `exit` of a LarkError.
+   * Does the work of the command. `CommandResult` says what the return value means. If `handle()` throws an
+   * error, the program prints the error, and the exit code is 1, or the `exit` of a LarkError.
    */
   abstract handle(): CommandResult | Promise<CommandResult>
 
   /**
    * Returns the values with which a shell may complete an argument or a flag. The method is called when the
    * user presses Tab, so it must be quick, and must not print or change anything. The fields have no values
-   * at that time. Values that do not begin with `typed` are left out.
+   * at that time. The shell shows only the values that begin with `typed`.
    *
    * ```ts override complete(field: string) {
    *   return field === 'region' ? ['eu', 'us'] : []
@@ -305,8 +305,8 @@ export abstract class Command {
   }
 
   /**
-   * The context. An instance that a test makes itself has no context yet, and gets a context that prints to
-   * the streams of the process.
+   * The context of this instance. If a test has made the instance itself, it has no context yet, and gets one
+   * that prints to the streams of the process.
    */
   get #context(): Context {
     this[CONTEXT] ??= { console: new Console(), interrupt: new Interrupt(), call: callNothing }

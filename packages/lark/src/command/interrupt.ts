@@ -1,8 +1,8 @@
 /**
- * Handles SIGINT and SIGTERM for a command that must end in an orderly way. The first SIGINT or SIGTERM
- * aborts `signal`. The second ends the process at once, with the shell's exit code (130 or 143). The handlers
- * are installed when `signal` is first read. A command that never reads `signal` ends with the first SIGINT
- * or SIGTERM, like any program.
+ * Handles SIGINT and SIGTERM for a command that has work to finish before it ends. The first SIGINT or
+ * SIGTERM aborts `signal`. The second ends the process at once, with the shell's exit code (130 or 143). The
+ * handlers are installed when `signal` is first read. A command that never reads `signal` ends with the first
+ * SIGINT or SIGTERM, like any program.
  *
  * A command that a program calls (`callCommand`) gets the signal of its caller. No handlers are installed for
  * such a command, because the program handles SIGINT and SIGTERM.
@@ -36,15 +36,16 @@ export class Interrupt {
   }
 
   /**
-   * The signal, if some code has already read `signal`. Unlike `signal`, this getter installs no handlers.
+   * The signal; undefined if no code has read `signal` yet. Unlike `signal`, this getter installs no
+   * handlers.
    */
   get current(): AbortSignal | undefined {
     return this.#given ?? this.#controller?.signal
   }
 
   /**
-   * @throws the reason, if the caller has already aborted its signal. Without this check, a command that
-   *   waits only for the event would miss the abort
+   * @throws the reason of the caller's signal, if it is aborted already. Without this check, a command that
+   *   only listens for the event `abort` would miss the abort
    */
   check(): void {
     this.#given?.throwIfAborted()

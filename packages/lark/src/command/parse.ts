@@ -1,6 +1,6 @@
 /**
  * Turns the words of the command line into the values of a command's fields. Node's `parseArgs` splits the
- * words into tokens. This file decides the meaning of the tokens, and the errors that they cause.
+ * words into tokens. This file decides what the tokens mean, and which errors they cause.
  */
 import { parseArgs } from 'node:util'
 import type { Answer, Prompt } from '../console/prompt.ts'
@@ -15,7 +15,7 @@ const GLOBAL = ['help', 'json', 'quiet', 'verbose', 'no-color', 'no-interaction'
 type Value = string | number | boolean | string[] | undefined
 type Env = Record<string, string | undefined>
 
-/** A word that is given for a parameter, and the name of the parameter for messages. */
+/** A word that the user has given for a parameter, and the name of the parameter for messages. */
 interface Given {
   text: string
   as: string
@@ -108,7 +108,7 @@ export function parseValues(
     const items = parameter.many && Array.isArray(value) ? value : [value]
     const given = items
       .filter((item) => item !== undefined && item !== null)
-      // The items of a list keep their commas.
+      // Each item of an array is one value, even if it contains commas.
       .map((item) => ({ text: textOf(item, parameter, help), as: field, isItem: true }))
     return given.length > 0 ? given : fromEnvironment(parameter, env)
   })
@@ -241,7 +241,7 @@ function fromEnvironment({ env: variable }: Parameter, env: Env): Given[] | unde
   return text === undefined || text === '' ? undefined : [{ text, as: variable! }]
 }
 
-/** The error for a parameter that is missing, if no person can be asked for the value. */
+/** Makes the error for a missing parameter, if no person can be asked for its value. */
 export function missingError(key: string, { kind, name, description, env }: Parameter) {
   const what = kind === 'flag' ? 'flag' : 'argument'
   const about = description && ` (${description})`

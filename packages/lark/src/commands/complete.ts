@@ -6,7 +6,7 @@ import { visible } from '../words/visible.ts'
 
 /**
  * `lark complete -- WORDS…`, which the scripts of `lark completion` call: prints the completions of the last
- * word, one completion a line, followed by a tab and a description.
+ * word, one on each line, followed by a tab and a description.
  */
 export class CompleteCommand extends Command {
   readonly key = 'complete'

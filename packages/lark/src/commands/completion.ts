@@ -1,7 +1,7 @@
 import { arg } from '../command/arguments.ts'
 import { Command } from '../command/command.ts'
 
-/** `lark completion SHELL`: the script with which a shell completes command lines of lark. */
+/** `lark completion SHELL`: prints the script with which a shell completes command lines of lark. */
 export class CompletionCommand extends Command {
   readonly key = 'completion'
   override description = 'Print a script with which a shell completes lark'
@@ -15,13 +15,14 @@ export class CompletionCommand extends Command {
 }
 
 /**
- * Each script runs the `lark` of the project around the current folder if that file belongs to the user, and
- * the `lark` on the PATH if not: a key press must not run a file of another user. No script evaluates the
- * output of `lark complete`.
+ * Each script runs the `lark` of the project around the current folder if this file belongs to the user.
+ * Otherwise it runs the `lark` on the PATH, because a key press must not run a file of another user. No
+ * script evaluates the output of `lark complete` as code.
  */
 const scripts = {
-  // Readline begins a new word after `:` and `=`, so the text before them is not repeated. The words are read
-  // from the line, because bash has split COMP_WORDS at these characters.
+  // Readline begins a new word after `:` and `=`, so a completion must not repeat the text before these
+  // characters. The script reads the words from the line, because bash splits COMP_WORDS at these characters,
+  // too.
   bash: `# Completion of lark in bash: see lark help completion
 _lark_program() {
   local folder=$PWD

@@ -7,7 +7,7 @@ import { describeAll, wrap } from '../console/table.ts'
 import { flagLines, globalFlagLines, printUsage } from '../usage.ts'
 import { visible } from '../words/visible.ts'
 
-/** `lark help KEY`, and `lark KEY --help`. `usage.ts` prints `lark --help`. */
+/** Answers `lark help KEY` and `lark KEY --help`. (`usage.ts` answers `lark --help`.) */
 export class HelpCommand extends Command {
   readonly key = 'help'
   override description = 'Show how a command is used'

@@ -9,8 +9,8 @@ import { visibleLines } from '../words/visible.ts'
 import { stub } from './make-command.ts'
 
 /**
- * `lark init`: sets up a project, new or old. The command writes missing files, and never changes existing
- * files, except for the scripts in package.json.
+ * `lark init`: sets up a project, new or old. The command writes missing files. The only existing file that
+ * it changes is package.json: it adds scripts.
  */
 export class InitCommand extends Command {
   readonly key = 'init'

@@ -3,14 +3,14 @@
  * `json`) goes to stdout, so that a pipe contains only data. Two modes change this rule:
  *
  * - `isJson`: stdout contains only JSON. A table becomes an array of objects, and a line becomes a message.
- * - `isQuiet`: `info`, `success`, and lines that are messages, are omitted.
+ * - `isQuiet`: `info` and `success` print nothing, and neither does a line that is a message.
  *
- * With `isVerbose`, more messages are printed, and every error has its stack.
+ * With `isVerbose`, more messages are printed, and every error is printed with its stack.
  *
  * The last line of a terminal may show a status, such as a progress bar. Every other write first erases the
  * status, and then shows the status again below the written text.
  *
- * Text that is printed here cannot move the cursor, and cannot erase or hide anything (`visible.ts`). Text
+ * Text that the console prints cannot move the cursor, and cannot erase or hide anything (`visible.ts`). Text
  * from a command keeps its colours, and errors lose theirs. If stdout is not a terminal, a line of data stays
  * unchanged, because a program may read it.
  */
@@ -141,12 +141,12 @@ export class Console {
     return this.#paint(this.#stdout, style, text)
   }
 
-  /** The width of a line of data, in terminal columns. Infinite if stdout is not a terminal. */
+  /** The maximum width of a line of data, in terminal columns. Infinite if stdout is not a terminal. */
   get width(): number {
     return this.#stdout.isTTY ? this.#stdout.columns || 80 : Number.POSITIVE_INFINITY
   }
 
-  /** Whether the terminal allows drawing a screen again and again, in place. */
+  /** Whether the terminal allows a screen to be drawn repeatedly in place. */
   get canRedraw(): boolean {
     return this.#stdout.isTTY === true && !this.isJson
   }
@@ -278,10 +278,7 @@ export class Console {
     return this.#paint(this.#stderr, style, symbol)
   }
 
-  /**
-   * Prints a message: a mark with the text beside it. Further lines of the text are indented like the first
-   * line.
-   */
+  /** Prints a message: a mark, and the text beside it. All lines of the text have the same indentation. */
   #talk(mark: string, text: string): void {
     this.#write(this.#stderr, `${mark} ${visibleInColor(text).replaceAll('\n', '\n  ')}\n`)
   }

@@ -1,8 +1,8 @@
 /**
- * Draws a screen again and again, in place, until the command is interrupted. The alternate screen of the
- * terminal is used, so that the terminal has its earlier contents again when the command ends by Ctrl-C,
- * SIGTERM, an error or `process.exit()`. Lines that do not fit at the bottom are left out, because a terminal
- * that scrolls cannot be drawn in place.
+ * Draws a screen repeatedly in place, until the command is interrupted. The alternate screen of the terminal
+ * is used, so that the terminal has its earlier contents again when the command ends by Ctrl-C, SIGTERM, an
+ * error or `process.exit()`. Lines that do not fit at the bottom are left out, because a terminal that
+ * scrolls cannot be drawn in place.
  *
  *   drawing    the screen shows the output of `draw`
  *   old        `draw` takes long, or has thrown a temporary error. The last screen stays, and its first line
@@ -32,7 +32,7 @@ const LEAVE = '\x1b[?25h\x1b[?1049l'
 const HOME = '\x1b[H'
 const END_OF_LINE = '\x1b[K'
 const END_OF_SCREEN = '\x1b[J'
-/** How many milliseconds older than `every` a screen must be before its first line says how old it is. */
+/** If a screen is this many milliseconds older than `every`, its first line says how old the screen is. */
 const OLD = 2_000
 const SECOND = 1_000
 
@@ -148,7 +148,7 @@ class Screen {
 
   readonly #suspend = (): void => {
     this.#restore()
-    // SIGSTOP suspends the process here, because SIGTSTP has this listener and no longer does.
+    // SIGTSTP does not suspend the process, because it has this listener. So SIGSTOP does.
     process.kill(process.pid, 'SIGSTOP')
   }
 

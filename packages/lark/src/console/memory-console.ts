@@ -56,12 +56,12 @@ export class MemoryConsole extends Console {
     return answerOf(prompt, given)
   }
 
-  /** Everything written to stdout so far. */
+  /** All text that was written to stdout so far. */
   get stdout(): string {
     return this.#written.stdout
   }
 
-  /** Everything written to stderr so far. */
+  /** All text that was written to stderr so far. */
   get stderr(): string {
     return this.#written.stderr
   }

@@ -13,7 +13,7 @@ export interface ProgressOptions {
 const BAR = 24
 /** The time between two lines in a log, in milliseconds. */
 const LINE = 60_000
-/** The period of the rate: about the last 10 s, in milliseconds. Older items count less and less. */
+/** The time constant of the rate's average, in milliseconds: the older an item, the less it counts. */
 const MEMORY = 10_000
 
 export class Progress {

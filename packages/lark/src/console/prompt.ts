@@ -1,7 +1,7 @@
 /**
- * The questions to the person at the terminal. The library @clack/prompts asks them. The library is loaded
- * with the first question, because most commands ask no question. `canAsk` in `console.ts` says whether there
- * is a person.
+ * Asks questions to the person at the terminal, with the library @clack/prompts. The library is loaded with
+ * the first question, because most commands ask no question. `canAsk` in `console.ts` says whether a person
+ * can answer.
  *
  * A person can cancel a question with Ctrl-C, Ctrl-D or Escape. The question then throws PROMPT_CANCELLED.
  * The program does not print this error, and exits with 130 as after a SIGINT.
@@ -70,7 +70,7 @@ export async function ask(prompt: Prompt, { input, output, hasColor, signal }: T
     }),
     { columns: output.columns || 80, rows: output.rows || 24, isTTY: true },
   )
-  // This signal is needed because clack would wait for ever at the end of the input and after Ctrl-D.
+  // At the end of the input and after Ctrl-D, clack would wait for ever. So this signal ends the question.
   const ended = new AbortController()
   const end = () => ended.abort()
   const press = (_: unknown, key?: { ctrl?: boolean; name?: string }) => {

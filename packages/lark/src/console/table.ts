@@ -23,7 +23,7 @@ function placesOf(character: string): number {
   return NO_ROOM.test(character) ? 0 : WIDE.test(character) ? 2 : 1
 }
 
-/** How many code units are segmented together. The number is larger than the length of any character. */
+/** How many code units are segmented together. No character has so many code units. */
 const STRETCH = 256
 
 /**
@@ -48,7 +48,9 @@ function* charactersOf(text: string): Generator<string> {
   }
 }
 
-/** Fills `text` with spaces up to `width` places. @param side the side on which the text is */
+/**
+ * Fills `text` with spaces up to `width` places. @param side the side of the field on which the text stands
+ */
 export function pad(text: string, width: number, side: 'left' | 'right' = 'left'): string {
   const spaces = ' '.repeat(Math.max(0, width - displayWidth(text)))
   return side === 'left' ? text + spaces : spaces + text
@@ -161,7 +163,7 @@ export function fitRows(head: string[], rows: unknown[][], width: number): strin
 }
 
 interface Table {
-  /** The texts of all cells, row by row. The head is the first row. */
+  /** The texts of all cells, row by row. The first row is the head. */
   texts: string[][]
   widths: number[]
   numeric: boolean[]
@@ -225,7 +227,7 @@ function shareRoom(
   return shared
 }
 
-/** The lines of each row. The texts of the row are broken to the given widths. */
+/** Makes the lines of each row, with the texts of its cells broken to the given widths. */
 function layRows({ texts, numeric }: Table, widths: readonly number[]): string[][] {
   return texts.map((row) => {
     const cells = widths.map((width, column) => wrapColored(row[column] ?? '', width))

@@ -1,6 +1,6 @@
 /**
- * The requirements of the compiler settings of a project on new files. The tsconfig.json and the files that
- * it extends are read as text, because they may contain comments.
+ * Reads from the compiler settings of a project how new files must be written. The tsconfig.json and the
+ * files that it extends are read as text, because they may contain comments.
  */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -51,7 +51,7 @@ function extended(name: string, by: string): string {
       const path = find(each)
       if (path.endsWith('.json')) return path
     } catch {
-      // The package has no such file, or is not installed.
+      // The file that a tsconfig.json extends does not exist, or its package is not installed.
     }
   }
   return ''

@@ -8,9 +8,9 @@ import { larkError } from '../errors.ts'
 export const NEW_PACKAGE = '{\n  "private": true\n}\n'
 
 /**
- * Adds packages. The output of the package manager goes to stderr. If the folder has no package.json, it gets
- * one first, because the package manager would use one of a folder above. The new package.json is removed
- * again if the package manager fails.
+ * Adds packages. The output of the package manager goes to stderr. If the folder has no package.json, one is
+ * created first, because the package manager would use the package.json of a folder above. The new
+ * package.json is removed again if the package manager fails.
  *
  * @param words the words of the command line that adds the packages
  * @throws INSTALL_FAILED, or the reason of the signal
@@ -39,8 +39,8 @@ function run(
     // On Windows, package managers are scripts, which only a shell starts.
     const shell = process.platform === 'win32'
     const child = spawn(program, words, { cwd: folder, stdio: ['ignore', 2, 2], signal, shell })
-    // An abort of the signal also causes this event, but the process then still runs for a moment. Only a
-    // process without a `pid` could not be started.
+    // An abort of the signal also causes this event, although the process was started and still runs for a
+    // moment. A process that could not be started has no `pid`.
     child.on('error', (error) => child.pid === undefined && fail('cannot be started', error))
     child.on('close', (code, killedBy) => {
       if (code === 0) resolve()

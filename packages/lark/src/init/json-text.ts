@@ -1,6 +1,6 @@
 /**
- * Adds members to the text of a JSON file. The rest of the text stays unchanged, such as indentation, line
- * ends, and lists on one line.
+ * Adds members to the text of a JSON file. The rest of the text stays unchanged, including its indentation,
+ * line ends, and lists on one line.
  */
 
 /**
@@ -22,7 +22,7 @@ export function withMembers(
   return inserted(text, objectAt(text, member.value), members, { unit, outer: top.indent })
 }
 
-/** An object in a text, by offsets. */
+/** The position of an object in a text. */
 interface ObjectText {
   /** The index after the opening brace. */
   begin: number

@@ -1,4 +1,4 @@
-/** Finds the package manager of a project, and has its command lines that add packages and start programs. */
+/** Finds the package manager of a project, and says how it adds packages and starts programs. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { projectFolders, readPackage } from '../project/project.ts'

@@ -47,7 +47,9 @@ export interface InitProject {
   exporting(className: string): string
 }
 
-/** One or two first files, which show the purpose of the package and run unchanged. */
+/**
+ * One or two first files for a new project. They show the purpose of the package, and run without changes.
+ */
 export interface InitExample {
   /** The texts of the files, by their paths relative to the project's folder, without an extension. */
   files: Readonly<Record<string, string>>

@@ -1,6 +1,6 @@
 /**
- * The plan of `lark init`: the new files, and the additions to package.json. Making the plan does not change
- * any file. `write.ts` carries out the plan.
+ * Makes the plan of `lark init`: the new files, and the additions to package.json. No file is changed here:
+ * `write.ts` carries out the plan.
  */
 import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
@@ -105,7 +105,7 @@ function isTaken(path: string): boolean {
   try {
     return lstatSync(path) !== undefined
   } catch {
-    return false // If there is another problem than a missing file, the write reports that problem.
+    return false // Any problem other than a missing file shows itself in the write.
   }
 }
 

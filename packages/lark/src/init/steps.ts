@@ -1,4 +1,4 @@
-/** The steps of `lark init`, in one file of the built package, which no other command loads. */
+/** Exports the steps of `lark init`. The build makes one file of them, which no other command loads. */
 export { install } from './install.ts'
 export { managerWords } from './package-manager.ts'
 export { makePlan } from './plan.ts'

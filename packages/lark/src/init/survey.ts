@@ -34,7 +34,10 @@ export interface Survey {
   manager: PackageManager
   /** Whether the project has no code yet. */
   isNew: boolean
-  /** The packages of `wanted` that must be installed first, so that there is a program to start. */
+  /**
+   * The packages of `wanted` that are not installed yet and must be installed before the program can be
+   * started.
+   */
   missing: readonly string[]
   project: InitProject
   /** Problems of the project, each with advice. */

@@ -78,8 +78,8 @@ function attempt(act: () => void): void {
   try {
     act()
   } catch {
-    // Another program has put a file into the folder, or the disk has failed. The error of the write already
-    // reports the problem.
+    // Another program has put a file into the folder, or the disk has failed. The error of the write itself
+    // is reported already.
   }
 }
 

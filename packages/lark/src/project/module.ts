@@ -2,8 +2,8 @@
  * Imports a module of the application, in JavaScript or TypeScript. Node itself imports most JavaScript. jiti
  * imports TypeScript, JavaScript whose imports lack file extensions, and `.js` files of packages without
  * `"type": "module"`. (If such a `.js` file is an ES module, Node refuses it or prints a warning. If it is
- * CommonJS, jiti leaves it to Node.) If Node itself runs the program's TypeScript, Node also imports the
- * TypeScript of the modules.
+ * CommonJS, jiti leaves it to Node.) If Node itself runs the TypeScript file of the program, Node also
+ * imports the modules in TypeScript.
  *
  * A process has only one loader, even if it has several copies of this package, because a second loader would
  * evaluate the application's modules a second time. jiti imports packages natively, so that a job in
@@ -104,7 +104,10 @@ function mayBeEither(file: string): boolean {
   return root === undefined || readPackage(root)?.type !== 'module'
 }
 
-/** Whether Node refused the module for a reason that does not apply to jiti. */
+/**
+ * Whether Node refused the module for a reason that does not concern jiti, so that jiti may be able to import
+ * it.
+ */
 function isCurable(error: unknown): boolean {
   const message = isError(error) ? error.message : ''
   switch (codeOf(error)) {
@@ -113,7 +116,7 @@ function isCurable(error: unknown): boolean {
     case 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX':
       return true
     case 'ERR_MODULE_NOT_FOUND':
-      return message.startsWith('Cannot find module') // for a package: "Cannot find package"
+      return message.startsWith('Cannot find module') // if a package is missing, the message is "Cannot find package"
     default:
       // A syntax error without a place comes from the parser, and not from the code of the module. jiti may
       // be able to read the file. If not, the error of jiti names the wrong line.
@@ -143,7 +146,8 @@ interface Importer {
 /**
  * Keeps one instance of jiti for each tsconfig.json, because the `paths` of a tsconfig.json decide which file
  * an import means. All instances share the modules that they have evaluated. jiti may return a module before
- * the code of the module has ended, so imports take turns. An import that begins inside another import (a
+ * the code of the module has ended, so imports take turns. An import that begins inside another import
+ * (because a
  * module loads the configuration while it is imported) does not wait for its turn.
  */
 class Loader {
@@ -170,7 +174,7 @@ class Loader {
     }
     if (this.#inside.getStore()) return evaluate()
     const result = this.#turn.then(() => this.#inside.run(true, evaluate))
-    // Without `disable()`, Node 20 and 22 would call a hook for every later promise of the process.
+    // Without `disable()`, Node 20 and 22 would run a hook for every later promise of the process.
     this.#turn = result.catch(() => {}).then(() => this.#inside.disable())
     return result
   }

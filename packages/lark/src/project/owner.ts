@@ -62,8 +62,8 @@ function scriptOwner(): number | undefined {
 }
 
 /**
- * Whether every user can write to a file or folder. The sticky bit (as of /tmp) makes no difference, because
- * it only prevents the removal of files.
+ * Whether every user can write to a file or folder. The sticky bit, which /tmp has, makes no difference,
+ * because it only prevents users from removing the files of others.
  */
 function isOpen({ mode }: Stats): boolean {
   return process.getuid !== undefined && (mode & 0o002) !== 0

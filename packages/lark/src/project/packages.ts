@@ -76,7 +76,7 @@ export function installed(name: string, home: string): string | undefined {
     if (existsSync(join(root, 'package.json'))) return root
   }
   try {
-    // The package is not in a `node_modules` folder. With Plug'n'Play, Yarn answers this call.
+    // No `node_modules` folder has the package. With Yarn's Plug'n'Play, this call finds it.
     return dirname(createRequire(join(home, 'package.json')).resolve(`${name}/package.json`))
   } catch {
     return undefined

@@ -6,7 +6,7 @@
  */
 
 /**
- * The `require` of a sandbox of Jest. It compiles TypeScript in the same way as for the tests, and returns
+ * The `require` of Jest's sandbox, which compiles TypeScript in the same way as for the tests, and returns
  * the same modules that the tests get. Undefined outside of a sandbox.
  */
 export const requireHere: ((file: string) => unknown) | undefined = undefined

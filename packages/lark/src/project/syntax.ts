@@ -32,8 +32,8 @@ export function syntaxOf(text: string, file: string): SyntaxNode | undefined {
   const plugin = () => ({
     pre({ ast }: { ast: { program: SyntaxNode } }) {
       program = ast.program
-      // jiti treats an error of a plugin as a syntax error. This error skips the transformation, which would
-      // take most of the time.
+      // This error ends the work of jiti after parsing, because the transformation would take most of the
+      // time. jiti reports an error of a plugin like a syntax error.
       throw new Error('parsed')
     },
   })

@@ -1,6 +1,6 @@
 /**
- * Limits how much of an external text a message shows. A caller may send a name of a megabyte, and the
- * message with this name is printed, logged, and sent on.
+ * Limits how much of an external text a message shows. An external name may have a megabyte, and a message
+ * with the whole name would be printed and logged.
  */
 
 /** The maximum number of characters that a message quotes of one text. */

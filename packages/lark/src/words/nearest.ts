@@ -23,7 +23,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   let best: string | undefined
   let least = furthest + 1
   for (const candidate of candidates) {
-    // At least this many letters would have to be added or dropped.
+    // The lengths of the two words differ by `least` or more, so this candidate cannot be nearer.
     if (Math.abs(candidate.length - word.length) >= least) continue
     const edits = distance(word.toLowerCase(), candidate.toLowerCase())
     // A candidate that is not longer than the number of edits would match any word.

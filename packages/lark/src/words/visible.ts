@@ -4,7 +4,7 @@
  * is not plain text is shown as an escape (`\x1b`, `\r`, `\u202e`), which people can read and the terminal
  * does not obey.
  *
- * Lark adds its own styles to the text after this conversion.
+ * The styles of Lark itself are added to a text after its conversion here.
  */
 
 /**
