@@ -125,6 +125,8 @@ const pages = [
   'README.md',
   'CONTRIBUTING.md',
   'SECURITY.md',
+  'bench/README.md',
+  'bench/chaos-runs.md',
   ...filesBelow('packages', 'README.md')
     .filter((path) => !path.includes('node_modules'))
     .map((path) => `packages/${path}`),

@@ -104,7 +104,7 @@ async function openCatalog(name: string, { commands, ...options }: Omit<Call, 'c
 /**
  * Finds the project and its cache. For a list of commands, a configuration file that has not changed since
  * its last import is not imported again, because the import would take longer than all other work
- * (docs/performance.md).
+ * (bench/README.md).
  */
 async function openProject(
   isListing: boolean,

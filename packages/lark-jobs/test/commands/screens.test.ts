@@ -52,7 +52,6 @@ const elsewhere = {
   'errors:': 'test/errors-page.test.ts',
   'first-job:': 'test/first-job.test.ts',
   'broken-on-purpose:': 'figures of a day, of npm run chaos',
-  'performance:': 'figures of a day, of npm run bench:report',
   'testing: assertDispatched()': 'testing/asserting.test.ts',
   'redis: # one server': 'redis/rights.ts',
   'monitoring: * * * * *': 'a crontab',

@@ -9,7 +9,7 @@
  * as empty. If the cache cannot be written, it stays unchanged.
  *
  * The cache is read without promises and without `node:crypto`, because every start waits for it.
- * (docs/performance.md has the CPU time of listing 200 commands.)
+ * (bench/README.md has the CPU time of listing 200 commands.)
  */
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'

@@ -3,7 +3,7 @@
  * the scripts and reads their answers.
  *
  * The store has at most two connections to a server. One carries all verbs, many at once. The other receives
- * notifications, and is opened when the first caller claims. docs/performance.md has the cost of a job.
+ * notifications, and is opened when the first caller claims. bench/README.md has the cost of a job.
  */
 import { defined } from '@s18i/lark/internal'
 import type { AnnouncedWorker, JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../model/record.ts'

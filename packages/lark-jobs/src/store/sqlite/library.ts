@@ -37,7 +37,7 @@ let loaded: Library | undefined
 /**
  * Returns the library of this process. The first call loads the library. (Measured on 2026-11-26 on Node
  * 24.21: `node:sqlite` takes 5 MB less memory than `libsql`, and a quarter less CPU for dispatches of the
- * same tick. See docs/performance.md.)
+ * same tick. See bench/README.md.)
  *
  * @param name the name of the store for the error message
  * @throws SQLITE_MISSING
