@@ -70,7 +70,7 @@ function project(name: string, own: UserWorkspaceConfig['test']): UserWorkspaceC
     },
     test: {
       name,
-      setupFiles: ['leaks', 'patience'].map((name) => `packages/lark-jobs/test/${name}.ts`),
+      setupFiles: ['cpu-time', 'leaks', 'patience'].map((name) => `packages/lark-jobs/test/${name}.ts`),
       expect: { poll: { timeout: 30_000 } },
       testTimeout: 60_000,
       hookTimeout: 60_000,

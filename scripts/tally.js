@@ -4,8 +4,8 @@
 import { writeFileSync } from 'node:fs'
 
 /**
- * @typedef {{ passed: number, failed: number, skipped: number, isFailed: boolean, names: string[] }} File
- *   `names`: the names of the tests that failed.
+ * @typedef {{ passed: number, failed: number, skipped: number, cpu: number, isFailed: boolean, names: string[] }} File
+ *   `cpu`: CPU time in seconds (`cpu-time.ts`). `names`: the names of the tests that failed.
  * @typedef {{ files: Record<string, File>, strays: string[] }} Tally `strays`: errors whose file is not
  *   known.
  */
@@ -26,6 +26,7 @@ export default class {
         passed: count('passed'),
         failed: count('failed'),
         skipped: count('skipped') + count('pending'),
+        cpu: module.meta().cpu ?? 0,
         isFailed: !module.ok(),
         names: tests.filter((test) => !test.ok()).map((test) => test.fullName),
       }

@@ -79,6 +79,8 @@ const typed = [
   'test',
 ]
 const total = { passed: 0, failed: 0, skipped: 0 }
+/** The CPU time of each file in seconds, the run that the file was part of, and the file. @type {[number, string, string][]} */
+const costs = []
 let tallies = 0
 const own = process.execPath
 /** The runs of tests that have ended. @type {[node: string, what: string, run: Run][]} */
@@ -123,6 +125,10 @@ if (unsteady.length > 0) {
   console.log('These tests failed, and passed when their files ran again, alone. Find out why:')
   for (const each of unsteady) console.log(`  ${each}`)
 }
+costs.sort((a, b) => b[0] - a[0])
+console.log(`The tests took ${costs.reduce((sum, [cpu]) => sum + cpu, 0).toFixed(0)} s of CPU. Most of it:`)
+for (const [cpu, what, file] of costs.slice(0, 15))
+  console.log(`${cpu.toFixed(0).padStart(5)} s  ${what}: ${relative(root, file)}`)
 console.log(
   `${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`,
 )
@@ -178,7 +184,8 @@ function judge(node, what, first) {
     }
     Object.assign(first.files, again.files)
   }
-  for (const { passed, failed, skipped } of Object.values(first.files)) {
+  for (const [file, { passed, failed, skipped, cpu }] of Object.entries(first.files)) {
+    costs.push([cpu, what, file])
     total.passed += passed
     total.failed += failed
     total.skipped += skipped
