@@ -5,7 +5,7 @@
  */
 
 /**
- * Makes `instanceof` use the brand for this class. Its subclasses keep the usual `instanceof`.
+ * Makes `instanceof` use the brand for this class. For subclasses of the class, `instanceof` works as usual.
  *
  * @param isBranded returns whether a value is an instance of this class in any copy. The function must not
  *   throw

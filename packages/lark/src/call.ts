@@ -41,7 +41,7 @@ export interface Call extends ConfigOptions {
  * namespace or abbreviates a namespace, and no words follow, the commands of the namespace are listed.
  *
  * @throws UNKNOWN_COMMAND, USAGE, COMMAND_INVALID, COMMAND_FAILED_TO_LOAD, the errors of `loadConfig`, and
- *   those of the command itself
+ *   the errors of the command itself
  */
 export async function call(name: string, words: string[], options: Call): Promise<number> {
   const catalog = await openCatalog(name, options)

@@ -131,9 +131,9 @@ function startFolders({ entry = process.argv[1], cwd = process.cwd() }: ConfigOp
 }
 
 /**
- * The folder of the script that was started. Undefined if the script is not part of the application. This is
- * so for the program `lark`, even if it is linked from a checkout of its source, and for any other program in
- * node_modules.
+ * The folder of the script that was started. Undefined if the script is not part of the application. The
+ * program `lark` is such a script, even if it is linked from a checkout of its source, and so is any other
+ * program in node_modules.
  */
 function scriptFolder(entry: string): string | undefined {
   let path: string

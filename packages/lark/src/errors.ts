@@ -1,7 +1,7 @@
 /**
- * The errors that a user of Lark can do something about. Each of these errors has a stable `code`, a message
- * of one line that names the cause, and often a `hint` that says what to do. The program prints these errors
- * without a stack. Any other error is a bug in Lark or in the application, and is printed with its stack.
+ * The errors that a user of Lark can fix. Each of these errors has a stable `code`, a message of one line
+ * that names the cause, and often a `hint` that says what to do. The program prints these errors without a
+ * stack. Any other error is a bug in Lark or in the application, and is printed with its stack.
  *
  * An application may have two copies of this package, so a LarkError is recognised by its brand. `instanceof`
  * also uses the brand.

@@ -28,7 +28,9 @@ export interface TestOptions extends ConfigOptions {
    * a class, the run does not search for commands on disk.
    */
   commands?: readonly CommandClass[]
-  /** Environment variables that the flags of the command read, in addition to those of the process. */
+  /**
+   * Environment variables that the flags of the command read, in addition to the variables of the process.
+   */
   env?: Record<string, string | undefined>
   /**
    * The signal that the command gets as `this.signal`. Default: a signal that is never aborted. The command
@@ -119,9 +121,7 @@ export async function testCommand(
 }
 
 class TestConsole extends MemoryConsole {
-  /** The last value that was printed as JSON. */
   printed: unknown
-  /** The rows of the last table. */
   rows: Record<string, unknown>[] = []
   readonly questions: string[] = []
   #left: number

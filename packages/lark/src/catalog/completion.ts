@@ -1,6 +1,6 @@
 /**
  * The completions of a command line for a shell: keys of commands, flags, and values of arguments and flags.
- * Only for the values of `Command.complete()` a command is imported. All other completions come from the
+ * A command is imported only for the values of its method `complete()`. All other completions come from the
  * metadata.
  */
 
@@ -72,7 +72,7 @@ function typedValue(entry: Entry, before: readonly string[], last: string): Type
   return parameter && { parameter, text: last, before: '' }
 }
 
-/** In `--queue=a,b`, the last item of the list is being typed. */
+/** For a list such as `--queue=a,b`: returns the last item, because the user is typing this item. */
 function listItem(typed: Typed): Typed {
   const { parameter, text, before } = typed
   const comma = text.lastIndexOf(',') + 1

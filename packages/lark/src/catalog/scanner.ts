@@ -42,7 +42,7 @@ export async function scan(requests: ScanRequest[]): Promise<Map<string, HeldCom
   return found
 }
 
-/** Runs the other process once. Resolves when this process has ended, even if it has not read all files. */
+/** Starts the scan process once. Resolves when this process has ended, even if it has not read all files. */
 function scanOnce(requests: ScanRequest[], found: Map<string, HeldCommands>): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = fork(scanProgram, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] })

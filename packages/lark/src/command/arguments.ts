@@ -28,7 +28,7 @@ export interface Declaration
 }
 
 export interface ArgumentOptions<T> {
-  /** Whether the argument may be omitted. Its value is then undefined. */
+  /** Whether the argument may be omitted. The value of an omitted argument is undefined. */
   optional?: boolean
   /** The value if the argument is omitted. */
   default?: T

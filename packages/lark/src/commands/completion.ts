@@ -15,8 +15,8 @@ export class CompletionCommand extends Command {
 }
 
 /**
- * Each script runs the `lark` of the project around the current folder if this file belongs to the user.
- * Otherwise it runs the `lark` on the PATH, because a key press must not run a file of another user. No
+ * Each script runs the `lark` of the project around the current folder if this file belongs to the user. If
+ * not, the script runs the `lark` on the PATH, because a key press must not run a file of another user. No
  * script evaluates the output of `lark complete` as code.
  */
 const scripts = {

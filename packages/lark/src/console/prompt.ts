@@ -70,7 +70,8 @@ export async function ask(prompt: Prompt, { input, output, hasColor, signal }: T
     }),
     { columns: output.columns || 80, rows: output.rows || 24, isTTY: true },
   )
-  // At the end of the input and after Ctrl-D, clack would wait for ever. So this signal ends the question.
+  // At the end of the input and after Ctrl-D, clack would wait for ever. To prevent this, the signal `ended`
+  // ends the question.
   const ended = new AbortController()
   const end = () => ended.abort()
   const press = (_: unknown, key?: { ctrl?: boolean; name?: string }) => {

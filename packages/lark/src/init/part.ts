@@ -48,7 +48,8 @@ export interface InitProject {
 }
 
 /**
- * One or two first files for a new project. They show the purpose of the package, and run without changes.
+ * One or two first files for a new project. The files show the purpose of the package, and run without
+ * changes.
  */
 export interface InitExample {
   /** The texts of the files, by their paths relative to the project's folder, without an extension. */

@@ -1,6 +1,6 @@
 /**
- * Makes the plan of `lark init`: the new files, and the additions to package.json. No file is changed here:
- * `write.ts` carries out the plan.
+ * Makes the plan of `lark init`: the new files, and the additions to package.json. This file changes nothing
+ * on the disk: `write.ts` carries out the plan.
  */
 import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
@@ -105,7 +105,7 @@ function isTaken(path: string): boolean {
   try {
     return lstatSync(path) !== undefined
   } catch {
-    return false // Any problem other than a missing file shows itself in the write.
+    return false // Another problem than a missing file makes the later write fail.
   }
 }
 

@@ -63,7 +63,7 @@ function scriptOwner(): number | undefined {
 
 /**
  * Whether every user can write to a file or folder. The sticky bit, which /tmp has, makes no difference,
- * because it only prevents users from removing the files of others.
+ * because it only prevents users from removing files of other users.
  */
 function isOpen({ mode }: Stats): boolean {
   return process.getuid !== undefined && (mode & 0o002) !== 0

@@ -72,9 +72,9 @@ export async function codeFiles(folder: string): Promise<string[]> {
 
 /**
  * The application's folders of one kind: those that the configuration names, or `KIND/` and `src/KIND/`
- * beside the configuration. Their built copies (under the `outDir` of tsconfig.json, under `dist/` or
- * `build/`) are used if the sources do not exist, or if the started script is itself a built file. The reason
- * is that a built script imports built copies itself, and no class may be loaded twice.
+ * beside the configuration. Built copies of these folders (under the `outDir` of tsconfig.json, under `dist/`
+ * or `build/`) are used if the sources do not exist, or if the started script is itself a built file. The
+ * reason is that a built script imports built copies itself, and no class may be loaded twice.
  *
  * ```ts const { config, folder } = await loadConfig() const files = await
  * sourceFiles(sourceFolders('commands', folder, config.commands)) ```

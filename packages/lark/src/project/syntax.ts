@@ -21,8 +21,8 @@ let transform: Transform | undefined
  * Parses a file. The first call loads the parser, which takes about 0.2 s.
  *
  * @param text the text of the file
- * @param file the path of the file. Its extension decides the language: `.tsx` and `.jsx` may contain JSX
- *   elements
+ * @param file the path of the file. The extension of the path decides the language: `.tsx` and `.jsx` may
+ *   contain JSX elements
  * @returns the syntax tree of the file, or undefined if the text cannot be parsed
  * @example const program = syntaxOf(await readFile(file, 'utf8'), file)
  */

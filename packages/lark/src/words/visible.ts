@@ -4,7 +4,7 @@
  * is not plain text is shown as an escape (`\x1b`, `\r`, `\u202e`), which people can read and the terminal
  * does not obey.
  *
- * The styles of Lark itself are added to a text after its conversion here.
+ * Lark adds its own styles to a text only after the functions of this file have converted the text.
  */
 
 /**

@@ -7,9 +7,10 @@
  * change writes the entry before the change, and writes it again afterwards with the result. Writing an entry
  * again is safe.
  *
- * **Bounds.** Each write names an age and a number (`AuditBounds`). It removes the entries that have reached
- * this age, and the oldest entries if there are more than this number: at most `MAX_ITEMS` entries at a time.
- * If an entry was removed between its two writes, the second write adds it as a new entry.
+ * **Bounds.** Each write names an age and a number (`AuditBounds`). The write removes the entries that have
+ * reached this age, and the oldest entries if the audit has more entries than this number: at most
+ * `MAX_ITEMS` entries at a time. If an entry was removed between its two writes, the second write adds it as
+ * a new entry.
  *
  * Failures are the same as for every verb: see `store.ts`.
  */
@@ -43,7 +44,7 @@ export interface Audit {
   /**
    * Reads a page of at most `limit` entries (`limit` is at most `MAX_ITEMS`).
    *
-   * @param before the last entry of the previous page, which may have been removed meanwhile. Default: the
+   * @param before the last entry of the previous page, which may have been removed since then. Default: the
    *   page begins with the newest entry
    */
   list(limit: number, before?: Pick<AuditRecord, 'id' | 'at'>): Promise<AuditRecords>

@@ -10,17 +10,17 @@ export { MAX_TAGS } from '../../model/record.ts'
 export type { PausedGroup } from './rules/pause.ts'
 
 /**
- * A change of jobs by hand. `only`: the change is refused for jobs in other states. A person who sees a
- * failed job and removes it must not remove a job that somebody else has retried meanwhile.
+ * A change of jobs by hand. `only`: the change is refused for jobs in other states. For example, a person who
+ * wants to remove a failed job must not remove it if somebody else has just retried it.
  */
 export type Change = ChangeOfKind & { only?: readonly State[] }
 
 type ChangeOfKind =
   /**
-   * Queues an ended job again, at the end of its line. Its failures and crashes are reset. A unique job takes
-   * its lock again; the retry is refused while another job has the lock. `fromStart`: the records of the
-   * job's steps are removed. The retry of a completed job always removes these records. `keepsFailures`: the
-   * failures are not reset, and the run of a completed job counts as a failure.
+   * Queues an ended job again, at the end of its line. The failures and crashes of the job are reset. A
+   * unique job takes its lock again; the retry is refused while another job has the lock. `fromStart`: the
+   * records of the job's steps are removed. The retry of a completed job always removes these records.
+   * `keepsFailures`: the failures are not reset, and the run of a completed job counts as a failure.
    */
   | { kind: 'retry'; fromStart?: boolean; keepsFailures?: boolean }
   /**
@@ -104,7 +104,7 @@ export const changeKinds = Object.keys(kinds) as Change['kind'][]
 /**
  * The version of a job's record, such as `failed 3 1767225600000`. The version changes when the job runs, is
  * queued again or is edited. So if a job has another version than the record that a caller has read, one of
- * these things has happened meanwhile.
+ * these things has happened since the caller read it.
  */
 export function versionOf({ state, runs, options }: Pick<JobRecord, 'state' | 'runs' | 'options'>): string {
   return `${state} ${runs} ${options?.editedAt ?? ''}`

@@ -5,9 +5,9 @@
  * **Written.** The atomic step that ends a job also writes its effects. The removal of an ended job, by a
  * person or by retention, writes no further effects. If a job is retried by hand, its effects that are not
  * acknowledged are withdrawn, and its next end writes new effects. A job that is removed before its end ends
- * as `cancelled` with the reason `removed`. Its flow gets an effect, but its class does not. A member that
- * ends in the home of its flow gets no effect `member`, because the flow counts the end in the same step
- * (`flows.ts`).
+ * as `cancelled` with the reason `removed`. The flow of such a job gets an effect, but its class does not. A
+ * member that ends in the home of its flow gets no effect `member`, because the flow counts the end in the
+ * same step (`flows.ts`).
  *
  * **Kept.** An effect is kept until a worker acknowledges it. If retention or a person removes a job whose
  * effect is not acknowledged, the job is hidden: it is no longer shown or counted, but its id stays taken,
@@ -44,7 +44,7 @@ export interface EffectsWanted {
   leaseMs?: number
   /**
    * Delivered effects that the call acknowledges, at most `MAX_ITEMS`. An effect may be named twice. The
-   * store acknowledges these effects before it hands out others.
+   * store acknowledges these effects before it hands out further effects.
    */
   done?: readonly EffectName[]
 }

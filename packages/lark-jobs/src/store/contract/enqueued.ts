@@ -11,7 +11,8 @@ import type { State } from '../../model/record.ts'
  *             has a job with this id in the state `state`.
  *   refused   `priorities`: `MAX_LINES` other priorities are in use. Jobs that return to their lines are
  *             never refused for this reason.
- *   replaced  Another job (`by`) has the lock and has not begun. It takes the payload of the new job, and
+ *   replaced  Another job (`by`) has the lock and has not begun. The other job takes the payload of the new
+ *             job, and
  *             the options that belong to the payload (`options.ts`).
  */
 export type Enqueued =

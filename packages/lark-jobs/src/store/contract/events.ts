@@ -9,10 +9,10 @@
  * the next change removes all events. In a partition without listeners, events need no memory and no time.
  *
  * **Which.** The event `started` is written when a job counts as started (`store.ts`). A prefetched job
- * counts as started when an `extend` names it, or when it is settled before that. No event is written when a
- * job goes back before it has started, when retention removes a job, or when the payload or the due time of a
- * job changes. No event is written when a job becomes due either, because no process moves a job that becomes
- * due.
+ * counts as started when an `extend` names it, or when it is settled before an `extend` names it. No event is
+ * written when a job goes back before it has started, when retention removes a job, or when the payload or
+ * the due time of a job changes. No event is written when a job becomes due either, because no process moves
+ * a job that becomes due.
  *
  * **Published events.** `Store.publish` writes an event of an application, while somebody listens. In place
  * of the id of a job, the event has a text: one line of at most `PUBLISHED_BYTES`.

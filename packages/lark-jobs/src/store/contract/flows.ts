@@ -34,8 +34,8 @@
  * `size` members have ended, when `alarm` members have ended without completing, and when a member completes
  * after an earlier end. A write that sets a size or an alarm makes the flow due if that many members have
  * ended already. A flow that is due stays due until `due` hands the flow out, even if a worker writes the
- * flow before that. When `due` hands the flow out, the flow gets a new number, so a writer that has read the
- * flow earlier can no longer write.
+ * flow in the meantime. When `due` hands the flow out, the flow gets a new number, so a writer that has read
+ * the flow earlier can no longer write.
  *
  * **Ends at home.** If a node or a member ends in the home of its flow, the same atomic step counts the end
  * as `apply` does, and writes no effect (`effects.ts`). If the flow does not exist or has no such member,
@@ -65,7 +65,7 @@ export { NODES }
 /** A flow keeps how and why a member ended for at most this many members that did not complete. */
 export const MAX_FAILURES = 1_000
 /**
- * The largest number of items of news that are handed out with a flow. Other news is handed out after the
+ * The largest number of items of news that are handed out with a flow. Further news is handed out after the
  * next write.
  */
 export const MAX_NEWS = 1_000
@@ -166,8 +166,8 @@ export type FlowWrite = {
        */
       next?: number | undefined
       /**
-       * How many items of news the writer has read. These items are not handed out again. If the flow has
-       * further items, it is due at once.
+       * How many items of news the writer has read. The items that were read are not handed out again. If the
+       * flow has further items, it is due at once.
        */
       heard?: number
       /** An absent field stays unchanged. A new flow has the `reserved` 0, no size and no alarm. */

@@ -73,8 +73,8 @@ export function sumsOf(buckets: Iterable<Bucket>, length: number): Bucket[] {
 }
 
 /**
- * Takes the greater of two sums for each bucket. The smaller sum is incomplete: further jobs ended after it
- * was made, or some minutes had been removed before.
+ * Takes the greater of two sums for each bucket. The smaller sum is incomplete, because further jobs ended
+ * after this sum was made, or because some minutes were removed before it was made.
  */
 function greatest(some: readonly Bucket[], others: readonly Bucket[]): Bucket[] {
   const found = new Map(some.map((bucket) => [bucket.at, bucket]))

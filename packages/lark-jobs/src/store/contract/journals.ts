@@ -51,8 +51,8 @@
  * undo. If a job is removed, its steps are not undone.
  *
  * **With the job.** A claim returns the first entries of the journal, at most `JOURNAL_BYTES`, and all
- * signals; `read` returns the other entries. A journal moves with its job. It is removed with its job, and
- * when a person retries a completed job.
+ * signals; `read` returns the other entries. A journal moves with its job. The journal is removed with its
+ * job, and when a person retries a completed job.
  *
  * Failures are the same as for every verb: see `store.ts`.
  */
@@ -169,14 +169,14 @@ export interface Journals {
    */
   read(partition: string, id: string, from: number): Promise<Journal | undefined>
 
-  /** Adds entries at the end of a job's journal, while no worker holds the job. Safe to repeat. */
+  /** Adds entries at the end of the journal of a job that no worker holds. Safe to repeat. */
   append(partition: string, id: string, steps: Pick<Recorded, 'at' | 'entries'>): Promise<AppendVerdict>
 
   /**
    * Keeps a journal for a job that does not exist yet. A job that is queued with this id takes the journal.
    * If no such job is queued within `EARLY_MEMORY`, the journal is lost. The first call has the index 0 and
-   * all signals, which come before any other signals of the job. Further calls add entries. Safe to repeat
-   * from any call.
+   * all signals, which come before any other signals of the job. Further calls add entries. After a failure,
+   * the caller may repeat the calls from any of them on.
    */
   bring(
     partition: string,

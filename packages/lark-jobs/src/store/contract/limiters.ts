@@ -57,7 +57,7 @@ export interface PermitCall {
    */
   after?: number
   limits: Limits
-  /** How many permits the holder uses now. Other permits that it held are given back. */
+  /** How many permits the holder uses now. All other permits that the holder had are given back. */
   held: number
   /**
    * How many more permits the holder wants, at most `MAX_ITEMS`. A call that wants 0 permits only renews the

@@ -40,8 +40,8 @@ export async function bringAll(
 ): Promise<Omit<MovingJob, 'text'>[]> {
   const all = new Map<string, Omit<MovingJob, 'text'>>()
   for (;;) {
-    // A job that meets another job with the same id in its new partition stays on its way. So this loop tries
-    // each job only once.
+    // A job that meets another job with the same id in its new partition stays on its way. So each round of
+    // this loop tries only jobs that no earlier round has tried.
     const jobs = (await store.moves.due(partition, true)).filter(({ id }) => !all.has(id))
     if (jobs.length === 0) return [...all.values()]
     await bring(store, partition, jobs)
@@ -104,8 +104,8 @@ export async function alterFollowed(
   const alter = (partition: string, ids: readonly string[]) => store.alter(partition, ids, change)
   if (change.kind !== 'purge') return followed(store, partition, ids, isMissing, alter)
   const verdicts = await alter(partition, ids)
-  // Only waiting and delayed jobs move, so a purge that is only for jobs in other states concerns no moved
-  // job.
+  // Only waiting and delayed jobs move, so no moved job has another state, and a purge that is only for other
+  // states need not look for moved jobs.
   if (change.only?.some((state) => state === 'waiting' || state === 'delayed') === false) return verdicts
   // The moves are read after the change. If the moves were read before the change, a job that moves between
   // the two calls would be missed.

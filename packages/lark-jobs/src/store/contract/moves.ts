@@ -16,8 +16,8 @@
  * job. Each step may be repeated. If the process that moves a job dies, `due` hands out the job again after
  * `MOVE_LEASE_MS`, and any worker completes the move.
  *
- * **On its way**, a job is neither counted nor shown. Its id stays taken in the first partition, and `fates`
- * answers that the job is `present`.
+ * **On its way**, a job is neither counted nor shown. The id of the job stays taken in the first partition,
+ * and `fates` answers that the job is `present`.
  *
  * **Once.** Each move has an instant (`JobOptions.movedAt`), which is later than the instant of every earlier
  * move of a job with the same id. A `put` may arrive late, because its process was frozen. A late `put` finds

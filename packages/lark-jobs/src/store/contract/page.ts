@@ -39,7 +39,8 @@ export type JobHead = Pick<JobRecord, 'id' | 'key' | 'holder' | 'claimedAt'>
  *   asleep  The lane waits until a time, and the first claim after that time wakes the lane. Order: the time.
  *   busy    The lane waits until one of its jobs ends. Order: the name of the lane.
  *
- * If a lane changes its state or its place while a caller reads the pages, the lane may be on none of them.
+ * If a lane changes its state or its place while a caller reads the pages, the lane may be on none of the
+ * pages.
  */
 export interface LaneFilter {
   state: 'paused' | 'turn' | 'asleep' | 'busy'

@@ -14,7 +14,7 @@ import type { Stand, StandOptions } from './stand.ts'
 export interface Reading {
   /**
    * The present time by the store's clock, in milliseconds since 1970. If the call names a partition, the
-   * clock of the server with this partition is read; otherwise, the clock of any server that answers.
+   * clock of the server with this partition is read. If not, the clock of any server that answers is read.
    */
   now(partition?: string): Promise<number>
 

@@ -27,8 +27,8 @@ export interface RecoverOptions {
    */
   until?: number
   /**
-   * The token of a claim whose caller has not read the answer. Only this claim is taken back. None of its
-   * jobs has started, so the jobs count no run and no crash. Until the next call of this caller, the store
+   * The token of a claim whose caller has not read the answer. Only this claim is taken back. No job of this
+   * claim has started, so the jobs count no run and no crash. Until the next call of this caller, the store
    * hands it no more jobs with a ring.
    */
   unread?: string

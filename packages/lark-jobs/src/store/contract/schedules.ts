@@ -11,7 +11,7 @@
  * **Tick.** A write may queue jobs in the same atomic step. So the state says that the schedule has ticked if
  * and only if the job of the tick exists. A job whose id exists already counts as queued. A write that is
  * sent again names an old number, and changes nothing. A writer may handle a tick before the instant of the
- * tick. Then it queues the job with a delay, which counts from the time at which the writer read the
+ * tick. Such a writer queues the job with a delay, which counts from the time at which the writer read the
  * schedule.
  *
  * **Due.** `due` hands out the schedules that are due, under a short lease. No other call gets these

@@ -79,8 +79,9 @@ export interface LaneStand {
   pause?: { until?: number } & Paused
   /**
    * What the lane waits for. `due`: the due time of its first job. `retry`: the next try of the job that goes
-   * before all others. `pause`: the end of the group's pause. `rate`: a job that the rate allows. `end`: the
-   * end of an active job of the lane. Absent: the jobs of the lane may begin when it is their turn.
+   * before all other jobs of the lane. `pause`: the end of the group's pause. `rate`: a job that the rate
+   * allows. `end`: the end of an active job of the lane. Absent: the jobs of the lane may begin when it is
+   * their turn.
    */
   waitsFor?: 'due' | 'retry' | 'pause' | 'rate' | 'end'
   /** When the wait is over, if this is known: milliseconds since 1970. */
@@ -93,8 +94,8 @@ export interface LaneStand {
   unknownRate?: string
   strict?: true
   /**
-   * In a strict group: the job that goes before all others because it has already begun once, and its due
-   * time.
+   * In a strict group: the job that goes before all other jobs because it has begun once already, and the due
+   * time of this job.
    */
   first?: { id: string; dueAt: number }
   active: number

@@ -24,8 +24,8 @@
  * things that differs: the turn of their groups; the priority, higher first; the place; and the order in
  * which the jobs were queued. The place of a job is the time at which it was queued, or its due time if it
  * was delayed. Jobs of a group with the same place are in the order of their ids. (Ids that Lark makes rise
- * with time; an application may choose others.) A delayed job is `waiting` from its due time on, for `claim`,
- * `counts` and `list`; no process has to move it.
+ * with time; ids that an application chooses may not.) A delayed job is `waiting` from its due time on, for
+ * `claim`, `counts` and `list`; no process has to move it.
  *
  * **Calls.** Each call of `enqueue` and `exchange` names its caller and has a number. The caller raises the
  * number by one for each new call on this partition, and makes only one call at a time. If an answer is lost,
@@ -83,7 +83,7 @@
  * and got no answer; the caller sends it again with the same number. (The store itself repeats calls that
  * only read, and changes by hand, of flows and of schedules, until their time is over.) `STORE_REFUSED`: the
  * server refused the call (read-only, out of memory, disk full), and nothing was changed. `STORE_DAMAGED`:
- * the call met data that Lark did not write; changes that it made before that remain.
+ * the call met data that Lark did not write; changes that the call had made before it met this data remain.
  */
 
 import type { BlockingNow } from '../../model/blocked-loop.ts'
@@ -362,7 +362,10 @@ export interface Store extends Reading, AsyncDisposable {
    * The name of the store in messages, without a password: `redis://host:6379/0` or `sqlite:/path/jobs.db`.
    */
   readonly name: string
-  /** Whether another process executes a call, so that this process can do other work meanwhile. */
+  /**
+   * Whether another process (a server) executes a call, so that this process can do other work at the same
+   * time.
+   */
   readonly isRemote: boolean
   /** The verbs for the permits and circuits that workers share. */
   readonly limiters: Limiters
@@ -435,8 +438,8 @@ export interface Store extends Reading, AsyncDisposable {
   /**
    * Removes ended jobs that have reached their age, with their logs, and other expired data.
    *
-   * @returns how many jobs were removed. If the number is `MAX_ITEMS` or more, there may be others, so the
-   * caller calls again
+   * @returns how many jobs were removed. If the number is `MAX_ITEMS` or more, there may be more old jobs, so
+   * the caller calls again
    */
   prune(partition: string): Promise<number>
 
@@ -460,7 +463,9 @@ export interface Store extends Reading, AsyncDisposable {
     noticed?: (partition: string, signalled?: string) => void,
   ): Promise<string[]>
 
-  /** Reports the fates of jobs, and rings the watcher when one of the other jobs ends: see `watch.ts`. */
+  /**
+   * Reports the fates of jobs, and rings the watcher when a job ends that has not ended yet: see `watch.ts`.
+   */
   readonly watch: WatchVerb
 
   /**
@@ -488,7 +493,7 @@ export interface Store extends Reading, AsyncDisposable {
 
   /**
    * Lists a worker as alive for `ttl` milliseconds, with its retentions (`AgreedRetentions`): every announced
-   * worker learns the retentions of the others. The store remembers the keys of the worker for ever.
+   * worker learns the retentions of all live workers. The store remembers the keys of the worker for ever.
    *
    * @returns the last order that the worker got: see `orders.ts`
    */
@@ -507,7 +512,7 @@ export interface Store extends Reading, AsyncDisposable {
   order(workers: readonly string[], order: WorkerOrder): Promise<string[]>
   /**
    * Removes a worker from the lists of live and of waiting workers, and takes back jobs that were handed to
-   * the worker with a ring. This is the last call of a worker.
+   * the worker with a ring. `retire` is the last call of a worker.
    */
   retire(caller: string): Promise<void>
   /** Reads the records of the live workers. */
@@ -548,8 +553,8 @@ export interface Store extends Reading, AsyncDisposable {
    * claim states: of two numbers of active jobs, the lower number holds; of two rates, the stored rate holds.
    * Waiting workers are rung when limits change. If a pause has an end, the `nextDue` of `exchange` and of
    * `survey` says when the pause ends. When the queue is resumed, waiting workers are rung. Waiting workers
-   * are also rung when the partition gets a pause with an end, so that they learn this end. They are not rung
-   * if an earlier pause only becomes longer.
+   * are also rung when the partition gets a pause with an end, so that they learn this end. Waiting workers
+   * are not rung if an earlier pause only becomes longer.
    * @returns all settings of the partition after the change
    */
   configure(partition: string, settings: SettingChange): Promise<Setting>
@@ -562,8 +567,8 @@ export interface Store extends Reading, AsyncDisposable {
   /**
    * Removes jobs in a state other than active, at most `MAX_ITEMS`. `hidden`: purges removed jobs that are
    * kept only for their effects (`effects.ts`).
-   * @returns how many jobs were removed. If the number is `MAX_ITEMS`, there may be others, so the caller
-   * calls again
+   * @returns how many jobs were removed. If the number is `MAX_ITEMS`, there may be more such jobs, so the
+   * caller calls again
    */
   clear(partition: string, state: Exclude<State, 'active'> | 'hidden'): Promise<number>
 

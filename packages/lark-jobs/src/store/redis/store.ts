@@ -346,8 +346,8 @@ export class RedisStore implements contract.Store {
   list(partition: string, filter: contract.Filter): Promise<contract.Page> {
     return this.#page(partition, filter, 'jobs', (shown: ShownJobs) => {
       const jobs = readJobs(partition, shown)
-      // The script leaves out only large payloads. Small payloads are parts of the records, so they are
-      // removed here.
+      // The script leaves out only large payloads. A small payload is part of the record of its job, so it is
+      // removed after the call.
       return filter.isLean ? jobs.map((job) => ({ ...job, payload: '' })) : jobs
     })
   }

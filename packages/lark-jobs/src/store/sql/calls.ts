@@ -2,9 +2,9 @@
  * Keeps the last call of each caller on a partition, with the answer to the call, because a caller may send a
  * call again.
  *
- * Of an answer, only the verdicts are kept, and only if some are not usual: not `queued` (for an `enqueue`)
- * or not `settled` (for an `exchange`). The jobs that a call has claimed are found by their token, which
- * contains the caller and the number of the call.
+ * Only the verdicts of an answer are kept, and only if they are not all `queued` (for an `enqueue`) or all
+ * `settled` (for an `exchange`). The jobs that a call has claimed are found by their token, which contains
+ * the caller and the number of the call.
  */
 
 import { parsed } from '../contract/rules/unreadable.ts'

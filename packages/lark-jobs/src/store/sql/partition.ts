@@ -247,7 +247,7 @@ export class Partition {
     return database.get<Pick<PartitionRow, 'id'>>(findId, name)?.id ?? 0
   }
 
-  /** Those of the named partitions that exist, by name. */
+  /** Finds the named partitions. Partitions that do not exist are left out of the map. */
   static findAll(database: Database, names: readonly string[]): Map<string, Partition> {
     const rows = database.all<PartitionRow & { name: string }>(findAll, JSON.stringify(names))
     const now = database.now()

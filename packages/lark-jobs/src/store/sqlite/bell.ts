@@ -18,15 +18,15 @@ import { openBell, strike } from './files.ts'
  * Milliseconds between two reads of the table `waiters`. `doubtful` applies while the watch is doubtful, and
  * `proven` while it is proven. `rung` applies after a ring: if the caller that was rung does not take the
  * ring, another caller takes it after `STALE`. `proven` must be well below the interval at which a worker
- * claims without a ring. Otherwise a claim could find the jobs before the next read, and nothing would show
- * that the watch has missed a ring. (Measured on 2026-11-25: with reads and maintenance every 250 ms, the
- * main thread of an idle worker woke 9 times a second and used 0.23 % of a core. With these values, it wakes
- * 3 times a second and uses 0.10 %.)
+ * claims without a ring. If `proven` were longer, a claim could find the jobs before the next read, and
+ * nothing would show that the watch has missed a ring. (Measured on 2026-11-25: with reads and maintenance
+ * every 250 ms, the main thread of an idle worker woke 9 times a second and used 0.23 % of a core. With these
+ * values, it wakes 3 times a second and uses 0.10 %.)
  *
- * Three ways were measured on 2026-11-24 (2 cores, Node 20.20): the time from the call of a dispatching
- * process until the worker has the job, and the CPU time of an idle worker. The bell file: 0.8 ms p50, 5 ms
- * p99, CPU 0.26 %. A watch of `jobs.db-wal`: 1.0 ms p50, 14 ms p99, CPU 0.23 %, but every commit wakes every
- * process. A read every 5 ms without a watch: 3.7 ms p50, 105 ms p99, CPU 2.9 %.
+ * Three ways to wake other processes were measured on 2026-11-24 (2 cores, Node 20.20): the time from the
+ * call of a dispatching process until the worker has the job, and the CPU time of an idle worker. The bell
+ * file: 0.8 ms p50, 5 ms p99, CPU 0.26 %. A watch of `jobs.db-wal`: 1.0 ms p50, 14 ms p99, CPU 0.23 %, but
+ * every commit wakes every process. A read every 5 ms without a watch: 3.7 ms p50, 105 ms p99, CPU 2.9 %.
  */
 const LOOK = { doubtful: 250, rung: STALE + 100, proven: 2_000 }
 

@@ -52,9 +52,9 @@ const FOLLOWING = { for: 100, look: 5 }
 const PAUSE = { from: 1, to: 50 }
 
 /**
- * The statements that begin a transaction. They take the lock at once or fail. So no later statement of the
- * transaction finds the file locked. A prepared statement that fails on a lock could not be used again:
- * SQLite considers it unfinished, and the driver cannot reset it.
+ * The statements that begin a transaction. These statements take the lock at once or fail. So no later
+ * statement of a transaction finds the file locked. A prepared statement that fails on a lock could not be
+ * used again: SQLite considers it unfinished, and the driver cannot reset it.
  */
 const WRITE = 'BEGIN IMMEDIATE'
 const READ = 'BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1'
@@ -183,8 +183,8 @@ export class SqliteDatabase implements Database {
   }
 
   /**
-   * Like `write`, but the changes are certainly in the file that is at the path. If the open file was moved
-   * or deleted meanwhile, `work` runs again in the new file.
+   * Like `write`, but the changes are certainly in the file that is at the path. If somebody has moved or
+   * deleted the open file during the transaction, `work` runs again in the new file.
    */
   accept<T>(work: () => T, patience?: number): Promise<T> {
     return this.retry(() => {
@@ -342,8 +342,8 @@ export class SqliteDatabase implements Database {
   async #renew(): Promise<boolean> {
     const presence = this.#presence!
     // A person or program that moves or deletes a database file moves or deletes its log next. This loop
-    // waits until the log is gone: if a new file were created earlier, the log of the new file would be moved
-    // or deleted.
+    // waits until the log is gone, because if a new file were created earlier, the log of the new file would
+    // be moved or deleted.
     for (let waited = 0; presence.hasLogs && waited < FOLLOWING.for; waited += FOLLOWING.look)
       await sleep(FOLLOWING.look)
     const whereabouts = presence.whereabouts()

@@ -10,7 +10,7 @@
 import type { Value } from '../sql/database.ts'
 import type { Driver, Library, Row, Statement } from './driver.ts'
 
-/** The part of the module that is used here. `@types/node` of Node 20 does not declare it. */
+/** The part of the module that this file uses. `@types/node` of Node 20 does not declare it. */
 interface NodeSqlite {
   DatabaseSync: new (path: string) => NodeConnection
 }

@@ -9,8 +9,8 @@
  * writes the log into the old file and removes the log. The process then opens the file at the path, or
  * creates a new file.
  *
- * No code here may open the file: when a process closes any descriptor of a file, the operating system ends
- * all locks that SQLite holds on the file in this process.
+ * The code of this file must not open the database file: when a process closes any descriptor of a file, the
+ * operating system ends all locks that SQLite holds on the file in this process.
  */
 import { existsSync, readdirSync, readlinkSync, rmSync, type Stats, statSync } from 'node:fs'
 import { JobsError } from '../../model/errors.ts'

@@ -4,8 +4,8 @@
  * A job is one row of the table `jobs` from its dispatch until it is removed. The column `state` and partial
  * indexes show the state of the job:
  *
- *   pending    The job is in the index `line`, in the order in which jobs run. It is waiting if `dueAt` has
- *              passed, and delayed otherwise. The index `stranded` lists unreadable jobs (`stranded.ts`).
+ *   pending    The job is in the index `line`, in the order in which jobs run. The job is waiting if `dueAt`
+ *              has passed, and delayed if not. The index `stranded` lists unreadable jobs (`stranded.ts`).
  *   active     `token` is the token of the lease that lists the job (a row of `leases`). `ahead` shows
  *              whether the job has started. If a started job is taken back, it keeps the token while it
  *              waits, because a late outcome of its run still counts.

@@ -44,8 +44,8 @@ export type CredentialsFunction = () => Credentials | Promise<Credentials>
  */
 export interface RedisServers {
   /**
-   * A connection string, to which the other keys add options. If the key `url` is present with the value
-   * undefined, the connection in `LARK_JOBS_URL` or `REDIS_URL` is used, as if the configuration had no
+   * A connection string. The other keys of the object add options to it. If the key `url` is present with the
+   * value undefined, the connection in `LARK_JOBS_URL` or `REDIS_URL` is used, as if the configuration had no
    * object.
    */
   url?: string | undefined

@@ -1,4 +1,4 @@
-/** How much a store takes and keeps. These limits are the same for all stores. */
+/** How much a store takes and keeps. The limits are the same for all stores. */
 
 /** The largest number of jobs, outcomes or ids in one call. */
 export const MAX_ITEMS = 1_000

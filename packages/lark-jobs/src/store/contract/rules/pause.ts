@@ -93,7 +93,10 @@ interface Reasoned {
   at?: number | ''
 }
 
-/** Makes the part of the text that has the reason and the person. @param at '' if the store adds the time */
+/**
+ * Makes the part of the text that has the reason and the person. @param at the time of the pause; '' if the
+ * store adds the time
+ */
 export function packReason({ because = '', by, at = '' }: Reasoned): string {
   const why = cut(because, MAX_REASON)
   if (by === undefined) return why === '' ? '' : `|${why}`
@@ -106,7 +109,10 @@ export function packPause(pause: Pause, limits?: Limits): string {
   return `${pause.until === Number.POSITIVE_INFINITY ? '1' : pause.until}${bounds}${packReason(pause)}`
 }
 
-/** Makes the part of the text that says who paused, and when. @param at '' if the store adds the time */
+/**
+ * Makes the part of the text that says who paused, and when. @param at the time of the pause; '' if the store
+ * adds the time
+ */
 export function packPaused(by: string, at: number | '' = ''): string {
   return `${at}${SEPARATOR}${cut(by, MAX_BY)}`
 }

@@ -1,6 +1,6 @@
 /**
- * What stores do with rates of a kind that this version of Lark does not know. An unknown rate never means
- * "no limit". A call that states an unknown rate is refused, and changes nothing. A store may contain a group
+ * The rules for rates of a kind that this version of Lark does not know. An unknown rate never means "no
+ * limit". A call that states an unknown rate is refused, and changes nothing. A store may contain a group
  * with an unknown rate, if a later version of Lark has queued jobs of the group. This version begins no job
  * of a group with an unknown rate, so only workers of the later version run the jobs of the group. The verb
  * `stand` names the unknown kind.

@@ -25,8 +25,8 @@ export function putBack(runs: number, because: string, since?: number): string {
 }
 
 /**
- * Since when a stranded job has been waiting; undefined if the last run did not put the job back as
- * unreadable.
+ * Reads since when a stranded job has been waiting. The result is undefined if the last run did not put the
+ * job back as unreadable.
  *
  * @param runs as in `readReason`
  */

@@ -1,6 +1,6 @@
 /**
  * How many ended jobs a partition keeps, and for how long. The configuration of a queue can set other numbers
- * than the defaults here (`config/keep.ts`). A process without a worker uses the numbers of its own
+ * than the defaults in this file (`config/keep.ts`). A process without a worker uses the numbers of its own
  * configuration. A process with a worker uses the numbers on which the workers of the queue agree
  * (`AgreedRetentions`). So if `keep` is raised in a rolling restart, old workers remove no job that new
  * workers keep.
@@ -53,8 +53,8 @@ export const RETENTION: QueueRetention = {
 
 const all: Retention = { count: Number.MAX_SAFE_INTEGER, age: LONGEST }
 /**
- * This retention removes nothing. It has `bytes`, so that the store counts the bytes of failed jobs.
- * Processes with a smaller retention use this count when they remove jobs.
+ * This retention removes nothing. The field `bytes` makes the store count the bytes of failed jobs. Processes
+ * with a smaller retention use this count when they remove jobs.
  */
 const allFailed: Retention = { ...RETENTION.failed, ...all, bytes: all.count, whole: all.count }
 const keepsAll: Retentions = { retention: { completed: all, failed: allFailed, cancelled: all } }
@@ -99,7 +99,7 @@ interface SaidRetentions extends Retentions {
  *
  * For each queue and state, the retention with the largest count is used, or of several with this count, the
  * retention with the largest age. The count and the age always come from the same retention. Only live
- * workers that serve the queue are considered, or all live workers if none serves the queue.
+ * workers that serve the queue are considered, or all live workers if no live worker serves the queue.
  */
 export class AgreedRetentions {
   readonly #own: Retentions

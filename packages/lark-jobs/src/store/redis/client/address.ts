@@ -64,12 +64,12 @@ export function parseHost(text: unknown, port: number, which = 'the host'): { ho
   return { host: (match[1] ?? match[2])!, port: match[3] === undefined ? port : Number(match[3]) }
 }
 
-/** The address as `host:port`. This text also identifies a server of a cluster. */
+/** The address as `host:port`, which also identifies a server of a cluster. */
 export function hostOf({ host, port }: { host: string; port: number }): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
-/** The address as messages show it. This text never contains a password. */
+/** The address as messages show it, never with a password. */
 export function nameOf(address: Address): string {
   if (address.path !== undefined) return `unix:${address.path}?db=${address.database}`
   return `${address.tls ? 'rediss' : 'redis'}://${hostOf(address)}/${address.database}`

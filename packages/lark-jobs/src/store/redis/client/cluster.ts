@@ -46,8 +46,8 @@ const LEAST = 100
  */
 const LOOK = { from: 50, to: 1_000 }
 /**
- * When a primary is in doubt, the other primaries are asked about it. So many more primaries are asked than
- * must answer, because some may not answer.
+ * When a primary is in doubt, the other primaries are asked about it. The number of primaries that are asked
+ * in addition to those that must answer, because some may not answer.
  */
 const SPARE = 2
 /**
@@ -250,10 +250,11 @@ export class Cluster implements Transport {
   }
 
   /**
-   * Asks the other nodes about a primary. A primary is replaced when a majority of the primaries considers it
-   * failed and votes for one of its replicas. So this method asks the replicas, because one of them may be
-   * the new primary. It also asks so many other primaries that at least one of these has voted, if there was
-   * a vote. A primary that has voted does not report the old primary as healthy.
+   * Asks the other nodes of the cluster whether a server is still a primary. A primary is replaced when a
+   * majority of the primaries considers it failed and votes for one of its replicas. So this method asks the
+   * replicas, because one of them may be the new primary. It also asks so many other primaries that at least
+   * one of these has voted, if there was a vote. A primary that has voted does not report the old primary as
+   * healthy.
    */
   async #standing(host: string, patience: number, signal: AbortSignal): Promise<ServerRole> {
     const own = this.#shards.filter(({ primary }) => hostOf(primary) === host)
@@ -322,8 +323,8 @@ function keyed(address: Address): [string, Address] {
 }
 
 /**
- * The key of a command, which is its first argument. The key of a script is not known here; the caller of
- * `send` passes it.
+ * The key of a command, which is its first argument. For a script, the result is '': the caller of `send`
+ * passes the key.
  */
 function keyOf(build: Build): string {
   return typeof build === 'function' ? '' : (build[1] ?? '')

@@ -10,7 +10,7 @@
  *
  * After a quick answer nobody is asked, because a server cannot be replaced in such a short time. One case is
  * not noticed: a process sends nothing while the server is frozen, and sends its next call just before the
- * server wakes. This call gets a quick answer.
+ * server wakes. The call gets a quick answer from a server that may have been replaced.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inTime } from '../../../waiting/bounded-wait.ts'

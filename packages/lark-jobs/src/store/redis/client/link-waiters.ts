@@ -1,5 +1,6 @@
 /**
- * The calls that wait for a link, each until its own deadline. Their timers keep the process alive.
+ * The calls that wait for a link, each until its own deadline. The timers of these calls keep the process
+ * alive.
  */
 import type { Link } from './link.ts'
 

@@ -167,9 +167,9 @@ let logins = 0
 
 export class Link {
   readonly #lost = new Deferred<unknown>()
-  /** Resolves with the reason when the link has ended. */
+  /** A promise that resolves with the reason when the link has ended. */
   readonly lost = this.#lost.promise
-  /** When the server last sent something, by `performance.now()`. */
+  /** When data last came from the server, by `performance.now()`. */
   heardAt = performance.now()
   /** When the last answer to a command came, by `performance.now()`. */
   answeredAt = performance.now()

@@ -1,6 +1,6 @@
 /**
- * The parameters after the `?` of a connection string. They have the names that other clients use. A
- * parameter is applied or refused, never ignored: a misspelt `?tls=true` must not lead to an unencrypted
+ * The parameters after the `?` of a connection string. The parameters have the names that other clients use.
+ * A parameter is applied or refused, never ignored: a misspelt `?tls=true` must not lead to an unencrypted
  * connection.
  *
  * If another client has a parameter that Lark does not have, the error names the parameter and says what to

@@ -1,10 +1,10 @@
 /**
  * Runs the embedded scripts by their hash. A server that was restarted, or whose cache of scripts was
- * emptied, does not know a script. It refuses the call and has changed nothing, so the call is sent again
- * with the text of the script. If many calls are refused together, one of them sends the text, and the others
- * wait until the server has the text. (A script has up to 100 KB. When each call sent the text, a worker with
- * 34 queues with flows sent 13 MB to a server that had been restarted, and later calls waited for seconds.
- * Measured on 2026-12-01.)
+ * emptied, does not know a script. Such a server refuses the call and has changed nothing, so the call is
+ * sent again with the text of the script. If many calls are refused together, one of them sends the text, and
+ * the others wait until the server has the text. (A script has up to 100 KB. When each call sent the text, a
+ * worker with 34 queues with flows sent 13 MB to a server that had been restarted, and later calls waited for
+ * seconds. Measured on 2026-12-01.)
  */
 
 import { newNonce } from '../../../model/id.ts'

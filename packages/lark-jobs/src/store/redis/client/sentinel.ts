@@ -19,8 +19,8 @@ import type { Resolver } from './resolver.ts'
 const PATIENCE = 1_000
 /**
  * If the primary has not answered a Sentinel for less than this many milliseconds, the other Sentinels may
- * still report that it does not answer them either, and a failover may begin. After this time, the primary
- * answers the others: a Sentinel forgets their reports after five seconds.
+ * still report the same, and a failover may begin. After this time, the primary must have answered the other
+ * Sentinels, because a Sentinel forgets such reports after five seconds.
  */
 const ALONE = 6_000
 /** The time limit for the other Sentinels after the first Sentinel has answered, in milliseconds. */
@@ -110,7 +110,8 @@ export class Sentinels implements Resolver {
       await link.subscribe('+switch-master', hear, () => void makeUp().catch(() => {}))
       await makeUp()
     } catch {
-      // An error here does no harm, because the next attempt to connect asks the Sentinels again.
+      // A failure of the subscription does no harm, because the next attempt to connect asks the Sentinels
+      // again.
     }
   }
 

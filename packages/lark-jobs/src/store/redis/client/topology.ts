@@ -31,8 +31,8 @@ const AT_ONCE = 3
 export async function askShards(nodes: readonly Address[], signal: AbortSignal): Promise<Shard[]> {
   const failures: unknown[] = []
   for (let i = 0; i < nodes.length && !signal.aborted; i += AT_ONCE) {
-    // After the first answer, the links to the other nodes are closed. Otherwise, each call would leave more
-    // links to nodes that hang.
+    // After the first answer, the links to the other nodes are closed. If the links stayed open, each call
+    // would leave more links to nodes that hang.
     const answered = new AbortController()
     const over = AbortSignal.any([signal, answered.signal])
     try {

@@ -1,4 +1,4 @@
-/** The audit on Redis. Its keys belong to the whole store (`meta` in `keys.ts`). */
+/** The audit on Redis. The keys of the audit belong to the whole store (`meta` in `keys.ts`). */
 import type { Audit, AuditBounds, AuditRecord, AuditRecords } from '../../contract/store.ts'
 import { MAX_ITEMS } from '../../contract/store.ts'
 import type { Scripts } from '../client/script.ts'

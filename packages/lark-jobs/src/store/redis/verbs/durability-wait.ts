@@ -5,16 +5,16 @@
  *   strict      the jobs are on disk, in the append-only file (WAITAOF: Redis 7.2, Valkey)
  *   replicated  one replica has the jobs (WAIT)
  *
- * Both commands block their connection, and wait only for earlier writes of the same connection. So they have
- * a separate connection, which first writes something itself: it renews the expiry of the key with the
- * caller's last call. The server writes this change to disk, and sends it to replicas, after the jobs. So
- * when this change is safe, the jobs are safe, too. Only one wait runs at a time. All dispatches that come
- * meanwhile share the next wait: with `appendfsync everysec`, one dispatch takes a second or two, and a
- * thousand dispatches at once take no longer.
+ * Both commands block their connection, and wait only for earlier writes of the same connection. So these
+ * commands have a separate connection. On this connection, a write comes first: it renews the expiry of the
+ * key with the caller's last call. The server writes this change to disk, and sends it to replicas, after the
+ * jobs. So when this change is safe, the jobs are safe, too. Only one wait runs at a time. All dispatches
+ * that come during a wait share the next wait: with `appendfsync everysec`, one dispatch takes a second or
+ * two, and a thousand dispatches at once take no longer.
  *
  * A dispatch whose jobs are not safe in time rejects with `STORE_UNCERTAIN`: the jobs are queued, but could
- * be lost. If the caller sends the call of the dispatch again, the dispatch waits again. Entries of steps
- * wait in the same way.
+ * be lost. If the caller sends the call of the dispatch again, the dispatch waits again. Entries that steps
+ * have recorded wait in the same way.
  */
 import { JobsError } from '../../../model/errors.ts'
 import { CALL_MEMORY } from '../../contract/store.ts'

@@ -9,7 +9,7 @@ import { Keys } from '../client/keys.ts'
 import { parseLocation } from '../client/location.ts'
 import { openTransport } from '../client/open-transport.ts'
 
-/** How many keys one call scans. This takes the server a fraction of a millisecond. */
+/** How many keys one call scans, which takes the server a fraction of a millisecond. */
 const PAGE = '1000'
 
 /** @throws STORE_INVALID, STORE_UNREACHABLE, STORE_UNCERTAIN, STORE_REFUSED */

@@ -157,7 +157,8 @@ export class RedisFlows implements Flows {
 class FlowEnds {
   readonly #flow: string
   /**
-   * The members that completed, as ranges, because the members of a claim mostly have consecutive indices.
+   * The ranges of members that completed. The members of a claim mostly have consecutive indices, so there
+   * are few ranges.
    */
   readonly #completed: { first: number; last: number }[] = []
   readonly #others: string[] = []

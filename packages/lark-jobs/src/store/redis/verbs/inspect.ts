@@ -59,7 +59,10 @@ export function harmless(keys: Keys): readonly Command[] {
   ]
 }
 
-/** The commands that the store needs only on some servers, or for some durability. */
+/**
+ * The commands that the store needs only on some kinds of servers (`way`), or for some values of
+ * `durability`.
+ */
 function more(way: string, durability: Durability): readonly (readonly string[])[] {
   return [
     ...(way === 'cluster' ? [['CLUSTER', 'SLOTS'], ['CLUSTER', 'NODES'], ['ASKING'], ['PING']] : [['ROLE']]),

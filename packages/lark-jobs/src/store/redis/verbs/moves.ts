@@ -70,8 +70,8 @@ export class RedisMoves implements Moves {
     if (!this.#registry.hasEntered(partition)) await this.#registry.enter(partition, deadline)
     const args = jobs.flatMap(({ id, movedAt, text }) => [id, String(movedAt), text])
     const isSafe = async (memory: string) => this.#durability!.confirm(memory, deadline)
-    // The next step of a move removes the jobs from their old partition, so this write must be durable before
-    // that.
+    // The next step of a move removes the jobs from their old partition. Before that step, this write must be
+    // durable.
     const safely = this.#durability === undefined ? undefined : isSafe
     const all = [String(MOVED_LEAST), ...args]
     const letters = (await this.#scripts.run('move-put', partition, all, deadline, true, safely)) as string

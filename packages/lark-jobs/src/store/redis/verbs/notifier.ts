@@ -157,7 +157,7 @@ export class Notifier {
     }
     subscription.short.add(partition)
     // The caller began to hear rings while the claim was under way, so the store has not registered it as
-    // waiting. The ring here makes it claim again.
+    // waiting. This ring makes the caller claim again.
     if (!heard && subscription.hears) subscription.ring(partition)
   }
 

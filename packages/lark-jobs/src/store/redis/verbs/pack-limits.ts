@@ -27,7 +27,7 @@ function packFailed({ count, age, bytes, whole, ofKind }: Retention): string {
 }
 
 /**
- * Converts limits to the form that `rate.lua` reads. New kind of rate: its numbers, if it has others.
+ * Converts limits to the form that `rate.lua` reads. New kind of rate: its numbers, if it has further ones.
  *
  * @throws TypeError if the kind of the rate is unknown
  */

@@ -54,10 +54,10 @@ export class PartitionRegistry {
   }
 
   /**
-   * Adds a partition to the list of partitions. This is repeated in each epoch, because the server behind a
-   * new link may have lost the entry. A dispatch waits only when this process adds the partition for the
-   * first time. Later dispatches do not wait, so that they work even while the node of a cluster that has the
-   * list is away.
+   * Adds a partition to the list of partitions. A process adds its partitions again in each epoch, because
+   * the server behind a new link may have lost the entry. A dispatch waits only when this process adds the
+   * partition for the first time. Later dispatches do not wait, so that they work even while the node of a
+   * cluster that has the list is away.
    */
   async enter(partition: string, deadline: number): Promise<void> {
     if (this.hasEntered(partition)) return
@@ -216,8 +216,8 @@ export class PartitionRegistry {
    * Removes a worker from the lists of live and of waiting workers. All partitions are visited, because a
    * process that removes a dead worker does not know in which partitions this worker waited.
    *
-   * @param called the partitions that the worker has called. Partitions without any job are not in the list
-   *   of partitions, so the worker names them here
+   * @param called the partitions that the worker has called. A partition that never had a job is not in the
+   *   list of partitions, so the worker must name it
    */
   async retire(caller: string, called: readonly string[]): Promise<Retirement> {
     const partitions = [...new Set([...(await this.partitions()), ...called])]

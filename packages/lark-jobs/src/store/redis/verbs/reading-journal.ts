@@ -21,7 +21,7 @@ export function readJournal([[count, bytes, ...entries], signals, undo, rested]:
   return { ...size, entries: entries as string[], signals: readSignals(signals), ...more }
 }
 
-/** The answer of `record.lua`. */
+/** Reads the answer of `record.lua`. */
 export function readRecording(reply: unknown): Recording {
   if (reply === '') return { lost: [] }
   const [lost, told, short] = reply as [string[], (string | string[])[], [id: string, count: number][]]

@@ -60,7 +60,7 @@ export type Exchanged = [
   limited?: string | null,
   effects?: HandedEffects | null,
   dues?: string[] | null,
-  /** Milliseconds until a schedule or a flow is due, or -1 if none is. */
+  /** Milliseconds until a schedule or a flow is due, or -1 if none will be due. */
   tick?: number,
   /** Two values for each job with a journal: its index in the claim, counted from 1, and the journal. */
   journals?: (number | ReadJournal)[],
@@ -207,7 +207,7 @@ function threes(flat: readonly string[]): [string, string, string][] {
   )
 }
 
-/** The answer of `configure.lua`. */
+/** Reads the answer of `configure.lua`. */
 export function readSetting([paused, ...found]: readonly string[]): contract.Setting {
   const groups: contract.PausedGroup[] = []
   for (let i = 0; i < found.length; i += 3)
@@ -264,7 +264,8 @@ export function readFates(
 }
 
 /**
- * Reads the answer of `flow-fates.lua`. It also says when members completed whose jobs are not kept any more.
+ * Reads the answer of `flow-fates.lua`. The answer also says when members completed whose jobs are not kept
+ * any more.
  */
 export function readMemberFates(
   partition: string,
@@ -305,8 +306,8 @@ export function holderOf(token: string): string {
 }
 
 /**
- * The answer of `extend.lua`: the ids of lost jobs, and the ids of jobs that should be cancelled, with the
- * reasons.
+ * Reads the answer of `extend.lua`: the ids of lost jobs, and the ids of jobs that should be cancelled, with
+ * the reasons.
  */
 export function readExtension(reply: unknown): contract.Extension {
   if (reply === '') return { lost: [], notices: [] }
@@ -371,7 +372,7 @@ export function readMinutes(found: readonly number[]): contract.Minute[] {
 /**
  * Converts each letter in the answer of `enqueue.lua` to the verdict for a job.
  *
- * @param line returns the next line of the answer: the id or the state of the other job
+ * @param line returns the next line of the answer: the id or the state of the job that prevents this job
  * @param id the id of the new job
  */
 const enqueued: Record<string, (line: () => string, id: string) => contract.Enqueued> = {
@@ -385,8 +386,8 @@ const enqueued: Record<string, (line: () => string, id: string) => contract.Enqu
 }
 
 /**
- * @param answer '' if all jobs are queued; otherwise one letter for each job, and then a line for each letter
- *   that needs one
+ * @param answer '' if all jobs are queued. If not: one letter for each job, and then a line for each letter
+ *   that needs a line
  */
 export function readEnqueued(answer: string, jobs: readonly NewJob[]): contract.Enqueued[] {
   if (answer === '') return new Array(jobs.length).fill('queued')
@@ -407,13 +408,13 @@ export function readVerdicts(letters: string): contract.AlterVerdict[] {
   return [...letters].map((letter) => alterVerdicts[letter]!)
 }
 
-/** The answer of TIME, as milliseconds since 1970. */
+/** Reads the answer of TIME, as milliseconds since 1970. */
 export function readClock(reply: unknown): number {
   const [seconds, micros] = reply as [string, string]
   return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000)
 }
 
-/** The answer of `standings.lua` for one partition. */
+/** Reads the answer of `standings.lua` for one partition. */
 export function readStanding(answer: readonly (number | string)[]): contract.Standing {
   const found = answer as readonly number[]
   const [count = 0, delayed = 0, since = 0] = found.slice(13, 16)
@@ -432,7 +433,7 @@ export function readStanding(answer: readonly (number | string)[]): contract.Sta
   }
 }
 
-/** The answer of `counts.lua`. */
+/** Reads the answer of `counts.lua`. */
 export function readCounts(numbers: readonly number[]): contract.Counts {
   const [waiting = 0, delayed = 0, active = 0, completed = 0, failed = 0, cancelled = 0] = numbers
   return { waiting, delayed, blocked: 0, active, completed, failed, cancelled }

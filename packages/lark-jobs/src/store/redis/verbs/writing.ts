@@ -117,7 +117,7 @@ export function readQueued(verdicts: string, jobs: readonly NewJob[]): Enqueued[
   return readEnqueued(verdicts, jobs).map((verdict) => (countsAsQueued(verdict) ? 'queued' : verdict))
 }
 
-/** @param next milliseconds until a schedule or a flow is due; -1 if none is */
+/** @param next milliseconds until a schedule or a flow is due; -1 if none will be due */
 export function nextTick(next: number): { nextTick?: number } {
   return next < 0 ? {} : { nextTick: next }
 }

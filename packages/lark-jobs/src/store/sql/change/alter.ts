@@ -80,7 +80,7 @@ function apply(
       const { runs, failures, crashes, releases } = row
       const mayUndo = row.state === ACTIVE || (row.state === PENDING && !isLost(why))
       const undo = mayUndo ? undoOf(partition, row) : null
-      // A run already undoes the steps of the job, and the job ends after that.
+      // A run already undoes the steps of the job, and the job ends after this run.
       if (undo) return 'asked'
       if (row.state === ACTIVE) {
         database.run(ask, askedFor(why, partition.now, row.asked), row.seq)
@@ -101,8 +101,8 @@ function apply(
     }
     case 'remove':
       if (row.state === ACTIVE) return 'refused'
-      // This event is for ended jobs. For jobs that have not ended, `remove` writes the event `removed`
-      // itself.
+      // The event is written only for an ended job, because `remove` itself writes it for a job that has not
+      // ended.
       if (row.state !== PENDING) tell(partition, 'removed', [row.id])
       revokePut(partition, row)
       remove(partition, [row])

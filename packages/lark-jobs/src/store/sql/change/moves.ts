@@ -61,7 +61,7 @@ const insert = `
 type ReadRow = { payload: string; log: string | null; progress: string | null }
 type GoneRow = Pick<JobRow, 'seq' | 'id' | 'reason' | 'options'> & { payload: string }
 
-/** The fields in the text of a job that moves. `first`: the job goes before all others of its lane. */
+/** The fields in the text of a job that moves. `first`: the job goes before all other jobs of its lane. */
 type Carried = Pick<
   JobRow,
   | ('priority' | 'queuedAt' | 'dueAt' | 'runs' | 'failures' | 'crashes' | 'releases' | 'direct' | 'lane')
@@ -221,7 +221,9 @@ function keptFor(text: string | null): string {
   return JSON.stringify({ ...keep, least: Math.max(keep.least ?? 0, MOVED_LEAST) })
 }
 
-/** Puts a moved job into this partition. @returns whether the job is here now or was here before */
+/**
+ * Puts a moved job into this partition. @returns whether the job is in this partition now or was in it before
+ */
 function put(partition: Partition, { id, movedAt, text }: MovingJob): boolean {
   const { database } = partition
   if (isRevoked(partition, id, movedAt)) return true

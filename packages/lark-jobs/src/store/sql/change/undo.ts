@@ -29,7 +29,8 @@ export function undo(partition: Partition, jobs: readonly JobRecord[]): AlterVer
     if (!isSame) return 'refused'
     const wasPending = job.state === 'delayed' || job.state === 'waiting'
     const dueAt = job.dueAt ?? job.queuedAt
-    // A job that was suspended before the cancel is due at once. Its handler comes to the same wait again.
+    // A job that was suspended before the cancel is due at once. The handler of the job comes to the same
+    // wait again.
     const place = {
       failures: job.failures,
       crashes: job.crashes,

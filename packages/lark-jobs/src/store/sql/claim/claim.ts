@@ -88,8 +88,8 @@ function setActive(database: Database, seqs: readonly number[], token: string, a
 }
 
 /**
- * The jobs that a call has claimed and whose lease is still held. They are the answer if the call is sent
- * again.
+ * The jobs that a call has claimed and whose lease is still held. These jobs are the answer if the call is
+ * sent again.
  */
 export function claimedBefore(partition: Partition, token: string): ClaimedJob[] {
   const lease = findLease(partition, token)

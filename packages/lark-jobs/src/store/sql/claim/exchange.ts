@@ -73,7 +73,8 @@ function withTick(partition: Partition, { limit }: Want, exchanged: Exchange): E
 }
 
 /**
- * @param after milliseconds after which more jobs may begin; undefined if an active job must end before that
+ * @param after milliseconds after which more jobs may begin; undefined if an active job must end before more
+ *   jobs may begin
  */
 function due(partition: Partition, after: number | undefined): Pick<Exchange, 'nextDue'> {
   const nextDue = nextJob(partition)

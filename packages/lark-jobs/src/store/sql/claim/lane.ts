@@ -11,8 +11,9 @@
  * `order.ts` decides which lane is next, and how many jobs each lane gives to a claim.
  *
  * The column `busy` is the number of active jobs of the lane. In a strict group, the column `first` is the id
- * of the job that goes before all others. A lane without jobs is removed. Code that changes a lane calls
- * `touch`. At the end of the transaction, `repositionLanes` computes the states of all touched lanes.
+ * of the job that goes before all other jobs of the lane. A lane without jobs is removed. Code that changes a
+ * lane calls `touch`. At the end of the transaction, `repositionLanes` computes the states of all touched
+ * lanes.
  */
 import type { Group } from '../../../model/record.ts'
 import { MAX_PAUSED, type MetGroup, type PausedGroup } from '../../contract/change.ts'
@@ -127,8 +128,8 @@ export function goesFirst(partition: Partition, { id, lane }: Pick<JobRow, 'id' 
 }
 
 /**
- * Lets a job go before all others of its lane, if the group is strict. Called for a job that was the first of
- * its lane in another partition and has moved to this partition.
+ * Lets a job go before all other jobs of its lane, if the group is strict. Called for a job that was the
+ * first of its lane in another partition and has moved to this partition.
  */
 export function putFirst(partition: Partition, lane: string, id: string): void {
   if (rulesOf(rulesTextOf(partition, lane)).strict) partition.database.run(setFirst, id, partition.id, lane)
@@ -227,7 +228,7 @@ export function repositionLane(partition: Partition, lane: LaneRow): void {
   database.run(place, turn, at > 0 && at < NEVER ? at : null, id, name)
 }
 
-/** The job that goes before all others of a lane, if this job is still pending. */
+/** The job that goes before all other jobs of a strict lane, if this job is still pending. */
 export function firstOf({ database, id }: Partition, { first }: LaneRow): First | undefined {
   const job = first === null ? undefined : database.get<Pick<JobRow, 'state' | 'dueAt'>>(findJob, id, first)
   return job?.state === PENDING ? { id: first!, dueAt: job.dueAt } : undefined

@@ -206,7 +206,7 @@ function store({ database, id: own, now }: Partition, each: ScheduleWrite): numb
 }
 
 /**
- * Whether a change may need more space on the disk: it brings jobs or a definition. Other changes must
+ * Whether a change may need more space on the disk: it brings jobs or a definition. All other changes must
  * succeed even if the disk is almost full.
  */
 function isMore(each: ScheduleWrite): boolean {

@@ -25,7 +25,7 @@
  * busy, Node 20.20, `libsql`, 50 jobs a call, lowest of 6 runs in turns), in memory and in a file. A plain
  * job took 23 and 27 µs. A member of a batch that ends at home took 27 and 27 µs, and a node 32 and 31 µs. A
  * member that ends in another partition took 48 and 48 µs, with `apply` and the acknowledgement. (A plain job
- * took 20.5 µs before effects were added to Lark, and 20.9 µs after that.)
+ * took 20.5 µs before effects were added to Lark, and 20.9 µs afterwards.)
  */
 import { type Effect, type EffectKind, type EffectName, memberOf } from '../../../model/effect.ts'
 import {
@@ -73,8 +73,8 @@ const forget = `
 const removeHidden = `
   DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?)) AND effects = 1 AND state >= ${HIDDEN}`
 /**
- * SQL that chooses hidden jobs without an effect `hook`. Their payloads can be removed, because no flow needs
- * a payload.
+ * SQL that chooses hidden jobs without an effect `hook`. The payloads of these jobs can be removed, because
+ * no flow needs a payload.
  */
 const bare = `
   seq IN (SELECT value FROM json_each(?)) AND state >= ${HIDDEN}

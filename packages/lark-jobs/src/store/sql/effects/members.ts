@@ -126,9 +126,7 @@ function isFull(byte: number): boolean {
   return byte === 0xff
 }
 
-/**
- * Adds indices of a page to `found`: those that are wanted and in a range, until `found` has `most` indices.
- */
+/** Adds to `found` the indices of a page that are wanted and in a range, until `found` has `most` indices. */
 function collect(
   found: number[],
   page: number,

@@ -112,7 +112,7 @@ export function expired(partition: Partition, most: number): number[] {
  * Finds the jobs that have reached only the minimum age of their class (`least`). From now on, they are kept
  * as the queue says.
  *
- * @returns the other jobs, which must be removed
+ * @returns all other jobs of `rows`, which must be removed
  */
 export function releaseKept<R extends Pick<JobRow, 'seq' | 'key' | 'state' | 'dueAt' | 'keep'>>(
   partition: Partition,

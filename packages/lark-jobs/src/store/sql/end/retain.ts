@@ -1,6 +1,6 @@
 /**
- * Removes ended jobs. A call that ends jobs removes others if there are too many (`trim`). `prune` removes
- * jobs that are too old, and `clear` removes jobs because a person asks for it.
+ * Removes ended jobs. A call that ends jobs removes older jobs if there are too many (`trim`). `prune`
+ * removes jobs that are too old, and `clear` removes jobs because a person asks for it.
  */
 import type { State } from '../../../model/record.ts'
 import { MAX_ITEMS, type QueueRetention } from '../../contract/store.ts'
@@ -39,9 +39,9 @@ export interface Removal {
 }
 
 /**
- * The largest size of the payloads that one transaction removes, in bytes. Other processes wait for the file
- * during this time. (Measured on 2026-11-25, 2 cores, shared: a payload of 510 kB takes 0.7 ms, and 1,000 of
- * them took 724 ms.)
+ * The largest size of the payloads that one transaction removes, in bytes. Other processes must wait for the
+ * file while a transaction removes payloads. (Measured on 2026-11-25, 2 cores, shared: a payload of 510 kB
+ * takes 0.7 ms, and 1,000 of them took 724 ms.)
  */
 const MAX_FREED = 16_777_216
 
@@ -119,7 +119,7 @@ function dropOldestOf(
       oldest.map(({ seq }) => seq),
     )
   const dropped = database.run(count === 1 ? dropOne : dropOldest, id, state, count)
-  // The oldest jobs that are still there have effects. They are hidden now, and removed with their last
+  // The oldest jobs that are still there have effects. These jobs are hidden now, and removed with their last
   // effect.
   return dropped === count ? count : dropped + hide(partition, hideOldest, id, state, count - dropped)
 }
@@ -225,7 +225,7 @@ export function clear(
   }
   const room = new Room(MAX_FREED)
   const gone = room.take(stateRows(partition, state, most))
-  // This event is for ended jobs. For jobs that have not ended, `remove` writes the event `removed` itself.
+  // The event is written only for ended jobs, because `remove` itself writes it for jobs that have not ended.
   const ended = gone.filter((row) => row.state !== PENDING)
   tell(
     partition,

@@ -127,9 +127,9 @@ export function ring(
 
 /**
  * Rings callers because of what this transaction has changed. For each job that was queued or put back and
- * was not claimed, one caller is rung. If a job or a schedule is due earlier than all others, one caller is
- * rung, so that it learns the new time. If the partition was resumed, or got a pause with an end, all callers
- * are rung, so that they learn when jobs may begin.
+ * was not claimed, one caller is rung. If this transaction made a job, a schedule or a flow due earlier than
+ * all others, one caller is rung, so that it learns the new time. If the partition was resumed, or got a
+ * pause with an end, all callers are rung, so that they learn when jobs may begin.
  */
 export function ringForNews(partition: Partition, except?: string): string[] {
   const rung = ringForJobs(partition, except)

@@ -4,9 +4,9 @@
  * has the number of bytes of all entries up to this one, so a step writes only one row. When the row of the
  * job is removed, the rows of its journal are also removed.
  *
- * An early journal belongs to a job that does not exist yet. Its row has the id of this job, and the time
- * until which the journal is kept. When the job is queued, it takes the journal. The partition counts its
- * early journals (`early`), so that other new jobs need not look for one.
+ * An early journal belongs to a job that does not exist yet. The row of an early journal has the id of this
+ * job, and the time until which the journal is kept. When the job is queued, it takes the journal. The
+ * partition counts its early journals (`early`), so that other new jobs need not look for one.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { defined } from '@s18i/lark/internal'
@@ -139,8 +139,8 @@ export class SqliteJournals implements Journals {
 /**
  * Adds entries to the journal of a job. If the journal lacks entries before the new ones, nothing is added.
  *
- * @returns the number of entries in the journal if entries before the new ones are missing; otherwise
- * undefined
+ * @returns the number of entries in the journal if entries before the new ones are missing; undefined if none
+ * are missing
  */
 export function record(database: Database, row: Journalled, steps: Recorded | undefined): number | undefined {
   if (steps === undefined || (steps.entries.length === 0 && steps.hasUndos === undefined)) return undefined

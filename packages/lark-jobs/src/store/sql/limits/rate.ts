@@ -17,8 +17,7 @@ export interface AllowedStarts {
   /** The number of starts that are allowed now. */
   free: number
   /**
-   * Milliseconds until one more lot of `each` starts is allowed; undefined if an active job must end before
-   * that.
+   * Milliseconds until one more lot of `each` starts is allowed; undefined if an active job must end first.
    */
   wait: number | undefined
   /**
@@ -103,7 +102,7 @@ export function refund(place: RateKey, rate: Rate, mark: number, count: number):
 
 /**
  * Removes windows, buckets and starts that no longer count, in all partitions: a limited number in each call.
- * @returns how many rows were removed, at least
+ * @returns a number that is at most the number of removed rows, and 0 only if none was removed
  */
 export function forgetOver({ database, now }: Pick<Partition, 'database' | 'now'>): number {
   return Math.max(database.run(forgetRates, now), database.run(forgetStarts, now))

@@ -1,7 +1,7 @@
 /**
  * Reads jobs page by page. A cursor is the place of the last job of a page. So the next page continues at the
- * right place, even if jobs were added or removed meanwhile. To make a page, the places and sizes of jobs are
- * read first, and then the jobs that fit.
+ * right place, even if jobs were added or removed since then. To make a page, the places and sizes of jobs
+ * are read first, and then the jobs that fit.
  */
 import { type JobRecord, type LogLine, states } from '../../../model/record.ts'
 import { damagedLine, readList } from '../../contract/rules/unreadable.ts'

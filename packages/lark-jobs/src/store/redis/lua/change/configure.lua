@@ -2,10 +2,10 @@
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
--- ARGV[2]  1 to pause, 0 to resume, or '' to leave the pause unchanged. `+` and milliseconds pause for this
---          time. `++` and milliseconds do so, too, unless the partition is already paused for longer. `|` and
---          the reason for the pause may follow, and then two separators and the name of the person who pauses
---          the partition (`store/contract/rules/pause.ts`)
+-- ARGV[2]  1 to pause, 0 to resume, or '' to leave the pause unchanged; `+` and milliseconds to pause for
+--          this time; `++` and milliseconds to pause for this time unless the partition is already paused for
+--          longer. `|` and the reason for the pause may follow, and then two separators and the name of the
+--          person who pauses the partition (`store/contract/rules/pause.ts`)
 -- ARGV[3]  how many paused groups to return
 -- ARGV[4]  `;` and the new limits of the partition; `-` to remove the limits; '' to leave the limits
 --          unchanged

@@ -4,8 +4,8 @@
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2…] the ids of the jobs
--- Returns  three values for each job. If the job is here: `here`, its lane, and the name of the lock that it
---          holds, or ''. If not: `moving` or `moved`, its new partition, and the instant of the move
+-- Returns  three values for each job. For a job in this partition: `here`, its lane, and the name of the lock
+--          that it holds, or ''. If not: `moving` or `moved`, its new partition, and the instant of the move
 -- Cost     O(n) for n jobs
 -- needs: start, line, admission, gone
 

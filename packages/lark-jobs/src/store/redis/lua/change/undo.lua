@@ -71,8 +71,8 @@ local function undo(id, version, was)
   local before, after, at, counters, result, progress, reason =
     string.match(was, '^([^\30]*)\30([^\30]*)\30([^\30]*)\30([^\30]*)\30([^\30]*)\30([^\30]*)\30(.*)$')
   local was_pending = before == 'delayed' or before == 'waiting'
-  -- If the job was suspended when it was cancelled, it is due now. Its handler runs and comes to the same
-  -- wait again.
+  -- If the job was suspended when it was cancelled, it is due now. The handler of the job then runs and comes
+  -- to the same wait again.
   local due = reason == 's' and now or tonumber(at)
   if not is_pending then
     local runs, failures = counted(id)

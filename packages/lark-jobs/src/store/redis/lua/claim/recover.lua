@@ -1,5 +1,5 @@
--- recover: takes back the jobs that dead workers held, one whole claim after another, at most 1,000 jobs. It
--- also acknowledges and hands out effects. after-run.lua decides what happens to each job.
+-- recover: takes back the jobs that dead workers held, one whole claim after another, at most 1,000 jobs.
+-- Also acknowledges and hands out effects. after-run.lua decides what happens to each job.
 --
 -- KEYS[1]  jobs        HASH id -> record
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
@@ -52,7 +52,7 @@ local function tokens()
 end
 
 -- Withdraws the offer of a caller that has not read its claim, so that the caller gets no more jobs with a
--- ring. If the caller has made a new call meanwhile, the offer of the new call stays. Returns whether the
+-- ring. If the caller has made a new call since then, the offer of the new call stays. Returns whether the
 -- caller has no offer any more, because it was rung: then another caller is rung in its place.
 local function withdraw_offer()
   local caller, number = read_token(ARGV[8])
@@ -107,8 +107,8 @@ local function note_taken(caller, ids)
   end
 end
 
--- This write changes nothing. It makes a server that accepts no writes refuse the call, even a call that
--- comes too late to take jobs back.
+-- This write changes nothing. Because of this write, a server that accepts no writes refuses the call, even a
+-- call that comes too late to take jobs back.
 redis.call('ZREM', key('leases'), '')
 local heard = 0
 if not is_over then

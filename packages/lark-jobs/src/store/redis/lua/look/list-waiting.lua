@@ -63,8 +63,8 @@ local function read(priority, place_at, id_at, count, last, limit)
       -- first.
       break
     end
-    -- The place of a job in the list is the time at which it was queued. It is computed only to compare the
-    -- job with a job of the `due` half.
+    -- The place of a job in the list is the time at which it was queued. This time is computed only to
+    -- compare the job with a job of the `due` half.
     local place = head and due_id and queued(head, records[h + 1])
     if head and voids[h + 1] == 1 then
       h = h + 1
@@ -91,7 +91,8 @@ return page('waiting', ARGV[2], function(limit)
       else
         at, more = read(priority, '', '', '0', '', limit)
       end
-      -- Void entries may make a page short although the line has more jobs. The page then ends here.
+      -- Because of void entries, this page may have fewer jobs than were requested although the line has more
+      -- jobs. The next page continues in this line.
       if #ids == limit or more then
         cursor = at
         break

@@ -17,7 +17,7 @@ local function note_suspended(id, runs)
   end
 end
 
--- Notes that jobs have left their lines, so they are no longer suspended.
+-- Takes jobs out of `suspended`, because they have left their lines.
 local function leave_suspended(ids)
   if #ids > 0 and has_journals() then
     redis.call('SREM', key('suspended'), unpack(ids))

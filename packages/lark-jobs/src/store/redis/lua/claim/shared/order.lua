@@ -12,8 +12,8 @@
 -- The bytes of jobs that the claim may still hand out (room.lua); nothing if the partition has no large jobs.
 local room
 
--- How many more entries of lists this call may check for void entries. It goes on with a list only while all
--- entries that it has checked are void.
+-- How many more entries of lists this call may check for void entries. The call goes on with a list only
+-- while all checked entries are void.
 local sweeps = 10000
 
 -- Removes void entries from the head of a list: entries of jobs that were cancelled or removed while they

@@ -55,7 +55,7 @@ end
 -- Takes members out of the bundles that are not acknowledged. `wanted`: a set of their indices. `at`: when
 -- the members ended, or nothing for any time. Returns the ranges of the members that were found. Only the 100
 -- bundles with the latest due times are searched. A member of another bundle stays in this bundle and is
--- delivered. This does no harm, because the flow counts each member once.
+-- delivered. A delivery that was not necessary does no harm, because the flow counts each member once.
 local function take_out(head, wanted, at)
   local found, all = {}, redis.call('ZRANGE', key('effects:bundle'), 0, looks - 1, 'REV', 'WITHSCORES')
   for i = 1, #all, 2 do

@@ -262,7 +262,7 @@ end
 
 -- Acknowledges effects. `names`: parts that are separated by tabs. A part is the first letter of a kind, the
 -- time at which the jobs ended, and the ids of the jobs, one on each line; or it is `b`, and bundles or parts
--- of bundles, one on each line. A command takes at most some thousand arguments, so long lists are cut.
+-- of bundles, one on each line. A command takes only some thousand arguments, so long lists are cut.
 local function acknowledge(names)
   for kind, at, list in string.gmatch(names, '([hmb])(%d*)([^\t]+)') do
     local ids = {}

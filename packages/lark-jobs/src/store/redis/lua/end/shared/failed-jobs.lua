@@ -1,5 +1,5 @@
--- The failed jobs of a queue whose configuration does not set their number. They may have a limited number of
--- bytes in total, and some of them are removed before others (`store/contract/rules/retention.ts`).
+-- The failed jobs of a queue whose configuration does not set their number. The bytes of these jobs are
+-- limited, and some jobs are removed before others (`store/contract/rules/retention.ts`).
 --   failed-sizes   HASH  id -> bytes of its payload and errors | when it failed | its kind
 --   failed-kinds   ZSET  kind | when it failed | id: the newest jobs of each kind, which are removed last
 --   failed-spares  ZSET id -> when it failed: the other jobs, which are removed first

@@ -3,7 +3,7 @@
 --   keeps         HASH  id -> five ages in milliseconds: for the job if it completed, failed or was
 --                       cancelled; for its log; and the minimum age in each state. 0: the job is not kept;
 --                       '': the queue decides. The field exists from the dispatch of the job on
---   kept:<state>  ZSET  id -> when it ended: the ended jobs with an age of their own. They are not in
+--   kept:<state>  ZSET  id -> when it ended: the ended jobs with an age of their own. Such jobs are not in
 --                       `<state>`, so that the number and the ages of other jobs do not depend on them
 --   kept          ZSET  id -> until when the job is kept
 --   kept-logs     ZSET  id -> until when the log of an ended job is kept

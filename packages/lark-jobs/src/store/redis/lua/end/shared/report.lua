@@ -1,5 +1,5 @@
 -- Keeps the errors, the progress and the log of a job. The errors and the log lines of a job are texts with
--- one entry on each line, and only the newest lines are kept. Of the progress, only the latest is kept.
+-- one entry on each line, and only the newest lines are kept. Only the latest progress is kept.
 --   progress  HASH  id -> JSON
 -- module: reports
 -- needs: start

@@ -54,8 +54,8 @@ local function sifted(ids, prefilter)
     end
   end
   local reads = #texts + #inside > 0
-  -- The payload of most jobs does not contain this text. Two searches in the record show this: one for the
-  -- text, and one for the mark of a payload that is stored separately.
+  -- The payload of most jobs does not contain this text. Two searches in the record show whether the payload
+  -- can contain the text: one for the text, and one for the mark of a payload that is stored separately.
   local rare = inside[1] or ''
   local function is_picked(id, record)
     if not has_all(record, texts) then

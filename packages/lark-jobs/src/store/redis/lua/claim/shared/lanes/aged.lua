@@ -1,5 +1,5 @@
--- Takes jobs of a lane when priorities age, in the same order as `take_aging` in order.lua. Unlike the lines
--- there, one set has the jobs of all priorities of a lane.
+-- Takes jobs of a lane when priorities age, in the same order as `take_aging` in order.lua. One sorted set
+-- has the jobs of all priorities of a lane, while each priority without a lane has a line of its own.
 -- module: lanes
 -- needs: start, lane
 -- gives: take_aged

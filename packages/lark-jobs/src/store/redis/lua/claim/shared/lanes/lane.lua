@@ -77,7 +77,7 @@ local function enter_all(name, limits, ids, place)
 end
 
 -- Puts a job into a lane, as `put` in place.lua does for a line. `is_back`: the job has been claimed before,
--- so in a strict group it goes before all others.
+-- so in a strict group it goes before all other jobs of its lane.
 local function put_in_lane(id, name, place, is_back)
   local priority, lane = split(name)
   if redis.call('EXISTS', key('group:' .. lane)) == 0 then

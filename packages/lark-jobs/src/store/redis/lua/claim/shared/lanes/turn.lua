@@ -1,4 +1,4 @@
--- The turns of lanes. They decide which lane is next, and which jobs of the lane may begin.
+-- The turns of lanes. Turns decide which lane is next, and which jobs of the lane may begin.
 --   turns     ZSET  lane -> turn: the lanes with a job that may begin. The lane with the lowest turn is next
 --   turns^<limiter>  ZSET  lane -> turn: the lanes of a limiter. Their jobs may begin only if the claimer has
 --                    permits
@@ -62,8 +62,8 @@ local function turns_of(lane)
   return 'turns' .. (string.match(lane, '%^.*$') or '')
 end
 
--- Puts a lane into `turns` if one of its jobs may begin now, or into `asleep` if one may begin at a known
--- time, and takes it out of the other set. Removes an empty lane.
+-- Puts a lane into `turns` if one of its jobs may begin now, or into `asleep` if one of its jobs may begin at
+-- a known time. Takes the lane out of the sets to which it does not belong. Removes an empty lane.
 local function reposition(lane)
   local turns = key(turns_of(lane))
   fall_due(lane)

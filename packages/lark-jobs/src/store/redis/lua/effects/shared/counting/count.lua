@@ -77,8 +77,8 @@ local function keep_result(id, index, result)
 end
 
 -- Keeps the end of a node. `result`: `=` and the result of the node, or ''. Returns whether the end is news.
--- The field in `flow-ends` is written last. So if foreign data ends the script before that, the end is still
--- news when the effect is delivered again.
+-- The field in `flow-ends` is written last. So if foreign data ends the script before this last write, the
+-- end is still news when the effect is delivered again.
 local function keep_node(id, index, ended, result)
   local ends = key('flow-ends:' .. id)
   local before = redis.call('HGET', ends, index)

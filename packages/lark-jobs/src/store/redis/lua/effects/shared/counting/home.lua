@@ -50,7 +50,7 @@ end
 
 -- Makes an empty group for the ending jobs whose ids begin with `head`, or {} if such jobs belong to no flow.
 -- `flow`: the id of the flow, or false if its home is another partition. `runs`: the ranges of members that
--- completed (count.lua). `others`: all other ends, of nodes and members.
+-- completed (count.lua). `others`: the ends of nodes, and of members that did not complete.
 local function group_of(id, head)
   local flow, home = string.match(head, '^([%w_-]+)%.(.+):$')
   if not string.find(id, '%d%d%d%d%d%d%d%d', -8) or not flow then

@@ -12,7 +12,7 @@ local function room_in(max)
   return max - waiting - delayed + suspended
 end
 
--- Separates the suspended jobs in a list of ids: returns the other jobs, and the suspended ones.
+-- Divides a list of ids: returns the jobs that are not suspended, and the suspended jobs.
 local function without_suspended(ids)
   local others, suspended = {}, {}
   local flags = #ids > 0 and has_journals() and redis.call('SMISMEMBER', key('suspended'), unpack(ids)) or {}

@@ -44,10 +44,11 @@ local function read_wanted(lock)
   return string.match(lock, '^(.)|(.-)|(.-)|(.-)|(.-)|(.*)$')
 end
 
--- Decides whether a new job with a lock is queued. Returns nothing if the job is queued; the caller then
--- calls `hold`. Otherwise returns a letter and the id of the other job: u(nique), t(hrottled) or r(eplaced).
--- With `r`, this function has given the other job the payload of the new job and the options that belong to
--- the payload. `mine`: the record of the new job. `large`: its payload, if the payload is not in the record.
+-- Decides whether a new job with a lock is queued. Returns nothing if the new job is queued; the caller then
+-- calls `hold`. If the new job is not queued, returns a letter and the id of the job that has the lock:
+-- u(nique), t(hrottled) or r(eplaced). With `r`, this function has given the job that has the lock the
+-- payload of the new job and the options that belong to the payload. `mine`: the record of the new job.
+-- `large`: its payload, if the payload is not in the record.
 local function meet(lock, mine, large)
   local _, replace, debounce, longest, throttle, name = read_wanted(lock)
   if throttle ~= '' and tonumber(redis.call('ZSCORE', key('throttles'), name) or 0) > now then
