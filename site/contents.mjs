@@ -41,18 +41,23 @@ export const contents = [
       'examples',
     ],
   },
+  { section: 'Commands', pages: ['commands', 'commands-as-jobs', 'finding-commands'] },
   {
     section: 'Operating',
     pages: [
       'production',
       'deploying',
       'redis',
+      'terminal',
+      'terminal-screens',
+      'many-jobs',
       'operating-jobs',
       'dashboard',
       'monitoring',
       'health',
       'telemetry',
       'events',
+      'measuring',
       'troubleshooting',
     ],
   },
@@ -72,9 +77,12 @@ export const contents = [
   },
   {
     section: 'Coming From Another Queue',
-    pages: ['from-bullmq', 'bullmq-names', 'from-laravel', 'from-sidekiq', 'adapters'],
+    pages: ['from-bullmq', 'check-bullmq', 'bullmq-names', 'from-laravel', 'from-sidekiq', 'adapters'],
   },
-  { section: 'Reference', pages: ['configuration', 'commands', 'errors', 'compatibility', 'versions'] },
+  {
+    section: 'Reference',
+    pages: ['configuration', 'command-reference', 'command-json', 'errors', 'compatibility', 'versions'],
+  },
   {
     section: 'How It Holds',
     pages: ['what-can-be-lost', 'reliability', 'broken-on-purpose', 'performance', 'architecture'],
@@ -90,7 +98,7 @@ function decisions() {
 }
 
 /** The pages about the console. All others are about jobs. */
-const ofConsole = new Set(['commands'])
+const ofConsole = new Set(['commands', 'finding-commands', 'terminal', 'command-reference', 'command-json'])
 
 /** The path of a page on the site. The founding page of the manual links to its neighbours by these paths. */
 export function routeOf(/** @type {string} */ page) {

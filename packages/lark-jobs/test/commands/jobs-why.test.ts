@@ -69,14 +69,14 @@ function steady(screen: string, [first, second]: readonly [string, string]): str
 }
 
 test.each([
-  ['of one job', (id: string) => [id], /### `lark jobs:why`\n.*?```text\n(.*?)```/s],
+  ['of one job', (id: string) => [id], /## `lark jobs:why`\n.*?```text\n(.*?)```/s],
   ['of the queues', () => [], /```text\n\$ lark jobs:why\n(.*?)```/s],
 ])('the output is the same as in the manual %s, at 80 columns', async (_, words, screenOf) => {
   const ids = await stuck()
   const { code, out } = await lark(['jobs:why', ...words(ids[1])], 80)
   expect(code).toBe(0)
   expect(out.split('\n').filter((line) => line.length > 80)).toEqual([])
-  const manual = readFileSync(new URL('../../../../docs/commands.md', import.meta.url), 'utf8')
+  const manual = readFileSync(new URL('../../../../docs/terminal-screens.md', import.meta.url), 'utf8')
   const [, screen = ''] = screenOf.exec(manual) ?? []
   const [, second = ''] = /^sync-shop (\S+)/m.exec(screen) ?? []
   const [, first = ''] = /job (\S+) goes first/.exec(screen) ?? []

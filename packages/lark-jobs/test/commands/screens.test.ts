@@ -55,19 +55,19 @@ const elsewhere = {
   'testing: assertDispatched()': 'testing/asserting.test.ts',
   'redis: # one server': 'redis/rights.ts',
   'monitoring: * * * * *': 'a crontab',
-  'commands: npx --no': 'ways to type a command',
-  'commands: $ npx lark init': 'packages/lark/test/init.test.ts',
-  'commands: npx @s18i/lark init': 'packages/lark/test/init.test.ts',
-  'commands: $ lark jobs:retry --kind=398f --limit': 'paced-commands.test.ts',
-  'commands: lark complete': 'what a script of a shell calls',
+  'finding-commands: npx --no': 'ways to type a command',
+  'terminal: $ npx lark init': 'packages/lark/test/init.test.ts',
+  'terminal: npx @s18i/lark init': 'packages/lark/test/init.test.ts',
+  'many-jobs: $ lark jobs:retry --kind=398f --limit': 'paced-commands.test.ts',
+  'finding-commands: lark complete': 'what a script of a shell calls',
   'recipes/tasks-to-steps: export async function sealDocument':
     'code before it is moved, of no declared library',
   'commands: $ lark users:greet': 'a question, which @clack/prompts draws',
-  'commands: sync-shop': 'jobs-why.test.ts',
-  'commands: $ lark jobs:why': 'jobs-why.test.ts',
+  'terminal-screens: sync-shop': 'jobs-why.test.ts',
+  'terminal-screens: $ lark jobs:why': 'jobs-why.test.ts',
   'monitoring: ✗ emails': 'incident-words.test.ts',
   'steps: $ lark jobs:steps': 'jobs-steps.test.ts',
-  'commands: $ lark jobs:check-bullmq': 'packages/lark-bullmq/test/usage.test.ts',
+  'check-bullmq: $ lark jobs:check-bullmq': 'packages/lark-bullmq/test/usage.test.ts',
   'from-bullmq: $ lark jobs:check-bullmq': 'packages/lark-bullmq/test/usage.test.ts',
   'from-bullmq: $ lark jobs:import-bullmq': 'packages/lark-bullmq/test/import/import-words.test.ts',
 }
@@ -196,29 +196,29 @@ test('jobs:tail, jobs:list, jobs:status and jobs:queues print the blocks of the 
     step.resolve(i + 1)
     await eventually(() => expect(one.shown().match(/progress/g)).toHaveLength(i + 1))
   }
-  expect(one.shown()).toBe(screen('commands', '$ lark jobs:tail V'))
+  expect(one.shown()).toBe(screen('terminal-screens', '$ lark jobs:tail V'))
 
   await jobs.dispatch([email('ok'), email('full'), email('held'), email('held')])
   await eventually(() => expect(tail.shown()).toMatch(/failed.*mailbox full/))
-  for (const line of screen('commands', '$ lark jobs:tail --queue').split('\n'))
+  for (const line of screen('terminal-screens', '$ lark jobs:tail --queue').split('\n'))
     expect(tail.shown().split('\n')).toContain(line)
 
   // The commands below close the client that these two commands use, so these two commands are stopped first.
   tail.stop()
   await Promise.all([one.ended, tail.ended])
   await eventually(async () => expect((await jobs.list({ state: 'active' })).jobs).toHaveLength(3))
-  await shows('commands', 'lark jobs:list --state=active')
+  await shows('terminal-screens', 'lark jobs:list --state=active')
   await jobs.dispatch([email('ok').delayed('1h')])
   go.resolve()
   await eventually(async () => expect((await jobs.list({ state: 'active' })).jobs).toHaveLength(1))
-  await shows('commands', 'lark jobs:list --since=1h --limit=3')
+  await shows('terminal-screens', 'lark jobs:list --since=1h --limit=3')
 
   steps[5]!.resolve(0)
   await jobs.dispatch([email('ok'), email('ok')])
   await eventually(async () => expect((await operate(jobs).limiters())[0]!.waits).toHaveLength(1))
   worker.quiet()
-  await shows('commands', 'lark jobs:queues')
-  await shows('commands', 'lark jobs:status')
+  await shows('terminal-screens', 'lark jobs:queues')
+  await shows('terminal-screens', 'lark jobs:status')
 })
 
 class ChargeJob extends Job {
@@ -238,7 +238,7 @@ test('jobs:failed --group and jobs:retry of one kind print the blocks of the man
   await using jobs = place()
   await jobs.dispatch(Array.from({ length: 10 }, (_, order) => new ChargeJob().with({ order })))
   await (await jobs.work({ jobs: [ChargeJob], report: new Reported(), stopWhenEmpty: true })).done
-  const expected = screen('commands', '$ lark jobs:failed --group')
+  const expected = screen('many-jobs', '$ lark jobs:failed --group')
   const group = start('lark jobs:failed --group')
   await group.ended
   const [kind] = /^[0-9a-f]{4}(?= .*could not be saved)/m.exec(group.console.stdout)!
@@ -306,7 +306,7 @@ test('jobs:flow of a workflow with an inner workflow prints the block of the man
   const draft = order.within('2h').onFailed(new Refund().with())
   const { id } = (await insideOf(jobs).dispatchFlow(draft)) as FlowHandle
   await jobs.work({ jobs: stepClasses(), queues: ['default', 'printers'], report: new Reported() })
-  const expected = screen('commands', '$ lark jobs:flow V')
+  const expected = screen('terminal-screens', '$ lark jobs:flow V')
   await eventually(async () => {
     const shown = start(`lark jobs:flow ${id}`)
     await shown.ended
@@ -380,7 +380,7 @@ test('the message for a wrong flag is the block of the manual', async () => {
 })
 
 test('the block of jobs:bench in the manual has the figures that the command prints', () => {
-  const [head = '', ...rows] = raw('commands', 'FIGURE').trimEnd().split('\n')
+  const [head = '', ...rows] = raw('measuring', 'FIGURE').trimEnd().split('\n')
   const bench = filesIn(new URL('../../../lark-jobs-bench/src/', import.meta.url)).join('\n')
   for (const word of [...head.split(/ {2,}/), ...rows.map((row) => row.split(/ {2,}/, 1)[0]!)])
     expect(bench, word).toContain(word.replace(/\d[\d,]*.*$/, ''))
