@@ -67,7 +67,7 @@ export interface CallOptions extends ConfigOptions {
 export interface FoundCommand {
   key: string
   description: string
-  /** The path of the file of the command, relative to the project. Undefined for a command of Lark itself. */
+  /** The path of the file of the command, relative to the project; undefined for a command of Lark itself. */
   file?: string
   /** The value of the field `schedule` of the command, as JSON. */
   schedule?: unknown

@@ -49,7 +49,7 @@ export interface LoadOptions extends ConfigOptions {
 
 export interface LoadedConfig {
   config: LarkConfig
-  /** The path of the configuration file. Undefined if there is no file. In this case, `config` is empty. */
+  /** The path of the configuration file; undefined if there is no file. Without a file, `config` is empty. */
   file: string | undefined
   /**
    * The folder for relative paths: the folder of the configuration file. Without a file, it is the folder of
@@ -131,7 +131,7 @@ function startFolders({ entry = process.argv[1], cwd = process.cwd() }: ConfigOp
 }
 
 /**
- * The folder of the script that was started. Undefined if the script is not part of the application. The
+ * The folder of the script that was started; undefined if the script is not part of the application. The
  * program `lark` is such a script, even if it is linked from a checkout of its source, and so is any other
  * program in node_modules.
  */

@@ -112,9 +112,9 @@ export function reasonOf(error: unknown): string {
 }
 
 /**
- * The first place (`path:line` or `path:line:column`) in an error's stack. Undefined if Node's module loader
- * comes first in the stack: no code of the module has run, and the next place in the stack is only the caller
- * of the loader.
+ * The first place (`path:line` or `path:line:column`) in an error's stack; undefined if Node's module loader
+ * comes first in the stack. In that case no code of the module has run, and the next place in the stack is
+ * only the caller of the loader.
  */
 export function placeOf(error: unknown): string | undefined {
   if (!isError(error)) return undefined

@@ -52,8 +52,8 @@ export interface TestRun {
    */
   errorOutput: string
   /**
-   * The rows of the last table that the command printed. Each row is an object whose keys are the heads of
-   * the columns. Empty if the command printed no table.
+   * The rows of the last table that the command printed; empty if the command printed no table. Each row is
+   * an object whose keys are the heads of the columns.
    */
   table: Record<string, unknown>[]
   /**

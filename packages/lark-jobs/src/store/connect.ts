@@ -61,7 +61,7 @@ export async function erase(connection: string | RedisServers, prefix: string): 
 }
 
 /**
- * Where the servers of a connection are, for a Redis client other than Lark's own. @internal @throws
+ * Returns where the servers of a connection are, for a Redis client other than Lark's own. @internal @throws
  * STORE_INVALID
  */
 export async function locationOf(servers: string | RedisServers) {

@@ -14,7 +14,7 @@ import { visible } from '../words/visible.ts'
 /** A command in the catalogue, with a function that loads its class. */
 export interface Entry extends CommandMetadata {
   /**
-   * The path of the command's file, relative to the project's folder. Undefined for a class that was passed
+   * The path of the command's file, relative to the project's folder; undefined for a class that was passed
    * to `run`.
    */
   file?: string
@@ -112,7 +112,7 @@ export class Catalog {
   }
 
   /**
-   * The command that a name means, for completion. Undefined if the name means no command, or may mean
+   * The command that a name means, for completion; undefined if the name means no command, or may mean
    * several commands.
    */
   guess(name: string): Entry | undefined {

@@ -49,7 +49,7 @@ export async function complete(
 }
 
 /**
- * The value to which the last word belongs. Undefined if the last word is the name of a flag, or an argument
+ * The value to which the last word belongs; undefined if the last word is the name of a flag, or an argument
  * that the command does not take.
  */
 function typedValue(entry: Entry, before: readonly string[], last: string): Typed | undefined {

@@ -121,7 +121,7 @@ export abstract class Command {
 
   /**
    * The instant for which a schedule has started the command. This instant is the same in each attempt, even
-   * if the command runs late. Undefined if no schedule has started the command.
+   * if the command runs late. If no schedule has started the command, the value is undefined.
    */
   get scheduledFor(): Date | undefined {
     return this.#context.scheduledFor

@@ -17,7 +17,7 @@ type SignalName = keyof typeof EXIT_CODES
 export class Interrupt {
   readonly #given: AbortSignal | undefined
   #controller: AbortController | undefined
-  /** The exit code for the received SIGINT or SIGTERM. Undefined until the first SIGINT or SIGTERM. */
+  /** The exit code for the received SIGINT or SIGTERM; undefined until the first SIGINT or SIGTERM. */
   exitCode: number | undefined
 
   /** @param given the signal of the program that calls the command */

@@ -48,7 +48,7 @@ function namesFrom(name: string): { key: string; className: string } {
 
 type Place = Pick<Awaited<ReturnType<typeof stubPlace>>, 'extension' | 'isModule'>
 
-/** The text of a first command. */
+/** The text of the file for a new command. */
 export function stub(key: string, className: string, { extension, isModule }: Place): string {
   const start = isModule
     ? "import { arg, Command, flag } from '@s18i/lark'\n\nexport "

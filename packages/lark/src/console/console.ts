@@ -67,7 +67,7 @@ export class Console {
   #status = ''
   #frames: NodeJS.Timeout | undefined
   #isAsking = false
-  /** The output that was collected so far. Undefined if output is not collected. */
+  /** The output that was collected so far; undefined if output is not collected. */
   #collected: string | undefined
 
   constructor(options: ConsoleOptions = {}) {
@@ -141,7 +141,7 @@ export class Console {
     return this.#paint(this.#stdout, style, text)
   }
 
-  /** The maximum width of a line of data, in terminal columns. Infinite if stdout is not a terminal. */
+  /** The maximum width of a line of data, in terminal columns; infinite if stdout is not a terminal. */
   get width(): number {
     return this.#stdout.isTTY ? this.#stdout.columns || 80 : Number.POSITIVE_INFINITY
   }
@@ -151,7 +151,7 @@ export class Console {
     return this.#stdout.isTTY === true && !this.isJson
   }
 
-  /** The number of lines of the terminal. Infinite if the number is not known. */
+  /** The number of lines of the terminal; infinite if the number is not known. */
   get height(): number {
     return this.#stdout.rows || Number.POSITIVE_INFINITY
   }

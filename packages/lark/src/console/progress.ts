@@ -18,7 +18,7 @@ const MEMORY = 10_000
 
 export class Progress {
   #done = 0
-  /** The rate, in items a second. Undefined until the rate can be computed. */
+  /** The rate, in items a second; undefined until the rate can be computed. */
   #rate: number | undefined
   /** The number of items that were done when the rate was last computed, and the time of that computation. */
   #sample: { done: number; at: number }

@@ -142,9 +142,9 @@ function cancelled(question: string) {
 }
 
 /**
- * Converts the answer that a test gives to the answer of a question. '' stands for Enter, and thus for the
- * default. For a question with choices, the test gives a value or a label. If several choices are allowed,
- * the test may give a list with commas.
+ * Checks an answer that a test has given to a question, and converts it to the type of the answer. '' stands
+ * for Enter, and thus for the default. For a question with choices, the test gives a value or a label. If
+ * several choices are allowed, the test may give a list with commas.
  *
  * @throws ANSWER_INVALID
  */

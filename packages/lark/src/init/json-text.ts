@@ -31,7 +31,7 @@ interface ObjectText {
   /** The index after the last member. */
   last: number
   members: { key: string; value: number }[]
-  /** The indentation of each member. Undefined if the first member is on the line of the brace. */
+  /** The indentation of each member; undefined if the first member is on the line of the brace. */
   indent: string | undefined
 }
 

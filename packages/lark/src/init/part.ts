@@ -16,7 +16,7 @@ import type { LarkConfig } from '../config.ts'
 export interface InitProject {
   /** The folder to which all paths are relative: the folder of the configuration, or of the package.json. */
   readonly folder: string
-  /** The configuration. Empty if the project has no configuration. */
+  /** The configuration; empty if the project has no configuration. */
   readonly config: LarkConfig
   readonly env: Readonly<Record<string, string | undefined>>
   /** Whether new files are in TypeScript. */

@@ -23,7 +23,7 @@ export interface PlannedFile {
   state: 'new' | 'changed' | 'kept'
   /** The addition to the file, or the reason why the file is kept. */
   note: string
-  /** The text of the file before the change. Undefined if there is no such file. */
+  /** The text of the file before the change; undefined if there is no such file. */
   before?: string
   /** The text of the file after the change. */
   text?: string

@@ -26,7 +26,7 @@ export interface Survey {
    * the configuration that LARK_CONFIG names may be in a subfolder.
    */
   packageFile: string
-  /** The text of the package.json. Undefined if there is no such file. */
+  /** The text of the package.json; undefined if there is no such file. */
   text: string | undefined
   json: PackageJson & { scripts?: Record<string, unknown> }
   /** The name of the configuration file, which is in `folder`. */

@@ -6,8 +6,8 @@
  */
 
 /**
- * The `require` of Jest's sandbox, which compiles TypeScript in the same way as for the tests, and returns
- * the same modules that the tests get. Undefined outside of a sandbox.
+ * The `require` of Jest's sandbox; undefined outside of a sandbox. This `require` compiles TypeScript in the
+ * same way as for the tests, and returns the same modules that the tests get.
  */
 export const requireHere: ((file: string) => unknown) | undefined = undefined
 

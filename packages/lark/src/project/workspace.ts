@@ -7,7 +7,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { readPackage } from './project.ts'
 
-/** The folders of the packages in a workspace, sorted. Empty if `root` is not the root of a workspace. */
+/** The folders of the packages in a workspace, sorted; empty if `root` is not the root of a workspace. */
 export function workspaceFolders(root: string): string[] {
   const patterns = patternsOf(root)
   const taken = patterns.filter((pattern) => !pattern.startsWith('!'))

@@ -10,7 +10,7 @@
 const LONGEST = 64
 
 /**
- * The candidate nearest to `word`. Undefined if no candidate is near enough, or if the word has more than 64
+ * The candidate nearest to `word`; undefined if no candidate is near enough, or if the word has more than 64
  * letters. A third of the letters of the word may differ, and at least two letters.
  *
  * ```ts

@@ -56,8 +56,8 @@ export function withoutColor(text: string): string {
 }
 
 /**
- * Breaks a coloured text into lines with a function for text without colours. If the whole text has one
- * style, each line gets this style. Any other text loses its styles.
+ * Breaks a coloured text into lines with `linesOf`, which breaks text without colours. If the whole text has
+ * one style, each line gets this style. Any other text loses its styles.
  */
 export function inItsStyle(text: string, linesOf: (plain: string) => string[]): string[] {
   const [, start = '', inner = withoutColor(text), end = ''] = ONE_STYLE.exec(text) ?? []

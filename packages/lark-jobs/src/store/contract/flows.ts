@@ -184,7 +184,7 @@ export interface FlowWritten {
   rev: number
   /** One answer for each job, in the order of the jobs. A job whose id exists already counts as queued. */
   jobs: Enqueued[]
-  /** Milliseconds until the next flow or schedule of the partition is due. Absent if there is none. */
+  /** Milliseconds until the next flow or schedule of the partition is due; absent if there is none. */
   nextTick?: number
 }
 
@@ -195,7 +195,7 @@ export interface Applied {
    * to an earlier start. `unknown`: the flow does not exist, or has no such member.
    */
   verdicts: ('counted' | 'repeated' | 'former' | 'unknown')[]
-  /** Milliseconds until the next flow or schedule of the partition is due. Absent if there is none. */
+  /** Milliseconds until the next flow or schedule of the partition is due; absent if there is none. */
   nextTick?: number
 }
 

@@ -15,8 +15,8 @@
  * on a replica. If the entries are not safe, the answer says why (`Recording.unsafe`).
  *
  * **Progress.** An entry that is marked as progress sets the failures and crashes of the job to 0. So a job
- * fails only because of what has happened since its last progress. For example, a job that runs for weeks
- * does not fail because of many deployments.
+ * fails only because of what has happened since its last progress. For example, if a job runs for weeks, the
+ * crashes of many deployments do not add up until the job fails.
  *
  * **Signals.** A signal is kept for every job that has not ended, even if the job does not wait for a signal.
  * If the application chose the id of the job, a signal is kept for `EARLY_MEMORY` even before the job exists.
@@ -164,8 +164,8 @@ export interface Journals {
   record(partition: string, notes: readonly StepsNote[]): Promise<Recording>
 
   /**
-   * Reads the entries of a job from an index on, as many as fit. An answer from the index 0 also has the
-   * signals and their keys. Undefined if the job has no journal.
+   * Reads the entries of a job from an index on, as many as fit; undefined if the job has no journal. An
+   * answer from the index 0 also has the signals and their keys.
    */
   read(partition: string, id: string, from: number): Promise<Journal | undefined>
 

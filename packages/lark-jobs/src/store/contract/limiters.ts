@@ -84,8 +84,8 @@ export interface Permitted {
    */
   wait?: number
   /**
-   * A mark of the place where the rate has counted the granted permits. Only the store understands the mark.
-   * Absent if the limiter has no rate.
+   * A mark of the place where the rate has counted the granted permits; absent if the limiter has no rate.
+   * Only the store understands the mark.
    */
   mark?: number
 }

@@ -50,7 +50,7 @@ export interface LaneFilter {
 }
 
 export interface LaneRecord {
-  /** Absent for a lane of jobs that need permits and have no group. */
+  /** The group of the lane; absent for a lane of jobs that need permits and have no group. */
   group?: string
   /** The permits that each job of the lane needs (`record.ts#NewJob.limiter`). */
   limiter?: string

@@ -8,8 +8,8 @@ import type { CancelReason, JobRecord } from '../../model/record.ts'
 import type { Paused } from './rules/pause.ts'
 
 /**
- * A store counts the jobs that go before another job up to this number. If the answer is `MAX_AHEAD`, more
- * jobs than that may go before it.
+ * A store counts the jobs that go before another job up to this number. If the count is `MAX_AHEAD`, there
+ * may be more such jobs.
  */
 export const MAX_AHEAD = 10_000
 /** The largest number of active jobs of a lane that the answer names. */
@@ -67,8 +67,8 @@ export interface LineStand {
   /** How many of these jobs have a higher priority. */
   higher: number
   /**
-   * How many lanes have their turn before the lane of the job. Only lanes without a limiter and lanes with
-   * the same limiter count. Absent if the partition has no lanes.
+   * How many lanes have their turn before the lane of the job; absent if the partition has no lanes. Only
+   * lanes with the same limiter count, or if the lane of the job has no limiter, lanes without a limiter.
    */
   turns?: number
 }

@@ -65,17 +65,16 @@
  * its lock when it starts is not prefetched.
  *
  * **Own ids.** A job whose id the application chose (`NewJob.ownId`) is rejected while the store keeps a job
- * with this id. With `reuse`, the new job replaces a job that has ended. An id is never free while the class
- * of the ended job has not been told of the end, even if the job was removed: the hook of the class must run
- * before a new job may begin. All other ids of removed jobs are free, even if the store still remembers the
- * end of the removed job.
+ * with this id. With `reuse`, the new job replaces a job that has ended. If the hook of the ended job's class
+ * must still run, the id stays taken until the hook has run, even if the job was removed. All other ids of
+ * removed jobs are free, even if the store still remembers the end of the removed job.
  *
  * **Effects.** An effect says what must happen elsewhere because a job ended. The atomic step that ends the
  * job writes its effects. An effect is handed out until a worker acknowledges it (`effects.ts`).
  *
  * **Retention.** `StoreOptions` say how many ended jobs of each state a partition keeps, and for how long
- * (`retention.ts`). A store that announces a worker also learns how many jobs other live workers keep, and
- * keeps as many as the largest of these options. When a partition has too many ended jobs, the call that ends
+ * (`retention.ts`). The announcements of live workers say how many jobs each of them keeps, and all of them
+ * use the largest number (`AgreedRetentions`). When a partition has too many ended jobs, the call that ends
  * the next job removes some. `prune` removes jobs that are too old. One call removes only a limited number of
  * ended jobs. A failed member of a flow is kept until its flow is removed (`PINNED`, `MAX_PINNED`).
  *
@@ -260,8 +259,8 @@ export interface Exchange {
   effects?: Effect[]
   /**
    * Milliseconds until a schedule or a flow of the partition is due (`schedules.ts`); undefined if none will
-   * be due. Also undefined if the claim got as many jobs as it wanted (`want.limit`), unless a settlement
-   * made a flow due.
+   * be due. If the claim got as many jobs as it wanted (`want.limit`), the field is also undefined, unless a
+   * settlement made a flow due.
    */
   nextTick?: number
 }
@@ -319,7 +318,7 @@ export interface Finding {
   partition: string
   /** The time of the survey, by the clock of the server that has the partition (milliseconds since 1970). */
   at: number
-  /** Milliseconds until the next lease ends; 0 when one has ended. */
+  /** Milliseconds until the next lease ends; 0 if a lease has ended already. */
   nextLeaseEnd?: number
   /** Milliseconds until there is an effect to hand out. */
   nextEffect?: number
@@ -328,14 +327,14 @@ export interface Finding {
    */
   isMoving?: boolean
   /**
-   * Milliseconds until a job may begin, as far as the store knows. Also 0 if the caller is not registered as
-   * waiting in the partition, because it was rung, or because another server has taken over and does not know
-   * the caller.
+   * Milliseconds until a job may begin, as far as the store knows. The field is also 0 if the caller is not
+   * registered as waiting in the partition, because it was rung, or because another server has taken over and
+   * does not know the caller.
    */
   nextDue?: number
   /** Whether `prune` would remove something. */
   isOld?: boolean
-  /** Milliseconds until a schedule is due (`schedules.ts`); 0 when one is. */
+  /** Milliseconds until a schedule is due (`schedules.ts`); 0 if a schedule is due now. */
   nextTick?: number
 }
 
@@ -373,7 +372,7 @@ export interface Store extends Reading, AsyncDisposable {
   readonly flows: Flows
   /** The verbs for schedules. */
   readonly schedules: Schedules
-  /** The verbs for what the steps of jobs have recorded, and for signals. */
+  /** The verbs for journals (the records of the steps of jobs) and for signals. */
   readonly journals: Journals
   /** The verbs that move jobs to other partitions. */
   readonly moves: Moves

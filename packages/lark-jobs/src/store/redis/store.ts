@@ -2,8 +2,9 @@
  * The store on Redis or Valkey. Each verb of the contract is one script. This class makes the arguments of
  * the scripts and reads their answers.
  *
- * The store has at most two connections to a server. One carries all verbs, many at once. The other receives
- * notifications, and is opened when the first caller claims. bench/README.md has the cost of a job.
+ * The store has at most two connections to a server. One connection carries all verbs, many at once. The
+ * other connection receives notifications, and is opened when the first caller claims. bench/README.md has
+ * the cost of a job.
  */
 import { defined } from '@s18i/lark/internal'
 import type { AnnouncedWorker, JobRecord, LogLine, NewJob, State, WorkerRecord } from '../../model/record.ts'

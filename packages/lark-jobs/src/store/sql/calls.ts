@@ -17,8 +17,8 @@ const keep = `
   ON CONFLICT DO UPDATE SET number = excluded.number, at = excluded.at, answer = excluded.answer`
 const prune = 'DELETE FROM calls WHERE partition = ? AND at < ?'
 /**
- * SQL that says whether `forgetCalls` would remove calls of the partition in a row of `partitions`, at an
- * instant.
+ * SQL for a row of `partitions`: whether the partition has calls that `forgetCalls` would remove at the
+ * instant `now`.
  */
 export const olderCalls = (now: string) =>
   `EXISTS (SELECT 1 FROM calls WHERE partition = partitions.id AND at < ${now} - ${CALL_MEMORY})`

@@ -371,7 +371,7 @@ export class Partition {
     this.owes = true
   }
 
-  /** Stores when the next schedule or flow is due. Only calls that change this time write it. */
+  /** Stores when the next schedule or flow is due. Only calls that change this due time write the column. */
   tickAt(at: number | undefined): void {
     this.#held = true
     if (at === this.#nextTick) return

@@ -24,8 +24,8 @@ export interface CurrentCredentials {
 /** Milliseconds within which the function must return credentials. */
 const PATIENCE = 10_000
 /**
- * Credentials are replaced after this share of their lifetime. The rest of the lifetime is for further
- * attempts if the function fails.
+ * Credentials are replaced after this share of their lifetime. In the rest of the lifetime, the function is
+ * called again if it fails.
  */
 const RENEW_AFTER = 0.8
 /**
@@ -46,7 +46,7 @@ type Told = (held: CurrentCredentials) => void
 export class CredentialSource {
   readonly #ask: () => Promise<CurrentCredentials>
   /**
-   * Whether this source calls the function itself. False in the lease thread, to which the main thread sends
+   * Whether this source calls the function itself; false in the lease thread, to which the main thread sends
    * the credentials.
    */
   readonly #renews: boolean

@@ -14,7 +14,7 @@ import { isRateKind } from './rate.ts'
 /** A pause of a partition. When a pause has ended, the partition counts as not paused. */
 export interface Pause extends Paused {
   /**
-   * When the pause ends: milliseconds since 1970. Infinite if the pause lasts until somebody resumes the
+   * When the pause ends: milliseconds since 1970; infinite if the pause lasts until somebody resumes the
    * queue; 0 if there is no pause.
    */
   until: number

@@ -12,7 +12,7 @@ export { rateKinds }
 
 /**
  * Milliseconds after which a store looks again at a group with an unknown rate. Workers of the later version
- * may look earlier.
+ * may look at the group earlier.
  */
 export const UNKNOWN_RATE_AGAIN = 1_000
 

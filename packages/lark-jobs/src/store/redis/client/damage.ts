@@ -55,7 +55,7 @@ export function isBroken(error: unknown): error is Refusal {
 }
 
 /**
- * The error for a script that ended with an error of Lua on a server that has evicted keys. Undefined if the
+ * The error for a script that ended with an error of Lua on a server that has evicted keys; undefined if the
  * server has evicted no keys.
  *
  * @param key KEYS[1] of the script

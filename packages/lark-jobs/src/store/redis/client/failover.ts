@@ -37,7 +37,7 @@ const ASKING = { from: 300, to: 2_000 }
 const AGAIN = { from: 25, to: 200 }
 
 /**
- * What the Sentinels or nodes say about a server: the server is the primary, or it was replaced. Undefined if
+ * What the Sentinels or nodes say about a server: the server is the primary, or it was replaced; undefined if
  * they cannot tell.
  */
 export type ServerRole = 'primary' | 'replaced' | undefined
@@ -86,7 +86,8 @@ export class Doubt {
    */
   async resolve(address: Address, deadline: number): Promise<ServerRole> {
     for (let pause = AGAIN.from; ; pause = Math.min(AGAIN.to, pause * 2)) {
-      // The timer of this wait keeps the process alive, which the links to the Sentinels or nodes do not.
+      // The timer of this wait keeps the process alive, because the links to the Sentinels or nodes do not
+      // keep it alive.
       const left = Math.max(1, deadline - performance.now())
       const standing = await inTime(left, this.#next(address, deadline), () => undefined)
       if (standing !== undefined || performance.now() + pause >= deadline) return standing

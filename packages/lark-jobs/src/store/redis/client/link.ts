@@ -1,6 +1,7 @@
 /**
- * One connection to a server, from its start to its loss. A link does not keep the process alive: the timer
- * of a caller that waits for an answer does. `wire.ts` encodes commands and parses replies.
+ * One connection to a server, from its start to its loss. A link does not keep the process alive. The timer
+ * of a caller that waits for an answer keeps the process alive. `wire.ts` encodes commands and parses
+ * replies.
  *
  * The first command in a tick of the event loop is written to the socket at once. All further commands of
  * this tick are written together at its end.

@@ -1,7 +1,7 @@
 /**
  * Where a store's servers are: one server, a cluster, or a primary that Sentinels watch. The location is read
- * from a connection string (`connection-string.ts`), from an object, or from an object with a `url`. Such an
- * object may have further options, but no option that the URL also has.
+ * from a connection string (`connection-string.ts`), from an object, or from an object with a `url`. An
+ * object with a `url` may have further options, but none that are also in the URL.
  *
  * No error shows any part of the given text, because a password may be anywhere in it.
  */
@@ -117,7 +117,7 @@ function placeOf({ cluster, sentinel }: RedisServers, address: Address): ServerL
 /**
  * The source of the credentials if the user has given a function; otherwise undefined.
  *
- * @param said the user name and password that the user has given. A function in addition to these is refused
+ * @param said the user name and password that the user has given. If there are any, a function is refused
  */
 function readSource(asked: unknown, said: Login): CredentialSource | undefined {
   if (asked === undefined) return undefined

@@ -32,7 +32,7 @@ const domains: readonly string[] = [
   'scalingo-dbs.com',
 ]
 
-/** Host names that need a pattern: MemoryDB, and Render's within its private network. */
+/** Patterns for host names without a fixed end: of MemoryDB, and of Render's private network. */
 const forms: readonly RegExp[] = [/\.memorydb\.[a-z0-9-]+\.amazonaws\.com(\.cn)?$/, /^red-[a-z0-9]{20}$/]
 
 /** @param said the option `managed` of the connection */

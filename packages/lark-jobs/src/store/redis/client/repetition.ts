@@ -97,8 +97,8 @@ export const kinds: Readonly<Record<ScriptName, Repetition>> = {
 }
 
 /**
- * The pause before a call is sent again, in milliseconds. The first repetition has no pause; then the pause
- * begins with `from`, and doubles each time up to `to`.
+ * The pause before a call is sent again, in milliseconds. Before the first repetition there is no pause.
+ * After that, the pause begins with `from`, and doubles each time up to `to`.
  */
 const AGAIN = { from: 25, to: 400 }
 /**

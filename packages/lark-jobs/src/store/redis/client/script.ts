@@ -164,7 +164,7 @@ export class Scripts {
     deadline = this.transport.deadline(),
     isSure = false,
   ): Promise<unknown> {
-    // If this attempt sends the text of the script: the name of the script and the server. Undefined if the
+    // If this attempt sends the text of the script: the name of the script and the server; undefined if the
     // attempt sends only the hash.
     let at: string | undefined
     for (;;) {

@@ -13,7 +13,7 @@ import { type Layout, type Way, wayFrom } from '../../contract/rules/layout.ts'
 import { LAYOUT } from '../client/keys.ts'
 import type { Scripts } from '../client/script.ts'
 
-/** Brings a partition forward, in bounded calls. */
+/** Converts a partition to the next layout, in calls of limited size. */
 export type LayoutStep = (scripts: Scripts, partition: string) => Promise<void>
 export type RedisLayout = Layout<LayoutStep>
 

@@ -77,8 +77,8 @@ function readPassed([count, , endedAt]: PassedReply): contract.PassedJobs {
 
 /**
  * Returns a prefilter in the form that `page.lua` reads. Each part begins with the separator character `RS`
- * and a letter. `i`: the beginning of the id. `r`: a text of the record, `p`: a text of the payload, wherever
- * it is.
+ * and a letter. `i`: the beginning of the id. `r`: a text of the record. `p`: a text of the payload, even if
+ * the payload is stored separately.
  */
 function packPrefilter({ id, key, group, options, payload }: contract.Prefilter): string {
   const head = [...(group ?? []), ...(options ?? [])]

@@ -27,7 +27,7 @@ export type AnnounceAnswer = [order: string | null, keeps: 1 | null, retentions?
 
 export interface Retirement {
   /**
-   * The partitions in which workers hold jobs, as `leave.lua` reports them. Undefined on a cluster, where
+   * The partitions in which workers hold jobs, as `leave.lua` reports them; undefined on a cluster, where
    * this script is not called.
    */
   holding: ReadonlySet<string> | undefined

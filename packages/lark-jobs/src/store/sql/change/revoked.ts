@@ -10,8 +10,8 @@ import { type JobRow, optionsOf } from '../row.ts'
 import { GONE } from '../states.ts'
 
 /**
- * The id of a row that notes a revoked move begins with this text. No id of a job begins with it, because an
- * id that an application chooses contains no colon.
+ * The id of a row that notes a revoked move begins with this text. No id of a job begins with this text,
+ * because an id that an application chooses contains no colon.
  */
 export const VOID = 'void:'
 

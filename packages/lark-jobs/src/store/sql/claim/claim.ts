@@ -43,8 +43,8 @@ export function claim(partition: Partition, want: Want, token: string): ClaimedJ
 }
 
 /**
- * The ids of the claimed jobs that count as started. Prefetched jobs and suspects do not. In a partition with
- * lanes no job is prefetched.
+ * The ids of the claimed jobs that count as started. Prefetched jobs and suspects do not count as started. In
+ * a partition with lanes no job is prefetched.
  */
 function startedOf({ lanes }: Partition, found: readonly Found[], limit: number): string[] {
   const begun = lanes > 0 ? found : found.slice(0, limit)

@@ -184,7 +184,7 @@ function takeTurn(
 }
 
 /**
- * Milliseconds until a job may be claimed, for `Exchange.nextDue`. Undefined if there is no job, or if the
+ * Milliseconds until a job may be claimed, for `Exchange.nextDue`; undefined if there is no job, or if the
  * partition is paused until somebody resumes it.
  */
 export function nextJob(partition: Partition): number | undefined {

@@ -101,8 +101,8 @@ const first = `
     UNION ALL SELECT min(at) FROM effects WHERE partition = ?1 AND kind = 'member' AND at IS NOT NULL
   )`
 /**
- * SQL that says whether `forgetEffects` would remove effects of the partition in a row of `partitions`, at an
- * instant.
+ * SQL for a row of `partitions`: whether the partition has effects that `forgetEffects` would remove at the
+ * instant `now`.
  */
 export const olderEffects = (now: string) =>
   `EXISTS (SELECT 1 FROM effects WHERE partition = partitions.id AND over <= ${now})`

@@ -128,7 +128,9 @@ export function newsOf(database: Database, flow: number): KeptEnd[] {
   return database.all<EndRow>(findNews, flow).map(toEnd)
 }
 
-/** Notes that a writer has read the oldest `count` items of news. @returns whether there is other news */
+/**
+ * Notes that a writer has read the oldest `count` items of news. @returns whether the flow has further news
+ */
 export function hearNews(database: Database, flow: number, count: number): boolean {
   if (count > 0) database.run(hear, flow, count)
   return database.get(anyNews, flow) !== undefined

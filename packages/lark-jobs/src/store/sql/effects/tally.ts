@@ -58,7 +58,7 @@ export function countEnds(partition: Partition, ends: readonly MemberEnd[]): App
   return verdicts
 }
 
-/** Whether a count has reached `mark`, which is a `size` or an `alarm`. False if there is no mark. */
+/** Whether a count has reached `mark`, which is a `size` or an `alarm`; false if there is no mark. */
 export function isReached(mark: number | null, count: number): boolean {
   return mark !== null && count >= mark
 }

@@ -119,8 +119,8 @@ export function droppedIn({ database, id }: Partition): Dropped | undefined {
 }
 
 /**
- * Marks the jobs of a kind as spare that are not among the newest `ofKind` jobs of this kind. There may be
- * several, because one call may fail several jobs of a kind.
+ * Marks as spare all jobs of a kind except the newest `ofKind` jobs of this kind. There may be several,
+ * because one call may fail several jobs of a kind.
  */
 function spareOldest({ database, id }: Partition, kind: string, ofKind: number): void {
   for (let n = 0; n < MAX_ITEMS; n++) {

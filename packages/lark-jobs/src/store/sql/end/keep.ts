@@ -28,9 +28,7 @@ const putBack = 'UPDATE jobs SET state = ? WHERE seq = ?'
  * for jobs with a `keep`.
  */
 const carryNothing = "UPDATE jobs SET keep = '{}' WHERE seq = ?"
-/**
- * SQL that says whether jobs or logs of the partition in a row of `partitions` have expired at an instant.
- */
+/** SQL for a row of `partitions`: whether jobs or logs of the partition have expired at the instant `now`. */
 export const olderKept = (now: string) => `
   EXISTS (SELECT 1 FROM expiries WHERE partition = partitions.id AND kind = 'job' AND until <= ${now})
   OR EXISTS (SELECT 1 FROM expiries WHERE partition = partitions.id AND kind = 'log' AND until <= ${now})`

@@ -15,8 +15,8 @@ const forget = `
     SELECT name FROM relayed WHERE partition = ?1 AND until <= ?2 ORDER BY until LIMIT ${MAX_ITEMS}
   )`
 /**
- * SQL that says whether `forgetRelayed` would remove ids of the partition in a row of `partitions`, at an
- * instant.
+ * SQL for a row of `partitions`: whether the partition has ids that `forgetRelayed` would remove at the
+ * instant `now`.
  */
 export const olderRelayed = (now: string) =>
   `EXISTS (SELECT 1 FROM relayed WHERE partition = partitions.id AND until <= ${now})`

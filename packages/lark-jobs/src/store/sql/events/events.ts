@@ -33,8 +33,8 @@ const join = 'INSERT OR IGNORE INTO listeners (partition, listener) VALUES (?, ?
 const leaveAll = 'DELETE FROM listeners WHERE partition = ? RETURNING listener'
 const renew = 'UPDATE partitions SET listened = ? WHERE id = ?'
 /**
- * SQL that says whether `forgetEvents` would remove events of the partition in a row of `partitions`, at an
- * instant.
+ * SQL for a row of `partitions`: whether the partition has events that `forgetEvents` would remove at the
+ * instant `now`.
  */
 export const olderEvents = (now: string) => `listened <= ${now}`
 

@@ -41,8 +41,8 @@ const leaveAll = 'DELETE FROM waiters WHERE caller = ? RETURNING partition, rung
 const forget = 'DELETE FROM waiters WHERE partition = ? AND rungAt IS NULL AND since < ?'
 const forgetRung = 'DELETE FROM waiters WHERE rungAt < ?'
 /**
- * SQL that says whether `forgetWaiters` would remove rows of the partition in a row of `partitions`, at an
- * instant.
+ * SQL for a row of `partitions`: whether the partition has rows that `forgetWaiters` would remove at the
+ * instant `now`.
  */
 export const olderWaiters = (now: string) =>
   `EXISTS (SELECT 1 FROM waiters WHERE partition = partitions.id AND rungAt IS NULL AND since < ${now} - ${FORGOTTEN})`

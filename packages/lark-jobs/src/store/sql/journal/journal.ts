@@ -71,8 +71,8 @@ const over = `
     SELECT id FROM journals WHERE partition = ? AND until <= ? AND until IS NOT NULL LIMIT ?
   )`
 /**
- * SQL that says whether `forgetEarly` would remove journals of the partition in a row of `partitions`, at an
- * instant.
+ * SQL for a row of `partitions`: whether the partition has journals that `forgetEarly` would remove at the
+ * instant `now`.
  */
 export const olderEarly = (now: string) =>
   `(early > 0 AND EXISTS (SELECT 1 FROM journals WHERE partition = partitions.id AND until <= ${now} AND until IS NOT NULL))`

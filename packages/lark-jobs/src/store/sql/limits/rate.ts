@@ -61,7 +61,7 @@ const forgetRates = `
 const forgetStarts = `
   DELETE FROM starts WHERE rowid IN (SELECT rowid FROM starts WHERE over <= ? ORDER BY over LIMIT ${MAX_ITEMS})`
 
-/** SQL that says whether `forgetOver` would remove rows at an instant. */
+/** SQL that says whether there are rows that `forgetOver` would remove at the instant `now`. */
 export const overRates = (now: string) => `
   EXISTS (SELECT 1 FROM rates WHERE over <= ${now}) OR EXISTS (SELECT 1 FROM starts WHERE over <= ${now})`
 
@@ -168,7 +168,7 @@ const refunds: Record<Rate['kind'], (place: RateKey, rate: Rate, mark: number, c
   },
   /**
    * Right after the grant, the bucket had at most `burst` tokens. Since then it has given `known.taken -
-   * mark` tokens. So a refund fills the bucket at most up to the difference.
+   * mark` tokens. So a refund fills the bucket at most up to `burst` minus this number.
    */
   bucket({ database, id, key }, { burst }, mark, count) {
     const known = database.get<RateRow>(find, id, key)

@@ -413,8 +413,8 @@ function delayed(
   const start = [partition.now, -MAX, MAX]
   const [dueAt, from, seq] = cursor && cursor[0]! > partition.now ? cursor : start
   for (const priority of lines(partition)) {
-    // Of the jobs with the due time of the cursor, those with a higher priority were on earlier pages, and
-    // those with a lower priority come on later pages.
+    // Some jobs have the same due time as the cursor. Such jobs were on earlier pages if their priority is
+    // higher than the cursor's, and come on later pages if it is lower.
     const after = priority > from! ? MAX : priority < from! ? -1 : seq!
     rows.push(...pendingRows<Head>(partition, priority, [dueAt!, after], MAX, limit, columns))
   }

@@ -25,8 +25,8 @@ return page('delayed', ARGV[2], function(limit)
     local due = priority == GROUPS and key('laned') or line('due', priority)
     local start = redis.call('ZCOUNT', due, '-inf', now)
     if due_at ~= '' then
-      -- Of the jobs with the due time of the cursor, those in lines before the cursor's line were shown on
-      -- earlier pages, and those in later lines were not.
+      -- Some jobs have the same due time as the cursor. Such jobs were shown on earlier pages if their line
+      -- comes before the cursor's line, and come on later pages if their line comes after it.
       local shown
       if priority == priority_at then
         shown = passed(due, due_at, id_at, true)

@@ -35,8 +35,8 @@ local own, lane = tonumber(string.match(priority, '^-?%d+')) or 0, string.match(
 local left = MAX_AHEAD
 
 -- How many jobs at the head of a list go before this job. Void entries do not count. `part`: a function that
--- gets some ids of the list and returns how many of them go before this job. When it returns fewer than it
--- got, no later entry of the list goes before this job.
+-- gets some ids of the list and returns how many of them go before this job. When some of the ids do not go
+-- before this job, no later entry of the list does.
 local function listed(name, part)
   local list, void, count, from, step = line('line', name), line('void', name), 0, 0, 16
   local has_voids = redis.call('EXISTS', void) == 1

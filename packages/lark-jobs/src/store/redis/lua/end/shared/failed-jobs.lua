@@ -109,8 +109,8 @@ local function forget_failed(ids)
   return sum
 end
 
--- Returns at most `most` of the jobs in `failed-spares`, which are removed first. Also returns the bytes of
--- forgotten jobs: jobs that the server has evicted from the set `failed`.
+-- Returns at most `most` of the jobs in `failed-spares`, which are removed first. Forgets jobs that the
+-- server has evicted from the set `failed`, and returns the bytes of these jobs, too.
 local function spares_of(most)
   local ids, found, gone = redis.call('ZRANGE', key('failed-spares'), 0, most - 1), {}, {}
   for i, at in ipairs(#ids > 0 and redis.call('ZMSCORE', key('failed'), unpack(ids)) or {}) do

@@ -37,7 +37,7 @@ local function listen(ttl, number, count)
 end
 
 -- Returns the text for the next entry: the ids from the index `from` on, at most `count` ids and EVENTS_BYTES
--- bytes. Also returns the number of these ids.
+-- bytes. The second result is the number of these ids.
 local function together(ids, from, count)
   local to = math.min(from + count, #ids + 1) - 1
   local text = table.concat(ids, '\n', from, to)

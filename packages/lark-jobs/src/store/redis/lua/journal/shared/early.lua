@@ -3,8 +3,8 @@
 -- needs: start, erase
 -- gives: forget_early
 
--- Removes the journals with signals of jobs that were not queued in time. Also removes the entries in `early`
--- of jobs that were.
+-- Removes the journals with signals of jobs that were not queued in time. Removes entries from `early` when
+-- their time is over, also those of jobs that were queued.
 local function forget_early()
   local over = redis.call('ZRANGE', key('early'), '-inf', now, 'BYSCORE', 'LIMIT', 0, MAX_ITEMS)
   local vain = {}

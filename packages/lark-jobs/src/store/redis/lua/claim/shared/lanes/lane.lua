@@ -25,7 +25,8 @@ local function split(name)
 end
 
 -- The score of a job in a lane, which orders jobs by priority and then by place. The score is negative for a
--- priority above 100. Scores are below 1,101 * 2^42, so they are exact: numbers up to 2^53 are.
+-- priority above 100. Scores are exact, because they are below 1,101 * 2^42, and Lua and Redis represent
+-- whole numbers up to 2^53 exactly.
 local function rank(priority, place)
   return string.format('%.0f', (100 - priority) * ABOVE + place)
 end

@@ -15,7 +15,7 @@ local function read_lock(lock)
   return till, tonumber(runs), name
 end
 
--- The job that holds a lock: id, state, record, priority, place (`locate.lua`). Nothing if no job holds it.
+-- The job that holds a lock: id, state, record, priority, place (`locate.lua`); nothing if no job holds it.
 local function locker(name)
   local id = redis.call('HGET', key('lockers'), name)
   local lock = id and redis.call('HGET', key('locks'), id)
