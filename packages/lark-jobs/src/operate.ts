@@ -94,6 +94,7 @@ export {
   incidentKinds,
   type QueueIncident,
 } from './operate/incidents/incident.ts'
+export type { IncidentFilter } from './operate/incidents/incidents.ts'
 export type { ClassInfo } from './operate/look/classes.ts'
 export type { ChangeOptions, JobConditions, JobFilter } from './operate/look/filter.ts'
 export type { GroupFilter, GroupPage, GroupState, GroupStatus, PageOptions } from './operate/look/groups.ts'

@@ -23,6 +23,7 @@ import type { FailureFilter, FailureOptions, Failures } from './failures/failure
 import type { DoctorFinding } from './findings/finding-codes.ts'
 import { FlowOperations } from './flow-operations.ts'
 import type { Incident } from './incidents/incident.ts'
+import type { IncidentFilter } from './incidents/incidents.ts'
 import type { ClassInfo } from './look/classes.ts'
 import { all, checkFilter, conditions, queueName } from './look/filter.ts'
 import type { GroupFilter, GroupPage, PageOptions } from './look/groups.ts'
@@ -115,15 +116,25 @@ export class Operate extends Operations {
    * for them.
    *
    * Nothing is stored for it. The call costs what `status()` costs, and more only for queues that stand still
-   * or fail.
+   * or fail. Since when and why is looked for in the ten worst queues; the others have only their kind. With
+   * `queue`, this one queue is asked, and nothing else.
    *
+   * @throws FILTER_INVALID, UNKNOWN_QUEUE
    * @example const [worst] = await operate().incidents() if (worst?.kind === 'still') page(worst.queue,
    *   worst.because?.text)
    */
-  async incidents(): Promise<Incident[]> {
-    const { incidentsOf } = await import('./incidents/incidents.ts')
-    const { alarms, outbox: _, ...status } = await this.status()
-    return await incidentsOf(await this.#operating.jobs.open(), status, alarms)
+  async incidents(filter: IncidentFilter = {}): Promise<Incident[]> {
+    const { checkIncidents, incidentsOf } = await import('./incidents/incidents.ts')
+    checkIncidents(filter, this.#operating.names)
+    const open = await this.#operating.jobs.open()
+    if (filter.queue === undefined) {
+      const { alarms, ...found } = await this.status()
+      return await incidentsOf(open, found, alarms)
+    }
+    const { status } = await import('./measures/status.ts')
+    const { store, settings } = open
+    const found = await status({ store, queues: settings.partitions }, settings.targets, filter.queue)
+    return await incidentsOf(open, found, [])
   }
 
   /** The operations on the steps of jobs: read, send a signal, forget records. */

@@ -20,7 +20,8 @@
  *                                                 ../working/
  *   9  a claim scans past nothing                 order.ts, recovered.ts, groups.ts, group-limits.ts
  *
- * Moves to another partition, in which each job arrives once: moves.ts.
+ * Moves to another partition, in which each job arrives once: moves.ts. Changes at a pace, which change each
+ * job once whoever dies: pacing.ts. What stands still or fails, and since when: incidents.ts.
  *
  * Effects, which are delivered at least once, and only once while no acknowledged write is lost: effects.ts.
  * Ticks, each of which becomes one job: schedules.ts. Flows count each end once: flows.ts, flow-nodes.ts,
@@ -48,6 +49,7 @@ import { groups } from './groups.ts'
 import { handles } from './handles.ts'
 import { Harness, type Make, type MakePlace } from './harness.ts'
 import { history } from './history.ts'
+import { incidents } from './incidents.ts'
 import { inspecting } from './inspecting.ts'
 import { journals } from './journals.ts'
 import { keeping } from './keeping.ts'
@@ -108,8 +110,8 @@ export interface Traits {
    * Redis server and a cluster of Valkey servers run the whole suite. So one Valkey server and a cluster of
    * Redis servers have the scripts of the one and the connections of the other. A database in memory has the
    * statements of a database in a file. For such a store, only subjects that could still differ are tested:
-   * opening and closing, calls to several partitions, rings and waiting, large replies, two handles, and the
-   * random sequences, which make every call.
+   * opening and closing, calls to several partitions, rings and waiting, large replies, two handles, changes
+   * at a pace and incidents, which ask many partitions, and the random sequences, which make every call.
    */
   isVariant?: boolean
 }
@@ -151,9 +153,10 @@ export function describeStore(name: string, makePlace: MakePlace, traits: Traits
     if (traits.shared) describe('two handles', () => handles(make))
     if (traits.shared) describe('schedules of two handles', () => scheduledByTwo(make))
     if (traits.shared) describe('flows of two handles', () => flowsByTwo(make))
+    if (traits.shared) describe('changes at a pace', () => pacing(make))
+    if (traits.shared) describe('incidents', () => incidents(make))
     if (traits.isVariant) return
     describe('ticking', () => ticking(make))
-    describe('changes at a pace', () => pacing(make))
     describe('order', () => order(make))
     describe('priorities', () => priorities(make))
     describe('leases', () => leases(make))

@@ -67,6 +67,15 @@ export function standingStill(connect: Connect) {
     // The clock of the store may differ by some seconds from that of this process.
     for (const { since = 0 } of [still!, failing!, paused!])
       expect(Math.abs(since - before)).toBeLessThan(10_000)
+    expect(await operate(client).incidents({ queue: 'payments' })).toMatchObject([
+      { kind: 'failing', queue: 'payments', since: failing?.since, failure: { count: 12 } },
+    ])
+    await expect(operate(client).incidents({ queue: 'nowhere' })).rejects.toMatchObject({
+      code: 'UNKNOWN_QUEUE',
+    })
+    await expect(operate(client).incidents({ queues: 'payments' } as object)).rejects.toMatchObject({
+      code: 'FILTER_INVALID',
+    })
     const next = await operate(client).whyNext('unserved')
     expect(next?.reasons[0]?.kind).toBe('no-worker')
   })

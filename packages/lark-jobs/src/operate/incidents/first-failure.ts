@@ -1,36 +1,35 @@
 /** The kind of failure that most of the jobs have that failed since an instant. */
+import type { JobRecord } from '../../model/record.ts'
 import { fingerprintOf } from '../../run/fingerprint.ts'
-import { MAX_ITEMS } from '../../store/contract/store.ts'
+import { MAX_ITEMS, MAX_STANDINGS, type Page, type Store } from '../../store/contract/store.ts'
 import { noteRelease } from '../failures/failures.ts'
-import { list } from '../look/list.ts'
-import type { OpenQueues } from '../look/stored-jobs.ts'
+import { askAll } from '../look/ask-all.ts'
+import type { QueueStatus } from '../measures/status.ts'
 import type { IncidentFailure } from './incident.ts'
 
 /**
- * Looks at the newest jobs that failed, at most 1,000, or at the next 1,000 that wait for another try.
+ * Looks at the newest jobs that failed, at most some 1,000, or at the next 1,000 that wait for another try.
+ * Each partition of the queue that has such jobs is asked for the same number.
  *
  * @param since jobs that failed before it are left out: milliseconds since 1970
  * @returns `first`: when the first of all these jobs failed. Absent if not all of them were read
  */
 export async function mostFailures(
-  open: OpenQueues,
-  queue: string,
+  store: Store,
+  { partitions }: Pick<QueueStatus, 'partitions'>,
   state: 'failed' | 'delayed',
   since: number,
 ): Promise<{ failure: IncidentFailure; first?: number } | undefined> {
-  const { jobs, cursor } = await list(open, { queue, state }, { limit: MAX_ITEMS, isLean: true })
+  const asked = partitions.filter(({ counts }) => counts[state] > 0).slice(0, MAX_STANDINGS)
+  const limit = Math.ceil(MAX_ITEMS / asked.length)
+  const pages = await askAll(asked, ({ partition }) => store.list(partition, { state, limit, isLean: true }))
   const kinds = new Map<string, IncidentFailure & { last: number }>()
   let of = 0
-  let isWhole = cursor === undefined
-  for (const job of jobs) {
+  for (const job of pages.flatMap(({ jobs }) => jobs)) {
     const print = fingerprintOf(job)
     const error = job.errors.at(-1)
-    if (print === undefined || error === undefined) continue
-    const at = error.at ?? job.finishedAt ?? job.queuedAt
-    if (at < since) {
-      isWhole ||= state === 'failed'
-      continue
-    }
+    if (print === undefined || error === undefined || failedAt(job) < since) continue
+    const at = failedAt(job)
     of++
     const { hash: kind, message } = print
     const known = kinds.get(kind)
@@ -48,9 +47,20 @@ export async function mostFailures(
   if (most === undefined) return undefined
   const { last: _, first, ...rest } = most
   // If there are more jobs than were read, an earlier one may have failed first.
+  const isWhole = pages.every((page) => isWholeSince(page, state, since))
   if (!isWhole || first === undefined) return { failure: { ...rest, of } }
   return {
     failure: { ...rest, of, first },
     first: Math.min(...[...kinds.values()].map(({ first }) => first ?? Number.POSITIVE_INFINITY)),
   }
+}
+
+function failedAt({ errors, finishedAt, queuedAt }: JobRecord): number {
+  return errors.at(-1)?.at ?? finishedAt ?? queuedAt
+}
+
+/** Whether a page has all jobs of its partition that failed since an instant. */
+function isWholeSince({ jobs, cursor }: Page, state: 'failed' | 'delayed', since: number): boolean {
+  // Failed jobs are listed in the order of their ends, the newest first.
+  return cursor === undefined || (state === 'failed' && jobs.some((job) => failedAt(job) < since))
 }

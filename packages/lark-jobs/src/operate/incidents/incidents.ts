@@ -6,10 +6,12 @@
 import { defined } from '@s18i/lark/internal'
 import type { WorkerRecord } from '../../model/record.ts'
 import type { Remedy } from '../../model/remedy.ts'
+import type { OptionsOf } from '../../options/schema.ts'
 import { HOUR, MINUTE } from '../../store/contract/store.ts'
 import { failingWords } from '../../words/failing-words.ts'
 import type { DoctorFinding } from '../findings/finding-codes.ts'
 import type { OpenFlows } from '../flows/flow-info.ts'
+import { checkFilter, conditions, type Flags, queueName } from '../look/filter.ts'
 import { type UnheardWorkers, unheardWorkers } from '../look/silent-workers.ts'
 import type { OpenQueues } from '../look/stored-jobs.ts'
 import type { EndedWithin } from '../measures/history.ts'
@@ -36,7 +38,25 @@ const BEFORE = HOUR
 /** Reasons that end neither by a worker nor with time: somebody must do something. */
 const lasting: ReasonKind[] = ['no-worker', 'unknown-key', 'unreadable']
 
-/** @param alarms the findings of the store itself, its schedules, its limiters and its outbox */
+const incidentConditions = conditions({
+  /**
+   * Only the incident of this queue, always with its causes. Default: the incidents of all queues, and those
+   * of the store itself.
+   */
+  queue: queueName,
+})
+
+export interface IncidentFilter extends OptionsOf<typeof incidentConditions.entries> {}
+
+/** @throws FILTER_INVALID */
+export function checkIncidents(filter: unknown, flags?: Flags): void {
+  checkFilter('operate().incidents()', filter, incidentConditions, { flags })
+}
+
+/**
+ * @param status the status of all queues, or of one
+ * @param alarms the findings of the store itself, its schedules, its limiters and its outbox
+ */
 export async function incidentsOf(
   open: OpenFlows,
   status: QueueStatuses,
@@ -206,7 +226,7 @@ async function waitingSince(
 
 /** For an incident whose jobs fail: adds since when they fail, and the failure that most of them have. */
 async function failingIncident(
-  { open, queues, now }: Looking,
+  { open, now }: Looking,
   incident: QueueIncident,
   queue: QueueStatus,
 ): Promise<QueueIncident> {
@@ -220,7 +240,7 @@ async function failingIncident(
   const kept = (unit: 'minutes' | 'hours' | 'days') => ({ ...reaches[unit], steps: () => history[unit] })
   const began = await beganIn([kept('minutes'), kept('hours'), kept('days')], now, isBad)
   const from = began ?? now - 5 * MINUTE
-  const most = await mostFailures(queues, queue.queue, isFailing ? 'failed' : 'delayed', from)
+  const most = await mostFailures(open.store, queue, isFailing ? 'failed' : 'delayed', from)
   return { ...incident, since: most?.first ?? from, ...defined({ failure: most?.failure }) }
 }
 

@@ -20,7 +20,7 @@ import {
   type Store,
 } from '../../store/contract/store.ts'
 import type { DoctorFinding } from '../findings/finding-codes.ts'
-import { everyPartition, type OpenQueues } from '../look/stored-jobs.ts'
+import { everyPartition, type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'
 import {
   type EndedCounts,
   ended,
@@ -137,15 +137,23 @@ export type QueueStatuses = Omit<Status, 'alarms' | 'outbox'>
 /**
  * @param targets the maximum time that the oldest job of each queue should wait according to the
  *   configuration, in milliseconds
+ * @param queue the only queue whose status is wanted. Default: every queue
+ * @throws UNKNOWN_QUEUE
  */
 export async function status(
   open: OpenQueues,
   targets: ReadonlyMap<string, number> = new Map(),
+  queue?: string,
 ): Promise<QueueStatuses> {
   const { store } = open
-  const [workers, at, found] = await Promise.all([store.workers(), store.now(), everyPartition(open)])
+  const partitions = queue === undefined ? everyPartition(open) : partitionsOnlyOf(open, queue)
+  const [workers, at, found] = await Promise.all([store.workers(), store.now(), partitions])
   const queues = await standingsOf(store, found, LOOK)
   return { store: store.name, queues: await statusesOf(open, { at, workers, queues }, targets), workers }
+}
+
+async function partitionsOnlyOf(open: OpenQueues, queue: string): Promise<Map<string, string[]>> {
+  return new Map([[queue, await partitionsToLookIn(open, queue)]])
 }
 
 /**
