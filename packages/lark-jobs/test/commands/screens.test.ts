@@ -262,7 +262,7 @@ test('jobs:audit', async () => {
   }
   await ada.remove({ queue: 'default' }, { signal: over.signal, before })
   await ada.import(removed, { source: '2026-11-27T04-18-54.676Z.jsonl' })
-  await shows('operating-jobs', 'lark jobs:audit')
+  await shows('audit', 'lark jobs:audit')
 })
 
 /** Makes a job without a payload. A job in the queue `printers` waits until the test lets it go on. */

@@ -58,7 +58,7 @@ const tables: Record<string, [Place, Entries]> = {
   'what is kept': [['configuration', 'The options of `keep`:'], keepOptions.entries],
   'how much is kept': [['configuration', 'The options of each:'], keptOptions.entries],
   'what is kept of changes by hand': [['configuration', 'The options of `audit`:'], auditBounds.entries],
-  'who changes something': [['operating-jobs', 'The options of `actor`:'], actorSchema.entries],
+  'who changes something': [['audit', 'The options of `actor`:'], actorSchema.entries],
   'keep() of a class': [['configuration', 'The options of `keep()` of a class:'], classKeep.entries],
   schedules: [['configuration', '### Schedules'], schedulesOptions.entries],
   'the dashboard': [['configuration', '### Dashboard'], dashboardOptions.entries],

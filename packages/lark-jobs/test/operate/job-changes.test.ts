@@ -29,7 +29,7 @@ test('each change has a command', () => {
 })
 
 test("each change is in the manual's list of changes in the audit", () => {
-  const page = readFileSync(new URL('../../../../docs/operating-jobs.md', import.meta.url), 'utf8')
+  const page = readFileSync(new URL('../../../../docs/audit.md', import.meta.url), 'utf8')
   const row = page.split('\n').find((line) => line.startsWith('| `what` |'))
   for (const name of names) expect(row, name).toContain(`\`${name}\``)
 })
