@@ -114,6 +114,18 @@ export type {
   JobStatus,
   StoredJob,
 } from './operate/look/stored-jobs.ts'
+export type {
+  ClassRuns,
+  ClassRunsFilter,
+  ClassRunsUnit,
+  ClassRunsWithin,
+  ComparedRuns,
+  ReleaseEnds,
+  ReleaseRuns,
+  RunFigures,
+  SlowestRun,
+  StoreClassRuns,
+} from './operate/measures/class-runs.ts'
 export type { FigureFilter, Quantiles, QueueMeasures, StoreFigures } from './operate/measures/figures.ts'
 export type { EndedWithin, HistoryFilter, QueueHistory, StoreHistory } from './operate/measures/history.ts'
 export type { EndedCounts } from './operate/measures/measurement.ts'

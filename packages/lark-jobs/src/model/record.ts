@@ -37,6 +37,7 @@ import type { Backoff } from './backoff.ts'
 import type { BlockedLoop, BlockingNow } from './blocked-loop.ts'
 import type { Journal, Recorded, WholeJournal } from './journal.ts'
 import type { Limits } from './limits.ts'
+import type { WorkerRuns } from './run/worker-runs.ts'
 
 /** The maximum length of the key of a job and of the name of a queue, in characters. */
 export const MAX_NAME = 200
@@ -484,17 +485,4 @@ export type WorkerState = (typeof workerStates)[number]
 export interface AnnouncedWorker extends WorkerRecord {
   /** The counts of its runs. Absent if no run has begun, or if its version of Lark does not report them. */
   runs?: WorkerRuns
-}
-
-/** The counts of a worker's runs. Each text is a packed `RunCounts` (`run-counts.ts`). */
-export interface WorkerRuns {
-  /** The counts since the worker started, by queue and key, with a space between these. */
-  all: Record<string, string>
-  /** The counts of the last minutes, by queue. */
-  lately: Record<string, string>
-  /**
-   * How many runs became due in each minute, by queue. A text has the form `minute:count`, with spaces
-   * between the minutes.
-   */
-  arrived: Record<string, string>
 }

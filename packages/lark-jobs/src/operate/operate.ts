@@ -33,6 +33,7 @@ import type { RecordOptions } from './look/records.ts'
 import type { RunFilter, RunPage } from './look/runs.ts'
 import type { SearchOptions, SearchStep } from './look/search.ts'
 import type { OpenQueues } from './look/stored-jobs.ts'
+import type { ClassRunsFilter, StoreClassRuns } from './measures/class-runs.ts'
 import type { FigureFilter, StoreFigures } from './measures/figures.ts'
 import type { HistoryFilter, StoreHistory } from './measures/history.ts'
 import type { Overview, OverviewOptions } from './measures/overview.ts'
@@ -310,6 +311,25 @@ export class Operate extends Operations {
     const { checkRunTimes, runTimes } = await import('./measures/run-times.ts')
     checkRunTimes(filter, this.#operating.names)
     return await runTimes(await this.#queues(), filter)
+  }
+
+  /**
+   * Returns how the runs of each job class ended, how long their jobs waited and how long they took, in each
+   * hour of the last eight days or on each of the last 90 days (UTC), by the release of the application. With
+   * the hours comes a comparison of the last 24 hours with the 24 hours before and with the same hours a week
+   * before. The class with the most runs comes first.
+   *
+   * Workers announce these figures every five seconds, so a run may be counted in the next hour.
+   *
+   * @param filter `key`: only this class. `unit`: `'hours'` (default) or `'days'`
+   * @throws FILTER_INVALID
+   * @example const [mail] = (await operate().classRuns({ key: 'send-email' })).classes console.log(
+   *   mail?.compared?.last.failed, mail?.compared?.weekBefore.failed)
+   */
+  async classRuns(filter: ClassRunsFilter = {}): Promise<StoreClassRuns> {
+    const { checkClassRuns, classRuns } = await import('./measures/class-runs.ts')
+    checkClassRuns(filter, this.#operating.names)
+    return await classRuns((await this.#operating.jobs.open()).store, filter)
   }
 
   /**

@@ -6,7 +6,7 @@
  * pairs 40 µs. Since 2026-12-02, with 119 buckets instead of 25, each of the two times of a run takes up to
  * 30 ns more.)
  */
-import type { WorkerRuns } from '../model/record.ts'
+import type { SlowRun, WorkerRuns } from '../model/run/worker-runs.ts'
 import { RunCounts } from '../model/run/run-counts.ts'
 import { OTHERS } from '../store/contract/runs.ts'
 
@@ -18,11 +18,18 @@ export const MAX_PAIRS = 100
 const MINUTE = 60_000
 /** How many minutes the recent counts cover. */
 export const LATELY = 5
+/** The shortest run that may be among the slowest of its class, in milliseconds. */
+export const SLOW = 100
+/** How many of the slowest runs of a queue and key are kept, and for how many milliseconds. */
+const MOST_SLOW = 3
+const SLOW_KEPT = 86_400_000
 
 /** The counts of one queue and key. */
 interface Pair {
   counts: RunCounts
   arrivals: Arrivals
+  /** The slowest runs, the slowest first. */
+  slow: SlowRun[]
 }
 
 export class RunTally {
@@ -47,6 +54,19 @@ export class RunTally {
     counts.ended('crashed', count)
   }
 
+  /**
+   * Notes a run that has ended and that took at least `SLOW`. @param took in milliseconds @param at by the
+   * store's clock
+   */
+  slow(queue: string, key: string, id: string, took: number, at: number): void {
+    const pair = this.#queues.get(queue)?.get(key)
+    // The runs of all pairs beyond `MAX_PAIRS` are counted together, and their classes are not known.
+    if (pair === undefined) return
+    const slowest = kept(pair.slow, at)
+    slowest.push([id, Math.round(took), Math.round(at)])
+    pair.slow = slowest.sort(([, one], [, other]) => other - one).slice(0, MOST_SLOW)
+  }
+
   #meet(queue: string, key: string): Pair {
     const isFull = this.#pairs >= MAX_PAIRS
     const [place, name] = isFull ? [OTHERS, OTHERS] : [queue, key]
@@ -56,7 +76,7 @@ export class RunTally {
     if (known !== undefined) return known
     const arrivals = this.#arrivals.get(place) ?? new Arrivals()
     this.#arrivals.set(place, arrivals)
-    const pair = { counts: new RunCounts(), arrivals }
+    const pair = { counts: new RunCounts(), arrivals, slow: [] }
     keys.set(name, pair)
     this.#pairs++
     return pair
@@ -64,17 +84,24 @@ export class RunTally {
 
   /**
    * The counts in the form in which the worker announces them; undefined before its first run. @param now by
-   * `performance.now()`
+   * `performance.now()` @param at the same instant by the store's clock
    */
-  record(now: number): WorkerRuns | undefined {
+  record(now: number, at: number): WorkerRuns | undefined {
     if (this.#pairs === 0) return undefined
     const all = [...this.#queues].flatMap(([queue, keys]) =>
       [...keys].map(([key, { counts }]) => [`${queue} ${key}`, counts.pack()] as const),
+    )
+    const slow = [...this.#queues].flatMap(([queue, keys]) =>
+      [...keys].flatMap(([key, pair]) => {
+        const runs = kept(pair.slow, at)
+        return runs.length === 0 ? [] : [[`${queue} ${key}`, runs] as const]
+      }),
     )
     return {
       all: Object.fromEntries(all),
       lately: packed(this.#lately(now)),
       arrived: packed(this.#arrivals),
+      ...(slow.length > 0 && { slow: Object.fromEntries(slow) }),
     }
   }
 
@@ -100,6 +127,11 @@ export class RunTally {
       ]),
     )
   }
+}
+
+/** The runs that ended lately enough to be shown. */
+function kept(runs: readonly SlowRun[], now: number): SlowRun[] {
+  return runs.filter(([, , at]) => at > now - SLOW_KEPT)
 }
 
 /** How many runs became due in each of the last minutes, by the store's clock. */

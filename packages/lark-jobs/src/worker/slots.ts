@@ -38,7 +38,7 @@ import type { StoreClock } from './maintenance/store-clock.ts'
 import { CONCURRENCY, type WorkerOptions } from './options.ts'
 import { Part } from './part.ts'
 import type { EndedRun, RunningJob } from './report.ts'
-import { RunTally } from './run-tally.ts'
+import { RunTally, SLOW } from './run-tally.ts'
 import { kindOf, Tally } from './tally.ts'
 
 /** Milliseconds that handlers get to react to their signal before their jobs are given back. */
@@ -410,7 +410,11 @@ export class Slots extends Part implements RunEnvironment {
     this.tally.ended(outcome, now)
     const tries = job.options?.tries ?? jobClass?.tries
     const took = now - running.startedAt
-    if (took >= NOTED) this.blockedLoops.ended(running, now)
+    if (took >= SLOW) {
+      if (jobClass !== undefined)
+        this.runs.slow(claimer.queue, jobClass.key, job.id, took, this.clock.at(now))
+      if (took >= NOTED) this.blockedLoops.ended(running, now)
+    }
     running.counts?.observe('process', took)
     running.counts?.ended(kindOf(outcome))
     const ending: EndedRun = { job, name, queue: claimer.queue, outcome, took }

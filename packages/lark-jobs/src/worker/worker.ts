@@ -248,6 +248,8 @@ export class Worker implements AsyncDisposable {
   /** The record with which the worker announces itself. */
   #record(): AnnouncedWorker {
     const { queues, strict = false, registry } = this.#options
+    const { slots } = this.#parts
+    const now = performance.now()
     return {
       ...{ id: this.id, host: hostname(), pid: process.pid, queues: [...queues], strict },
       startedAt: this.#createdAt,
@@ -264,7 +266,7 @@ export class Worker implements AsyncDisposable {
       ...(this.#options.onStuck && { supervised: true }),
       ...this.#parts.permits.used,
       ...this.#parts.declarations?.record,
-      ...defined({ runs: this.#parts.slots.runs.record(performance.now()) }),
+      ...defined({ runs: slots.runs.record(now, slots.clock.at(now)) }),
     }
   }
 

@@ -66,6 +66,7 @@ const elsewhere = {
   'terminal-screens: sync-shop': 'jobs-why.test.ts',
   'terminal-screens: $ lark jobs:why': 'jobs-why.test.ts',
   'monitoring: ✗ emails': 'incident-words.test.ts',
+  'terminal-screens: $ lark jobs:classes': 'jobs-classes.test.ts',
   'steps: $ lark jobs:steps': 'jobs-steps.test.ts',
   'check-bullmq: $ lark jobs:check-bullmq': 'packages/lark-bullmq/test/usage.test.ts',
   'from-bullmq: $ lark jobs:check-bullmq': 'packages/lark-bullmq/test/usage.test.ts',

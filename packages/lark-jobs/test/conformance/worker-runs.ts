@@ -1,8 +1,13 @@
 /** The counts of the runs of all workers. No count is lost when its worker ends. */
 import { expect, test } from 'vitest'
-import type { AnnouncedWorker, WorkerRuns } from '../../src/model/record.ts'
+import type { AnnouncedWorker } from '../../src/model/record.ts'
 import { RunCounts } from '../../src/model/run/run-counts.ts'
+import type { WorkerRuns } from '../../src/model/run/worker-runs.ts'
 import {
+  baseIn,
+  CLASS_HOURS,
+  classesIn,
+  classesWithin,
   DAY,
   DAYS,
   ENDED_WORKERS,
@@ -14,6 +19,7 @@ import {
   MINUTE,
   MINUTES,
   MOST_ENDED,
+  NO_RELEASE,
   outdated,
   runsOf,
   runsWithin,
@@ -50,7 +56,7 @@ export function workerRuns(make: Make): void {
   test('are those of living workers and of workers that have ended', async () => {
     await using harness = await make()
     const { store, clock } = harness
-    expect(await store.workerRuns()).toEqual({ at: clock.now, workers: [], past: {} })
+    expect(await store.workerRuns()).toEqual({ at: clock.now, workers: [], past: {}, pastReleases: {} })
     const runs = {
       ...ran({ 'emails ü "1"': 3 }),
       lately: { emails: completed(1) },
@@ -190,6 +196,115 @@ export function workerRuns(make: Make): void {
     }
     const [day] = runsWithin(await store.runHistory(DAY, DAYS), await store.workerRuns(), DAY, DAYS)
     expect(day?.queues.get('emails')?.ends('completed')).toBe(4)
+  })
+
+  test('the runs of each class are stored once an hour, by release', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    clock.advance(DAY - (clock.now % DAY) + 3_000)
+    const start = clock.now - 3_000
+    const announce = (id: string, counts: Record<string, number>, release?: string) =>
+      store.survey(id, [], {
+        worker: { ...worker(id, ran(counts)), ...(release !== undefined && { release }) },
+        ttl: 400 * DAY,
+      })
+    /** By hour or day, counted from the start: the completed runs of each release and class. */
+    const ended = async (length: number, count: number) => {
+      const kept = await store.classHistory(length, count)
+      const within = classesWithin(kept, await store.workerRuns(), length)
+      return within.map(({ at, releases }) => [
+        (at - start) / length,
+        Object.fromEntries(
+          [...releases].map(([release, keys]) => [
+            release,
+            Object.fromEntries([...keys].map(([key, counts]) => [key, counts.ends('completed')])),
+          ]),
+        ),
+      ])
+    }
+    expect(await store.classHistory(HOUR, CLASS_HOURS)).toEqual({ base: undefined, within: [] })
+    await announce('ada', {}, 'r1')
+    await announce('bob', {})
+    await announce('ada', { 'emails mail': 3, 'files mail': 1, 'files copy': 2, 'files ': 9 }, 'r1')
+    await announce('bob', { 'emails mail': 5 })
+    const first = { r1: { mail: 4, copy: 2 }, [NO_RELEASE]: { mail: 5 } }
+    expect(await ended(HOUR, CLASS_HOURS)).toEqual([[0, first]])
+    clock.advance(HOUR)
+    await announce('ada', { 'emails mail': 3, 'files mail': 1, 'files copy': 2 }, 'r1')
+    expect(await ended(HOUR, CLASS_HOURS)).toEqual([[0, first]])
+    // The worker of the first release ends, is forgotten, and its runs are counted once.
+    await store.retire('ada')
+    await announce('eve', { 'emails mail': 7 }, 'r2')
+    clock.advance(ENDED_WORKERS.age)
+    await store.workerRuns()
+    const { workers, pastReleases } = await store.workerRuns()
+    expect(workers.map(({ id }) => id).sort()).toEqual(['bob', 'eve'])
+    expect(Object.keys(pastReleases)).toEqual(['r1'])
+    await announce('eve', { 'emails mail': 7 }, 'r2')
+    await announce('bob', { 'emails mail': 6 })
+    expect(await ended(HOUR, CLASS_HOURS)).toEqual([
+      [0, first],
+      [1, { r2: { mail: 7 } }],
+      [25, { [NO_RELEASE]: { mail: 1 } }],
+    ])
+    expect(await ended(DAY, DAYS)).toEqual([
+      [0, { r1: { mail: 4, copy: 2 }, r2: { mail: 7 }, [NO_RELEASE]: { mail: 5 } }],
+      [1, { [NO_RELEASE]: { mail: 1 } }],
+    ])
+    // No worker lives for three days: the runs belong to the hour in which they were last counted.
+    clock.advance(3 * DAY)
+    await announce('bob', { 'emails mail': 6 })
+    await announce('bob', { 'emails mail': 10 })
+    expect((await ended(HOUR, CLASS_HOURS)).slice(2)).toEqual([
+      [25, { [NO_RELEASE]: { mail: 1 } }],
+      [97, { [NO_RELEASE]: { mail: 4 } }],
+    ])
+    clock.advance((CLASS_HOURS + 1) * HOUR)
+    await announce('bob', { 'emails mail': 10 })
+    expect(await ended(HOUR, CLASS_HOURS)).toEqual([])
+    expect(await ended(DAY, DAYS)).toHaveLength(3)
+    clock.advance((DAYS + 1) * DAY)
+    await announce('bob', { 'emails mail': 11 })
+    expect((await store.classHistory(DAY, 2 * DAYS)).within).toEqual([])
+  })
+
+  test('a release that comes back is not counted twice', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    clock.advance(DAY - (clock.now % DAY))
+    const announce = (id: string, count: number, release: string) =>
+      store.announce({ ...worker(id, ran({ 'a x': count })), release }, TTL)
+    const perHour: number[] = []
+    await announce('w', 0, 'old')
+    for (let hour = 0; hour < 40; hour++) {
+      const release = hour === 0 || hour === 39 ? 'old' : 'new'
+      await announce(`w${hour}`, 2, release)
+      await store.retire(`w${hour}`)
+      clock.advance(HOUR)
+      await announce('w', 0, release)
+      perHour.push(hour)
+    }
+    const kept = await store.classHistory(HOUR, CLASS_HOURS)
+    const within = classesWithin(kept, await store.workerRuns(), HOUR)
+    const told = within.map(({ releases }) =>
+      [...releases].map(([release, keys]) => [release, keys.get('x')?.ends('completed')]),
+    )
+    expect(told).toEqual(perHour.map((hour) => [[hour === 0 || hour === 39 ? 'old' : 'new', 2]]))
+  })
+
+  test('stored texts of classes that Lark did not write are ignored', () => {
+    for (const text of [null, 'x', '[]', '{}', '7', '{"hour":"1"}'])
+      expect(baseIn(text), String(text)).toBeUndefined()
+    const damaged = '{"hour":7,"total":{"a":1,"b":"x"},"releases":{"r":null,"s":{"a":"=1"}}}'
+    expect([...baseIn(damaged)!.releases.keys()]).toEqual(['r', 's'])
+    expect(
+      classesIn([
+        ['h5', null],
+        ['h6', '7'],
+        ['h7', 'x'],
+        ['h8', '{"r":{"a":"=1"}}'],
+      ]),
+    ).toMatchObject([{ at: 8 }])
   })
 
   test('only a few of many instants are kept', () => {

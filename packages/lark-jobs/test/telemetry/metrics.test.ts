@@ -119,7 +119,9 @@ test('counters never fall, although a store lost its last writes or was emptied'
     const counts = new RunCounts()
     if (completed !== undefined) counts.ended('completed', completed)
     const past = completed === undefined ? {} : { 'emails a': counts.pack() }
-    return counters.heard({ runs: { at: 1, workers: [], past } })[0]!.counts.ends('completed')
+    return counters
+      .heard({ runs: { at: 1, workers: [], past, pastReleases: {} } })[0]!
+      .counts.ends('completed')
   }
   const seen = [100, 103, 101, 104, undefined, 2, 5].map(look)
   expect(seen).toEqual([100, 103, 103, 106, 106, 106, 109])

@@ -67,7 +67,7 @@ test('if there are too many queues and keys, the rest is counted under one name'
   for (let i = 0; i < MAX_PAIRS + 7; i++) tally.began('emails', `k${i}`, 0, 1).ended('completed')
   tally.crashed('emails', 2)
   tally.crashed('emails', 0)
-  const { all } = tally.record(0)!
+  const { all } = tally.record(0, 0)!
   expect(Object.keys(all)).toHaveLength(MAX_PAIRS + 1)
   const others = RunCounts.read(all['(others) (others)'])
   expect([others.ends('completed'), others.ends('crashed')]).toEqual([7, 2])
@@ -75,8 +75,8 @@ test('if there are too many queues and keys, the rest is counted under one name'
 
 test('recent counts cover the last minutes', () => {
   const tally = new RunTally()
-  expect(tally.record(0)).toBeUndefined()
-  const lately = (now: number) => RunCounts.read(tally.record(now)!.lately.emails).ends('completed')
+  expect(tally.record(0, 0)).toBeUndefined()
+  const lately = (now: number) => RunCounts.read(tally.record(now, now)!.lately.emails).ends('completed')
   let done = 0
   const run = () => tally.began('emails', `k${done++ % 3}`, 0, 1).ended('completed')
   // There is one run a minute, and the counts are read every five seconds.
@@ -94,11 +94,31 @@ test('recent counts cover the last minutes', () => {
 
 test('runs are counted in the minute in which they became due', () => {
   const tally = new RunTally()
-  const arrived = () => tally.record(0)!.arrived.emails!.split(' ').sort()
+  const arrived = () => tally.record(0, 0)!.arrived.emails!.split(' ').sort()
   for (const at of [10, 10.5, 11]) tally.began('emails', 'a', at * MINUTE, 11 * MINUTE)
   expect(arrived()).toEqual(['10:2', '11:1'])
   // A later minute has taken the place of this minute.
   tally.began('emails', 'a', 6 * MINUTE, 11 * MINUTE)
   tally.began('emails', 'b', 15 * MINUTE, 15 * MINUTE)
   expect(arrived()).toEqual(['11:1', '15:1'])
+})
+
+test('the three slowest runs of the last day are kept of each class', () => {
+  const tally = new RunTally()
+  tally.slow('emails', 'mail', 'never-began', 900, 0)
+  tally.began('emails', 'mail', 0, 0)
+  expect(tally.record(0, 0)!.slow).toBeUndefined()
+  for (const [i, took] of [300, 100, 900.6, 200, 500].entries())
+    tally.slow('emails', 'mail', `j${i}`, took, i)
+  expect(tally.record(5, 5)!.slow).toEqual({
+    'emails mail': [
+      ['j2', 901, 2],
+      ['j4', 500, 4],
+      ['j0', 300, 0],
+    ],
+  })
+  const later = 1_440 * MINUTE + 3
+  expect(tally.record(later, later)!.slow).toEqual({ 'emails mail': [['j4', 500, 4]] })
+  tally.slow('emails', 'mail', 'j6', 110, later)
+  expect(tally.record(later, later)!.slow!['emails mail']!.map(([id]) => id)).toEqual(['j4', 'j6'])
 })

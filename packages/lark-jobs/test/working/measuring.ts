@@ -1,10 +1,12 @@
 /** `operate().figures()` shows figures that workers gather from their runs, and figures of waiting jobs. */
 
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { Job } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
 import { RunCounts } from '../../src/model/run/run-counts.ts'
 import { operate } from '../../src/operate.ts'
+import { SLOW } from '../../src/worker/run-tally.ts'
 import { Bench, type Connect, Record } from './bench.ts'
 
 class CountedJob extends Job {
@@ -13,6 +15,13 @@ class CountedJob extends Job {
   override tries = 1
   handle({ fails }: { fails: boolean }) {
     if (fails) throw new Error('no')
+  }
+}
+
+class SlowCountedJob extends Job {
+  override readonly key = 'slow-counted'
+  async handle() {
+    await pause(SLOW + 20)
   }
 }
 
@@ -78,6 +87,47 @@ export function measuring(connect: Connect): void {
     await expect(operate(client).figures({ job: 'a' } as never)).rejects.toMatchObject({
       code: 'FILTER_INVALID',
     })
+  })
+
+  test('each class has its runs by hour, day and release, which outlive the workers', async () => {
+    await using bench = await Bench.make(connect)
+    for (const [release, fails] of [
+      ['r1', [false, false, true]],
+      ['r2', [true]],
+    ] as const) {
+      const client = bench.client({ queues: ['emails', 'default'], release })
+      const report = new Record()
+      const ended = report.ends(fails.length + 1)
+      for (const each of fails) await client.dispatch(new CountedJob(), { fails: each })
+      await client.dispatch(new SlowCountedJob())
+      const worker = await bench.work([CountedJob, SlowCountedJob], { report }, client)
+      await ended
+      await worker.stop()
+    }
+    const later = bench.client({ queues: ['emails', 'default'] })
+    const operating = operate(later)
+    for (const unit of ['hours', 'days'] as const) {
+      const { classes } = await operating.classRuns({ unit })
+      expect(classes.map(({ key }) => key).sort()).toEqual(['counted', 'slow-counted'])
+      const counted = classes.find(({ key }) => key === 'counted')!
+      expect(counted.total).toMatchObject({ completed: 2, failed: 2, retried: 0, process: { count: 4 } })
+      expect(counted.releases).toMatchObject([
+        { release: 'r2', completed: 0, failed: 1 },
+        { release: 'r1', completed: 2, failed: 1 },
+      ])
+      expect(counted.steps.reduce((sum, { failed }) => sum + failed, 0)).toBe(2)
+      expect(counted.steps.at(-1)!.releases!.map(({ release }) => release)).toContain('r2')
+      expect(counted.slowest).toEqual([])
+      expect('compared' in counted).toBe(unit === 'hours')
+    }
+    const [slow] = (await operating.classRuns({ key: 'slow-counted' })).classes
+    const run = { id: expect.any(String), queue: 'default', took: expect.any(Number), at: expect.any(Number) }
+    expect(slow!.slowest).toEqual([run, run])
+    expect(slow!.slowest[0]!.took).toBeGreaterThanOrEqual(SLOW)
+    expect((await later.find(slow!.slowest[0]!.id))?.key).toBe('slow-counted')
+    expect(slow!.total.busy).toBeGreaterThanOrEqual(SLOW)
+    expect((await operating.classRuns({ key: 'nobody' })).classes).toEqual([])
+    await expect(operating.classRuns({ job: 'a' } as never)).rejects.toMatchObject({ code: 'FILTER_INVALID' })
   })
 
   test('a living worker sends the figures of its runs', async () => {

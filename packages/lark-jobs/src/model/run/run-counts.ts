@@ -134,6 +134,11 @@ export class RunCounts {
     return new RunCounts(this.#counts.map((count, i) => Math.max(0, count - before.#counts[i]!)))
   }
 
+  /** The smaller of two counts, for each count. */
+  atMost(other: RunCounts): RunCounts {
+    return new RunCounts(this.#counts.map((count, i) => Math.min(count, other.#counts[i]!)))
+  }
+
   /**
    * Packs the counts into a text: all counts that are not 0, in base 36, with spaces between them. If counts
    * of 0 were left out before a count, the text has the distance from the last count before it.

@@ -4,8 +4,8 @@
  * five seconds old.
  */
 import { defined } from '@s18i/lark/internal'
-import type { WorkerRuns } from '../../model/record.ts'
 import { type Histogram, type Measured, quantile, RunCounts } from '../../model/run/run-counts.ts'
+import type { WorkerRuns } from '../../model/run/worker-runs.ts'
 import { type FleetRuns, MINUTE, type Minute, type Standing } from '../../store/contract/store.ts'
 import { checkFilter, conditions, type Flags, queueName } from '../look/filter.ts'
 import { type OpenQueues, partitionsToLookIn } from '../look/stored-jobs.ts'

@@ -3,6 +3,7 @@
  * state of a store.
  */
 import type { JobRecord, LogLine } from '../../model/record.ts'
+import type { KeptClasses } from './class-history.ts'
 import type { History } from './history.ts'
 import type { Inspection } from './inspection.ts'
 import type { Counts, Filter, JobHead, LaneFilter, LanePage, Minute, Page, Standing } from './page.ts'
@@ -54,6 +55,11 @@ export interface Reading {
    * that are needed to compute the runs within each of the last `count` buckets of `length` milliseconds.
    */
   runHistory(length: number, count: number): Promise<RunsAt[]>
+  /**
+   * The runs of each class within each of the last `count` buckets of `length` milliseconds, which is an hour
+   * or a day, as far as these buckets are kept (`class-history.ts`).
+   */
+  classHistory(length: number, count: number): Promise<KeptClasses>
   /**
    * Reads the counts and pauses of at most `MAX_STANDINGS` partitions. The answers are in the order of the
    * partitions.

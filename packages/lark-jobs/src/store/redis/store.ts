@@ -314,6 +314,10 @@ export class RedisStore implements contract.Store {
     return await this.#registry.runHistory(await this.now(), length, count)
   }
 
+  async classHistory(length: number, count: number): Promise<contract.KeptClasses> {
+    return await this.#registry.classHistory(await this.now(), length, count)
+  }
+
   keys(): Promise<string[]> {
     return this.#registry.keys()
   }

@@ -19,13 +19,14 @@ import { parsed } from '../contract/rules/unreadable.ts'
 import {
   dueToFold,
   type FleetRuns,
-  folded,
   type KnownRuns,
   MOST_ENDED,
   pastIn,
+  pastText,
   runsIn,
 } from '../contract/runs.ts'
 import type { Database } from './database.ts'
+import { keepClasses } from './history/class-history.ts'
 import { keepRuns, mustKeepRuns } from './history/run-history.ts'
 import { list } from './row.ts'
 
@@ -84,7 +85,11 @@ export function announce(
   const kept = database.get<{ ordered: string | null }>(keep, worker.id, record, now + ttl)
   retentions.hear(database.all<{ kept: string }>(keptByLiving, now).map((row) => row.kept))
   for (const key of worker.keys) database.run(keepKey, key)
-  if (mustKeepRuns(database)) keepRuns(database, foldRuns(database))
+  if (mustKeepRuns(database)) {
+    const found = foldRuns(database)
+    keepRuns(database, found)
+    keepClasses(database, found)
+  }
   return orderIn(kept?.ordered)
 }
 
@@ -145,7 +150,7 @@ export function workerRuns(database: Database): FleetRuns {
     const runs = runsIn(record)
     return runs === undefined ? [] : [{ id, ...runs, ...(until <= at && { endedAt: until }) }]
   })
-  return { at, workers, past: pastIn(database.get<{ record: string }>(sum)?.record) }
+  return { at, workers, ...pastIn(database.get<{ record: string }>(sum)?.record) }
 }
 
 /**
@@ -158,7 +163,7 @@ export function foldRuns(database: Database): FleetRuns {
   const found = workerRuns(database)
   const due = dueToFold(found)
   if (due.length === 0) return found
-  database.get(keep, SUM, JSON.stringify(folded(found.past, due)), 0)
+  database.get(keep, SUM, pastText(found, due), 0)
   database.run(forget, list(due.map(({ id }) => id)))
   return found
 }

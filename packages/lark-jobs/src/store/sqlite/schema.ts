@@ -44,6 +44,7 @@
  *   audit                      the changes that people made by hand (`audit.ts`)
  *   journals, entries, signals  the records of steps, and the signals for them (`journal.ts`)
  *   runHistory                 the counts of all runs at past instants (`run-history.ts`)
+ *   classHistory               the runs of each class in past hours and days (`class-history.ts`)
  *   workers, keys              the live workers, and every key that a worker ever had (`workers.ts`)
  */
 import { RELAYED_MEMORY } from '../contract/enqueued.ts'
@@ -192,8 +193,10 @@ const history = `
     PRIMARY KEY (partition, length, at)
   ) WITHOUT ROWID;`
 
-/** The counts of all runs at the end of past minutes, hours and days. */
-const runHistory = 'CREATE TABLE runHistory (at INTEGER PRIMARY KEY, text TEXT NOT NULL);'
+/** The counts of all runs at past instants, and the runs of each class in past hours and days. */
+const runHistory = `
+  CREATE TABLE runHistory (at INTEGER PRIMARY KEY, text TEXT NOT NULL);
+  CREATE TABLE classHistory (name TEXT PRIMARY KEY, text TEXT NOT NULL);`
 
 const stranded = `CREATE INDEX stranded ON jobs (partition, dueAt) WHERE ${STRANDED};`
 

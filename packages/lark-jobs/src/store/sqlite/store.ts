@@ -43,6 +43,7 @@ import {
   takeRings,
 } from '../sql/events/waiters.ts'
 import { look, watch } from '../sql/events/watch.ts'
+import { classHistory } from '../sql/history/class-history.ts'
 import { histories } from '../sql/history/history.ts'
 import { keepLastMinute, minutes, minutesOf } from '../sql/history/minutes.ts'
 import { runHistory } from '../sql/history/run-history.ts'
@@ -291,6 +292,11 @@ export class SqliteStore implements contract.Store {
   async runHistory(length: number, count: number): Promise<contract.RunsAt[]> {
     const { database } = this.#opened()
     return database.read(() => runHistory(database, length, count))
+  }
+
+  async classHistory(length: number, count: number): Promise<contract.KeptClasses> {
+    const { database } = this.#opened()
+    return database.read(() => classHistory(database, length, count))
   }
 
   async keys(): Promise<string[]> {

@@ -81,6 +81,8 @@
  *   past-runs    STRING  JSON: the counts of runs of all workers that are no longer kept
  *   run-history, runs-kept  HASH, STRING  instant -> the counts of all runs until then
  *                        (`contract/run-history.ts`); the last minute whose counts were requested
+ *   class-history        HASH    the runs of each class in past hours and days, and the counts when the
+ *                        present hour began (`contract/class-history.ts`)
  *   taken:<worker>       LIST    JSON: the jobs taken back from it (`contract/lost-workers.ts`); it expires
  *   order:<worker>       STRING  the last order to the worker (`contract/orders.ts`); it expires
  *   retentions   ZSET    JSON of a retention (`store/contract/rules/retention.ts`) -> until when a worker
@@ -103,7 +105,8 @@ const kinds: Readonly<Record<Kind, string>> = {
   hash:
     'jobs payloads group claims holders direct hooked lockers locks throttlers notices counters errors logs results ' +
     'reasons settings rate minutes offers circuit workers ended flow watches keeps progress schedules schedule-states ' +
-    'failed-sizes undos rests schedule-runs homes class-homes flow-ends flow-results pausers audit history run-history',
+    'failed-sizes undos rests schedule-runs homes class-homes flow-ends flow-results pausers audit history run-history ' +
+    'class-history',
   list: 'line starts events news taken steps signals',
   set: 'void idle listeners partitions keys retrying suspended',
   zset:
@@ -161,7 +164,7 @@ export class Keys {
   meta(
     name:
       | ('layout' | 'migration' | 'partitions' | 'workers' | 'keys' | 'homes' | 'class-homes' | 'audit')
-      | 'run-history',
+      | ('run-history' | 'class-history'),
   ): string {
     return `${this.#prefix}:{meta}:${name}`
   }

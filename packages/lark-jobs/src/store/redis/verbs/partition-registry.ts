@@ -7,6 +7,17 @@ import { defined } from '@s18i/lark/internal'
 import type { BlockingNow } from '../../../model/blocked-loop.ts'
 import { JobsError } from '../../../model/errors.ts'
 import type { AnnouncedWorker, WorkerRecord } from '../../../model/record.ts'
+import {
+  BASE,
+  baseIn,
+  classesIn,
+  type KeptClasses,
+  nameOfBucket,
+  namesOfBuckets,
+  outdatedNames,
+  textsToKeep,
+} from '../../contract/class-history.ts'
+import { DAY, HOUR } from '../../contract/history.ts'
 import { LOST_KEPT, type LostWorker, MOST_TAKEOVERS, takeoversIn } from '../../contract/lost-workers.ts'
 import { ORDER_HOLDS, orderIn, orderText, type WorkerOrder } from '../../contract/orders.ts'
 import { MAX_ITEMS } from '../../contract/rules/capacity.ts'
@@ -14,7 +25,7 @@ import { inLots } from '../../contract/rules/in-lots.ts'
 import type { AgreedRetentions } from '../../contract/rules/retention.ts'
 import { parsed } from '../../contract/rules/unreadable.ts'
 import { needed, outdated, type RunsAt, runsAt, runsOf, runsText } from '../../contract/run-history.ts'
-import { dueToFold, type FleetRuns, folded, type KnownRuns, pastIn, runsIn } from '../../contract/runs.ts'
+import { dueToFold, type FleetRuns, type KnownRuns, pastIn, pastText, runsIn } from '../../contract/runs.ts'
 import { currentEpoch } from '../client/connection.ts'
 import { damagedKey } from '../client/damage.ts'
 import { nothingQueued } from '../client/failure.ts'
@@ -43,6 +54,8 @@ export class PartitionRegistry {
   readonly #entering = new Map<string, Promise<void>>()
 
   readonly #retentions: AgreedRetentions
+  /** The hour for which the counts of the classes are known to be kept. */
+  #keptHour = -1
 
   constructor(scripts: Scripts, retentions: AgreedRetentions) {
     this.#scripts = scripts
@@ -159,12 +172,11 @@ export class PartitionRegistry {
       const runs = runsIn(rest[i + 2]!)
       if (runs !== undefined) workers.push({ id, ...runs, ...(until <= at && { endedAt: until }) })
     }
-    const found: FleetRuns = { at, workers, past: pastIn(sum) }
+    const found: FleetRuns = { at, workers, ...pastIn(sum) }
     const due = dueToFold(found)
     // If two processes do this for the same workers, the script lets only one of them change the sum.
     if (due.length > 0) {
-      const past = JSON.stringify(folded(found.past, due))
-      await this.#scripts.on(key, 'fold-runs', [sum!, past, ...due.map(({ id }) => id)])
+      await this.#scripts.on(key, 'fold-runs', [sum!, pastText(found, due), ...due.map(({ id }) => id)])
     }
     return found
   }
@@ -181,8 +193,38 @@ export class PartitionRegistry {
       await this.#scripts.send(['HSET', key, String(runs.at), runsText(runs)])
       const old = outdated(await this.#instants(), found.at)
       if (old.length > 0) await this.#scripts.send(['HDEL', key, ...old.map(String)])
+      await this.#keepClasses(found)
     } catch (error) {
       if (!JobsError.is(error)) throw error
+    }
+  }
+
+  /** Keeps the runs of each class, once an hour. */
+  async #keepClasses(found: FleetRuns): Promise<void> {
+    const hour = found.at - (found.at % HOUR)
+    if (hour === this.#keptHour) return
+    const key = this.#scripts.keys.meta('class-history')
+    const base = baseIn((await this.#scripts.send(['HGET', key, BASE])) as string | null)
+    const day = base && (await this.#scripts.send(['HGET', key, nameOfBucket(base.hour, DAY)]))
+    const texts = textsToKeep(base, (day as string | null) ?? undefined, found)
+    if (texts !== undefined) {
+      // One command writes all texts, so a process that dies leaves all of them or none.
+      await this.#scripts.send(['HSET', key, ...Object.entries(texts).flat()])
+      const names = (await this.#scripts.send(['HKEYS', key])) as string[]
+      const old = outdatedNames(names, found.at)
+      if (old.length > 0) await this.#scripts.send(['HDEL', key, ...old])
+    }
+    this.#keptHour = hour
+  }
+
+  /** @param now by the store's clock */
+  async classHistory(now: number, length: number, count: number): Promise<KeptClasses> {
+    const names = namesOfBuckets(now, length, count)
+    const key = this.#scripts.keys.meta('class-history')
+    const [base, ...texts] = (await this.#scripts.send(['HMGET', key, BASE, ...names])) as (string | null)[]
+    return {
+      base: baseIn(base),
+      within: classesIn(texts.map((text, i) => [names[i]!, text] as const)),
     }
   }
 

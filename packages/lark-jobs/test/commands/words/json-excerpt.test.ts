@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { EXCERPT, jsonExcerpt } from '../../src/commands/words/json-excerpt.ts'
+import { EXCERPT, jsonExcerpt } from '../../../src/commands/words/json-excerpt.ts'
 
 test.each([
   [{}],

@@ -4,10 +4,10 @@ import { readdirSync } from 'node:fs'
 import type { Command } from '@s18i/lark'
 import { visible } from '@s18i/lark/internal'
 import { expect, test } from 'vitest'
-import { readMetadata } from '../../../lark/src/command/metadata.ts'
-import { parseWords } from '../../../lark/src/command/parse.ts'
-import { commandFor, inCommands } from '../../src/commands/words/remedy-commands.ts'
-import type { Remedy } from '../../src/model/remedy.ts'
+import { readMetadata } from '../../../../lark/src/command/metadata.ts'
+import { parseWords } from '../../../../lark/src/command/parse.ts'
+import { commandFor, inCommands } from '../../../src/commands/words/remedy-commands.ts'
+import type { Remedy } from '../../../src/model/remedy.ts'
 
 const name = "it's $HOME"
 const samples: { [Do in Remedy['do']]: Extract<Remedy, { do: Do }> } = {
@@ -47,7 +47,7 @@ function typed(command: string): string[] {
 
 /** Loads the command with this key. The file of a command is named after its key. */
 async function commandOf(key: string): Promise<Command> {
-  const folder = new URL('../../src/commands/', import.meta.url)
+  const folder = new URL('../../../src/commands/', import.meta.url)
   const file = readdirSync(folder, { recursive: true, encoding: 'utf8' }).find((each) =>
     each.endsWith(`/${key.replace(':', '-')}.ts`),
   )

@@ -1,13 +1,13 @@
 /** The lines that a terminal shows for incidents. */
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { blocksOf } from '../../../../test/markdown.ts'
-import { incidentsInLines, writtenIncident } from '../../src/commands/words/incident-words.ts'
-import { type Incident, incidentKinds, type QueueIncident } from '../../src/operate.ts'
+import { blocksOf } from '../../../../../test/markdown.ts'
+import { incidentsInLines, writtenIncident } from '../../../src/commands/words/incident-words.ts'
+import { type Incident, incidentKinds, type QueueIncident } from '../../../src/operate.ts'
 
 const MINUTE = 60_000
 const now = Date.now()
-const page = readFileSync(new URL('../../../../docs/monitoring.md', import.meta.url), 'utf8')
+const page = readFileSync(new URL('../../../../../docs/monitoring.md', import.meta.url), 'utf8')
 const plain = (_: string, text: string) => text
 
 const still: QueueIncident = {
