@@ -1,11 +1,14 @@
-/** docs/reliability.md names only tests that exist. */
+/** The pages about promises name only tests that exist. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { read, root } from './source.ts'
 
 it('names for each promise tests that exist', () => {
-  const rows = read('docs/reliability.md').match(/^\| [^|]+ \| [^|]+ \| [^|]*`.*$/gm)!
+  const rows = ['reliability', 'who-runs-again', 'promises-of-features']
+    .map((page) => read(`docs/${page}.md`))
+    .join('\n')
+    .match(/^\| [^|]+ \| [^|]+ \| [^|]*`.*$/gm)!
   expect(rows.length).toBeGreaterThan(20)
   const named = rows.map((row) =>
     [...row.split(' | ')[2]!.matchAll(/`([\w/.-]+)`/g)].map((match) => match[1]!),

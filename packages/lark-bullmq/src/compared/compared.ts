@@ -34,7 +34,7 @@ const operating = 'operating-jobs.md'
 const flows = 'flows.md'
 const bullFlows = 'from-bullmq.md#flows'
 const bullNextJob = 'from-bullmq.md#jobs-without-a-processor'
-const keep = 'configuration.md#what-is-kept'
+const keep = 'retention.md'
 const hooks = 'middleware.md#hooks'
 const handles = 'handles.md#handles'
 const events = 'events.md'
@@ -211,7 +211,7 @@ export const compared = {
     limiter: [
       'better',
       '`rate` of the queue. It holds in any period, not in windows',
-      'configuration.md#limits',
+      'queue-settings.md#limits',
     ],
     lockDuration: [
       'better',
@@ -251,8 +251,8 @@ export const compared = {
     ...needlessConnecting,
   },
   'options of limiter': {
-    max: ['same', '`limit` of a `rate`', 'configuration.md#limits'],
-    duration: ['same', '`per` of a `rate`', 'configuration.md#limits'],
+    max: ['same', '`limit` of a `rate`', 'queue-settings.md#limits'],
+    duration: ['same', '`per` of a `rate`', 'queue-settings.md#limits'],
     groupKey: ['missing', '`group()` with a rate', 'groups.md'],
   },
   'options of settings': {
@@ -349,12 +349,12 @@ export const compared = {
     getMetrics: ['missing', '`operate().history()`', 'monitoring.md'],
     exportPrometheusMetrics: ['missing', '`metrics()`', 'monitoring.md'],
     recordJobCountsMetric: ['missing', '`otel()`', 'telemetry.md'],
-    setGlobalConcurrency: ['same', '`concurrency` of the queue', 'configuration.md#limits'],
-    removeGlobalConcurrency: ['same', '`concurrency` of the queue', 'configuration.md#limits'],
-    getGlobalConcurrency: ['same', '`concurrency` of the queue', 'configuration.md#limits'],
-    setGlobalRateLimit: ['same', '`rate` of the queue', 'configuration.md#limits'],
-    removeGlobalRateLimit: ['same', '`rate` of the queue', 'configuration.md#limits'],
-    getGlobalRateLimit: ['same', '`rate` of the queue', 'configuration.md#limits'],
+    setGlobalConcurrency: ['same', '`concurrency` of the queue', 'queue-settings.md#limits'],
+    removeGlobalConcurrency: ['same', '`concurrency` of the queue', 'queue-settings.md#limits'],
+    getGlobalConcurrency: ['same', '`concurrency` of the queue', 'queue-settings.md#limits'],
+    setGlobalRateLimit: ['same', '`rate` of the queue', 'queue-settings.md#limits'],
+    removeGlobalRateLimit: ['same', '`rate` of the queue', 'queue-settings.md#limits'],
+    getGlobalRateLimit: ['same', '`rate` of the queue', 'queue-settings.md#limits'],
     removeRateLimitKey: ['same', '`Jobs.resume({ queue })`', operating],
     getRateLimitTtl: [
       'differs',

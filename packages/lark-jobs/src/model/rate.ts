@@ -14,7 +14,7 @@
  *                                              these are stored, and their words in the terminal
  *   `packages/lark-dashboard/browser/pages/limiters/limiters.tsx`  their words in the dashboard
  *
- * The new kind also gets a row in both tables of docs/configuration.md. The layout of the stores does not
+ * The new kind also gets a row in both tables of docs/queue-settings.md. The layout of the stores does not
  * change: an earlier version of Lark does not begin jobs of a group with a kind of rate that it does not know
  * (`store/contract/rules/rate.ts`).
  */

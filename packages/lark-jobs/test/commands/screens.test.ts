@@ -392,14 +392,14 @@ test.each([
   ['frameworks', '! lark-jobs', ['! lark-jobs ']],
   ['health', 'The worker has not run', ['The worker ']],
   ['health', 'emails: the oldest job', ['emails: ']],
-  ['queue-workers', '! ReportJob blocked', ['! ', 'ReportJob ', ': ']],
-  ['queue-workers', '! Worker process 2', ['! ', '(pid ', 'SIGKILL', 'jobs', 'now', ';']],
+  ['when-a-worker-dies', '! ReportJob blocked', ['! ', 'ReportJob ', ': ']],
+  ['worker-processes', '! Worker process 2', ['! ', '(pid ', 'SIGKILL', 'jobs', 'now', ';']],
   [
-    'queue-workers',
+    'when-a-worker-dies',
     '! This process ends',
     ['! ', '/app/jobs/ReportJob.js:7:37', 'ReportJob', '.handle', ';', 'exit code', 'at '],
   ],
-  ['queue-workers', 'i /app/src/worker.ts', ['i /app/src/worker.ts ']],
+  ['workers-in-code', 'i /app/src/worker.ts', ['i /app/src/worker.ts ']],
   [
     'configuration',
     'i Serving',

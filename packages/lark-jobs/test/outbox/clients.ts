@@ -36,7 +36,7 @@ export interface Client {
   opener?: object
   /** Whether the client cannot tell whether it is in a transaction. */
   isBlind?: true
-  /** `jobs.outbox.execute`, as `docs/configuration.md` shows it. */
+  /** `jobs.outbox.execute`, as `docs/outbox.md` shows it. */
   execute?: OutboxExecute
   close(): unknown
 }

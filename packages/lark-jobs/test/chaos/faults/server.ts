@@ -21,7 +21,8 @@ export interface ServerForm {
  * The arguments turn on the append-only file, and allow the command with which a fault makes the server load
  * its data again. Each write is synced before its answer, unless the run asks for `everysec`. With
  * `everysec`, a server does not write acknowledged changes to its file while a sync takes long, and a `kill
- * -9` loses these changes (docs/reliability.md has figures). `beat.ts` finds out which changes were lost.
+ * -9` loses these changes (docs/what-can-be-lost.md has figures). `beat.ts` finds out which changes were
+ * lost.
  */
 export function serverArgs({ fsync = 'always', keep = false }: ServerForm = {}): string[] {
   const file = ['--appendonly', 'yes', '--appendfsync', fsync]
