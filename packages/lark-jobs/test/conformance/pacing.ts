@@ -4,6 +4,7 @@
  */
 import { expect, test, vi } from 'vitest'
 import type { Settings } from '../../src/config/config.ts'
+import { JobsError } from '../../src/model/errors.ts'
 import { queueOf } from '../../src/model/partition.ts'
 import type { Outcome } from '../../src/model/record.ts'
 import type { OpenChange } from '../../src/operate/change/row.ts'
@@ -320,6 +321,124 @@ export function pacing(make: Make): void {
     expect(await continueChanges(store, settings)).toBeUndefined()
     expect(await only(store)).toMatchObject({ state: 'stopped', done: 20, left: 10 })
     await expect(pauseChange(openOn(store), 'nobody', {})).rejects.toThrow('There is no change at a pace')
+  })
+
+  test('a change that is stopped while a worker changes a lot counts this lot', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    await failedJobs(harness, 30)
+    const audited = async () => {
+      const { entries } = await store.audit.list(10)
+      return entries.map(({ text }) => JSON.parse(text))
+    }
+    const { id } = await start(harness, 'retry', { all: true }, { limit: 10, per: '5s' })
+    const stopping = new Proxy(store, {
+      get(target, key) {
+        const value = Reflect.get(target, key) as unknown
+        if (typeof value !== 'function') return value
+        if (key !== 'alter') return value.bind(target)
+        return async (...args: Parameters<Store['alter']>) => {
+          const verdicts = await target.alter(...args)
+          await stopChange(openOn(store), id, {}, 'ada at web-1')
+          expect(await audited()).toEqual([])
+          return verdicts
+        }
+      },
+    })
+    await continueChanges(stopping, settings)
+    expect(await only(store)).toMatchObject({ state: 'stopped', done: 10, left: 20 })
+    expect(await audited()).toMatchObject([{ what: 'retry', count: 10, outcome: 'interrupted' }])
+    clock.advance(60_000)
+    expect(await continueChanges(store, settings)).toBeUndefined()
+    expect(await audited()).toHaveLength(1)
+    expect(await run(harness)).toHaveLength(10)
+  })
+
+  test('a change that is stopped after its worker died in a lot counts what the worker has changed', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    await failedJobs(harness, 300)
+    const { id } = await start(harness, 'retry', { all: true }, { limit: 280, per: '5s' })
+    await expect(continueChanges(dying(store, 'alter', 2), settings)).rejects.toThrow('killed')
+    await stopChange(openOn(store), id, {}, 'ada at web-1')
+    // Nobody knows yet whether the worker is alive.
+    expect(await continueChanges(store, settings)).toBeGreaterThan(0)
+    expect(await only(store)).toMatchObject({ state: 'stopped', done: 0 })
+    clock.advance(10_000)
+    expect(await continueChanges(store, settings)).toBeUndefined()
+    expect(await only(store)).toMatchObject({ state: 'stopped', done: 250, left: 50 })
+    expect(await run(harness)).toHaveLength(250)
+    const { entries } = await store.audit.list(10)
+    expect(entries.map(({ text }) => JSON.parse(text))).toMatchObject([{ what: 'retry', count: 250 }])
+  })
+
+  test('a change that meets an error says so and waits, and the other changes go on', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    await failedJobs(harness, 4)
+    await harness.caller('ada', 'bulk').enqueue(...jobs(4, { delay: 600_000 }))
+    clock.advance(1_000)
+    await start(harness, 'retry', { queue: FROM }, { limit: 2, per: '5s' })
+    await start(harness, 'run-now', { queue: 'bulk' }, { limit: 2, per: '5s' })
+    const damaged = new Proxy(store, {
+      get(target, key) {
+        const value = Reflect.get(target, key) as unknown
+        if (typeof value !== 'function') return value
+        if (key !== 'list') return value.bind(target)
+        return (...args: Parameters<Store['list']>) => {
+          if (args[0] === FROM)
+            throw new JobsError('STORE_DAMAGED', 'emails has data that Lark did not write')
+          return target.list(...args)
+        }
+      },
+    })
+    await continueChanges(damaged, settings)
+    expect(await listChanges(openOn(store))).toMatchObject([
+      { change: 'retry', state: 'running', done: 0, waits: 'emails has data that Lark did not write' },
+      { change: 'run-now', state: 'running', done: 2 },
+    ])
+    clock.advance(5_000)
+    await continueChanges(store, settings)
+    const [retry, runNow] = await listChanges(openOn(store))
+    expect(retry).toMatchObject({ state: 'running', done: 2 })
+    expect(retry).not.toHaveProperty('waits')
+    expect(runNow).toMatchObject({ done: 4 })
+  })
+
+  test('jobs that are removed meanwhile are left, even all of a queue, and the change ends', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const all = await failedJobs(harness, 12)
+    await start(harness, 'retry', { queue: FROM }, { limit: 4, per: '5s' })
+    await continueChanges(store, settings)
+    expect((await run(harness)).sort()).toEqual(all.slice(0, 4))
+    // The jobs on both sides of the place where the next lot begins are gone.
+    expect(await store.alter(FROM, all.slice(2, 6), { kind: 'remove' })).toHaveLength(4)
+    clock.advance(5_000)
+    await continueChanges(store, settings)
+    expect((await run(harness)).sort()).toEqual(all.slice(6, 10))
+    expect(await store.clear(FROM, 'failed')).toBe(2)
+    for (let n = 0; n < 3; n++) {
+      clock.advance(5_000)
+      await continueChanges(store, settings)
+    }
+    expect(await only(store)).toMatchObject({ state: 'done', total: 12, done: 8, left: 0 })
+  })
+
+  test('two changes that meet the same jobs retry each of them once', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const all = await failedJobs(harness, 20)
+    await start(harness, 'retry', { queue: FROM }, { limit: 4, per: '5s' })
+    await start(harness, 'retry', { state: 'failed' }, { limit: 3, per: '5s' })
+    const ran: string[] = []
+    for (let n = 0; n < 8; n++) {
+      await continueChanges(store, settings)
+      ran.push(...(await run(harness, failed)))
+      clock.advance(5_000)
+    }
+    expect(ran.sort()).toEqual(all)
+    expect(await listChanges(openOn(store))).toMatchObject([{ state: 'done' }, { state: 'done' }])
   })
 
   test('while the queue of the jobs is paused it waits, and says so', async () => {

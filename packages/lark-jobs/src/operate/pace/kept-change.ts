@@ -58,7 +58,10 @@ export interface KeptChange {
   /** How many jobs the store refused to change, because they have changed meanwhile. */
   refused: number
   cursor?: string
-  /** The lot that is being changed. */
+  /**
+   * The lot that is being changed. A change that a person stops keeps it until the lot has been counted in
+   * `done`.
+   */
   lot?: JobLot
   /** Whether all jobs have been changed. The change then only watches how its jobs end. */
   isThrough?: true
@@ -120,7 +123,7 @@ export function failedIn(results: string): number {
 
 /** When the next change goes on. Undefined if no change goes on. */
 export function nextOf(changes: readonly KeptChange[]): number | undefined {
-  const dues = changes.filter(isGoing).map(({ dueAt }) => dueAt)
+  const dues = changes.filter((each) => isGoing(each) || isUncounted(each)).map(({ dueAt }) => dueAt)
   return dues.length === 0 ? undefined : Math.min(...dues)
 }
 
@@ -128,10 +131,16 @@ export function isGoing({ paused, end }: KeptChange): boolean {
   return paused === undefined && end === undefined
 }
 
+/** Whether a change was stopped while a worker was changing a lot, which has not been counted yet. */
+export function isUncounted({ end, lot }: KeptChange): boolean {
+  return end !== undefined && lot !== undefined
+}
+
 /** Ends a change. The fields that only a change which goes on needs are removed. */
 export function ended(change: KeptChange, end: NonNullable<KeptChange['end']>): KeptChange {
-  const { filter: _, cursor: __, lot: ___, waits: ____, ...kept } = change
-  return { ...kept, watched: [], end }
+  const { filter: _, cursor: __, lot, waits: ___, ...kept } = change
+  const left = lot && { lot: { jobs: lot.jobs, at: lot.at } }
+  return { ...kept, ...left, watched: [], end }
 }
 
 /** The changes without those that ended too long ago. The order is that of their beginning. */

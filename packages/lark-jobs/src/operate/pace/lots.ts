@@ -9,7 +9,7 @@ import { groupedBy } from '../../model/grouped.ts'
 import { partitionsOf, queueOf } from '../../model/partition.ts'
 import type { JobRecord } from '../../model/record.ts'
 import { getFollowed } from '../../store/contract/moved.ts'
-import type { Store } from '../../store/contract/store.ts'
+import { isResendable, type Store } from '../../store/contract/store.ts'
 import { keptBecause } from '../../words/because.ts'
 import { lotRowOf } from '../change/job-changes.ts'
 import { lotActor, type OpenChange } from '../change/row.ts'
@@ -24,6 +24,7 @@ import {
   failedIn,
   isFailing,
   isGoing,
+  isUncounted,
   isWatching,
   type JobLot,
   JUDGED,
@@ -56,11 +57,15 @@ export async function continueChanges(store: Store, settings: Settings): Promise
   const book = new ChangeBook(store)
   const open: OpenChange = { store, settings, queues: settings.partitions }
   const read = await book.read()
-  const due = read?.changes.filter((each) => isGoing(each) && each.dueAt <= read.at) ?? []
+  const due = read?.changes.filter((each) => isDue(each, read.at)) ?? []
   for (const { id } of due) await new Round(open, book, id).go()
   const after = await book.read()
   const next = after && nextOf(after.changes)
   return next === undefined ? undefined : Math.max(0, next - after!.at)
+}
+
+function isDue(change: KeptChange, at: number): boolean {
+  return (isGoing(change) || isUncounted(change)) && change.dueAt <= at
 }
 
 /** One lot of one change, or another look at how the jobs of earlier lots end. */
@@ -80,13 +85,61 @@ class Round {
   async go(): Promise<void> {
     const read = await this.#book.read()
     const change = read?.changes.find(({ id }) => id === this.#id)
-    if (read === undefined || change === undefined || !isGoing(change) || change.dueAt > read.at) return
+    if (read === undefined || change === undefined || !isDue(change, read.at)) return
+    if (change.end !== undefined) return await this.#countLast(change)
     try {
       await this.#advance(change, read.at)
     } catch (error) {
-      if (!JobsError.is(error) || !FINAL.has(error.code)) throw error
-      await this.#end(change, { at: read.at, why: 'error', because: error.message })
+      if (!JobsError.is(error) || isResendable(error)) throw error
+      if (FINAL.has(error.code))
+        await this.#end(change, { at: read.at, why: 'error', because: error.message })
+      else await this.#waitAfter(error, change, read.at)
     }
+  }
+
+  /**
+   * Lets the change wait after an error that may pass, such as a partition with data that Lark did not write,
+   * or a full disk. The other changes go on.
+   */
+  async #waitAfter(error: JobsError, was: KeptChange, at: number): Promise<void> {
+    const waits = keptBecause(error.message)
+    await this.#book.updateOne(this.#id, (now) => {
+      if (!isGoing(now)) return undefined
+      // A lot that was begun is finished when its time is over.
+      const dueAt = now.dueAt === was.dueAt ? at + WAIT : now.dueAt
+      return { ...now, dueAt, ...defined({ waits }) }
+    })
+  }
+
+  /**
+   * Counts the last lot of a change that was stopped: the worker that changed the lot has died. Its other
+   * jobs stay as they are.
+   */
+  async #countLast(change: KeptChange): Promise<void> {
+    const { jobs, at } = change.lot!
+    const fresh = await this.#stillFresh(change, change.lot!, at)
+    await this.#counted(change.dueAt, { done: jobs.length - fresh.length, refused: 0 })
+  }
+
+  /**
+   * Writes down how many jobs of the lot were changed, unless another worker has taken the lot over.
+   *
+   * @param dueAt until when the worker holds the lot, by the store's clock
+   */
+  async #counted(
+    dueAt: number,
+    { done, refused }: Pick<KeptChange, 'done' | 'refused'>,
+    next?: (counted: KeptChange, lot: JobLot) => KeptChange,
+  ): Promise<void> {
+    let wasStopped = false
+    const now = await this.#book.updateOne(this.#id, (now) => {
+      const { lot, ...rest } = now
+      if (lot === undefined || now.dueAt !== dueAt) return undefined
+      wasStopped = now.end !== undefined
+      const counted = { ...rest, done: now.done + done, refused: now.refused + refused }
+      return wasStopped ? counted : (next?.(counted, lot) ?? counted)
+    })
+    if (wasStopped && now !== undefined) await recordEnd(this.#open, now.change)
   }
 
   async #advance(change: KeptChange, at: number): Promise<void> {
@@ -144,20 +197,15 @@ class Round {
     const watched = isWatching(kind)
       ? lot.jobs.map(([partition, id]): WatchedJob => [partition, id, lot.at])
       : []
-    await this.#book.updateOne(this.#id, (now) => {
-      // Another worker has taken the lot over, or somebody has stopped the change.
-      if (now.lot === undefined || now.dueAt !== heldUntil) return undefined
-      const { lot: _, cursor: __, ...rest } = now
-      const done = now.done + lot.jobs.length - refused
-      const isThrough = lot.cursor === undefined || done >= now.total
+    const done = lot.jobs.length - refused
+    await this.#counted(heldUntil, { done, refused }, ({ cursor: _, ...now }, { cursor }) => {
+      const isThrough = cursor === undefined || now.done >= now.total
       return {
-        ...rest,
-        done,
-        refused: now.refused + refused,
+        ...now,
         // `lot.at` may be the time of a worker that has died since.
         dueAt: heldUntil - HOLD + (isThrough ? WAIT : restAfter(lot.jobs.length, now)),
         watched: [...now.watched, ...watched].slice(0, WATCHED),
-        ...(isThrough ? { isThrough } : defined({ cursor: lot.cursor })),
+        ...(isThrough ? { isThrough } : defined({ cursor })),
       }
     })
   }

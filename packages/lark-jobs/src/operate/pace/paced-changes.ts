@@ -29,6 +29,7 @@ import {
   ended,
   failedIn,
   isGoing,
+  isUncounted,
   isWatching,
   type KeptChange,
   MOST_CHANGES,
@@ -292,7 +293,8 @@ export async function stopChange(open: OpenChange, id: string, { because }: Pace
     stopped = now.end === undefined ? ended(now, { at, why: 'stopped', ...reason }) : undefined
     return stopped
   })
-  if (stopped !== undefined) await recordEnd(open, stopped)
+  // The worker that counts the last lot records the end.
+  if (stopped !== undefined && !isUncounted(stopped)) await recordEnd(open, stopped)
   return info
 }
 
