@@ -145,6 +145,7 @@ const changesOf: Partial<Record<ActionName, object>> = {
   'jobs.purge': { filter: { state: 'completed' } },
   'jobs.edit': { id: 'kept', payload: '{"to":"bob"}' },
   dispatch: { key: 'send', payload: '{"to":"ada"}', delay: '5m' },
+  'changes.begin': { change: 'retry', filter: { state: 'failed' }, limit: 1, per: '1h' },
   'queues.pause': { queue: 'emails' },
   'queues.resume': { queue: 'emails' },
   'schedules.pause': { id: 'nightly' },
@@ -438,6 +439,7 @@ describe('payloads', () => {
       'failures.common': [{ filter: { kind } }],
       groups: [{ queue: 'emails' }],
       'queues.next': [{ queue: 'emails' }],
+      'queues.incidents': [{ queue: 'emails' }],
       'flows.get': [named],
       'schedules.get': [{ id: 'nightly' }],
       underway: [{ underway: 'x' }],
@@ -447,6 +449,7 @@ describe('payloads', () => {
       'failures.patch': [{ ...patched('{"bad":false}'), dryRun: true }, patched('{"bad":true}')],
       ...{ 'flows.cancel': [named], 'flows.retry': [named], undo: [{ undo: 'x' }] },
       ...{ 'underway.end': [{ underway: 'x' }], 'outbox.retry': [{}] },
+      ...{ 'changes.pause': [{ id: 'x' }], 'changes.resume': [{ id: 'x' }], 'changes.stop': [{ id: 'x' }] },
     }
     const all = Object.entries(actions)
     const places = new Set<string>()
@@ -866,9 +869,10 @@ test('the outbox: what waits and what cannot become a job, without a payload; wh
 
 describe('the audit', () => {
   /**
-   * Not changes of the store by themselves, two, as `failures.patch`, or, as of the outbox, of a database.
+   * Not changes of the store by themselves, two, as `failures.patch` and the end of a change at a pace, or,
+   * as of the outbox, of a database.
    */
-  const others: ActionName[] = ['undo', 'underway.end', 'failures.patch', 'outbox.retry']
+  const others: ActionName[] = ['undo', 'underway.end', 'failures.patch', 'changes.stop', 'outbox.retry']
 
   test('has one entry for each change that a viewer makes, with their name, and for an undo', async () => {
     await jobs.dispatch([new SendJob().with({ to: 'ada' }).delayed('5m').withId('kept')])
@@ -876,7 +880,9 @@ describe('the audit', () => {
     await jobs.schedules.set('nightly', new SendJob().with({ to: 'ada' }), cron('0 3 * * *'))
     const flow = await jobs.dispatch(batch([new SendJob().with({ to: 'nobody' })]))
     const named = { flow: flow.id }
-    const all = { ...changesOf, 'flows.cancel': named, 'flows.retry': named }
+    const { id } = await operate(jobs).changes.begin('retry', { all: true }, { limit: 1 })
+    const paced = { 'changes.pause': { id }, 'changes.resume': { id } }
+    const all = { ...changesOf, 'flows.cancel': named, 'flows.retry': named, ...paced }
     const changes = Object.entries(actions).filter(([, { changes }]) => changes)
     expect(Object.keys(all).sort()).toEqual(
       changes
@@ -885,7 +891,7 @@ describe('the audit', () => {
         .sort(),
     )
     let undo: string | undefined
-    let known = 0
+    let known = (await operate(jobs).audit()).entries.length
     for (const [name, input] of Object.entries(all)) {
       const answer = await change(name, input, { role: 'admin' })
       expect(answer.status, name).toBe(200)
@@ -1252,22 +1258,26 @@ test('troubles that take long to find are asked for once, for all who look; a fa
   doctor.mockResolvedValue([late, { code: 'memory', level: 'warning' }, paused])
   const missed = { id: 'a', skipped: [{ why: 'missed', to: Date.now() - 1_000 }] }
   let incidents = [late, paused]
+  const [running, failing] = [{ state: 'running' }, { state: 'failing', since: Date.now() - 1_000 }]
+  const ended = [{ state: 'done' }, { state: 'stopped' }, { state: 'error', since: 1 }]
+  const changes = [running, failing]
   const store = {
     doctor,
     incidents: async () => incidents,
+    changes: { list: async () => [...changes, ...ended] },
     schedules: { list: async () => [missed, { skipped: [] }] },
   } as never
   const troubles = new Troubles()
   await expect(troubles.now(store)).rejects.toThrow('away')
   const both = await Promise.all([troubles.now(store), troubles.now(store)])
   expect(both).toEqual([
-    { missed: 2, errors: 1, incidents: [late, paused] },
-    { missed: 2, errors: 1, incidents: [late, paused] },
+    { missed: 2, errors: 1, incidents: [late, paused], changes },
+    { missed: 2, errors: 1, incidents: [late, paused], changes },
   ])
   // The incidents hold for some seconds, the rest for a minute.
   incidents = [{ code: 'memory', level: 'error', subject: 'd', text: 'full' }]
   vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 6_000)
-  expect(await troubles.now(store)).toEqual({ missed: 2, errors: 1, incidents })
+  expect(await troubles.now(store)).toEqual({ missed: 2, errors: 1, incidents, changes })
   vi.restoreAllMocks()
   expect(doctor).toHaveBeenCalledTimes(2)
 })

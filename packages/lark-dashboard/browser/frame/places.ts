@@ -18,6 +18,7 @@ export const places = [
     key: 'f',
     show: lazy(() => import('../pages/failures/failures.tsx')),
   },
+  { page: 'changes', title: 'Changes', key: 'c', show: lazy(() => import('../pages/changes/changes.tsx')) },
   { page: 'flows', title: 'Flows', key: 'w', show: lazy(() => import('../pages/flows/flows.tsx')) },
   {
     page: 'schedules',

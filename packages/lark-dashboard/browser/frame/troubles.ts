@@ -23,6 +23,9 @@ const found = signal<FoundTroubles | undefined>(undefined)
 /** What stands still or fails, as the server found it last, the worst first. */
 export const incidents = computed(() => found.value?.incidents ?? [])
 
+/** The changes at a pace that go on or are paused, and those that have ended by themselves within a day. */
+export const slowChanges = computed(() => found.value?.changes ?? [])
+
 /** How many workers are silent, in the last snapshot. */
 const silent = signal(0)
 /**
@@ -50,9 +53,11 @@ export const troubles = computed<Readonly<Record<string, Trouble | undefined>>>(
   ).length
   const failed = queues.reduce((sum, { lastHour }) => sum + lastHour.failed, 0)
   const { missed = 0, errors = 0 } = found.value ?? {}
+  const halted = slowChanges.value.filter(({ state }) => state === 'failing' || state === 'error').length
   const counts: Record<string, Trouble> = {
     queues: { count: sick, title: `${plural(sick, 'queue')} that stand still, fail or are late` },
     failures: { count: failed, title: `${plural(failed, 'job')} failed for good in the last hour` },
+    changes: { count: halted, title: `${plural(halted, 'change')} that ended by itself within a day` },
     schedules: { count: missed, title: `${plural(missed, 'schedule')} with missed or late ticks` },
     workers:
       workerCount === 0

@@ -47,14 +47,7 @@ const destinations: Destinations = {
   'see-errors': (values) => ({ ...job(values.job, 'errors'), button: 'Errors' }),
   'see-why': (values) => job(values.job),
   'see-flow': ({ flow }) => ({ page: `flow ${flow}`, to: href('flows', [flow]) }),
-  // The dashboard has no page of changes at a pace.
-  'see-change': ({ change }) => ({
-    ...{
-      lead: `see the change ${change} in a terminal; who did what: `,
-      page: 'Audit',
-      to: href('audit'),
-    },
-  }),
+  'see-change': ({ change }) => ({ page: `change ${change}`, to: href('changes', [change]) }),
   'start-worker': (values) => ({
     lead: `start a worker${values.queue === undefined ? '' : ` that serves ${values.queue}`}, where the others run: `,
     page: 'Workers',

@@ -2,7 +2,7 @@
 import type { ComponentChildren } from 'preact'
 
 interface RowsProps {
-  /** The titles of the columns, in their order. */
+  /** The titles of the columns, in their order. The column of the buttons has an empty title. */
   heads: readonly (string | { number: string })[]
   /** The CSS class of the box around the table. */
   class?: string
@@ -18,7 +18,7 @@ export function Rows({ heads, class: style, children }: RowsProps) {
           <tr>
             {heads.map((head, i) =>
               typeof head === 'string' ? (
-                <th key={i}>{head}</th>
+                <th key={i}>{head || <span class="hidden-text">Actions</span>}</th>
               ) : (
                 <th key={i} class="number">
                   {head.number}

@@ -21,7 +21,7 @@ import type {
   ScheduleFilter,
   WorkerFilter,
 } from '@s18i/lark-jobs/operate'
-import { scheduleWords } from '@s18i/lark-jobs/operate'
+import { pacedKinds, scheduleWords } from '@s18i/lark-jobs/operate'
 import { type Act, change, look } from './action.ts'
 import { allowed, type ChosenJobs, chosen, MOST_IDS } from './change/chosen.ts'
 import { type DispatchInput, dispatchJob } from './change/dispatch-job.ts'
@@ -34,6 +34,7 @@ import {
   retryJobs,
   runJobsNow,
 } from './change/job-changes.ts'
+import { beginPaced, type HaltInput, type PaceInput, pausePaced, resumePaced } from './change/paced.ts'
 import { type PatchInput, patchAndRetry } from './change/patched-retry.ts'
 import { pauseQueue, pauseSchedule, resumeQueue, resumeSchedule } from './change/pauses.ts'
 import { type SignalInput, sendSignal } from './change/steps.ts'
@@ -238,6 +239,28 @@ export const actions = {
     editJob(act, input),
   ),
 
+  'changes.list': look({}, ({ operate }) => operate.changes.list()),
+  'changes.begin': change(
+    'operate',
+    {
+      change: oneOf(pacedKinds),
+      filter: object,
+      limit: number,
+      per: optional(text),
+      maxFailed: optional(text),
+      to: optional(text),
+      dryRun: optional(flag),
+    },
+    (act, input: PaceInput) => long(act, (meanwhile) => beginPaced(act, input, meanwhile)),
+  ),
+  'changes.pause': change('operate', { id: text, because }, (act, input: HaltInput) =>
+    pausePaced(act, input),
+  ),
+  'changes.resume': change('operate', { id: text }, (act, input: { id: string }) => resumePaced(act, input)),
+  'changes.stop': change('operate', { id: text, because }, ({ operate }, input: HaltInput) =>
+    operate.changes.stop(input.id, defined({ because: input.because })),
+  ),
+
   runs: look(filtered, ({ operate }, input: Paged & { filter?: RunFilter }) => {
     return operate.runs(input.filter ?? {}, page(input))
   }),
@@ -264,6 +287,9 @@ export const actions = {
     { ...pauseTarget, for: optional(textOrNumber), because },
     (act, input: PauseOptions) => pauseQueue(act, input),
   ),
+  'queues.incidents': look({ queue: text }, ({ operate, troubles }, { queue }: { queue: string }) => {
+    return troubles.ofQueue(operate, queue)
+  }),
   'queues.next': look({ queue: text }, async ({ operate }, { queue }: { queue: string }) => {
     return (await operate.whyNext(queue)) ?? null
   }),

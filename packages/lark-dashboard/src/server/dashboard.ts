@@ -221,6 +221,7 @@ const statuses: Readonly<Record<string, number>> = {
   JOB_NOT_FOUND: 404,
   FLOW_NOT_FOUND: 404,
   SCHEDULE_NOT_FOUND: 404,
+  CHANGE_NOT_FOUND: 404,
   UNKNOWN_QUEUE: 404,
   UNDO_GONE: 410,
   CHANGE_GONE: 410,

@@ -72,6 +72,7 @@ export function describeDashboard(find: () => Promise<Place>, isFirst = false): 
       [`/jobs/${ids.delayed}?tab=raw`, '"state": "delayed"'],
       ['/jobs/nobody', 'There is no job with this id'],
       ['/failures', `${EMAILS + 7} failed jobs of 4 kinds`],
+      ['/changes', 'No change goes on'],
       ['/flows', 'newsletter'],
       [`/flows/${ids.batch}?tab=members`, 'no such user'],
       [`/flows/${ids.workflow}`, /order[\s\S]*2 of 4 nodes completed/],

@@ -16,6 +16,7 @@ import { count, plural } from '../../parts/numbers.ts'
 import { Trend } from '../../parts/past/trend.tsx'
 import { Section } from '../../parts/section.tsx'
 import { Moment } from '../../parts/time.tsx'
+import { BeginChange } from '../changes/begin-change.tsx'
 import { changeWith } from '../jobs/job-verbs.ts'
 import type { Kind } from './failures.tsx'
 import { PatchKind } from './patch-kind.tsx'
@@ -30,6 +31,7 @@ export function FailureKindPage({ kind: shown, filter, again }: FailureKindProps
   const { kind, key, name, message, count: jobs, hours, releases, first, last, sample, frame } = shown
   const [asked, ask] = useState<{ verb: 'retry' | 'remove'; jobs: number } | undefined>(undefined)
   const [isPatched, patch] = useState(false)
+  const [isSlow, slow] = useState(false)
   const which = { ...filter, kind, state: 'failed' } as never
   const act = async (verb: 'retry' | 'remove') => {
     const input = { filter: which, dryRun: true }
@@ -49,6 +51,11 @@ export function FailureKindPage({ kind: shown, filter, again }: FailureKindProps
         {may('operate') && (
           <button type="button" class="main" onClick={() => void act('retry').catch(tellWhy)}>
             Retry all {count(jobs)}
+          </button>
+        )}
+        {may('operate') && (
+          <button type="button" onClick={() => slow(true)}>
+            Retry slowly
           </button>
         )}
         {may('admin') && viewer.value?.payloads && (
@@ -86,6 +93,14 @@ export function FailureKindPage({ kind: shown, filter, again }: FailureKindProps
       >
         <JobErrorView error={sample.error} />
       </Section>
+      {isSlow && (
+        <BeginChange
+          verb="retry"
+          filter={which}
+          what={`failed jobs of the kind ${kind}`}
+          onClose={() => slow(false)}
+        />
+      )}
       {isPatched && (
         <PatchKind
           filter={{ ...filter, kind }}

@@ -1,5 +1,6 @@
 /** The changes that can be made to the chosen jobs, or to all jobs that the filter finds. */
 import type { ListFilter } from '@s18i/lark-jobs/operate'
+import { Fragment } from 'preact'
 import { useState } from 'preact/hooks'
 import { change } from '../../data/change.ts'
 import { tellWhy } from '../../data/changes.ts'
@@ -7,6 +8,7 @@ import { may } from '../../data/viewer.ts'
 import { useKeys } from '../../frame/keys.ts'
 import { Question } from '../../parts/dialog.tsx'
 import { plural } from '../../parts/numbers.ts'
+import { BeginChange, type SlowVerb, slowTitles } from '../changes/begin-change.tsx'
 import { type ListedJob, nameOf } from './job-list.ts'
 import { queryWords } from './job-query.ts'
 import { changeWith, isGentle, type JobVerb, jobVerbs, verbNames } from './job-verbs.ts'
@@ -36,6 +38,7 @@ export interface JobActionsProps {
 
 export function JobActions({ chosen, filter, jobs, onDone }: JobActionsProps) {
   const [asked, ask] = useState<Asked | undefined>(undefined)
+  const [slow, slows] = useState<SlowVerb | undefined>(undefined)
   const [moved, moves] = useState<{ title: string; which: readonly MovedJobs[] } | undefined>(undefined)
   const allowed = verbNames.filter((name) => may(jobVerbs[name].role))
   const fits = (verb: JobVerb) => chosen.filter(({ state }) => jobVerbs[verb].states.includes(state))
@@ -106,9 +109,16 @@ export function JobActions({ chosen, filter, jobs, onDone }: JobActionsProps) {
             {allowed
               .filter((verb) => jobs.some(({ state }) => jobVerbs[verb].states.includes(state)))
               .map((verb) => (
-                <button key={verb} type="button" class="plain" onClick={() => void actOnAll(verb)}>
-                  {jobVerbs[verb].title}
-                </button>
+                <Fragment key={verb}>
+                  <button type="button" class="plain" onClick={() => void actOnAll(verb)}>
+                    {jobVerbs[verb].title}
+                  </button>
+                  {isSlow(verb) && (
+                    <button type="button" class="plain" onClick={() => slows(verb)}>
+                      {slowTitles[verb][0]}
+                    </button>
+                  )}
+                </Fragment>
               ))}
           </>
         )
@@ -120,6 +130,14 @@ export function JobActions({ chosen, filter, jobs, onDone }: JobActionsProps) {
             moves(undefined)
             onDone()
           }}
+        />
+      )}
+      {slow !== undefined && (
+        <BeginChange
+          verb={slow}
+          filter={narrowed(slow, filter)}
+          what={`all ${queryWords(filter).replace(/^all /, '')}`}
+          onClose={() => slows(undefined)}
         />
       )}
       {asked !== undefined && (
@@ -146,6 +164,11 @@ export function JobActions({ chosen, filter, jobs, onDone }: JobActionsProps) {
       )}
     </div>
   )
+}
+
+/** Whether a change can also be made slowly. */
+function isSlow(verb: JobVerb): verb is SlowVerb {
+  return Object.hasOwn(slowTitles, verb)
 }
 
 async function changeIds(verb: Asking, jobs: readonly { id: string; queue: string }[]): Promise<void> {

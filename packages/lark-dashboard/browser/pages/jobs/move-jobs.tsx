@@ -15,10 +15,7 @@ interface MoveJobsProps {
 }
 
 export function MoveJobs({ title, which, onDone }: MoveJobsProps) {
-  const sources = new Set(which.map((some) => ('queue' in some ? some.queue : undefined)))
-  const queues = (snapshot.value?.queues ?? [])
-    .filter(({ queue, configured }) => configured && !(sources.size === 1 && sources.has(queue)))
-    .map(({ queue }) => queue)
+  const queues = queuesBeside(new Set(which.map((some) => ('queue' in some ? some.queue : undefined))))
   const [to, setTo] = useState(queues[0] ?? '')
   const move = async () => {
     onDone()
@@ -29,17 +26,7 @@ export function MoveJobs({ title, which, onDone }: MoveJobsProps) {
   }
   return (
     <Dialog title={title} onClose={onDone}>
-      <label>
-        To the queue{' '}
-        <select value={to} onChange={(event) => setTo(event.currentTarget.value)}>
-          {queues.map((queue) => (
-            <option key={queue} value={queue}>
-              {queue}
-            </option>
-          ))}
-        </select>
-      </label>
-      {queues.length === 0 && <p class="quiet">The configuration has no other queue.</p>}
+      <QueueChoice queues={queues} to={to} onChoose={setTo} />
       <div class="dialog-buttons">
         <button type="button" onClick={onDone}>
           Go back
@@ -49,5 +36,37 @@ export function MoveJobs({ title, which, onDone }: MoveJobsProps) {
         </button>
       </div>
     </Dialog>
+  )
+}
+
+/** @param sources where the jobs are now; undefined for jobs that may be in any queue */
+export function queuesBeside(sources: ReadonlySet<string | undefined>): string[] {
+  return (snapshot.value?.queues ?? [])
+    .filter(({ queue, configured }) => configured && !(sources.size === 1 && sources.has(queue)))
+    .map(({ queue }) => queue)
+}
+
+interface QueueChoiceProps {
+  queues: readonly string[]
+  to: string
+  onChoose(queue: string): void
+}
+
+/** The choice of the queue to which jobs are moved. */
+export function QueueChoice({ queues, to, onChoose }: QueueChoiceProps) {
+  return (
+    <>
+      <label>
+        To the queue{' '}
+        <select value={to} onChange={(event) => onChoose(event.currentTarget.value)}>
+          {queues.map((queue) => (
+            <option key={queue} value={queue}>
+              {queue}
+            </option>
+          ))}
+        </select>
+      </label>
+      {queues.length === 0 && <p class="quiet">The configuration has no other queue.</p>}
+    </>
   )
 }

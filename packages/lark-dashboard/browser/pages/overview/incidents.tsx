@@ -4,6 +4,7 @@
  */
 import type { Incident, IncidentFailure, QueueIncident } from '@s18i/lark-jobs/operate'
 import type { ComponentChildren } from 'preact'
+import { useAsked } from '../../data/asked.ts'
 import { href } from '../../data/route.ts'
 import { incidents } from '../../frame/troubles.ts'
 import { count, duration, plural } from '../../parts/numbers.ts'
@@ -25,11 +26,27 @@ const titles: Record<QueueIncident['kind'], (incident: QueueIncident) => string>
   paused: () => 'is paused',
 }
 
-/** @param queue only the incident of this queue. Default: all incidents */
-export function Incidents({ queue }: { queue?: string }) {
-  const all = incidents.value.filter((each) =>
-    queue === undefined ? true : each.kind !== 'finding' && each.queue === queue,
-  )
+/** Milliseconds between two requests for the incident of a queue. */
+const EVERY = 5_000
+
+/** What stands still or fails in the whole store. Changes at a pace have lines of their own. */
+export function Incidents() {
+  const all = incidents.value.filter((each) => each.kind !== 'finding' || each.code !== 'change-halted')
+  return <IncidentList all={all} />
+}
+
+/** What stands still or fails in one queue. The list of the store may lack the causes of this queue. */
+export function QueueIncidents({ queue }: { queue: string }) {
+  const listed = incidents.value.filter((each) => each.kind !== 'finding' && each.queue === queue)
+  return listed.length === 0 ? null : <OwnIncidents queue={queue} listed={listed} />
+}
+
+function OwnIncidents({ queue, listed }: { queue: string; listed: readonly Incident[] }) {
+  const { data } = useAsked('queues.incidents', { queue }, EVERY)
+  return <IncidentList all={data ?? listed} />
+}
+
+function IncidentList({ all }: { all: readonly Incident[] }) {
   if (all.length === 0) return null
   return (
     <section aria-label="What stands still or fails">

@@ -10,6 +10,7 @@ import { EndedRuns } from '../../parts/past/ended-runs.tsx'
 import { Section } from '../../parts/section.tsx'
 import { Incidents } from './incidents.tsx'
 import { byTrouble, QueueTable } from './queue-table.tsx'
+import { SlowChanges } from './slow-changes.tsx'
 import { Summary } from './summary.tsx'
 import { WorkerStrip } from './worker-strip.tsx'
 
@@ -21,6 +22,7 @@ export default function Overview() {
       <h1>Overview</h1>
       <Summary queues={seen.queues} workers={seen.workerCount} />
       <Incidents />
+      <SlowChanges />
       <Section id="queues" title={<a href={href('queues')}>Queues</a>}>
         <QueueTable queues={byTrouble(seen.queues)} />
       </Section>

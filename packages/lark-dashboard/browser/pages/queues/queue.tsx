@@ -16,7 +16,7 @@ import { Section } from '../../parts/section.tsx'
 import { Moment } from '../../parts/time.tsx'
 import { ReasonList } from '../job/reasons.tsx'
 import { states } from '../jobs/job-query.ts'
-import { Incidents } from '../overview/incidents.tsx'
+import { QueueIncidents } from '../overview/incidents.tsx'
 
 /** Milliseconds between two requests for data that the snapshot lacks. */
 const EVERY = 5_000
@@ -40,7 +40,7 @@ export function QueuePage({ queue }: { queue: LiveQueue }) {
         <span class="spread" />
         <PauseButton queue={queue} />
       </div>
-      <Incidents queue={name} />
+      <QueueIncidents queue={name} />
       {paused && !tellsPause && (
         <p class="quiet">
           Paused{' '}

@@ -2,7 +2,7 @@
  * Finds the problems that the snapshot of each second leaves out, because finding them takes longer. All
  * viewers share the answers.
  */
-import type { Incident, Operate } from '@s18i/lark-jobs/operate'
+import type { Incident, Operate, PacedChange } from '@s18i/lark-jobs/operate'
 import { KeptAnswers } from './kept-answers.ts'
 
 /** Milliseconds for which cheap and expensive answers are shared. */
@@ -20,19 +20,34 @@ interface RareTroubles {
 export interface FoundTroubles extends RareTroubles {
   /** What stands still or fails now, the worst first. */
   incidents: Incident[]
+  /** The changes at a pace that go on or are paused, and those that have ended by themselves within a day. */
+  changes: PacedChange[]
 }
 
 export class Troubles {
   readonly #incidents = new KeptAnswers<Incident[]>(INCIDENTS_KEPT)
+  readonly #changes = new KeptAnswers<PacedChange[]>(INCIDENTS_KEPT)
+  readonly #ofQueue = new KeptAnswers<Incident[]>(INCIDENTS_KEPT)
   readonly #rest = new KeptAnswers<RareTroubles>(REST_KEPT)
 
   async now(operate: Operate): Promise<FoundTroubles> {
-    const [incidents, rest] = await Promise.all([
+    const [incidents, changes, rest] = await Promise.all([
       this.#incidents.get('', () => operate.incidents()),
+      this.#changes.get('', () => operate.changes.list()),
       this.#rest.get('', () => find(operate)),
     ])
-    return { ...rest, incidents }
+    return { ...rest, incidents, changes: changes.filter(isNews) }
   }
+
+  /** The incident of one queue. @throws UNKNOWN_QUEUE */
+  async ofQueue(operate: Operate, queue: string): Promise<Incident[]> {
+    return await this.#ofQueue.get(queue, () => operate.incidents({ queue }))
+  }
+}
+
+function isNews({ state, since = 0 }: PacedChange): boolean {
+  if (state === 'failing' || state === 'error') return since > Date.now() - DAY
+  return state === 'running' || state === 'paused'
 }
 
 async function find(operate: Operate): Promise<RareTroubles> {
