@@ -7,22 +7,22 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { type Cluster, startCluster } from '../../lark-jobs/test/redis/cluster.ts'
 import { newPrefix, removeKeys } from '../../lark-jobs/test/redis/place.ts'
-import { stories as ofQueues, type Place } from './application.ts'
-import { stories as ofQueuesOnLark } from './application-on-lark.ts'
-import { stories as ofBounding } from './bounding.ts'
-import { stories as ofBoundingOnLark } from './bounding-on-lark.ts'
-import { stories as ofClearing } from './clearing.ts'
-import { stories as ofClearingOnLark } from './clearing-on-lark.ts'
-import { stories as ofFlows } from './flows.ts'
-import { stories as ofFlowsOnLark } from './flows-on-lark.ts'
-import { stories as ofMembers } from './members.ts'
-import { stories as ofMembersOnLark } from './members-on-lark.ts'
-import { stories as ofRefusing } from './refusing.ts'
-import { stories as ofRefusingOnLark } from './refusing-on-lark.ts'
-import { stories as ofRepeatable } from './repeatable.ts'
-import { stories as ofRepeatableOnLark } from './repeatable-on-lark.ts'
-import { stories as ofTelling } from './telling.ts'
-import { stories as ofTellingOnLark } from './telling-on-lark.ts'
+import { stories as ofQueues, type Place } from './stories/application.ts'
+import { stories as ofQueuesOnLark } from './stories/application-on-lark.ts'
+import { stories as ofBounding } from './stories/bounding.ts'
+import { stories as ofBoundingOnLark } from './stories/bounding-on-lark.ts'
+import { stories as ofClearing } from './stories/clearing.ts'
+import { stories as ofClearingOnLark } from './stories/clearing-on-lark.ts'
+import { stories as ofFlows } from './stories/flows.ts'
+import { stories as ofFlowsOnLark } from './stories/flows-on-lark.ts'
+import { stories as ofMembers } from './stories/members.ts'
+import { stories as ofMembersOnLark } from './stories/members-on-lark.ts'
+import { stories as ofRefusing } from './stories/refusing.ts'
+import { stories as ofRefusingOnLark } from './stories/refusing-on-lark.ts'
+import { stories as ofRepeatable } from './stories/repeatable.ts'
+import { stories as ofRepeatableOnLark } from './stories/repeatable-on-lark.ts'
+import { stories as ofTelling } from './stories/telling.ts'
+import { stories as ofTellingOnLark } from './stories/telling-on-lark.ts'
 
 const onBullMQ = {
   ...ofQueues,
@@ -39,15 +39,22 @@ const onLark = {
   ...{ ...ofTellingOnLark, ...ofClearingOnLark, ...ofRefusingOnLark, ...ofRepeatableOnLark },
   ...ofBoundingOnLark,
 }
-const read = (name: string) => readFileSync(new URL(name, import.meta.url), 'utf8')
+const read = (name: string) => readFileSync(new URL(`stories/${name}`, import.meta.url), 'utf8')
 
-test.each(['application', 'flows', 'members', 'telling', 'clearing', 'refusing', 'repeatable', 'bounding'])(
-  'the %s on Lark is that on BullMQ with the import changed',
-  (name) => {
-    const changed = read(`${name}.ts`).replace(/from 'bullmq5?'/, "from '../src/index.ts'")
-    expect(read(`${name}-on-lark.ts`)).toBe(changed)
-  },
-)
+test.each([
+  'application',
+  'flows',
+  'members',
+  'telling',
+  'clearing',
+  'refusing',
+  'repeatable',
+  'bounding',
+  'children',
+])('the %s on Lark is that on BullMQ with the import changed', (name) => {
+  const changed = read(`${name}.ts`).replace(/from 'bullmq5?'/, "from '../../src/index.ts'")
+  expect(read(`${name}-on-lark.ts`)).toBe(changed)
+})
 
 /** The results of BullMQ by story. All stories begin at once, because they mostly wait. */
 let done: Record<string, Promise<unknown>>

@@ -13,7 +13,7 @@ import {
   Queue,
   QueueEvents,
   Worker,
-} from '../src/index.ts'
+} from '../../src/index.ts'
 import type { Place } from './application.ts'
 
 /** A site has a flow producer, and the queues and workers of a story. */

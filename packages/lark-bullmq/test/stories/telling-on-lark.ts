@@ -11,7 +11,7 @@ import {
   type QueueEventsListener,
   QueueEventsProducer,
   Worker,
-} from '../src/index.ts'
+} from '../../src/index.ts'
 import type { Place } from './application.ts'
 
 interface OwnEvents extends QueueEventsListener {

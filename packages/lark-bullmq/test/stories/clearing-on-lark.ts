@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { DelayedError, FlowProducer, type Job, type JobsOptions, Queue, Worker } from '../src/index.ts'
+import { DelayedError, FlowProducer, type Job, type JobsOptions, Queue, Worker } from '../../src/index.ts'
 import type { Place } from './application.ts'
 
 const child = (name: string, queueName: string, opts: JobsOptions = {}) => ({ name, queueName, opts })

@@ -3,7 +3,7 @@
  * same file with the import changed; what the two do is compared.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Queue, Worker } from '../src/index.ts'
+import { Queue, Worker } from '../../src/index.ts'
 import type { Place } from './application.ts'
 
 export const stories: Record<string, (place: Place) => Promise<unknown>> = {

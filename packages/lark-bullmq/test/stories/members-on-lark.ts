@@ -16,7 +16,7 @@ import {
   QueueEvents,
   type RateLimiterOptions,
   Worker,
-} from '../src/index.ts'
+} from '../../src/index.ts'
 import type { Place } from './application.ts'
 
 /** Applications declare a processor like this, and may leave out `token` and `signal`. */

@@ -2,7 +2,7 @@
  * Makes calls that BullMQ refuses, with messages on which applications rely. `refusing-on-lark.ts` is the
  * same file with another import, and a test compares what the two files do.
  */
-import { type JobsOptions, Queue, QueueEvents, type RepeatOptions, Worker } from '../src/index.ts'
+import { type JobsOptions, Queue, QueueEvents, type RepeatOptions, Worker } from '../../src/index.ts'
 import type { Place } from './application.ts'
 
 /**

@@ -15,7 +15,7 @@ import {
   UnrecoverableError,
   Worker,
   type WorkerOptions,
-} from '../src/index.ts'
+} from '../../src/index.ts'
 
 /** The address of the queues. */
 export interface Place {

@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Job, Queue, type RepeatableJob, type RepeatOptions, Worker } from '../src/index.ts'
+import { type Job, Queue, type RepeatableJob, type RepeatOptions, Worker } from '../../src/index.ts'
 import type { Place } from './application.ts'
 
 /** Calls the function again and again, and resolves when it returns true. */
