@@ -51,6 +51,7 @@ export {
   type Any,
   BullJob as Job,
   type BullJob as SandboxedJob,
+  type MoveToWaitingChildrenOpts,
   type RetryOptions,
 } from './job/bull-job.ts'
 export type {
@@ -59,7 +60,13 @@ export type {
   DependenciesOptions,
   JobDependencies,
 } from './job/dependencies.ts'
-export { DelayedError, RateLimitError, UnrecoverableError, WaitingError } from './job/ending-errors.ts'
+export {
+  DelayedError,
+  RateLimitError,
+  UnrecoverableError,
+  WaitingChildrenError,
+  WaitingError,
+} from './job/ending-errors.ts'
 export type { JobJson, JobProgress } from './job/job-json.ts'
 export type {
   BackoffOptions,

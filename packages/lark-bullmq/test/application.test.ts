@@ -11,6 +11,8 @@ import { stories as ofQueues, type Place } from './stories/application.ts'
 import { stories as ofQueuesOnLark } from './stories/application-on-lark.ts'
 import { stories as ofBounding } from './stories/bounding.ts'
 import { stories as ofBoundingOnLark } from './stories/bounding-on-lark.ts'
+import { stories as ofChildren } from './stories/children.ts'
+import { stories as ofChildrenOnLark } from './stories/children-on-lark.ts'
 import { stories as ofClearing } from './stories/clearing.ts'
 import { stories as ofClearingOnLark } from './stories/clearing-on-lark.ts'
 import { stories as ofFlows } from './stories/flows.ts'
@@ -33,11 +35,13 @@ const onBullMQ = {
   ...ofRefusing,
   ...ofRepeatable,
   ...ofBounding,
+  ...ofChildren,
 }
 const onLark = {
   ...{ ...ofQueuesOnLark, ...ofFlowsOnLark, ...ofMembersOnLark },
   ...{ ...ofTellingOnLark, ...ofClearingOnLark, ...ofRefusingOnLark, ...ofRepeatableOnLark },
   ...ofBoundingOnLark,
+  ...ofChildrenOnLark,
 }
 const read = (name: string) => readFileSync(new URL(`stories/${name}`, import.meta.url), 'utf8')
 

@@ -45,14 +45,20 @@ test.each<[string, FlowJob, string, RegExp]>([
   [
     'deduplication',
     { name: 'root', queueName: 'roots', opts: { deduplication: { id: 'x' } }, children: [step] },
-    'BULLMQ_UNSUPPORTED',
-    /deduplication in a flow/,
+    'JOB_INVALID',
+    /Deduplication options cannot be used on flow nodes with children/,
   ],
   [
-    'the option parent',
+    'deduplication of a child',
+    { name: 'root', queueName: 'roots', children: [{ ...step, opts: { deduplication: { id: 'x' } } }] },
+    'BULLMQ_UNSUPPORTED',
+    /deduplication of a child in a flow/,
+  ],
+  [
+    'a parent in another store',
     { name: 'root', queueName: 'roots', opts: { parent: { id: '1', queue: 'x' } }, children: [step] },
     'BULLMQ_UNSUPPORTED',
-    /the option parent/,
+    /a parent in x/,
   ],
   [
     'another prefix',

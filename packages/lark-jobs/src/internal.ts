@@ -21,10 +21,11 @@ import { checkTicks as checkTicksOf } from './dispatch/schedule-definition.ts'
 import { jobIndex } from './flow/advance.ts'
 import { insideOf } from './model/copies.ts'
 import { memberId } from './model/effect.ts'
+import { JobsError } from './model/errors.ts'
 import { type FlowPlace, type FlowState, MAX_DEFINITION, MAX_FLOW_ID, MAX_NODES } from './model/flow.ts'
 import { MAX_ID } from './model/id.ts'
 import { MAX_CONTEXT, MAX_PAYLOAD, MAX_PROGRESS } from './model/payload.ts'
-import { type ClaimedJob, MAX_NAME } from './model/record.ts'
+import { type ClaimedJob, MAX_NAME, type Outcome } from './model/record.ts'
 import { releasing } from './model/run/decision.ts'
 import { MAX_SCHEDULE_ID } from './model/tick.ts'
 import type { HandChange } from './operate/audit/hand-change.ts'
@@ -50,6 +51,7 @@ export { type FlowSpec, flowPlace } from './dispatch/flow-definition.ts'
 export type { Drafted } from './dispatch/new-job.ts'
 export { NodeNames } from './dispatch/node-names.ts'
 export { partitionOf } from './dispatch/schedule-definition.ts'
+export { childSignal, readChildEnd } from './flow/child.ts'
 export { FlowBook } from './flow/flow-book.ts'
 export { FlowRecords, type KeptFlow } from './flow/flow-records.ts'
 export { withoutNodes } from './flow/removed-nodes.ts'
@@ -57,15 +59,13 @@ export { inContext } from './model/context.ts'
 export { memberOf } from './model/effect.ts'
 export { EVERY_KEY } from './model/every-key.ts'
 export {
-  type FailureRule,
-  type FlowPlace,
   type NodeState,
   nodeOf,
 } from './model/flow.ts'
 export { groupedBy } from './model/grouped.ts'
 export { isQueueName, partitionsOf, partitionWith, queueOf } from './model/partition.ts'
 export { decode, encode, whyDropped } from './model/payload.ts'
-export type { Keep, NewJob } from './model/record.ts'
+export type { NewJob } from './model/record.ts'
 export { isReserved } from './model/reserved-key.ts'
 export { tickId, tickOf } from './model/tick.ts'
 export { passes } from './operate/events/watcher.ts'
@@ -218,6 +218,22 @@ export function returnToPlace(job: JobLike, ms: number, because: string): never 
   const decision = releasing(ms, job.constructor.name, ms > 0 ? 'queue' : undefined, because)
   notedIn(job)!.run!.decide({ ...decision, keepsPlace: true })
   throw decision.error
+}
+
+/**
+ * Ends the run of a job, which waits for signals. It is due again when one of them comes.
+ *
+ * @param outcome `in`: milliseconds after which the job is due at the latest. `heard`: how many signals the
+ *   run knows
+ * @throws JOB_SUSPENDED
+ */
+export function suspendRun(
+  job: JobLike,
+  outcome: Pick<Outcome & { kind: 'suspended' }, 'in' | 'waits' | 'heard' | 'steps'>,
+): never {
+  const { run } = notedIn(job)!
+  const error = new JobsError('JOB_SUSPENDED', `${job.constructor.name} waits`)
+  return run!.decide({ kind: 'suspended', outcome: { kind: 'suspended', ...outcome }, error })
 }
 
 /**

@@ -87,7 +87,7 @@ export const compared = {
       '`this.pauseQueue(delay)`, after which the job comes behind those that wait',
       'creating-jobs.md#pausing-the-queue',
     ],
-    WaitingChildrenError: ['missing', 'a flow, to which a running job adds jobs', flows],
+    WaitingChildrenError: ['same', '`this.runJob()`', 'steps.md#child-jobs'],
     MetricsTime: ['needless', '`operate().history()`, Prometheus', 'monitoring.md'],
   },
   types: {
@@ -104,6 +104,7 @@ export const compared = {
     ...{ DeduplicationOptions: taken, KeepJobs: taken, ConnectionOptions: taken, RedisOptions: taken },
     ...{
       QueueBaseOptions: taken,
+      MoveToWaitingChildrenOpts: taken,
       QueueEventsProducerOptions: taken,
       BulkJobOptions: taken,
       RateLimiterOptions: taken,
@@ -174,7 +175,7 @@ export const compared = {
     keepLogs: ['differs', 'the last 100 lines are kept, or fewer if it says so', keep],
     stackTraceLimit: ['differs', 'the last 10 errors are kept, or fewer if it says so', errors],
     repeat: ['same', '`Jobs.schedules.set()`; `upsertJobScheduler()`, as in BullMQ 6', schedules],
-    parent: ['missing', '`workflow()`', flows],
+    parent: ['differs', '`this.runJob()`. The parent runs, or waits in its queue', bullFlows],
     telemetry: ['missing', 'the trace of a dispatch is passed on by itself', 'telemetry.md'],
     failParentOnFailure: [
       'differs',
@@ -468,7 +469,7 @@ export const compared = {
       bullNextJob,
     ],
     moveToFailed: ['differs', '`this.fail()`. Of a job that `getNextJob()` has returned', bullNextJob],
-    moveToWaitingChildren: ['missing', '`this.flow.add()`', flows],
+    moveToWaitingChildren: ['same', '`this.runJob()`', 'steps.md#child-jobs'],
     removeChildDependency: ['same', "`ifFailed: 'run'`", flows],
     removeDeduplicationKey: ['missing', 'a job that ends or is removed frees it', unique],
   },

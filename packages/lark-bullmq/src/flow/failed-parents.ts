@@ -3,8 +3,12 @@
  * never in their queues, so the store tells nobody. The worker that ran the failed job does it.
  */
 import { setTimeout as pause } from 'node:timers/promises'
+import { memberOf, queueOf } from '@s18i/lark-jobs/internal'
+import { EveryJob } from '../job/every-job.ts'
 import type { JobHome } from '../store/shared-store.ts'
+import { outerParentOf } from './added-children.ts'
 import { FlowNode } from './flow-node.ts'
+import { JobChildren } from './job-children.ts'
 
 /**
  * Milliseconds between two checks of the flow, from `first` to `last`, and the milliseconds after which the
@@ -26,5 +30,29 @@ export async function tellParents(home: JobHome, id: string): Promise<void> {
     const told = { jobId: parent.shownId, failedReason, prev: 'active' }
     // Unlike a hint, this reaches a listener in its first second.
     await home.store.publish(`Flow ${parent.shownId}`, parent.queue, 'failed', told)
+  }
+  await wakeParent(home, id)
+}
+
+/**
+ * Makes the job due to which the flow of this job was added, if the flow has failed and makes that job fail.
+ * A job that waits for its children is due by itself.
+ */
+async function wakeParent(home: JobHome, id: string): Promise<void> {
+  const { store } = home
+  const parent = await outerParentOf(home, id)
+  if (parent === undefined) return
+  const at = { store, queue: queueOf(parent.partition) }
+  const over = performance.now() + LOOK.all
+  for (let wait = LOOK.first; performance.now() < over; wait = Math.min(2 * wait, LOOK.last)) {
+    const { failed, pending } = await JobChildren.of(at, parent.id)
+    if (failed !== undefined) {
+      const handle = store.jobs.handle(EveryJob, parent.id, { queue: at.queue })
+      const { state, suspended } = (await handle.status()) ?? {}
+      if (state === 'delayed' && suspended === undefined) await handle.runNow()
+      return
+    }
+    if (!pending.some(({ flow, rule }) => flow === memberOf(id)!.flow && rule === 'fail')) return
+    await pause(wait)
   }
 }

@@ -1,15 +1,6 @@
 /** The `FlowProducer` of BullMQ. It turns a tree of jobs into a workflow of Lark. */
 import { JobsError } from '@s18i/lark-jobs'
-import {
-  type Drafted,
-  type FlowPlace,
-  type FlowSpec,
-  flowPlace,
-  type OpenJobs,
-  opened,
-  shown,
-  startFlow,
-} from '@s18i/lark-jobs/internal'
+import { type Drafted, type FlowSpec, opened, shown, startFlow } from '@s18i/lark-jobs/internal'
 import {
   checkOptions,
   refuseMethods,
@@ -22,9 +13,10 @@ import { BullJob } from '../job/bull-job.ts'
 import { draftedBy, optionsIn } from '../job/job-options.ts'
 import { readQueue } from '../queue/queue-name.ts'
 import { type QueueBaseOptions, SharedStore } from '../store/shared-store.ts'
+import { addChildren, isChild, readyTree } from './added-children.ts'
 import { FlowNode } from './flow-node.ts'
-import { flowIdFor } from './flow-rules.ts'
-import { type BullFlow, type FlowOpts, idIn, readTree, type TreeJob, workflowOf } from './flow-tree.ts'
+import type { FlowPlace } from './flow-rules.ts'
+import { type BullFlow, type FlowOpts, idIn, readTree, type TreeJob } from './flow-tree.ts'
 
 export interface FlowProducerOptions extends QueueBaseOptions {}
 
@@ -106,9 +98,8 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
 
   async #add(trees: readonly (readonly TreeJob[])[]): Promise<JobNode[]> {
     for (const tree of trees) for (const { queue } of tree) this.#store.admit(queue)
-    const settings = await this.#store.settings()
-    const ready = trees.map((tree) =>
-      tree.length === 1 ? this.#plain(tree[0]!) : this.#flow(tree, settings),
+    const ready = await Promise.all(
+      trees.map((tree) => (tree.length === 1 ? this.#plain(tree[0]!) : this.#flow(tree))),
     )
     const flows: Promise<JobNode>[] = []
     return await Promise.all(
@@ -123,20 +114,23 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
   }
 
   /** Prepares a job without children. @returns a function that adds the job */
-  #plain(job: TreeJob): () => Promise<JobNode> {
+  async #plain(job: TreeJob): Promise<() => Promise<JobNode>> {
     const home = { store: this.#store, queue: job.queue }
-    draftedBy(`${this}`, job.queue, job)
+    if (job.opts.parent) await readyTree(`${this}`, this.#store, [job])
+    else draftedBy(`${this}`, job.queue, job)
     return async () => ({ job: (await BullJob.added(`${this}`, home, [job]))[0]! })
   }
 
   /** @returns a function that adds the flow */
-  #flow(tree: readonly TreeJob[], { partitions, prefix }: OpenJobs['settings']): () => Promise<JobNode> {
+  async #flow(tree: readonly TreeJob[]): Promise<() => Promise<JobNode>> {
     const { queue, opts } = tree.at(-1)!
     const { jobId } = opts
-    const place = flowPlace(jobId === undefined ? undefined : flowIdFor(jobId), queue, partitions)
-    const spec = workflowOf(`${this}`, tree, place, prefix)
+    const ready = await readyTree(`${this}`, this.#store, tree)
+    const { spec, place } = ready
     return async () => {
-      if (await startFlow(this.#store.jobs, spec)) {
+      const isBelow = isChild(ready)
+      if (isBelow) await addChildren(`${this}`, this.#store, [ready])
+      if (isBelow || (await startFlow(this.#store.jobs, spec))) {
         const added = this.#added(tree, spec, place)
         for (const { job } of parentsIn(added))
           await this.#store.hint(job.queueName, 'waiting-children', { jobId: job.id })

@@ -4,12 +4,18 @@
  */
 
 import { createHash } from 'node:crypto'
-import { type FailureRule, type KeptFlow, LARGEST, memberOf } from '@s18i/lark-jobs/internal'
+import { type FlowSpec, type flowPlace, type KeptFlow, LARGEST, memberOf } from '@s18i/lark-jobs/internal'
 import { keepsNone, type RemoveOption } from '../job/kept-jobs.ts'
 
 /** The definition of a flow as Lark keeps it. */
 export type FlowDefinition = KeptFlow['definition']
 export type NodeDefinition = FlowDefinition['nodes'][number]
+
+/** The id of a flow, and the partition that keeps it. */
+export type FlowPlace = ReturnType<typeof flowPlace>
+
+/** What a node does if a node that it waits for does not complete. */
+export type FailureRule = NonNullable<FlowSpec['nodes'][number]['rules']>[number]
 
 /** What happens to the parent of this job if this job fails. At most one of these options may be true. */
 export interface ChildFailureOptions {

@@ -4,19 +4,8 @@
  */
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '@s18i/lark-jobs'
-import {
-  type FailureRule,
-  type FlowPlace,
-  type FlowSpec,
-  isObject,
-  type Keep,
-  LARGEST,
-  NodeNames,
-  nodeId,
-  ownIdOf,
-  shown,
-} from '@s18i/lark-jobs/internal'
-import { checkOptions, unsupported, wrongValue } from '../compared/unsupported.ts'
+import { type FlowSpec, isObject, LARGEST, NodeNames, nodeId, ownIdOf, shown } from '@s18i/lark-jobs/internal'
+import { checkOptions, refusedValue, unsupported, wrongValue } from '../compared/unsupported.ts'
 import {
   type AddedJob,
   checkJobOptions,
@@ -25,10 +14,10 @@ import {
   type JobsOptions,
   type ParentOptions,
 } from '../job/job-options.ts'
-import { keepOf } from '../job/kept-jobs.ts'
+import { type Keep, keepOf } from '../job/kept-jobs.ts'
 import { readQueue } from '../queue/queue-name.ts'
 import { LEAST_KEPT } from './flow-node.ts'
-import { ruleOf } from './flow-rules.ts'
+import { type FailureRule, type FlowPlace, ruleOf } from './flow-rules.ts'
 
 /** A job, and the jobs that it waits for. */
 export interface BullFlow {
@@ -86,7 +75,8 @@ export function readTree(
     if (found.length === LARGEST.nodes)
       throw new JobsError('FLOW_TOO_LARGE', `${who}: the flow has more than ${LARGEST.nodes} jobs`)
     const { children, ...read } = readJob(who, job, queuesOptions, prefix)
-    if (parent !== undefined || children.length > 0) checkInFlow(who, read, parent === undefined)
+    const at = { isRoot: parent === undefined, hasChildren: children.length > 0 }
+    if (!at.isRoot || at.hasChildren) checkInFlow(who, read, at)
     const number = found.push({ ...read, parent }) - 1
     for (const child of children) open.push([child, number])
   }
@@ -123,12 +113,23 @@ function readJob(
   return { name, data, opts, queue, children }
 }
 
-function checkInFlow(who: string, { name, opts }: AddedJob, isRoot: boolean): void {
+function checkInFlow(
+  who: string,
+  { name, opts }: AddedJob,
+  { isRoot, hasChildren }: { isRoot: boolean; hasChildren: boolean },
+): void {
   const what = `${who}: the job ${shown(name)}`
+  if (opts.deduplication !== undefined && hasChildren)
+    throw refusedValue(
+      what,
+      'deduplication',
+      opts.deduplication.id,
+      'Deduplication options cannot be used on flow nodes with children',
+    )
   if (opts.deduplication !== undefined)
     throw unsupported(
       what,
-      'deduplication in a flow',
+      'deduplication of a child in a flow',
       'a jobId of the root job, which waits for all others',
       'from-bullmq.md#flows',
     )

@@ -6,11 +6,8 @@
 
 import type { EndedState } from '@s18i/lark-jobs'
 import {
-  type FailureRule,
-  type FlowPlace,
   flowPlace,
   isQueueName,
-  type Keep,
   LARGEST,
   NodeNames,
   nodeId,
@@ -22,7 +19,15 @@ import {
   textOf,
 } from '@s18i/lark-jobs/internal'
 import { retention } from '@s18i/lark-jobs/operate'
-import { type FlowDefinition, flowIdFor, type NodeDefinition, ruleOf } from '../flow/flow-rules.ts'
+import {
+  type FailureRule,
+  type FlowDefinition,
+  type FlowPlace,
+  flowIdFor,
+  type NodeDefinition,
+  ruleOf,
+} from '../flow/flow-rules.ts'
+import type { Keep } from '../job/kept-jobs.ts'
 import { bullmqRecord } from '../job/record.ts'
 import { keyFor, parsed, REMEMBERED, waitingJob } from './jobs.ts'
 import type { LackReason, leftReasons } from './report.ts'

@@ -6,7 +6,8 @@
 import { createHash } from 'node:crypto'
 import { defined } from '@s18i/lark/internal'
 import type { JobError, JobRecord } from '@s18i/lark-jobs'
-import { encode, isName, isReserved, type Keep, LARGEST, type NewJob, shown } from '@s18i/lark-jobs/internal'
+import { encode, isName, isReserved, LARGEST, type NewJob, shown } from '@s18i/lark-jobs/internal'
+import type { Keep } from '../job/kept-jobs.ts'
 import { type BullmqLack, bullmqRecord } from '../job/record.ts'
 import type { BullmqEntry } from './source.ts'
 

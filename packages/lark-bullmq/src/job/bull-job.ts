@@ -10,8 +10,11 @@ import {
 } from '@s18i/lark-jobs'
 import { dispatchAll, isObject, memberOf, shown, tickOf } from '@s18i/lark-jobs/internal'
 import { refuseMethods, refuseProperties, unsupported, wrongValue } from '../compared/unsupported.ts'
+import { addChildren, isChild, readyTree } from '../flow/added-children.ts'
 import { FlowNode } from '../flow/flow-node.ts'
 import { shownId } from '../flow/flow-rules.ts'
+import { idIn } from '../flow/flow-tree.ts'
+import { JobChildren, restsIn } from '../flow/job-children.ts'
 import { scheduleName, schedulerName } from '../queue/schedule-name.ts'
 import { type EventArgs, homeOf, type JobHome } from '../store/shared-store.ts'
 import {
@@ -22,6 +25,7 @@ import {
   type JobDependencies,
   pagesOf,
 } from './dependencies.ts'
+import { UnrecoverableError } from './ending-errors.ts'
 import { EveryJob } from './every-job.ts'
 import { fieldsIn, type JobJson, type JobProgress, jsonOf, optionsFromJSON } from './job-json.ts'
 import {
@@ -31,6 +35,7 @@ import {
   draftedBy,
   type JobsOptions,
   optionsIn,
+  type ParentOptions,
 } from './job-options.ts'
 import { type FinishedStatus, type JobState, stateOf, stateOfNode } from './job-state.ts'
 import { larkPriority } from './priority.ts'
@@ -51,8 +56,11 @@ export interface JobControls {
   reported(progress: JobProgress): Promise<void>
 }
 
-/** The JSON and the id of the next job; empty if there is none, or if none was asked for. */
-export type NextJob = [json?: JobJson, id?: string]
+/**
+ * The JSON and the id of the next job, and two times until which it does not begin, which are always 0. Empty
+ * if there is no next job, or if none was asked for.
+ */
+export type NextJob = [json?: JobJson, id?: string, limitUntil?: number, delayUntil?: number]
 
 /** What the application can do with a job that `worker.getNextJob()` has handed out. */
 export interface JobFinish {
@@ -73,6 +81,15 @@ interface JobRun {
   finish?: JobFinish | undefined
   /** When the job is due again, in milliseconds since 1970, if the application has moved it. */
   movedTo?: number
+  /** The children that the job waits for, if the application has moved it. */
+  awaits?: JobChildren
+  /** Whether children were added to the job. */
+  hasChildren?: boolean
+}
+
+export interface MoveToWaitingChildrenOpts {
+  /** The child to look at. Default: all children. */
+  child?: ParentOptions
 }
 
 export interface RetryOptions {
@@ -173,7 +190,9 @@ export class BullJob<
     const { id, key: name, queuedAt: timestamp, runs, failures, crashes, token, options } = claimed
     const job = new BullJob(home, { id, name, data, opts: optionsIn(options?.context), timestamp }, active)
     const made = failures + madeBefore(job.opts, options)
-    Object.assign(job, { attemptsStarted: runs, attemptsMade: made, stalledCounter: crashes, token })
+    const silent = restsIn(claimed.journal?.entries ?? []).filter(({ isSilent }) => isSilent).length
+    job.#run.hasChildren = (claimed.journal?.signals.length ?? 0) > 0
+    Object.assign(job, { attemptsStarted: runs - silent, attemptsMade: made, stalledCounter: crashes, token })
     Object.assign(job, { delay: 0, stacktrace: [], priority: priorityOf(job.opts, claimed.priority) })
     job.processedOn = Date.now()
     return job
@@ -250,6 +269,27 @@ export class BullJob<
 
   /** Adds jobs to a queue. @throws BULLMQ_UNSUPPORTED, JOB_INVALID; the errors of a dispatch @internal */
   static async added(who: string, home: JobHome, all: readonly AddedJob[]): Promise<BullJob[]> {
+    if (!all.some(({ opts }) => opts.parent)) return await BullJob.#queued(who, home, all)
+    const below = all.filter(({ opts }) => opts.parent)
+    const ready = await Promise.all(
+      below.map((job) =>
+        readyTree(who, home.store, [{ ...job, queue: home.queue, children: [], parent: undefined }]),
+      ),
+    )
+    const others = await BullJob.#queued(
+      who,
+      home,
+      all.filter(({ opts }) => !opts.parent),
+    )
+    await addChildren(who, home.store, ready.filter(isChild))
+    const children = below.map(({ name, data = {}, opts }, i) => {
+      const id = idIn(ready[i]!.place, 0)
+      return new BullJob(home, { id, name, data, opts, timestamp: Date.now() })
+    })
+    return all.map(({ opts }) => (opts.parent ? children : others).shift()!)
+  }
+
+  static async #queued(who: string, home: JobHome, all: readonly AddedJob[]): Promise<BullJob[]> {
     const drafted = all.map((each) => draftedBy(who, home.queue, each))
     const handles = await dispatchAll(home.store.jobs, drafted)
     const news = handles.flatMap(({ id: jobId, rejection }, i): [string, EventArgs][] => {
@@ -368,7 +408,7 @@ export class BullJob<
     if (node?.isRemoved || node?.isUnkept) return 'unknown'
     const isQueued = node?.isQueued ?? true
     const status = isQueued ? await this.#handle(node).status() : undefined
-    if (status !== undefined) return stateOf(status.state, status.priority)
+    if (status !== undefined) return stateOf(status.state, status.priority, status.suspended)
     if (await this.#isNextTick()) return 'delayed'
     // The job of a started node may be on its way to its queue. The job of a node that has ended was removed
     // from its queue.
@@ -549,7 +589,8 @@ export class BullJob<
 
   /** Makes a delayed job due now. */
   async promote(): Promise<void> {
-    const isDone = await this.#handle().runNow()
+    // Lark would also make a job due that waits for its children.
+    const isDone = !(await this.isWaitingChildren()) && (await this.#handle().runNow())
     if (!isDone && this.repeatJobKey === undefined)
       throw new Error(`Job ${this.id} is not in the delayed state. promote`)
     // The job of the next tick is not in the queue yet.
@@ -584,7 +625,7 @@ export class BullJob<
   async updateData(data: DataType): Promise<void> {
     checkUnreserved(`${this}: updateData()`, 'the name', this.name)
     const isDone = await (this.#run.controls?.edit(data) ??
-      this.#handle(await this.#node()).edit(data as never))
+      this.#handle(await this.#node()).edit(data as never, { force: true }))
     if (!isDone) {
       await this.#mustBeThere('updateData')
       const what = 'updateData() outside of the processor that runs the job'
@@ -615,9 +656,60 @@ export class BullJob<
     await this.#runAgain(0)
   }
 
-  async #runAgain(at: number): Promise<void> {
+  /**
+   * Makes the job run again when the children have ended that were added to it. A processor calls it, and
+   * then throws a `WaitingChildrenError`.
+   *
+   * @returns whether there are such children. If there are none, the processor goes on
+   * @throws UnrecoverableError if a child has failed with `failParentOnFailure`
+   */
+  async moveToWaitingChildren(token?: string, { child }: MoveToWaitingChildrenOpts = {}): Promise<boolean> {
     const run = this.#run
-    run.movedTo = at
+    if (run.controls === undefined) {
+      const what = token === this.token ? 'Missing lock for job' : 'Job'
+      const rest = token === this.token ? '' : ' is not in the active state'
+      throw new Error(`${what} ${this.id}${rest}. moveToWaitingChildren`)
+    }
+    const children = await JobChildren.of(this.#home, this.#id())
+    this.#mustNotFail(children, 'moveToWaitingChildren')
+    const isAsked = ({ key }: { key: string }) => child === undefined || key === `${child.queue}:${child.id}`
+    if (!children.pending.some(isAsked)) return false
+    run.awaits = children
+    await this.#finishRun()
+    await this.#home.store.hint(this.queueName, 'waiting-children', { jobId: this.id })
+    return true
+  }
+
+  #mustNotFail({ failed }: JobChildren, command: string): void {
+    if (failed === undefined) return
+    const what = `Cannot complete job ${this.id} because it has at least one failed child. ${command}`
+    throw new UnrecoverableError(what)
+  }
+
+  /**
+   * As in BullMQ, a job does not complete before the children that were added to it. @throws Error @internal
+   */
+  async mustBeAlone(): Promise<void> {
+    if (!this.#run.hasChildren) return
+    const children = await JobChildren.of(this.#home, this.#id())
+    this.#mustNotFail(children, 'moveToFinished')
+    if (children.pending.length > 0)
+      throw new Error(`Job ${this.id} has pending dependencies. moveToFinished`)
+  }
+
+  /** Called when this process adds children to the job while it runs. @internal */
+  gotChildren(): void {
+    this.#run.hasChildren = true
+  }
+
+  async #runAgain(at: number): Promise<void> {
+    this.#run.movedTo = at
+    await this.#finishRun()
+  }
+
+  /** Ends the run of a job that `worker.getNextJob()` has handed out. */
+  async #finishRun(): Promise<void> {
+    const run = this.#run
     if (run.finish === undefined) return
     await run.finish.end({ value: undefined })
     run.controls = undefined
@@ -632,6 +724,7 @@ export class BullJob<
    */
   async moveToCompleted(returnValue: ReturnType, _token?: string, fetchNext = true): Promise<NextJob> {
     const finish = this.#handedOut('moveToCompleted()', 'the end of `handle()`')
+    await this.mustBeAlone()
     await finish.end({ value: returnValue })
     this.returnvalue = returnValue
     return await this.#moved(finish, fetchNext)
@@ -644,6 +737,10 @@ export class BullJob<
    * @throws BULLMQ_UNSUPPORTED for a job that a processor runs; Error if another worker has it by now
    */
   async moveToFailed(error: Error, _token?: string, fetchNext = false): Promise<NextJob> {
+    const { attempts = 0 } = this.opts
+    const wouldRetry = this.attemptsMade + 1 < attempts && !(error instanceof UnrecoverableError)
+    if (this.#run.controls === undefined && wouldRetry)
+      throw new Error(`Job ${this.id} is not in the active state. retryJob`)
     const finish = this.#handedOut('moveToFailed()', '`this.fail()`')
     await finish.end({ error })
     this.failedReason = error.message
@@ -655,7 +752,7 @@ export class BullJob<
   async #moved(finish: JobFinish, fetchNext: boolean): Promise<NextJob> {
     this.#run.finish = undefined
     const next = fetchNext ? await finish.next() : undefined
-    return next === undefined ? [] : [next.asJSON(), next.id!]
+    return next === undefined ? [] : [next.asJSON(), next.id!, 0, 0]
   }
 
   #handedOut(method: string, inLark: string): JobFinish {
@@ -691,6 +788,11 @@ export class BullJob<
   /** The id of the job in Lark. `id` may be a `jobId` instead. @internal */
   get larkId(): string {
     return this.#id()
+  }
+
+  /** The children that the processor has decided to wait for. @internal */
+  get awaits(): JobChildren | undefined {
+    return this.#run.awaits
   }
 
   /** Milliseconds by which the processor has delayed the job; undefined if it has not. @internal */
@@ -764,8 +866,16 @@ export class BullJob<
   }
 
   async #dependencies(): Promise<Dependencies> {
-    const none = { processed: {}, unprocessed: [], ignored: {}, failed: [] }
-    return (await (await this.#node())?.dependencies()) ?? none
+    const node = await this.#node()
+    const added = (await JobChildren.of(this.#home, node?.id ?? this.#id())).dependencies
+    const { processed, unprocessed, ignored, failed } = (await node?.dependencies()) ?? added
+    if (node === undefined) return added
+    return {
+      processed: { ...processed, ...added.processed },
+      unprocessed: [...unprocessed, ...added.unprocessed],
+      ignored: { ...ignored, ...added.ignored },
+      failed: [...failed, ...added.failed],
+    }
   }
 
   #hasNoJob(method: string, inLark: string): Error {

@@ -15,7 +15,8 @@ export async function changeData(
   const open = await opened(store.jobs)
   // The spaces at the end of the payload tell its version.
   const text = encode(data, key) + payload.slice(payload.trimEnd().length)
-  const change = { kind: 'edit', payload: text, whileActive: true } as const
+  // The only records of such a job are the times at which it waited for its children.
+  const change = { kind: 'edit', payload: text, whileActive: true, force: true } as const
   const place = { store: open.store, queues: open.settings.partitions }
   return (await alterAt(place, { id, queue }, change)) === 'done'
 }

@@ -30,6 +30,18 @@ export class WaitingError extends Error {
   }
 }
 
+/**
+ * The job runs again when its children have ended, if `job.moveToWaitingChildren()` has returned true. No
+ * attempt is used up.
+ */
+export class WaitingChildrenError extends Error {
+  override readonly name: string = 'WaitingChildrenError'
+
+  constructor(message = 'bullmq:movedToWaitingChildren') {
+    super(message)
+  }
+}
+
 /** The job runs again after the time that was passed to `worker.rateLimit()`. No attempt is used up. */
 export class RateLimitError extends Error {
   override readonly name: string = 'RateLimitError'
@@ -43,6 +55,7 @@ const kinds = {
   UnrecoverableError: 'failed',
   DelayedError: 'released',
   WaitingError: 'released',
+  WaitingChildrenError: 'released',
   RateLimitError: 'limited',
 } as const
 
@@ -55,5 +68,6 @@ export function endingOf(error: Error): 'failed' | 'released' | 'limited' | unde
   if (Object.hasOwn(kinds, name)) return kinds[name as keyof typeof kinds]
   // A class of the application may extend one of these classes and have another name.
   if (error instanceof UnrecoverableError) return 'failed'
-  return error instanceof DelayedError || error instanceof WaitingError ? 'released' : undefined
+  const moved = [DelayedError, WaitingError, WaitingChildrenError]
+  return moved.some((kind) => error instanceof kind) ? 'released' : undefined
 }

@@ -70,7 +70,7 @@ export interface JobsOptions extends DefaultJobOptions {
   deduplication?: DeduplicationOptions
   /** `queue.add()` makes a repeatable job of it, as BullMQ 5 does. */
   repeat?: RepeatOptions
-  /** Only a `FlowProducer` sets this, on the jobs that it adds. */
+  /** The job that waits for this one, if it calls `moveToWaitingChildren()`. It must exist. */
   parent?: ParentOptions
 }
 
@@ -99,6 +99,13 @@ const onFailure = [
 
 /** @throws BULLMQ_UNSUPPORTED, JOB_INVALID */
 export function checkJobOptions(who: string, opts: JobsOptions | undefined): JobsOptions {
+  if (isObject(opts) && 'debounce' in opts && opts.debounce !== undefined)
+    throw unsupported(
+      who,
+      'the option debounce. Debounce option has been removed. Use deduplication option instead',
+      '`deduplication`',
+      'unique-jobs.md#options',
+    )
   const read = checkOptions(who, 'options of a job', opts)
   const { attempts, delay, priority, backoff, sizeLimit, deduplication } = read
   if (read.repeat !== undefined)
@@ -132,6 +139,7 @@ export function checkJobOptions(who: string, opts: JobsOptions | undefined): Job
   checkRemove(who, 'removeOnFail', read.removeOnFail)
   if (backoff !== undefined) checkBackoff(who, backoff)
   if (deduplication !== undefined) uniqueOf(who, deduplication)
+  if (read.parent !== undefined && read.parent !== null) checkParent(who, read)
   const rules = onFailure.filter((name) => read[name])
   if (rules.length > 1)
     throw refusedValue(
@@ -144,6 +152,14 @@ export function checkJobOptions(who: string, opts: JobsOptions | undefined): Job
   if (read.jobId !== '') return read
   const { jobId: _, ...others } = read
   return others
+}
+
+function checkParent(who: string, { parent, deduplication }: JobsOptions): void {
+  const { id, queue } = isObject(parent) ? parent : {}
+  if (typeof id !== 'string' || typeof queue !== 'string')
+    throw wrongValue(who, 'parent', parent, '{ id, queue }, with `prefix:queue` as the queue')
+  if (deduplication !== undefined)
+    throw refusedValue(who, 'parent', id, 'Deduplication and parent options cannot be used together')
 }
 
 /** Checks an id. A dispatch of Lark checks the other rules for ids. */

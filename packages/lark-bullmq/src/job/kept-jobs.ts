@@ -4,9 +4,12 @@
  * runs the job applies the number.
  */
 import { defined } from '@s18i/lark/internal'
-import { isObject, type Keep, LARGEST } from '@s18i/lark-jobs/internal'
+import { type Drafted, isObject, LARGEST } from '@s18i/lark-jobs/internal'
 import type { Retention } from '@s18i/lark-jobs/operate'
 import { wrongValue } from '../compared/unsupported.ts'
+
+/** For how long a job is kept after its end, by the state in which it ends. */
+export type Keep = NonNullable<Drafted['keep']>
 
 /** How many ended jobs are kept, and for how many seconds. */
 export interface KeepJobs {

@@ -25,7 +25,7 @@ import {
   type JobsOptions,
   optionsIn,
 } from '../job/job-options.ts'
-import type { FinishedStatus, JobState } from '../job/job-state.ts'
+import { type FinishedStatus, type JobState, waitsForChildren } from '../job/job-state.ts'
 import { purgeJob } from '../job/purged.ts'
 import { type RepeatOptions, repeatableKey } from '../job/repeat-options.ts'
 import { retryAll } from '../job/retrying.ts'
@@ -255,6 +255,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
       const is = prioritizedOf[type] ?? (() => true)
       const found: BullJob[] = type === 'waiting-children' ? await this.#blocked(asc) : []
       for (const state of this.#states(type)) found.push(...(await this.#list(state, end, asc, is)))
+      if (type === 'waiting-children') found.push(...(await this.#resting(asc)))
       if (type === 'delayed') {
         const next = await this.#schedulers.next()
         if (next.length > 0) found.push(...next)
@@ -281,8 +282,20 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     return asc ? jobs.reverse() : jobs
   }
 
+  /** The jobs that wait for children that were added to them. */
+  async #resting(asc: boolean): Promise<BullJob[]> {
+    const { suspended } = await this.#home.store.standing(this.name)
+    return suspended === 0 ? [] : await this.#list('delayed', -1, asc, () => true, waitsForChildren)
+  }
+
   /** Reads the jobs in a state. It reads no more than needed if the store has them in the wanted order. */
-  async #list(state: State, end: number, asc: boolean, is: (job: BullJob) => boolean): Promise<BullJob[]> {
+  async #list(
+    state: State,
+    end: number,
+    asc: boolean,
+    is: (job: BullJob) => boolean,
+    suspends = (suspended?: readonly string[]) => !waitsForChildren(suspended),
+  ): Promise<BullJob[]> {
     const { jobs } = this.#home.store
     const isNatural = asc || ended.includes(state)
     const found: BullJob[] = []
@@ -293,7 +306,8 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
         { queue: this.name, state },
         { limit: 1_000, ...order, ...(cursor && { cursor }) },
       )
-      found.push(...page.jobs.map((job) => BullJob.found(this.#home, job)).filter(is))
+      const those = page.jobs.filter(({ suspended }) => suspends(suspended))
+      found.push(...those.map((job) => BullJob.found(this.#home, job)).filter(is))
       cursor = page.cursor
     } while (cursor !== undefined && !(isNatural && end >= 0 && found.length > end))
     return isNatural ? found : found.reverse()
@@ -312,7 +326,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
    * are read.
    */
   async getJobCounts(...types: JobType[]): Promise<Record<string, number>> {
-    const { counts } = await this.#home.store.standing(this.name)
+    const { counts, suspended } = await this.#home.store.standing(this.name)
     const all = types.length > 0 ? types : everyType
     let blocked = 0
     if (all.includes('waiting-children')) for await (const _ of FlowNode.blocked(this.#home)) blocked++
@@ -320,7 +334,10 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     const prioritized = isAsked ? await this.#home.store.prioritized(this.name) : 0
     const next = all.includes('delayed') ? await this.#schedulers.nextCount() : 0
     const waiting = Math.max(0, counts.waiting - prioritized)
-    const kept = { ...counts, blocked, waiting, delayed: counts.delayed + next }
+    const areAsked = all.includes('delayed') || all.includes('waiting-children')
+    const resting = areAsked && suspended > 0 ? (await this.#resting(true)).length : 0
+    const delayed = counts.delayed - resting + next
+    const kept = { ...counts, blocked: blocked + resting, waiting, delayed }
     return Object.fromEntries(
       all.map((type) => [
         type,

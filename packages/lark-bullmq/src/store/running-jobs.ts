@@ -3,6 +3,8 @@
 interface JobInProcess {
   readonly id: string | undefined
   readonly larkId: string
+  /** Called when children are added to the job. */
+  gotChildren(): void
 }
 
 export class RunningJobs {

@@ -345,15 +345,19 @@ export class SharedStore {
     for (const partition of partitions) await store.configure(partition, { limits: limits ?? null })
   }
 
-  /** How many jobs of a queue are in each state, and whether it is paused. */
-  async standing(queue: string): Promise<{ counts: Counts; isPaused: boolean }> {
+  /** How many jobs of a queue are in each state, how many are suspended, and whether it is paused. */
+  async standing(queue: string): Promise<{ counts: Counts; suspended: number; isPaused: boolean }> {
     const { store } = await opened(this.jobs)
     const standings = await store.standings(partitionsOf(queue, this.#partitions.get(queue) ?? 1))
     const counts: Record<string, number> = {}
     for (const standing of standings)
       for (const [state, count] of Object.entries(standing.counts))
         counts[state] = (counts[state] ?? 0) + count
-    return { counts: counts as unknown as Counts, isPaused: standings.some(({ isPaused }) => isPaused) }
+    return {
+      counts: counts as unknown as Counts,
+      suspended: standings.reduce((sum, { suspended }) => sum + suspended, 0),
+      isPaused: standings.some(({ isPaused }) => isPaused),
+    }
   }
 
   /**

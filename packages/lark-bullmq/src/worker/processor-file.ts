@@ -16,6 +16,7 @@ import { EveryJob } from '../job/every-job.ts'
 import { contextWithout } from '../job/job-options.ts'
 import { keptValue } from '../job/returned-value.ts'
 import { type Place, SharedStore } from '../store/shared-store.ts'
+import { restAgain, restFor } from './child-rests.ts'
 import type { Processor } from './processor.ts'
 
 /** The data about its worker that an isolated process gets. */
@@ -77,6 +78,7 @@ export async function classIn(file: string, { queue, ...place }: WorkerPlace): P
   return class FileJob extends EveryJob {
     override async handle(data?: unknown): Promise<unknown> {
       const { job: claimed } = runOf(this)
+      await restAgain(this, home, claimed)
       const job = BullJob.held(home, claimed, data, {
         edit: (value) => changeData(home, claimed, value),
         progress: (value) => this.progress(value),
@@ -87,15 +89,20 @@ export async function classIn(file: string, { queue, ...place }: WorkerPlace): P
         const found = await home.store.jobs.find(claimed.id, { queue }).catch(() => undefined)
         if (found !== undefined) job.recall(found)
       }
+      home.store.running.add(queue, job)
       try {
         const signal = this.signal as AbortSignal
         const value = await inContext(contextWithout(), () => processor(job, claimed.token, signal))
-        if (job.movedFor === undefined) return keptValue(value)
+        if (job.awaits === undefined) await job.mustBeAlone()
+        if (job.movedFor === undefined && job.awaits === undefined) return keptValue(value)
       } catch (error) {
         const ending = error instanceof Error ? endingOf(error) : undefined
         if (ending === 'limited') returnToPlace(this, 0, 'rateLimit()')
-        if (ending !== 'released' || job.movedFor === undefined) throw error
+        if (ending !== 'released' || (job.movedFor === undefined && job.awaits === undefined)) throw error
+      } finally {
+        home.store.running.delete(queue, job)
       }
+      if (job.awaits !== undefined) restFor(this, claimed, job.awaits)
       return this.release(job.movedFor)
     }
   }

@@ -47,6 +47,7 @@ import { JobScheduler } from '../queue/job-scheduler.ts'
 import { readQueue } from '../queue/queue-name.ts'
 import { type RateLimiterOptions, rateOf } from '../store/rate.ts'
 import { type JobHome, type QueueBaseOptions, RETRY, SharedStore, settleAt } from '../store/shared-store.ts'
+import { failedChildOf, restAgain, restFor } from './child-rests.ts'
 import { JobDesk } from './job-desk.ts'
 import type { Processor } from './processor.ts'
 import { makerFile, processorFile } from './processor-file.ts'
@@ -296,7 +297,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
    * @returns undefined if there is no job
    */
   async getNextJob(
-    _token?: string,
+    token?: string,
     { block = true }: GetNextJobOptions = {},
   ): Promise<BullJob<DataType, ResultType, NameType> | undefined> {
     if (this.#mode !== 'taking' || this.#closing !== undefined) return undefined
@@ -311,6 +312,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     this.#starting ??= this.#startAgain((job) => this.#desk!.hand(job) as Promise<ResultType>)
     this.#desk.serve(await this.#starting)
     const job = await this.#desk.next(block ? (this.opts.drainDelay ?? DRAIN_DELAY) * 1_000 : 0)
+    if (job !== undefined && token !== undefined) job.token = token
     return job as BullJob<DataType, ResultType, NameType> | undefined
   }
 
@@ -490,6 +492,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   ): Promise<unknown> {
     const run = runOf(lark)
     const { job: claimed } = run
+    if (lark instanceof EveryJob) await restAgain(lark, this.#home, claimed)
     const job = BullJob.held(this.#home, claimed, data, {
       edit: (value) => changeData(this.#home, claimed, value),
       progress: (value) => 'progress' in lark && lark.progress(value),
@@ -507,7 +510,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     this.#keep('completed', ofOthers(job.opts.removeOnComplete) ?? this.opts.removeOnComplete)
     this.#keep('failed', ofOthers(job.opts.removeOnFail) ?? this.opts.removeOnFail)
     if (this.#desk?.tells ?? true) this.tell('active', job, 'waiting')
-    const excess = this.#excessOf(job)
+    const excess = this.#excessOf(job) ?? failedChildOf(claimed)
     if (excess !== undefined) {
       running.error = excess
       lark.fail(excess)
@@ -517,10 +520,12 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
       running.value = await inContext(contextWithout(), () =>
         processor(job as BullJob<DataType, ResultType, NameType>, claimed.token, signal as AbortSignal),
       )
+      if (job.awaits === undefined && lark instanceof EveryJob) await job.mustBeAlone()
     } catch (thrown) {
       running.error = thrown instanceof Error ? thrown : new Error(String(thrown))
       await this.#threw(lark, running.error, job)
     }
+    if (job.awaits !== undefined) restFor(lark as EveryJob, claimed, job.awaits)
     if (job.movedFor !== undefined) lark.release(job.movedFor)
     return keptValue(running.value)
   }
@@ -555,8 +560,8 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
 
   /** @throws always, unless the processor has delayed its job */
   async #threw(lark: RunningJob, error: Error, job: BullJob): Promise<void> {
-    // The job has delayed itself in its own process.
-    if (JobsError.is(error, 'JOB_RELEASED')) throw error
+    // The job has delayed or suspended itself in its own process.
+    if (JobsError.is(error, 'JOB_RELEASED') || JobsError.is(error, 'JOB_SUSPENDED')) throw error
     const ending = endingOf(error)
     if (ending === 'failed') lark.fail(error)
     if (ending === 'limited') {
@@ -566,7 +571,8 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
       // A job that runs in another process returns to its place there.
       returnToPlace(lark as EveryJob, limited, 'rateLimit()')
     }
-    if (ending === 'released' && job.movedFor === undefined) lark.release()
+    const isMoved = job.movedFor !== undefined || job.awaits !== undefined
+    if (ending === 'released' && !isMoved) lark.release()
     if (ending === 'released') return
     const type = strategyOf(job.opts)
     if (type !== undefined && job.attemptsMade + 1 < job.opts.attempts!)

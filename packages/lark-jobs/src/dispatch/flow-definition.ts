@@ -52,6 +52,8 @@ export interface FlowSpec
   scope: object
   /** The queue that keeps the flow. Default: the queue of its first job. */
   queue?: string
+  /** The job that learns how the flow ends (`flow/child.ts`). */
+  parentJob?: FlowDefinition['parentJob']
   /** The nodes. Callbacks come last. */
   nodes: NodeSpec[]
   /** The members of a batch in another flow. */
@@ -170,7 +172,7 @@ export class FlowJobs {
     home: string,
     queue: string,
   ): { definition: FlowDefinition; outer: OuterReference[] } {
-    const { kind, name, tags, within, unknownAfter, allowFailures = 0 } = spec
+    const { kind, name, tags, within, unknownAfter, parentJob, allowFailures = 0 } = spec
     if (spec.nodes.length > MAX_NODES)
       throw new JobsError(
         'FLOW_TOO_LARGE',
@@ -180,7 +182,7 @@ export class FlowJobs {
     const made = spec.nodes.map((node) => this.#node(node, spec.scope, home))
     const definition = {
       kind,
-      ...defined({ name, within, unknownAfter, tags: tags && [...tags] }),
+      ...defined({ name, within, unknownAfter, parentJob, tags: tags && [...tags] }),
       ...(kind === 'batch' && allowFailures !== 'any' && { allowed: allowFailures }),
       keep: this.#keepOf(spec, queue),
       nodes: made.map(({ node }) => node),

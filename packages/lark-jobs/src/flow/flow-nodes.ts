@@ -232,12 +232,13 @@ export class FlowNodes {
   }
 
   /**
-   * Sends a signal with the end of the flow's only job to the job that awaits it. If that job has ended, the
+   * Sends a signal with the end of the flow's last node to the job that awaits it. If that job has ended, the
    * signal is dropped.
    */
   async #tellJob(found: KeptFlow, { partition, id }: ParentJob): Promise<void> {
     const { state, reason, because: error, at } = found.state.end!
-    const [end = { state, at, ...defined({ reason, error }) }] = await this.#parts.records.ends(found, [0])
+    const last = found.definition.nodes.length - 1
+    const [end = { state, at, ...defined({ reason, error }) }] = await this.#parts.records.ends(found, [last])
     const { store } = this.#parts
     const signal = endSignal(found.id, at, end)
     if ((await signalFollowed(store, partition, id, signal)) !== 'missing') return

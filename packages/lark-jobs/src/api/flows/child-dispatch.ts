@@ -37,14 +37,14 @@ export async function readyChild(jobs: Operated, drafted: Drafted, parent: Child
   refuse(step, drafted, record.lock?.replace)
   const nodes = [{ name: step, after: [], work: written }]
   const options = flowOptions.readAll({}, voiceOf('FLOW_INVALID', step))
-  const spec: FlowSpec = { ...options, kind: 'chain', scope: {}, nodes }
+  const spec: FlowSpec = { ...options, kind: 'chain', scope: {}, nodes, parentJob: { partition, id } }
   const place = flowPlace(undefined, queueOfFlow(spec, placing), partitions)
   const boundOf = (of: string) => bounds.get(queueOf(of))
   const book = new FlowBook({ store, boundOf })
   const begin = async (at: FlowPlace) => {
     const sending = settings.telemetry?.sending({ queue: queueOf(at.home), flow: at.flow })
     const made = new FlowJobs(placing, sending?.trace)
-    const definition = { ...made.define(spec, at.home, queueOf(at.home)), parentJob: { partition, id } }
+    const definition = made.define(spec, at.home, queueOf(at.home))
     try {
       const isNew = await lasting(parent, () => book.start(at, definition))
       sending?.sent({ count: 1, rejected: isNew ? 0 : 1 })
