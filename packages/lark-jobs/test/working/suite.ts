@@ -47,6 +47,7 @@ import { operatingFlows } from './operating-flows.ts'
 import { order } from './order.ts'
 import { ordering } from './ordering.ts'
 import { overlapping } from './overlapping.ts'
+import { pacing } from './pacing.ts'
 import { partitions } from './partitions.ts'
 import { pausing } from './pausing.ts'
 import { payloads } from './payloads.ts'
@@ -126,6 +127,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('naming', () => naming(connect))
   describe('grouping', () => grouping(connect))
   describe('pausing', () => pausing(connect))
+  describe('changes at a pace', () => pacing(connect))
   describe('permitting', () => permitting(connect))
   describe('weighing', () => weighing(connect))
   describe('retrying', () => retrying(connect))
