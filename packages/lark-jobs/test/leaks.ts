@@ -1,7 +1,7 @@
 /**
- * Before each test file, timers are real. After it, no handle may be open that keeps a process alive, and the
- * environment must be unchanged, because the next file may run in the same process. (`servers.ts` checks that
- * the whole run leaves no process and no folder behind.)
+ * Checks before each test file that timers are real, and after the file that no handle is open that would
+ * keep the process alive, and that the environment is unchanged, because the next file may run in the same
+ * process. (`servers.ts` checks that the whole run leaves no process and no folder behind.)
  */
 import { ChildProcess } from 'node:child_process'
 import { Socket } from 'node:net'
@@ -16,8 +16,8 @@ function open(): string[] {
 
 let before: string[] = []
 beforeAll(() => {
-  // With a fake timer, this file would wait for ever. A spy on a fake timer puts the fake back when Vitest
-  // restores the spy, and this happens only after the file that forgot to restore it.
+  // With a fake timer, this file would wait for ever. If an earlier file has made a spy on a fake timer,
+  // Vitest installs the fake timer again when it restores the spy, which may be after the end of that file.
   expect(globalThis.setTimeout, 'an earlier file of this process has left a fake timer').toBe(
     timers.setTimeout,
   )
@@ -35,7 +35,7 @@ afterAll(async () => {
 
 /** The open sockets, servers and processes, for the search for the leak. */
 function described(): string[] {
-  // Node shows the handles themselves only to this undocumented function.
+  // Only this undocumented function of Node returns the handles themselves.
   const handles = (process as unknown as { _getActiveHandles(): object[] })._getActiveHandles()
   return handles.map((handle) => {
     if (handle instanceof Socket)

@@ -1,6 +1,6 @@
 /**
- * Sets a longer time for `vi.waitFor` and `vi.waitUntil`, because on a busy machine the default of a second
- * is over before a worker has begun. (`expect.poll` has the same limit, in `vitest.config.ts`.)
+ * Makes `vi.waitFor` and `vi.waitUntil` wait longer, because on a busy machine the default of a second is
+ * over before a worker has begun. (`expect.poll` has the same limit, in `vitest.config.ts`.)
  */
 import { vi } from 'vitest'
 

@@ -467,7 +467,7 @@ export function flows(make: Make): void {
 
 /** Two processes that count ends and advance flows at the same time. */
 export function flowsByTwo(make: Make): void {
-  test('each piece of news counts once, although two handles compete for it', async () => {
+  test('each end of a node counts once, although two handles handle the same flow', async () => {
     await using harness = await make()
     const home = new Home(harness)
     const stores = [harness.store, await harness.another()]
@@ -487,7 +487,8 @@ export function flowsByTwo(make: Make): void {
     async function advance(store: (typeof stores)[number]): Promise<void> {
       for (;;) {
         const isLast = left === 0
-        // There is no lease, so both handles get the same flow, and only the revision number decides.
+        // With a lease of 0, both handles get the same flow, and only the revision number decides whose write
+        // succeeds.
         const { flows } = await store.schedules.due('home', 2, 0)
         if (flows.length === 0 && isLast) return
         for (const { id, rev, state, news } of flows) {

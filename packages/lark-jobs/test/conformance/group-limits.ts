@@ -1,6 +1,4 @@
-/**
- * Which jobs of a group may begin: its limits, and strict order.
- */
+/** Which jobs of a group may begin: the limits of the group, and strict order. */
 import { expect, test } from 'vitest'
 import type { RateKind } from '../../src/model/rate.ts'
 import { UNKNOWN_RATE_AGAIN } from '../../src/store/contract/rules/rate.ts'
@@ -12,7 +10,7 @@ import { completed, failed, ids, job, jobs, retried, settlement, unstarted } fro
 const strict = (name: string) => of(name, { strict: true, limits: { concurrency: 1 } })
 
 export function groupLimits(make: Make): void {
-  test('a group at its limit begins no job, does not block other groups, and continues when a job ends', async () => {
+  test('no job of a group at its limit begins until one of its jobs ends, and other groups are not blocked', async () => {
     await using harness = await make()
     const [ada, bob] = [harness.caller('ada'), harness.caller('bob')]
     const [first, other] = [jobs(5, limited('a', 2)), jobs(3, of('b'))]
@@ -28,7 +26,7 @@ export function groupLimits(make: Make): void {
   })
 
   test.each([completed, failed, retried(60_000), unstarted, { kind: 'released', in: 60_000 }] as const)(
-    'a place is free again after %j',
+    'the next job of a full group may begin after %j',
     async (outcome) => {
       await using harness = await make()
       const caller = harness.caller()
@@ -38,7 +36,7 @@ export function groupLimits(make: Make): void {
     },
   )
 
-  test('the places of dead workers are free again when their jobs are taken back', async () => {
+  test('when the jobs of dead workers are taken back, the next jobs of their groups may begin', async () => {
     await using harness = await make()
     const [ada, bob] = [harness.caller('ada'), harness.caller('bob')]
     await ada.enqueue(...jobs(6, limited('a', 3)))
@@ -49,7 +47,7 @@ export function groupLimits(make: Make): void {
     expect(await bob.claim(9)).toHaveLength(3)
   })
 
-  test('a rate of a group: nextDue says when the next job may begin, and the rate survives the end of all its jobs', async () => {
+  test('nextDue says when the rate of a group allows the next job, and the rate still counts after all jobs of the group have ended', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const rated = of('a', { limits: { rate: { limit: 2, per: 1_000, kind: 'sliding', burst: 2 } } })
@@ -64,7 +62,7 @@ export function groupLimits(make: Make): void {
     expect(await caller.claim(9)).toHaveLength(2)
   })
 
-  test('each call that states a rate of an unknown kind is refused with the name of the kind, and nothing changes', async () => {
+  test('a call with a rate of an unknown kind is refused with the name of the kind, and changes nothing', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -82,7 +80,7 @@ export function groupLimits(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ waiting: 0, active: 1 })
   })
 
-  test('a group whose rate has an unknown kind from a later version begins no job, and other groups do', async () => {
+  test('if the rate of a group has a kind that only a later version knows, no job of the group begins, and jobs of other groups do', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const rated = of('a', { limits: { rate: { limit: 1, per: 1_000, kind: 'window', burst: 1 } } })
@@ -98,7 +96,7 @@ export function groupLimits(make: Make): void {
     const { lane } = (await harness.store.stand('emails', first!.id))!
     expect(lane).toMatchObject({ waitsFor: 'rate', unknownRate: 'leaky_2' })
     expect(lane!.limits).toBeUndefined()
-    // A worker of the version that knows the kind.
+    // A worker of the later version writes the limits in a form that this version knows again.
     await harness.rewordLimits('leaky_2', 'window')
     harness.clock.advance(UNKNOWN_RATE_AGAIN)
     expect(ids(await caller.claim(9))).toEqual([first!.id])
@@ -106,7 +104,7 @@ export function groupLimits(make: Make): void {
     expect(ids(await caller.claim(9))).toEqual([second!.id])
   })
 
-  test('the limits of a group are those of its last job', async () => {
+  test('a group has the limits of the job that was dispatched last', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(4, limited('a', 1)))
@@ -116,7 +114,7 @@ export function groupLimits(make: Make): void {
   })
 
   test.each([completed, failed])(
-    'strict: the next job begins when the previous one has ended: %j',
+    'in a strict group, the next job begins when the previous job has ended: %j',
     async (outcome) => {
       await using harness = await make()
       const caller = harness.caller()
@@ -132,7 +130,7 @@ export function groupLimits(make: Make): void {
     },
   )
 
-  test('strict: the other jobs wait for a retry, for a release, and for a job that a dead worker held', async () => {
+  test('in a strict group, the other jobs wait for the retry of the first job, also after a release or a dead worker', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [first, second] = jobs(2, strict('a'))
@@ -141,7 +139,7 @@ export function groupLimits(make: Make): void {
     const answer = await swap(caller, held!, retried(5_000))
     expect(answer).toMatchObject({ jobs: [], nextDue: 5_000 })
     expect(await harness.store.counts('emails')).toMatchObject({ waiting: 1, delayed: 1 })
-    // This job has a higher priority, but comes after the one that has begun.
+    // This job has a higher priority, but runs after the job that has begun.
     const urgent = job({ ...strict('a'), priority: 100 })
     await caller.enqueue(urgent)
     harness.clock.advance(5_000)
@@ -157,7 +155,7 @@ export function groupLimits(make: Make): void {
   })
 
   test.each(['cancel', 'remove'] as const)(
-    'strict: after a %s of the job that the others wait for, the next one begins, and a caller is rung',
+    'in a strict group, after a %s of the first job the next job may begin, and a waiting worker is notified',
     async (kind) => {
       await using harness = await make()
       const caller = harness.caller()

@@ -10,7 +10,7 @@ export const of = (name: string, fields: Partial<Group> = {}): Partial<NewJob> =
 })
 export const limited = (name: string, concurrency: number) => of(name, { limits: { concurrency } })
 
-/** Settles one job and claims others in the same call. */
+/** Settles one job and claims other jobs in the same call. */
 export function swap(
   caller: Caller,
   held: Parameters<typeof settlement>[0],

@@ -1,6 +1,4 @@
-/**
- * Groups: jobs of several tenants in fair turns, each within its own limits and in its own order.
- */
+/** Groups: the jobs of several tenants run in fair turns, each group within its limits and in its order. */
 import { expect, test } from 'vitest'
 import type { NewJob } from '../../src/model/record.ts'
 import { LEASE } from './caller.ts'
@@ -9,7 +7,7 @@ import type { Make } from './harness.ts'
 import { completed, failed, ids, job, jobs } from './jobs.ts'
 
 export function groups(make: Make): void {
-  test('fair turns: many jobs of one group delay the first job of another by one job for each slot', async () => {
+  test('in fair turns, many jobs of one group delay the first job of another group by one job for each slot', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(500, of('big')))
@@ -21,7 +19,7 @@ export function groups(make: Make): void {
     expect(next[0]!.group).toBe('big')
   })
 
-  test('a claim takes one job of each group in turn; the jobs without a group are one more group', async () => {
+  test('a claim takes one job of each group in turn, and treats the jobs without a group as one more group', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [a, b, none] = [jobs(9, of('a')), jobs(9, of('b')), jobs(9)]
@@ -31,7 +29,7 @@ export function groups(make: Make): void {
     expect(claimed).toEqual([0, 1].flatMap((i) => expected.map((list) => list[i])))
   })
 
-  test('a group that had its turn is last in the next claims', async () => {
+  test('a group that has had its turn comes last in the next claims', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(3, of('a')), ...jobs(3, of('b')), ...jobs(3, of('c')))
@@ -40,7 +38,7 @@ export function groups(make: Make): void {
     expect(turns.join('')).toBe('abcabcabc')
   })
 
-  test('groups with jobs use the turns of groups without jobs', async () => {
+  test('groups without jobs have no turn', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(20, of('a')), ...jobs(2, of('b')))
@@ -49,7 +47,7 @@ export function groups(make: Make): void {
     expect(claimed).toHaveLength(12)
   })
 
-  test('within a group: higher priority first, then the place in line', async () => {
+  test('within a group, jobs of a higher priority run first, and then the place in line counts', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [late, low, high] = [
@@ -66,7 +64,7 @@ export function groups(make: Make): void {
     expect(ids(await caller.claim(9))).toEqual(ids([plain[1]!, late, after, low]))
   })
 
-  test('a paused group begins no job until the time is over; running jobs and other groups go on', async () => {
+  test('no job of a paused group begins until the pause is over, and running jobs and other groups go on', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(3, of('a')))
@@ -81,7 +79,7 @@ export function groups(make: Make): void {
     expect(await caller.claim(9)).toHaveLength(2)
   })
 
-  test('a group that is paused without a time stays paused until it is resumed, which rings', async () => {
+  test('a group that is paused without a time stays paused until a person resumes it, which notifies waiting workers', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await harness.store.pause('emails', 'a')
@@ -95,7 +93,7 @@ export function groups(make: Make): void {
     expect(await caller.claim(9)).toHaveLength(2)
   })
 
-  test('lists up to a hundred paused groups, by the end of their pauses', async () => {
+  test('a partition lists up to a hundred paused groups, in the order of the ends of their pauses', async () => {
     await using harness = await make()
     const { store } = harness
     const listed = async () => (await store.configure('emails', {})).groups
@@ -135,7 +133,7 @@ export function groups(make: Make): void {
     expect(await store.pause('emails', 'a', 0)).toEqual({ wasPaused: false, hasJobs: false })
   })
 
-  test('a released job may pause its group for the same time', async () => {
+  test('a released job may pause its group until the job is due again', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(3, of('a')))
@@ -146,7 +144,7 @@ export function groups(make: Make): void {
     expect(await caller.claim(9)).toHaveLength(3)
   })
 
-  test('a delayed job of a group waits from the instant at which it is due', async () => {
+  test('a delayed job of a group counts as waiting as soon as it is due', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const late = job({ ...of('a'), delay: 300 })
@@ -160,7 +158,7 @@ export function groups(make: Make): void {
     expect(ids(await caller.claim(1))).toEqual([late.id])
   })
 
-  test('jobs of groups are listed by page after the others, and are cleared with them', async () => {
+  test('lists have the jobs of groups after the other jobs, and clear removes both', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -185,7 +183,7 @@ export function groups(make: Make): void {
     expect(await caller.exchange([], { limit: 9, leaseMs: LEASE })).toEqual({ verdicts: [], jobs: [] })
   })
 
-  test('a job keeps its group and the limits through an end and a retry by hand', async () => {
+  test('a job that has ended and is retried still has its group and its limits', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const list = jobs(2, limited('a', 1))
@@ -216,7 +214,7 @@ export function groups(make: Make): void {
     expect(await caller.claimAhead(0, 3)).toHaveLength(0)
   })
 
-  test('a limit of the partition holds over all groups', async () => {
+  test('a limit of the partition counts the jobs of all groups', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(3, of('a')), ...jobs(3, of('b')), ...jobs(3))
@@ -226,7 +224,7 @@ export function groups(make: Make): void {
     expect(nextDue).toBeUndefined()
   })
 
-  test('a full partition drops jobs of groups after all others', async () => {
+  test('a full partition drops jobs of groups only after all other jobs', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [grouped, plain] = [jobs(2, of('a')), job()]

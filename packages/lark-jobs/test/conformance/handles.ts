@@ -1,13 +1,11 @@
-/**
- * Two handles on one store, as two processes have.
- */
+/** Two handles on one store, like the handles of two processes. */
 import { expect, test } from 'vitest'
 import { type Caller, LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
 import { completed, ids, job, jobs, settlement } from './jobs.ts'
 
 export function handles(make: Make): void {
-  test('a job that one handle queues is claimed by the other', async () => {
+  test('one handle can claim a job that another handle has queued', async () => {
     await using harness = await make()
     const other = await harness.another()
     const given = job()
@@ -57,7 +55,7 @@ export function handles(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ completed: 2_000, waiting: 0, active: 0 })
   })
 
-  test('a dispatch at one handle rings a worker that waits at the other', async () => {
+  test('a dispatch with one handle wakes a worker that waits with another handle', async () => {
     await using harness = await make()
     const other = await harness.another()
     expect(await harness.caller('ada').claim()).toEqual([])
@@ -66,7 +64,7 @@ export function handles(make: Make): void {
     expect(await wait).toEqual(['emails'])
   })
 
-  test('opening a second time finds everything', async () => {
+  test('a handle that is opened later finds all jobs', async () => {
     await using harness = await make()
     await harness.caller().enqueue(...jobs(3))
     await harness.store.configure('emails', { paused: true })

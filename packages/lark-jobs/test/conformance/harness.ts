@@ -1,23 +1,26 @@
 /**
- * A new, empty store, with open handles on it and one virtual clock for all of them.
+ * A new, empty store with open handles, which all use one virtual clock.
  *
- * A store under test provides only a `Place`. Everything else that a subject needs is here.
+ * A store under test provides only a `Place`. This file has everything else that the tests need.
  */
 import type { RecoverOptions, Store, StoreOptions } from '../../src/store/contract/store.ts'
 import { Caller, LEASE } from './caller.ts'
 
 /** An empty place for jobs (a file, or a key prefix on a server), on which handles can be made. */
 export interface Place {
-  /** A new handle on this place, not yet opened. */
+  /** Makes a new handle on this place. The handle is not open yet. */
   handle(options: StoreOptions): Store
   /**
    * Copies the contents of the place. @returns a function that sets the place back to the copy, while every
    * handle is closed
    */
   save?(): Promise<() => Promise<void>>
-  /** The keys or tables that contain a text. */
+  /** Returns the keys or tables that contain a text. */
   mentions?(text: string): Promise<string[]>
-  /** Replaces a word in the limits of each group, as another version of Lark might have written them. */
+  /**
+   * Replaces a word in the stored limits of each group, to simulate that another version of Lark has written
+   * them.
+   */
   rewordLimits?(from: string, to: string): Promise<void>
   /** Removes the place. Called when every handle is closed. */
   remove(): Promise<void>
@@ -25,7 +28,7 @@ export interface Place {
 
 export type MakePlace = () => Promise<Place>
 
-/** Makes a harness. Each subject gets this function. */
+/** Makes a harness. The tests of each subject get this function. */
 export type Make = (options?: Partial<StoreOptions>) => Promise<Harness>
 
 /** A clock that moves only when a test moves it. */
@@ -49,7 +52,7 @@ const defaults: StoreOptions = {
 
 export class Harness implements AsyncDisposable {
   readonly clock = new Clock()
-  /** The first handle, or the handle that was opened after the last rollback. It is open. */
+  /** The first handle, or after a rollback the handle that was opened then. The handle is open. */
   store: Store
   readonly #place: Place
   readonly #options: StoreOptions
@@ -68,14 +71,17 @@ export class Harness implements AsyncDisposable {
     return harness
   }
 
-  /** Another handle on the same place, as another process would have. */
+  /** Opens another handle on the same place, like that of another process. */
   async another(options: Partial<StoreOptions> = {}): Promise<Store> {
     const store = this.#handle(options)
     await store.open()
     return store
   }
 
-  /** The caller with this name. All uses of a name in a test share one numbering of calls. */
+  /**
+   * Returns the caller with this name. A test that uses the name again gets the same caller, which numbers
+   * its calls further.
+   */
   caller(id = 'ada', partition = 'emails', store = this.store): Caller {
     const name = `${id} ${partition}`
     let caller = this.#callers.get(name)
@@ -100,7 +106,10 @@ export class Harness implements AsyncDisposable {
     }
   }
 
-  /** The keys or tables of the store that contain a text. Empty for a store that cannot search. */
+  /**
+   * Returns the keys or tables of the store that contain a text. The list is empty for a store that cannot
+   * search.
+   */
   async mentions(text: string): Promise<string[]> {
     return (await this.#place.mentions?.(text)) ?? []
   }
@@ -109,7 +118,7 @@ export class Harness implements AsyncDisposable {
     await this.#place.rewordLimits!(from, to)
   }
 
-  /** Lets the leases end, and takes their jobs back. @returns the ids */
+  /** Lets all leases end, and takes back the jobs. @returns the ids of these jobs */
   async takeBack(options: Pick<RecoverOptions, 'forgiving' | 'fromWithin'> = {}): Promise<string[]> {
     this.clock.advance(LEASE)
     return (await this.store.recover('emails', options)).recovered

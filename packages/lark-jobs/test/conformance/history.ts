@@ -1,6 +1,6 @@
 /**
- * How many jobs ended in each minute, hour and day. The sums are right, no matter which process rolls up, and
- * how often.
+ * The history: how many jobs ended in each minute, hour and day. The sums must be right, whichever process
+ * adds up the minutes and however often.
  */
 import { expect, test } from 'vitest'
 import { type Bucket, DAYS, HOURS, MINUTES, type Store } from '../../src/store/contract/store.ts'
@@ -25,7 +25,7 @@ function bucket(at: number, length: number, counts: Partial<Bucket>): Bucket {
 const none = { minutes: [], hours: [], days: [] }
 
 export function history(make: Make): void {
-  test('history: empty if no job has ended, or if there never was a job', async () => {
+  test('the history is empty if no job has ended, or if there never was a job', async () => {
     await using harness = await make()
     const { store } = harness
     await harness.caller('ada', 'emails').enqueue(...jobs(2))
@@ -49,7 +49,7 @@ export function history(make: Make): void {
     expect(nobody).toEqual(none)
   })
 
-  test('hours stay when their minutes are removed, and days when their hours are removed', async () => {
+  test('the sum of an hour stays when its minutes are removed, and the sum of a day when its hours are removed', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const ada = harness.caller('ada', 'emails')
@@ -63,7 +63,7 @@ export function history(make: Make): void {
     await ada.run(job(), completed)
     clock.advance(1)
     await maintain(store)
-    // The minutes of the first hour are too old to be shown, and after three hours no store has them.
+    // The minutes of the first hour are too old to be shown, and after three hours no store still keeps them.
     clock.advance(4 * HOUR)
     await maintain(store)
     await ada.run(job(), completed)
@@ -92,7 +92,7 @@ export function history(make: Make): void {
     expect((await store.history(['emails']))[0]!.days).toHaveLength(1)
   })
 
-  test('a roll-up that is repeated, late, made by two processes, or followed by another end counts each end once', async () => {
+  test('each end counts once, although minutes are added up repeatedly, late, by two processes, or before another end', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const ada = harness.caller('ada', 'emails')
@@ -105,7 +105,7 @@ export function history(make: Make): void {
     // No worker lived for two hours.
     await Promise.all([store.prune('emails'), store.prune('emails')])
     await store.prune('emails')
-    // The clock is set back. A store may count in the hour that was already rolled up, or ignore the clock.
+    // The clock is set back. A store may count in the hour that was already added up, or ignore the clock.
     clock.advance(-1)
     await ada.run(job(), completed)
     clock.advance(1)

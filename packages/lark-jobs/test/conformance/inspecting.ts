@@ -7,7 +7,7 @@ import type { Make } from './harness.ts'
 import { job } from './jobs.ts'
 
 export function inspecting(make: Make): void {
-  test('returns facts about the store, and changes nothing', async () => {
+  test('inspect returns facts about the store, and changes nothing', async () => {
     await using harness = await make()
     const { store } = harness
     await harness.caller().enqueue(job())

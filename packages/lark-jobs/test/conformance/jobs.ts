@@ -6,13 +6,13 @@ import type { Settlement } from '../../src/store/contract/store.ts'
 
 let made = 0
 
-/** A job with a new id. Ids have 13 characters and sort in the order in which they are made. */
+/** Makes a job with a new id. Ids have 13 characters and sort in the order in which they are made. */
 export function job(fields: Partial<NewJob> = {}): NewJob {
   made += 1
   return { id: made.toString(36).padStart(13, '0'), key: 'send-email', payload: '{"to":"ada"}', ...fields }
 }
 
-/** `count` equal jobs with different ids. */
+/** Makes `count` equal jobs with different ids. */
 export function jobs(count: number, fields: Partial<NewJob> = {}): NewJob[] {
   return Array.from({ length: count }, () => job(fields))
 }
@@ -29,7 +29,7 @@ export const completed: Outcome = { kind: 'completed' }
 export const failed: Outcome = { kind: 'failed', error: jobError() }
 export const unstarted: Outcome = { kind: 'unstarted' }
 
-/** A failed attempt that is retried. @param retryIn milliseconds */
+/** Makes the outcome of a failed attempt that is retried. @param retryIn milliseconds */
 export function retried(retryIn: number, run = 1): Outcome {
   return { kind: 'failed', error: jobError({ run }), retryIn }
 }

@@ -1,6 +1,6 @@
 /**
- * Journals: the entries of a job are there for its next run, whichever worker runs it; no signal is lost or
- * taken twice; and nothing is left of a journal when its job is removed.
+ * Journals. The next run of a job gets the recorded entries, whichever worker runs the job. No signal is lost
+ * or delivered twice. Nothing is left of a journal when its job is removed.
  */
 import { expect, test } from 'vitest'
 import type { Journal } from '../../src/model/journal.ts'
@@ -31,13 +31,13 @@ function suspended(fields: Partial<Extract<Outcome, { kind: 'suspended' }>> = {}
   return { kind: 'suspended', in: 60_000, waits: [], heard: 0, ...fields }
 }
 
-/** Records entries of a job. `at`: the index of the first of them. */
+/** Records entries of a job. `at`: the index of the first entry. */
 function record(caller: Caller, held: ClaimedJob, at: number, entries: string[], isProgress = false) {
   const note = { id: held.id, token: held.token, steps: { at, entries, ...(isProgress && { isProgress }) } }
   return caller.store.journals.record(caller.partition, [note])
 }
 
-/** A journal without signals, as it is read from the first entry. */
+/** Returns a journal without signals, as the store returns it from the first entry on. */
 function journalOf(...entries: string[]): Journal {
   return { ...none, entries, count: entries.length, bytes: Buffer.byteLength(entries.join('')) }
 }
@@ -59,7 +59,7 @@ const send = (store: Store, id: string, signal: NewSignal = approved) =>
   store.journals.signal('emails', id, signal)
 
 export function journals(make: Make): void {
-  test('the entries of a run come with the next claim, however the run ended', async () => {
+  test('the next claim of a job gets the entries of its last run, however that run ended', async () => {
     await using harness = await make()
     const ada = harness.caller()
     const outcomes: Outcome[] = [retried(0), { kind: 'released', in: 0 }, unstarted, suspended({ in: 0 })]
@@ -76,7 +76,7 @@ export function journals(make: Make): void {
     }
   })
 
-  test('a plain job beside such a job has no journal', async () => {
+  test('a job without steps in the same claim has no journal', async () => {
     await using harness = await make()
     const ada = harness.caller()
     await ada.enqueue(...jobs(3))
@@ -90,7 +90,7 @@ export function journals(make: Make): void {
     expect(await harness.store.journals.read('nowhere', one!.id, 0)).toBeUndefined()
   })
 
-  test('a call that is sent again adds nothing', async () => {
+  test('a record call that is sent again adds nothing to the journal', async () => {
     await using harness = await make()
     const ada = harness.caller()
     await ada.enqueue(job())
@@ -112,7 +112,7 @@ export function journals(make: Make): void {
     })
   })
 
-  test('nothing is recorded behind a gap: record says how many entries there are, and an outcome counts', async () => {
+  test('entries that would leave a gap are not recorded: record returns how many entries there are, and an outcome still counts', async () => {
     await using harness = await make()
     const ada = harness.caller()
     await ada.enqueue(...jobs(2))
@@ -130,7 +130,7 @@ export function journals(make: Make): void {
     expect(again.map(({ journal }) => journal)).toEqual([journalOf('a', 'b'), journalOf('x')])
   })
 
-  test('a lost lease records nothing', async () => {
+  test('a worker that has lost the lease cannot record entries', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const [ada, bob] = [harness.caller(), harness.caller('bob')]
@@ -146,7 +146,7 @@ export function journals(make: Make): void {
     expect(await store.journals.read('emails', held.id, 0)).toEqual(journalOf('a', 'b'))
   })
 
-  test('a recording marks a prefetched job as started, and leaves its lease', async () => {
+  test('record marks a prefetched job as started, and does not renew its lease', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const ada = harness.caller()
@@ -158,7 +158,7 @@ export function journals(make: Make): void {
     expect((await store.recover('emails')).crashed).toEqual(ids(claimed))
   })
 
-  test('entries are added by hand once, only after the last entry, and only while no worker holds the job', async () => {
+  test('a person can add entries once, only after the last entry, and only while no worker holds the job', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller()
@@ -193,7 +193,7 @@ export function journals(make: Make): void {
     expect((await ada.claimOne()).journal?.entries).toEqual(['a', 'b', 'c', 'ñ', 'd'])
   })
 
-  test('a claim brings the first part of a long journal, and `read` the rest', async () => {
+  test('a claim returns the first part of a long journal, and `read` returns the rest', async () => {
     await using harness = await make()
     const ada = harness.caller()
     await ada.enqueue(job())
@@ -213,7 +213,7 @@ export function journals(make: Make): void {
     expect(all).toEqual(entries)
   })
 
-  test('failures and crashes before progress do not count', async () => {
+  test('failures and crashes from before the last recorded entry do not count', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const ada = harness.caller()
@@ -238,7 +238,7 @@ export function journals(make: Make): void {
     expect(await store.get('emails', given.id)).toMatchObject({ failures: 0, crashes: 0, runs: 8 })
   })
 
-  test('a suspended job is delayed with a note, counts as suspended, and goes on when it is due', async () => {
+  test('a suspended job is delayed, is marked and counted as suspended, and goes on when it is due', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const ada = harness.caller()
@@ -306,7 +306,7 @@ export function journals(make: Make): void {
     expect(await suspendedIn(store)).toBe(0)
   })
 
-  test('a signal makes the job that waits for it due, and comes with the claim', async () => {
+  test('a signal makes the job that waits for it due, and the next claim gets the signal', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller()
@@ -320,7 +320,7 @@ export function journals(make: Make): void {
     await ada.settle(held, completed)
   })
 
-  test('a signal does not shorten the pause of a job that does not wait', async () => {
+  test('a signal does not make a job due that waits for its retry and not for a signal', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller()
@@ -335,7 +335,7 @@ export function journals(make: Make): void {
     expect(await ada.claim()).toEqual([])
   })
 
-  test('a signal rings a worker that waits, and the worker that holds the job', async () => {
+  test('a signal wakes a waiting worker, and notifies the worker that holds the job', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller()
@@ -360,7 +360,7 @@ export function journals(make: Make): void {
     expect(await store.journals.record('emails', [{ ...note, heard: 2 }])).toEqual({ lost: [] })
   })
 
-  test('a run that has not heard all signals is due at once', async () => {
+  test('if a run suspends its job before it has seen all signals, the job is due at once', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller()
@@ -374,7 +374,7 @@ export function journals(make: Make): void {
     expect(await ada.claim()).toEqual([])
   })
 
-  test('a signal with a key is kept once for its name', async () => {
+  test('of several signals with the same name and key, one is kept', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller()
@@ -400,7 +400,7 @@ export function journals(make: Make): void {
     expect(await store.journals.signal('emails', ended.id, { ...approved, mayBeEarly: true })).toBe('ended')
     const full = job({ delay: 1 })
     await ada.enqueue(full)
-    // The end of a child is sent until it is kept, and takes no room from other signals.
+    // The end of a child flow is sent until the store keeps it, and takes no room from other signals.
     const end = { name: `${CHILD_SIGNAL}flow`, text: '{}', key: '7' }
     expect(await send(store, full.id, end)).toBe('kept')
     for (let i = 0; i < MAX_SIGNALS; i++) await send(store, full.id)
@@ -435,13 +435,13 @@ export function journals(make: Make): void {
     expect(await end('6', '{"n":6}')).toBe('kept')
     const { signals } = (await ada.claimOne()).journal!
     const texts = [half, half, '', quarter, quarter, quarter, quarter, '{}', '{"n":6}']
-    // Only words are compared, because a difference of megabytes would be no useful message.
+    // Only a word for each text is compared, because a difference of megabytes would be no useful message.
     expect(signals.map(({ text }, i) => (text === texts[i] ? 'same' : text.slice(0, 80)))).toEqual(
       texts.map(() => 'same'),
     )
   })
 
-  test('a signal for an id of the application is kept for some time before the job exists', async () => {
+  test('a signal to an id that the application chose is kept for some time even if the job does not exist yet', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const ada = harness.caller()
@@ -465,7 +465,7 @@ export function journals(make: Make): void {
     expect(await harness.mentions('ada"}')).toEqual([])
   })
 
-  test('a retry by hand continues a failed job where it failed, and starts a completed job anew', async () => {
+  test('a retry continues a failed job after its recorded steps, and starts a completed job from the beginning', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller()
@@ -523,7 +523,7 @@ export function journals(make: Make): void {
     expect(await harness.mentions(secret)).toEqual([])
   })
 
-  test('a journal may be brought before its job, and brought again; its signals come first, and only once', async () => {
+  test('a journal may arrive before its moved job, and more than once, and its signals come first and only once', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const ada = harness.caller()
@@ -554,7 +554,7 @@ export function journals(make: Make): void {
     expect(held.journal).toEqual({ ...journal, signals: [approved, rejected, approved] })
     await ada.settle(held, completed)
 
-    // A journal of an ended job, and a journal whose job never comes.
+    // Bring the journal of an ended job, and the journal of a job that never arrives.
     const ended = { ...(await store.get('emails', id))!, id: 'ended', state: 'failed' as const }
     for (const id of ['ended', 'secret-7'])
       await store.journals.bring('emails', id, { at: 0, entries: [`r${id}\n`], signals: [] })
@@ -565,7 +565,7 @@ export function journals(make: Make): void {
     expect(await harness.mentions('secret-7')).toEqual([])
   })
 
-  test('a job that has recorded something is not edited, unless forced', async () => {
+  test('the payload of a job that has recorded entries is not edited, unless the edit is forced', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller()
@@ -581,13 +581,13 @@ export function journals(make: Make): void {
     expect(await store.get('emails', id)).toMatchObject({ payload: '2', options: { redact: ['a'] } })
   })
 
-  test('suspended jobs neither count for the bound of their partition nor are dropped', async () => {
+  test('suspended jobs do not count towards the bound of their partition, and are not dropped', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const ada = harness.caller()
     const add = (full: Bound['full'], ...list: NewJob[]) =>
       store.enqueue('emails', { ...ada.next(), bound: { max: 2, full } }, list)
-    // Some of these jobs are due and some are not. One is in a group.
+    // Some of these jobs are due, and some are not. One job is in a group.
     const suspends = async (each: Partial<NewJob>, ms: number) => {
       await ada.enqueue(job(each))
       await ada.settle(await ada.claimOne(), suspended({ in: ms }))
@@ -618,7 +618,7 @@ export function journals(make: Make): void {
     expect(await ada.claim(200)).toHaveLength(122)
   })
 
-  test('a unique job does not replace the payload of a job that has recorded something', async () => {
+  test('a unique job does not replace the payload of a job that has recorded entries', async () => {
     await using harness = await make()
     const ada = harness.caller()
     const lock = { name: 'one', until: 'done', replace: true, debounce: 5 } as const
@@ -632,7 +632,7 @@ export function journals(make: Make): void {
     expect(await harness.store.get('emails', first.id)).toMatchObject({ payload: first.payload })
   })
 
-  test('a suspended job keeps its lock and the head of its strict group, and frees the places of other groups', async () => {
+  test('a suspended job keeps its unique key and stays first in a strict group, and does not count towards the limit of other groups', async () => {
     await using harness = await make()
     const ada = harness.caller()
     const limits = { concurrency: 1 }
@@ -653,7 +653,7 @@ export function journals(make: Make): void {
     expect(ids(await ada.claim(9))).toEqual([behind[1]!.id])
   })
 
-  test('a signal to a suspended job of a paused partition waits with it', async () => {
+  test('a signal to a suspended job of a paused partition waits until the partition is resumed', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller()
@@ -665,7 +665,7 @@ export function journals(make: Make): void {
     expect((await ada.claimOne()).journal!.signals).toEqual([approved])
   })
 
-  test('rescheduling a suspended job by hand moves the end of its waits, and an undo moves it back', async () => {
+  test('if a person reschedules a suspended job, the end of its wait is moved, and an undo restores the end', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const ada = harness.caller()
@@ -693,7 +693,7 @@ export function journals(make: Make): void {
     expect((await ada.claimOne()).journal!.entries).toEqual(entries)
   })
 
-  test('a suspended job whose cancel is undone comes to its wait again, with its signals', async () => {
+  test('if the cancel of a suspended job is undone, the job waits again, and has its signals', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const ada = harness.caller()
@@ -729,7 +729,7 @@ export function journals(make: Make): void {
     expect(ids([held])).toEqual([id])
   })
 
-  test('signals that came to the new partition before a moved job are appended once to its own, and make it due', async () => {
+  test('signals that arrive in the new partition before a moved job are appended once to its own signals, and make the job due', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller()
@@ -786,7 +786,7 @@ export function journals(make: Make): void {
     expect(held.journal).toEqual({ ...none, signals: [approved, rejected] })
   })
 
-  test('the suspended time of a job is counted until the claim and over all suspensions, if its runs ask for it', async () => {
+  test('the claim returns how long a job was suspended in all, if its runs ask for this time', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const [ada, bob] = [harness.caller(), harness.caller('bob', 'mails')]

@@ -32,7 +32,7 @@ async function shown({ store }: Harness, state: 'completed' | 'failed' | 'cancel
   }
 }
 
-/** The ways in which a job ends, with the state that they lead to. */
+/** The ways in which a job ends, each with the resulting state. */
 const ways: [
   how: string,
   state: 'completed' | 'failed' | 'cancelled',
@@ -95,7 +95,7 @@ const ways: [
 
 export function keeping(make: Make): void {
   test.each(ways)(
-    'a job that %s is kept for its own age, no matter how many other jobs end',
+    'a job that %s is kept for the age that its class sets, no matter how many other jobs end',
     async (_, state, end) => {
       await using harness = await make(few)
       const { store, clock } = harness
@@ -140,14 +140,14 @@ export function keeping(make: Make): void {
     expect(await store.get('emails', given.id)).toBeUndefined()
     expect(await shown(harness, state)).toEqual([])
     expect(await store.counts('emails')).toMatchObject({ completed: 0, failed: 0, cancelled: 0 })
-    // A caller that awaits the job can still read its end for a moment.
+    // A caller that waits for the result can still read the end of the job for a moment.
     harness.clock.now += UNKEPT_MEMORY
     await store.prune('emails')
     expect(await harness.caller().enqueue(job({ id: given.id }))).toEqual(['queued'])
     expect((await store.get('emails', given.id))?.state).toBe('waiting')
   })
 
-  test('in a state for which its class sets nothing, a job is kept as the queue says', async () => {
+  test('in a state for which the class sets no retention, the retention of the queue counts', async () => {
     await using harness = await make(few)
     const list = jobs(4, { keep: { failed: DAY } })
     for (const given of list) {
@@ -159,7 +159,7 @@ export function keeping(make: Make): void {
     expect(await harness.store.prune('emails')).toBe(2)
   })
 
-  test('with a least age, the job is kept for this age in each state, and then as the queue says', async () => {
+  test('a job of a class with a minimum age is kept for this age in each state, and after that the retention of the queue counts', async () => {
     await using harness = await make(few)
     const { store, clock } = harness
     const list = jobs(4, { keep: { least: 3_000 } })
@@ -219,7 +219,7 @@ export function keeping(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ completed: 3 })
   })
 
-  test('pages of a list have jobs with and without their own age in the order of their ends, also within a millisecond', async () => {
+  test('lists have jobs with and without a retention of their class in the order of their ends, even within a millisecond', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const list = Array.from({ length: 40 }, (_, n) => job(n % 3 === 0 ? { keep: { completed: DAY } } : {}))
@@ -251,7 +251,7 @@ export function keeping(make: Make): void {
     }
   })
 
-  test('retry, remove, purge and clear affect jobs with their own age, and a retried job keeps its retention', async () => {
+  test('retry, remove, purge and clear affect jobs with a retention of their class, and a retried job keeps this retention', async () => {
     await using harness = await make(few)
     const { store, clock } = harness
     const caller = harness.caller()
@@ -264,7 +264,7 @@ export function keeping(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ waiting: 1, completed: 2 })
     clock.advance(500)
     await store.prune('emails')
-    // The log of a retried job is kept.
+    // The store keeps the log of a retried job.
     expect(await store.log('emails', one)).toHaveLength(1)
     await caller.settle(await caller.claimOne(), completed)
     expect(await store.counts('emails')).toMatchObject({ waiting: 0, completed: 3 })
@@ -302,18 +302,18 @@ export function keeping(make: Make): void {
         'missing',
       ])
       await store.prune('emails')
-      // Two jobs are left of those that are kept as the queue says: the newest ones.
+      // Of the jobs with the retention of the queue, the two newest jobs are left.
       const isOwn = keep?.failed !== undefined || keep?.least !== undefined
       expect(await shown(harness, 'failed')).toEqual(isLeft && isOwn ? [...others, given.id] : others)
 
       const again = job({ id: member(8), ...(keep && { keep }) })
       await harness.caller().run(again, failed)
       clock.advance(40 * DAY)
-      // Jobs whose least age is over are removed by the second call.
+      // The second call removes jobs whose minimum age is over.
       for (let n = 0; n < 2; n++) await store.prune('emails')
       expect(await shown(harness, 'failed')).toEqual([again.id])
       expect(await store.counts('emails')).toMatchObject({ failed: 1 })
-      // Members with other ends, and nodes, are kept as their class says.
+      // The retention of the class counts for members with other ends, and for nodes.
       await harness.caller().run(job({ id: member(9), keep: { cancelled: 0 } }), cancelled)
       await harness.caller().run(job({ id: member(NODES), keep: { failed: 0 } }), failed)
       expect(await store.counts('emails')).toMatchObject({ failed: 1, cancelled: 0 })
@@ -339,7 +339,7 @@ export function keeping(make: Make): void {
     expect(await harness.store.prune('emails')).toBe(1)
   })
 
-  test(`at most ${MAX_PINNED} failed members are pinned; the next member is kept as its class says`, async () => {
+  test(`at most ${MAX_PINNED} failed members are kept for their flow, and for the next one the retention of its class counts`, async () => {
     await using harness = await make(few)
     const caller = harness.caller()
     const fail = async (list: readonly NewJob[]) => {
@@ -388,7 +388,7 @@ export function keeping(make: Make): void {
     expect(await store.flows.fates('emails', [member])).toEqual([{ kind: 'unknown' }])
   })
 
-  test(`a whole call of jobs is kept, and prune takes at most ${MAX_ITEMS} a call`, async () => {
+  test(`all jobs of a large call get their retention, and prune removes at most ${MAX_ITEMS} jobs a call`, async () => {
     await using harness = await make(few)
     const caller = harness.caller()
     for (const count of [MAX_ITEMS, 10]) {
@@ -425,7 +425,7 @@ export function keeping(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ completed: list.length })
     clock.advance(10_000)
     expect(await store.prune('emails')).toBe(0)
-    // A lock is free once its job has ended, also while the job is kept.
+    // The unique key of an ended job is free, even while the record of the job is kept.
     expect(await caller.enqueue(job({ lock: { name: 'one', until: 'done' } }))).toEqual(['queued'])
   })
 }

@@ -1,6 +1,6 @@
 /**
- * The groups of a partition, by page: their states, how many of their jobs wait and run, and what they wait
- * for.
+ * The groups of a partition, by page: the state of each group, how many of its jobs wait and run, and why
+ * they wait.
  */
 import { expect, test } from 'vitest'
 import type { LaneFilter, LaneRecord, Store } from '../../src/store/contract/store.ts'
@@ -13,7 +13,7 @@ const states = ['paused', 'turn', 'asleep', 'busy'] as const
 const rated = (name: string) =>
   of(name, { limits: { rate: { limit: 1, per: 1_000, kind: 'window', burst: 1 } } })
 
-/** All lanes of a state, over pages of this size. */
+/** Returns all groups in a state, from pages of this size. */
 async function all(store: Store, state: LaneFilter['state'], limit = 1_000): Promise<LaneRecord[]> {
   const found: LaneRecord[] = []
   let cursor: string | undefined
@@ -25,7 +25,7 @@ async function all(store: Store, state: LaneFilter['state'], limit = 1_000): Pro
   return found
 }
 
-/** Groups in every state. */
+/** Makes groups in every state. */
 async function fill(harness: Harness): Promise<void> {
   const caller = harness.caller()
   await caller.enqueue(...jobs(3, limited('full', 2)), ...jobs(2, limited('running', 2)))
@@ -45,7 +45,7 @@ async function fill(harness: Harness): Promise<void> {
 }
 
 export function lanes(make: Make): void {
-  test('each group is in one state, with its jobs, and separately for each limiter', async () => {
+  test('each group is listed in one state with its jobs, separately for each limiter', async () => {
     await using harness = await make()
     await fill(harness)
     const { store, clock } = harness
@@ -69,7 +69,7 @@ export function lanes(make: Make): void {
     ])
   })
 
-  test('a group whose pause is over, and a group without jobs, are no longer shown', async () => {
+  test('a group is no longer listed when its pause is over, or when it has no jobs', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -84,11 +84,11 @@ export function lanes(make: Make): void {
     for (const state of states) expect(await all(store, state)).toEqual([])
   })
 
-  test('each lane comes once, whatever the size of a page', async () => {
+  test('each group is listed once, whatever the size of a page is', async () => {
     await using harness = await make()
     await fill(harness)
     const caller = harness.caller()
-    // All of these sleep until the same time.
+    // All of these groups wait until the same time.
     await caller.enqueue(...Array.from({ length: 7 }, (_, n) => job({ ...of(`nap ${n}`), delay: 9_000 })))
     for (const state of states) {
       const whole = await all(harness.store, state)
@@ -96,7 +96,7 @@ export function lanes(make: Make): void {
     }
   })
 
-  test('a page continues at its place when lanes were added or removed meanwhile', async () => {
+  test('the next page continues at the right place although groups were added or removed meanwhile', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -109,7 +109,7 @@ export function lanes(make: Make): void {
     expect(rest.lanes.map(({ group }) => group)).toEqual(['c', 'd'])
   })
 
-  test('a partition without groups has no lanes, and neither has a partition that does not exist', async () => {
+  test('the list of groups is empty for a partition without groups, and for a partition that does not exist', async () => {
     await using harness = await make()
     await harness.caller().enqueue(...jobs(3))
     await harness.caller().claim(1)
@@ -119,7 +119,7 @@ export function lanes(make: Make): void {
     }
   })
 
-  test('heads of active jobs have their workers and the claim times', async () => {
+  test('`heads` of active jobs has the worker and the claim time of each job', async () => {
     await using harness = await make()
     const { store, clock } = harness
     await harness.caller().enqueue(...jobs(3))

@@ -1,6 +1,6 @@
 /**
- * Large payloads are kept apart from the data that a change of state reads or rewrites. A claim hands out as
- * many as one answer may contain, in the usual order, and does not touch the others.
+ * Large payloads are stored apart from the data that a change of state reads or rewrites. A claim hands out
+ * as many large jobs as fit in one answer, in the usual order, and does not change the other jobs.
  */
 import { expect, test } from 'vitest'
 import type { NewJob } from '../../src/model/record.ts'
@@ -12,13 +12,13 @@ import { of } from './grouped.ts'
 import type { Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, retried, settlement, unstarted } from './jobs.ts'
 
-/** A job with a large payload that differs from every other. */
+/** Makes a job with a large payload that no other job has. */
 function large(fields: Partial<NewJob> = {}, bytes = 400_000): NewJob {
   const given = job(fields)
   return { ...given, payload: given.id + 'x'.repeat(bytes - given.id.length) }
 }
 
-/** Queues each job with its own call, because a call may contain no more than a claim. */
+/** Queues each job with its own call, because one call may contain no more bytes than a claim. */
 async function enqueue(caller: Caller, list: readonly NewJob[]): Promise<void> {
   for (const given of list) await caller.enqueue(given)
 }
@@ -39,8 +39,8 @@ async function pagesOf(store: Store, filter: Filter, partition = 'emails'): Prom
 }
 
 /**
- * The same with `heads`, which returns only ids and keys, and for active jobs also their workers and claim
- * times.
+ * Like `pagesOf`, with `heads` instead of `list`. `heads` returns only ids and keys, and for active jobs also
+ * their workers and claim times.
  */
 async function headsOf(store: Store, filter: Filter, partition = 'emails'): Promise<string[]> {
   const found: string[] = []
@@ -57,7 +57,7 @@ async function headsOf(store: Store, filter: Filter, partition = 'emails'): Prom
 
 export function largeJobs(make: Make): void {
   test.each([MAX_SMALL - 1, MAX_SMALL, MAX_SMALL + 1, 4_000, 4_001, 500_000])(
-    'a payload of %i bytes is the same in every state of its job',
+    'a payload of %i bytes stays the same in every state of its job',
     async (bytes) => {
       await using harness = await make()
       const { store } = harness
@@ -91,7 +91,7 @@ export function largeJobs(make: Make): void {
     },
   )
 
-  test('a lean page has no payloads, and room for many jobs whose payloads are large', async () => {
+  test('a page without payloads has room for many jobs with large payloads', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -109,7 +109,7 @@ export function largeJobs(make: Make): void {
     expect((await store.get('emails', list[0]!.id))!.payload).toBe(list[0]!.payload)
   })
 
-  test('a payload becomes small or large by an edit, and by a unique job that replaces it', async () => {
+  test('an edit, or a unique job that replaces the payload, can make a payload small or large', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -125,7 +125,7 @@ export function largeJobs(make: Make): void {
     expect((await caller.claimOne()).payload).toBe('2')
   })
 
-  test('a refused job leaves no payload behind, if its id exists, if the lock is held, and if the call is sent again', async () => {
+  test('no payload of a refused job remains, whether its id exists, its lock is held, or the call is sent again', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -138,7 +138,7 @@ export function largeJobs(make: Make): void {
     expect((await caller.claimOne()).payload === first.payload).toBe(true)
   })
 
-  test('a ring brings the jobs that fit, and the caller claims the rest', async () => {
+  test('a notified caller gets the jobs that fit into one answer, and claims the other jobs after that', async () => {
     await using harness = await make()
     const web = harness.caller('web')
     for (const bytes of [2_000, 40_000, 80_000]) {
@@ -158,7 +158,7 @@ export function largeJobs(make: Make): void {
     }
   })
 
-  test('claims of large and small jobs keep the order, with delayed, cancelled and retried jobs in between', async () => {
+  test('claims of large and small jobs keep the order, also with delayed, cancelled and retried jobs among them', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -182,7 +182,7 @@ export function largeJobs(make: Make): void {
     expect(claims).toEqual([2, 2, 2, 2, 1])
   })
 
-  test('a rate counts the jobs of a claim that was cut short only once', async () => {
+  test('if a claim is cut short because of its size, a rate counts each job only once', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const rate = { limit: 6, per: 60_000, kind: 'window', burst: 6 } as const
@@ -204,7 +204,7 @@ export function largeJobs(make: Make): void {
     expect(counts).toEqual([2, 2, 2, 0])
   })
 
-  test('large jobs of groups take turns; a group whose job did not fit is the first of the next claim', async () => {
+  test('large jobs of groups take turns, and a group whose job did not fit is the first in the next claim', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const list = ['a', 'b', 'c'].map((name) => [large(of(name)), large(of(name)), large(of(name))])
@@ -225,7 +225,7 @@ export function largeJobs(make: Make): void {
     ])
   })
 
-  test('small jobs of a group begin beside large jobs of another group, and of no group', async () => {
+  test('small jobs of a group begin together with large jobs of another group and of no group', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await enqueue(caller, [
@@ -258,7 +258,7 @@ export function largeJobs(make: Make): void {
     expect(begun).toEqual(ids([list[0]!, ...list]))
   })
 
-  test('if priorities age, large jobs go in the order of their aged places', async () => {
+  test('in a queue with aging, large jobs begin in the order of their aged places', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const old = [large(), large()]
@@ -271,7 +271,7 @@ export function largeJobs(make: Make): void {
     expect(ids((await caller.exchange([], want)).jobs)).toEqual(ids([old[1]!, young[0]!]))
   })
 
-  test('a page ends at 1 MiB and the next continues there, in every state', async () => {
+  test('a page of any state ends at 1 MiB, and the next page continues there', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -314,7 +314,7 @@ export function largeJobs(make: Make): void {
     expect((await pagesOf(store, { state: 'failed' })).map((page) => page.length)).toEqual([3, 1])
   })
 
-  test('pages of jobs of groups, with cancelled jobs in between, lose and repeat no job', async () => {
+  test('pages of jobs with groups have each job once, also with cancelled jobs among them', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -329,7 +329,7 @@ export function largeJobs(make: Make): void {
     for (const page of found) expect(page.length).toBeLessThan(3)
   })
 
-  test('heads lists the same jobs as list, with keys of any characters', async () => {
+  test('`heads` has the same jobs as `list`, and keys may have any characters', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -359,7 +359,7 @@ export function largeJobs(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ waiting: 0, completed: 0, cancelled: 0 })
   })
 
-  test('hooks: hands out at most as many bytes at a time as a claim', async () => {
+  test('one answer with hooks has at most as many bytes as a claim', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -375,7 +375,7 @@ export function largeJobs(make: Make): void {
     expect(found.sort()).toEqual(ids(list))
   })
 
-  test(`${MAX_ITEMS} jobs that are small by themselves come in one claim, and in one page`, async () => {
+  test(`${MAX_ITEMS} small jobs fit in one claim, and in one page`, async () => {
     await using harness = await make()
     const caller = harness.caller()
     const payload = 'x'.repeat(1_000)

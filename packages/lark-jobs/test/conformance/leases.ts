@@ -1,14 +1,11 @@
-/**
- * Holding a job: tokens, late settlements, and leases. All jobs of a claim share one lease, which one extend
- * renews.
- */
+/** Leases, tokens and late settlements. All jobs of a claim share one lease, which one `extend` renews. */
 import { expect, test } from 'vitest'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, line, retried, settlement, unstarted } from './jobs.ts'
 
 export function leases(make: Make): void {
-  test('the token names the call that claimed', async () => {
+  test('the token of a claimed job names the call that claimed the job', async () => {
     await using harness = await make()
     const caller = harness.caller('host-1-abc')
     await caller.enqueue(...jobs(2))
@@ -16,7 +13,7 @@ export function leases(make: Make): void {
     expect((await caller.claim(2)).map((held) => held.token)).toEqual(['host-1-abc.3', 'host-1-abc.3'])
   })
 
-  test('a late settle is refused once the job was claimed again, and changes nothing', async () => {
+  test('a late settle is refused after another worker has claimed the job, and changes nothing', async () => {
     await using harness = await make()
     const ada = harness.caller('ada')
     const bob = harness.caller('bob')
@@ -38,7 +35,7 @@ export function leases(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ completed: 1, active: 0 })
   })
 
-  test('a caller that claims a job a second time cannot settle it by its first token', async () => {
+  test('a caller that claims a job a second time cannot settle the job with its first token', async () => {
     await using harness = await make()
     const ada = harness.caller('ada')
     await ada.enqueue(job())
@@ -51,7 +48,7 @@ export function leases(make: Make): void {
     expect(await ada.settle(second, completed)).toBe('settled')
   })
 
-  test('a lease that ended, but was not taken back, still settles', async () => {
+  test('a job whose lease has ended can be settled until it is taken back', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(job())
@@ -60,7 +57,7 @@ export function leases(make: Make): void {
     expect(await caller.settle(held, completed)).toBe('settled')
   })
 
-  test('a lease that ended, but was not taken back, is extended', async () => {
+  test('a lease that has ended can be extended until its jobs are taken back', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(job())
@@ -70,7 +67,7 @@ export function leases(make: Make): void {
     expect(await harness.store.recover('emails')).toEqual({ recovered: [], failed: [], nextLeaseEnd: LEASE })
   })
 
-  test('an extend counts from now, not from the end of the lease', async () => {
+  test('an extended lease begins now, and not at the end of the earlier lease', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(job())
@@ -98,7 +95,7 @@ export function leases(make: Make): void {
     expect((await harness.store.recover('emails')).recovered).toEqual([stolen.id])
   })
 
-  test('extending one job renews all jobs of its claim that are still held, and no other claim', async () => {
+  test('an extend of one job renews the lease of all active jobs of its claim, and no other lease', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(6))
@@ -116,7 +113,7 @@ export function leases(make: Make): void {
     expect([...late.recovered].sort()).toEqual(ids([first!, third!]))
   })
 
-  test('extending a job that is settled already renews nothing', async () => {
+  test('an extend of a settled job renews no lease', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(2))
@@ -128,7 +125,7 @@ export function leases(make: Make): void {
     expect((await harness.store.recover('emails')).recovered).toEqual([held!.id])
   })
 
-  test('a lease may be made shorter as well', async () => {
+  test('an extend may also shorten a lease', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(2))
@@ -139,7 +136,7 @@ export function leases(make: Make): void {
     expect((await harness.store.recover('emails')).recovered).toHaveLength(2)
   })
 
-  test('a claim ends with its last job, one by one or all at once', async () => {
+  test('the lease of a claim is gone when its last job is settled, one by one or all at once', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -179,7 +176,7 @@ export function leases(make: Make): void {
     expect((await harness.takeBack()).sort()).toEqual(ids([a3!, b2!]))
   })
 
-  test('an extend stores log lines, which stay when the job ends; lines that are sent again are kept once', async () => {
+  test('an extend stores log lines, which stay when the job ends, and lines that are sent again are stored once', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(job())

@@ -1,13 +1,11 @@
-/**
- * Jobs of a limiter. Only a claimer that brings permits gets them.
- */
+/** Jobs with a limiter. Only a claimer with permits of the limiter gets these jobs. */
 import { expect, test } from 'vitest'
 import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, settlement } from './jobs.ts'
 
 export function limited(make: Make): void {
-  test('a claimer without permits gets no job, and learns which limiters have jobs', async () => {
+  test('a claimer without permits gets no job, and the answer names the limiters that have jobs', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [stripe, plain] = [jobs(3, { limiter: 'stripe' }), jobs(2)]
@@ -47,7 +45,7 @@ export function limited(make: Make): void {
     expect(claimed).toHaveLength(6)
   })
 
-  test('a job keeps its limiter through an end and a retry by hand', async () => {
+  test('a job that has ended and is retried still has its limiter', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const one = job({ limiter: 'stripe', priority: 7 })
@@ -61,7 +59,7 @@ export function limited(make: Make): void {
     expect((await caller.exchange([], { limit: 1, leaseMs: LEASE, permits })).jobs).toHaveLength(1)
   })
 
-  test('groups within a limiter take turns, within their limits; a pause of a group holds there as well', async () => {
+  test('groups of jobs with a limiter take turns within their limits, and can be paused', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const of = (name: string) => ({ limiter: 'stripe', group: { name, limits: { concurrency: 1 } } })

@@ -13,12 +13,12 @@ import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
 import { Random } from './random.ts'
 
-/** A holder of permits of one limiter. It numbers its calls, and counts the permits that it holds. */
+/** A worker that holds permits of one limiter. It numbers its calls, and counts its permits. */
 class Holder {
   held = 0
   readonly id: string
   store: Store
-  /** The permits that a rate granted with the last call that got some. */
+  /** The grant of a rate: the permits of the last call that got permits. */
   grant: UnusedPermits | undefined
   readonly #limits: Limits
   readonly #limiter: string
@@ -50,7 +50,7 @@ class Holder {
     return answer
   }
 
-  /** Asks for permits. @returns how many were granted */
+  /** Asks for permits. @returns how many permits were granted */
   async take(wanted: number, fields: Partial<PermitCall> = {}): Promise<number> {
     return (await this.ask(wanted, fields)).granted
   }
@@ -60,12 +60,12 @@ class Holder {
     await this.ask(0)
   }
 
-  /** Reports that some of the permits of a grant were not used. Default: the last grant. */
+  /** Reports that some permits of a grant (default: the last grant) were not used. */
   async refund(count: number, grant = this.grant!): Promise<void> {
     await this.ask(0, { unused: [{ ...grant, count }] })
   }
 
-  /** Sends its last call again. */
+  /** Sends the last call of this holder again. */
   async again(): Promise<Omit<Permitted, 'mark'>> {
     const { mark, ...answer } = await this.store.limiters.permit(this.#limiter, this.#last!)
     if (answer.granted > 0) expect(mark).toBe(this.grant?.mark)
@@ -118,7 +118,7 @@ const expected: Record<
 }
 
 export function limiters(make: Make): void {
-  test('concurrency: never grants more than the limit to all holders together; returned permits are free', async () => {
+  test('concurrency: all holders together never have more permits than the limit, and returned permits are free', async () => {
     await using harness = await make()
     const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, { concurrency: 5 }))
     expect(await ada!.take(3)).toBe(3)
@@ -138,7 +138,7 @@ export function limiters(make: Make): void {
     expect(ada.held).toBe(3)
   })
 
-  test('limiters are independent of each other, and of a queue with the same name', async () => {
+  test('a limiter is independent of other limiters, and of a queue with the same name', async () => {
     await using harness = await make()
     const limits = { concurrency: 1 }
     for (const limiter of ['stripe', 'stripe2', 'a b:"c"{d}', '{'])
@@ -147,7 +147,7 @@ export function limiters(make: Make): void {
     expect(await harness.store.counts('stripe')).toMatchObject({ active: 0 })
   })
 
-  test('a holder whose lease has ended holds no permits; a call or a keep renews the lease', async () => {
+  test('a holder whose lease has ended holds no permits, and each call of a holder renews its lease', async () => {
     await using harness = await make()
     const [ada, bob, eve] = ['ada', 'bob', 'eve'].map(
       (id) => new Holder(harness.store, id, { concurrency: 6 }),
@@ -165,7 +165,7 @@ export function limiters(make: Make): void {
     expect(await ada!.take(9)).toBe(2)
   })
 
-  test('keep of an unknown holder does nothing', async () => {
+  test('`keep` of an unknown holder does nothing', async () => {
     await using harness = await make()
     const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, { concurrency: 1 }))
     expect(await ada!.keep()).toBe(false)
@@ -200,7 +200,7 @@ export function limiters(make: Make): void {
     expect(await bob!.take(9)).toBe(3)
   })
 
-  test('a call from a connection that was given up changes nothing', async () => {
+  test('a late call that arrives after the next call of the same holder changes nothing', async () => {
     await using harness = await make()
     const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, { concurrency: 2 }))
     await ada!.take(1)
@@ -209,7 +209,7 @@ export function limiters(make: Make): void {
     expect(await bob!.take(9)).toBe(2)
   })
 
-  test('weights: grants a whole lot or nothing, also of a rate', async () => {
+  test('a request for a lot (the permits of one job) is granted as a whole or not at all, also by a rate', async () => {
     await using harness = await make()
     const ada = new Holder(harness.store, 'ada', { concurrency: 7 })
     expect(await ada.take(9, { each: 3 })).toBe(6)
@@ -229,7 +229,7 @@ export function limiters(make: Make): void {
     }
   })
 
-  test('sliding: waits until as many starts have expired as a lot needs', async () => {
+  test('sliding: the answer says how long it takes until enough starts have expired for a lot', async () => {
     await using harness = await make()
     const ada = new Holder(harness.store, 'ada', rate({ limit: 4 }))
     for (const step of [0, 100, 100, 100]) {
@@ -250,7 +250,7 @@ export function limiters(make: Make): void {
     expect(await ada.ask(3, { each: 3 })).toEqual({ granted: 0, wait: 900 })
   })
 
-  test('large and small lots take turns, whichever holder asks', async () => {
+  test('requests for large and small lots take turns, whichever holder asks', async () => {
     await using harness = await make()
     const [ada, bob, eve] = ['ada', 'bob', 'eve'].map(
       (id) => new Holder(harness.store, id, { concurrency: 8 }),
@@ -265,7 +265,7 @@ export function limiters(make: Make): void {
     await ada.giveBack(1)
     // Another holder may take the lot of eight instead.
     expect(await eve.take(8, { each: 8 })).toBe(8)
-    // Small lots have waited since then.
+    // Requests for small lots have waited since then.
     expect(await bob.take(8, { each: 8 })).toBe(0)
     await eve.giveBack(8)
     expect(await bob.take(8, { each: 8 })).toBe(0)
@@ -276,7 +276,7 @@ export function limiters(make: Make): void {
     expect(await bob.take(8, { each: 8 })).toBe(8)
   })
 
-  test('lots of a rate take turns too, and permits beyond a reserved lot are free', async () => {
+  test('lots of a rate take turns, too, and permits beyond a reserved lot are free', async () => {
     await using harness = await make()
     const limits = rate({ kind: 'bucket', limit: 1, per: 100, burst: 10 })
     const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, limits))
@@ -290,7 +290,7 @@ export function limiters(make: Make): void {
     expect(await bob!.take(4, { each: 4 })).toBe(4)
   })
 
-  test('a request counts for one lease, and a lot that can never be granted reserves nothing', async () => {
+  test('a request for a lot is remembered for one lease, and a lot that can never be granted reserves nothing', async () => {
     await using harness = await make()
     const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, { concurrency: 4 }))
     expect(await ada!.take(1)).toBe(1)
@@ -303,21 +303,24 @@ export function limiters(make: Make): void {
     expect(await ada!.take(1)).toBe(1)
   })
 
-  test.each(rateKinds)('rate, %s: counts granted permits, and says when there are more', async (kind) => {
-    await using harness = await make()
-    const { given, wait } = expected[kind]
-    const limits = rate({ kind, limit: 3, burst: 3 })
-    const holders = ['ada', 'bob'].map((id) => new Holder(harness.store, id, limits))
-    const counts: number[] = []
-    for (let step = 0; step < 10; step++) {
-      counts.push(await holders[step % 2]!.take(5, { held: 0 }))
-      harness.clock.advance(250)
-    }
-    expect(counts).toEqual(given)
-    expect((await holders[0]!.ask(5)).wait).toBe(wait)
-  })
+  test.each(rateKinds)(
+    'rate, %s: granted permits count, and the answer says when there will be more permits',
+    async (kind) => {
+      await using harness = await make()
+      const { given, wait } = expected[kind]
+      const limits = rate({ kind, limit: 3, burst: 3 })
+      const holders = ['ada', 'bob'].map((id) => new Holder(harness.store, id, limits))
+      const counts: number[] = []
+      for (let step = 0; step < 10; step++) {
+        counts.push(await holders[step % 2]!.take(5, { held: 0 }))
+        harness.clock.advance(250)
+      }
+      expect(counts).toEqual(given)
+      expect((await holders[0]!.ask(5)).wait).toBe(wait)
+    },
+  )
 
-  test('concurrency and a rate: the tighter limit counts, and the answer has a wait only for the rate', async () => {
+  test('of a concurrency and a rate, the tighter limit counts, and the answer has a waiting time only because of the rate', async () => {
     await using harness = await make()
     const ada = new Holder(harness.store, 'ada', { concurrency: 2, ...rate({ limit: 3 }) })
     expect(await ada.ask(9)).toEqual({ granted: 2 })
@@ -325,27 +328,30 @@ export function limiters(make: Make): void {
     expect(await ada.ask(9)).toEqual({ granted: 1, wait: 1_000 })
   })
 
-  test.each(rateKinds)('rate, %s: permits that no job has used are granted again, once', async (kind) => {
-    await using harness = await make()
-    const limits = rate({ kind, limit: 4, burst: 4, per: HOUR })
-    const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, limits)) as [Holder, Holder]
-    expect(await ada.take(4)).toBe(4)
-    await ada.again()
-    harness.clock.advance(1)
-    expect(await bob.take(9)).toBe(0)
-    await ada.refund(3)
-    await ada.again()
-    harness.clock.advance(1)
-    expect(await bob.take(2)).toBe(2)
-    expect(await bob.take(9)).toBe(1)
-    expect(await bob.take(9)).toBe(0)
-    // The same call takes them again.
-    expect(await bob.take(9, { unused: [{ ...bob.grant!, count: 1 }] })).toBe(1)
-    expect(await ada.take(9)).toBe(0)
-  })
+  test.each(rateKinds)(
+    'rate, %s: permits that no job has used are granted again, but only once',
+    async (kind) => {
+      await using harness = await make()
+      const limits = rate({ kind, limit: 4, burst: 4, per: HOUR })
+      const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, limits)) as [Holder, Holder]
+      expect(await ada.take(4)).toBe(4)
+      await ada.again()
+      harness.clock.advance(1)
+      expect(await bob.take(9)).toBe(0)
+      await ada.refund(3)
+      await ada.again()
+      harness.clock.advance(1)
+      expect(await bob.take(2)).toBe(2)
+      expect(await bob.take(9)).toBe(1)
+      expect(await bob.take(9)).toBe(0)
+      // The same call takes them again.
+      expect(await bob.take(9, { unused: [{ ...bob.grant!, count: 1 }] })).toBe(1)
+      expect(await ada.take(9)).toBe(0)
+    },
+  )
 
   test.each(rateKinds)(
-    'rate, %s: permits that come back late free no room that other holders have used',
+    'rate, %s: permits that come back late cannot be granted again if other holders have used them meanwhile',
     async (kind) => {
       await using harness = await make()
       const limits = rate({ kind, limit: 3, burst: 3 })
@@ -360,7 +366,7 @@ export function limiters(make: Make): void {
     },
   )
 
-  test('bucket: tokens that overflowed in the meantime do not come back with returned permits', async () => {
+  test('bucket: returned permits do not fill the bucket above its size', async () => {
     await using harness = await make()
     const limits = rate({ kind: 'bucket', limit: 4, burst: 4 })
     const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, limits)) as [Holder, Holder]
@@ -392,11 +398,11 @@ export function limiters(make: Make): void {
       const random = new Random(20_261_127)
       const given: Rate = { kind, limit: 5, per: 1_000, burst: 5 }
       const holders = ['ada', 'bob', 'eve'].map((id) => new Holder(harness.store, id, rate(given)))
-      /** Permits that are not refunded, and when they were granted. */
+      /** The permits that were not given back, each with the time of its grant. */
       const used: { holder: Holder; grant: UnusedPermits; at: number }[] = []
       for (let step = 0; step < 80; step++) {
         const holder = random.pick(holders)!
-        // Permits of a second ago are refunded, too, although most jobs begin within that time.
+        // The test also gives back permits that are a second old, although most jobs begin within that time.
         const own = used.filter((each) => each.holder === holder && each.at > harness.clock.now - 1_500)
         const back = random.some(own, 12)
         for (const each of back) used.splice(used.indexOf(each), 1)
@@ -437,7 +443,7 @@ export function limiters(make: Make): void {
     }
   })
 
-  test('a look shows the holders of permits, until when they hold them, and the lots that others wait for, and changes nothing', async () => {
+  test('the state of a limiter has the holders, until when they hold permits, and the lots for which other holders wait', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const [ada, bob, eve] = ['ada', 'bob', 'eve'].map((id) => new Holder(store, id, { concurrency: 3 }))
@@ -457,7 +463,7 @@ export function limiters(make: Make): void {
     expect(await store.limiters.look('stripe')).toEqual({ holders: [], waits: [] })
   })
 
-  test('a look says how many permits are free for a lot, and when a rate has enough of them', async () => {
+  test('the state of a limiter says how many permits are free for a lot, and when the rate will have enough', async () => {
     await using harness = await make()
     const { clock, store } = harness
     const rate: Rate = { limit: 4, per: 1_000, kind: 'sliding', burst: 4 }
@@ -479,7 +485,7 @@ export function limiters(make: Make): void {
     expect(await free(3, { rate })).toBe(4)
   })
 
-  test('a limiter that grants nothing for a minute is found with its holders; a limiter that waits for its rate is not', async () => {
+  test('a limiter that has granted nothing for a minute is found with its holders, but not if it only waits for its rate', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const most = { concurrency: 1 }
@@ -519,29 +525,33 @@ export function limiters(make: Make): void {
   })
 }
 
-/** Limiters on a server that may lose its last changes in a failover. */
+/** Tests of limiters on a server that may lose its last changes in a failover. */
 export function limitersThroughRollbacks(make: Make): void {
-  test.each(rateKinds)('rate, %s: a grant that was lost is not refunded', async (kind) => {
-    await using harness = await make()
-    const limits = rate({ kind, limit: 4, burst: 4, per: HOUR })
-    const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, limits)) as [Holder, Holder]
-    expect(await ada.take(1)).toBe(1)
-    const first = ada.grant!
-    const rollBack = await harness.save()
-    harness.clock.advance(1)
-    expect(await ada.take(2)).toBe(2)
-    await rollBack()
-    for (const holder of [ada, bob]) holder.store = harness.store
-    expect(await bob.take(2)).toBe(2)
-    await ada.refund(2)
-    expect(await bob.take(9)).toBe(1)
-    // An earlier grant is not refunded either, because the store does not know which calls were lost.
-    await ada.refund(1, first)
-    expect(await bob.take(9)).toBe(0)
-  })
+  test.each(rateKinds)(
+    'rate, %s: unused permits of a grant that the server has lost are not given back',
+    async (kind) => {
+      await using harness = await make()
+      const limits = rate({ kind, limit: 4, burst: 4, per: HOUR })
+      const [ada, bob] = ['ada', 'bob'].map((id) => new Holder(harness.store, id, limits)) as [Holder, Holder]
+      expect(await ada.take(1)).toBe(1)
+      const first = ada.grant!
+      const rollBack = await harness.save()
+      harness.clock.advance(1)
+      expect(await ada.take(2)).toBe(2)
+      await rollBack()
+      for (const holder of [ada, bob]) holder.store = harness.store
+      expect(await bob.take(2)).toBe(2)
+      await ada.refund(2)
+      expect(await bob.take(9)).toBe(1)
+      // Permits of an earlier grant are not given back either, because the store does not know which calls
+      // were lost.
+      await ada.refund(1, first)
+      expect(await bob.take(9)).toBe(0)
+    },
+  )
 
   test.each(rateKinds)(
-    'rate, %s: a grant that was lost is not refunded by a later call either',
+    'rate, %s: a later call does not give back permits of a lost grant either',
     async (kind) => {
       await using harness = await make()
       const limits = rate({ kind, limit: 4, burst: 4, per: HOUR })

@@ -1,6 +1,6 @@
 /**
- * Limits: how many jobs of a partition may be active at the same time, and how many may begin per period,
- * whichever workers claim them.
+ * Limits of a partition: how many of its jobs may be active at the same time, and how many may begin per
+ * period, whichever workers claim the jobs.
  */
 import { expect, test } from 'vitest'
 import type { Limits } from '../../src/model/limits.ts'
@@ -18,7 +18,9 @@ function claim(caller: Caller, limit: number, limits: Limits) {
   return caller.exchange([], { limit, prefetch: 5, leaseMs: LEASE, limits })
 }
 
-/** How many jobs begin at each step, if five are always requested. @param step milliseconds */
+/**
+ * Returns how many jobs begin at each step, if a worker always asks for five jobs. @param step milliseconds
+ */
 async function begun(harness: Harness, limits: Limits, step: number, steps: number): Promise<number[]> {
   const caller = harness.caller()
   await harness.caller('web').enqueue(...jobs(200))
@@ -43,7 +45,7 @@ export function limiting(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ active: 3, waiting: 7 })
   })
 
-  test('concurrency: the end of a job lets the next job begin in the same call, in the order of the line', async () => {
+  test('concurrency: a call that settles a job can claim the next job of the line', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const given = jobs(5)
@@ -60,7 +62,7 @@ export function limiting(make: Make): void {
   })
 
   test.each([completed, failed, retried(60_000)])(
-    'a waiting caller is rung when a place is free: %j',
+    'a waiting caller is notified when the limit allows the next job: %j',
     async (outcome) => {
       await using harness = await make()
       const { store } = harness
@@ -76,7 +78,7 @@ export function limiting(make: Make): void {
     },
   )
 
-  test('concurrency: the places of dead workers are free again when their jobs are taken back', async () => {
+  test('concurrency: when the jobs of dead workers are taken back, other jobs may begin', async () => {
     await using harness = await make()
     const [ada, bob] = [harness.caller('ada'), harness.caller('bob')]
     await ada.enqueue(...jobs(9))
@@ -88,7 +90,7 @@ export function limiting(make: Make): void {
     expect((await claim(bob, 9, limits)).jobs).toHaveLength(4)
   })
 
-  test('a call that is sent again gets the same jobs, and counts no start', async () => {
+  test('a claim that is sent again gets the same jobs, and counts no further start', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(5))
@@ -110,7 +112,7 @@ export function limiting(make: Make): void {
     expect((await claim(caller, 1, rate({ limit: 3 }))).nextDue).toBe(500)
   })
 
-  test('sliding: jobs that began one by one expire one by one', async () => {
+  test('sliding: starts that were counted one after the other expire one after the other', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(9))
@@ -132,7 +134,7 @@ export function limiting(make: Make): void {
     expect((await claim(harness.caller('other'), 1, rate({ kind: 'window', limit: 3 }))).nextDue).toBe(500)
   })
 
-  test('bucket: one job per interval, and saved-up jobs at once', async () => {
+  test('bucket: one job may begin per interval, and the saved-up number of jobs at once', async () => {
     await using harness = await make()
     const limits = rate({ kind: 'bucket', limit: 4, burst: 3 })
     expect(await begun(harness, limits, 125, 8)).toEqual([3, 0, 1, 0, 1, 0, 1, 0])
@@ -142,7 +144,7 @@ export function limiting(make: Make): void {
     expect((await claim(caller, 5, limits)).nextDue).toBe(250)
   })
 
-  test('a used-up rate without waiting jobs: nextDue is the next due time', async () => {
+  test('if a rate is used up and no job waits, nextDue is the due time of the next delayed job', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(2), ...jobs(1, { delay: 5_000 }))
@@ -151,7 +153,7 @@ export function limiting(make: Make): void {
     expect((await claim(caller, 2, limits)).nextDue).toBe(5_000)
   })
 
-  test('a paused queue with a rate: running jobs go on, and no other begins when the rate allows it', async () => {
+  test('in a paused queue with a rate, running jobs go on, and no job begins when the rate would allow it', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -181,11 +183,11 @@ export function limiting(make: Make): void {
     await caller.enqueue(later!)
     expect(await claim(caller, 5, limits)).toMatchObject({ jobs: [], nextDue: 59_800 })
     expect(await store.counts('emails')).toMatchObject({ waiting: 2, delayed: 0 })
-    // The configuration of the worker no longer has a limit.
+    // The claim of this worker has no limit any more.
     expect(ids(await caller.claim(5))).toEqual([due!.id, later!.id])
   })
 
-  test('concurrency and a rate: the tighter limit counts', async () => {
+  test('if a partition has a concurrency and a rate, the tighter limit counts', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(9))

@@ -1,6 +1,4 @@
-/**
- * The largest calls and payloads, and texts that must come back unchanged.
- */
+/** The largest calls and payloads, and texts that the store must return unchanged. */
 import { expect, test } from 'vitest'
 import type { NewJob } from '../../src/model/record.ts'
 import { MAX_BYTES, MAX_ITEMS } from '../../src/store/contract/store.ts'
@@ -28,7 +26,7 @@ const weird = [
 ]
 
 export function limits(make: Make): void {
-  test(`a call takes ${MAX_ITEMS} jobs, claims, settlements, notes and changes`, async () => {
+  test(`one call may have ${MAX_ITEMS} jobs, claims, settlements, notes or changes`, async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -49,7 +47,7 @@ export function limits(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ waiting: 0, active: 0, completed: MAX_ITEMS })
   })
 
-  test(`a claim hands out at most ${MAX_ITEMS} jobs, however many were asked for`, async () => {
+  test(`a claim hands out at most ${MAX_ITEMS} jobs, however many it asks for`, async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(MAX_ITEMS))
@@ -61,7 +59,7 @@ export function limits(make: Make): void {
     expect(await caller.claim(5_000)).toHaveLength(50)
   })
 
-  test('a claim hands out at most 1 MiB; the other jobs keep their places', async () => {
+  test('a claim hands out at most 1 MiB, and the other jobs keep their places', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const large = (fields: Partial<NewJob> = {}) => job({ ...fields, payload: 'x'.repeat(400_000) })
@@ -86,7 +84,7 @@ export function limits(make: Make): void {
     expect(claimed).toEqual(expected)
   })
 
-  test('five jobs of 400 KB come in three claims', async () => {
+  test('five jobs of 400 KB need three claims', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(2, { payload: 'x'.repeat(400_000) }))
@@ -97,7 +95,7 @@ export function limits(make: Make): void {
     expect(sizes).toEqual([2, 2, 1, 0])
   })
 
-  test('a caller for which more jobs wait than a claim hands out is told to ask again, and not rung', async () => {
+  test('if more jobs wait than fit in a claim, the answer says that more wait, and the caller gets no notification', async () => {
     await using harness = await make()
     const ada = harness.caller('ada')
     for (let n = 0; n < 3; n += 1) await ada.enqueue(job({ payload: 'x'.repeat(600_000) }))
@@ -106,7 +104,7 @@ export function limits(make: Make): void {
     expect(await harness.store.wait('ada', 60)).toEqual([])
   })
 
-  test('a job larger than a claim hands out comes alone', async () => {
+  test('a job that is larger than the limit of a claim is handed out alone', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const huge = job({ payload: 'x'.repeat(MAX_BYTES + 1) })
@@ -129,7 +127,7 @@ export function limits(make: Make): void {
     expect((await harness.store.get('emails', held.id))?.result === payload).toBe(true)
   })
 
-  test('keys and payloads are opaque', async () => {
+  test('keys and payloads may be any texts, and are returned unchanged', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const list = weird.map((text) => job({ key: text, payload: text }))
@@ -154,7 +152,7 @@ export function limits(make: Make): void {
     expect(ids(await caller.claim(3))).toEqual(ids(list))
   })
 
-  test('the highest and the lowest priority', async () => {
+  test('jobs may have the highest and the lowest priority', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const list = [-100, 100, -99, 99].map((priority) => job({ priority }))

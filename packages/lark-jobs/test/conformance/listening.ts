@@ -1,6 +1,6 @@
 /**
- * Events: a listener gets every change of every job, in order and once. It continues where it has stopped,
- * and it is told if it may have missed events. Waits use the real clock.
+ * Events: a listener gets every change of every job, in order and once. A listener that returns continues
+ * after its last event, and is told if it may have missed events. Waits use the real clock.
  */
 import { expect, test } from 'vitest'
 import { MAX_ID } from '../../src/model/id.ts'
@@ -22,9 +22,9 @@ import { ends } from './effects.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, retried, settlement, unstarted } from './jobs.ts'
 
-/** Longer than any ring takes, in milliseconds of the real clock. */
+/** A notification of the store takes fewer milliseconds of the real clock than this. */
 const PATIENCE = 10_000
-/** Milliseconds of the real clock after which a wait that should not be rung ends. */
+/** The test waits this many milliseconds of the real clock to show that no notification comes. */
 const MOMENT = 60
 const TTL = 60_000
 
@@ -51,7 +51,7 @@ class Listener {
     return heard
   }
 
-  /** All events since the last call, as `started 1`, …; `gap` if there was a gap. */
+  /** Returns all events since the last call, for example `started 1`, or `gap` if events may be missing. */
   async hear(): Promise<string[]> {
     const heard: string[] = []
     for (;;) {
@@ -62,14 +62,15 @@ class Listener {
     }
   }
 
-  /** Only the kinds of the events. */
+  /** Returns only the kinds of the events. */
   async kinds(): Promise<string[]> {
     return (await this.hear()).map((event) => event.split(' ')[0]!)
   }
 }
 
 /**
- * Waits for the first ring. Returns the partitions that have rung; empty if none has rung within `patience`.
+ * Waits for the first notification. Returns the partitions that have notified the listener; empty if none has
+ * within `patience`.
  */
 async function rung(store: Store, listener: string, patience = PATIENCE): Promise<string[]> {
   const found = new Set<string>()
@@ -81,13 +82,13 @@ async function rung(store: Store, listener: string, patience = PATIENCE): Promis
   return [...found]
 }
 
-/** Settles a job that has begun. */
+/** Returns a function that settles a job that has begun. */
 const settles = (outcome: Outcome) => async (caller: Caller) =>
   caller.settle(await caller.claimOne(), outcome)
 
 interface Change {
   by: (caller: Caller, id: string, harness: Harness) => Promise<unknown>
-  /** The kinds of the job's events after `queued`. */
+  /** The kinds of events of the job after `queued`. */
   tells: string[]
   given?: Partial<NewJob>
 }
@@ -260,7 +261,7 @@ export function listening(make: Make): void {
   })
 
   for (const [name, { state, reason, by }] of Object.entries(ends))
-    test(`the end of a job: ${name}`, async () => {
+    test(`the events of a job that ends in this way: ${name}`, async () => {
       await using harness = await make()
       const given = job({ hooked: true })
       await harness.caller().enqueue(given)
@@ -271,7 +272,7 @@ export function listening(make: Make): void {
       expect(own.filter((event) => event === own.at(-1))).toHaveLength(1)
     })
 
-  test('the events of a call have its time, and come in the order of the changes', async () => {
+  test('the events of a call have the time of the call, and are in the order of the changes', async () => {
     await using harness = await make()
     const listener = await Listener.begin(harness)
     const [one, other] = jobs(2)
@@ -300,7 +301,7 @@ export function listening(make: Make): void {
     expect(await listener.hear()).toEqual([`queued ${one.id}`])
   })
 
-  test('when a full partition drops a job, the drop and the new job are events', async () => {
+  test('when a full partition drops a job, there is an event for the dropped job and one for the new job', async () => {
     await using harness = await make()
     const listener = await Listener.begin(harness)
     const [one, other] = jobs(2)
@@ -342,7 +343,7 @@ export function listening(make: Make): void {
     ])
   })
 
-  test('nothing is written before somebody listens, and a partition that does not exist can be listened to', async () => {
+  test('no event is written before somebody listens, and one can listen to a partition that does not exist', async () => {
     await using harness = await make()
     await harness.caller().enqueue(job())
     const listener = await Listener.begin(harness)
@@ -356,7 +357,7 @@ export function listening(make: Make): void {
     expect(await listener.hear()).toEqual([])
   })
 
-  test('every listener hears everything, from the position that it names', async () => {
+  test('every listener gets all events after the position that it names', async () => {
     await using harness = await make()
     const one = await Listener.begin(harness)
     await harness.caller().enqueue(job())
@@ -369,7 +370,7 @@ export function listening(make: Make): void {
     expect(await again.hear()).toEqual([])
   })
 
-  test('many events come by pages, once each', async () => {
+  test('many events are returned by pages, each event once', async () => {
     await using harness = await make()
     const listener = await Listener.begin(harness)
     const many = jobs(2 * EVENTS_TOGETHER + 1)
@@ -422,7 +423,7 @@ export function listening(make: Make): void {
     expect(await listener.hear()).toEqual([])
   })
 
-  test('a listener that stays away for less than its time misses nothing, although others come and go', async () => {
+  test('a listener that comes back in time misses no event, although other listeners come and go', async () => {
     await using harness = await make()
     const listener = await Listener.begin(harness)
     harness.clock.now += TTL / 2
@@ -435,7 +436,7 @@ export function listening(make: Make): void {
   })
 
   test.each([29_999, 59_999])(
-    '`Jobs.events()` stops after %i ms, goes on within a minute, and misses nothing',
+    '`Jobs.events()` that stops after %i ms and goes on within a minute misses no event',
     async (first) => {
       await using harness = await make()
       const { store } = harness
@@ -471,7 +472,7 @@ export function listening(make: Make): void {
     expect(await listener.hear()).toEqual([`queued ${last!.id}`])
   })
 
-  test('if nothing has happened meanwhile, there is no gap', async () => {
+  test('a listener that was away for longer gets no gap if nothing has happened meanwhile', async () => {
     await using harness = await make()
     const listener = await Listener.begin(harness)
     harness.clock.now += 10 * TTL
@@ -509,7 +510,7 @@ export function listening(make: Make): void {
     expect(await other.store.listen('emails', 'web', TTL, 'nonsense')).toMatchObject({ isGap: true })
   })
 
-  test('a listener is rung by the next change, and again after its next call', async () => {
+  test('the next change notifies a listener, and another change after the next call of the listener notifies it again', async () => {
     await using harness = await make()
     const { store } = harness
     const listener = await Listener.begin(harness)
@@ -523,7 +524,7 @@ export function listening(make: Make): void {
     }
   })
 
-  test('an event that an application publishes rings, and comes in order, while somebody listens', async () => {
+  test('an event that the application publishes notifies listeners, and has its place in the order', async () => {
     await using harness = await make()
     const { store } = harness
     expect(await store.publish('emails', 'nobody listens')).toBe(false)
@@ -541,7 +542,7 @@ export function listening(make: Make): void {
     expect(await store.publish('emails', 'nobody listens any more')).toBe(false)
   })
 
-  test('a change after the listening has lapsed rings nobody', async () => {
+  test('a change notifies no listener that has stayed away for too long', async () => {
     await using harness = await make()
     const listener = await Listener.begin(harness)
     harness.clock.now += TTL

@@ -16,7 +16,7 @@ function minute(at: number, counts: Partial<Minute>): Minute {
 }
 
 export function minutes(make: Make): void {
-  test('standings: counts and minutes of many partitions, and whether one is paused', async () => {
+  test('standings returns the counts and the minutes of many partitions, and whether they are paused', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const names = Array.from({ length: MAX_STANDINGS }, (_, i) => `q${i}`)
@@ -54,7 +54,7 @@ export function minutes(make: Make): void {
       counts: { waiting: 2, delayed: 1, active: 1, completed: 1, failed: 1 },
     })
     expect(standings[7]!.minutes).toHaveLength(2)
-    // The minutes are returned only on request.
+    // `standings` returns the minutes only on request.
     expect((await store.standings(['q7']))[0]).toEqual({
       ...standings[7],
       oldest: undefined,
@@ -66,7 +66,7 @@ export function minutes(make: Make): void {
     expect((await store.standings(['q9', 'q8'])).map(({ isPaused }) => isPaused)).toEqual([false, true])
   })
 
-  test('standings: how many jobs have failed and wait for their next try, until they begin or have ended', async () => {
+  test('standings returns how many jobs have failed and wait for their next try', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -89,7 +89,7 @@ export function minutes(make: Make): void {
     const all = [...(await fail(2)), ...(await fail(2))]
     await caller.enqueue(...jobs(3), job({ delay: 900 }))
     expect(await retrying()).toBe(8)
-    // The jobs are due now, and still wait.
+    // The jobs are due now, and wait to begin.
     clock.advance(500)
     expect(await retrying()).toBe(8)
     const held = await caller.claim(100)
@@ -119,7 +119,7 @@ export function minutes(make: Make): void {
     expect(await retrying()).toBe(0)
   })
 
-  test('standings: the jobs that no worker could read, and since when they wait, until a worker reads them', async () => {
+  test('standings returns the jobs that no worker could read, and since when they wait, until a worker can read them', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -151,8 +151,8 @@ export function minutes(make: Make): void {
     await caller.run(job(), { kind: 'released', in: 900, because: 'later' })
     await caller.run(job(), retried(900))
     expect(await look()).toMatchObject({ count: 3, delayed: 3 })
-    // When the jobs are due again, they count as waiting. While a worker holds them, they do not wait, but
-    // the time since when they wait is kept.
+    // The jobs count as waiting when they are due again. While a worker holds the jobs, they do not count as
+    // waiting, but the store keeps the time since which they wait.
     clock.advance(500)
     expect(await look()).toMatchObject({ count: 3, delayed: 0, since: start })
     const again = await caller.claim(10)
@@ -170,7 +170,7 @@ export function minutes(make: Make): void {
     const [read, failing, ...rest] = await caller.claim(10)
     await settle(rest, stranded)
     expect(await look()).toMatchObject({ count: 1, delayed: 1 })
-    // A worker reads the other jobs.
+    // A worker can read the other jobs.
     await settle([read!], completed)
     await settle([failing!], retried(900))
     expect(await look()).toMatchObject({ count: 1, delayed: 1 })
@@ -194,7 +194,7 @@ export function minutes(make: Make): void {
     expect(await look()).toBeUndefined()
   })
 
-  test('standings: returns the distinct keys of the jobs that come next', async () => {
+  test('standings returns the distinct keys of the jobs that come next', async () => {
     await using harness = await make()
     const { store } = harness
     const web = harness.caller('web', 'a')
@@ -216,7 +216,7 @@ export function minutes(make: Make): void {
     expect(await keys(100)).toEqual([['late', 'latest', 'top', 'x', 'y'], ['z'], []])
   })
 
-  test('returns no minute while no job has ended', async () => {
+  test('no minute is returned while no job has ended', async () => {
     await using harness = await make()
     const { store } = harness
     expect(await store.minutes('emails')).toEqual([])
@@ -226,7 +226,7 @@ export function minutes(make: Make): void {
     expect(await store.minutes('emails')).toEqual([])
   })
 
-  test('counts completed jobs, failed jobs, and failed attempts that are retried', async () => {
+  test('minutes count completed jobs, failed jobs, and failed attempts that are retried', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -240,7 +240,7 @@ export function minutes(make: Make): void {
     expect(await store.minutes('emails')).toEqual([minute(at, { completed: 3, failed: 1, retried: 1 })])
   })
 
-  test('counts a whole batch', async () => {
+  test('minutes count all jobs of one call', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(30))
@@ -252,7 +252,7 @@ export function minutes(make: Make): void {
     expect(await harness.store.minutes('emails')).toEqual([minute(harness.clock.now, expected)])
   })
 
-  test('does not count jobs that are given back, released or cancelled', async () => {
+  test('minutes do not count jobs that are given back, released or cancelled', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.run(job(), { kind: 'released', in: 60_000 })
@@ -263,7 +263,7 @@ export function minutes(make: Make): void {
     expect(await harness.store.minutes('emails')).toEqual([])
   })
 
-  test('a lost settle counts nothing, a settle that is sent again counts once', async () => {
+  test('a refused settle counts nothing in the minutes, and a settle that is sent again counts once', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -276,7 +276,7 @@ export function minutes(make: Make): void {
     expect(await store.minutes('emails')).toEqual([minute(harness.clock.now, { completed: 1 })])
   })
 
-  test('a job whose worker died too often counts as failed; its earlier crashes are no retries', async () => {
+  test('a job whose worker died too often counts as failed, and its earlier crashes do not count as retries', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -290,7 +290,7 @@ export function minutes(make: Make): void {
     expect(await store.minutes('emails')).toMatchObject([{ completed: 0, failed: 1, retried: 0 }])
   })
 
-  test('returns the oldest first, and only minutes in which a job ended', async () => {
+  test('only minutes in which a job ended are returned, the oldest first', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -308,7 +308,7 @@ export function minutes(make: Make): void {
     ])
   })
 
-  test(`covers ${MINUTES} minutes, the current one included`, async () => {
+  test(`${MINUTES} minutes are kept, including the current minute`, async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -328,7 +328,7 @@ export function minutes(make: Make): void {
     expect(await store.minutes('emails')).toEqual([minute(clock.now, { completed: 1 })])
   })
 
-  test('each partition counts for itself', async () => {
+  test('each partition has its own minutes', async () => {
     await using harness = await make()
     await harness.caller('ada', 'emails').run(job(), completed)
     await harness.caller('ada', 'reports').run(job(), failed)
@@ -336,7 +336,7 @@ export function minutes(make: Make): void {
     expect(await harness.store.minutes('reports')).toMatchObject([{ completed: 0, failed: 1 }])
   })
 
-  test('jobs that are pruned, removed or not kept are still counted', async () => {
+  test('jobs that were pruned, removed or not kept still count in the minutes', async () => {
     const none = { count: 0, age: 0 }
     await using harness = await make({ retention: { completed: none, failed: none, cancelled: none } })
     const caller = harness.caller()

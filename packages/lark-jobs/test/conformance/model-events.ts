@@ -1,4 +1,4 @@
-/** The events of the model that the listener has not got yet. */
+/** The part of the model for events: those that the listener has not got yet. */
 import type { EventKind } from '../../src/model/event.ts'
 
 export class ModelEvents {
@@ -19,14 +19,14 @@ export class ModelEvents {
   }
 
   /**
-   * Whether the listening has lapsed, and no event has happened since. In this case the store may have
-   * removed the events.
+   * Whether the listener has stayed away for too long and no event has happened since then. In this case, the
+   * store may have removed the events.
    */
   get hasLapsed(): boolean {
     return this.#until !== undefined && this.#until <= this.#now()
   }
 
-  /** The events that the listener gets. */
+  /** Returns the events that the listener gets. */
   listen(ttl: number): { events: string[]; isGap: boolean } {
     const isNew = this.#until === undefined
     const heard = { events: isNew ? [] : this.#all.splice(0), isGap: isNew && this.#hasBegun }

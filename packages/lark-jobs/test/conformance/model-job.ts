@@ -42,29 +42,29 @@ export class ModelJob implements Counters {
   readonly id: string
   priority: number
   payload: string
-  /** Options as they are stored. */
+  /** The options in their stored form. */
   options: string | null
   runs = 0
   failures = 0
   crashes = 0
   releases = 0
   token = ''
-  /** The job was prefetched, or handed out as a suspect, and has not started. */
+  /** Whether the job was prefetched or handed out as a suspect, and has not started. */
   isAhead = false
-  /** The job is a suspect, and started beside other jobs. */
+  /** Whether the job is a suspect and started while other jobs ran in the same process. */
   isBeside = false
-  /** The job was taken back from a worker, and was not retried by hand since. */
+  /** Whether the job was taken back from a worker, and no person has retried it since then. */
   wasRecovered = false
   readonly lock: Lock | undefined
   group: Group | undefined
   readonly limiter: string | undefined
-  /** The lane of the job; '' without a group and a limiter. */
+  /** The lane of the job (its group and its limiter), or '' if the job has neither. */
   readonly lane: string
   #keep: Keep
   readonly #isHooked: boolean
   /**
-   * The effects of the job's end. An effect is due from `at` on, or is acknowledged and remembered until
-   * `over`. The remembered end of a watched job is here, too.
+   * The effects of the job's end. An effect is due from `at` on. An acknowledged effect is remembered until
+   * `over`. The map also has the remembered end of a watched job.
    */
   readonly effects = new Map<EffectKind | 'watch', { at: number } | { over: number }>()
   #watchedUntil = 0
@@ -72,12 +72,15 @@ export class ModelJob implements Counters {
   readonly #tell: (kind: EventKind) => void
   readonly #count: (member: Member, state: Ended) => boolean
   finishedAt = 0
-  /** Until when the ended job is kept because of its own age. Undefined if it is kept as its queue says. */
+  /**
+   * Until when the ended job is kept because of the retention of its class. Undefined if the retention of the
+   * queue counts.
+   */
   keptUntil: number | undefined
   reason: CancelReason | undefined
   /** The reason that a person gave for cancelling the job. */
   #wrote: string | undefined
-  /** The reason of the last run that released the job with a reason, and the number of this run. */
+  /** The reason that the last release of the job had, and the number of that run. */
   #because: { runs: number; text: string } | undefined
   place: number
   #state: 'pending' | 'active' | Ended = 'pending'
@@ -90,9 +93,10 @@ export class ModelJob implements Counters {
   #queuedAt: number
 
   /**
-   * @param watchedEnd called when the job ends while it is watched
+   * @param watchedEnd called when the job ends while somebody watches the job
    * @param tell called with each event of the job
-   * @param count called with the end of the job if it is a member. @returns whether it ended at home
+   * @param count called with the end of the job if the job is a member of a flow. @returns whether the flow
+   *   lives in the same partition
    */
   constructor(
     given: NewJob,
@@ -145,7 +149,7 @@ export class ModelJob implements Counters {
   }
 
   /**
-   * Whether the job holds its lock. The caller must have checked that it is the last job that took the lock.
+   * Whether the job holds its lock. The caller must check before that no other job has taken the lock since.
    */
   get holdsLock(): boolean {
     if (this.lock === undefined || this.lock.until === 'queued' || this.isEnded) return false
@@ -153,7 +157,8 @@ export class ModelJob implements Counters {
   }
 
   /**
-   * Another job with the same lock was dispatched. @returns whether this job now has the payload of the other
+   * Called when another job with the same lock was dispatched. @returns whether this job now has the payload
+   * of the other job
    */
   replace(
     { payload, options }: NewJob,
@@ -178,7 +183,7 @@ export class ModelJob implements Counters {
     return this.token.slice(0, this.token.lastIndexOf('.'))
   }
 
-  /** The fields that the claimer gets, as far as the model knows them. */
+  /** Those fields of the claimed job that the model knows. */
   get handedOut(): Partial<ClaimedJob> {
     const { id, payload, priority, token, runs, failures, crashes, releases } = this
     const lane = readLane(this.lane)
@@ -188,7 +193,10 @@ export class ModelJob implements Counters {
   /** The token with which a late outcome still counts. */
   lateToken: string | undefined
 
-  /** Called when a late outcome may count: the job was taken back from this token, and waits. */
+  /**
+   * Called when the job was taken back and waits: until the next claim, a late outcome with this token
+   * counts.
+   */
   holdAgain(): void {
     this.#state = 'active'
     this.token = this.lateToken!
@@ -255,7 +263,7 @@ export class ModelJob implements Counters {
     return consequence.counts
   }
 
-  /** Applies a change. A `remove` or `purge` is carried out by the caller, if the verdict allows it. */
+  /** Applies a change. The caller carries out a `remove` or `purge` itself, if the verdict allows it. */
   apply(change: Change): AlterVerdict {
     const isActive = this.#state === 'active'
     if (change.only?.includes(this.state) === false) return 'refused'
@@ -341,8 +349,8 @@ export class ModelJob implements Counters {
   }
 
   /**
-   * Removes the job. If the job has not ended, the removal is its end. @param isByHand whether somebody
-   * removed the job, and not retention
+   * Removes the job. The removal counts as the end of the job if the job has not ended before. @param
+   * isByHand whether somebody removed the job, and not retention
    */
   remove(isByHand: boolean): void {
     if (this.isPending && (memberOf(this.id) !== undefined || this.isWatched))
@@ -350,7 +358,7 @@ export class ModelJob implements Counters {
     else if (isByHand) this.#tell('removed')
   }
 
-  /** @param isUntold whether no handler was running that knows of the end */
+  /** @param isUntold whether no running handler was told about the end */
   #end(state: Ended, text?: string, isUntold = false): void {
     const { reason, because } = text === undefined ? {} : readCancelled(text)
     this.#letGo()
@@ -386,7 +394,10 @@ export class ModelJob implements Counters {
     return own === undefined && least === undefined ? undefined : Math.max(own ?? 0, least ?? 0)
   }
 
-  /** Called when the job's own age is over. @returns whether the job is kept as its queue says from now on */
+  /**
+   * Called when the age that the class sets is over. @returns whether the retention of the queue counts from
+   * now on
+   */
   expire(): boolean {
     this.keptUntil = undefined
     return this.#keep.least !== undefined && this.#keep[this.#state as Ended] === undefined
@@ -407,7 +418,7 @@ export class ModelJob implements Counters {
   }
 }
 
-/** Negative if `a` must run before `b`; 0 if the contract leaves the choice. */
+/** Compares two jobs: negative if `a` must run before `b`, and 0 if the contract allows any order. */
 export function rank(a: ModelJob, b: ModelJob, aging?: number): number {
   if (aging === undefined) return b.priority - a.priority || a.place - b.place
   return a.place - a.priority * aging - (b.place - b.priority * aging) || b.priority - a.priority

@@ -1,6 +1,6 @@
 /**
- * The lanes of groups in the model: which lane is next, and which jobs each may begin. It is as simple as
- * possible: the jobs of a lane are found by a search through all jobs.
+ * The part of the model for groups: which group (lane) is next, and which of its jobs may begin. The code is
+ * as simple as possible: it finds the jobs of a lane by a search through all jobs.
  */
 import { expect } from 'vitest'
 import type { ClaimedJob, Group } from '../../src/model/record.ts'
@@ -45,8 +45,8 @@ export class ModelLanes {
   }
 
   /**
-   * Called when a job has left its line, has come into it, or has ended. @param wasActive whether the job was
-   * active before
+   * Called when a job has left its line, has come into its line, or has ended. @param wasActive whether the
+   * job was active before
    */
   moved({ id, lane, group, isPending }: ModelJob, wasActive = false): void {
     if (lane === NONE) return
@@ -54,7 +54,7 @@ export class ModelLanes {
     if (wasActive && isPending && group?.strict) touched.first = id
   }
 
-  /** The rules of the lane of a job, and whether the job goes first there. */
+  /** Returns the rules of the lane of a job, and whether the job is the first of the lane. */
   stand({ id, lane }: ModelJob): { rules: Rules; isFirst: boolean } {
     const found = this.#lanes.get(lane)
     return { rules: found?.rules ?? {}, isFirst: found?.first === id }
@@ -91,7 +91,7 @@ export class ModelLanes {
     this.#touched.clear()
   }
 
-  /** Checks that these jobs must be handed out, and hands them out. */
+  /** Checks that a store must hand out these jobs, and hands them out. */
   claim(
     claimed: readonly ClaimedJob[],
     most: number,
@@ -162,7 +162,7 @@ export class ModelLanes {
     return this.#paused.get(group ?? '') ?? 0
   }
 
-  /** Which of the claimed jobs belong to which lane, if the lanes take turns. */
+  /** Returns the positions of each lane in a claim in which the lanes take turns. */
   #places(counts: readonly number[], from: number): number[][] {
     const places: number[][] = counts.map(() => [])
     let place = from

@@ -1,7 +1,8 @@
 /**
- * The contract of one partition, as simply as possible: a map of jobs, a map of leases, and no index. It
- * answers as a store must answer. If the contract leaves a choice (between jobs with the same place, or with
- * the same time of their end), the model checks what the store chose and does the same.
+ * A model of one partition: the store contract, as simple as possible, with a map of jobs, a map of leases,
+ * and no index. The model answers calls as a store must answer them. If the contract leaves a choice (between
+ * jobs with the same place, or with the same time of their end), the model checks what the store chose and
+ * does the same.
  */
 import { expect } from 'vitest'
 import type { EffectName, Member } from '../../src/model/effect.ts'
@@ -46,7 +47,7 @@ import { ModelMinutes } from './model-minutes.ts'
 
 export class Model {
   readonly jobs = new Map<string, ModelJob>()
-  /** Jobs that were removed, but are kept for their effects. */
+  /** The jobs that were removed, but are kept until their effects are acknowledged. */
   readonly hidden = new Map<string, ModelJob>()
   /** The ends of members of flows whose home is this partition, in order. */
   readonly ends: (Member & { state: Ended })[] = []
@@ -59,7 +60,7 @@ export class Model {
   readonly #lockers = new Map<string, string>()
   /** The throttles, by the name of the lock. */
   readonly #throttles = new Map<string, { until: number; id: string }>()
-  /** The claims whose lease was extended after a silence, and was not renewed since then. */
+  /** The claims whose lease was extended after a silence, and was not renewed after that. */
   readonly #extended = new Set<string>()
   /** The jobs that were taken back after a silence. */
   readonly #doubts = new Set<string>()
@@ -181,7 +182,7 @@ export class Model {
 
   #locker(name: string): ModelJob | undefined {
     const job = this.jobs.get(this.#lockers.get(name) ?? '')
-    // A new job may have the id of the one that took the lock.
+    // A new job may have the id of the job that took the lock.
     return job?.lock?.name === name && job.holdsLock ? job : undefined
   }
 
@@ -205,7 +206,7 @@ export class Model {
     return job
   }
 
-  /** Checks that these jobs must be handed out, and hands them out. */
+  /** Checks that a store must hand out these jobs, and hands them out. */
   claim(claimed: readonly ClaimedJob[], want: Want, token: string): void {
     const { leaseMs, limits } = want
     this.lanes.reposition()
@@ -235,8 +236,8 @@ export class Model {
   }
 
   /**
-   * Whether a claim got fewer jobs than it wanted because no place is free. In this case, the next due time
-   * is unknown.
+   * Whether a claim got fewer jobs than it wanted because of the limit of active jobs. In this case, the next
+   * due time is unknown.
    */
   isFull({ limit, limits }: Want, claimed: readonly ClaimedJob[]): boolean {
     return (
@@ -245,8 +246,8 @@ export class Model {
   }
 
   /**
-   * The jobs of a claim that are still held: the answer if its call is sent again. They may have been edited
-   * since.
+   * Returns the jobs of a claim that are still active, which is the answer if the call is sent again. The
+   * jobs may have been edited meanwhile.
    */
   stillHeld(claimed: readonly ClaimedJob[]): ClaimedJob[] {
     return claimed.flatMap(({ options: _, ...leased }) => {
@@ -324,13 +325,13 @@ export class Model {
     return recovery
   }
 
-  /** Milliseconds until there is an effect to hand out. */
+  /** Returns the milliseconds until the next effect is due. */
   nextEffect(): number | undefined {
     const times = this.#allJobs.flatMap(({ effects }) => [...effects.values()]).flatMap(dueOf)
     return times.length === 0 ? undefined : Math.max(0, Math.min(...times) - this.#now())
   }
 
-  /** The effects that are handed out to a call with these wishes. */
+  /** Returns the effects that a call gets if it asks for effects in this way. */
   effects({ leaseMs, done = [] }: EffectsWanted): EffectName[] {
     for (const { kind, id, at } of done) {
       const effects = this.#find(id)?.effects
@@ -362,7 +363,7 @@ export class Model {
     for (const [id, { effects }] of this.hidden) if (effects.size === 0) this.hidden.delete(id)
   }
 
-  /** Watches jobs from now on. Returns their present fates. */
+  /** Watches jobs from now on. Returns the present fate of each job. */
   watch(ids: readonly string[], ttl: number): Fate['kind'][] {
     const fates = ids.map((id) => this.fate(id))
     for (const [i, id] of ids.entries()) if (fates[i] === 'present') this.#find(id)!.watch(ttl)
@@ -381,8 +382,8 @@ export class Model {
   }
 
   /**
-   * Whether a removed job is a completed member. The flow of such a member needs only its index, so the
-   * contract allows the store to remove the job.
+   * Whether a removed job is a completed member of a flow. The flow needs only the index of this member, so
+   * the contract allows a store to remove the job.
    */
   isBare(id: string): boolean {
     return this.hidden.get(id)?.state === 'completed'
@@ -499,12 +500,14 @@ export class Model {
       for (const job of this.in(state)) if (job.keptUntil === job.finishedAt) this.#remove(job)
   }
 
-  /** Whether more jobs have ended than are kept. Then the store has chosen some: see `keep`. */
+  /**
+   * Whether more jobs have ended than are kept. If so, the store has chosen which jobs it keeps: see `keep`.
+   */
   exceeds(state: Ended): boolean {
     return this.#others(state).length > this.#retention.count
   }
 
-  /** The ended jobs without an age of their own. */
+  /** Returns the ended jobs whose class sets no retention. */
   #others(state: Ended): ModelJob[] {
     return this.in(state).filter(({ keptUntil }) => keptUntil === undefined)
   }
@@ -532,7 +535,7 @@ export class Model {
     return this.#leases.get(job.token)!
   }
 
-  /** The jobs of which one must be handed out next. There are several if the contract leaves the choice. */
+  /** Returns the job that must be handed out next, or several jobs if the contract allows each of them. */
   #firstInLine(aging?: number): ModelJob[] {
     const waiting = this.in('waiting')
     return waiting.filter((job) => waiting.every((other) => rank(job, other, aging) <= 0))
@@ -545,7 +548,10 @@ export class Model {
   }
 }
 
-/** Whether each change leaves a job at its place. A change of the priority may do so. */
+/**
+ * For each kind of change: whether a job keeps its place in line. After a change of the priority, the job may
+ * keep it.
+ */
 const staying: Record<Change['kind'], boolean> = {
   ...{ edit: true, 'add-tags': true, 'remove-tags': true, report: true },
   ...{ retry: false, cancel: false, remove: false, purge: false, unpin: false, 'run-now': false },

@@ -1,6 +1,6 @@
 /**
- * Moves of jobs to another partition (`store/contract/moves.ts`): the data that is moved, that a job is in
- * only one place although steps are repeated or late, and how the job is found.
+ * Moves of jobs to another partition (`store/contract/moves.ts`). The tests check which data is moved, that a
+ * job is in only one partition although steps are repeated or late, and how a moved job is found.
  */
 import { expect, test } from 'vitest'
 import { memberId } from '../../src/model/effect.ts'
@@ -21,7 +21,7 @@ import { completed, failed, ids, job, jobs, line, retried } from './jobs.ts'
 const FROM = 'emails'
 const TO = 'mails'
 
-/** Takes jobs out of their partition for a move to the other one. */
+/** Takes jobs out of their partition, to move them to the other partition. */
 async function take(
   store: Store,
   all: readonly { id: string }[],
@@ -82,7 +82,7 @@ export function moves(make: Make): void {
     expect(claimed.find(({ id }) => id === held!.id)).toMatchObject({ runs: 2, failures: 1 })
   })
 
-  test('it takes its place in the order: by priority, and by when it was queued or due', async () => {
+  test('a moved job takes its place by its priority and by the time at which it was queued or due', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const [caller, other] = [harness.caller(), harness.caller('bob', TO)]
@@ -100,7 +100,7 @@ export function moves(make: Make): void {
     expect(await caller.claim(9)).toEqual([])
   })
 
-  test('a strict group keeps its order, and a job that was put back goes first', async () => {
+  test('a moved strict group keeps its order, and a job that was released stays first', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const [caller, other] = [harness.caller(), harness.caller('bob', TO)]
@@ -117,7 +117,7 @@ export function moves(make: Make): void {
     expect(ids(await other.claim(9))).toEqual([second.id])
   })
 
-  test('only waiting and delayed jobs are taken, and other jobs stay as they are', async () => {
+  test('only waiting and delayed jobs are moved, and other jobs stay as they are', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -154,7 +154,8 @@ export function moves(make: Make): void {
       { kind: 'moving', to: TO },
       { kind: 'here' },
     ])
-    // The process that took the job died. When the lease is over, a survey tells a worker about the job.
+    // The process that took the job died. When the lease of the move is over, `survey` tells a worker about
+    // the job.
     const find = async () => (await store.survey('dan', [{ partition: FROM }])).findings
     expect((await find())[0]?.isMoving).toBeUndefined()
     expect(await store.moves.due(FROM)).toEqual([])
@@ -170,7 +171,7 @@ export function moves(make: Make): void {
     expect(ids(await harness.caller('bob', TO).claim(9))).toEqual([given.id])
   })
 
-  test('each step may be repeated, also by several processes at once, and after the job has run', async () => {
+  test('each step of a move may be repeated, also by several processes at once, and after the job has run', async () => {
     await using harness = await make({
       retention: {
         completed: { count: 0, age: 1 },
@@ -195,7 +196,7 @@ export function moves(make: Make): void {
     expect(await store.counts(TO)).toMatchObject({ waiting: 0, completed: 0 })
   })
 
-  test('a late put of the way there finds that the job was moved back', async () => {
+  test('if a job was moved there and back, a late `put` of the first move changes nothing', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const given = job({ options: { tags: ['x'] } })
@@ -213,7 +214,7 @@ export function moves(make: Make): void {
     expect(await harness.caller().claim(9)).toEqual([])
   })
 
-  test('a job with a reused id that was moved before is moved as a different job', async () => {
+  test('if a moved job has ended and its id is used again, the new job is moved as a different job', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const [caller, other] = [harness.caller(), harness.caller('bob', TO)]
@@ -222,7 +223,8 @@ export function moves(make: Make): void {
     await move(store, [given])
     await move(store, [given], TO, 'third')
     clock.advance(10)
-    // The id is used again in the partition that the job left, and in the partition that it passed.
+    // The id is used again in the partition that the job left, and in a partition through which the job was
+    // moved.
     expect(await caller.enqueue(given)).toEqual(['queued'])
     await move(store, [given])
     expect((await store.get(TO, given.id))?.state).toBe('waiting')
@@ -235,7 +237,7 @@ export function moves(make: Make): void {
     expect((await store.get(FROM, given.id))?.state).toBe('waiting')
   })
 
-  test('a job that took the id in between keeps it, and the moved job waits until that job has ended', async () => {
+  test('if another job has the id in the new partition, this job keeps the id, and the moved job waits until it has ended', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const other = harness.caller('bob', TO)
@@ -256,7 +258,7 @@ export function moves(make: Make): void {
     expect(await store.moves.where(FROM, [given.id])).toMatchObject([{ kind: 'moved', to: TO }])
   })
 
-  test('the lock is moved with the job, and the job that it would meet is reported before', async () => {
+  test('the lock is moved with the job, and a conflict with another job is reported before the move', async () => {
     await using harness = await make()
     const { store } = harness
     const [caller, other] = [harness.caller(), harness.caller('bob', TO)]
@@ -272,7 +274,7 @@ export function moves(make: Make): void {
     expect(await other.enqueue(second)).toEqual([{ kind: 'rejected', reason: 'unique', by: given.id }])
     // In the old partition, the lock is free.
     expect(await caller.enqueue(second)).toEqual(['queued'])
-    // The second job is moved anyway: the lock stays with its holder, and no job is lost.
+    // The test moves the second job all the same. The lock stays with the first job, and no job is lost.
     await move(store, [second])
     expect((await store.counts(TO)).waiting).toBe(2)
     const held = await other.claim(9)
@@ -280,7 +282,7 @@ export function moves(make: Make): void {
     expect(held.length).toBe(2)
   })
 
-  test('a lock until the start is released by the start, also after a move', async () => {
+  test('the start of a moved job releases a lock that lasts until the start', async () => {
     await using harness = await make()
     const { store } = harness
     const other = harness.caller('bob', TO)
@@ -293,7 +295,7 @@ export function moves(make: Make): void {
     expect(await other.enqueue(job({ lock }))).toEqual(['queued'])
   })
 
-  test('after a move, a late outcome of a dead worker no longer counts, and a retry still counts the failures', async () => {
+  test('after a move, a late outcome of a dead worker does not count, and a retry still counts the earlier failures', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -310,7 +312,7 @@ export function moves(make: Make): void {
     expect(ids(await other.claimAhead(1, 5))).toContain(given.id)
   })
 
-  test('a moved member of a flow is found by its flow, which gets its end', async () => {
+  test('a flow finds its moved member, and gets the end of the member', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -339,7 +341,7 @@ export function moves(make: Make): void {
     expect(await caller.enqueue(job({ id }))).toEqual(['queued'])
   })
 
-  test('a watcher of the job is rung when the job has arrived, and finds it', async () => {
+  test('a watcher of a moved job is notified when the job has arrived, and finds the job', async () => {
     await using harness = await make()
     const { store } = harness
     const given = job()
@@ -354,7 +356,7 @@ export function moves(make: Make): void {
     expect(await store.watch(TO, 'web', [given.id], 60_000)).toMatchObject([{ kind: 'present' }])
   })
 
-  test('listeners get the move and the queuing as events', async () => {
+  test('listeners get an event for the move and an event for the queuing', async () => {
     await using harness = await make()
     const { store } = harness
     const given = job()
@@ -371,7 +373,7 @@ export function moves(make: Make): void {
     ])
   })
 
-  test('waiting workers are rung for a moved job', async () => {
+  test('a moved job wakes a waiting worker', async () => {
     await using harness = await make()
     const { store } = harness
     const other = harness.caller('bob', TO)
@@ -383,7 +385,7 @@ export function moves(make: Make): void {
     expect(await waiting).toEqual([TO])
   })
 
-  test('an answer has about as many bytes as one call may have, and the other jobs stay', async () => {
+  test('`take` returns about as many bytes of jobs as one call may have, and the other jobs stay', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const given = jobs(5, { payload: `"${'x'.repeat(400_000)}"` })
@@ -414,7 +416,7 @@ export function moves(make: Make): void {
     expect(await harness.mentions('of ada')).not.toEqual([])
     expect(await store.alter(FROM, ids(given), { kind: 'purge' })).toEqual(['missing', 'missing'])
     expect(await alterFollowed(store, FROM, ids(given), { kind: 'purge' })).toEqual(['done', 'done'])
-    // An entry of a line has the id until the line is read.
+    // The list of waiting jobs contains the id until a claim reads the list.
     const isElsewhere = (place: string) => !/:(line|void)$/.test(place)
     for (const text of ['of ada', 'ada-mov', 'lock-of-ada'])
       expect((await harness.mentions(text)).filter(isElsewhere)).toEqual([])
@@ -446,7 +448,7 @@ export function moves(make: Make): void {
     await bringDue(store, FROM)
     expect(await store.counts(TO)).toMatchObject({ waiting: 0 })
     expect(await harness.mentions('of ada')).toEqual([])
-    // Another job with its id may be moved.
+    // Another job with the same id may be moved.
     await store.alter(TO, [given.id], { kind: 'remove' })
     clock.advance(1)
     expect(await harness.caller().enqueue(given)).toEqual(['queued'])
@@ -458,7 +460,7 @@ export function moves(make: Make): void {
     expect(await harness.mentions('void:')).toEqual([])
   })
 
-  test('a purge during the move holds, although the process that took the job brings it later', async () => {
+  test('a job that is purged during its move stays purged, although the process that moves the job brings it later', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const given = jobs(2, { payload: '"of ada"' })

@@ -1,13 +1,13 @@
 /**
- * The order of jobs: priority, then place in line, then first in, first out. The place of a delayed job is
- * its due time.
+ * The order of jobs: by priority, then by place in line, then first in, first out. The place of a delayed job
+ * is its due time.
  */
 import { expect, test } from 'vitest'
 import type { Make } from './harness.ts'
 import { ids, job, jobs, retried, settlement, unstarted } from './jobs.ts'
 
 export function order(make: Make): void {
-  test('first in, first out, within a batch and from batch to batch at the same instant', async () => {
+  test('jobs run first in, first out, within one call and over several calls at the same instant', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const first = jobs(12)
@@ -18,7 +18,7 @@ export function order(make: Make): void {
     expect(ids(await caller.claim(100))).toEqual(ids([...first.slice(7), ...second]))
   })
 
-  test('the order does not depend on the ids', async () => {
+  test('the order of jobs does not depend on their ids', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const list = jobs(20).reverse()
@@ -26,7 +26,7 @@ export function order(make: Make): void {
     expect(ids(await caller.claim(20))).toEqual(ids(list))
   })
 
-  test('higher priority first, then the place in line', async () => {
+  test('jobs of a higher priority run first, and then the place in line counts', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const low = jobs(2, { priority: -100 })
@@ -62,7 +62,7 @@ export function order(make: Make): void {
     expect(ids(await caller.claim(5))).toEqual(ids([before, delayed, after]))
   })
 
-  test('of jobs that are due at the same instant, the one dispatched first goes first', async () => {
+  test('of jobs that are due at the same instant, the job that was dispatched first goes first', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const early = job({ delay: 1_000 })
@@ -76,7 +76,7 @@ export function order(make: Make): void {
     expect(ids(await caller.claim(5))).toEqual(ids([early, ...late, now]))
   })
 
-  test('jobs that are returned unstarted go back to the head, in their old order', async () => {
+  test('jobs that are given back before their start return to the head of the line, in their old order', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const list = jobs(6)
@@ -87,7 +87,7 @@ export function order(make: Make): void {
     expect(ids(await caller.claim(6))).toEqual(ids(list))
   })
 
-  test('the due time of a retry is the place of the job', async () => {
+  test('a retried job has its place by its due time', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const failing = job()
@@ -109,7 +109,7 @@ export function order(make: Make): void {
     expect(ids(await caller.claim(1))).toEqual([delayed.id])
   })
 
-  test('aging: a step of priority equals a wait; of the same place the higher priority goes first', async () => {
+  test('aging: one step of priority is worth a certain wait, and at the same place the higher priority goes first', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [low, late] = [job({ priority: -1 }), job({ delay: 1_000 })]
@@ -179,7 +179,7 @@ export function order(make: Make): void {
     expect(retried.jobs.map(({ dueAt }) => dueAt)).toEqual(list.map(() => start + 600))
   })
 
-  test('aging skips cancelled jobs', async () => {
+  test('a claim in a queue with aging skips cancelled jobs', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const list = [...jobs(3, { priority: 1 }), ...jobs(2)]

@@ -1,4 +1,7 @@
-/** Orders to workers: which workers get an order, in which answers, and for how long. */
+/**
+ * Orders to workers (for example: take no more jobs): which workers get an order, with which answers, and for
+ * how long.
+ */
 import { expect, test } from 'vitest'
 import type { WorkerRecord } from '../../src/model/record.ts'
 import { orderIn } from '../../src/store/contract/store.ts'
@@ -12,7 +15,7 @@ function worker(id: string): WorkerRecord {
 }
 
 export function orders(make: Make): void {
-  test('an order is for living workers, and comes with each of their announcements', async () => {
+  test('living workers get an order with the answer to each of their announcements', async () => {
     await using harness = await make()
     const { store, clock } = harness
     expect(await store.announce(worker('gone'), 10)).toBeUndefined()
@@ -27,12 +30,12 @@ export function orders(make: Make): void {
       const survey = await store.survey('bob', [{ partition: 'emails' }], { worker: worker('bob'), ttl: TTL })
       expect(survey).toMatchObject({ findings: [], order })
     }
-    // These workers started later.
+    // These workers started after the order.
     for (const id of ['gone', 'cid']) expect(await store.announce(worker(id), TTL)).toBeUndefined()
     expect(await store.survey('ada', [{ partition: 'emails' }])).not.toHaveProperty('order')
   })
 
-  test('the last order of a worker counts', async () => {
+  test('of several orders to a worker, the last counts', async () => {
     await using harness = await make()
     const { store } = harness
     await store.announce(worker('ada'), TTL)
@@ -44,7 +47,7 @@ export function orders(make: Make): void {
     expect(await store.order([], { id: 'three', kind: 'quiet' })).toEqual([])
   })
 
-  test('an order comes beside the schedules that are due', async () => {
+  test('one answer may have an order and due schedules', async () => {
     await using harness = await make()
     const { store, clock } = harness
     await store.announce(worker('ada'), TTL)

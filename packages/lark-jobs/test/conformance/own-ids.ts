@@ -1,6 +1,6 @@
 /**
- * Ids that the application chose: a job is rejected while a job with its id is kept, or takes the place of
- * one that has ended.
+ * Ids that the application chose: a new job is rejected while another job has its id, or replaces a job with
+ * its id that has ended.
  */
 import { expect, test } from 'vitest'
 import type { NewJob, State } from '../../src/model/record.ts'
@@ -24,7 +24,7 @@ function exists(state: State, id = ID): Enqueued {
   return { kind: 'rejected', reason: 'exists', by: id, state }
 }
 
-/** Ways to bring a job with the id into each state. */
+/** For each state: brings the job with the id into this state. */
 const ways: Record<Exclude<State, 'blocked'>, (caller: Caller, harness: Harness) => Promise<unknown>> = {
   waiting: (caller) => caller.enqueue(own()),
   delayed: (caller) => caller.enqueue(own({ delay: 1_000 })),
@@ -44,7 +44,7 @@ const ended = ['completed', 'failed', 'cancelled'] as const
 
 export function ownIds(make: Make): void {
   test.each(states)(
-    'a job is rejected while another with its id is %s, and the answer says so',
+    'a job is rejected while another job with its id is %s, and the answer says so',
     async (state) => {
       await using harness = await make()
       const caller = harness.caller()
@@ -56,53 +56,64 @@ export function ownIds(make: Make): void {
       expect(await harness.store.get('emails', ID)).toEqual(before)
       await harness.store.alter('emails', [plain.id], { kind: 'remove' })
       expect(await harness.store.counts('emails')).toEqual(counts)
-      // For an id that Lark made, the answer is different, and the dispatcher takes the next id.
+      // If Lark has made the id, the answer is different, and the dispatcher uses another id.
       expect(await caller.enqueue(job({ id: ID }))).toEqual(['exists'])
     },
   )
 
-  test.each(['waiting', 'delayed', 'active'] as const)('a job that is %s is not replaced', async (state) => {
-    await using harness = await make()
-    const caller = harness.caller()
-    await ways[state](caller, harness)
-    const before = await harness.store.get('emails', ID)
-    expect(await caller.enqueue(reusing())).toEqual([exists(state)])
-    expect(await harness.store.get('emails', ID)).toEqual(before)
-  })
+  test.each(['waiting', 'delayed', 'active'] as const)(
+    'a job with the id of a job that is %s does not replace it',
+    async (state) => {
+      await using harness = await make()
+      const caller = harness.caller()
+      await ways[state](caller, harness)
+      const before = await harness.store.get('emails', ID)
+      expect(await caller.enqueue(reusing())).toEqual([exists(state)])
+      expect(await harness.store.get('emails', ID)).toEqual(before)
+    },
+  )
 
-  test.each(ended)('a job that is %s is replaced, and nothing is left of the first job', async (state) => {
-    await using harness = await make()
-    const { store, clock } = harness
-    const caller = harness.caller()
-    await ways[state](caller, harness)
-    clock.now += 1_234
-    expect(await caller.enqueue(reusing({ priority: 3, delay: 10 }))).toEqual(['queued'])
-    expect(await store.get('emails', ID)).toEqual({
-      id: ID,
-      partition: 'emails',
-      state: 'delayed',
-      key: 'send-email',
-      payload: '"new"',
-      priority: 3,
-      queuedAt: clock.now,
-      dueAt: clock.now + 10,
-      runs: 0,
-      failures: 0,
-      crashes: 0,
-      releases: 0,
-      errors: [],
-    })
-    expect(await store.log('emails', ID)).toEqual([])
-    expect(await store.counts('emails')).toMatchObject({ delayed: 1, completed: 0, failed: 0, cancelled: 0 })
-    for (const each of ended) expect((await store.list('emails', { state: each })).jobs).toEqual([])
-    clock.now += 10
-    const held = await caller.claimOne()
-    expect(held).toMatchObject({ id: ID, payload: '"new"', runs: 1 })
-    await caller.settle(held, completed)
-    expect(await store.counts('emails')).toMatchObject({ waiting: 0, active: 0, completed: 1 })
-  })
+  test.each(ended)(
+    'a job with the id of a job that is %s replaces it, and nothing is left of the first job',
+    async (state) => {
+      await using harness = await make()
+      const { store, clock } = harness
+      const caller = harness.caller()
+      await ways[state](caller, harness)
+      clock.now += 1_234
+      expect(await caller.enqueue(reusing({ priority: 3, delay: 10 }))).toEqual(['queued'])
+      expect(await store.get('emails', ID)).toEqual({
+        id: ID,
+        partition: 'emails',
+        state: 'delayed',
+        key: 'send-email',
+        payload: '"new"',
+        priority: 3,
+        queuedAt: clock.now,
+        dueAt: clock.now + 10,
+        runs: 0,
+        failures: 0,
+        crashes: 0,
+        releases: 0,
+        errors: [],
+      })
+      expect(await store.log('emails', ID)).toEqual([])
+      expect(await store.counts('emails')).toMatchObject({
+        delayed: 1,
+        completed: 0,
+        failed: 0,
+        cancelled: 0,
+      })
+      for (const each of ended) expect((await store.list('emails', { state: each })).jobs).toEqual([])
+      clock.now += 10
+      const held = await caller.claimOne()
+      expect(held).toMatchObject({ id: ID, payload: '"new"', runs: 1 })
+      await caller.settle(held, completed)
+      expect(await store.counts('emails')).toMatchObject({ waiting: 0, active: 0, completed: 1 })
+    },
+  )
 
-  test('a record that is no longer kept does not block the id', async () => {
+  test('an id can be used again when the record of its job is no longer kept', async () => {
     const none = { count: 0, age: 0 }
     await using harness = await make({ retention: { completed: none, failed: none, cancelled: none } })
     const caller = harness.caller()
@@ -115,7 +126,7 @@ export function ownIds(make: Make): void {
     expect(await caller.enqueue(own())).toEqual(['queued'])
   })
 
-  test('of two jobs with one id in a call, the first is queued', async () => {
+  test('if a call has two jobs with the same id, the first job is queued', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const late = { id: 'late', delay: 500 }
@@ -147,11 +158,12 @@ export function ownIds(make: Make): void {
     await store.alter('emails', [ID], cancel)
     expect(await store.enqueue('emails', web.last(), [reusing()])).toEqual(again)
     expect(await store.get('emails', ID)).toMatchObject({ state: 'cancelled' })
-    // A caller whose answers are forgotten gets the answer that the job exists.
+    // If the store has forgotten the answer of a call, the call that is sent again gets the answer that the
+    // job exists.
     expect(await harness.caller('later').enqueue(own())).toEqual([exists('cancelled')])
   })
 
-  test('the worker of the first job does not settle the second', async () => {
+  test('the worker of the first job cannot settle the second job with the same id', async () => {
     await using harness = await make()
     const [ada, bob] = [harness.caller('ada'), harness.caller('bob')]
     await ada.enqueue(own())
@@ -164,7 +176,7 @@ export function ownIds(make: Make): void {
     expect(await bob.settle(second, completed)).toBe('settled')
   })
 
-  test('a job that was cancelled in its line runs once when it comes again', async () => {
+  test('a job that was cancelled while it waited and is dispatched again under its id runs once', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -183,7 +195,7 @@ export function ownIds(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ waiting: 0, active: 0, completed: 3 })
   })
 
-  test('a job whose hook was not called yet blocks its id, also if the job was removed', async () => {
+  test('the id of an ended job cannot be used again until its hook was called, even if the job was removed', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -220,7 +232,7 @@ export function ownIds(make: Make): void {
     expect(await take(store)).toMatchObject([{ kind: 'hook', job: { id: ID, payload: '"new"' } }])
   })
 
-  test('a full partition, or a lock, rejects the new job and keeps the first', async () => {
+  test('if a full partition or a lock rejects the new job, the first job with the id is kept', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -245,7 +257,7 @@ export function ownIds(make: Make): void {
     expect(await caller.enqueue(reusing(), job({ lock }))).toEqual(['queued', 'queued'])
   })
 
-  test('groups and limits count the new job, and not the first', async () => {
+  test('groups and limits count the new job, and no longer the replaced job', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const group = { name: 'acme', limits: { concurrency: 1 }, strict: true }
@@ -261,7 +273,7 @@ export function ownIds(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ waiting: 0, active: 0, completed: 2 })
   })
 
-  test('large payloads are replaced, and small ones by large ones', async () => {
+  test('a new job replaces the large payload of the first job, or replaces a small payload with a large one', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -276,7 +288,7 @@ export function ownIds(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ completed: 1 })
   })
 
-  test('ids may be any texts: long, short, and the beginning of each other', async () => {
+  test('ids may be any texts: long or short, also if one id is the beginning of another', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()

@@ -1,6 +1,6 @@
 /**
- * Changes at a pace, continued by several workers on one store, whose clock the test moves: the pace is kept,
- * each job is changed once whoever dies, and a change stops by itself if its jobs fail again.
+ * Changes at a pace. Several workers continue a change on one store, whose clock the test moves. The pace is
+ * kept, each job is changed once although workers die, and a change stops by itself if its jobs fail again.
  */
 import { expect, test, vi } from 'vitest'
 import type { Settings } from '../../src/config/config.ts'
@@ -26,7 +26,7 @@ import type { Harness, Make } from './harness.ts'
 import { completed, failed, ids, jobs, settlement } from './jobs.ts'
 
 const FROM = 'emails'
-/** So many failures do not stop a change. */
+/** This many failures are too few to stop a change. */
 const FEW = 40
 const ada = { who: 'ada', host: 'web-1', from: 'code' } as const
 const settings = {
@@ -42,7 +42,10 @@ function openOn(store: Store): OpenChange {
   return { store, settings, queues: settings.partitions }
 }
 
-/** Runs all jobs that are due. @param others how those after the first `FEW` end @returns their ids */
+/**
+ * Runs all jobs that are due. @param others how the jobs after the first `FEW` jobs end @returns the ids of
+ * the jobs
+ */
 async function run(harness: Harness, outcome: Outcome = completed, others = outcome): Promise<string[]> {
   const ran: string[] = []
   for (;;) {
@@ -58,7 +61,7 @@ async function run(harness: Harness, outcome: Outcome = completed, others = outc
   }
 }
 
-/** Jobs that have failed, in the order in which they failed. */
+/** Makes failed jobs. Returns their ids in the order in which the jobs failed. */
 async function failedJobs(harness: Harness, count: number): Promise<string[]> {
   for (const job of jobs(count)) {
     await harness.caller().enqueue(job)
@@ -88,7 +91,10 @@ async function only(store: Store): Promise<PacedChange> {
   return all[0]!
 }
 
-/** A handle on which a call of one verb fails for good, as if its process died in it. */
+/**
+ * Makes a handle on which the calls of one verb throw from the nth call on, as if the process had died during
+ * this call.
+ */
 function dying(store: Store, verb: 'alter' | 'write', nth = 1): Store {
   let calls = 0
   const dies = <T extends object>(on: T, name: string) =>
@@ -123,7 +129,7 @@ function gate(): { opened: Promise<void>; open: () => void } {
 }
 
 export function pacing(make: Make): void {
-  test('it is kept: in no time more jobs than it says, and each job is retried once, the oldest first', async () => {
+  test('a change keeps its pace in every period, and retries each job once, the oldest first', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const all = await failedJobs(harness, 45)
@@ -159,7 +165,7 @@ export function pacing(make: Make): void {
     ])
   })
 
-  test('it stops by itself when half of the last hundred have failed again, or the share that was said', async () => {
+  test('a change stops by itself when half of the last hundred jobs, or the given share, have failed again', async () => {
     await using harness = await make()
     const { store, clock } = harness
     await failedJobs(harness, 120)
@@ -180,7 +186,7 @@ export function pacing(make: Make): void {
     }
   })
 
-  test('values of payloads are kept only as long as it goes on', async () => {
+  test('a change keeps the payload values of its filter only until the change has ended', async () => {
     await using harness = await make()
     const { store } = harness
     await failedJobs(harness, 2)
@@ -202,11 +208,11 @@ export function pacing(make: Make): void {
     ['while a lot is changed', 'alter', 2, 250],
     ['after a lot is changed', 'write', 2, 280],
   ] as const)(
-    'whoever dies %s, another worker finishes it, and no job is retried twice',
+    'if a worker dies %s, another worker finishes the change, and no job is retried twice',
     async (_, verb, nth, changed) => {
       await using harness = await make()
       const { store, clock } = harness
-      // Lots of up to 500 jobs are changed by two calls.
+      // A change makes two calls for a lot of up to 500 jobs.
       const all = await failedJobs(harness, 300)
       const change = await start(harness, 'retry', { queue: FROM }, { limit: 280, per: '5s' })
       await expect(continueChanges(dying(store, verb, nth), settings)).rejects.toThrow('killed')
@@ -226,7 +232,7 @@ export function pacing(make: Make): void {
     },
   )
 
-  test('after a worker has taken a lot over, the next lot waits as long as after every other lot', async () => {
+  test('after a worker has taken over a lot, the next lot waits as long as after every other lot', async () => {
     await using harness = await make()
     const { store, clock } = harness
     await failedJobs(harness, 40)
@@ -243,7 +249,7 @@ export function pacing(make: Make): void {
     expect(await run(harness, failed)).toHaveLength(first.length)
   })
 
-  test('a worker that hangs before it changes its lot leaves it to the worker that has taken it over', async () => {
+  test('if a worker hangs before it changes its lot and another worker takes the lot over, only that worker changes the jobs', async () => {
     await using harness = await make()
     const { store, clock } = harness
     await failedJobs(harness, 20)
@@ -279,7 +285,7 @@ export function pacing(make: Make): void {
     expect(await only(store)).toMatchObject({ done: 20, left: 0 })
   })
 
-  test('several workers at once change each job once', async () => {
+  test('several workers that continue a change at the same time change each job once', async () => {
     await using harness = await make()
     const { store, clock } = harness
     await failedJobs(harness, 48)
@@ -295,7 +301,7 @@ export function pacing(make: Make): void {
     expect(new Set(ran).size).toBe(48)
   })
 
-  test('a paused one changes nothing until it is resumed, and a stopped one nothing more', async () => {
+  test('a paused change changes no job until it is resumed, and a stopped change changes no further job', async () => {
     await using harness = await make()
     const { store, clock } = harness
     await failedJobs(harness, 30)
@@ -441,7 +447,7 @@ export function pacing(make: Make): void {
     expect(await listChanges(openOn(store))).toMatchObject([{ state: 'done' }, { state: 'done' }])
   })
 
-  test('while the queue of the jobs is paused it waits, and says so', async () => {
+  test('while the queue of the jobs is paused, a change waits and says so', async () => {
     await using harness = await make()
     const { store, clock } = harness
     await failedJobs(harness, 4)
@@ -457,7 +463,7 @@ export function pacing(make: Make): void {
     expect(now).not.toHaveProperty('waits')
   })
 
-  test('jobs are made due, delayed and moved, each once', async () => {
+  test('changes at a pace make jobs due, delay jobs and move jobs, each job once', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -489,7 +495,7 @@ export function pacing(make: Make): void {
     expect(await store.counts(FROM)).toMatchObject({ waiting: 6, delayed: 0 })
   })
 
-  test('a job that a person has purged or retried meanwhile is left', async () => {
+  test('a change leaves out a job that a person has purged or retried meanwhile', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const all = await failedJobs(harness, 6)
@@ -509,7 +515,7 @@ export function pacing(make: Make): void {
     expect(await only(store)).toMatchObject({ state: 'done', total: 6, done: 4, left: 0 })
   })
 
-  test('a job that was dispatched or has run since it began is left', async () => {
+  test('a change leaves out a job that was dispatched or has run since the change began', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -526,7 +532,7 @@ export function pacing(make: Make): void {
     expect(await store.counts(FROM)).toMatchObject({ waiting: 2, delayed: 3 })
   })
 
-  test('no schedule is met where changes are kept, and nothing is due when all have ended', async () => {
+  test('the partition that keeps changes has no schedules, and nothing is due there when all changes have ended', async () => {
     await using harness = await make()
     const { store } = harness
     await failedJobs(harness, 1)
@@ -538,7 +544,7 @@ export function pacing(make: Make): void {
     expect((await store.schedules.write(place, [])).nextTick).toBeUndefined()
   })
 
-  test('lots keep the pace, and are neither many nor large', () => {
+  test('the lots of a change keep its pace, and are neither too many nor too large', () => {
     for (const [limit, per] of [
       [500, 60_000],
       [1, 1_000],

@@ -7,7 +7,7 @@ import type { Make } from './harness.ts'
 import { completed, ids, job, jobs } from './jobs.ts'
 
 export function partitions(make: Make): void {
-  test('lists every partition that ever held a job, and no other', async () => {
+  test('the list of partitions has every partition that ever had a job, and no other', async () => {
     await using harness = await make()
     const { store } = harness
     expect(await store.partitions()).toEqual([])
@@ -18,7 +18,7 @@ export function partitions(make: Make): void {
     expect((await store.partitions()).sort()).toEqual(['emails', 'emails/3'])
   })
 
-  test('the same id, caller and number may exist in each partition', async () => {
+  test('each partition has its own ids, callers and call numbers', async () => {
     await using harness = await make()
     const { store } = harness
     const names = ['emails', 'emails/0', 'emails/1', 'email']
@@ -55,7 +55,7 @@ export function partitions(make: Make): void {
     expect(await store.counts('emails/1')).toMatchObject({ waiting: 2 })
   })
 
-  test('names are opaque', async () => {
+  test('names of partitions may be any texts', async () => {
     await using harness = await make()
     for (const name of ['ünï', 'a b', `it's`, 'a:b', '100%']) {
       const caller = harness.caller('ada', name)

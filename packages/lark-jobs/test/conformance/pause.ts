@@ -19,7 +19,7 @@ export function pause(make: Make): void {
     expect(await store.configure('emails', { paused: false })).toEqual({ paused: false, groups })
   })
 
-  test('a paused partition queues jobs, hands none out, and returns no nextDue', async () => {
+  test('a paused partition accepts new jobs, hands out no jobs, and returns no nextDue', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -31,7 +31,7 @@ export function pause(make: Make): void {
     expect(exchange.jobs).toEqual([])
     expect(exchange.nextDue).toBeUndefined()
     expect(await store.counts('emails')).toMatchObject({ waiting: 2, delayed: 1 })
-    // A job that becomes due meanwhile waits like the others.
+    // A job that becomes due during the pause waits like the other jobs.
     harness.clock.advance(100)
     expect(await caller.claim(5)).toEqual([])
     expect(await store.counts('emails')).toMatchObject({ waiting: 3, delayed: 0 })
@@ -39,7 +39,7 @@ export function pause(make: Make): void {
     expect(ids(await caller.claim(5))).toEqual(ids([...list, delayed]))
   })
 
-  test('a pause for a time ends by itself, and says when and why', async () => {
+  test('a pause with a time ends by itself, and the setting has its end and its reason', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -66,7 +66,7 @@ export function pause(make: Make): void {
     expect(await caller.claim(5)).toHaveLength(2)
   })
 
-  test('a pause is replaced by another, or kept if it is longer and the call says so', async () => {
+  test('another pause replaces the present pause, unless the call asks to keep the longer one', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const groups: unknown[] = []
@@ -86,7 +86,7 @@ export function pause(make: Make): void {
     expect(await set({ paused: false })).toEqual({ paused: false, groups })
   })
 
-  test('a pause has the person who made it and the time; the pause of a job has no person', async () => {
+  test('the setting of a pause names the person and the time, and a pause by a job has no person', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -112,7 +112,7 @@ export function pause(make: Make): void {
     expect(await settings()).not.toHaveProperty('by')
   })
 
-  test('the pause of a group has the person, too, until it ends or a job makes it longer', async () => {
+  test('the pause of a group names its person until the pause ends or a job makes it longer', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -144,7 +144,7 @@ export function pause(make: Make): void {
     expect(await groups()).toHaveLength(1)
   })
 
-  test('a job may pause its partition when it goes back: no other job begins, and waiting callers get the end of the pause', async () => {
+  test('a released job may pause its partition: no other job begins, and waiting callers get the end of the pause', async () => {
     await using harness = await make()
     const { store } = harness
     const [caller, other] = [harness.caller(), harness.caller('bob')]
@@ -156,7 +156,8 @@ export function pause(make: Make): void {
     expect(await store.configure('emails', {})).toMatchObject({ paused: true, because: 'busy' })
     expect(await store.get('emails', held!.id)).toMatchObject({ state: 'delayed', because: 'busy' })
     await caller.enqueue(job())
-    // During the pause, the end of a job rings nobody. So a caller at a limit gets the end of the pause, too.
+    // During the pause, the end of a job notifies no caller. So a caller that is at a limit must get the end
+    // of the pause, too.
     const limits = { concurrency: 1 }
     expect(await other.exchange([], { limit: 1, leaseMs: LEASE, limits })).toMatchObject({
       jobs: [],
@@ -167,7 +168,7 @@ export function pause(make: Make): void {
     expect(await other.claim(9)).toHaveLength(5)
   })
 
-  test('a pause for a time rings the waiting callers, so that they come back when it ends', async () => {
+  test('a pause with a time notifies the waiting callers, so that they ask again when the pause ends', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -177,7 +178,7 @@ export function pause(make: Make): void {
     expect(await rung).toEqual(['emails'])
   })
 
-  test('a pause that a job makes longer rings nobody; callers notice this at the former end of the pause', async () => {
+  test('a pause that a job makes longer notifies no caller, and callers find out at the former end of the pause', async () => {
     await using harness = await make()
     const { store } = harness
     const longer = { paused: true, for: 600, keepsLonger: true }
@@ -193,7 +194,7 @@ export function pause(make: Make): void {
     expect((await harness.caller('bob', 'emails').exchange([], want)).nextDue).toBe(100)
   })
 
-  test('jobs of a paused partition settle, renew and are taken back as usual', async () => {
+  test('jobs of a paused partition are settled, renewed and taken back as usual', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()

@@ -1,6 +1,6 @@
 /**
- * Pages with a prefilter: of the jobs that a list has, those that contain some texts, wherever the texts are
- * kept, and how far the page has come.
+ * Pages with a prefilter: a page has only those jobs of a list that contain certain texts, wherever the store
+ * keeps the texts, and says how far it has searched.
  */
 import { expect, test } from 'vitest'
 import type { NewJob } from '../../src/model/record.ts'
@@ -8,7 +8,7 @@ import type { Filter, Page, Prefilter, Store } from '../../src/store/contract/st
 import type { Make } from './harness.ts'
 import { completed, failed, ids, job } from './jobs.ts'
 
-/** Longer than a payload that a store keeps in the record of its job. */
+/** So long that a store does not keep the payload in the record of its job. */
 const FILL = 'x'.repeat(20_000)
 
 function payload(name: string, isLarge = false): string {
@@ -27,7 +27,7 @@ async function pages(store: Store, filter: Filter): Promise<Page[]> {
 }
 
 export function prefiltered(make: Make): void {
-  /** Jobs in each state, some with a group, with tags, of another class, and with a large payload. */
+  /** Makes jobs in each state: some with a group, with tags, of another class, or with a large payload. */
   async function seeded(harness: Awaited<ReturnType<Make>>): Promise<NewJob[]> {
     const caller = harness.caller()
     const some = (more: Partial<NewJob> = {}): NewJob[] => [
@@ -68,7 +68,7 @@ export function prefiltered(make: Make): void {
     [{ group: ['acme'], payload: ['ada'] }, (given) => given.group !== undefined],
   ]
 
-  test('a page has the jobs that pass its prefilter, in every state and however it is cut', async () => {
+  test('a page has the jobs that pass its prefilter, in every state and for every size of page', async () => {
     await using harness = await make()
     const { store } = harness
     const all = await seeded(harness)
@@ -113,7 +113,7 @@ export function prefiltered(make: Make): void {
     }
   })
 
-  test('a page with a prefilter carries no more than an answer may, and says where it was cut', async () => {
+  test('a page with a prefilter has no more bytes than an answer may have, and says where it was cut', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -134,7 +134,7 @@ export function prefiltered(make: Make): void {
     expect(named.map(({ jobs }) => jobs.length)).toEqual([5])
   })
 
-  test('a page with a prefilter says when the last job that it looked at ended', async () => {
+  test('a page with a prefilter has the end time of the last job that was searched', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()

@@ -1,6 +1,4 @@
-/**
- * Priorities from -1,000 to 1,000, of which a partition has a bounded number in use.
- */
+/** Priorities from -1,000 to 1,000. A limited number of different priorities may be in use in a partition. */
 import { expect, test } from 'vitest'
 import { MAX_LINES, MAX_PRIORITY } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
@@ -28,7 +26,10 @@ export function priorities(make: Make): void {
     expect(await store.lowered('emails')).toBe(0)
   })
 
-  /** A partition in which all lines are in use: one job in each, 0 included. */
+  /**
+   * Makes a partition in which the maximum number of priorities is in use: one job of each, including
+   * priority 0.
+   */
   async function crowded() {
     const harness = await make()
     const caller = harness.caller()
@@ -42,7 +43,7 @@ export function priorities(make: Make): void {
     ['without a group', {}],
     ['of a group', { group: { name: 'acme' } }],
     ['of a limiter', { limiter: 'stripe*1' }],
-  ])('the order of all priorities, of jobs %s', async (_, fields) => {
+  ])('jobs of all priorities are claimed in their order, for jobs %s', async (_, fields) => {
     await using harness = await make()
     const caller = harness.caller()
     const list = [-1_000, 1_000, -999, 0, 999, 101, -101].map((priority) => job({ priority, ...fields }))
@@ -64,7 +65,7 @@ export function priorities(make: Make): void {
     expect(aged.jobs[6]!.id).toBe(late.id)
   })
 
-  test('one more priority than may be in use is refused, and the other jobs of the call are queued', async () => {
+  test('a job with one priority too many is refused, and the other jobs of the call are queued', async () => {
     await using app = await crowded()
     const { harness, caller } = app
     const { store } = harness
@@ -75,11 +76,11 @@ export function priorities(make: Make): void {
     expect(await store.enqueue('emails', caller.last(), [one, plain, known, other])).toEqual(answers)
     for (const { id } of [one, other]) expect(await store.get('emails', id)).toBeUndefined()
     expect(await store.counts('emails')).toMatchObject({ waiting: MAX_LINES + 2, delayed: 0 })
-    // A job with a group is in the lane of its group, and needs no line.
+    // The priority of a job with a group does not count, because the job waits in its group.
     expect(await caller.enqueue(job({ priority: 1, group: { name: 'a' } }))).toEqual(['queued'])
   })
 
-  test('a priority is free when none of its jobs waits any more, because they were claimed, cancelled or removed', async () => {
+  test('a priority is no longer in use when all its waiting jobs were claimed, cancelled or removed', async () => {
     for (const way of ['claim', 'cancel', 'remove'] as const) {
       await using app = await crowded()
       const { harness, caller, list } = app
@@ -98,7 +99,7 @@ export function priorities(make: Make): void {
     }
   })
 
-  test('a claim of one job passes the jobs of many priorities that were cancelled while they waited', async () => {
+  test('a claim of one job skips cancelled jobs of many priorities', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -110,7 +111,7 @@ export function priorities(make: Make): void {
     expect(ids(await caller.claim(1))).toEqual([last.id])
   })
 
-  test('a job can change only to a priority that is in use, unless it is in a lane', async () => {
+  test('if all priorities are in use, a job without a group can change only to one of these priorities', async () => {
     await using app = await crowded()
     const { harness, caller, list } = app
     const { store } = harness
@@ -122,12 +123,12 @@ export function priorities(make: Make): void {
     expect(await change(4, plain, list[0]!, laned)).toEqual(['done', 'done', 'done'])
     expect(await change(0, plain, laned)).toEqual(['done', 'done'])
     expect(await store.get('emails', list[0]!.id)).toMatchObject({ priority: 4 })
-    // The lowest priority is free now.
+    // The lowest priority is no longer in use.
     expect(await change(1, plain)).toEqual(['done'])
     expect(await store.counts('emails')).toMatchObject({ waiting: MAX_LINES + 2, delayed: 0 })
   })
 
-  test('a job that has begun always goes back, also to a priority that is no longer in use', async () => {
+  test('a job that has begun can always be given back, also to a priority that is no longer in use', async () => {
     await using app = await crowded()
     const { harness, caller, list } = app
     const [held] = await caller.claim()
@@ -138,7 +139,7 @@ export function priorities(make: Make): void {
     expect(ids(await caller.claim(2))).toContain(list.at(-1)!.id)
   })
 
-  test('a job whose payload replaces that of another job needs no line for its priority', async () => {
+  test('the priority of a job whose payload replaces that of another job does not count', async () => {
     await using app = await crowded()
     const { harness, caller } = app
     const lock = { name: 'ada', until: 'done', replace: true } as const
@@ -153,7 +154,7 @@ export function priorities(make: Make): void {
     expect(await caller.enqueue(job({ lock: { ...lock, name: 'bob' } }))).toEqual(['queued'])
   })
 
-  test('lists and clears know the lowest priority from the jobs of groups', async () => {
+  test('list and clear distinguish jobs of the lowest priority from jobs of groups', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()

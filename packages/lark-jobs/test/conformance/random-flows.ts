@@ -1,4 +1,4 @@
-/** Random flows, and the ends that they must have. The rules are implemented a second time here. */
+/** Random flows, and the ends that they must have. This file implements the rules of flows a second time. */
 import type { FlowDefinition, FlowJob, IfFailed, NodeDefinition } from '../../src/model/flow.ts'
 import { callbacks, flow, job, node, using } from './flow-stories.ts'
 import { AWAY, HOME } from './flow-world.ts'
@@ -53,7 +53,10 @@ export function namesOf({ definition, members }: RandomFlow): string[] {
   return [...own, ...members.map(({ job }) => JSON.parse(job.payload).name as string)]
 }
 
-/** How a flow must end. @param fails the jobs that fail @returns its nodes by letters */
+/**
+ * Returns how a flow must end. @param fails the names of the jobs that fail @returns the states of the nodes
+ * as letters
+ */
 export function expectedEnd(
   { definition: { kind, nodes, allowed = Number.POSITIVE_INFINITY }, members }: RandomFlow,
   fails: ReadonlySet<string>,

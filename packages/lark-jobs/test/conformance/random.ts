@@ -8,7 +8,7 @@ export class Random {
     this.#state = seed
   }
 
-  /** A whole number from 0 to `below - 1`. */
+  /** Returns a whole number from 0 to `below - 1`. */
   below(below: number): number {
     this.#state = (this.#state + 0x6d2b79f5) | 0
     let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state)
@@ -24,7 +24,7 @@ export class Random {
     return list[this.below(list.length)]
   }
 
-  /** A random part of the list. Each element is in it with a chance of one in `oneIn`. */
+  /** Returns a random part of the list, in which each element is with a chance of one in `oneIn`. */
   some<T>(list: readonly T[], oneIn = 2): T[] {
     return list.filter(() => this.chance(oneIn))
   }

@@ -1,6 +1,4 @@
-/**
- * get, list and counts: each job in one state, complete pages, the right order.
- */
+/** get, list and counts: each job is in one state, pages are complete, and their order is right. */
 import { expect, test } from 'vitest'
 import type { State } from '../../src/model/record.ts'
 import type { Filter, Store } from '../../src/store/contract/store.ts'
@@ -25,7 +23,7 @@ async function listAll(store: Store, filter: Filter): Promise<string[]> {
 }
 
 export function reading(make: Make): void {
-  test('reads of missing jobs and partitions are empty', async () => {
+  test('the answer is empty for jobs and partitions that do not exist', async () => {
     await using harness = await make()
     const { store } = harness
     expect(await store.get('emails', 'nobody')).toBeUndefined()
@@ -80,7 +78,7 @@ export function reading(make: Make): void {
     ])
   })
 
-  test('lists waiting and delayed jobs in the order they would run, by page', async () => {
+  test('pages of waiting and delayed jobs are in the order in which the jobs would run', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const low = jobs(30, { priority: -1 })
@@ -98,7 +96,7 @@ export function reading(make: Make): void {
     )
   })
 
-  test('lists ended jobs with the newest end first, by page', async () => {
+  test('pages of ended jobs have the latest end first', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -115,7 +113,7 @@ export function reading(make: Make): void {
     }
   })
 
-  test('pages neither lose nor repeat jobs that ended at the same instant', async () => {
+  test('pages have each job once although many jobs ended at the same instant', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const list = jobs(50)
@@ -129,7 +127,7 @@ export function reading(make: Make): void {
     expect(found.sort()).toEqual(ids(list))
   })
 
-  test('lists ended jobs with the earliest end first, by page', async () => {
+  test('pages of ended jobs can have the earliest end first', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -138,7 +136,7 @@ export function reading(make: Make): void {
     const held = await caller.claim(12)
     for (const [i, claimed] of held.entries()) {
       await caller.settle(claimed, failed)
-      // Three end at each instant.
+      // Three jobs end at each instant.
       if (i % 3 === 2) clock.advance(1)
     }
     const all = await listAll(store, { state: 'failed' })
@@ -150,7 +148,7 @@ export function reading(make: Make): void {
     expect(await listAll(store, { state: 'waiting', isOldestFirst: true })).toEqual(waiting)
   })
 
-  test('a mark continues a page after its job, in every state', async () => {
+  test('the cursor of any job of a page continues the list after this job, in every state', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -187,7 +185,7 @@ export function reading(make: Make): void {
     expect(await store.list('emails', { state: 'failed', isMarked: true })).toEqual({ jobs: [], marks: [] })
   })
 
-  test('a page of waiting jobs continues after the last one, whichever jobs begin or leave meanwhile', async () => {
+  test('the next page of waiting jobs continues after the last job, whichever jobs begin or are removed meanwhile', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -218,13 +216,13 @@ export function reading(make: Make): void {
         rest.push(...ids(next.jobs))
         cursor = next.cursor
       }
-      // The jobs that still wait and that the first page has not shown.
+      // The waiting jobs that the first page did not have.
       const waiting = await listAll(store, { state: 'waiting' })
       expect(rest, `after ${shown - 1}`).toEqual(waiting.filter((id) => !before.includes(id)))
     }
   })
 
-  test('a page of jobs with equal times continues after the last one, even if that one is gone', async () => {
+  test('the next page of jobs with equal times continues after the last job, even if this job was removed', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -252,7 +250,7 @@ export function reading(make: Make): void {
     }
   })
 
-  test('lists active jobs by page', async () => {
+  test('active jobs are listed by page', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const list = jobs(25)
@@ -261,7 +259,7 @@ export function reading(make: Make): void {
     expect((await listAll(harness.store, { state: 'active', limit: 10 })).sort()).toEqual(ids(list))
   })
 
-  test('lists active jobs by the end of their lease, then by token, then as they were handed out', async () => {
+  test('active jobs are listed by the end of their lease, then by token, then in the order of the claim', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const web = harness.caller('web')
@@ -281,7 +279,7 @@ export function reading(make: Make): void {
     expect(await listAll(store, { state: 'active', limit: 2 })).toEqual(ids([...bob, ...late, ...ada]))
   })
 
-  test('lists active jobs by id, each once, whichever leases are renewed or jobs settled meanwhile', async () => {
+  test('a list of active jobs by id has each job once, although leases are renewed and jobs are settled meanwhile', async () => {
     await using harness = await make()
     const { store } = harness
     const list = jobs(9)
@@ -305,7 +303,7 @@ export function reading(make: Make): void {
     expect(after.jobs[0]).toMatchObject({ holder: 'bob', claimedAt: harness.clock.now })
   })
 
-  test('a page of active jobs continues after the last one, even if its last job is settled', async () => {
+  test('the next page of active jobs continues after the last job, even if this job was settled', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -323,7 +321,7 @@ export function reading(make: Make): void {
     expect(ids(others.jobs)).toEqual(ids(second))
   })
 
-  test('a page holds 100 jobs unless told otherwise', async () => {
+  test('by default, a page has at most 100 jobs', async () => {
     await using harness = await make()
     await harness.caller().enqueue(...jobs(150))
     const first = await harness.store.list('emails', { state: 'waiting' })
@@ -338,7 +336,7 @@ export function reading(make: Make): void {
     [1.5, 1],
     [2.9, 2],
     [5_000, 1_000],
-  ])('a page of %d jobs has %i', async (limit, size) => {
+  ])('a page with a limit of %d has %i jobs', async (limit, size) => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -356,7 +354,7 @@ export function reading(make: Make): void {
     }
   })
 
-  test('now uses the same clock as the times of jobs', async () => {
+  test('`now` uses the same clock as the times of jobs', async () => {
     await using harness = await make()
     expect(await harness.store.now()).toBe(harness.clock.now)
     harness.clock.advance(1_234)
@@ -366,7 +364,7 @@ export function reading(make: Make): void {
     expect((await harness.store.get('emails', given.id))?.queuedAt).toBe(await harness.store.now())
   })
 
-  test('every time in a record is by the clock of the store, not of the process', async () => {
+  test('every time in a record comes from the clock of the store, and not from that of the process', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()

@@ -8,7 +8,7 @@ import type { Make } from './harness.ts'
 import { completed, ids, job, jobs, retried } from './jobs.ts'
 
 export function recover(make: Make): void {
-  test('takes no job back before its lease has ended, and returns when the next lease ends', async () => {
+  test('recover takes back no job before its lease has ended, and returns when the next lease ends', async () => {
     await using harness = await make()
     const caller = harness.caller()
     expect(await harness.store.recover('emails')).toEqual({ recovered: [], failed: [] })
@@ -23,7 +23,7 @@ export function recover(make: Make): void {
     expect(nextLeaseEnd).toBe(2_000)
   })
 
-  test('puts jobs back at the head of the line and counts a crash, not a failure', async () => {
+  test('recover puts jobs back at the head of the line, and counts a crash but no failure', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const list = jobs(4)
@@ -38,7 +38,7 @@ export function recover(make: Make): void {
     expect(ids(await caller.claim(4))).toEqual(ids(list))
   })
 
-  test('keeps the priority of the jobs it puts back', async () => {
+  test('a job that recover puts back keeps its priority', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const low = job({ priority: -1 })
@@ -51,7 +51,7 @@ export function recover(make: Make): void {
     expect(ids(await caller.claim(2))).toEqual([normal.id, low.id])
   })
 
-  test(`crash ${MAX_CRASHES} fails the job, if it was alone and its process ended from within`, async () => {
+  test(`crash ${MAX_CRASHES} fails the job if the job ran alone and its process was not killed from outside`, async () => {
     await using harness = await make()
     const caller = harness.caller()
     const given = job()
@@ -105,7 +105,7 @@ export function recover(make: Make): void {
     expect(await store.get('emails', given.id)).toMatchObject({ state: 'waiting', crashes: 1, failures: 0 })
   })
 
-  test('crashes are counted apart from failures', async () => {
+  test('crashes and failures are counted separately', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(job())
@@ -118,7 +118,7 @@ export function recover(make: Make): void {
     expect(await caller.claimOne()).toMatchObject({ failures: 2, crashes: 2, runs: 5 })
   })
 
-  test(`takes back at most ${MAX_ITEMS} jobs a call, and the rest with the next call`, async () => {
+  test(`recover takes back at most ${MAX_ITEMS} jobs a call, and the other jobs with the next call`, async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(MAX_ITEMS))
@@ -135,7 +135,7 @@ export function recover(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ waiting: MAX_ITEMS + 5, active: 0 })
   })
 
-  test('takes back whole claims, those with the earliest end first', async () => {
+  test('recover takes back whole claims, those whose lease ended first', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -150,7 +150,7 @@ export function recover(make: Make): void {
     expect(counts).toEqual([601, 600, 0])
   })
 
-  test('holder: all jobs of a dead holder go back at once, and count a crash', async () => {
+  test('recover with `holder` takes back all jobs of a dead worker at once, and counts a crash for each', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller('ada')
@@ -168,7 +168,7 @@ export function recover(make: Make): void {
     expect(await bob.settle(others[0]!, completed)).toBe('settled')
   })
 
-  test('holder: takes back its ended leases too, and none of other holders', async () => {
+  test('recover with `holder` also takes back jobs of this worker whose lease has ended, and no jobs of other workers', async () => {
     await using harness = await make()
     const { store } = harness
     await harness.caller('web').enqueue(...jobs(4))
@@ -184,7 +184,7 @@ export function recover(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ waiting: 2, active: 2 })
   })
 
-  test('holder: a forgiving recovery counts no crash', async () => {
+  test('a forgiving recovery with `holder` counts no crash', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(job())
@@ -193,7 +193,7 @@ export function recover(make: Make): void {
     expect(await harness.store.get('emails', held.id)).toMatchObject({ runs: 1, crashes: 0 })
   })
 
-  test(`holder: takes back at most ${MAX_ITEMS} jobs a call, whole claims`, async () => {
+  test(`recover with \`holder\` takes back whole claims, and at most ${MAX_ITEMS} jobs a call`, async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -207,7 +207,7 @@ export function recover(make: Make): void {
     expect(counts).toEqual([900, 300, 0])
   })
 
-  test('holder: takes nothing back from callers whose names begin with its name', async () => {
+  test('recover with `holder` takes back no jobs of workers whose names begin with the same text', async () => {
     await using harness = await make()
     const { store } = harness
     const names = ['a', 'a.b', 'a.1b', 'a-thread', 'aa', 'A', 'b.a', 'a.']
@@ -225,7 +225,7 @@ export function recover(make: Make): void {
     }
   })
 
-  test('unread: only this claim goes back, as if it had never been made', async () => {
+  test('recover with `unread` undoes one claim whose answer nobody has read', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller('ada')
@@ -240,13 +240,13 @@ export function recover(make: Make): void {
       expect(await store.get('emails', id)).toMatchObject({ state: 'waiting', runs: 0, crashes: 0 })
     expect(await ada.settle(unread[0]!, completed)).toBe('lost')
     expect(await ada.settle(read[0]!, completed)).toBe('settled')
-    // They are in their old places, and may be prefetched again.
+    // The jobs are in their old places, and may be prefetched again.
     const again = await harness.caller('bob').claimAhead(0, 3)
     expect(ids(again)).toEqual(ids(unread))
     expect(await store.recover('emails', { unread: token })).toMatchObject({ recovered: [], failed: [] })
   })
 
-  test('until: a recovery that the store runs too late does nothing', async () => {
+  test('a recovery with `until` does nothing if the store receives it too late', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -257,12 +257,12 @@ export function recover(make: Make): void {
     expect(await store.recover('emails', { until })).toEqual({ recovered: [], failed: [] })
     expect(await store.recover('emails', { until, holder: 'ada' })).toEqual({ recovered: [], failed: [] })
     expect(await store.get('emails', held.id)).toMatchObject({ state: 'active', holder: 'ada', crashes: 0 })
-    // So living workers have time to renew.
+    // So living workers have time to renew their leases.
     expect(await caller.extend([held])).toEqual({ lost: [], notices: [] })
     expect(await caller.settle(held, completed)).toBe('settled')
   })
 
-  test('until: a recovery in time takes jobs back', async () => {
+  test('a recovery with `until` takes back jobs if the store receives it in time', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(job())
@@ -272,7 +272,7 @@ export function recover(make: Make): void {
     expect((await harness.store.recover('emails', { until })).recovered).toEqual([held.id])
   })
 
-  test('a job with a notice to cancel is not run again when its worker dies', async () => {
+  test('a job with a cancel request does not run again when its worker dies', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const given = job()

@@ -1,6 +1,6 @@
 /**
- * Jobs that were taken back from a worker. They are never prefetched again, so that a job that kills its
- * worker is identified.
+ * Jobs that were taken back from a worker. They are never prefetched again. So a job that kills its worker
+ * can be found.
  */
 import { expect, test } from 'vitest'
 import type { Outcome } from '../../src/model/record.ts'
@@ -9,7 +9,7 @@ import { type Caller, LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, retried, unstarted } from './jobs.ts'
 
-/** Queues a job that is then taken back from its worker. Afterwards it is at the head of the line. */
+/** Queues a job, and lets its worker die. The job is taken back, and is at the head of the line. */
 async function recoveredJob(harness: Harness, caller: Caller): Promise<string> {
   const given = job()
   await caller.enqueue(given)
@@ -19,7 +19,7 @@ async function recoveredJob(harness: Harness, caller: Caller): Promise<string> {
 }
 
 export function recovered(make: Make): void {
-  test('a job that was taken back is not prefetched again, and no claim passes over it', async () => {
+  test('a job that was taken back is not prefetched again, and no claim skips it', async () => {
     await using harness = await make()
     const bob = harness.caller('bob')
     const list = jobs(5)
@@ -47,7 +47,7 @@ export function recovered(make: Make): void {
     expect(nextDue).toBe(0)
   })
 
-  test('every job that was taken back is marked, started or not, forgiven or not', async () => {
+  test('every job that was taken back is marked, whether it had started or not, and whether the crash was forgiven or not', async () => {
     for (const forgiving of [true, false]) {
       for (const [limit, beyond] of [
         [1, 0],
@@ -72,7 +72,7 @@ export function recovered(make: Make): void {
     expect(await caller.claimAhead(0, 1)).toEqual([])
   })
 
-  test('the mark survives failures, releases and returns', async () => {
+  test('the mark of a recovered job stays after failures, releases and returns', async () => {
     for (const outcome of [retried(0), { kind: 'released', in: 0 }, unstarted] as Outcome[]) {
       await using harness = await make()
       const caller = harness.caller()
@@ -83,7 +83,7 @@ export function recovered(make: Make): void {
     }
   })
 
-  test('a retry by hand removes the mark', async () => {
+  test('a retry by a person removes the mark of a recovered job', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const id = await recoveredJob(harness, caller)
@@ -101,15 +101,15 @@ export function recovered(make: Make): void {
     expect(ids(await caller.claimAhead(0, 1))).toEqual([id])
   })
 
-  test(`a job that kills its worker fails after ${MAX_CRASHES} crashes, and other jobs burn no attempt`, async () => {
+  test(`a job that kills its worker fails after ${MAX_CRASHES} crashes, and other jobs lose no attempt`, async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
     const [innocent, killer, another] = jobs(3)
     await caller.enqueue(innocent!, killer!, another!)
     let deaths = 0
-    // Each worker runs its jobs one by one. The killer ends the worker before the worker can report that the
-    // killer has started.
+    // Each worker runs its jobs one by one. The bad job ends the worker before the worker can report that
+    // this job has started.
     for (let round = 0; round < 10; round += 1) {
       const held = await caller.claimAhead(1, 2)
       if (held.length === 0) break

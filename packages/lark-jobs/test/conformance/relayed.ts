@@ -16,7 +16,7 @@ function relayed(fields: Partial<NewJob> = {}): NewJob {
   return job({ keep: { relayed: true }, ...fields })
 }
 
-/** The ways in which such a job ends or is removed. */
+/** The ways in which a relayed job ends or is removed. */
 const ways: [how: string, go: (harness: Harness, id: string) => Promise<unknown>][] = [
   ['has completed', async (h) => h.caller().settle(await h.caller().claimOne(), completed)],
   ['has failed', async (h) => h.caller().settle(await h.caller().claimOne(), failed)],
@@ -28,17 +28,17 @@ const ways: [how: string, go: (harness: Harness, id: string) => Promise<unknown>
 
 export function relayedJobs(make: Make): void {
   test.each(ways)(
-    'the id of a job that %s is known for an hour, although the job is not kept',
+    'the store remembers the id of a job that %s for an hour, although the job is not kept',
     async (_, go) => {
       await using harness = await make(nothing)
       const { store, clock } = harness
       const given = relayed()
-      // The row may have waited for long.
+      // The row of the outbox may have waited for a long time.
       expect(await harness.caller().enqueue(given)).toEqual(['queued'])
       clock.advance(3 * RELAYED_MEMORY)
       expect(await harness.caller().enqueue(given)).toEqual(['exists'])
       await go(harness, given.id)
-      // Until that time, a caller that awaits the job can read its end.
+      // Until this time, a caller that waits for the result can read the end of the job.
       clock.advance(UNKEPT_MEMORY)
       await store.prune('emails')
       expect(await store.get('emails', given.id)).toBeUndefined()
@@ -72,7 +72,7 @@ export function relayedJobs(make: Make): void {
     expect(await harness.caller().enqueue({ ...own, keep: {} })).toEqual(['queued'])
   })
 
-  test('an id of the application is known, too; jobs with the same reused id are distinguished', async () => {
+  test('an id that the application chose is remembered, too, and jobs that use the same id again are distinguished', async () => {
     await using harness = await make()
     const own = relayed({ id: 'order-7', ownId: 'new' })
     await harness.caller().run(own, completed)
@@ -87,7 +87,7 @@ export function relayedJobs(make: Make): void {
     expect(await harness.caller().enqueue(of('0000000000002'))).toEqual(['exists'])
   })
 
-  test('a moved job is known in the partition in which it was queued', async () => {
+  test('the id of a moved job is remembered in the partition in which the job was queued', async () => {
     await using harness = await make(nothing)
     const { store, clock } = harness
     const given = relayed()
@@ -101,7 +101,7 @@ export function relayedJobs(make: Make): void {
     expect(await harness.caller().enqueue(given)).toEqual(['exists'])
   })
 
-  test('neither a lock nor a bound refuses a job that came before', async () => {
+  test('a job that has already arrived is not refused because of a lock or a bound', async () => {
     await using harness = await make(nothing)
     const lock = { name: 'a', until: 'done' } as const
     const first = relayed({ lock })

@@ -8,7 +8,7 @@ import type { Make } from './harness.ts'
 import { completed, ids, job, jobs, retried, settlement } from './jobs.ts'
 
 export function resend(make: Make): void {
-  test('enqueue: returns the same answer, and queues nothing twice', async () => {
+  test('an enqueue that is sent again returns the same answer, and queues no job twice', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -21,7 +21,7 @@ export function resend(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ waiting: 3 })
   })
 
-  test('enqueue: queues nothing twice even if the job has run and was removed meanwhile', async () => {
+  test('an enqueue that is sent again queues no job twice, even if the job has run and was removed meanwhile', async () => {
     const none = { count: 0, age: 0 }
     await using harness = await make({ retention: { completed: none, failed: none, cancelled: none } })
     const web = harness.caller('web')
@@ -34,7 +34,7 @@ export function resend(make: Make): void {
     expect(await worker.claim()).toEqual([])
   })
 
-  test('exchange: returns the same verdicts and the same jobs', async () => {
+  test('an exchange that is sent again returns the same verdicts and the same jobs', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -50,7 +50,7 @@ export function resend(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ waiting: 2, active: 2, completed: 1 })
   })
 
-  test('exchange: a failure counts once', async () => {
+  test('a failure counts once although its exchange is sent again', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(job())
@@ -62,7 +62,7 @@ export function resend(make: Make): void {
     expect(second.jobs).toEqual(first.jobs)
   })
 
-  test('exchange: a call that got no job gets none when it is sent again, even if a job was queued meanwhile', async () => {
+  test('an exchange that got no job gets no job when it is sent again, even if a job was queued meanwhile', async () => {
     await using harness = await make()
     const caller = harness.caller('worker')
     const want = { limit: 1, leaseMs: LEASE }
@@ -73,7 +73,7 @@ export function resend(make: Make): void {
     expect(await caller.claim()).toHaveLength(1)
   })
 
-  test('exchange: a call that is sent again after its jobs were taken back has settled, and returns no job', async () => {
+  test('an exchange that is sent again after its jobs were taken back has settled its outcomes, and returns no job', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller('ada')
@@ -94,7 +94,7 @@ export function resend(make: Make): void {
     expect(await store.minutes('emails')).toMatchObject([{ completed: 1 }])
   })
 
-  test('exchange: a call that is sent again returns the jobs that it still holds', async () => {
+  test('an exchange that is sent again returns those of its jobs that are still active', async () => {
     await using harness = await make()
     const caller = harness.caller('ada')
     await caller.enqueue(...jobs(3))
@@ -106,7 +106,7 @@ export function resend(make: Make): void {
     expect(again.jobs).toEqual([held[0], held[2]])
   })
 
-  test('a settle that did not arrive fails no job: the job stays active, and a later call settles it', async () => {
+  test('if a settle does not arrive, the job stays active, and a later call can settle it', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -126,7 +126,7 @@ export function resend(make: Make): void {
     })
   })
 
-  test('a settle that never arrives costs a crash, not a failed attempt', async () => {
+  test('if a settle never arrives, the job gets a crash and not a failed attempt', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(job())
@@ -135,7 +135,7 @@ export function resend(make: Make): void {
     expect(await caller.claimOne()).toMatchObject({ id: held.id, runs: 2, failures: 0, crashes: 1 })
   })
 
-  test('the store remembers each caller separately', async () => {
+  test('the store remembers the last call of each caller separately', async () => {
     await using harness = await make()
     const { store } = harness
     await harness.caller('web').enqueue(...jobs(6))
@@ -149,14 +149,14 @@ export function resend(make: Make): void {
     expect(new Set(first.flatMap((answer) => ids(answer.jobs))).size).toBe(6)
   })
 
-  test('the same caller and number on another partition is another call', async () => {
+  test('a call with the same caller and number on another partition counts as another call', async () => {
     await using harness = await make()
     expect(await harness.caller('web', 'emails').enqueue(job())).toEqual(['queued'])
     expect(await harness.caller('web', 'reports').enqueue(...jobs(2))).toEqual(['queued', 'queued'])
     expect(await harness.store.counts('reports')).toMatchObject({ waiting: 2 })
   })
 
-  test('a call is remembered as long as promised, whatever other callers do', async () => {
+  test('the answer of a call is remembered for the promised time, whatever other callers do', async () => {
     await using harness = await make()
     const web = harness.caller('web')
     const other = harness.caller('other')

@@ -9,7 +9,7 @@ import type { Make } from './harness.ts'
 import { failed, ids, job, jobError, line, retried } from './jobs.ts'
 
 export function restoring(make: Make): void {
-  test('jobs are as they were, also after a second call, and can be retried', async () => {
+  test('restored jobs are as they were before their removal, also after a second call, and can be retried', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -48,7 +48,7 @@ export function restoring(make: Make): void {
     expect(again.find(({ id }) => id === list[1]!.id)!.payload).toBe(list[1]!.payload)
   })
 
-  test('into a store that has never had the partition', async () => {
+  test('jobs can be restored into a store that has never had their partition', async () => {
     await using harness = await make()
     const counters = { runs: 1, failures: 1, crashes: 0, releases: 0 }
     const { id, key, payload } = job()
@@ -73,7 +73,7 @@ export function restoring(make: Make): void {
     await caller.enqueue(one, other)
     await caller.settle(await caller.claimOne(), { kind: 'completed' })
     await caller.settle(await caller.claimOne(), failed)
-    // The job was edited before, so its version contains that time.
+    // The job was edited before its removal, so its version contains the time of the edit.
     await store.alter('emails', [one.id, other.id], { kind: 'edit', payload: '1' })
     clock.advance(5)
     const records = [await store.get('emails', one.id), await store.get('emails', other.id)] as JobRecord[]
@@ -84,7 +84,7 @@ export function restoring(make: Make): void {
     expect((await store.get('emails', one.id)) === undefined).toBe(change === undefined)
   })
 
-  test('a retry is undone in place: the jobs are as they were, and can be retried again', async () => {
+  test('after the undo of a retry, the jobs are as they were before, and can be retried again', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -114,7 +114,7 @@ export function restoring(make: Make): void {
     expect(await Promise.all(ids(list).map(get))).toEqual(records)
     expect(await store.counts('emails')).toEqual(counts)
     expect(await caller.claim(3)).toEqual([])
-    // The lock is free.
+    // No job has the lock.
     expect(await caller.enqueue(job({ lock: { name: 'once', until: 'done' } }))).toEqual(['queued'])
     await caller.claimOne()
     expect(await store.alter('emails', [list[0]!.id, list[2]!.id], { kind: 'retry' })).toEqual([
@@ -126,7 +126,7 @@ export function restoring(make: Make): void {
     )
   })
 
-  test('an undo leaves out jobs that have begun, were edited or were removed; a job that was made due is delayed again', async () => {
+  test('an undo leaves out jobs that have begun, were edited or were removed, and delays a job again that was made due', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -145,7 +145,7 @@ export function restoring(make: Make): void {
     expect(await store.undo('emails', records)).toEqual(['refused', 'refused', 'missing', 'done'])
     expect((await store.get('emails', later.id))?.dueAt).toBe(records[3]!.dueAt)
     expect(await store.counts('emails')).toMatchObject({ waiting: 1, delayed: 1, active: 1, failed: 0 })
-    // The job has run since then.
+    // The job has run since the change that is undone.
     await caller.settle(claimed, retried(0))
     expect(await store.undo('emails', [records[0]!])).toEqual(['refused'])
     const waiting = job()
@@ -156,7 +156,7 @@ export function restoring(make: Make): void {
     expect(await store.get('emails', waiting.id)).toMatchObject({ state: 'waiting', dueAt: record.dueAt })
   })
 
-  test('a cancel is undone in place: the jobs are as they were, and begin in their order', async () => {
+  test('after the undo of a cancel, the jobs are as they were before, and begin in their order', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()

@@ -12,7 +12,7 @@ import { TTL, worker } from './workers.ts'
 const plenty = { count: 1_000_000, age: 1_000_000_000 }
 
 export function retention(make: Make): void {
-  test('keeps the newest jobs of a state; the call that exceeds the count removes the excess', async () => {
+  test('the newest jobs of a state are kept, and the call that exceeds the count removes the oldest ones', async () => {
     await using harness = await make({
       retention: { completed: { count: 3, age: 10_000 }, failed: plenty, cancelled: plenty },
     })
@@ -28,7 +28,7 @@ export function retention(make: Make): void {
     expect(await harness.store.get('emails', list[0]!.id)).toBeUndefined()
   })
 
-  test('counts each state separately', async () => {
+  test('the jobs of each state are counted separately', async () => {
     const few = { count: 2, age: 10_000 }
     await using harness = await make({ retention: { completed: few, failed: few, cancelled: few } })
     const caller = harness.caller()
@@ -40,7 +40,7 @@ export function retention(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ completed: 2, failed: 2, cancelled: 2 })
   })
 
-  test('keeps in all partitions of each queue what the configuration says for that queue', async () => {
+  test('the retention of a queue counts in all its partitions', async () => {
     const some = { count: 3, age: 10_000 }
     const own = { completed: { count: 1, age: 99_000 }, failed: { count: 9, age: 500 }, cancelled: some }
     await using harness = await make({
@@ -84,7 +84,7 @@ export function retention(make: Make): void {
     ])
   })
 
-  test('all workers keep as much as the living worker that keeps most, as long as that worker lives', async () => {
+  test('if living workers have different retentions, the largest retention counts for all workers', async () => {
     const few = { count: 2, age: 10_000 }
     const many = { count: 5, age: 50_000 }
     const mine = { completed: few, failed: few, cancelled: few }
@@ -116,7 +116,7 @@ export function retention(make: Make): void {
     await hear()
     expect(await runAll('emails')).toEqual([5, 3, 2])
     expect(await runAll('other')).toEqual([5, 3, 2])
-    // The age of the newer worker counts, too.
+    // The age that the newer worker configures counts, too.
     clock.advance(TTL - 1)
     await newer.announce(worker({ id: 'bob' }), TTL)
     await store.announce(worker(), TTL)
@@ -134,7 +134,7 @@ export function retention(make: Make): void {
     expect(await runAll('emails')).toEqual([2, 2, 2])
   })
 
-  test('only the workers that serve a queue decide its retention, so each application keeps exactly what it says', async () => {
+  test('only the workers that serve a queue decide its retention, so applications do not affect each other', async () => {
     const few = { count: 2, age: 60_000 }
     const long = { count: 1, age: 90_000 }
     const shop = { completed: few, failed: few, cancelled: long }
@@ -169,7 +169,7 @@ export function retention(make: Make): void {
     for (const by of [store, other]) expect(await kept(by, 'both')).toEqual([2, 3, 2])
   })
 
-  test('without a set number of failed jobs, the newest of each kind are removed last, and early removals are counted', async () => {
+  test('if the configuration sets no number of failed jobs, the newest jobs of each kind of failure are removed last, and early removals are counted', async () => {
     const policy = { count: 12, age: 10_000, bytes: 1_000_000, whole: 1_000, ofKind: 3 }
     await using harness = await make({ retention: { completed: plenty, failed: policy, cancelled: plenty } })
     const { store, clock } = harness
@@ -191,13 +191,13 @@ export function retention(make: Make): void {
     const more = await fail('bbbb', 1)
     expect(await kept()).toEqual([...rare, ...rest, ...more].sort())
     expect(await dropped()).toEqual({ count: 1, at: clock.now })
-    // With a flood of one kind, the older jobs of the other kinds are removed first, except for the newest of
-    // each kind.
+    // If many jobs of one kind fail, the older jobs of the other kinds are removed first, but not the newest
+    // jobs of each kind.
     const flood = await fail('cccc', 20)
     expect(await kept()).toEqual([...rare, ...rest.slice(-2), ...more, ...flood.slice(-7)].sort())
     expect(await dropped()).toEqual({ count: 21, at: clock.now })
     expect(await store.get('emails', first!)).toBeUndefined()
-    // If no older jobs are left, the oldest jobs of the flood are removed.
+    // If no older jobs are left, the oldest jobs of the large kind are removed.
     await store.alter('emails', flood.slice(-7, -3), { kind: 'remove' })
     const others = []
     for (const alike of ['1111', '2222', '3333', '4444', '5555']) others.push(...(await fail(alike, 1)))
@@ -212,7 +212,7 @@ export function retention(make: Make): void {
     expect((await dropped())!.count).toBe(22)
   })
 
-  test('without a set number of failed jobs, jobs that fail when a supervisor takes them back count like all others', async () => {
+  test('if the configuration sets no number of failed jobs, jobs that fail when a supervisor takes them back count like other failed jobs', async () => {
     const policy = { count: 1_000, age: 10_000, bytes: 5_000, whole: 1_000, ofKind: 1 }
     const retention = { completed: plenty, failed: policy, cancelled: plenty }
     await using harness = await make({ retention })
@@ -222,14 +222,14 @@ export function retention(make: Make): void {
     await caller.enqueue(...jobs(6, { payload, options: { maxCrashes: 1 } }))
     await caller.claim(6)
     await supervisor.recover('emails', { holder: 'ada' })
-    // The call itself removes no jobs.
+    // The call `recover` itself removes no jobs.
     expect(await harness.store.counts('emails')).toMatchObject({ failed: 6 })
     await caller.run(job({ payload }), failed)
     expect(await harness.store.counts('emails')).toMatchObject({ failed: 3 })
     expect((await harness.store.standings(['emails']))[0]!.dropped).toMatchObject({ count: 4 })
   })
 
-  test('without a set number of failed jobs, the bytes of their payloads and errors are bounded', async () => {
+  test('if the configuration sets no number of failed jobs, the bytes of their payloads and errors are limited', async () => {
     const policy = { count: 1_000, age: 10_000, bytes: 5_000, whole: 1_000, ofKind: 1 }
     await using harness = await make({ retention: { completed: plenty, failed: policy, cancelled: plenty } })
     const { store } = harness
@@ -238,7 +238,7 @@ export function retention(make: Make): void {
     const list = jobs(4, { payload })
     for (const one of list) await caller.run(one, failed)
     expect(await store.counts('emails')).toMatchObject({ failed: 4 })
-    // Retried and purged jobs leave room for others.
+    // Retried and purged jobs no longer count towards the limit.
     await store.alter('emails', [list[0]!.id], { kind: 'purge' })
     await store.alter('emails', [list[1]!.id], { kind: 'retry' })
     await caller.settle(await caller.claimOne(), completed)
@@ -262,7 +262,7 @@ export function retention(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ failed: 5 })
   })
 
-  test('without a set number of failed jobs, jobs that failed while a worker set a number count like all others', async () => {
+  test('if the configuration no longer sets a number of failed jobs, jobs that failed before count like other failed jobs', async () => {
     const policy = { count: 1_000, age: 60_000, bytes: 5_000, whole: 1_000, ofKind: 1 }
     await using harness = await make({ retention: { completed: plenty, failed: policy, cancelled: plenty } })
     const { store, clock } = harness
@@ -280,7 +280,7 @@ export function retention(make: Make): void {
     expect(await store.counts('emails')).toMatchObject({ failed: 5 })
   })
 
-  test('without a set number of failed jobs, the older ones of many keep only their last error', async () => {
+  test('if the configuration sets no number of failed jobs, only the newest of many failed jobs keep all their errors', async () => {
     const policy = { count: 1_000, age: 10_000, bytes: 1_000_000, whole: 2, ofKind: 1 }
     await using harness = await make({ retention: { completed: plenty, failed: policy, cancelled: plenty } })
     const { store, clock } = harness
@@ -299,7 +299,7 @@ export function retention(make: Make): void {
     expect(errors.map((each) => each.at(-1)!.message)).toEqual(['last', 'last', 'last', 'last'])
   })
 
-  test('with a set number of failed jobs, this number is kept, whatever their kinds and sizes', async () => {
+  test('if the configuration sets a number of failed jobs, this number is kept, whatever their kinds and sizes are', async () => {
     const policy = { count: 3, age: 10_000 }
     await using harness = await make({ retention: { completed: plenty, failed: policy, cancelled: plenty } })
     const { store, clock } = harness
@@ -313,7 +313,7 @@ export function retention(make: Make): void {
     expect((await store.standings(['emails']))[0]!.dropped).toBeUndefined()
   })
 
-  test('a large call removes its whole excess', async () => {
+  test('a call that ends many jobs removes all jobs that are too many', async () => {
     const none = { count: 0, age: 10_000 }
     await using harness = await make({ retention: { completed: none, failed: none, cancelled: none } })
     const caller = harness.caller()
@@ -327,7 +327,7 @@ export function retention(make: Make): void {
     expect(await harness.store.get('emails', held[0]!.id)).toBeUndefined()
   })
 
-  test('jobs cancelled by hand and jobs whose worker died are kept within the count too', async () => {
+  test('the count also limits jobs that a person cancelled, and jobs whose worker died', async () => {
     const one = { count: 1, age: 10_000 }
     await using harness = await make({ retention: { completed: one, failed: one, cancelled: one } })
     const caller = harness.caller()
@@ -344,7 +344,7 @@ export function retention(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ failed: 1, active: 0, waiting: 0 })
   })
 
-  test('prune removes jobs past their age, with their logs, and returns how many', async () => {
+  test('prune removes jobs that have reached the maximum age, with their logs, and returns their number', async () => {
     await using harness = await make({
       retention: { completed: { count: 100, age: 10_000 }, failed: plenty, cancelled: plenty },
     })
@@ -397,7 +397,7 @@ export function retention(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ completed: 0 })
   })
 
-  test('the log of a job goes with the job when the count is exceeded', async () => {
+  test('the log of a job is removed with the job when the count is exceeded', async () => {
     const one = { count: 1, age: 10_000 }
     await using harness = await make({ retention: { completed: one, failed: one, cancelled: one } })
     const caller = harness.caller()

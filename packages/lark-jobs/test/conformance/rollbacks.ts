@@ -1,6 +1,6 @@
 /**
- * Rollbacks: in a failover, a server may lose its last changes of jobs or of their flow. Whatever it loses,
- * the flow ends, and counts each member once.
+ * Rollbacks: in a failover, a server may lose its last changes of jobs or of their flow. Whatever the server
+ * loses, the flow must end and count each member once.
  */
 import { expect, test } from 'vitest'
 import { type EffectName, memberId, nameOf } from '../../src/model/effect.ts'
@@ -20,8 +20,8 @@ import { Random } from './random.ts'
 import { Book, tick, wrote } from './schedules.ts'
 
 /**
- * Two servers: the members run on one, and the home of their flow is on the other. Each may lose its last
- * changes.
+ * Two servers: one has the members, and the other has their flow (the home of the flow). Each server may lose
+ * its last changes.
  */
 class Sides {
   readonly work: Harness
@@ -34,7 +34,7 @@ class Sides {
     this.size = size
   }
 
-  /** Makes one delivery. The deliverer may die in the middle. */
+  /** Delivers effects once. The process that delivers them may die before the end. */
   async deliver(dies: (typeof DEATHS)[number] = 'none', done: EffectName[] = []): Promise<EffectName[]> {
     const { effects: found = [] } = await this.work.store.recover('emails', {
       effects: { leaseMs: LEASE, done },
@@ -44,13 +44,16 @@ class Sides {
     return dies === 'between' ? [] : found.map(nameOf)
   }
 
-  /** How many members the home has counted. */
+  /** How many members the flow has counted. */
   async counted(): Promise<number> {
     const { completed, failed } = await new Home(this.home).crowd()
     return completed + failed
   }
 
-  /** Does the check of an open flow that has had no news for a while. @returns how many members are lost */
+  /**
+   * Makes the check of members that an open flow makes if it has had no news for some time. @returns how many
+   * members are lost
+   */
   async reconcile(): Promise<number> {
     let lost = 0
     const missing = await this.home.store.flows.missing('home', 'flow', -1, MAX_ITEMS)
@@ -91,7 +94,7 @@ export function rollbacks(make: Make): void {
     for (const held of await caller.claim(size)) await caller.settle(held, completed)
   }
 
-  test('the home has lost its counts, and the members are still known and count again', async () => {
+  test('if the server of a flow loses counted ends and the members are still known, their ends count again', async () => {
     await using both = await sides(5)
     const back = await both.home.save()
     await runAll(both)
@@ -105,7 +108,7 @@ export function rollbacks(make: Make): void {
     expect(await both.isOver).toBe(true)
   })
 
-  test('the home has lost its counts and notices this too late, so the members count as lost, and the flow ends', async () => {
+  test('if the server of a flow loses counted ends and the members are no longer known, they count as lost, and the flow ends', async () => {
     await using both = await sides(5)
     const back = await both.home.save()
     await runAll(both)
@@ -117,7 +120,7 @@ export function rollbacks(make: Make): void {
     expect(await both.isOver).toBe(true)
   })
 
-  test('the server of the members has lost their ends: they run again, and count once', async () => {
+  test('if the server of the members loses their ends, the members run again and count once', async () => {
     await using both = await sides(5)
     const back = await both.work.save()
     await runAll(both)
@@ -132,7 +135,7 @@ export function rollbacks(make: Make): void {
     expect(await both.work.store.recover('emails')).not.toHaveProperty('nextEffect')
   })
 
-  test('the server of the members has lost the acknowledgements: they are handed out again, and count once', async () => {
+  test('if the server of the members loses acknowledgements, the ends are handed out again and count once', async () => {
     await using both = await sides(5)
     await runAll(both)
     const done = await both.deliver()
@@ -146,7 +149,7 @@ export function rollbacks(make: Make): void {
     expect(await both.counted()).toBe(5)
   })
 
-  test('the home has lost the flow, so its members are unknown there, and their effects are not delivered for ever', async () => {
+  test('if the server of a flow loses the whole flow, the effects of its members are not delivered for ever', async () => {
     await using both = await sides(2)
     const { rev } = await new Home(both.home).read()
     await both.home.store.flows.write('home', { id: 'flow', rev, remove: true })
@@ -155,61 +158,64 @@ export function rollbacks(make: Make): void {
     expect(await both.work.store.recover('emails')).not.toHaveProperty('nextEffect')
   })
 
-  test.each([1, 2, 3, 4, 5, 6])('whatever happens to either side, the flow ends: seed %i', async (seed) => {
-    const random = new Random(seed)
-    await using both = await sides(12)
-    const { work, home, size } = both
-    const saved = new Map<Harness, () => Promise<void>>()
-    let done: EffectName[] = []
-    const steps = [
-      () => work.caller().claim(1 + random.below(3)),
-      async () => {
-        const held = (await work.store.list('emails', { state: 'active' })).jobs
-        const caller = work.caller()
-        for (const { id, holder } of random.some(held)) {
-          const token = tokens.get(id)
-          if (holder !== undefined && token !== undefined) await caller.settle({ id, token }, completed)
-        }
-      },
-      async () => {
-        done = await both.deliver(random.pick(DEATHS), done)
-      },
-      async () => {
-        const side = random.pick([work, home])!
-        saved.set(side, await side.save())
-      },
-      async () => {
-        const [side, back] = random.pick([...saved]) ?? []
-        await back?.()
-        if (side !== undefined) saved.delete(side)
-      },
-      async () => {
-        work.clock.now += random.pick([100, MEMBER_LEASE_MS, LEASE])!
+  test.each([1, 2, 3, 4, 5, 6])(
+    'whatever one of the two servers loses, the flow ends: seed %i',
+    async (seed) => {
+      const random = new Random(seed)
+      await using both = await sides(12)
+      const { work, home, size } = both
+      const saved = new Map<Harness, () => Promise<void>>()
+      let done: EffectName[] = []
+      const steps = [
+        () => work.caller().claim(1 + random.below(3)),
+        async () => {
+          const held = (await work.store.list('emails', { state: 'active' })).jobs
+          const caller = work.caller()
+          for (const { id, holder } of random.some(held)) {
+            const token = tokens.get(id)
+            if (holder !== undefined && token !== undefined) await caller.settle({ id, token }, completed)
+          }
+        },
+        async () => {
+          done = await both.deliver(random.pick(DEATHS), done)
+        },
+        async () => {
+          const side = random.pick([work, home])!
+          saved.set(side, await side.save())
+        },
+        async () => {
+          const [side, back] = random.pick([...saved]) ?? []
+          await back?.()
+          if (side !== undefined) saved.delete(side)
+        },
+        async () => {
+          work.clock.now += random.pick([100, MEMBER_LEASE_MS, LEASE])!
+          await work.store.recover('emails')
+        },
+        async () => {
+          const ended = random.pick(members(size))!
+          await work.store.alter('emails', [ended], random.chance(2) ? cancel : { kind: 'remove' })
+        },
+        () => both.reconcile(),
+      ]
+      const tokens = new Map<string, string>()
+      for (let step = 0; step < 60; step++) {
+        const jobs = await random.pick(steps)!()
+        if (Array.isArray(jobs)) for (const { id, token } of jobs) tokens.set(id, token)
+      }
+      for (let round = 0; !(await both.isOver); round++) {
+        expect(round).toBeLessThan(20)
+        await runAll(both)
+        done = await both.deliver('none', done)
+        await both.reconcile()
+        work.clock.now += LEASE
         await work.store.recover('emails')
-      },
-      async () => {
-        const ended = random.pick(members(size))!
-        await work.store.alter('emails', [ended], random.chance(2) ? cancel : { kind: 'remove' })
-      },
-      () => both.reconcile(),
-    ]
-    const tokens = new Map<string, string>()
-    for (let step = 0; step < 60; step++) {
-      const jobs = await random.pick(steps)!()
-      if (Array.isArray(jobs)) for (const { id, token } of jobs) tokens.set(id, token)
-    }
-    for (let round = 0; !(await both.isOver); round++) {
-      expect(round).toBeLessThan(20)
-      await runAll(both)
-      done = await both.deliver('none', done)
-      await both.reconcile()
-      work.clock.now += LEASE
-      await work.store.recover('emails')
-    }
-    expect(await both.counted()).toBe(size)
-  })
+      }
+      expect(await both.counted()).toBe(size)
+    },
+  )
 
-  test('the server has lost a tick: its schedule is due again, and its job is queued again', async () => {
+  test('if the server loses a tick, the schedule is due again, and the job of the tick is queued again', async () => {
     await using harness = await make()
     const book = new Book(harness)
     const { id, rev } = await book.make('nightly', 0)
@@ -232,7 +238,7 @@ export function rollbacks(make: Make): void {
     expect((await book.read())!.runs).toMatchObject([{ tick: at, state: 'completed' }])
   })
 
-  test('the home has lost a step of a flow, so the flow is due again, and its job is queued again', async () => {
+  test('if the server loses an advance of a flow, the flow is due again, and its job is queued again', async () => {
     await using harness = await make()
     const home = new Home(harness)
     await home.make('flow', { next: home.now })
@@ -256,7 +262,7 @@ export function rollbacks(make: Make): void {
     expect(await harness.store.counts('home')).toMatchObject({ waiting: 1 })
   })
 
-  test('the home has lost the end of a node: it is missing again, and counts again', async () => {
+  test('if the server of a flow loses the end of a node, the end is missing, and counts again', async () => {
     await using harness = await make()
     const home = new Home(harness)
     await home.make()
@@ -269,7 +275,7 @@ export function rollbacks(make: Make): void {
     expect(await home.due()).toMatchObject([{ news: [{ index: node(0).index }] }])
   })
 
-  test('members that ended at home go back together with their flow: they run again, and count once', async () => {
+  test('if members and flow are on one server, a rollback affects both: the members run again, and count once', async () => {
     await using harness = await make(forgetful)
     const home = new Home(harness, 'emails')
     await openFlow(harness.store, 3, 'flow', 'emails')
@@ -289,7 +295,7 @@ export function rollbacks(make: Make): void {
     expect(await home.due()).toHaveLength(1)
   })
 
-  test('a listener is told that the server has lost changes, also if the same number of changes has come since', async () => {
+  test('a listener is told that the server has lost changes, even if as many changes have happened since then', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const { position } = await harness.store.listen('emails', 'web', LEASE)

@@ -1,7 +1,7 @@
 /**
  * Schedules: only one of several writers succeeds, a tick and its job are written in one atomic step, and a
- * due schedule is handed out once. Also the noted runs, however their jobs end, and homes. (`rollbacks.ts`
- * tests servers that lose acknowledged writes.)
+ * due schedule is handed out once. The tests also cover the recorded runs, and the partitions in which
+ * schedules live (their homes). (`rollbacks.ts` tests servers that lose acknowledged writes.)
  */
 import { expect, test } from 'vitest'
 import type { NewJob } from '../../src/model/record.ts'
@@ -24,12 +24,13 @@ import type { Harness, Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, retried, settlement } from './jobs.ts'
 
 /**
- * Milliseconds of the real clock. No ring takes so long. A wait that should not be rung ends after this time.
+ * Milliseconds of the real clock. A notification of the store arrives sooner. A wait for which no
+ * notification should come ends after this time.
  */
 const PATIENCE = 10_000
 const MOMENT = 60
 const MINUTE = 60_000
-/** The time at which the clock of a new harness begins. */
+/** The time that the clock of a new harness shows first. */
 const START = Date.UTC(2026, 0, 1)
 
 /** The schedules of one partition. */
@@ -72,7 +73,10 @@ export class Book {
     return ids((await this.store.due(this.partition, limit, leaseMs)).due)
   }
 
-  /** Milliseconds until a schedule is due. The test fails unless all verbs that return this time agree. */
+  /**
+   * Returns the milliseconds until a schedule is due. The test fails if the verbs that return this time
+   * return different times.
+   */
   async next(): Promise<number | undefined> {
     const { store } = this.harness
     const { nextTick } = await this.store.write(this.partition, [])
@@ -86,7 +90,7 @@ export class Book {
   }
 }
 
-/** The job of a tick. */
+/** Makes the job of a tick. */
 export function tick(at: number, schedule = 'nightly', fields: Partial<NewJob> = {}): NewJob {
   return job({ id: tickId({ schedule, at }), ...fields })
 }
@@ -97,7 +101,7 @@ const unwritten = { isWritten: false, rev: 0, jobs: [] }
 
 const unique = (by: string) => ({ kind: 'rejected' as const, reason: 'unique' as const, by })
 
-/** The answer to a write, with the answers for its jobs. */
+/** Makes the answer to a write, with the answers for its jobs. */
 export function wrote(...jobs: Enqueued[]): ScheduleWritten {
   return { isWritten: true, rev: expect.any(Number), jobs }
 }
@@ -334,7 +338,7 @@ export function schedules(make: Make): void {
         jobs: [],
         nextDue: 200,
       })
-      // For a job that is due at once, a caller is rung anyway.
+      // If the job is due at once, a caller is notified all the same.
       await write('three', 150, { from: START, isExpected: true }, [job()])
       expect(await store.wait('ada', PATIENCE)).toHaveLength(1)
     },
@@ -630,7 +634,7 @@ export function schedules(make: Make): void {
       await harness.store.alter('emails', [given.id], { kind: 'retry' })
       await caller.settle(await caller.claimOne(), completed)
       expect((await book.read())!.runs.map(({ state }) => state)).toEqual(['failed', 'completed'])
-      // A job that has ended is removed without another run.
+      // The removal of an ended job is not recorded as a run.
       await harness.store.alter('emails', [given.id], { kind: 'remove' })
       expect((await book.read())!.runs).toHaveLength(2)
     },
@@ -740,7 +744,7 @@ export function schedules(make: Make): void {
 
 /** Two processes that handle due schedules at the same time. */
 export function scheduledByTwo(make: Make): void {
-  test('200 ticks that two handles compete for become one job each', async () => {
+  test('two handles that handle the same 200 ticks make one job for each tick', async () => {
     await using harness = await make()
     const book = new Book(harness)
     const stores = [harness.store, await harness.another()].map((store) => store.schedules)
@@ -749,7 +753,8 @@ export function scheduledByTwo(make: Make): void {
     let wins = 0
     async function handle(store: Schedules): Promise<void> {
       for (;;) {
-        // There is no lease, so both handles get the same schedules, and only the revision number decides.
+        // With a lease of 0, both handles get the same schedules, and only the revision number decides whose
+        // write succeeds.
         const { due } = await store.due('emails', 7, 0)
         if (due.length === 0) return
         const writes = due.map(({ id, rev, state }): ScheduleWrite => {

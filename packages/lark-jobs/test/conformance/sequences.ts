@@ -1,7 +1,7 @@
 /**
- * Makes random calls in random order. A model answers each call, too, and the answers are compared. Some
- * replies are lost, so their calls are sent a second time, at once or after other calls. The same seed makes
- * the same sequence, and a failure prints its steps.
+ * Makes random calls in random order, and compares the answers of the store with the answers of a model. Some
+ * answers are lost, so these calls are sent again, at once or after other calls. The same seed makes the same
+ * sequence, and a failure prints the steps of its sequence.
  */
 import { expect, test } from 'vitest'
 import { type Effect, type EffectName, memberId, nameOf } from '../../src/model/effect.ts'
@@ -47,7 +47,7 @@ const FLOWS = ['one', 'other']
 const SIZE = 9
 const all = Array.from({ length: SIZE }, (_, index) => index)
 
-/** Whether the end of a member counts. @param before the end of this member that counted before */
+/** Whether the end of a member counts. @param before the end of this member that has counted until now */
 function counts(before: EndedState | undefined, state: EndedState): boolean {
   return before === undefined || (before !== 'completed' && state === 'completed')
 }
@@ -57,7 +57,7 @@ function hasFailed(state: EndedState | undefined): boolean {
 }
 
 /**
- * A call that was carried out and whose answer was lost. Its caller makes no other call until it has the
+ * A call whose answer was lost. The store has carried it out. The caller makes no other call until it has the
  * answer.
  */
 interface Lost {
@@ -69,7 +69,7 @@ interface Lost {
 /**
  * `LARK_SEED=1000` makes the sequences from this seed on. A failure names its seed.
  *
- * @param seeds the first one, and the last
+ * @param seeds the first seed and the last seed
  */
 export function sequences(make: Make, [from, to]: readonly [from: number, to: number]): void {
   const start = Number(process.env.LARK_SEED ?? from)
@@ -90,7 +90,7 @@ class Sequence {
   readonly #model: Model
   readonly #partition: string
   readonly #callers: Caller[]
-  /** Every job that was ever handed out, so that old tokens are tried too. */
+  /** Every job that was ever handed out, so that calls with old tokens are made, too. */
   readonly #handed: ClaimedJob[] = []
   #lost: Lost[] = []
   /**
@@ -194,7 +194,7 @@ class Sequence {
     })
   }
 
-  /** A random caller, without those that wait for an answer. */
+  /** Returns a random caller that does not wait for an answer. */
   #caller(): Caller {
     return this.#random.pick(
       this.#callers.filter((caller) => !this.#lost.some((lost) => lost.caller === caller)),
@@ -309,7 +309,7 @@ class Sequence {
     expect(verdicts).toEqual(this.#model.alter(asked, change))
   }
 
-  /** Moves jobs to another partition and back. Each step may come twice. */
+  /** Moves jobs to another partition and back. Each step may be made twice. */
   async #move(): Promise<void> {
     const asked = this.#random.some([...this.#model.ids, 'nobody']).slice(0, 3)
     const away = `away/${this.#seed}`
@@ -333,7 +333,7 @@ class Sequence {
     )
     await bring(store, away, back.jobs)
     if (this.#random.chance(3)) await bring(store, away, back.jobs)
-    // A late call of the way there.
+    // Repeats a call of the move to the other partition.
     if (this.#random.chance(3)) await bring(store, this.#partition, jobs)
     expect(await store.counts(away)).toMatchObject({ waiting: 0, delayed: 0 })
   }
@@ -380,7 +380,7 @@ class Sequence {
     return { ...(leaseMs !== undefined && { leaseMs }), ...(done.length > 0 && { done }) }
   }
 
-  /** Checks the effects that were handed out to a call with these wishes. */
+  /** Checks the effects that a call got which had asked for effects in this way. */
   #compareEffects(wanted: EffectsWanted | undefined, handed: readonly Effect[] | undefined): void {
     const expected = wanted === undefined ? [] : this.#model.effects(wanted)
     const names = (handed ?? []).map(nameOf)
@@ -396,7 +396,7 @@ class Sequence {
     this.#effects.push(...names)
   }
 
-  /** Counts the jobs that have ended at home since the last call. */
+  /** Counts the ends that the flows of this partition have counted since the last call. */
   #countEnds(): void {
     for (const { flow, index, state } of this.#model.ends.splice(0)) {
       const ended = this.#open.get(flow)
@@ -404,7 +404,7 @@ class Sequence {
     }
   }
 
-  /** Calls about the flows of this partition, whose members are jobs of the same partition. */
+  /** Makes calls about the flows of this partition, whose members are jobs of the same partition. */
   async #flows(): Promise<void> {
     this.#countEnds()
     const home = new Home(this.#harness, this.#partition)
@@ -484,7 +484,7 @@ class Sequence {
     }
   }
 
-  /** When the job of a member was queued. The time may be an earlier one, like that of a late end. */
+  /** Returns when the job of a member was queued, or an earlier time, as a late end would have it. */
   #chanceStart(): number | undefined {
     const late = this.#random.pick([undefined, 0, 1, 1_000])
     return late === undefined ? undefined : this.#harness.clock.now - late
@@ -499,8 +499,8 @@ class Sequence {
   }
 
   /**
-   * Gets all events since the last call. Within one call, only the order of the events of each job is
-   * certain.
+   * Gets all events since the last time, and compares them. The order of two events of one call is certain
+   * only if both belong to the same job.
    */
   async #listen(): Promise<void> {
     const ttl = this.#random.pick([5_000, 60_000])!
@@ -531,7 +531,7 @@ class Sequence {
     return this.#model.isBare(id) ? undefined : id
   }
 
-  /** Every second sequence has groups. The others test prefetched jobs. */
+  /** Every second sequence has groups. The other sequences test prefetched jobs. */
   get #hasGroups(): boolean {
     return this.#seed % 2 === 0
   }

@@ -1,7 +1,7 @@
 /**
- * Silences of the store: a lease that ends during a silence is extended once by its length, and jobs that are
- * taken back after that count no crash. Also late outcomes: the outcome of a job that was taken back counts
- * until the job is claimed again.
+ * Silences: times in which no worker reached the store. A lease that ends during a silence is extended once
+ * by its length, and jobs that are taken back after that count no crash. Also late outcomes: the outcome of a
+ * job that was taken back still counts until the job is claimed again.
  */
 import { expect, test } from 'vitest'
 import { MAX_CRASHES_UNSURE, silenceOf } from '../../src/store/contract/store.ts'
@@ -11,7 +11,7 @@ import type { Harness, Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, retried, settlement, unstarted } from './jobs.ts'
 import { Model } from './model.ts'
 
-/** Another worker asks for work, as each worker does every third of a lease. */
+/** Another worker asks for work, as each worker does after every third of a lease. */
 const survey = ({ store }: Harness) => store.survey('bob', [{ partition: 'emails' }], undefined, LEASE)
 
 /** Lets time pass while another worker asks as usual. */
@@ -25,7 +25,7 @@ async function work(harness: Harness, ms: number): Promise<void> {
 const recover = ({ store }: Harness) => store.recover('emails', { leaseMs: LEASE })
 
 export function silences(make: Make): void {
-  test('while workers ask as usual, the jobs of a dead worker go back at the end of their lease, and count a crash', async () => {
+  test('while workers ask for work as usual, the jobs of a dead worker are taken back at the end of their lease, and count a crash', async () => {
     await using harness = await make()
     const ada = harness.caller('ada')
     await ada.enqueue(job())
@@ -35,7 +35,7 @@ export function silences(make: Make): void {
     expect(await harness.store.doubts('emails')).toEqual([])
   })
 
-  test('after a silence, leases are extended once by their length, whichever call notices it first, and their jobs count no crash', async () => {
+  test('after a silence, leases are extended once by their length, whichever call notices the silence first, and their jobs count no crash', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const ada = harness.caller('ada')
@@ -63,7 +63,7 @@ export function silences(make: Make): void {
     expect(doubts[0]!.at).toBe(clock.now)
   })
 
-  test('a recovery notices a silence by itself, and a claim made meanwhile does not hide it', async () => {
+  test('a recovery notices a silence by itself, even after a claim', async () => {
     await using harness = await make()
     const ada = harness.caller('ada')
     await ada.enqueue(...jobs(2))
@@ -77,7 +77,7 @@ export function silences(make: Make): void {
     expect(await harness.caller('bob').settle(other, completed)).toBe('settled')
   })
 
-  test('a short pause between calls is no silence, and extends nothing', async () => {
+  test('a short pause between calls is no silence, and extends no lease', async () => {
     await using harness = await make()
     const ada = harness.caller('ada')
     await ada.enqueue(job())
@@ -89,7 +89,7 @@ export function silences(make: Make): void {
     expect(await recover(harness)).toMatchObject({ recovered: [held.id], crashed: [held.id] })
   })
 
-  test('a lease that was renewed after the silence, or began after it, is like any other', async () => {
+  test('a lease that was renewed after the silence, or began after the silence, is not extended', async () => {
     await using harness = await make()
     const ada = harness.caller('ada')
     await ada.enqueue(...jobs(2))
@@ -107,7 +107,7 @@ export function silences(make: Make): void {
     ])
   })
 
-  test('a lease is extended once until it is renewed, also if every survey is late', async () => {
+  test('even if every survey is late, a lease is extended only once until it is renewed', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const ada = harness.caller('ada')
@@ -131,7 +131,7 @@ export function silences(make: Make): void {
     expect(await recover(harness)).toMatchObject({ recovered: [held.id], doubted: [held.id] })
   })
 
-  test('the second of two silences extends no lease that was not renewed, whatever leases the asking workers have', async () => {
+  test('the second of two silences extends no lease that was not renewed in between, whatever leases the other workers have', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const model = new Model({ count: 9, age: LEASE }, () => clock.now, 'emails')
@@ -157,7 +157,7 @@ export function silences(make: Make): void {
     const states: unknown[] = []
     for (let death = 0; death <= MAX_CRASHES_UNSURE; death += 1) {
       const [held] = await ada.claimAlone()
-      // No worker asks while the only worker is dead. After that it starts again.
+      // No worker asks for work while the only worker is dead. After that, it starts again.
       harness.clock.advance(LEASE)
       await recover(harness)
       await work(harness, LEASE)
@@ -169,7 +169,7 @@ export function silences(make: Make): void {
     expect(states).toEqual([...counted, ['failed', MAX_CRASHES_UNSURE]])
   })
 
-  test('a named holder is known to be dead, so its jobs go back at once, in a silence too', async () => {
+  test('the jobs of a holder that is known to be dead are taken back at once, even in a silence', async () => {
     await using harness = await make()
     const ada = harness.caller('ada')
     await ada.enqueue(job())
@@ -179,7 +179,7 @@ export function silences(make: Make): void {
     expect(dead).toMatchObject({ recovered: [held.id], crashed: [held.id] })
   })
 
-  test('a job that did not begin is taken back, and is not counted as a doubt', async () => {
+  test('a job that has not begun is taken back and does not count as a doubt', async () => {
     await using harness = await make()
     const ada = harness.caller('ada')
     await ada.enqueue(job())
@@ -210,7 +210,7 @@ export function silences(make: Make): void {
     expect(await recover(harness)).toEqual({ recovered: [], failed: [stopped.id], crashed: [stopped.id] })
   })
 
-  test('a late outcome counts while the job waits, of any kind, and its run counts once', async () => {
+  test('a late outcome of any kind counts while the job waits, and its run counts once', async () => {
     for (const [outcome, then] of [
       [completed, { state: 'completed', runs: 1 }],
       [{ kind: 'completed', result: '1' } as const, { state: 'completed', runs: 1, result: '1' }],
@@ -248,7 +248,7 @@ export function silences(make: Make): void {
     }
   })
 
-  test('a late outcome that counts leaves no doubt, nor does a purge', async () => {
+  test('after a late outcome that counts, or after a purge, no doubt about the job is left', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const ada = harness.caller('ada')
@@ -264,7 +264,7 @@ export function silences(make: Make): void {
     expect((await store.doubts('emails')).map(({ id }) => id)).toEqual([other!.id])
   })
 
-  test('late outcomes in one call count, beside other and lost outcomes', async () => {
+  test('late outcomes count in a call that also has other outcomes and refused outcomes', async () => {
     await using harness = await make()
     const ada = harness.caller('ada')
     await ada.enqueue(...jobs(4))
@@ -283,7 +283,7 @@ export function silences(make: Make): void {
     expect(verdicts).toEqual([...late.map(() => 'settled'), ...settlements.map(() => 'lost'), 'settled'])
   })
 
-  test('a late outcome of a job of a group counts, and the place in its group is free', async () => {
+  test('a late outcome of a job of a group counts, and the next job of the group may begin', async () => {
     await using harness = await make()
     const ada = harness.caller('ada')
     await ada.enqueue(...jobs(2, limited('a', 1)))
@@ -294,7 +294,7 @@ export function silences(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ completed: 1, active: 1, waiting: 0 })
   })
 
-  test('a late outcome is refused by another token, and once the job was claimed, cancelled, put off, edited or retried', async () => {
+  test('a late outcome is refused if it has another token, or if the job was claimed, cancelled, rescheduled, edited or retried meanwhile', async () => {
     type Do = (harness: Harness, id: string) => Promise<unknown>
     const changes: Do[] = [
       async ({ store }, id) => await store.alter('emails', [id], { kind: 'cancel', reason: 'user' }),

@@ -8,7 +8,7 @@ import { through } from '../../src/testing/link.ts'
 import { open, rewordLanes } from '../sqlite/raw.ts'
 import { describeStore } from './suite.ts'
 
-/** `npm test` runs this on Node 20 with `libsql`, and on Node 24 with `node:sqlite`. */
+/** `npm test` runs this file twice: with `libsql`, and on Node 24 with `node:sqlite`. */
 const { name } = library('the suite')
 const isLibsql = name === 'libsql'
 
@@ -53,13 +53,13 @@ describeStore(
   { shared: true, rollsBack: true, seeds: isLibsql ? [1, 180] : [181, 300] },
 )
 
-// A store in memory differs only in its place, so only one library is tested in memory. The other library is
-// tested with a file.
+// A store in memory differs from a file only in its place, so only one of the two libraries is tested in
+// memory.
 if (isLibsql)
   describeStore(
     'SQLite in memory, by libsql',
     async () => ({
-      // The store in memory, as a fake of the test kit uses it.
+      // The store in memory, through the layer with which the fakes of `lark-jobs/testing` use it.
       handle: (options) => through(new SqliteStore(':memory:', options), (_verb, _args, go) => go()),
       remove: async () => {},
     }),

@@ -1,4 +1,4 @@
-/** The position of a job, and everything that can keep it from beginning, as a claim would find it now. */
+/** `stand`: the position of a job, and everything that would keep a claim from handing it out now. */
 import { describe, expect, test } from 'vitest'
 import type { NewJob } from '../../src/model/record.ts'
 import { MAX_AHEAD, MAX_RUNNING, type StandOptions } from '../../src/store/contract/store.ts'
@@ -17,7 +17,9 @@ async function stand({ store }: Harness, { id }: { id: string }, options?: Stand
   return found
 }
 
-/** Makes jobs of many priorities. Some were due later, some came back, some were cancelled. */
+/**
+ * Makes jobs of many priorities. Some of them were delayed, some were given back, and some were cancelled.
+ */
 async function fill(harness: Harness, seed: number, fields: Partial<NewJob>): Promise<NewJob[]> {
   const random = new Random(seed)
   const caller = harness.caller()
@@ -42,7 +44,7 @@ export function stands(make: Make): void {
     ['without a lane, if priorities age', {}, 5],
     ['in a lane', of('acme'), undefined],
     ['in a lane, if priorities age', of('acme'), 5],
-  ])('the jobs before a job %s', (_, fields, aging) => {
+  ])('the counted jobs before a job %s', (_, fields, aging) => {
     test('are the jobs that a claim hands out before this job', async () => {
       await using harness = await make()
       const all = await fill(harness, 7, fields)
@@ -59,7 +61,7 @@ export function stands(make: Make): void {
     })
   })
 
-  test('a waiting job: how many jobs go before it, and how many of these because of their priority', async () => {
+  test('for a waiting job, `stand` returns how many jobs run before it, and how many of them because of their priority', async () => {
     await using harness = await make()
     const [first, second, low] = [job(), job(), job({ priority: -1 })] as const
     await harness.caller().enqueue(first, second, low, job({ priority: 5 }))
@@ -71,7 +73,7 @@ export function stands(make: Make): void {
     expect((await stand(harness, low)).line).toEqual({ ahead: 3, higher: 3 })
   })
 
-  test('no more jobs are counted than the bound', async () => {
+  test('`stand` counts the jobs before a job only up to a bound', async () => {
     await using harness = await make()
     const last = job()
     for (let i = 0; i < 11; i++) await harness.caller().enqueue(...jobs(1_000))
@@ -79,7 +81,7 @@ export function stands(make: Make): void {
     expect((await stand(harness, last)).line).toEqual({ ahead: MAX_AHEAD, higher: 0 })
   })
 
-  test('a delayed job has no line', async () => {
+  test('`stand` of a delayed job has no position in the line', async () => {
     await using harness = await make()
     const later = job({ delay: 5_000 })
     await harness.caller().enqueue(...jobs(2), later)
@@ -90,7 +92,7 @@ export function stands(make: Make): void {
     expect((await stand(harness, later)).line).toEqual({ ahead: 2, higher: 0 })
   })
 
-  test('the pause of the partition, and why', async () => {
+  test('`stand` returns the pause of the partition and its reason', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const waiting = job()
@@ -103,7 +105,7 @@ export function stands(make: Make): void {
     expect((await stand(harness, waiting)).pause).toBeUndefined()
   })
 
-  test('the pause of its group', async () => {
+  test('`stand` returns the pause of the group of the job', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const [one, later] = [job(of('acme')), job({ ...of('acme'), delay: 9_000 })] as const
@@ -120,7 +122,7 @@ export function stands(make: Make): void {
     expect((await stand(harness, one)).lane).toEqual(lane)
   })
 
-  test('the turn of its group: how many groups go before', async () => {
+  test('`stand` returns how many groups have their turn before the group of the job', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const all = ['a', 'b', 'c'].map((name) => job(of(name)))
@@ -137,11 +139,11 @@ export function stands(make: Make): void {
     expect(ids(await caller.claim(1))).toEqual([own!.id])
     const other = job()
     await caller.enqueue(other)
-    // The jobs without a group have had their turn.
+    // The jobs without a group have just had their turn.
     expect(await turnOf(other)).toBe(3)
   })
 
-  test('its group is full: the running jobs of the group', async () => {
+  test('if the group of the job is full, `stand` returns the running jobs of the group', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(3, limited('acme', 2)), ...jobs(2, of('other')))
@@ -156,7 +158,7 @@ export function stands(make: Make): void {
     })
   })
 
-  test('no more running jobs are named than requested', async () => {
+  test('`stand` names no more running jobs than requested', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(20, limited('acme', 15)))
@@ -171,7 +173,7 @@ export function stands(make: Make): void {
     ['window', windowed],
     ['sliding', sliding],
   ])(
-    'the rate of its group, by %s: when it allows the next job; reading this changes nothing',
+    '`stand` returns when the rate of the group (%s) allows the next job, and changes nothing',
     async (_, limits) => {
       await using harness = await make()
       const { clock } = harness
@@ -192,7 +194,7 @@ export function stands(make: Make): void {
     },
   )
 
-  test('a strict group: the job that goes before, while it runs and while it waits for its retry', async () => {
+  test('in a strict group, `stand` returns the job that must end first, while that job runs and while it waits for its retry', async () => {
     await using harness = await make()
     const { clock } = harness
     const caller = harness.caller()
@@ -214,7 +216,7 @@ export function stands(make: Make): void {
     expect((await stand(harness, second)).lane).toEqual(alone)
   })
 
-  test('the limits of the partition: how many jobs are active, and when its rate allows the next', async () => {
+  test('`stand` returns how many jobs of the partition are active, and when its rate allows the next job', async () => {
     await using harness = await make()
     const { clock } = harness
     const caller = harness.caller()
@@ -235,7 +237,7 @@ export function stands(make: Make): void {
     expect((await stand(harness, waiting!, { limits: { concurrency: 1 } })).limits).toMatchObject({ free: 1 })
   })
 
-  test('an active job: its worker, the end of its lease, and whether it has begun', async () => {
+  test('for an active job, `stand` returns the worker, the end of the lease, and whether the job has begun', async () => {
     await using harness = await make()
     const { clock } = harness
     const caller = harness.caller()
@@ -251,7 +253,7 @@ export function stands(make: Make): void {
     expect((await stand(harness, next!)).lease).toEqual({ until: clock.now + LEASE, isBegun: true })
   })
 
-  test('an active job that somebody asked to end, and why', async () => {
+  test('for an active job with a cancel request, `stand` returns the time and the reason of the request', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(2))
@@ -259,7 +261,7 @@ export function stands(make: Make): void {
     await harness.store.alter('emails', [first!.id], { kind: 'cancel', reason: 'user', because: 'a|b' })
     const asked = { reason: 'user', because: 'a|b', at: harness.clock.now }
     expect((await stand(harness, first!)).asked).toEqual(asked)
-    // The job is asked again, and the time of the first request stays.
+    // A second request does not change the time of the first request.
     harness.clock.advance(5_000)
     await harness.store.alter('emails', [first!.id], { kind: 'cancel', reason: 'user', because: '@9|c' })
     expect((await stand(harness, first!)).asked).toEqual({ ...asked, because: '@9|c' })
@@ -274,7 +276,7 @@ export function stands(make: Make): void {
     expect((await harness.store.get('emails', second!.id))!.reason).toBe('user')
   })
 
-  test('how many jobs each worker holds', async () => {
+  test('`stand` returns how many jobs each worker holds', async () => {
     await using harness = await make()
     await harness.caller().enqueue(...jobs(5))
     const [first] = await harness.caller('ada').claim(2)
@@ -286,7 +288,7 @@ export function stands(make: Make): void {
     expect((await stand(harness, waiting!)).holders).toEqual({ ada: 2, bob: 1 })
   })
 
-  test('an ended job: the job that has its lock now', async () => {
+  test('for an ended job, `stand` returns the job that has its lock now', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const lock = { name: 'once', until: 'done' } as const
@@ -303,7 +305,7 @@ export function stands(make: Make): void {
     expect((await stand(harness, first)).lockedBy).toBeUndefined()
   })
 
-  test('no job, or no such partition', async () => {
+  test('`stand` returns nothing for an unknown job or partition', async () => {
     await using harness = await make()
     await harness.caller().enqueue(...jobs(1))
     expect(await harness.store.stand('emails', 'nobody')).toBeUndefined()

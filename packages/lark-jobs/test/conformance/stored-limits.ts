@@ -1,5 +1,6 @@
 /**
- * Limits that are stored with a partition, and hold for the claims of all workers, whatever these state.
+ * Limits that are stored with a partition. They count for the claims of all workers, whatever limits the
+ * claims state.
  */
 import { expect, test } from 'vitest'
 import { LEASE } from './caller.ts'
@@ -32,7 +33,7 @@ export function storedLimits(make: Make): void {
     expect(await store.configure('reports', {})).toEqual({ paused: false, groups: [] })
   })
 
-  test('no more jobs are active than they allow, and none is prefetched; the end of one lets the next begin', async () => {
+  test('no more jobs are active than the stored limits allow, no job is prefetched, and the end of a job lets the next job begin', async () => {
     await using harness = await make()
     const [ada, bob] = [harness.caller('ada'), harness.caller('bob')]
     const given = jobs(5)
@@ -51,7 +52,7 @@ export function storedLimits(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ active: 2, waiting: 1 })
   })
 
-  test('of two concurrencies the lower holds, of two rates the stored one', async () => {
+  test('of a stored and a stated concurrency the lower one counts, and of two rates the stored one', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(20))
@@ -69,7 +70,7 @@ export function storedLimits(make: Make): void {
     expect(await claim({})).toBe(5)
   })
 
-  test('a lower rate counts the starts of the higher one, and lets jobs begin again when these have expired', async () => {
+  test('a rate that a person lowers counts the earlier starts, and lets jobs begin again when these starts have expired', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(30))
@@ -89,7 +90,7 @@ export function storedLimits(make: Make): void {
     expect((await claim(5)).jobs).toHaveLength(2)
   })
 
-  test('a change of limits rings those who wait, who get no jobs with a ring as long as there are some', async () => {
+  test('a change of limits notifies waiting workers, and while a partition has stored limits a notification has no jobs with it', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -103,7 +104,7 @@ export function storedLimits(make: Make): void {
     expect((await caller.exchange([], none)).jobs).toHaveLength(1)
   })
 
-  test('jobs of groups are bound by them, too', async () => {
+  test('stored limits also count for jobs of groups', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...['a', 'b', 'c'].map((name) => job({ group: { name } })), job())

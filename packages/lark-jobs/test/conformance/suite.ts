@@ -1,11 +1,11 @@
 /**
- * The tests that every store must pass, by subject. They use only the `Store` interface and a virtual clock.
- * A store under test provides only an empty place.
+ * The tests that every store must pass, by subject. The tests use only the `Store` interface and a virtual
+ * clock. A store under test provides only an empty place.
  *
- * Each invariant of the store contract is tested in the files below. `sequences.ts` also tests all of them,
- * with random calls and a model:
+ * The files below test the invariants of the store contract. `sequences.ts` also tests all invariants, with
+ * random calls and a model:
  *
- *   1  at least once, and in exactly one state    reading.ts, handles.ts; killing is each engine's own:
+ *   1  at least once, and in exactly one state    reading.ts, handles.ts; kills of processes:
  *                                                 ../sqlite/, ../redis/
  *   2  only the token's holder settles            leases.ts
  *   3  a lease that ended goes back; crashes      recover.ts, recovered.ts, silences.ts, suspects.ts,
@@ -20,8 +20,8 @@
  *                                                 ../working/
  *   9  a claim scans past nothing                 order.ts, recovered.ts, groups.ts, group-limits.ts
  *
- * Moves to another partition, in which each job arrives once: moves.ts. Changes at a pace, which change each
- * job once whoever dies: pacing.ts. What stands still or fails, and since when: incidents.ts.
+ * Each job that is moved to another partition arrives once: moves.ts. A change at a pace changes each job
+ * once although workers die: pacing.ts. Which queues stand still or fail, and since when: incidents.ts.
  *
  * Effects, which are delivered at least once, and only once while no acknowledged write is lost: effects.ts.
  * Ticks, each of which becomes one job: schedules.ts. Flows count each end once: flows.ts, flow-nodes.ts,
@@ -95,7 +95,7 @@ import { workerRuns } from './worker-runs.ts'
 import { workers } from './workers.ts'
 
 export interface Traits {
-  /** Whether two handles see the same jobs. False for a store in memory. */
+  /** Whether two handles see the same jobs. This is false for a store in memory. */
   shared: boolean
   /** Whether the places of the store can be set back to an earlier state (`Place.save`). */
   rollsBack: boolean
@@ -107,11 +107,12 @@ export interface Traits {
   seeds: readonly [from: number, to: number]
   /**
    * Whether other stores already run the whole suite with the code and with the place of this store. One
-   * Redis server and a cluster of Valkey servers run the whole suite. So one Valkey server and a cluster of
-   * Redis servers have the scripts of the one and the connections of the other. A database in memory has the
-   * statements of a database in a file. For such a store, only subjects that could still differ are tested:
-   * opening and closing, calls to several partitions, rings and waiting, large replies, two handles, changes
-   * at a pace and incidents, which ask many partitions, and the random sequences, which make every call.
+   * Redis server and a cluster of Valkey servers run the whole suite. So a Valkey server and a cluster of
+   * Redis servers only combine scripts and connections that were both tested. A database in memory has the
+   * statements of a database in a file. For such a variant, only those subjects are tested that could still
+   * differ: opening and closing, calls to several partitions, waiting and notifications, large replies, two
+   * handles, changes at a pace and incidents, which ask many partitions, and the random sequences, which make
+   * every call.
    */
   isVariant?: boolean
 }

@@ -1,6 +1,4 @@
-/**
- * survey: one call returns what there is to do in many partitions, and changes nothing.
- */
+/** `survey`: one call returns which work is due in many partitions, and changes nothing. */
 import { expect, test } from 'vitest'
 import type { WorkerRecord } from '../../src/model/record.ts'
 import { type Finding, MAX_ITEMS, type Surveyed } from '../../src/store/contract/store.ts'
@@ -9,7 +7,7 @@ import { take } from './effects.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, job, jobs } from './jobs.ts'
 
-/** Longer than any ring takes, in milliseconds of the real clock. */
+/** A notification of the store takes fewer milliseconds of the real clock than this. */
 const PATIENCE = 10_000
 const HOUR = 3_600_000
 
@@ -26,7 +24,7 @@ const worker: WorkerRecord = {
   state: 'running',
 }
 
-/** The findings for `emails`, without the time. */
+/** Returns the findings for the partition `emails`, without the time. */
 async function found(
   { store, clock }: Harness,
   asked: Omit<Surveyed, 'partition'> = {},
@@ -41,33 +39,33 @@ async function found(
   return rest
 }
 
-/** `ada` asks for a job and gets none, so she is registered as waiting. */
+/** The caller `ada` asks for a job and gets no job, so it is registered as waiting. */
 async function waiting(harness: Harness): Promise<void> {
   expect(await harness.caller('ada').claim()).toEqual([])
 }
 
 export function survey(make: Make): void {
-  test('finds nothing in unknown partitions, and without partitions', async () => {
+  test('survey finds nothing in unknown partitions, and without partitions', async () => {
     await using harness = await make()
     const { store, clock } = harness
     expect(await found(harness, { prunes: true })).toBeUndefined()
     expect(await store.survey('ada', [])).toEqual({ at: clock.now, findings: [], failures: new Map() })
   })
 
-  test('nextDue is 0 for a caller that is not registered as waiting; for others, when a job may begin', async () => {
+  test('nextDue of survey is 0 for a caller that is not registered as waiting, and otherwise the time until a job may begin', async () => {
     await using harness = await make()
     expect(await found(harness, { waits: true })).toEqual({ nextDue: 0 })
     await waiting(harness)
     expect(await found(harness, { waits: true })).toBeUndefined()
     await waiting(harness)
     await harness.caller('bob').claim()
-    // This rings one of the callers, and the ring may be lost.
+    // This notifies one of the callers, and the notification may be lost.
     await harness.caller('web').enqueue(job())
     expect(await found(harness, { waits: true })).toEqual({ nextDue: 0 })
     expect(await found(harness)).toBeUndefined()
   })
 
-  test.each([0, 3, -3])('nextDue of a delayed job with priority %i', async (priority) => {
+  test.each([0, 3, -3])('survey returns nextDue of a delayed job with priority %i', async (priority) => {
     await using harness = await make()
     await harness.caller('web').enqueue(job({ delay: 700, priority }))
     await waiting(harness)
@@ -77,7 +75,7 @@ export function survey(make: Make): void {
     expect(await found(harness, { waits: true })).toEqual({ nextDue: 0 })
   })
 
-  test('jobs of a group: nextDue is now, or the end of the pause, or undefined while the group is full', async () => {
+  test('for jobs of a group, nextDue of survey is 0, the end of the pause, or undefined while the group is full', async () => {
     await using harness = await make()
     const { store } = harness
     const group = { name: 'acme', limits: { concurrency: 1 } }
@@ -92,14 +90,14 @@ export function survey(make: Make): void {
     expect(await found(harness, { waits: true })).toEqual({ nextDue: 0 })
   })
 
-  test('jobs that need permits: nextDue is 0, because only a claim names the limiters', async () => {
+  test('for jobs that need permits, nextDue of survey is 0, because only a claim names the limiters', async () => {
     await using harness = await make()
     await harness.caller('web').enqueue(job({ limiter: 'stripe' }))
     await waiting(harness)
     expect(await found(harness, { waits: true })).toEqual({ nextDue: 0 })
   })
 
-  test('a paused partition has no nextDue; a resumed one has', async () => {
+  test('survey returns no nextDue for a paused partition, and returns it again after the pause', async () => {
     await using harness = await make()
     const { store } = harness
     await store.configure('emails', { paused: true })
@@ -110,7 +108,7 @@ export function survey(make: Make): void {
     expect(await found(harness, { waits: true })).toEqual({ nextDue: 0 })
   })
 
-  test('returns when the next lease ends, and takes back no ended lease', async () => {
+  test('survey returns when the next lease ends, and takes back no jobs', async () => {
     await using harness = await make()
     const { store, clock } = harness
     await harness.caller('web').enqueue(...jobs(2))
@@ -124,7 +122,7 @@ export function survey(make: Make): void {
     expect(await found(harness)).toEqual({ nextLeaseEnd: 6_000 })
   })
 
-  test('returns when there is an effect to hand out', async () => {
+  test('survey returns when the next effect is due', async () => {
     await using harness = await make()
     const { store } = harness
     const given = job({ hooked: true })
@@ -138,7 +136,7 @@ export function survey(make: Make): void {
     expect(await found(harness)).toBeUndefined()
   })
 
-  test('returns whether there is something to prune, if asked', async () => {
+  test('survey returns on request whether jobs can be pruned', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller('bob')
@@ -157,7 +155,7 @@ export function survey(make: Make): void {
     expect(await found(harness, { prunes: true })).toBeUndefined()
   })
 
-  test('surveys many partitions, and announces a worker with the same call', async () => {
+  test('one call of survey covers many partitions, and also announces a worker', async () => {
     await using harness = await make()
     const { store } = harness
     const names = Array.from({ length: MAX_ITEMS }, (_, i) => `q${i}`)
@@ -191,12 +189,12 @@ export function survey(make: Make): void {
     }
     await harness.caller('web').enqueue(job())
     expect(await store.wait('ada', PATIENCE)).toEqual(['emails'])
-    // The caller has heard the ring, and must ask again to be registered.
+    // The caller has got the notification, and must ask again to be registered.
     expect(await found(harness, { waits: true })).toEqual({ nextDue: 0 })
   })
 }
 
-/** The active job, if there is one. */
+/** Returns the active job, if there is one. */
 async function held({ store }: Harness): Promise<{ id: string; token: string } | undefined> {
   const [active] = (await store.list('emails', { state: 'active' })).jobs
   return active && { id: active.id, token: 'ada.1' }

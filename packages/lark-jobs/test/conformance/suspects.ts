@@ -1,6 +1,6 @@
 /**
- * Suspects: jobs that are one crash below the limit. Tests when they count as started, and which crash fails
- * them.
+ * Suspects: jobs whose next crash would reach the limit of crashes. The tests show when a suspect counts as
+ * started, and which crash fails it.
  */
 import { expect, test } from 'vitest'
 import { MAX_CRASHES, MAX_CRASHES_UNSURE } from '../../src/store/contract/store.ts'
@@ -8,7 +8,7 @@ import { type Caller, LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, ids, job, jobs } from './jobs.ts'
 
-/** Crashes after which a job is a suspect. */
+/** The number of crashes after which a job is a suspect. */
 const SUSPECT = MAX_CRASHES - 1
 
 /** Queues jobs, and lets their workers die until the jobs are suspects. */
@@ -23,7 +23,7 @@ async function suspects(harness: Harness, caller: Caller, count = 1): Promise<st
 }
 
 export function suspectJobs(make: Make): void {
-  test('a suspect that was handed out and has not started counts no crash, wherever in the claim it was', async () => {
+  test('a suspect that was claimed and has not started counts no crash, wherever it was in the claim', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const all = await suspects(harness, caller, 3)
@@ -37,7 +37,7 @@ export function suspectJobs(make: Make): void {
       expect(await harness.store.get('emails', id)).toMatchObject({ crashes: SUSPECT, runs: SUSPECT })
   })
 
-  test('a suspect that started alone fails if its process then ends from within, and the other jobs of the claim do not fail', async () => {
+  test('a suspect that started alone fails if its process ends and was not killed from outside, and the other jobs of the claim do not fail', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [killer, ...others] = await suspects(harness, caller, 3)
@@ -50,7 +50,7 @@ export function suspectJobs(make: Make): void {
     })
   })
 
-  test('a suspect whose process may have been killed from outside counts its crashes, and fails with the tenth', async () => {
+  test('a suspect whose process may have been killed from outside fails only at its tenth crash', async () => {
     for (const endsFromWithinAt of [MAX_CRASHES_UNSURE + 1, 6]) {
       await using harness = await make()
       const caller = harness.caller()
@@ -65,13 +65,13 @@ export function suspectJobs(make: Make): void {
     }
   })
 
-  test('a suspect that started beside others counts its crashes, and fails with the tenth', async () => {
+  test('a suspect that started while other jobs ran fails only at its tenth crash', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [id] = await suspects(harness, caller)
     for (let crashes = SUSPECT + 1; crashes <= MAX_CRASHES_UNSURE; crashes += 1) {
       const held = await caller.claim()
-      // A renewal that does not say whether the job is alone does not change this.
+      // A renewal of the lease that does not say whether the job runs alone changes nothing.
       if (crashes % 2 === 0) await caller.start(held, false)
       else await caller.extend(held)
       await harness.takeBack({ fromWithin: crashes < MAX_CRASHES_UNSURE })
@@ -80,7 +80,7 @@ export function suspectJobs(make: Make): void {
     }
   })
 
-  test('a suspect counts as alone until an extend says the opposite, whatever renews its lease', async () => {
+  test('a suspect that started alone counts as alone until an extend says the opposite', async () => {
     for (const isStillAlone of [true, false]) {
       await using harness = await make()
       const caller = harness.caller()
@@ -96,7 +96,7 @@ export function suspectJobs(make: Make): void {
     }
   })
 
-  test('a job with its own limit runs alone one crash before the limit, and fails at the limit, whatever ended the process', async () => {
+  test('a job with maxCrashes runs alone one crash before this limit, and fails at the limit, whatever ended the process', async () => {
     for (const maxCrashes of [2, 5]) {
       await using harness = await make()
       const caller = harness.caller()
@@ -109,7 +109,7 @@ export function suspectJobs(make: Make): void {
         expect(await harness.takeBack()).toEqual([given.id])
         expect(await harness.store.get('emails', given.id)).toMatchObject({ state: 'waiting', crashes })
       }
-      // The job now counts as started only when its worker says so.
+      // From now on, the job counts as started only when its worker reports the start.
       await caller.claim()
       await harness.takeBack()
       expect(await harness.store.get('emails', given.id)).toMatchObject({ crashes: maxCrashes - 1 })
@@ -122,7 +122,7 @@ export function suspectJobs(make: Make): void {
     }
   })
 
-  test('a job that may crash only once never waits to run alone, and fails with its first crash', async () => {
+  test('a job that may crash only once does not wait until it can run alone, and fails with its first crash', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [given, plain] = [job({ options: { maxCrashes: 1 } }), job()]
@@ -138,7 +138,7 @@ export function suspectJobs(make: Make): void {
     expect(await harness.store.get('emails', given.id)).toMatchObject({ state: 'failed', crashes: 1 })
   })
 
-  test('a job that may crash only once is not prefetched, not even after a retry by hand', async () => {
+  test('a job that may crash only once is not prefetched, not even after a retry', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [plain, given] = [job(), job({ options: { maxCrashes: 1 } })]
@@ -157,7 +157,7 @@ export function suspectJobs(make: Make): void {
     }
   })
 
-  test('such a job is not prefetched if it has a lock and was delayed', async () => {
+  test('a delayed unique job that may crash only once is not prefetched', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const lock = { name: 'ada', until: 'done' } as const
@@ -166,7 +166,7 @@ export function suspectJobs(make: Make): void {
     expect(await caller.claimAhead(0, 3)).toEqual([])
   })
 
-  test('a limit above ten counts also for a job that runs beside others', async () => {
+  test('maxCrashes above ten also counts for a job that runs together with other jobs', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const given = job({ options: { maxCrashes: 12 } })
@@ -180,7 +180,7 @@ export function suspectJobs(make: Make): void {
     }
   })
 
-  test('a suspect of a group goes back to its place', async () => {
+  test('a suspect of a group that is given back returns to its place', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const given = job({ group: { name: 'ada', limits: { concurrency: 1 }, strict: true }, delay: 10 })
@@ -199,7 +199,7 @@ export function suspectJobs(make: Make): void {
     expect(await harness.store.counts('emails')).toMatchObject({ waiting: 1, completed: 1 })
   })
 
-  test('a suspect that is retried by hand is no longer a suspect', async () => {
+  test('a retried job is no longer a suspect', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [id] = await suspects(harness, caller)
@@ -211,7 +211,7 @@ export function suspectJobs(make: Make): void {
     expect(await harness.store.get('emails', id!)).toMatchObject({ state: 'waiting', crashes: 1 })
   })
 
-  test('a job that is returned with a delay is due after it, and counts no run', async () => {
+  test('a job that is given back with a delay is due after the delay, and counts no run', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const list = jobs(2)

@@ -1,7 +1,4 @@
-/**
- * Schedules that tick: several workers handle the schedules of one store. The test moves the clock of the
- * store.
- */
+/** Schedules that tick. Several workers handle the schedules of one store, whose clock the test moves. */
 import { expect, test } from 'vitest'
 import { FlowBook } from '../../src/flow/flow-book.ts'
 import { type Tick, tickOf } from '../../src/model/tick.ts'
@@ -34,16 +31,16 @@ function definition(changes: Partial<Definition> = {}): Definition {
   }
 }
 
-/** A worker that handles schedules, as a test sees it. */
+/** A worker that handles schedules, and what it has reported. */
 interface Firing {
   ticks: Ticks
   book: ScheduleBook
   warnings: string[]
-  /** The announced times until jobs are due, in milliseconds. */
+  /** The reported times until jobs are due, in milliseconds. */
   foreseen: number[]
 }
 
-/** A worker that knows the given keys. Default: the key of the class of the jobs. */
+/** Makes a worker that knows the given keys. Default: the key of the job class. */
 function firing(store: Store, keys = ['report']): Firing {
   const warnings: string[] = []
   const foreseen: number[] = []
@@ -58,7 +55,8 @@ function firing(store: Store, keys = ['report']): Firing {
 }
 
 /**
- * Runs the jobs of ticks. Jobs that were written ahead run at their instants. @returns the ticks of the jobs
+ * Runs the jobs of ticks. A job that was written before the instant of its tick runs at this instant.
+ * @returns the ticks of the jobs
  */
 async function run(harness: Harness, outcome = completed): Promise<Tick[]> {
   const ticks: Tick[] = []
@@ -85,12 +83,12 @@ async function toNext(harness: Harness, until = Number.POSITIVE_INFINITY): Promi
 }
 
 export function ticking(make: Make): void {
-  // A whole year takes long, because each of 120,000 ticks needs some ten calls. It runs only with
-  // `LARK_YEAR=1`.
+  // The test of a whole year takes long, because each of 120,000 ticks needs about ten calls. It runs only
+  // with `LARK_YEAR=1`.
   const year = { day: 'a year', from: start, to: end, changing: zones }
   const windows = process.env.LARK_YEAR === '1' ? [year] : changesOf(zones)
   test.each(windows)(
-    'the runs of $day are compared with an independent calculation',
+    'the runs of $day are the same as those of an independent calculation',
     { timeout: 600_000 },
     async (window) => {
       await using harness = await make()
@@ -141,7 +139,7 @@ export function ticking(make: Make): void {
     for (const { ticks } of workers) await ticks.stop()
   })
 
-  test('a tick is handled ahead: its job is due at the instant, and not before, however late it is written', async () => {
+  test('a tick is handled before its instant, and its job is due exactly at the instant', async () => {
     await using harness = await make()
     for (const [n, transit] of [0, 1, 100, LEAD - 1, LEAD, 2 * LEAD].entries()) {
       const id = `report-${n}`
@@ -171,7 +169,7 @@ export function ticking(make: Make): void {
     }
   })
 
-  test('every worker gets the due time of a job that another worker has written', async () => {
+  test('every worker gets the due time of a job that another worker has written before the instant of its tick', async () => {
     await using harness = await make()
     const workers = [firing(harness.store), firing(await harness.another())]
     await workers[0]!.book.set('report', definition(), partition)
@@ -182,7 +180,7 @@ export function ticking(make: Make): void {
       expect(foreseen.length).toBeGreaterThan(0)
       for (const ms of foreseen) expect(ms).toBeLessThanOrEqual(LEAD)
     }
-    // At the instant, the job of the other schedule is queued at once.
+    // At the instant, the job of the other schedule is queued without a delay.
     const [first] = workers
     first!.foreseen.length = 0
     harness.clock.advance(LEAD)
@@ -192,7 +190,7 @@ export function ticking(make: Make): void {
     for (const { ticks } of workers) await ticks.stop()
   })
 
-  test('a tick that depends on other jobs is handled at its instant, and so is a tick with jitter', async () => {
+  test('a tick that depends on other jobs, or that has jitter, is handled only at its instant', async () => {
     await using harness = await make()
     const { ticks, book } = firing(harness.store)
     const locked = { key: 'report', payload: '{}', lock: { name: 'one', until: 'done' as const } }
@@ -214,7 +212,7 @@ export function ticking(make: Make): void {
     await ticks.stop()
   })
 
-  test('a pause, a removal or a new definition comes too late for a written job, and no tick comes twice', async () => {
+  test('a pause, a removal or a new definition has no effect on a job that was already written, and no tick has two jobs', async () => {
     const hourly = { timing: { kind: 'every', ms: 60 * MINUTE } as const }
     const others = {
       pause: (book: ScheduleBook) =>
@@ -243,7 +241,7 @@ export function ticking(make: Make): void {
     }
   })
 
-  test('a run by hand between the writing of a job and its instant is a separate job, and runs at once', async () => {
+  test('if a person runs a schedule shortly before a tick, the run is a separate job and starts at once', async () => {
     await using harness = await make()
     const { ticks, book } = firing(harness.store)
     await book.set('report', definition({ overlap: 'queue' }), partition)
@@ -259,27 +257,30 @@ export function ticking(make: Make): void {
     await ticks.stop()
   })
 
-  test.each(['skip', 'once', 'all'] as const)('no worker handles three ticks, missed: %s', async (missed) => {
-    await using harness = await make()
-    const { ticks, book, warnings } = firing(harness.store)
-    await book.set('report', definition({ missed }), partition)
-    await toNext(harness)
-    harness.clock.advance(25 * MINUTE + LEAD)
-    await ticks.fire(partition)
-    const ran = (await run(harness)).map(({ at }) => (harness.clock.now - at) / MINUTE)
-    expect(ran).toEqual({ skip: [], once: [5], all: [25, 15, 5] }[missed])
-    const { state, runs } = (await book.get('report'))!
-    expect(state.skipped.map(({ count }) => count)).toEqual({ skip: [3], once: [2], all: [] }[missed])
-    expect(runs.map((each) => each.state)).toEqual(ran.map(() => 'completed'))
-    expect(warnings).toHaveLength(missed === 'all' ? 0 : 1)
-    await ticks.stop()
-  })
+  test.each(['skip', 'once', 'all'] as const)(
+    'three ticks that no worker handled in time are made up as the schedule says: missed %s',
+    async (missed) => {
+      await using harness = await make()
+      const { ticks, book, warnings } = firing(harness.store)
+      await book.set('report', definition({ missed }), partition)
+      await toNext(harness)
+      harness.clock.advance(25 * MINUTE + LEAD)
+      await ticks.fire(partition)
+      const ran = (await run(harness)).map(({ at }) => (harness.clock.now - at) / MINUTE)
+      expect(ran).toEqual({ skip: [], once: [5], all: [25, 15, 5] }[missed])
+      const { state, runs } = (await book.get('report'))!
+      expect(state.skipped.map(({ count }) => count)).toEqual({ skip: [3], once: [2], all: [] }[missed])
+      expect(runs.map((each) => each.state)).toEqual(ran.map(() => 'completed'))
+      expect(warnings).toHaveLength(missed === 'all' ? 0 : 1)
+      await ticks.stop()
+    },
+  )
 
   test.each(['allow', 'skip'] as const)(
-    'a worker dies at any point of a tick (overlap: %s), and another worker makes one job of it',
+    'if a worker dies at any point of a tick (overlap: %s), another worker makes one job for the tick',
     async (overlap) => {
-      // Each death is at another call to the store: before it, or when it was carried out and the answer is
-      // lost.
+      // Each time, the worker dies at another call to the store: before the call, or after the store has
+      // carried it out.
       for (let call = 0; call < 6; call++) {
         for (const isDone of [false, true]) {
           await using harness = await make()
@@ -302,7 +303,7 @@ export function ticking(make: Make): void {
     },
   )
 
-  test('a definition is replaced while its ticks are due, and the ticks of the old one come before those of the new one', async () => {
+  test('if a definition is replaced while ticks are due, the ticks of the old definition come before those of the new one', async () => {
     await using harness = await make()
     const { ticks, book } = firing(harness.store)
     await book.set('report', definition({ missed: 'all' }), partition)
@@ -323,7 +324,7 @@ export function ticking(make: Make): void {
     await ticks.stop()
   })
 
-  test('many processes set the same schedule, and it is made once and then not changed', async () => {
+  test('if many processes set the same schedule, it is made once and not changed after that', async () => {
     await using harness = await make()
     const books = [harness.store, await harness.another()].map((store) => new ScheduleBook(store))
     const set = () =>
@@ -335,7 +336,7 @@ export function ticking(make: Make): void {
     expect(again[0]).toMatchObject({ rev: first[0]!.rev, state: first[0]!.state })
   })
 
-  test('processes set different definitions at the same time, and one of these definitions holds', async () => {
+  test('if processes set different definitions at the same time, one of these definitions counts', async () => {
     await using harness = await make()
     const books = [harness.store, await harness.another()].map((store) => new ScheduleBook(store))
     const random = new Random(3)
@@ -352,7 +353,7 @@ export function ticking(make: Make): void {
     expect(all.map(({ job }) => job.payload)).toContain(found!.definition.job.payload)
   })
 
-  test('a schedule whose jobs go to another partition moves there with its whole state, whichever process dies meanwhile', async () => {
+  test('if the queue of a schedule changes, the schedule moves to another partition with its whole state, whichever process dies meanwhile', async () => {
     for (let call = 0; call < 9; call++) {
       for (const isDone of [false, true]) {
         await using harness = await make()
@@ -381,7 +382,7 @@ export function ticking(make: Make): void {
     }
   })
 
-  test('a schedule is removed while others set it, and afterwards it exists with one home or not at all', async () => {
+  test('if a schedule is removed while other processes set it, it exists in one partition or not at all', async () => {
     await using harness = await make()
     const books = [harness.store, await harness.another()].map((store) => new ScheduleBook(store))
     for (let round = 0; round < 10; round++) {
@@ -402,7 +403,7 @@ export function ticking(make: Make): void {
     }
   })
 
-  test('a process is slow at any point of a change while others change the schedule, and it ticks in one place', async () => {
+  test('if a process is slow at any point of a change while other processes change the schedule, the schedule ticks in one partition only', async () => {
     const [here, there, yonder] = [partition, 'reports', 'others']
     type Act = (book: ScheduleBook) => Promise<unknown>
     const setIn =
@@ -490,7 +491,7 @@ export function ticking(make: Make): void {
     await ticks.stop()
   })
 
-  test('a run by hand at the instant of a tick is a separate job', async () => {
+  test('if a person runs a schedule at the instant of a tick, the run is a separate job', async () => {
     await using harness = await make()
     const { ticks, book } = firing(harness.store)
     await book.set('report', definition(), partition)
@@ -507,7 +508,7 @@ export function ticking(make: Make): void {
     await ticks.stop()
   })
 
-  test('a schedule whose home was lost or is out of date is found again when it ticks', async () => {
+  test('if the record of where a schedule lives is lost or out of date, the next tick corrects it', async () => {
     await using harness = await make()
     const { schedules } = harness.store
     for (const old of [undefined, 'reports 1']) {
@@ -523,7 +524,7 @@ export function ticking(make: Make): void {
     }
   })
 
-  test('a process dies while it makes a schedule that others make in another partition, and one is left after its next tick', async () => {
+  test('if two partitions have the same schedule because a process died, only one schedule is left after the next tick', async () => {
     for (let call = 0; call < 6; call++) {
       await using harness = await make()
       const { ticks, book } = firing(harness.store)
@@ -564,7 +565,7 @@ export function ticking(make: Make): void {
     await ticks.stop()
   })
 
-  test('overlap: a run by hand does not hide the previous job', async () => {
+  test('overlap: a run that a person starts does not count instead of the previous job', async () => {
     await using harness = await make()
     const { ticks, book } = firing(harness.store)
     const caller = harness.caller('ada', partition)
@@ -587,12 +588,12 @@ export function ticking(make: Make): void {
     await runNow()
     await toNext(harness)
     await ticks.fire(partition)
-    // The claimed job is the waiting run by hand.
+    // The claimed job is the run that a person has started.
     expect(await caller.claim(9)).toHaveLength(1)
     await ticks.stop()
   })
 
-  test('overlap: the previous job is cancelled', async () => {
+  test('overlap: the next tick cancels the previous job', async () => {
     await using harness = await make()
     const { ticks, book } = firing(harness.store)
     await book.set('report', definition({ overlap: 'cancel' }), partition)
@@ -608,7 +609,7 @@ export function ticking(make: Make): void {
     await ticks.stop()
   })
 
-  test('failures in a row pause the schedule; it goes on when it is resumed', async () => {
+  test('several failures in a row pause the schedule until a person resumes it', async () => {
     await using harness = await make()
     const { ticks, book, warnings } = firing(harness.store)
     await book.set('report', definition({ pauseAfterFailures: 2 }), partition)
@@ -632,7 +633,7 @@ export function ticking(make: Make): void {
     await ticks.stop()
   })
 
-  test('while no living worker knows the class, nothing is queued; the missed ticks are queued later', async () => {
+  test('while no living worker knows the job class, no job is queued, and the missed ticks are queued later', async () => {
     await using harness = await make()
     const other = firing(harness.store, ['other'])
     await other.book.set('report', definition({ missed: 'once' }), partition)
@@ -662,7 +663,7 @@ export function ticking(make: Make): void {
     await ticks.stop()
   })
 
-  test('an ended schedule that is set again while a slow worker removes it stays', async () => {
+  test('an ended schedule that is set again is not removed by a slow worker', async () => {
     await using harness = await make()
     const { ticks, book } = firing(harness.store)
     await book.set('report', definition({ limit: 1 }), partition)
@@ -727,7 +728,7 @@ export function ticking(make: Make): void {
   })
 }
 
-/** The days on which clocks change, each with the zones that change. */
+/** Returns the days on which clocks change, each with the time zones that change. */
 function changesOf(timezones: readonly string[]) {
   const days = new Map<number, string[]>()
   for (const zone of timezones)
@@ -742,7 +743,8 @@ function changesOf(timezones: readonly string[]) {
 }
 
 /**
- * A handle of a process that dies: from its nth call on, it gets no answer. `died` resolves at that call.
+ * Makes a handle for a process that dies: from the nth call on, calls get no answer. `died` resolves at that
+ * call.
  *
  * @param isDone whether the nth call still reaches the store
  */
@@ -770,7 +772,10 @@ function dyingAt(call: number, isDone: boolean, store: Store): { store: Store; d
   return { store: mortal(store), died }
 }
 
-/** A handle of a process that stops before its nth call of a schedule verb, until the gate is opened. */
+/**
+ * Makes a handle for a process that waits before its nth call of a schedule verb until the test opens the
+ * gate.
+ */
 function gateAt(call: number, store: Store): { store: Store; reached: Promise<void>; open: () => void } {
   let [reach, open] = [() => {}, () => {}]
   const reached = new Promise<void>((resolve) => (reach = resolve))

@@ -1,6 +1,6 @@
 /**
- * Jobs with steps to undo: such a job does not end as failed or cancelled before a run has undone its steps,
- * whichever caller ends it.
+ * Jobs with steps to undo: a job with such steps ends as failed or cancelled only after a run has undone
+ * them, whichever caller ends the job.
  */
 import { expect, test } from 'vitest'
 import type { ClaimedJob, JobRecord, Outcome } from '../../src/model/record.ts'
@@ -18,7 +18,7 @@ function pause(ms: number, undoing: string): Outcome {
   return { kind: 'suspended', in: ms, waits: [], heard: MAX_SIGNALS, undoing }
 }
 
-/** A job that a worker holds, with something to undo. */
+/** Makes an active job that has a step to undo. */
 async function begun(caller: Caller): Promise<ClaimedJob> {
   await caller.enqueue(job())
   const held = await caller.claimOne()
@@ -32,7 +32,7 @@ async function begun(caller: Caller): Promise<ClaimedJob> {
 }
 
 export function undoing(make: Make): void {
-  test('a waiting job is due at once when it is cancelled, and ends only when its worker reports the end', async () => {
+  test('a waiting job with steps to undo is due at once when it is cancelled, and ends when its worker reports the end', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller()
@@ -54,7 +54,7 @@ export function undoing(make: Make): void {
     })
   })
 
-  test('a job whose cancel is undone before a run has begun to undo its steps goes on', async () => {
+  test('if a cancel is undone before a run has begun to undo the steps, the job goes on', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const ada = harness.caller()
@@ -74,7 +74,7 @@ export function undoing(make: Make): void {
     expect(fails).toEqual(records[1])
     expect((await store.standings(['emails']))[0]).toMatchObject({ retrying: 1, counts: { delayed: 1 } })
     expect((await ada.claimOne()).journal).toMatchObject({ entries: ['ba\n'], undo: '' })
-    // A run now undoes the steps of the job.
+    // From now on, a run undoes the steps of the job.
     await store.alter('emails', [ids[1]!], cancel)
     await ada.claimOne()
     expect(await store.undo('emails', [records[1]!])).toEqual(['refused'])
@@ -123,7 +123,7 @@ export function undoing(make: Make): void {
     expect(await store.get('emails', held.id)).toMatchObject({ state: 'completed' })
   })
 
-  test('a job that crashes too often undoes its steps first; if it crashes as often again, it fails', async () => {
+  test('the steps of a job that crashes too often are undone first; if the job crashes as often again, it fails', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const ada = harness.caller()
@@ -147,7 +147,7 @@ export function undoing(make: Make): void {
     expect(await store.get('emails', id)).toMatchObject({ state: 'failed', crashes: MAX_CRASHES })
   })
 
-  test('a job whose class no worker knows any more ends as lost without an undo; a retry can undo it later', async () => {
+  test('a job whose class no worker knows any more ends as lost, and its steps can be undone after a retry', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller()
@@ -178,7 +178,7 @@ export function undoing(make: Make): void {
     expect(held).toMatchObject({ id, journal: { undo: 'cuser|no trip' } })
   })
 
-  test('the undos of a job are moved with the job, and nothing of them is left when the job is removed', async () => {
+  test('the steps to undo are moved with their job, and nothing of them is left when the job is removed', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller()

@@ -1,6 +1,6 @@
 /**
- * Locks of unique jobs: only one of the jobs with the same lock holds it. Tests how long the job holds the
- * lock, and what happens to other jobs with the lock.
+ * Locks of unique jobs: only one of the jobs with the same lock holds the lock. The tests show how long it
+ * does, and what happens to other jobs with the lock.
  */
 import { expect, test } from 'vitest'
 import type { JobOptions, Lock, NewJob } from '../../src/model/record.ts'
@@ -15,7 +15,7 @@ function locked(lock: Partial<Lock> = {}, fields: Partial<NewJob> = {}): NewJob 
 }
 
 export function unique(make: Make): void {
-  test('a job that is unique until it is queued keeps others away only as long as its throttle', async () => {
+  test('a job that is unique only until it is queued prevents other jobs only for the time of its throttle', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -39,7 +39,7 @@ export function unique(make: Make): void {
     expect(await caller.enqueue(locked(lock))).toEqual(['queued'])
   })
 
-  test('the second job is rejected with the id of the first', async () => {
+  test('a second job with the same lock is rejected, and the answer has the id of the first job', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const first = locked()
@@ -51,7 +51,7 @@ export function unique(make: Make): void {
     expect(ids(await caller.claim(5))).toEqual([first.id])
   })
 
-  test('a duplicate in the same call is rejected; the other jobs of the call are queued in their order', async () => {
+  test('a duplicate in the same call is rejected, and the other jobs of the call are queued in their order', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [a, b, c] = jobs(3)
@@ -167,7 +167,7 @@ export function unique(make: Make): void {
     expect(await caller.enqueue(locked())).toEqual([{ kind: 'rejected', reason: 'unique', by: second.id }])
   })
 
-  test('until start: a job that was claimed holds no lock, whatever happens to it', async () => {
+  test('until start: a claimed job holds no lock, whatever happens to the job', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const until = 'start'
@@ -203,7 +203,7 @@ export function unique(make: Make): void {
     ])
   })
 
-  test('a job that is retried by hand takes its lock again, or is refused', async () => {
+  test('a retried job takes its lock again, or the retry is refused', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -225,7 +225,7 @@ export function unique(make: Make): void {
     }
   })
 
-  test('replace: changes the payload of a job that has not begun, and neither its place nor its tries', async () => {
+  test('replace: a job that has not begun gets the new payload, and keeps its place and its tries', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const first = locked({}, { payload: '1', priority: 7, options: { tries: 9 } })
@@ -242,7 +242,7 @@ export function unique(make: Make): void {
     expect(await caller.claim()).toEqual([])
   })
 
-  test('replace: the new payload brings its tags and the paths to hide; all other options stay', async () => {
+  test('replace: the job also gets the tags and the redacted paths of the new job, and keeps its other options', async () => {
     await using harness = await make()
     const { store } = harness
     const caller = harness.caller()
@@ -271,7 +271,7 @@ export function unique(make: Make): void {
     expect(await store.get('emails', plain.id)).not.toHaveProperty('options')
   })
 
-  test('replace: of several jobs in one call the last payload stays', async () => {
+  test('replace: of several jobs in one call, the last payload counts', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const [first, ...others] = [1, 2, 3].map((n) => locked({ replace: true }, { payload: `${n}` }))
@@ -320,7 +320,7 @@ export function unique(make: Make): void {
     expect(await store.get('emails', first.id)).toMatchObject({ state: 'waiting', payload: '"new"' })
   })
 
-  test('throttle: no second job within the time, whatever happens to the first; after that time, the next job is queued', async () => {
+  test('throttle: no second job is queued within the time, whatever happens to the first job, and the next job is queued after that time', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -339,7 +339,7 @@ export function unique(make: Make): void {
     ])
   })
 
-  test('throttle: a purged job no longer throttles others, also if another job came before the purge', async () => {
+  test('throttle: a purged job no longer throttles other jobs, also if another job was rejected before the purge', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const lock = { throttle: 2_000 }
@@ -354,7 +354,7 @@ export function unique(make: Make): void {
     expect(await caller.enqueue(locked(lock))).toEqual(['queued'])
   })
 
-  test('throttle: a job that comes again under its id throttles new jobs, and leaves jobs that it throttled before', async () => {
+  test('throttle: a job that is dispatched again under its id throttles new jobs from then on', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const lock = { throttle: 2_000 }
@@ -368,7 +368,7 @@ export function unique(make: Make): void {
       expect(await caller.enqueue(locked({ ...lock, name })), name).toMatchObject([{ reason: 'throttled' }])
   })
 
-  test('replace: a job that was taken back runs with the new payload, whatever its former worker still reports', async () => {
+  test('replace: a job that was taken back runs with the new payload, whatever its earlier worker still reports', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const first = locked()
@@ -382,7 +382,7 @@ export function unique(make: Make): void {
     expect(await caller.claimOne()).toMatchObject({ id: first.id, payload: '"new"' })
   })
 
-  test('throttle: after its time, a job that still holds the lock rejects others', async () => {
+  test('throttle: after the time is over, a job that still holds the lock causes the rejection of other jobs', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const first = locked({ throttle: 1_000 })

@@ -7,7 +7,7 @@ import { describeStore } from './suite.ts'
 const url = inject('valkeyUrl')
 const server = { send: (...words: string[]) => command(url, ...words) }
 
-// All tests run as the user that the manual describes, so its permissions must be enough.
+// All tests run as the user that the manual describes, to show that its permissions are sufficient.
 beforeAll(async () => {
   await server.send(...rights('one server', [], `${PREFIX}*`))
 })

@@ -1,6 +1,7 @@
 /**
- * wait, wake, and rings: which callers are rung, how often, and when a wait ends. Waits use the real clock,
- * so waits that must end without a ring are short.
+ * `wait`, `wake`, and rings. A ring is a notification that a job may have come. The tests show which callers
+ * get a ring, how often, and when a wait ends. Waits use the real clock, so waits that must end without a
+ * ring are short.
  */
 import { expect, test } from 'vitest'
 import { type Caller, LEASE } from './caller.ts'
@@ -8,21 +9,21 @@ import type { Harness, Make } from './harness.ts'
 import { completed, ids, job, jobs, retried, unstarted } from './jobs.ts'
 
 /**
- * Longer than any ring takes, in milliseconds of the real clock. Waits that should be rung never last so
- * long.
+ * A ring arrives within fewer milliseconds of the real clock than this, so a wait that gets a ring is
+ * shorter.
  */
 const PATIENCE = 10_000
-/** Milliseconds of the real clock after which a wait that should not be rung ends. */
+/** The test waits this many milliseconds of the real clock to show that no ring comes. */
 const MOMENT = 60
 
-/** Workers that have asked for a job and got none. */
+/** Makes workers that have asked for a job and got no job. */
 async function idle(harness: Harness, ...names: string[]): Promise<Caller[]> {
   const callers = names.map((name) => harness.caller(name))
   for (const caller of callers) expect(await caller.claim()).toEqual([])
   return callers
 }
 
-/** The callers that have a ring, in any order. */
+/** Returns the callers that have got a ring, in any order. */
 async function rung(harness: Harness, callers: readonly Caller[]): Promise<string[]> {
   const waits = callers.map(async ({ id }) => ((await harness.store.wait(id, MOMENT)).length > 0 ? [id] : []))
   return (await Promise.all(waits)).flat()
@@ -44,7 +45,7 @@ export function waitingAndRings(make: Make): void {
     expect(await harness.store.wait('ada', PATIENCE)).toEqual(['emails'])
   })
 
-  test('a ring is heard once', async () => {
+  test('a ring ends only one wait', async () => {
     await using harness = await make()
     await idle(harness, 'ada')
     await harness.caller('web').enqueue(job())
@@ -52,7 +53,7 @@ export function waitingAndRings(make: Make): void {
     expect(await harness.store.wait('ada', MOMENT)).toEqual([])
   })
 
-  test('a caller that never claimed, or got as many jobs as it wanted, is not rung', async () => {
+  test('a caller that never claimed, or got as many jobs as it wanted, gets no ring', async () => {
     await using harness = await make()
     const bob = harness.caller('bob')
     await bob.enqueue(job())
@@ -63,7 +64,7 @@ export function waitingAndRings(make: Make): void {
     expect(await rung(harness, callers)).toEqual([])
   })
 
-  test('a caller that got less than it wanted is rung too', async () => {
+  test('a caller that got fewer jobs than it wanted gets a ring', async () => {
     await using harness = await make()
     await harness.caller('web').enqueue(job())
     const ada = harness.caller('ada')
@@ -72,7 +73,7 @@ export function waitingAndRings(make: Make): void {
     expect(await harness.store.wait('ada', PATIENCE)).toEqual(['emails'])
   })
 
-  test('settling alone does not take a worker out of the waiting', async () => {
+  test('a worker that only settles jobs still counts as waiting', async () => {
     await using harness = await make()
     await harness.caller('web').enqueue(job())
     const ada = harness.caller('ada')
@@ -82,14 +83,14 @@ export function waitingAndRings(make: Make): void {
     expect(await harness.store.wait('ada', PATIENCE)).toEqual(['emails'])
   })
 
-  test('a dispatch rings as many callers as it queues jobs', async () => {
+  test('a dispatch sends a ring to as many callers as it queues jobs', async () => {
     await using harness = await make()
     const callers = await idle(harness, 'ada', 'bob', 'cyd', 'dan')
     await harness.caller('web').enqueue(...jobs(2))
     expect(await rung(harness, callers)).toHaveLength(2)
   })
 
-  test('a job that exists already rings no caller', async () => {
+  test('no caller gets a ring for a job that already exists', async () => {
     await using harness = await make()
     const web = harness.caller('web')
     const given = job()
@@ -100,7 +101,7 @@ export function waitingAndRings(make: Make): void {
     expect(await rung(harness, callers)).toEqual([])
   })
 
-  test('the next dispatch rings the next caller', async () => {
+  test('the next dispatch sends its ring to the next caller', async () => {
     await using harness = await make()
     const callers = await idle(harness, 'ada', 'bob')
     const web = harness.caller('web')
@@ -123,7 +124,7 @@ export function waitingAndRings(make: Make): void {
     expect([...heard, ...rest].sort()).toEqual(['emails', 'images'])
   })
 
-  test('a delayed job that is due before all others rings a caller, which gets the due time', async () => {
+  test('for a delayed job that is due before all other jobs, a caller gets a ring and the due time', async () => {
     await using harness = await make()
     const [ada] = await idle(harness, 'ada')
     await harness.caller('web').enqueue(job({ delay: 700 }))
@@ -131,7 +132,7 @@ export function waitingAndRings(make: Make): void {
     expect((await ada!.exchange([], { limit: 1, leaseMs: LEASE })).nextDue).toBe(700)
   })
 
-  test('a job that is given back, or retried, rings another caller', async () => {
+  test('for a job that is given back or retried, another caller gets a ring', async () => {
     for (const outcome of [unstarted, retried(0), retried(500)]) {
       await using harness = await make()
       const bob = harness.caller('bob')
@@ -143,7 +144,7 @@ export function waitingAndRings(make: Make): void {
     }
   })
 
-  test('a job taken back from a dead worker rings a caller', async () => {
+  test('for a job that is taken back from a dead worker, a caller gets a ring', async () => {
     await using harness = await make()
     const bob = harness.caller('bob')
     await bob.enqueue(job())
@@ -154,7 +155,7 @@ export function waitingAndRings(make: Make): void {
     expect(await harness.store.wait('ada', PATIENCE)).toEqual(['emails'])
   })
 
-  test('a job that is retried, run or rescheduled by hand rings a caller', async () => {
+  test('for a job that a person retries, runs or reschedules, a caller gets a ring', async () => {
     await using harness = await make()
     const bob = harness.caller('bob')
     const ended = job()
@@ -174,7 +175,7 @@ export function waitingAndRings(make: Make): void {
     expect(await harness.store.wait('ada', PATIENCE)).toEqual(['emails'])
   })
 
-  test('resuming rings all waiting callers', async () => {
+  test('all waiting callers get a ring when a partition is resumed', async () => {
     await using harness = await make()
     await harness.store.configure('emails', { paused: true })
     await harness.caller('web').enqueue(job())
@@ -199,7 +200,7 @@ export function waitingAndRings(make: Make): void {
     expect(await rung(harness, callers)).toEqual([])
   })
 
-  test('a retired caller is not rung; another is', async () => {
+  test('a retired caller gets no ring, and another caller gets it', async () => {
     await using harness = await make()
     const [ada, bob] = await idle(harness, 'ada', 'bob')
     await harness.store.retire('ada')
@@ -207,7 +208,7 @@ export function waitingAndRings(make: Make): void {
     expect(await rung(harness, [ada!, bob!])).toEqual(['bob'])
   })
 
-  test('a notice rings the holder of the job, whose wait goes on', async () => {
+  test('the holder of a job gets a notice, and its wait goes on', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller('ada')
@@ -245,7 +246,7 @@ export function waitingAndRings(make: Make): void {
     expect(told).toEqual(['emails'])
   })
 
-  test('cancelling a job that nobody holds sends no notice, and a held job rings no waiting caller', async () => {
+  test('the cancel of a job without a holder sends no notice, and the cancel of an active job sends no ring to waiting callers', async () => {
     await using harness = await make()
     const { store } = harness
     const ada = harness.caller('ada')

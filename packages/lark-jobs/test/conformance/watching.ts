@@ -1,6 +1,6 @@
 /**
- * Watches: a watcher gets the end of each job that it watches, whatever ends the job, and whatever removes it
- * afterwards. Nothing is left of a watch that is over. Waits use the real clock.
+ * Watches: a watcher gets the end of each watched job, whatever ends the job, and whatever removes it after
+ * that. Nothing is left of a watch that is over. Waits use the real clock.
  */
 import { expect, test } from 'vitest'
 import { type Effect, memberId } from '../../src/model/effect.ts'
@@ -16,17 +16,20 @@ import { cancel, ends, forgetful, take } from './effects.ts'
 import type { Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, line, retried, settlement } from './jobs.ts'
 
-/** Longer than any ring takes, in milliseconds of the real clock. */
+/** A notification of the store takes fewer milliseconds of the real clock than this. */
 const PATIENCE = 10_000
-/** Milliseconds of the real clock after which a wait that should not be rung ends. */
+/** The test waits this many milliseconds of the real clock to show that no notification comes. */
 const MOMENT = 60
 const TTL = 10_000
-/** Longer than any virtual time that a test lets pass before the end. */
+/**
+ * The time of a watch, in milliseconds of the virtual clock. No test lets so much time pass before the job
+ * ends.
+ */
 const LONG = 600_000
 
 /**
- * Waits for the first ring of a watcher. Returns the partitions that have rung it; empty if none has within
- * `patience`.
+ * Waits until a watcher is notified. Returns the partitions that have notified the watcher; empty if none has
+ * within `patience`.
  */
 async function rung(store: Store, watcher: string, patience = PATIENCE): Promise<string[]> {
   const found = new Set<string>()
@@ -46,19 +49,22 @@ export function watching(make: Make): void {
     test.each([
       ['kept', {}],
       ['forgotten at once', forgetful],
-    ])(`${name}: its watcher is rung, and reads the end (jobs are %s)`, async (_, options) => {
-      await using harness = await make(options)
-      const { store } = harness
-      const given = job()
-      await harness.caller().enqueue(given)
-      expect(await store.watch('emails', 'web', [given.id], LONG)).toEqual([{ kind: 'present' }])
-      await by(harness, harness.caller(), given.id)
-      expect(await rung(store, 'web')).toEqual(['emails'])
-      const [fate] = await watch(store, [given.id])
-      expect(fate).toMatchObject({ kind: 'ended', job: { id: given.id, state } })
-      expect(fate).toMatchObject({ job: reason === undefined ? {} : { reason } })
-      expect(fate).not.toHaveProperty('job.payload')
-    })
+    ])(
+      `${name}: the watcher of the job is notified, and can read the end (jobs are %s)`,
+      async (_, options) => {
+        await using harness = await make(options)
+        const { store } = harness
+        const given = job()
+        await harness.caller().enqueue(given)
+        expect(await store.watch('emails', 'web', [given.id], LONG)).toEqual([{ kind: 'present' }])
+        await by(harness, harness.caller(), given.id)
+        expect(await rung(store, 'web')).toEqual(['emails'])
+        const [fate] = await watch(store, [given.id])
+        expect(fate).toMatchObject({ kind: 'ended', job: { id: given.id, state } })
+        expect(fate).toMatchObject({ job: reason === undefined ? {} : { reason } })
+        expect(fate).not.toHaveProperty('job.payload')
+      },
+    )
   }
 
   test('the end of a job has its result, its errors and its counters', async () => {
@@ -75,7 +81,7 @@ export function watching(make: Make): void {
     ])
   })
 
-  test('for a job that ended before the watch, its end is returned while its record is kept, and then `unknown`', async () => {
+  test('watching a job that has already ended returns its end while the record is kept, and after that `unknown`', async () => {
     const one = { count: 1, age: 9 }
     await using harness = await make({ retention: { completed: one, failed: one, cancelled: one } })
     const { store } = harness
@@ -93,7 +99,7 @@ export function watching(make: Make): void {
     expect(await rung(store, 'web', MOMENT)).toEqual([])
   })
 
-  test('an end is remembered for a while, whatever removes the job; after that, nothing is left', async () => {
+  test('the end of a watched job is remembered for some time, whatever removes the job, and after that nothing is left', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const given = jobs(3)
@@ -134,34 +140,37 @@ export function watching(make: Make): void {
   test.each([
     ['class', {}, { keep: { completed: 0, failed: 0, cancelled: 0 } }],
     ['queue', forgetful, {}],
-  ])('the end of a job is remembered for a moment if its %s keeps nothing', async (_, options, own) => {
-    await using harness = await make(options)
-    const { store, clock } = harness
-    const [alone, lost, dropped, ...many] = jobs(6, own)
-    await harness.caller().run(alone!, { kind: 'completed', result: '7' })
-    await harness.caller().run(lost!, failed)
-    await harness.caller().enqueue(dropped!)
-    await store.alter('emails', [dropped!.id], cancel)
-    await harness.caller().enqueue(...many)
-    const settled = (await harness.caller().claim(3)).map((held) => settlement(held, completed))
-    await harness.caller().exchange(settled, { limit: 0, leaseMs: LEASE })
-    expect(await store.counts('emails')).toMatchObject({ completed: 0, failed: 0, cancelled: 0 })
-    expect(await store.get('emails', alone!.id)).toBeUndefined()
-    clock.now += UNKEPT_MEMORY - 1
-    await store.prune('emails')
-    const asked = [alone!, lost!, dropped!, ...many].map(({ id }) => id)
-    const states = ['completed', 'failed', 'cancelled', 'completed', 'completed', 'completed']
-    expect(await watch(store, asked)).toMatchObject(
-      states.map((state, i) => ({ job: { id: asked[i], state } })),
-    )
-    expect(await watch(store, [alone!.id])).toMatchObject([{ job: { result: '7' } }])
-    clock.now += 1
-    await store.prune('emails')
-    expect(await watch(store, asked)).toEqual(asked.map(() => ({ kind: 'unknown' })))
-    expect(await store.clear('emails', 'hidden')).toBe(0)
-  })
+  ])(
+    'if the %s keeps no ended jobs, the end of a job is remembered for a moment',
+    async (_, options, own) => {
+      await using harness = await make(options)
+      const { store, clock } = harness
+      const [alone, lost, dropped, ...many] = jobs(6, own)
+      await harness.caller().run(alone!, { kind: 'completed', result: '7' })
+      await harness.caller().run(lost!, failed)
+      await harness.caller().enqueue(dropped!)
+      await store.alter('emails', [dropped!.id], cancel)
+      await harness.caller().enqueue(...many)
+      const settled = (await harness.caller().claim(3)).map((held) => settlement(held, completed))
+      await harness.caller().exchange(settled, { limit: 0, leaseMs: LEASE })
+      expect(await store.counts('emails')).toMatchObject({ completed: 0, failed: 0, cancelled: 0 })
+      expect(await store.get('emails', alone!.id)).toBeUndefined()
+      clock.now += UNKEPT_MEMORY - 1
+      await store.prune('emails')
+      const asked = [alone!, lost!, dropped!, ...many].map(({ id }) => id)
+      const states = ['completed', 'failed', 'cancelled', 'completed', 'completed', 'completed']
+      expect(await watch(store, asked)).toMatchObject(
+        states.map((state, i) => ({ job: { id: asked[i], state } })),
+      )
+      expect(await watch(store, [alone!.id])).toMatchObject([{ job: { result: '7' } }])
+      clock.now += 1
+      await store.prune('emails')
+      expect(await watch(store, asked)).toEqual(asked.map(() => ({ kind: 'unknown' })))
+      expect(await store.clear('emails', 'hidden')).toBe(0)
+    },
+  )
 
-  test('every watcher of a job is rung once; after a watch has lapsed, nobody is rung', async () => {
+  test('every watcher of a job is notified once, but not after its watch has expired', async () => {
     await using harness = await make()
     const { store } = harness
     const given = jobs(2)
@@ -180,7 +189,7 @@ export function watching(make: Make): void {
     expect(await Promise.all(watchers.map((name) => rung(store, name, MOMENT)))).toEqual([[], [], [], []])
   })
 
-  test('when a watch has lapsed, there is no ring, and the end is not remembered', async () => {
+  test('when a watch has expired, no notification is sent, and the end is not remembered', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const given = jobs(3)
@@ -207,7 +216,7 @@ export function watching(make: Make): void {
     expect(await watch(store, [given[2]!.id])).toEqual([{ kind: 'unknown' }])
   })
 
-  test('a purge rings the watchers, and nothing is left of the watch', async () => {
+  test('a purge notifies the watchers, and nothing is left of the watch', async () => {
     await using harness = await make()
     const { store } = harness
     const given = job()
@@ -251,7 +260,7 @@ export function watching(make: Make): void {
     expect(await watch(store, [given.id])).toEqual([{ kind: 'present' }])
   })
 
-  test('after a retry by hand the job has not ended, and will end again', async () => {
+  test('a retried job counts as not ended, and its watchers get its next end', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const given = job()
@@ -297,7 +306,7 @@ export function watching(make: Make): void {
     },
   )
 
-  test('progress: the latest value of a note or an outcome is kept, and shown while the job runs and after its end', async () => {
+  test('the latest progress of a job is kept, and can be read while the job runs and after its end', async () => {
     await using harness = await make()
     const { store } = harness
     const given = job()
@@ -307,7 +316,7 @@ export function watching(make: Make): void {
       store.extend('emails', 'ada', [{ ...held, progress, log: [line(text)] }], LEASE)
     expect(await store.get('emails', given.id)).not.toHaveProperty('progress')
     for (const progress of ['1', '{"done":1,"total":2}', '1']) {
-      // A note may be sent again.
+      // The same note may be sent again.
       for (let times = 0; times < 2; times++) await report(progress)
       expect(await store.get('emails', given.id)).toMatchObject({ state: 'active', progress })
       expect(await watch(store, [given.id])).toEqual([{ kind: 'present', progress }])
@@ -325,7 +334,7 @@ export function watching(make: Make): void {
     expect(await store.get('emails', given.id)).not.toHaveProperty('progress')
   })
 
-  test('progress: a plain completed outcome carries it too, and it goes with its job', async () => {
+  test('a completed outcome may contain progress, which is removed with its job', async () => {
     await using harness = await make()
     const { store } = harness
     const given = job()
@@ -336,7 +345,7 @@ export function watching(make: Make): void {
     expect(await store.get('emails', given.id)).not.toHaveProperty('progress')
   })
 
-  test('progress rings the watchers, a note tells the worker that somebody watches, and a watch rings the worker', async () => {
+  test('progress notifies the watchers, and a worker is told that somebody watches its job', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const [one, other] = [job(), job()]
@@ -364,7 +373,7 @@ export function watching(make: Make): void {
     expect(await rung(store, 'web', MOMENT)).toEqual([])
   })
 
-  test('a watcher that asks for news rings the workers of its jobs, whatever the jobs have reported', async () => {
+  test('a watcher that asks for news notifies the workers of its jobs, whatever the jobs have reported before', async () => {
     await using harness = await make()
     const { store } = harness
     const [held, waiting] = [job(), job()]
@@ -386,7 +395,7 @@ export function watching(make: Make): void {
     expect(await Promise.all(['ada', 'bob'].map((worker) => rung(store, worker, MOMENT)))).toEqual([[], []])
   })
 
-  test('ends with large results come in several answers', async () => {
+  test('the ends of jobs with large results are returned in several answers', async () => {
     await using harness = await make(forgetful)
     const { store } = harness
     const given = jobs(5)
@@ -408,7 +417,7 @@ export function watching(make: Make): void {
     }
   })
 
-  test('a job with a reusable id has a text that distinguishes it, which a retry by hand keeps', async () => {
+  test('jobs that use the same id one after the other have different marks, and a retry keeps the mark', async () => {
     await using harness = await make()
     const { store } = harness
     const reused = (born: string) => job({ id: 'mine', ownId: 'reuse', options: { born, tries: 3 } })

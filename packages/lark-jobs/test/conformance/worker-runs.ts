@@ -1,4 +1,4 @@
-/** The counts of the runs of all workers. No count is lost when its worker ends. */
+/** The counts of the runs of all workers. The counts of a worker stay when the worker ends. */
 import { expect, test } from 'vitest'
 import type { AnnouncedWorker } from '../../src/model/record.ts'
 import { RunCounts } from '../../src/model/run/run-counts.ts'
@@ -53,7 +53,7 @@ function sum({ past, workers }: FleetRuns): Record<string, number> {
 }
 
 export function workerRuns(make: Make): void {
-  test('are those of living workers and of workers that have ended', async () => {
+  test('the counts of runs contain those of living workers and of workers that have ended', async () => {
     await using harness = await make()
     const { store, clock } = harness
     expect(await store.workerRuns()).toEqual({ at: clock.now, workers: [], past: {}, pastReleases: {} })
@@ -73,7 +73,7 @@ export function workerRuns(make: Make): void {
     expect((await store.workerRuns()).workers).toEqual([{ id: 'ada', ...runs, endedAt: clock.now }])
   })
 
-  test('a worker that was away for too long comes back, and nothing counts twice', async () => {
+  test('the runs of a worker that was away for too long and comes back do not count twice', async () => {
     await using harness = await make()
     const { store, clock } = harness
     await store.announce(worker('ada', ran({ 'a x': 3 })), TTL)
@@ -85,7 +85,7 @@ export function workerRuns(make: Make): void {
     expect(sum(await store.workerRuns())).toEqual({ 'a x': 5 })
   })
 
-  test('for many ended workers, and for workers that ended long ago, only the sum is kept', async () => {
+  test('of many ended workers, and of workers that ended long ago, only the sum of their counts is kept', async () => {
     await using harness = await make()
     const { store, clock } = harness
     await store.announce(worker('living', ran({ 'a x': 1 })), 10 * ENDED_WORKERS.age)
@@ -107,7 +107,7 @@ export function workerRuns(make: Make): void {
     expect(sum(await store.workerRuns())).toEqual(all)
   })
 
-  test('are bounded while nobody asks for them', async () => {
+  test('the number of stored counts is bounded although nobody reads them', async () => {
     await using harness = await make()
     const { store, clock } = harness
     for (let i = 0; i < MOST_ENDED + 20; i++) {
@@ -118,7 +118,7 @@ export function workerRuns(make: Make): void {
     expect((await store.workerRuns()).workers).toHaveLength(MOST_ENDED)
   })
 
-  test('the sum has a bounded number of names', async () => {
+  test('the sum of counts has a bounded number of names', async () => {
     const many = Object.fromEntries(Array.from({ length: 255 }, (_, i) => [`q k${i}`, completed(1)]))
     const past = folded({}, [{ all: many, lately: {}, arrived: {} }])
     expect(Object.keys(past)).toHaveLength(251)
@@ -178,14 +178,14 @@ export function workerRuns(make: Make): void {
     expect(await ended(MINUTE, MINUTES)).toEqual([[2 * 1_440 + 60, { emails: 1 }]])
     clock.advance((DAYS + 1) * DAY)
     await store.survey('ada', [], announced({ 'emails x': 11, 'emails y': 1, 'files x': 2 }))
-    // One instant before the 90 days is kept, for the comparison.
+    // One instant before the 90 days is kept, because the first day is compared with it.
     expect((await store.runHistory(DAY, DAYS)).map(({ at }) => at >= clock.now - DAYS * DAY)).toEqual([
       false,
       true,
     ])
   })
 
-  test('a day that began without workers has all runs since the first instant', async () => {
+  test('a day that began without workers has all runs since its first stored sum', async () => {
     await using harness = await make()
     const { store, clock } = harness
     clock.advance(DAY - (clock.now % DAY) + 5 * HOUR)
@@ -307,7 +307,7 @@ export function workerRuns(make: Make): void {
     ).toMatchObject([{ at: 8 }])
   })
 
-  test('only a few of many instants are kept', () => {
+  test('of many stored sums, only a few are kept', () => {
     const now = 200 * DAY + 30_000
     const all = Array.from({ length: 100 * 1_440 }, (_, i) => 200 * DAY - i * MINUTE)
     const gone = new Set(outdated(all, now))
@@ -324,7 +324,7 @@ export function workerRuns(make: Make): void {
     expect(outdated(kept, now)).toEqual([])
   })
 
-  test('a stored text that is not a sum is ignored', () => {
+  test('a stored text that is not a sum of counts is ignored', () => {
     for (const text of [null, 'x', '[]', '{}', '{"queues":[],"versions":1}', '{"queues":7,"versions":[]}'])
       expect(runsOf(5, text), String(text)).toBeUndefined()
     const damaged = '{"queues":{"a":1,"b":"40:2"},"versions":["1",2],"releases":7}'
@@ -332,7 +332,7 @@ export function workerRuns(make: Make): void {
     expect(runsOf(Number.NaN, damaged)).toBeUndefined()
   })
 
-  test('standings: since when jobs wait, and how many came within the last minute', async () => {
+  test('standings returns since when jobs wait, and how many jobs were queued within the last minute', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const look = async () => {
@@ -353,7 +353,7 @@ export function workerRuns(make: Make): void {
     clock.advance(59_000)
     await web.enqueue(job())
     expect(await look()).toEqual([start + 30_000, 7])
-    // The first in the list was cancelled: its entry may stay there, and does not count.
+    // The first job of the list was cancelled. Its entry may stay in the list, and does not count.
     const [late] = await harness.caller().claim(1)
     expect(late).toMatchObject({ priority: 3 })
     await store.alter('emails', [list[0]!.id], { kind: 'cancel', reason: 'user' })

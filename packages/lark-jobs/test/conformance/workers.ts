@@ -26,7 +26,7 @@ export function worker(fields: Partial<WorkerRecord> = {}): WorkerRecord {
 }
 
 export function workers(make: Make): void {
-  test('a dead worker is known for an hour, with the jobs that were taken back and the workers that took them; a stopped worker is not', async () => {
+  test('the store remembers a dead worker for an hour, with the jobs that were taken back from it, and does not remember a stopped worker', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const given = jobs(12)
@@ -47,7 +47,7 @@ export function workers(make: Make): void {
     const taken = [{ by: 'dan', at: clock.now, count: 12, jobs: ids(given).slice(0, 10) }]
     const ada = { ...worker(), endedAt: cydEnded + TTL, taken }
     expect(await store.lostWorkers()).toEqual([ada, expect.objectContaining({ id: 'cyd' })])
-    // Others come and go meanwhile.
+    // Other workers start and end meanwhile.
     await store.announce(worker({ id: 'eve' }), TTL)
     clock.advance(3_600_000 - TTL - 1)
     expect(await store.lostWorkers()).toMatchObject([{ id: 'eve' }, { id: 'ada' }])
@@ -79,7 +79,7 @@ export function workers(make: Make): void {
     expect(await harness.store.keys()).toEqual([])
   })
 
-  test('returns the announced workers, with their last record', async () => {
+  test('the store returns the announced workers, each with its last record', async () => {
     await using harness = await make()
     await harness.store.announce(worker(), TTL)
     await harness.store.announce(worker({ id: 'bob', queues: [], keys: [], version: '1.2.3' }), TTL)
@@ -91,7 +91,7 @@ export function workers(make: Make): void {
     ])
   })
 
-  test('removes a worker after its ttl; announcing again renews it', async () => {
+  test('the store removes a worker after its ttl, unless the worker announces itself again', async () => {
     await using harness = await make()
     await harness.store.announce(worker(), TTL)
     await harness.store.announce(worker({ id: 'bob' }), TTL)
@@ -102,7 +102,7 @@ export function workers(make: Make): void {
     expect((await harness.store.workers()).map(({ id }) => id)).toEqual(['bob'])
   })
 
-  test('removes a worker that retires', async () => {
+  test('the store removes a worker that retires', async () => {
     await using harness = await make()
     await harness.store.announce(worker(), TTL)
     await harness.store.retire('ada')
@@ -110,7 +110,7 @@ export function workers(make: Make): void {
     expect(await harness.store.workers()).toEqual([])
   })
 
-  test('remembers every announced key for ever', async () => {
+  test('the store remembers every announced key for ever', async () => {
     await using harness = await make()
     await harness.store.announce(worker({ keys: ['a', 'b|\n'] }), TTL)
     await harness.store.announce(worker({ id: 'bob', keys: ['b|\n', 'ü'] }), TTL)

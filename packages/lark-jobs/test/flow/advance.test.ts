@@ -1,6 +1,6 @@
 /**
- * How flows advance: tests of each rule, and thousands of random flows that are compared with an independent
- * calculation of their ends.
+ * How flows advance: tests of each rule, and thousands of random flows whose ends are compared with an
+ * independent calculation.
  */
 import { describe, expect, it } from 'vitest'
 import {
@@ -79,7 +79,7 @@ const chainOf = (n: number, more: Says[] = []) =>
   workflow([...Array.from({ length: n }, (_, i) => ({ after: i === 0 ? [] : [i - 1] })), ...more])
 
 describe('nodes', () => {
-  it('start when all that they wait for have completed', () => {
+  it('start when all nodes that they wait for have completed', () => {
     const flow = new Driven(workflow([{}, {}, { after: [0, 1] }]))
     expect(flow.started).toEqual(['0.0', '1.0'])
     expect(flow.ends(1).started).toEqual(['0.0', '1.0'])
@@ -104,7 +104,7 @@ describe('nodes', () => {
     expect(flow.ends(1).state.end).toMatchObject({ state: 'failed', node: 0 })
   })
 
-  it('may have different rules for the nodes that they wait for', () => {
+  it('may have a different rule for each node that they wait for', () => {
     const rules = { 0: 'run', 1: 'fail', 2: 'now' } as const
     const nodes = [
       {},
@@ -125,7 +125,7 @@ describe('nodes', () => {
     expect(failing.state).toMatchObject({ nodes: 'sfssfs', causes: { 4: 1 } })
   })
 
-  it('may have ended before their flow, and start only when they are started again', () => {
+  it('may end before their flow starts them, and start only in a retry', () => {
     const ended = { state: 'completed', at: 1, result: '7' } as const
     const failed = { state: 'failed', at: 1, error: 'no' } as const
     const flow = new Driven(
@@ -157,7 +157,7 @@ describe('nodes', () => {
     })
   })
 
-  it('count once, and only in their own generation', () => {
+  it('count once, and an end from before a retry does not count', () => {
     const flow = new Driven(chainOf(2))
     const index = jobIndex(flow.state, 0)
     flow.ends(0).go([{ index, state: 'failed', at: 1 }])
@@ -168,13 +168,13 @@ describe('nodes', () => {
     expect(flow.state.nodes).toBe('cs')
   })
 
-  it('may end before their start is known: the home has lost its last writes', () => {
+  it('may end before the flow knows that they have started (after a lost write)', () => {
     const flow = new Driven(chainOf(2))
     flow.view = { ...flow.view, state: begin(flow.view.definition, 1_000) }
     expect(flow.ends(0).state.nodes).toBe('cs')
   })
 
-  it('start in bounded steps', () => {
+  it('start in steps of bounded size', () => {
     const many = workflow(Array.from({ length: MAX_STARTS + 1 }, () => ({})))
     const first = advance(
       { definition: many, state: begin(many, 1), crowd: new Driven(many).view.crowd, at: 1 },
@@ -200,7 +200,7 @@ describe('callbacks', () => {
     expect(new Driven(workflow(all)).started).toEqual(['0.0', '2.0'])
   })
 
-  it('do not change how the flow ended, and are due again after a retry', () => {
+  it('do not change how the flow has ended, and run again after a retry', () => {
     const flow = new Driven(chainOf(2, all))
       .ends(1 - 1)
       .ends(1, 'failed')
@@ -232,7 +232,7 @@ describe('a job that is retried by hand and completes', () => {
     expect(flow.started).toEqual(['0.0', '1.0', '2.0'])
   })
 
-  it('starts callbacks again only when no failed node is left', () => {
+  it('starts the callbacks again only when no failed node is left', () => {
     const flow = new Driven(workflow([{}, {}, { on: 'ended' }])).ends(0, 'failed').ends(1, 'failed').ends(2)
     expect(flow.ends(0).state).toMatchObject({ phase: 'ended', end: { state: 'failed', node: 1 } })
     expect(flow.started).toEqual(['0.0', '1.0', '2.0'])
@@ -244,7 +244,7 @@ describe('a job that is retried by hand and completes', () => {
 describe('a retry', () => {
   const nested = { flow: { home: 'emails', definition: chainOf(1) }, job: undefined } as unknown as Says
 
-  it('starts a callback that is a flow anew, as another flow, and remembers the previous flow', () => {
+  it('starts a callback that is a flow as a new flow, and remembers the earlier flow', () => {
     const flow = new Driven(chainOf(1, [{ ...nested, on: 'ended' }])).ends(0, 'failed')
     flow.view = { ...flow.view, state: { ...flow.state, flows: { 1: 'first' } } }
     flow.view = { ...flow.view, state: startAgain(flow.ends(1).view)! }
@@ -252,13 +252,13 @@ describe('a retry', () => {
     expect(flow.started).toEqual(['0.0', '1.0', '0.1', '1.1'])
   })
 
-  it('keeps the flow of a node that is a flow', () => {
+  it('keeps the inner flow of a node', () => {
     const flow = new Driven(workflow([nested])).ends(0, 'failed')
     flow.view = { ...flow.view, state: { ...flow.state, flows: { 0: 'first' } } }
     expect(startAgain(flow.view)).toMatchObject({ flows: { 0: 'first' } })
   })
 
-  it('of a batch changes nothing while its members are being started again, or if no member can start again', () => {
+  it('of a batch changes nothing while its members are started again, or if no member can be started again', () => {
     const flow = new Driven(workflow([], { kind: 'batch', allowed: 0 }), { reserved: 2, size: 2, failed: 2 })
     expect(startAgain(flow.view, { members: false })).toBeUndefined()
     flow.view = { ...flow.view, state: startAgain(flow.view)! }
@@ -266,7 +266,7 @@ describe('a retry', () => {
     expect(startAgain(flow.view)).toBeUndefined()
   })
 
-  it('gives the flow the same time again, or the time that somebody sets', () => {
+  it('gives the flow its time limit again, or a new time limit', () => {
     const flow = new Driven({ ...chainOf(1), within: 5_000 }).wait(1_000).ends(0, 'failed').wait(9_000)
     expect(isLate(flow.view)).toBe(false)
     expect(startAgain(flow.view)).toMatchObject({ deadline: 11_000 + 5_000 })
@@ -286,7 +286,7 @@ describe('a retry', () => {
     expect(flow.ends(1).ends(2).state.end).toMatchObject({ state: 'completed' })
   })
 
-  it('of one node by hand goes on with the nodes after it', () => {
+  it('of one node continues with the nodes after this node', () => {
     const flow = new Driven(chainOf(3)).ends(0, 'failed')
     expect(flow.ends(0, 'completed').state).toMatchObject({ phase: 'open', nodes: 'csb' })
   })
@@ -296,7 +296,7 @@ describe('a retry', () => {
     expect(startAgain(new Driven(chainOf(1)).ends(0).view)).toBeUndefined()
   })
 
-  it('do not start when they are purged, and the nodes that wait for them follow their own rules', () => {
+  it('of purged nodes does not start them, and the nodes that wait for them follow their own rules', () => {
     const purged = { purged: true } as const
     const flow = new Driven(
       workflow([
@@ -319,7 +319,7 @@ describe('a retry', () => {
     expect(flow.started).toEqual(['2.0', '7.0'])
   })
 
-  it('that started before they were purged end as usual, and their results are purged, too', () => {
+  it('of nodes that had started before they were purged lets them end, and their results are purged, too', () => {
     const flow = new Driven(chainOf(3))
     const [first, second, third] = flow.view.definition.nodes
     const nodes = [first!, ...[second!, third!].map((each) => ({ ...each, purged: true as const }))]
@@ -405,7 +405,7 @@ describe('a batch', () => {
     expect(flow.go().state).toMatchObject({ end: { state: 'completed' }, nodes: 's', generations: { 0: 1 } })
   })
 
-  it('is checked only while it has no news', () => {
+  it('is checked only while no ends arrive', () => {
     const flow = new Driven(batch(), { reserved: 9, size: 9 })
     flow.wait(1_000)
     for (let i = 1; i < 5; i++) {
@@ -417,7 +417,7 @@ describe('a batch', () => {
 })
 
 describe('an ended flow', () => {
-  it('that was cancelled, but whose nodes all completed, ends completed when it is retried', () => {
+  it('that was cancelled although all its nodes completed ends as completed when it is retried', () => {
     const flow = new Driven(chainOf(1, [{ on: 'completed' }]))
     flow.view = { ...flow.view, state: endNow(flow.view, 'user')! }
     expect(flow.ends(0).state.end).toMatchObject({ state: 'cancelled' })
@@ -432,7 +432,7 @@ describe('an ended flow', () => {
     expect(flow.ends(1).last.forgets).toBe(true)
   })
 
-  it('tells its parent before it is forgotten', () => {
+  it('reports its end to its parent flow before it is forgotten', () => {
     const flow = new Driven({ ...chainOf(1), parent: { flow: 'p', home: 'h', index: 1 } }).ends(0)
     expect(flow.last).toMatchObject({ tells: true, forgets: false })
     flow.view = { ...flow.view, state: { ...flow.state, isTold: true } }
@@ -440,7 +440,7 @@ describe('an ended flow', () => {
   })
 })
 
-it('doubles the pause before each check without news, up to five minutes', () => {
+it('an open flow doubles the pause before each check without new ends, up to five minutes', () => {
   const flow = new Driven(chainOf(2))
   const waits: number[] = []
   for (let i = 0; i < 12; i++) {
@@ -454,7 +454,10 @@ it('doubles the pause before each check without news, up to five minutes', () =>
 })
 
 describe('random flows', () => {
-  /** Calculates how each node of a flow ends from the ends of the started jobs, without steps. */
+  /**
+   * Calculates from the ends of the started jobs how each node of a flow ends, in one pass and not step by
+   * step.
+   */
   function fates(nodes: readonly NodeDefinition[], happens: readonly EndedState[]): string {
     const letters: string[] = []
     for (const [i, { after, ifFailed, rules }] of nodes.entries()) {

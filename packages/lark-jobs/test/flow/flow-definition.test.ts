@@ -1,4 +1,4 @@
-/** From the draft of a flow to its definition. */
+/** How a draft of a flow becomes its definition. */
 import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
 import { insideOfDraft } from '../../src/api/draft.ts'
@@ -68,7 +68,7 @@ const building = (build: (w: WorkflowBuilder) => unknown) => refusal(workflow('o
 
 const fetch = FetchJob.with({ url: 'a' })
 
-test('a chain: each step comes after the previous step, and callbacks come last', async () => {
+test('in the definition of a chain, each step waits for the step before, and callbacks come last', async () => {
   const flow = chain([fetch, new ResizeJob().with({ file: 'a' })])
     .name('thumbnail')
     .onFailed(TextJob.with('oh'))
@@ -94,7 +94,7 @@ test('a chain: each step comes after the previous step, and callbacks come last'
   expect(nodes[1]!.job!.partition).toMatch(/^images/)
 })
 
-test('a step may use the results of all before it', async () => {
+test('a step may use the results of all steps before it', async () => {
   const flow = chain([fetch])
     .next(([fetched]) => ResizeJob.with({ file: fetched.path }))
     .next(([{ parts }, resized]) =>
@@ -118,7 +118,7 @@ test('a step may use the results of all before it', async () => {
   expect(nodes[3]!.job!.job.payload).toBe('null')
 })
 
-test('a workflow: nodes after others, names, and policies', async () => {
+test('the definition of a workflow has the order, the names and the policies of its nodes', async () => {
   const names: string[] = []
   const flow = workflow('order', (w) => {
     const charge = w.add(fetch)
@@ -155,7 +155,7 @@ test('the function of a workflow may be async, and is called for each dispatch',
   expect(calls).toBe(2)
 })
 
-test('flows are nodes of flows, with homes of their own', async () => {
+test('a flow may be a node of a flow, and lives in a partition of its own', async () => {
   const members = [ResizeJob.with({ file: 'a' }), ResizeJob.with({ file: 'b' })]
   const flow = workflow('order', (w) => {
     const first = w.add(chain([fetch, fetch]).name('fetch'))
@@ -184,7 +184,7 @@ test('flows are nodes of flows, with homes of their own', async () => {
   expect(nodes[2]!.flow!.definition.allowed).toBeUndefined()
 })
 
-test('the home is in the queue of the first job, and the same for the same id', async () => {
+test('a flow lives in the queue of its first job, and in the same partition for the same id', async () => {
   const image = ResizeJob.with({ file: 'a' })
   expect((await definitionOf(chain([image, fetch]))).home).toMatch(/^images/)
   expect((await definitionOf(chain([]).onEnded(image))).home).toMatch(/^images/)
@@ -198,7 +198,7 @@ test('the home is in the queue of the first job, and the same for the same id', 
   expect(homes[0]).toBe(homes[1])
 })
 
-test('a draft of a flow never changes, and the last setting counts', async () => {
+test('a setting makes a new draft of a flow, and the last setting counts', async () => {
   const one = chain([fetch])
   const other = one.name('a').name('b').keep({ completed: '1d' }).keep({ failed: false })
   expect(insideOfFlow(one)).toMatchObject({ callbacks: [] })
@@ -211,7 +211,7 @@ test('a draft of a flow never changes, and the last setting counts', async () =>
   ).toEqual([1, 2])
 })
 
-test('the options of jobs apply: group, lock, limiter and tags are those of the dispatch', async () => {
+test('the nodes of a flow have the group, the lock, the limiter and the tags that their jobs would have in a dispatch', async () => {
   class LimitedJob extends Job {
     override limiter = limiter('stripe', { weight: (payload: { items: number }) => payload.items })
     override tags = tags((payload: { items: number }) => [`items-${payload.items}`])
@@ -249,7 +249,7 @@ test.each([
   )
 })
 
-test('a reference to a result is not a value', async () => {
+test('a reference to a result cannot be used like a value', async () => {
   // biome-ignore lint/suspicious/noExplicitAny: uses that the compiler would refuse
   const uses: [string, (result: any) => unknown][] = [
     ['made a text or a number', (result) => `${result.path}`],
@@ -298,7 +298,7 @@ test('a reference to a result is refused outside of its flow', async () => {
   }
 })
 
-test('a flow in a flow may use the results of nodes around it', async () => {
+test('an inner flow may use the results of nodes of the outer flow', async () => {
   const flow = workflow('order', (w) => {
     const first = w.add(fetch)
     const { result } = first
@@ -373,7 +373,7 @@ test('invalid values are refused with their names', async () => {
   for (const [message, flow] of cases) expect(await refusal(flow)).toContain(`FLOW_INVALID ${message}`)
 })
 
-test('the number of nodes and the depth have limits', async () => {
+test('a flow has a maximum number of nodes and a maximum depth', async () => {
   const nodes = (count: number) =>
     building((w) => {
       for (let i = 0; i < count; i++) w.add(fetch)
@@ -391,13 +391,13 @@ test('the number of nodes and the depth have limits', async () => {
 /** The limit is 4 MiB, so eight of these texts are below it. */
 const large = 'x'.repeat(500_000)
 
-test('a flow that is too large is refused at the part that makes it too large', async () => {
+test('a flow that is too large is refused as soon as a part makes it too large', async () => {
   let made = 0
   const next = () => {
     made++
     return TextJob.with(large)
   }
-  /** @returns how many parts were made, and the refusal */
+  /** @returns how many parts were made, and the error */
   const refused = async (flow: FlowDraft) => {
     made = 0
     return [await refusal(flow), made]

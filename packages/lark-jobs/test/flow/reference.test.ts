@@ -9,7 +9,7 @@ const results = new Map([
 ])
 const ref = (at: Path, node: number, path: Path) => ({ at, node, path })
 
-it('puts parts of results where the payload refers to them', () => {
+it('parts of results are inserted where the payload refers to them', () => {
   const payload = '{"from":null,"all":[null,null],"n":1}'
   const refs = [
     ref(['from'], 0, ['url']),
@@ -19,26 +19,26 @@ it('puts parts of results where the payload refers to them', () => {
   expect(payloadOf(payload, refs, results)).toBe('{"from":"a.png","all":[{"w":2},2],"n":1}')
 })
 
-it('may be the whole payload', () => {
+it('a reference may be the whole payload', () => {
   expect(payloadOf('null', [ref([], 0, ['sizes'])], results)).toBe('[1,{"w":2}]')
   expect(payloadOf('null', [ref([], 1, [])], results)).toBe('')
 })
 
-it('leaves out missing parts, and puts null into lists', () => {
+it('a reference to a missing part is left out, or becomes null in a list', () => {
   const refs = [ref(['a'], 0, ['nothing', 'there']), ref(['b', 0], 1, ['x']), ref(['c'], 7, [])]
   expect(payloadOf('{"a":null,"b":[null],"c":null}', refs, results)).toBe('{"b":[null]}')
 })
 
-it('keeps the mark of the version of the payload', () => {
+it('the mark with the version of the payload is kept', () => {
   expect(payloadOf('{"a":null}  ', [ref(['a'], 0, ['url'])], results)).toBe('{"a":"a.png"}  ')
 })
 
-it('refuses a payload that is too large with its results', () => {
+it('a payload that becomes too large with the results is refused', () => {
   const large = new Map([[0, JSON.stringify('x'.repeat(600_000))]])
   expect(payloadOf('{"a":null}', [ref(['a'], 0, [])], large)).toMatchObject({ code: 'PAYLOAD_TOO_LARGE' })
 })
 
-it('reads only own properties', () => {
+it('a reference reads only own properties of a result', () => {
   expect(valueAt({}, ['constructor'])).toBeUndefined()
   expect(valueAt('text', ['length'])).toBeUndefined()
   expect(valueAt([1], [0])).toBe(1)

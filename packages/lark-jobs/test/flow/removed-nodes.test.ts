@@ -1,4 +1,4 @@
-/** How a flow changes when some of its jobs are removed, as a pure function. */
+/** The pure function that changes a flow when some of its jobs are removed. */
 import { expect, test } from 'vitest'
 import type { KeptFlow } from '../../src/flow/flow-records.ts'
 import { withoutNodes } from '../../src/flow/removed-nodes.ts'
@@ -27,14 +27,14 @@ const removed = (node: number) => ({
   ...{ index: indexOf(node, 0), state: 'cancelled', reason: 'removed', at: 9 },
 })
 
-test('nodes that had not ended end as removed, and no other waits for them', () => {
+test('removed nodes that had not ended end as removed, and no other node waits for them', () => {
   const change = withoutNodes(found([{}, {}, { after: [0, 1] }], { nodes: 'bsb' }), [0, 1])!
   expect(change.ends).toEqual([removed(0), removed(1)])
   expect(change.definition!.nodes[2]!.rules).toEqual({ 0: 'run', 1: 'run' })
   expect(change.state.nodes).toBe('bsb')
 })
 
-test('a failed node is forgotten: nodes that were skipped because of it wait again, and the flow is open', () => {
+test('if a failed node is removed, nodes that were skipped because of it wait again, and the flow is open', () => {
   const flow = found([{}, { after: [0] }, { after: [1] }], {
     ...{ phase: 'ended', nodes: 'fxx', reasons: { 1: 'skipped', 2: 'skipped' }, causes: { 1: 0, 2: 0 } },
     end: { state: 'failed', at: 5, node: 0 },
@@ -45,7 +45,7 @@ test('a failed node is forgotten: nodes that were skipped because of it wait aga
   expect([change.state.end, change.state.causes]).toEqual([undefined, {}])
 })
 
-test('a node that was skipped because of a removed one can be removed with it', () => {
+test('a node that was skipped because of a removed node can be removed with it', () => {
   const flow = found([{}, { after: [0] }, { after: [1] }], {
     ...{ nodes: 'fxx', reasons: { 1: 'skipped', 2: 'skipped' }, causes: { 1: 0, 2: 0 } },
   })
@@ -54,7 +54,7 @@ test('a node that was skipped because of a removed one can be removed with it', 
   expect(change.definition!.nodes[2]!.rules).toEqual({ 1: 'run' })
 })
 
-test('removing nodes that completed, or whose failure other nodes have handled, changes nothing', () => {
+test('the removal of nodes that completed, or whose failure other nodes have handled, changes nothing', () => {
   const rules: Partial<NodeDefinition>[] = [{}, {}, {}, { after: [0, 1, 2], rules: { 1: 'run', 2: 'fail' } }]
   expect(withoutNodes(found(rules, { nodes: 'cfff', causes: { 3: 2 } }), [0, 1, 2])).toBeUndefined()
 })

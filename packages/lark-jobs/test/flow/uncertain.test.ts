@@ -1,6 +1,6 @@
 /**
- * The answers of calls during which the store goes away, or another process changes the flow. An answer says
- * only what is certain.
+ * The answers of calls during which the store cannot be reached, or another process changes the flow. An
+ * answer says only what is certain.
  */
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -43,7 +43,7 @@ function loseAnswer(): void {
   })
 }
 
-/** Makes every attempt the last one from now on. */
+/** From now on, a call makes only one attempt. */
 function losePatience(): void {
   let now = 0
   vi.spyOn(performance, 'now').mockImplementation(() => {
@@ -52,7 +52,7 @@ function losePatience(): void {
   })
 }
 
-test('a flow that was perhaps started stays uncertain, whatever further attempts return', async () => {
+test('if the first attempt may have started a flow, the answer is uncertain, whatever further attempts return', async () => {
   loseAnswer()
   const now = store.now.bind(store)
   vi.spyOn(store, 'now').mockImplementationOnce(now).mockRejectedValueOnce(away('STORE_REFUSED'))
@@ -71,14 +71,14 @@ test.each(['STORE_UNREACHABLE', 'STORE_REFUSED'] as const)(
   },
 )
 
-test('a flow is cancelled, although its jobs could not be asked to end', async () => {
+test('a flow counts as cancelled although its jobs could not be asked to end', async () => {
   const handle = await jobs.dispatch(chain([step]))
   vi.spyOn(store, 'alter').mockRejectedValue(away('STORE_UNREACHABLE'))
   expect(await handle.cancel()).toBe(true)
   expect(await handle.status()).toMatchObject({ state: 'ending' })
 })
 
-test('a step that was perhaps added is uncertain; if the flow could not be read, it was certainly not added', async () => {
+test('a step that may have been added is uncertain, and it was certainly not added if the flow could not be read', async () => {
   const handle = await jobs.dispatch(chain([step]))
   loseAnswer()
   await expect(handle.add(step)).rejects.toMatchObject({ code: 'DISPATCH_UNCERTAIN', id: handle.id })
@@ -87,7 +87,7 @@ test('a step that was perhaps added is uncertain; if the flow could not be read,
   expect(await handle.progress()).toMatchObject({ total: 2 })
 })
 
-test('a step is added, although its job cannot be queued in the other partition yet', async () => {
+test('a step counts as added although its job cannot be queued in the other partition yet', async () => {
   const handle = await jobs.dispatch(workflow('more', (w) => [w.add(step)]))
   vi.spyOn(store, 'enqueue').mockRejectedValue(away('STORE_UNREACHABLE'))
   await handle.add(other)
@@ -115,7 +115,7 @@ test('a batch that is cancelled while members get their indices queues none of t
   for (const queue of ['default', 'other']) expect(await store.counts(queue)).toMatchObject({ waiting: 0 })
 })
 
-test('the start of a flow, indices and ends of members, and added nodes wait for the same durability as a dispatch', async () => {
+test('the start of a flow, its members, their ends, and added nodes wait for the same durability as a dispatch', async () => {
   const write = vi.spyOn(store.flows, 'write')
   const relied = () => write.mock.calls.splice(0).map(([, , , isRelied = false]) => isRelied)
   const members = await jobs.dispatch(batch([step]))

@@ -75,7 +75,7 @@ const files = {
     }`,
 }
 
-test('a process makes its jobs however a file exports them, is booted, dispatches, and ends when its worker is killed', async () => {
+test('an isolated process loads jobs however a file exports them, runs `boot`, can dispatch, and ends when its worker is killed', async () => {
   await using app = await App.make(files)
   const worker = app.lark('jobs:work')
   await app.run('jobs:dispatch', 'HereJob', '{"holds":false}')
@@ -95,7 +95,7 @@ test('a process makes its jobs however a file exports them, is booted, dispatche
   await expect.poll(() => pids.filter(isAlive), { timeout: 30_000 }).toEqual([])
 })
 
-test('a class is loaded from the file that it names, although the program has a file isolated-jobs beside it', async () => {
+test('a class is loaded from the file that it names, although the application has another file isolated-jobs', async () => {
   await using app = await App.make({
     'there.mjs': `
       import { isolated, Job } from '@s18i/lark-jobs'
@@ -124,7 +124,7 @@ test('a class is loaded from the file that it names, although the program has a 
   })
   const { code, stdout } = await app.start(['work.mjs']).result
   expect(stdout).toContain('there process')
-  // Such a store would belong to the process alone, so its jobs would be lost.
+  // A store in memory would belong to the isolated process alone, so its jobs would be lost.
   expect(stdout).toContain('An isolated job cannot use a store in the memory of its worker')
   expect(code).toBe(0)
 })

@@ -1,5 +1,5 @@
 /**
- * Isolated classes. Processes load this file, so it imports the package as an application does.
+ * Isolated job classes. Isolated processes load this file, so it imports the package as an application does.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -24,7 +24,7 @@ abstract class IsolatedJob extends Job {
   override tries = 1
 }
 
-/** A job that returns where it runs, and with which data. */
+/** A job that returns its process, its payload and its context. */
 export class EchoJob extends IsolatedJob {
   handle(payload: { text?: string } = {}) {
     this.info(`echoes ${payload.text}`)
@@ -65,7 +65,7 @@ export class ThrowJob extends IsolatedJob {
   }
 }
 
-/** A job whose first run ends without an end of the job. */
+/** A job that its first run releases. */
 export class ReleaseJob extends IsolatedJob {
   handle() {
     if (this.attempt === 1 && !released.has(this.id!)) {
@@ -77,14 +77,14 @@ export class ReleaseJob extends IsolatedJob {
 }
 const released = new Set<string>()
 
-/** A job that returns a value without a JSON form. */
+/** A job that returns a value that JSON cannot represent. */
 export class OddJob extends IsolatedJob {
   handle() {
     return { big: 1n }
   }
 }
 
-/** A job that ignores its signal in one of several ways, and holds its process. */
+/** A job that ignores its signal in one of several ways, and keeps its process busy. */
 export class HoldJob extends IsolatedJob {
   override timeout = 2_000
   async handle(payload: { how: 'loop' | 'wait' | 'never' | 'child'; file?: string }) {
@@ -102,7 +102,7 @@ export class HoldJob extends IsolatedJob {
 /** What happened to the jobs of a strict group, in order. */
 export const happened: string[] = []
 
-/** A job that holds its process after a step. Everything around the handler runs in the worker. */
+/** A job that keeps its process busy after a step. Everything around the handler runs in the worker. */
 export class BusyJob extends IsolatedJob {
   override timeout = 2_000
   override tries = 2
@@ -143,7 +143,7 @@ export class FileJob extends IsolatedJob {
   }
 }
 
-/** A job that goes on until it is told to end. */
+/** A job that runs until its signal is aborted. */
 export class PatientJob extends IsolatedJob {
   override isolate = isolated({ file, grace: '20s' })
   async handle() {
@@ -220,7 +220,10 @@ export class UndoneJob extends IsolatedJob {
   }
 }
 
-/** A job that commits in a database of the application, and dies before the worker knows it. */
+/**
+ * A job that commits in a database of the application, and whose process dies before the worker knows of the
+ * commit.
+ */
 export class BookJob extends IsolatedJob {
   override tries = 2
   override backoff = 0

@@ -49,7 +49,7 @@ const all = [
   TracedJob,
 ] as never
 
-/** Starting a process takes long on a busy machine. */
+/** The start of a process takes long on a busy machine. */
 const patiently = { timeout: 50_000 }
 
 const killed = 'Its process was killed, 100 ms after its signal was aborted'
@@ -62,8 +62,8 @@ class PlainJob extends Job {
 }
 
 /**
- * @param outage makes the store stop answering, and answer again. Only the tests that involve the store run
- *   with it; the tests of the worker and its processes alone run on the other store
+ * @param outage makes the store unreachable, and reachable again. With this parameter, only the tests that
+ *   involve the store run. The other tests run on the other store
  */
 export function isolating(connect: Connect, outage?: { begins(): void; ends(): void }): void {
   let bench: Bench
@@ -74,7 +74,7 @@ export function isolating(connect: Connect, outage?: { begins(): void; ends(): v
   const seen: string[] = []
 
   beforeAll(async () => {
-    // The option for the processes, so that their heap is full soon.
+    // The option gives the isolated processes a small heap.
     process.env.NODE_OPTIONS = `${options ?? ''} --max-old-space-size=64`
     bench = await Bench.make(connect)
     jobs = bench.client({
@@ -102,10 +102,10 @@ export function isolating(connect: Connect, outage?: { begins(): void; ends(): v
     await bench[Symbol.asyncDispose]()
   })
 
-  /** A test of what happens without the store. */
+  /** A test of behaviour that does not depend on the store. */
   const itself = (name: string, act: () => Promise<void>) => void (outage === undefined && test(name, act))
 
-  /** How many jobs have reported their begin. */
+  /** Returns how many jobs have reported that they have begun. */
   const begun = () => report.lines.filter((line) => line === 'info: begins').length
 
   /** Dispatches a job, and waits for its end. */
@@ -116,7 +116,7 @@ export function isolating(connect: Connect, outage?: { begins(): void; ends(): v
     return (await jobs.find(id))!
   }
 
-  test('handle runs in another process, with its payload, id, attempt, context, lines and progress', async () => {
+  test('handle() runs in another process, and has the payload, the id, the attempt, the context, the log and the progress', async () => {
     const draft = new EchoJob().with({ text: 'hello' })
     const found = await withContext({ request: 'r1' }, () => ended(draft, 'completed'))
     expect(found.result).toEqual({
@@ -131,7 +131,7 @@ export function isolating(connect: Connect, outage?: { begins(): void; ends(): v
     expect(plain.result).toBe(process.pid)
   })
 
-  test('spans of a process are children of the span of the run, and the context and the baggage are there', async () => {
+  test('spans that the isolated process makes are children of the span of the run, with the same context and baggage', async () => {
     await using sdk = new Sdk()
     const sent = propagation.createBaggage({ tenant: { value: 'acme' } })
     const { result } = (await inContext.with(propagation.setBaggage(inContext.active(), sent), () =>
@@ -183,7 +183,7 @@ export function isolating(connect: Connect, outage?: { begins(): void; ends(): v
     }
   })
 
-  test('a cancelled job gets the reason, and is killed with all processes that it has started if it goes on', async () => {
+  test('a cancelled job gets the reason, and if it goes on, its process is killed with all processes that it has started', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'lark-'))
     const file = join(folder, 'pids')
     const before = begun()
@@ -214,7 +214,7 @@ export function isolating(connect: Connect, outage?: { begins(): void; ends(): v
     ['full', 'was killed by SIGABRT', 'heap out of memory'],
   ] as const
   test.each(outage === undefined ? crashes : crashes.slice(0, 1))(
-    'a crash is that of the job alone (%s)',
+    'a crash of an isolated job affects no other job (%s)',
     async (how, text, words) => {
       const found = await ended(new EndJob().with({ how }))
       expect(found).toMatchObject({ crashes: 0, failures: 1 })
@@ -224,7 +224,7 @@ export function isolating(connect: Connect, outage?: { begins(): void; ends(): v
     },
   )
 
-  test('a process starts no worker, so a class in the file of a program that starts a worker causes no endless starts', async () => {
+  test('an isolated process starts no worker, even if the file of the class is a program that starts a worker', async () => {
     const found = await ended(new WorkJob().with())
     expect(found.errors).toMatchObject([
       { code: 'WORKER_INVALID', message: 'A process for isolated jobs cannot start a worker' },
@@ -252,7 +252,7 @@ export function isolating(connect: Connect, outage?: { begins(): void; ends(): v
     },
   )
 
-  test('a job whose workers were killed nine times runs beside others, and these deaths do not count for its own limit', async () => {
+  test('a job whose workers were killed nine times runs together with other jobs, and these deaths do not count towards maxCrashes', async () => {
     const { store } = await insideOf(jobs).open()
     const drafts = [
       new HoldJob().with({ how: 'never' }),
@@ -321,7 +321,7 @@ export function isolating(connect: Connect, outage?: { begins(): void; ends(): v
     },
   )
 
-  test('limiters and locks apply, and members know their flow', async () => {
+  test('limiters and locks work for isolated jobs, and members of a flow know their flow', async () => {
     const drafts = [1, 2, 3].map((at) => new LimitedJob().with({ at }) as never)
     const handles = await jobs.dispatch(drafts)
     const times = await Promise.all(handles.map((handle) => handle.result({ timeout: '50s' })))
@@ -353,7 +353,7 @@ export function isolating(connect: Connect, outage?: { begins(): void; ends(): v
     },
   )
 
-  test('a quiet worker keeps its processes, and a running job cannot be removed from under it', async () => {
+  test('a quiet worker keeps its processes, and its running job cannot be removed', async () => {
     const { pid: before } = (await ended(new EchoJob().with(), 'completed')).result as { pid: number }
     const file = join(await mkdtemp(join(tmpdir(), 'lark-')), 'go')
     const begunBefore = begun()
@@ -372,7 +372,7 @@ export function isolating(connect: Connect, outage?: { begins(): void; ends(): v
   })
 
   if (outage !== undefined)
-    test('a job that ends while the store is away has run once', async () => {
+    test('an isolated job that ends while the store cannot be reached runs once', async () => {
       const file = join(await mkdtemp(join(tmpdir(), 'lark-')), 'go')
       const before = begun()
       const [handle] = await jobs.dispatch([new FileJob().with({ file }) as never])

@@ -21,7 +21,7 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** Another process that holds the write lock until it is killed. */
+/** Starts a process that holds the write lock until it is killed. */
 async function locks(file: string): Promise<ChildProcess> {
   const code = `
     import Libsql from 'libsql'
@@ -72,7 +72,7 @@ const outages: [name: string, Outage][] = [
 ]
 
 test.each(outages)(
-  '%s for longer than a lease: isolated jobs that end meanwhile are completed, once',
+  'if %s for longer than a lease, isolated jobs that end meanwhile run once and are completed',
   async (_, outage) => {
     await using folder = await Folder.make()
     const opened = connections()

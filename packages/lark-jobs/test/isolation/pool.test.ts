@@ -1,4 +1,4 @@
-/** The processes of a pool: when they start and when they end. They only answer with their ids. */
+/** When the processes of a pool start and when they end. The processes only answer with their ids. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { expect, test } from 'vitest'
 import { isolated, Job } from '../../src/index.ts'
@@ -79,7 +79,7 @@ class Pool extends IsolationPool {
   }
 }
 
-test('a process has one job after the other, and ends after so many', async () => {
+test('a process runs one job after the other, and ends after a maximum number of jobs', async () => {
   await using pool = new Pool({ maxJobs: 2 })
   await pool.start()
   const pids = []
@@ -89,19 +89,19 @@ test('a process has one job after the other, and ends after so many', async () =
   await expect.poll(() => pool.alive).toBe(1)
 })
 
-test('a process ends at its age, when its job has ended', async () => {
+test('a process that has reached its maximum age ends when its job has ended', async () => {
   await using pool = new Pool({ maxAge: 1 })
   await pool.start()
   expect(await pool.take().pid).not.toBe(await pool.take().pid)
 })
 
-test('there is one process more than running jobs, up to the limit, and processes without a job end', async () => {
+test('up to the limit, there is one process more than running jobs, and processes that are not needed end', async () => {
   await using pool = new Pool({ processes: 3, idle: 100 })
   await pool.start()
   expect(pool.children).toHaveLength(1)
   const runs = [pool.take(true), pool.take(true), pool.take(true), pool.take(true)]
   expect(pool.children).toHaveLength(3)
-  // The time of a job does not pass while it waits for a process.
+  // The timeout of a job does not run while the job waits for a process.
   expect(runs.map(({ execution }) => execution.deadline)).toEqual(Array(4).fill(Number.POSITIVE_INFINITY))
   await expect.poll(() => runs[2]!.execution.deadline).toBeLessThan(Number.POSITIVE_INFINITY)
   expect(runs[3]!.execution.deadline).toBe(Number.POSITIVE_INFINITY)
@@ -114,11 +114,11 @@ test('there is one process more than running jobs, up to the limit, and processe
   await expect.poll(() => pool.alive).toBe(1)
 })
 
-test('a job that is handed to a process that dies runs in another, and does not fail', async () => {
+test('if a process dies before it begins a job, the job runs in another process and does not fail', async () => {
   await using pool = new Pool({ processes: 2 })
   await pool.start()
   for (let i = 0; i < 12; i++) {
-    // The next job is handed to the process of the previous job, which is dead or dies meanwhile.
+    // The pool hands the next job to the process of the previous job, which is dead or dies meanwhile.
     const victim = (await pool.take().pid) as number
     process.kill(victim, i % 3 === 2 ? 'SIGSTOP' : 'SIGKILL')
     if (i % 3 === 1) await new Promise(setImmediate)
@@ -129,7 +129,7 @@ test('a job that is handed to a process that dies runs in another, and does not 
   }
 })
 
-test('after a kill, the next job of the class gets its own process, and other classes keep their processes', async () => {
+test('after a kill, the next job of the class gets a process of its own, and other classes keep their processes', async () => {
   await using pool = new Pool({ processes: 9 })
   await pool.start()
   const own = await pool.take().pid
@@ -149,13 +149,13 @@ test('after a kill, the next job of the class gets its own process, and other cl
   const last = pool.take(false, OddJob)
   expect(await shares()).toBe(true)
   expect(await last.pid).not.toBe(own)
-  // The job of the class has ended by itself, so the class may share processes again.
+  // The job of this class has ended by itself, so the class may share processes again.
   const count = pool.children.length
   expect(await pool.take(false, OddJob).pid).toEqual(expect.any(Number))
   expect(pool.children).toHaveLength(count)
 })
 
-test('if no more processes may start, classes share them, and runs have their turn', async () => {
+test('if no more processes may start, classes share the processes, and runs take turns', async () => {
   await using pool = new Pool({ processes: 1 })
   await pool.start()
   const own = await pool.take().pid
@@ -172,7 +172,7 @@ test('if no more processes may start, classes share them, and runs have their tu
   expect(ends).toEqual(['a', 'odd', 'b', 'c'])
 })
 
-test('a process that does not begin a job is replaced, and the time of the job does not pass', async () => {
+test('a process that does not begin its job is replaced, and the timeout of the job does not run meanwhile', async () => {
   await using pool = new Pool({ processes: 1, answer: 50 })
   await pool.start()
   const first = await pool.take().pid
@@ -201,7 +201,7 @@ test('a job that no process begins is put back', async () => {
   expect(pool.children.length).toBeGreaterThanOrEqual(3)
 })
 
-test('a class that its process could not load does not hold up the jobs of others', async () => {
+test('a class that its process cannot load does not delay the jobs of other classes', async () => {
   const text = code.replace('unknown: {}', "unknown: { OddJob: 'no such file' }")
   await using pool = new Pool({}, text)
   await pool.start()

@@ -5,17 +5,17 @@ const none = () => 0
 const all = () => 1
 
 describe('pauses', () => {
-  test('one pause for every retry', () => {
+  test('a single duration is the pause before every retry', () => {
     expect([1, 2, 9].map((n) => pauseAfter(n, normalBackoff('10s')!))).toEqual([10_000, 10_000, 10_000])
   })
 
-  test('a list whose last pause repeats', () => {
+  test('a list has a pause for each retry, and its last pause repeats', () => {
     expect([1, 2, 3, 4].map((n) => pauseAfter(n, normalBackoff([0, '5s', '1m'])!))).toEqual([
       0, 5_000, 60_000, 60_000,
     ])
   })
 
-  test('doubling up to the longest pause', () => {
+  test('exponential pauses double up to the longest pause', () => {
     const backoff = exponential({ from: '1s', to: '10s' })
     expect([1, 2, 3, 4, 5, 60].map((n) => pauseAfter(n, backoff, none))).toEqual([
       1_000, 2_000, 4_000, 8_000, 10_000, 10_000,
@@ -23,7 +23,7 @@ describe('pauses', () => {
     expect(pauseAfter(4, backoff, all)).toBe(4_000)
   })
 
-  test('the default is 1 s to 10 min, and half of it is random', () => {
+  test('by default, pauses grow from 1 s to 10 min, and half of each pause is random', () => {
     expect(exponential()).toEqual({ from: 1_000, to: 600_000, jitter: 0.5 })
   })
 })

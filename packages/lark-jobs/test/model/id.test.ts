@@ -6,14 +6,14 @@ test('ids have 13 letters and digits', () => {
   expect(newNonce()).toMatch(/^[0-9A-Za-z]{8}$/)
 })
 
-test('ids sort by their time, within a millisecond too', () => {
+test('ids sort by the time at which they were made, even within a millisecond', () => {
   const now = Date.now() + 10_000
   const ids = [...Array(5_000)].map((_, i) => newId(now + Math.floor(i / 1_000)))
   expect([...ids].sort()).toEqual(ids)
   expect(new Set(ids).size).toBe(ids.length)
 })
 
-test('more ids in one millisecond than three letters can count', () => {
+test('ids stay unique if more ids are made in one millisecond than three letters can count', () => {
   const now = Date.now() + 30_000
   let last = ''
   let unsorted = 0
@@ -25,12 +25,12 @@ test('more ids in one millisecond than three letters can count', () => {
   expect(unsorted).toBe(0)
 })
 
-test('a clock that goes back repeats no id', () => {
+test('no id is repeated when the clock goes back', () => {
   const later = newId(Date.now() + 60_000)
   expect(newId(1) > later).toBe(true)
 })
 
-test('an id contains its time; another text has no time', () => {
+test('the time of an id can be read, and any other text has no time', () => {
   const now = Date.now() + 120_000
   expect(madeAt(newId(now))).toBe(now)
   expect(madeAt(newId(now))).toBe(now)

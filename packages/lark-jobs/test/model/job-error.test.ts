@@ -6,7 +6,7 @@ const kept = (thrown: unknown) => jobError(thrown, 1, 0)
 const depthOf = ({ cause }: KeptError): number => (cause === undefined ? 0 : 1 + depthOf(cause))
 
 describe('the stored form of an error', () => {
-  test('a cause that is the error itself or an outer error is kept once', () => {
+  test('has a cause only once if the cause is the error itself or an outer error', () => {
     const one = new Error('one')
     const two = new Error('two', { cause: one })
     one.cause = two
@@ -16,7 +16,7 @@ describe('the stored form of an error', () => {
     expect(kept(self)).not.toHaveProperty('errors')
   })
 
-  test('causes have a limit in depth and number', () => {
+  test('has a limit for the depth and the number of causes', () => {
     let deep = new Error('at the bottom')
     for (let i = 0; i < 10_000; i++) deep = new Error(`above ${i}`, { cause: deep })
     expect(depthOf(kept(deep))).toBe(5)
@@ -27,7 +27,7 @@ describe('the stored form of an error', () => {
     expect([...partsOf(kept(tree(4)), '')].length).toBeLessThanOrEqual(11)
   })
 
-  test('the whole error has a limit in size', () => {
+  test('has a limit for its size', () => {
     const long = (cause?: unknown) =>
       Object.assign(new Error('x'.repeat(1e6), { cause }), { code: 'y'.repeat(1e6), name: 'z'.repeat(1e6) })
     const errors = Array.from({ length: 10 }, () => long(long(long())))
@@ -36,7 +36,7 @@ describe('the stored form of an error', () => {
     expect(error.errors?.[0]?.message).toMatch(/^x{1000}$/)
   })
 
-  test('properties that throw when they are read are omitted', () => {
+  test('omits properties that throw when they are read', () => {
     const refusing = (...names: string[]) => {
       const error = new Error('fine')
       for (const name of names)
@@ -60,7 +60,7 @@ describe('the stored form of an error', () => {
     expect(kept(Object.assign(new Error('fine'), { errors: bad }))).not.toHaveProperty('errors')
   })
 
-  test('a SuppressedError keeps both of its errors', () => {
+  test('has both errors of a SuppressedError', () => {
     const both = { error: new Error('at the end'), suppressed: new Error('at first') }
     expect(kept(Object.assign(new Error('suppressed'), both))).toMatchObject({
       errors: [{ message: 'at the end' }, { message: 'at first' }],

@@ -65,23 +65,23 @@ test('a value that cannot be read is refused with the error that it threw', () =
 })
 
 test.each([0, '', false, null, [], {}, 'ünïcödé 😀', [1, [2, { a: null }]], { __proto__: null, a: 1 }])(
-  'a JSON value comes back equal: %o',
+  'a JSON value is the same after it was stored and read: %o',
   (payload) => {
     expect(decode(encode(payload, 'J'))).toEqual(payload)
   },
 )
 
-test('a missing payload stays undefined, and a property that is undefined is dropped', () => {
+test('a missing payload stays undefined, and a property with the value undefined is left out', () => {
   expect(decode(encode(undefined, 'J'))).toBeUndefined()
   expect(decode(encode({ a: undefined, b: 1 }, 'J'))).toEqual({ b: 1 })
 })
 
-test('a class with toJSON is replaced by its result, which is checked too', () => {
+test('an object with toJSON is replaced by the result of toJSON, which is checked, too', () => {
   expect(decode(encode({ price: new Price() }, 'J'))).toEqual({ price: { amount: 5 } })
   expect(refused({ price: { __proto__: { toJSON: () => 1n } } }).message).toMatch('payload.price is a BigInt')
 })
 
-test('the same object twice is not a cycle', () => {
+test('a payload that contains the same object twice is not a cycle', () => {
   const shared = { a: 1 }
   expect(decode(encode({ x: shared, y: [shared] }, 'J'))).toEqual({ x: { a: 1 }, y: [{ a: 1 }] })
 })
@@ -115,7 +115,7 @@ test(`${MAX_DEPTH} levels are accepted; one more is refused, and so are a millio
     })
 })
 
-test('a toJSON that always returns a new object is too deep, and one that returns a cycle is a cycle', () => {
+test('a toJSON that always returns a new object makes the payload too deep, and a toJSON that returns a cycle is refused as a cycle', () => {
   class Endless {
     toJSON() {
       return new Endless()
@@ -160,7 +160,7 @@ test('a value that is too large is refused before it is written, and is not read
   expect(written).toBe(1)
 })
 
-test('contexts and results are checked too', () => {
+test('contexts and results are checked like payloads', () => {
   for (const [what, code, large] of [
     ['context', 'CONTEXT_NOT_JSON', 'CONTEXT_TOO_LARGE'],
     ['result', 'RESULT_NOT_JSON', 'PAYLOAD_TOO_LARGE'],
@@ -172,8 +172,8 @@ test('contexts and results are checked too', () => {
   }
 })
 
-// The count is never higher than the bytes of JSON.stringify, so a value that fits is not refused.
-test('a value that fits to the byte is accepted, whatever it contains', () => {
+// The counted bytes are never more than those of JSON.stringify, so a value that fits is not refused.
+test('a value with exactly the maximum number of bytes is accepted, whatever it contains', () => {
   const values: unknown[] = [
     0,
     -1.5,

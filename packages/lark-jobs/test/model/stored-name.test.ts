@@ -37,7 +37,7 @@ function text(random: Random): string {
 /**
  * Makes many names, some of them from earlier ones.
  *
- * @param make returns the meaning of a name, and the name
+ * @param make returns what a name stands for, and the stored name
  */
 function fuzz(
   seed: number,
@@ -62,7 +62,7 @@ function fuzz(
 }
 
 test.each([1, 2, 3])(
-  'two names are equal in the store only if they are equal for the user (seed %i)',
+  'two stored names are equal only if the names of the user are equal (seed %i)',
   (seed) => {
     fuzz(seed, (_, pick) => {
       const name = pick()
@@ -71,16 +71,19 @@ test.each([1, 2, 3])(
   },
 )
 
-test.each([4, 5, 6])('two locks are equal only if class and value are equal (seed %i)', (seed) => {
-  fuzz(seed, (random, pick) => {
-    const [key, value] = [pick(), random.chance(5) ? '' : pick()]
-    const lock = lockOf({ by: () => value }, key, undefined)
-    return [[key, value], (lock as { name: string }).name]
-  })
-})
+test.each([4, 5, 6])(
+  'two stored locks are equal only if the class and the value are equal (seed %i)',
+  (seed) => {
+    fuzz(seed, (random, pick) => {
+      const [key, value] = [pick(), random.chance(5) ? '' : pick()]
+      const lock = lockOf({ by: () => value }, key, undefined)
+      return [[key, value], (lock as { name: string }).name]
+    })
+  },
+)
 
 test.each([7, 8, 9])(
-  'lanes: groups of users, groups of keepLast, and limiters are distinct (seed %i)',
+  'the stored names of groups, of keepLast groups and of limiters are distinct (seed %i)',
   (seed) => {
     fuzz(seed, (random, pick) => {
       const limiter = random.chance(3) ? pick() : undefined
@@ -104,8 +107,11 @@ test('ordinary names are stored unchanged', () => {
   expect(groupName(7)).toBe('7')
 })
 
-test.each(['\ud800', 'a\udfff', '\ude00\ud83d'])('half of a surrogate pair is not a name: %j', (half) => {
-  expect(lockOf({ by: () => half }, 'sync', undefined)).toBe('a text with half of a surrogate pair')
-  expect(groupFor({ by: () => half }, undefined)).toBe('a text with half of a surrogate pair')
-  expect(lockOf({ by: () => '\ud83d\ude00' }, 'sync', undefined)).toMatchObject({ name: 'sync:😀' })
-})
+test.each(['\ud800', 'a\udfff', '\ude00\ud83d'])(
+  'a text with half of a surrogate pair is refused as a name: %j',
+  (half) => {
+    expect(lockOf({ by: () => half }, 'sync', undefined)).toBe('a text with half of a surrogate pair')
+    expect(groupFor({ by: () => half }, undefined)).toBe('a text with half of a surrogate pair')
+    expect(lockOf({ by: () => '\ud83d\ude00' }, 'sync', undefined)).toMatchObject({ name: 'sync:😀' })
+  },
+)

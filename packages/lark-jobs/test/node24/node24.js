@@ -11,11 +11,13 @@ const folder = fileURLToPath(new URL('.', import.meta.url))
 
 const [major, minor, patch] = (process.versions.sqlite ?? '0.0.0').split('.').map(Number)
 
-/** Whether the running Node is such a Node: its SQLite is 3.51.3 or newer. */
+/**
+ * Whether the embedded store prefers the `node:sqlite` of the running Node: its SQLite is 3.51.3 or newer.
+ */
 export const isSound = major * 1e6 + minor * 1e3 + patch >= 3_051_003
 
 /**
- * The path of this Node. The first call installs it.
+ * Returns the path of the installed Node. The first call installs it.
  *
  * @returns {string}
  */

@@ -1,8 +1,8 @@
 /**
- * How changes by hand are recorded, whatever the store answers, and how the entries are read.
+ * How changes that people make are recorded, whatever the store answers, and how the entries are read.
  *
- * This folder has more than 25 files: one for each file of the sources whose test needs no suite of all
- * stores, and one for each group of commands.
+ * This folder has more than 25 files: one for each source file whose tests run on one store only, and one for
+ * each group of commands.
  */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
@@ -21,7 +21,7 @@ const actor = { who: 'ada', host: 'web-1', from: 'code' } as const
 const bounds = { count: 10, age: 1_000 }
 const change: HandChange<number> = { what: 'retry', on: 'jobs of key charge', count: (n) => n }
 
-/** Keeps what is written; the calls with these numbers fail. */
+/** Makes a store that keeps the written entries. The calls with these numbers fail. */
 function storeOf(failures: Record<number, JobsError> = {}) {
   const written: { id: string; count: number; outcome: string; on: string; error?: string }[] = []
   let calls = 0
@@ -51,7 +51,7 @@ test('a change has one entry, which is written before the change, during it, and
     expect(outcomes()).toEqual(['running 0'])
     noted(200)
     await vi.advanceTimersByTimeAsync(250)
-    // A process that is killed a moment later has recorded this much.
+    // If the process were killed now, these entries would exist.
     expect(outcomes()).toEqual(['running 0', 'running 200'])
     await vi.advanceTimersByTimeAsync(30_000)
     noted(1_200)
@@ -68,7 +68,7 @@ test('a change has one entry, which is written before the change, during it, and
   expect(written).toHaveLength(length)
 })
 
-test('the progress of a change counts the changed jobs, and not the jobs that were left', async () => {
+test('the progress of a change counts the changed jobs, and not the jobs that it left out', async () => {
   vi.useRealTimers()
   await using jobs = createJobs({ connection: 'sqlite::memory:' })
   class SendJob extends Job {
@@ -85,7 +85,7 @@ test('the progress of a change counts the changed jobs, and not the jobs that we
   expect(noted).toEqual([2])
 })
 
-test('a change is refused if it cannot be recorded first, unless the store refuses all writes', async () => {
+test('a change is refused if its audit entry cannot be written first, unless the store refuses all writes', async () => {
   const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
   const act = vi.fn(async () => 3)
   await expect(withRecord(storeOf({ 1: away }).store, bounds, actor, change, act)).rejects.toBe(away)
@@ -104,7 +104,7 @@ test('if the end of a change cannot be recorded, the change is made all the same
   expect(warned.mock.calls[0]![0]).toContain('ada at web-1: done, 3 changed. the server is away')
 })
 
-test('the text of an entry is bounded and has no values of payloads; the text of a purge has no names either', async () => {
+test('the text of an audit entry is bounded and has no payload values, and the text for a purge has no names either', async () => {
   const { store, written } = storeOf()
   const where = { email: 'ada@example.com' }
   const named = { queue: 'emails', group: 'ada', tag: 'vip' }
@@ -129,7 +129,7 @@ test('the text of an entry is bounded and has no values of payloads; the text of
 })
 
 test.each(['edit', 'dispatch', 'import'] as const)(
-  'an entry has only the code of the error of an %s',
+  'an audit entry has only the code of the error of an %s',
   async (what) => {
     const { store, written } = storeOf()
     const errors = [new JobsError('PAYLOAD_INVALID', 'no domain: ada@', {}), new TypeError('what is ada@?')]
@@ -144,7 +144,7 @@ function pageOf(now: number, entries: AuditRecord[]): Promise<AuditPage> {
   return audit({ audit: { list: async () => ({ now, entries }) } } as unknown as Store, {})
 }
 
-test('a change without news for long counts as interrupted, and entries that Lark did not write are counted', async () => {
+test('a change that has not been updated for long counts as interrupted, and unreadable entries are counted', async () => {
   const text = JSON.stringify({ ...actor, what: 'retry', on: 'jobs', count: 1_200, outcome: 'running' })
   const record = { id: 'a', at: 1_000, writtenAt: 6_000, text }
   const lost = { endedAt: 6_000, outcome: 'interrupted', count: 1_200, atLeast: true }

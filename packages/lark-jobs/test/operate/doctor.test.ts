@@ -27,7 +27,7 @@ import { completed, failed, job, jobs, retried } from '../conformance/jobs.ts'
 import { startSentinel } from '../redis/sentinel.ts'
 import { open as openRaw } from '../sqlite/raw.ts'
 
-/** The findings that are problems, as `level code`. */
+/** Returns the findings that are problems, each as `level code`. */
 const wrong = (findings: readonly DoctorFinding[]) => {
   for (const { code, level, text, advice } of findings) {
     expect(code in findingCodes).toBe(true)
@@ -57,7 +57,7 @@ const servers = (more: Partial<ServersInspection> & { server?: Partial<ServerFac
   })
 }
 
-test('a sound server has only findings that are fine', () => {
+test('for a healthy store, all findings are fine', () => {
   const findings = servers()
   expect(wrong(findings)).toEqual([])
   expect(findings.map(({ code }) => code)).toEqual([
@@ -148,7 +148,7 @@ const worker = (fields: Partial<WorkerRecord> = {}): WorkerRecord => ({
   ...fields,
 })
 
-test('queues and workers', async () => {
+test('the doctor finds problems of queues and workers', async () => {
   await using harness = await Harness.make(async () => ({
     handle: (options) => new SqliteStore(':memory:', options),
     remove: async () => {},
@@ -166,7 +166,7 @@ test('queues and workers', async () => {
     for (const each of workers) await store.retire(each.id)
     const samples = [{ queue: 'emails', partition: 'emails', active: [], unreadable: [], ...sample }]
     const found = wrong(queueFindings({ status: facts, samples, limiters, now: clock.now }))
-    // jobs:status has the same remark about a late queue as the doctor.
+    // `jobs:status` has the same remark about a late queue as the doctor.
     const remarks = [...remarksOn(facts)].map(({ text }) => text)
     const isLate = remarks.some((text) => /its target is|has ended within a minute/.test(text))
     expect(isLate, remarks.join()).toBe(found.some((each) => each.endsWith('queue-late')))
@@ -200,7 +200,7 @@ test('queues and workers', async () => {
     'warning limiter-used',
   ])
   expect(await look([worker({ startedAt: clock.now })], {}, ['mail'])).toEqual([])
-  // The oldest job waits for longer than the target, or no job ends.
+  // The oldest job waits for longer than the target of the queue, or no job ends.
   clock.advance(60_000)
   expect(await look([worker()], {}, [], 60_000)).toEqual([])
   clock.advance(1)
@@ -210,7 +210,7 @@ test('queues and workers', async () => {
   await harness.caller().run(job(), completed)
   expect(await look([worker()])).toEqual([])
   await harness.store.clear('emails', 'waiting')
-  // Some jobs fail, and then too many.
+  // Some jobs fail, and then too many jobs.
   for (const each of jobs(9)) await harness.caller().run(each, failed)
   expect(await look([worker()])).toEqual([])
   await harness.caller().run(job(), failed)
@@ -251,7 +251,7 @@ test('queues and workers', async () => {
   await harness.caller('web', 'old').enqueue(job())
   const others = ['warning queue-paused', 'error queue-served', 'warning queue-configured']
   expect(await look([worker()])).toEqual(others)
-  // The workers of this test close the store without retiring, as dead workers do.
+  // The workers of this test close the store without an announcement, so they count as dead.
   const lost = await store.lostWorkers()
   const facts = { status: await status({ store, queues }), samples: [], limiters: [], now: clock.now, lost }
   const findings = queueFindings(facts)
@@ -280,7 +280,7 @@ async function lark(...words: string[]) {
   return { code, stdout: console.stdout, stderr: console.stderr }
 }
 
-test('the command prints what is wrong with its remedy, and exits with 1 for errors', async () => {
+test('jobs:doctor prints each problem with its remedy, and exits with 1 if there is an error', async () => {
   const path = join(folder, 'jobs.db')
   const connection = `sqlite:${path}`
   vi.stubEnv('LARK_JOBS_URL', connection)
@@ -316,7 +316,7 @@ test('the command prints what is wrong with its remedy, and exits with 1 for err
   expect((await lark()).stdout).toContain('✗  default: 1 job is in a format of a newer Lark (v9)')
 })
 
-test('schedules that do not tick: paused, without a worker, and with none that knows the class', async () => {
+test('the doctor finds schedules that do not tick because they are paused, or because no worker knows the class', async () => {
   await using jobs = createJobs({ connection: 'sqlite::memory:' })
   await jobs.schedules.set('nightly', new MailJob().with({ n: 1 }), every('1h'))
   const [nightly] = await operate(jobs).schedules.list()
@@ -342,7 +342,7 @@ test('schedules that do not tick: paused, without a worker, and with none that k
   expect(await found()).toEqual([])
 })
 
-test('a change at a pace that is paused, and one that has ended by itself, are found by doctor and status', async () => {
+test('jobs:doctor and jobs:status show a paused change at a pace, and a change that has stopped by itself', async () => {
   await using jobs = createJobs({ connection: 'sqlite::memory:' })
   const operating = operate(jobs)
   await jobs.dispatch(new MailJob().with({ n: 1 }).delayed('1d'))
@@ -384,7 +384,7 @@ test('for a primary with Sentinels, the doctor checks whether replicas follow', 
   expect(found.code).toBe(0)
 })
 
-test('a store that cannot be opened is a finding', async () => {
+test('the doctor reports a store that cannot be opened as a finding', async () => {
   vi.stubEnv('LARK_JOBS_URL', 'redis://127.0.0.1:1')
   const { code, stdout } = await lark()
   expect(code).toBe(1)
@@ -393,7 +393,7 @@ test('a store that cannot be opened is a finding', async () => {
   )
 })
 
-test.each([40, 80, 200])('at %i columns, findings are broken between words', async (columns) => {
+test.each([40, 80, 200])('in a terminal with %i columns, lines break only between words', async (columns) => {
   vi.stubEnv('LARK_JOBS_URL', `sqlite:${join(folder, `${columns}.db`)}`)
   const console = new MemoryConsole({ isTTY: true, columns })
   await run(['jobs:doctor', '--verbose'], { commands: [JobsDoctorCommand], console })
@@ -407,7 +407,7 @@ test.each([40, 80, 200])('at %i columns, findings are broken between words', asy
   expect(lines.length).toBeGreaterThan(columns < 200 ? 12 : 3)
 })
 
-test('the manual has a row for each code', () => {
+test('the manual has a row for each code of a finding', () => {
   const page = readFileSync(new URL('../../../../docs/monitoring.md', import.meta.url), 'utf8')
   const rows = [...page.matchAll(/^\| `([a-z-]+)` \| ([^|]*) \|$/gm)].map(([, code, text]) => [code, text])
   expect(rows).toEqual(Object.entries(findingCodes))

@@ -1,4 +1,4 @@
-/** Events of a store that does not answer: they end all the same, at once. */
+/** A listener to events of a store that does not answer can still end at once. */
 import { expect, test } from 'vitest'
 import { EventStream } from '../../src/operate/events/event-stream.ts'
 import type { WatchedStore } from '../../src/operate/events/watcher.ts'

@@ -1,6 +1,6 @@
 /**
  * Each entry in the table of job changes must have a method of `Jobs` and of handles, a command, and a row in
- * the manual. These tests name a change that lacks one of them.
+ * the manual.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
@@ -18,7 +18,7 @@ test('each change has a method of Jobs', () => {
   for (const name of names) expect(Operations.prototype, name).toHaveProperty(methodOf(name))
 })
 
-test('each change has a method of handles, unless it is only for people who search for jobs', () => {
+test('each change has a method of handles, unless the change is only for jobs that a filter finds', () => {
   for (const name of without('retry', 'purge'))
     expect(JobHandle.prototype, name).toHaveProperty(methodOf(name))
 })
@@ -28,13 +28,13 @@ test('each change has a command', () => {
     expect(existsSync(new URL(`../../src/commands/change/jobs-${name}.ts`, import.meta.url)), name).toBe(true)
 })
 
-test("each change is in the manual's list of changes in the audit", () => {
+test('the list of audited changes in the manual has each change', () => {
   const page = readFileSync(new URL('../../../../docs/audit.md', import.meta.url), 'utf8')
   const row = page.split('\n').find((line) => line.startsWith('| `what` |'))
   for (const name of names) expect(row, name).toContain(`\`${name}\``)
 })
 
-test('each change has its method in the manual, for people who choose jobs and for handles', () => {
+test('the manual has the method of each change, for a filter of jobs and for handles', () => {
   const read = (page: string) => readFileSync(new URL(`../../../../docs/${page}.md`, import.meta.url), 'utf8')
   const rows = (page: string) =>
     read(page)
@@ -50,8 +50,8 @@ test('only changes that can be undone have an undo', () => {
   expect(undone.map(({ what }) => what)).toEqual(undoableChanges)
 })
 
-test('whatever a store changes by hand is told by a row', () => {
-  // How edits and purges are told stands in their own files; nobody unpins a job or reports for one by hand.
+test('each kind of change that a store can make by hand has a row in the table', () => {
+  // Edits and purges have files of their own. People do not make the changes `unpin` and `report` by hand.
   const told: Change['kind'][] = ['edit', 'purge', 'unpin', 'report']
   for (const { change } of Object.values(jobChanges))
     if (change !== undefined) told.push(change(undefined as never, {}).kind)

@@ -1,4 +1,6 @@
-/** `operate().monitor()` and `jobs:monitor`: limits of queues, and the line and the exit code for cron. */
+/**
+ * `operate().monitor()` and `jobs:monitor`: limits of queues, and the output and the exit code for cron jobs.
+ */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -26,19 +28,19 @@ const queues = new Map([
   ['low', 1],
 ])
 
-/** The broken limits, as `queue what found`. */
+/** Returns the exceeded limits, each as `queue what found`. */
 async function wrong(harness: Harness, options: MonitorOptions, targets: Record<string, number> = {}) {
   const none = { bounds: new Map(), limiters: new Map() }
   const settings = { partitions: queues, targets: new Map(Object.entries(targets)), ...none }
   const found = await monitor({ store: harness.store, settings: settings as never }, options)
   const { ok, checks, findings } = found
-  // Here a limit covers the findings of the doctor, so the limit decides.
+  // The doctor finds the same problems as a limit here, and the limit counts.
   expect(ok, JSON.stringify(findings)).toBe(checks.every((check) => check.ok))
   const over = checks.filter((check) => !check.ok)
   return over.map((check) => `${check.queue} ${check.what} ${'found' in check ? check.found : ''}`)
 }
 
-test('the oldest job of all partitions, compared with a target or the limit in its place', async () => {
+test('the age of the oldest job of all partitions is compared with the limit, or else with the target of the queue', async () => {
   await using harness = await make()
   const { clock } = harness
   const worker = { host: 'h', pid: 1, strict: false, concurrency: 1, running: 0, keys: [], startedAt: 0 }
@@ -62,7 +64,7 @@ test('the oldest job of all partitions, compared with a target or the limit in i
   expect(await wrong(harness, { maxWaiting: 1 })).toEqual(['emails waiting 2'])
 })
 
-test('failed jobs: a number, or a share of the jobs that ended within a time', async () => {
+test('a limit of failed jobs is a number, or a share of the jobs that ended within a period', async () => {
   await using harness = await make()
   const caller = harness.caller('ada', 'emails')
   await caller.run(job(), failed)
@@ -79,7 +81,7 @@ test('failed jobs: a number, or a share of the jobs that ended within a time', a
   expect(await wrong(harness, { maxFailed: 0, within: '10m' })).toEqual(['emails failed 1'])
 })
 
-test('workers that take jobs; a queue that is no longer configured counts only while it has jobs', async () => {
+test('a limit of workers counts those that take jobs, and a queue that is no longer configured counts only while it has jobs', async () => {
   await using harness = await make()
   const { store } = harness
   const worker = { host: 'h', pid: 1, strict: false, concurrency: 1, running: 0, keys: [], startedAt: 0 }
@@ -111,7 +113,7 @@ test('the command reports the result in one line and with its exit code', async 
   const lark = async (...words: string[]) => {
     const console = new MemoryConsole()
     const code = await run(['jobs:monitor', ...words], { commands: [JobsMonitorCommand], console })
-    // The finding about the SQLite of this machine is left out, because this test is not about it.
+    // A warning about the SQLite version of this machine is left out.
     const stdout = console.stdout.replace(/^! .* \(sqlite-version\)\n/m, '')
     return { code, stdout, stderr: console.stderr }
   }
@@ -128,7 +130,7 @@ test('the command reports the result in one line and with its exit code', async 
   expect((await lark('--max-age=30s', '--strict')).code).toBe(1)
   await using jobs = createJobs({ connection, queues: ['default', 'low'] })
   await jobs.dispatch(new LowJob())
-  // No limit is about the age of its jobs, so only the doctor reports that no job will begin.
+  // No limit is set for the age of jobs in this queue, so only the doctor reports that no job will begin.
   const others = await lark('--max-age=default=1h')
   expect(others).toMatchObject({
     code: 1,

@@ -30,8 +30,8 @@ test('status counts the last minute and the last hour, over all partitions', asy
   const all = { completed: 40, failed: 1, retried: 1 }
   expect(await look()).toMatchObject({ lastMinute: all, lastHour: all, retrying: 1, suspended: 0 })
 
-  // The store counts by minutes of the clock. The previous minute counts in proportion to its part that lies
-  // within the last 60 seconds.
+  // The store counts by minutes of the clock. The counts of the previous minute are multiplied by the part of
+  // this minute that lies within the last 60 seconds.
   clock.advance(75 * SECOND)
   await caller.run(job(), completed)
   expect(await look()).toMatchObject({
@@ -46,7 +46,7 @@ test('status counts the last minute and the last hour, over all partitions', asy
   expect(await look()).toMatchObject({ lastMinute: zero, lastHour: zero })
 })
 
-test('there is one row for each queue: first the configured queues in their order, then others', async () => {
+test('there is one row for each queue: first the configured queues in their order, then other queues', async () => {
   await using harness = await make()
   const { store } = harness
   await harness.caller('ada', 'old/2').enqueue(...jobs(2, { key: 'strange' }))
@@ -72,7 +72,7 @@ test('there is one row for each queue: first the configured queues in their orde
   expect(found.queues.map(({ unknownKeys }) => unknownKeys)).toEqual([[], ['send-email'], ['strange']])
 })
 
-test('a paused group is listed once, with its name in the class and the end of the pause', async () => {
+test('a paused group is listed once, with the name that the application gave it and the end of the pause', async () => {
   await using harness = await make()
   const { store } = harness
   const queues = new Map([['emails', 2]])

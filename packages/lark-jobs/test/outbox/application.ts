@@ -1,4 +1,4 @@
-/** A database of an application with an outbox, in SQLite in memory, with functions for tests. */
+/** A database of an application with an outbox (SQLite in memory), with functions for tests. */
 import Libsql from 'libsql'
 import type { JobsConfig } from '../../src/index.ts'
 import { newId } from '../../src/model/id.ts'
@@ -47,7 +47,7 @@ export class Application {
   }
 }
 
-/** The row of a job with the key `mail`. */
+/** Makes the row of a job with the key `mail`. */
 export function mail(n: number, fields: Partial<NewJob> = {}, queue = 'emails'): NewRow {
   return rowOfJob(queue, { id: newId(), key: 'mail', payload: JSON.stringify({ n }), ...fields })
 }

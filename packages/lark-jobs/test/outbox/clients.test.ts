@@ -1,6 +1,6 @@
 /**
- * A dispatch in a transaction of each database client. Its row exists if and only if the transaction commits.
- * An object that is not a transaction is refused before anything is written.
+ * A dispatch in a transaction of each database client. The row of the dispatch exists if and only if the
+ * transaction commits. An object that is not a transaction is refused before anything is written.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { Job } from '../../src/api/job.ts'
@@ -45,7 +45,7 @@ describe.each(dialects)('%s', (dialect) => {
     })
     afterAll(() => client?.close())
 
-    it('queues a job if the transaction commits, and only then', async () => {
+    it('a dispatch writes its row only if the transaction commits', async () => {
       const job = new ChargeJob()
       await client.transaction(async (tx) => {
         expect(await jobs.dispatch(job, { order: 1, note: 'Ü \\ " \' 𝄞' }, { tx })).toBe(true)
@@ -63,7 +63,7 @@ describe.each(dialects)('%s', (dialect) => {
       expect(others).toEqual([])
     })
 
-    it('writes many jobs', async () => {
+    it('a transaction can contain dispatches of many jobs', async () => {
       const job = new ChargeJob()
       const payloads = Array.from({ length: 1_500 }, (_, order) => ({ order }))
       await client.transaction((tx) => jobs.dispatchMany(job, payloads, { tx }))
@@ -72,7 +72,7 @@ describe.each(dialects)('%s', (dialect) => {
       expect((await database.rows()).map(({ id }) => id)).toEqual(job.ids.slice(0, 1_000))
     })
 
-    it('runs the statements of the relay', async () => {
+    it('the configured `execute` runs the statements of the relay', async () => {
       const { execute } = client
       if (execute === undefined) return
       const at = new OutboxDatabase({ for: dialect, execute, name: 'test', listen: undefined })
@@ -93,7 +93,7 @@ describe.each(dialects)('%s', (dialect) => {
       await expect(at.backlog()).rejects.toMatchObject({ code: 'OUTBOX_NO_TABLE' })
     })
 
-    it('is refused outside of a transaction', async () => {
+    it('a dispatch with an object that is not a transaction is refused', async () => {
       const refused = jobs.dispatch(new ChargeJob(), { order: 1 }, { tx: client.outside })
       await expect(refused).rejects.toMatchObject({
         code: expect.stringMatching(/^OUTBOX_(NO_TRANSACTION|HANDLE_UNKNOWN)$/),
@@ -101,7 +101,7 @@ describe.each(dialects)('%s', (dialect) => {
       expect(await database.rows()).toEqual([])
     })
 
-    it('opens a transaction for a step, which commits with its record, once', async () => {
+    it('stepIn() opens a transaction for the step, and the record of the step commits with it, once', async () => {
       await order('CREATE TABLE orders (id integer)')
       const row = { job: 'default/order-7@1', step: '["book","Ü \\ "  "]#0' }
       const steps = stepDatabase<object>(client.opener ?? client.outside, false)
@@ -116,7 +116,7 @@ describe.each(dialects)('%s', (dialect) => {
       expect(await order('SELECT id FROM orders')).toEqual([])
       const text = JSON.stringify({ text: 'Ünï\u0000 \\ \' " 𝄞 \ud800' })
       expect(await run(true, text)).toBe(text)
-      // The second transaction is refused at its commit. Before that, it looked for the record.
+      // The second transaction fails at its commit, after it has looked for the record.
       expect(await run(true, '2')).toBe(text)
       expect(await run(false, '3')).toBe(text)
       expect(await order('SELECT id FROM orders')).toHaveLength(1)
@@ -134,7 +134,7 @@ describe.each(dialects)('%s', (dialect) => {
       expect(await order('SELECT id FROM orders')).toHaveLength(2)
     })
 
-    it('opens no transaction for a step inside a transaction', async () => {
+    it('stepIn() opens no second transaction inside of a transaction', async () => {
       await client.transaction(async (tx) => {
         if (client.isBlind) return
         const within = async () => stepDatabase(tx, false).run({ job: 'a', step: 'b#0' }, true, () => '')
@@ -142,7 +142,7 @@ describe.each(dialects)('%s', (dialect) => {
       })
     })
 
-    it('is refused without the table', async () => {
+    it('a dispatch in a database without the table of the outbox is refused', async () => {
       await database.drop()
       const refused = client.transaction((tx) => jobs.dispatch(new ChargeJob(), { order: 1 }, { tx }))
       await expect(refused).rejects.toMatchObject({ code: 'OUTBOX_NO_TABLE' })

@@ -31,10 +31,10 @@ import { prismaClient } from './prisma.ts'
 export interface Client {
   /** Runs a function in a transaction. The transaction commits, unless the function throws. */
   transaction(act: (tx: object) => Promise<unknown>): Promise<unknown>
-  /** An object that is not a transaction. It opens transactions, unless `opener` does. */
+  /** An object that is not a transaction, but opens transactions unless the client has an `opener`. */
   outside: object
   opener?: object
-  /** Whether the client cannot tell whether it is in a transaction. */
+  /** True if Lark cannot find out whether an object of this client is in a transaction. */
   isBlind?: true
   /** `jobs.outbox.execute`, as `docs/outbox.md` shows it. */
   execute?: OutboxExecute
@@ -44,11 +44,11 @@ export interface Client {
 export interface ClientKind {
   name: string
   dialect: Dialect
-  /** @param url the URL of the database; for SQLite, the path of the file */
+  /** @param url the URL of the database; for SQLite, the path of the database file */
   open(url: string): Client | Promise<Client>
 }
 
-/** Milliseconds that a client of SQLite waits for the transaction of another process. */
+/** How many milliseconds a client of SQLite waits for the transaction of another process. */
 const BUSY = 5_000
 
 /** Calls a function between BEGIN and COMMIT, or ROLLBACK if it throws. */
@@ -134,7 +134,8 @@ const clients: ClientKind[] = [
     open(url) {
       const db = new Kysely({
         dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: url, max: 2 }) }),
-        // They change what the application's own statements return, and must change none of the outbox.
+        // These plugins change the results of the application's statements, and must not change those of the
+        // outbox.
         plugins: [new CamelCasePlugin(), new ParseJSONResultsPlugin()],
       })
       return {
@@ -209,7 +210,7 @@ const clients: ClientKind[] = [
     },
   },
   {
-    // It has the methods of better-sqlite3.
+    // The library has the methods of better-sqlite3.
     name: 'libsql',
     dialect: 'sqlite',
     open(url) {
@@ -260,7 +261,7 @@ const clients: ClientKind[] = [
     },
   },
   {
-    // The classes of Drizzle for better-sqlite3, but on libsql, because better-sqlite3 itself has an install
+    // Drizzle's classes for better-sqlite3 run on libsql here, because better-sqlite3 itself has an install
     // script.
     name: 'Drizzle on better-sqlite3',
     dialect: 'sqlite',

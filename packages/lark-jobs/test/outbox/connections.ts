@@ -1,4 +1,4 @@
-/** A connection to each kind of database, with which tests read the table. */
+/** A connection to each kind of database, with which tests read the table of the outbox. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

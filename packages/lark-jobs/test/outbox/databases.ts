@@ -1,7 +1,7 @@
 /**
- * Real database servers for tests of the outbox: PostgreSQL and MariaDB from Debian's packages, each on a
- * free port of the loopback and in a folder of its own. They leave no files after the test, and need no
- * password. `POSTGRES_BIN` names the folder with the programs of another PostgreSQL.
+ * Real database servers for tests of the outbox: PostgreSQL and MariaDB from Debian's packages. Each server
+ * listens on a free port of the loopback, has a folder of its own that is removed after the test, and needs
+ * no password. `POSTGRES_BIN` names the folder with the programs of another PostgreSQL.
  */
 import { chmod, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -12,7 +12,7 @@ const isRoot = process.getuid?.() === 0
 
 /** `postgres://…/postgres` @param args further options of the server */
 export async function startPostgres(args: readonly string[] = []): Promise<Server> {
-  // PostgreSQL refuses to run as root, and another user must reach its folder.
+  // PostgreSQL refuses to run as root. The user that runs the server must be able to reach its folder.
   if (isRoot) await chmod(tmpdir(), 0o711)
   const server = await Server.with({
     binary: 'sh',

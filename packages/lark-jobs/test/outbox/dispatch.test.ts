@@ -1,4 +1,4 @@
-/** Dispatches of jobs and flows in a transaction of the application, and their answers. */
+/** Dispatches of jobs and flows a dispatch in a transaction of the application, and their answers. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import Libsql from 'libsql'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -52,7 +52,7 @@ afterAll(async () => {
   await database[Symbol.asyncDispose]()
 })
 
-/** The rows that a transaction with these dispatches commits. */
+/** Returns the rows that a transaction with these dispatches commits. */
 async function committed(act: (tx: object) => Promise<unknown>): Promise<OutboxRow[]> {
   db.exec('BEGIN')
   await act(db)
@@ -64,7 +64,7 @@ const jobOf = (row: OutboxRow | undefined) => (row?.work?.kind === 'job' ? row.w
 const flowOf = (row: OutboxRow | undefined) => (row?.work?.kind === 'flow' ? row.work.flow : ({} as NewFlow))
 
 describe('in a transaction', () => {
-  it('a row has all that the store needs of a job', async () => {
+  it('writes a row with all the data that the store needs for a job', async () => {
     const draft = PackJob.with({ order: 7 }).delayed('5m').withTries(2).tagged('vip').withId('order-7')
     const [row] = await committed((tx) => withContext({ user: 3 }, () => jobs.dispatch(draft, { tx })))
     expect(row).toMatchObject({ id: 'order-7', queue: 'orders' })
@@ -81,7 +81,7 @@ describe('in a transaction', () => {
     })
   })
 
-  it('in() makes a draft without a payload part of the transaction, and its handle says so', async () => {
+  it('can be made with in() on a draft without a payload, and its handle says that the job is in a transaction', async () => {
     let handle: { id: string; queued: boolean; inTransaction: boolean } | undefined
     const [row] = await committed(async (tx) => {
       handle = await jobs.dispatch(CleanJob.with().in(tx))
@@ -90,7 +90,7 @@ describe('in a transaction', () => {
     expect(jobOf(row)?.payload).toBe('')
   })
 
-  it('jobs of several classes get handles in their order', async () => {
+  it('returns handles of jobs of several classes in their order', async () => {
     let handles: { id: string; queue: string }[] = []
     const rows = await committed(async (tx) => {
       handles = await jobs.dispatch(
@@ -104,13 +104,13 @@ describe('in a transaction', () => {
     expect(rows.map(({ queue }) => queue)).toEqual(['orders', 'default', 'orders'])
   })
 
-  it('the same id may be written twice, because the relay decides about it', async () => {
+  it('may write the same id twice, because only the relay checks ids', async () => {
     const draft = CleanJob.with().withId('nightly')
     const rows = await committed((tx) => jobs.dispatch([draft, draft], { tx }))
     expect(rows.map(({ id }) => id)).toEqual(['nightly', 'nightly'])
   })
 
-  it('a function of db.transaction() that cannot await has written its rows when it ends', async () => {
+  it('in a synchronous function of db.transaction() has written its rows when the function ends', async () => {
     const written: Promise<unknown>[] = []
     const work = db.transaction((isSold: boolean) => {
       written.push(
@@ -126,7 +126,7 @@ describe('in a transaction', () => {
     expect(await database.rows()).toHaveLength(2)
   })
 
-  it('a chain, a workflow and a batch are one row each, with their members', async () => {
+  it('writes a chain, a workflow or a batch with its members as one row', async () => {
     const made = [
       chain([PackJob.with({ order: 1 }), CleanJob.with()]).withId('chain-1'),
       workflow('ship', (w) => {
@@ -153,7 +153,7 @@ describe('in a transaction', () => {
     )
   })
 
-  it('a batch that is too large for a row is refused, and its generator is closed', async () => {
+  it('refuses a batch that is too large for a row, and closes its generator', async () => {
     let isClosed = false
     function* members() {
       try {
@@ -193,24 +193,27 @@ describe('in a transaction', () => {
       'tx is an object that is not the handle',
     ],
     ['a dialect', { tx: { for: 'oracle', execute() {} } }, 'OUTBOX_HANDLE_UNKNOWN', "'oracle'"],
-  ])('%s is refused, and never taken for no transaction', async (_, options, code, message) => {
-    const all = [
-      () => jobs.dispatch(new PackJob(), { order: 1 }, options as never),
-      () => jobs.dispatchMany(new PackJob(), [{ order: 1 }], options as never),
-      () => jobs.dispatch(CleanJob.with(), options as never),
-      () => jobs.dispatch([CleanJob.with()], options as never),
-      () => jobs.dispatch(chain([CleanJob.with()]), options as never),
-    ]
-    for (const dispatch of all)
-      await expect(dispatch()).rejects.toMatchObject({ code, message: expect.stringContaining(message) })
-  })
+  ])(
+    'refuses %s, and does not treat it as if no transaction were given',
+    async (_, options, code, message) => {
+      const all = [
+        () => jobs.dispatch(new PackJob(), { order: 1 }, options as never),
+        () => jobs.dispatchMany(new PackJob(), [{ order: 1 }], options as never),
+        () => jobs.dispatch(CleanJob.with(), options as never),
+        () => jobs.dispatch([CleanJob.with()], options as never),
+        () => jobs.dispatch(chain([CleanJob.with()]), options as never),
+      ]
+      for (const dispatch of all)
+        await expect(dispatch()).rejects.toMatchObject({ code, message: expect.stringContaining(message) })
+    },
+  )
 
-  it('an object that is not a transaction is refused when a draft is dispatched', async () => {
+  it('refuses an object that is not a transaction when the draft is dispatched', async () => {
     const draft = CleanJob.with().in(undefined as never)
     await expect(jobs.dispatch(draft)).rejects.toMatchObject({ code: 'JOB_INVALID' })
   })
 
-  it('drafts of two transactions in one dispatch are refused, and so are drafts with a transaction in a flow', async () => {
+  it('refuses drafts of two transactions, and drafts with a transaction inside of a flow', async () => {
     const [one, other] = [
       { for: 'sqlite', execute() {} },
       { for: 'sqlite', execute() {} },
@@ -225,7 +228,7 @@ describe('in a transaction', () => {
     await expect(member).rejects.toMatchObject({ code: 'FLOW_INVALID' })
   })
 
-  it('a queue that is not configured is refused before anything is written, or else the dispatch says so', async () => {
+  it('refuses a queue that is not configured before it writes a row', async () => {
     const execute = () => written++
     let written = 0
     const unknown = { code: 'UNKNOWN_QUEUE' }
@@ -240,7 +243,7 @@ describe('in a transaction', () => {
     db.exec('ROLLBACK')
   })
 
-  it('a refusal of the database is reported with its error', async () => {
+  it('reports an error of the database', async () => {
     const cause = Object.assign(new Error('deadlock detected'), { code: '40P01' })
     const tx = { for: 'postgres' as const, execute: () => Promise.reject(cause) }
     const job = new PackJob()
@@ -275,7 +278,7 @@ describe('an ambient transaction', () => {
   const running = new AsyncLocalStorage<object>()
   const ambient = (act: () => Promise<unknown>) => committed((tx) => running.run(tx, act))
 
-  it('is joined by each dispatch inside it that names no transaction', async () => {
+  it('an ambient transaction is used by each dispatch inside of it that names no transaction', async () => {
     jobs.joinTransactions(() => running.getStore())
     const job = new CleanJob()
     const rows = await ambient(async () => {
@@ -291,7 +294,7 @@ describe('an ambient transaction', () => {
       expect.any(String),
     ])
     expect(rows[0]!.id).toBe(job.id)
-    // Outside of the transaction, the dispatch goes to the store, and no server listens there.
+    // Outside of the transaction, the dispatch goes to the store, where no server listens.
     await expect(jobs.dispatch(new CleanJob())).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' })
   })
 

@@ -1,6 +1,6 @@
 /**
- * A Prisma client without `prisma generate`, which needs the network. It is made for a schema with one model,
- * in the same way as a generated file makes it. The runtime is that of `@prisma/client`.
+ * A Prisma client without `prisma generate`, which needs the network. The client has a schema with one model,
+ * and is made in the same way as a generated file makes it. The runtime is that of `@prisma/client`.
  */
 import { createRequire } from 'node:module'
 

@@ -1,6 +1,6 @@
-// A worker that relays the outbox and runs no job. It kills itself instead of removing rows. Its arguments
-// are DIALECT URL CONNECTION LOTS NAME PREFIX. LOTS: how many lots it removes before it kills itself. NAME:
-// relays with the same name wait for each other's lease. PREFIX: the prefix of the keys in Redis.
+// A worker that relays the outbox and runs no job. After LOTS lots, it kills itself instead of removing the
+// rows of the next lot. Its arguments are DIALECT URL CONNECTION LOTS NAME PREFIX. NAME: of the relays with
+// the same name, only one works at a time. PREFIX: the prefix of the keys in Redis.
 import { createPool } from 'mysql2/promise'
 import pg from 'pg'
 import { createJobs } from '../../dist/index.js'

@@ -1,6 +1,6 @@
 /**
- * The relay on real databases. A committed job runs once, whatever the order in which transactions commit,
- * and wherever relays are killed. A job that is rolled back never runs.
+ * The relay on real databases. A committed job runs once, in whatever order transactions commit and whenever
+ * relays are killed. A job whose transaction is rolled back never runs.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -91,7 +91,7 @@ describe.each(['postgres', 'mysql'] as const)('%s', (dialect) => {
 
   const isEmpty = async () => expect(await database.rows()).toEqual([])
 
-  test('a transaction that commits late, and a transaction that is rolled back', async () => {
+  test('a job runs although its transaction commits late, and does not run if its transaction is rolled back', async () => {
     await using at = await setting()
     const write = (n: number) => database.table.insert([mail(n)])
     const [late, never] = [await client.begin(), await client.begin()]
@@ -113,7 +113,7 @@ describe.each(['postgres', 'mysql'] as const)('%s', (dialect) => {
     const open = await client.begin()
     const first = database.table.insert([mail(0)])
     await open.run(first.sql, first.parameters)
-    // Rows for one lot of the largest size, and a small lot.
+    // Enough rows for one lot of the largest size and one small lot.
     const count = LOT + 100
     for (let n = 1; n <= count; n += 100)
       await database.execute(database.table.insert(Array.from({ length: 100 }, (_, i) => mail(n + i))))
@@ -144,7 +144,7 @@ describe.each(['postgres', 'mysql'] as const)('%s', (dialect) => {
     }
   }, 20_000)
 
-  test('relays are killed after they have queued jobs and before they remove the rows, and each job runs once', async () => {
+  test('each job runs once although relays are killed after they have queued jobs and before they remove the rows', async () => {
     await using at = await setting()
     const count = 2_500
     for (let n = 0; n < count; n += 500)
@@ -178,7 +178,7 @@ describe.each(['postgres', 'mysql'] as const)('%s', (dialect) => {
   }, 120_000)
 })
 
-test('flows wait together for an answer of the store, and start in the order of their rows', async () => {
+test('several flows wait for the answer of the store at the same time, and start in the order of their rows', async () => {
   await using redis = await Server.start()
   await using proxy = await TcpProxy.start(redis.port)
   await using bench = await Bench.make(redisPrefix(proxy.url))
@@ -189,7 +189,8 @@ test('flows wait together for an answer of the store, and start in the order of 
   const ids: string[] = []
   for (let n = 0; n < count; n++)
     ids.push((await jobs.dispatch(chain([MailJob.with({ n }), MailJob.with({ n: n + count })]), { tx })).id)
-  // The write of a flow reaches the store only when another one has been sent. The first flow starts alone.
+  // The write of a flow reaches the store only when the write of another flow has been sent. The first flow
+  // starts alone.
   let underWay = 0
   proxy.holds = (text) => {
     if (underWay < 2) underWay = ids.slice(1).filter((id) => text.includes(id)).length
@@ -202,7 +203,7 @@ test('flows wait together for an answer of the store, and start in the order of 
   expect(waiting.map(({ payload }) => payload?.n)).toEqual(Array.from({ length: count }, (_, n) => n))
 }, 60_000)
 
-test('a row that commits late under an earlier place does not wait for the end of a backlog', async () => {
+test('a row that commits late with an earlier place does not wait until the backlog is empty', async () => {
   await using bench = await Bench.make(sqliteFile)
   const application = new Application()
   for (let lot = 0; lot < 26; lot++)
@@ -212,7 +213,8 @@ test('a row that commits late under an earlier place does not wait for the end o
     const answer = application.run(sql, parameters)
     if (!sql.startsWith('DELETE')) return answer
     lots.push(sql.match(/\d+/g)!)
-    // This place is free again. It stands for the place of a transaction that began before all others.
+    // Write a row at this free place, like a transaction that has begun before all others and commits only
+    // now.
     if (lots.length === 2) application.run(`INSERT INTO ${OUTBOX} ${late}`)
     return answer
   }
@@ -224,7 +226,7 @@ test('a row that commits late under an earlier place does not wait for the end o
   expect(place).toBeLessThan(lots.length - 1)
 }, 60_000)
 
-test('PostgreSQL is killed and starts again while the relay runs; this is reported once, and each job runs once', async () => {
+test('if PostgreSQL is killed and restarted while the relay runs, the relay reports this once, and each job runs once', async () => {
   await using database = await databaseOf('postgres')
   await database.reset()
   const server = database.server!
@@ -252,7 +254,7 @@ test('PostgreSQL is killed and starts again while the relay runs; this is report
   await pool.end()
 }, 120_000)
 
-test('a worker without the permit asks rarely, but more often while a row waits, because the relay may be dead', async () => {
+test('a worker without the permit of the relay reads the outbox rarely, but more often while a row waits, because the relay may be dead', async () => {
   await using bench = await Bench.make(sqliteFile)
   const application = new Application()
   await holdingPermit(bench)
@@ -270,12 +272,12 @@ test('a worker without the permit asks rarely, but more often while a row waits,
   application.run(`UPDATE ${OUTBOX} SET error = 'of a later form' WHERE form = 9`)
   asked = 0
   await sleep(9_000)
-  // With a pause of 2.5 seconds, there would be only three or four requests.
+  // With a pause of 2.5 seconds between two requests, there would be only three or four.
   expect(asked).toBeGreaterThanOrEqual(5)
   expect(application.rows).toHaveLength(2)
 }, 60_000)
 
-test('while a database is away, only the relay with the permit tries it often, because many workers may use it', async () => {
+test('while a database cannot be reached, only the relay with the permit tries often, because many workers may use the database', async () => {
   await using bench = await Bench.make(sqliteFile)
   const relayed = await holdingPermit(bench)
   let asked = 0
@@ -291,7 +293,7 @@ test('while a database is away, only the relay with the permit tries it often, b
   expect(relayed() - before).toBeGreaterThan(20)
 }, 60_000)
 
-test('while PostgreSQL is away for seconds, the relay tries often, so that rows hardly wait longer', async () => {
+test('while PostgreSQL cannot be reached for some seconds, the relay tries often, so that rows wait hardly longer', async () => {
   await using database = await databaseOf('postgres')
   await database.reset()
   const pool = new pg.Pool({ connectionString: database.url })
@@ -309,7 +311,7 @@ test('while PostgreSQL is away for seconds, the relay tries often, so that rows 
   await sleep(500)
   attempts = 0
   await sleep(3_000)
-  // With a pause of a second, there would be only three attempts.
+  // With a pause of a second between two attempts, there would be only three.
   expect(attempts).toBeGreaterThanOrEqual(5)
   await database.server!.start()
   const { sql, parameters } = database.table.insert([mail(1)])
@@ -319,7 +321,7 @@ test('while PostgreSQL is away for seconds, the relay tries often, so that rows 
   await pool.end()
 }, 60_000)
 
-test('Redis hangs for longer than a lease and the relay is killed; another relay goes on as soon as Redis does', async () => {
+test('if Redis hangs for longer than a lease and the relay is killed, another relay goes on as soon as Redis answers', async () => {
   await using database = await databaseOf('postgres')
   await database.reset()
   await using redis = await Server.start()
@@ -348,8 +350,8 @@ test('Redis hangs for longer than a lease and the relay is killed; another relay
   redis.signal('SIGCONT')
   const ended = performance.now()
   await vi.waitFor(async () => expect(await left()).toBe(0), LONG)
-  // The lease of the dead relay ended during the outage, and nobody waits for it afterwards. The bound is
-  // what a client needs to connect again, and not the lease and the time between two requests for it.
+  // The lease of the dead relay ended during the outage, so no relay waits for it after the outage. The bound
+  // is the time that a client needs to connect again.
   expect(performance.now() - ended).toBeLessThan(6_000)
   await vi.waitFor(() => expect([...MailJob.runs].sort()).toEqual([1, 2]), LONG)
   await bench[Symbol.asyncDispose]()
@@ -357,8 +359,8 @@ test('Redis hangs for longer than a lease and the relay is killed; another relay
 }, 90_000)
 
 /**
- * Starts a worker that gets the permit and sees no row. @returns a function that returns how often it has
- * asked its database
+ * Starts a worker that gets the permit of the relay and finds no row. @returns a function that returns how
+ * often the worker has queried its database
  */
 async function holdingPermit(bench: Bench): Promise<() => number> {
   let asked = 0

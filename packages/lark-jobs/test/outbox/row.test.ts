@@ -1,4 +1,7 @@
-/** The form of a row. For an unreadable row, the result says why, and no error is thrown. */
+/**
+ * How a row of the outbox is read. For an unreadable row, the result contains the reason, and no error is
+ * thrown.
+ */
 import { describe, expect, it } from 'vitest'
 import { JobsError } from '../../src/model/errors.ts'
 import { decode, MAX_BODY, rowOfFlow, rowOfJob } from '../../src/outbox/row.ts'
@@ -38,12 +41,12 @@ describe('a row', () => {
     ['a lock', { body: '{"key":"a","payload":"","lock":"a"}' }, 'the field lock'],
     ['a later field', { body: '{"key":"a","payload":"","color":1}' }, 'its body has the field color'],
     ['a flow without nodes', { kind: 'flow', body: '{"home":"q","definition":{}}' }, 'the field definition'],
-  ])('that has %s wrong says so', (_, wrong, why) => {
+  ])('with a wrong %s gives a reason that names it', (_, wrong, why) => {
     const read = decode({ ...columns, ...wrong })
     expect([read.flaw, read.work]).toEqual([expect.stringContaining(why), undefined])
   })
 
-  it('refuses a flow that is too large', () => {
+  it('is refused if its flow is too large', () => {
     const members = [{ partition: 'q', job: { key: 'a', payload: 'x'.repeat(MAX_BODY) } }]
     expect(() => rowOfFlow('f', 'q', { ...flow, members })).toThrow(JobsError)
   })

@@ -37,7 +37,7 @@ describe.each(dialects)('%s', (dialect) => {
     handleOf(tx).execute({ sql: `INSERT INTO orders VALUES ('${name}')`, parameters: [] })
   const ordered = async () => (await run('SELECT name FROM orders')).map(({ name }) => name)
 
-  test('a worker is killed between the commit and its record, and the next run gets the committed result', async () => {
+  test('if a worker is killed after the commit and before the step is recorded, the next run gets the committed result', async () => {
     await using bench = await Bench.make(sqliteFile)
     class BookJob extends Job {
       override readonly key = 'book'
@@ -56,9 +56,9 @@ describe.each(dialects)('%s', (dialect) => {
     expect(await ordered()).toEqual(['child'])
   }, 60_000)
 
-  // SQLite lets only one transaction write at a time, so the second one fails or waits.
+  // SQLite lets only one transaction write at a time, so the second transaction fails or waits.
   if (dialect !== 'sqlite')
-    test('of two simultaneous runs, one commits, and both have its result', async () => {
+    test('of two simultaneous runs, one commits, and both get the same result', async () => {
       const steps = stepDatabase<object>(client.outside, false)
       const row = { job: 'default/order-7@1', step: 'book#0' }
       const [first, both] = [signal(), signal()]
@@ -90,10 +90,10 @@ describe.each(dialects)('%s', (dialect) => {
       expect(await ordered()).toEqual(['undone'])
     })
 
-  test('records of more than 30 days are removed when other records are written', async () => {
+  test('records that are older than 30 days are removed when other records are written', async () => {
     const steps = stepDatabase<object>(client.outside, false)
     const write = (step: string) => steps.run({ job: 'default/order-7@1', step }, true, () => '')
-    // The first record of a process removes old ones. The following records do not.
+    // Only the first record that a process writes removes old records.
     await write('first#0')
     for (const step of ['old#0', 'older#0', 'young#0']) await write(step)
     const days = (count: number) => `written - ${count * 86_400_000}`

@@ -20,14 +20,14 @@ describe.each(dialects)('%s', (dialect) => {
     (await db.execute(statement)).map(decode)
   const job = (id: string, more: Partial<NewJob> = {}): NewJob => ({ id, key: 'a', payload: '{}', ...more })
 
-  it('is made by statements that may be run again, and passes the check', async () => {
+  it('the table is created by statements that may run again, and passes the check of its columns', async () => {
     for (const sql of table.create()) await db.execute({ sql, parameters: [] })
     for (const check of table.check()) expect(await db.execute(check)).toEqual([])
     await db.execute({ sql: `DROP TABLE ${OUTBOX_STEPS}`, parameters: [] })
     await expect(db.execute(table.check()[1]!)).rejects.toThrow(OUTBOX_STEPS)
   })
 
-  it('returns each job unchanged, in the order in which the jobs were written', async () => {
+  it('the relay reads each job unchanged, in the order in which the jobs were written', async () => {
     const jobs = [
       job('0aB'),
       job('0ab', {
@@ -55,7 +55,7 @@ describe.each(dialects)('%s', (dialect) => {
     expect((await read(table.find('0ab'))).map(({ id }) => id)).toEqual(['0ab'])
   })
 
-  it('takes lots that are bounded by rows and by bytes, and always one row', async () => {
+  it('a lot has a maximum number of rows and of bytes, and always at least one row', async () => {
     const large = rowOfJob('q', job('0', { payload: JSON.stringify('x'.repeat(1_000)) }))
     await write(large, large, large, large)
     expect(await read(table.take(3))).toHaveLength(3)
@@ -63,7 +63,7 @@ describe.each(dialects)('%s', (dialect) => {
     expect(await read(table.take(10, 1))).toHaveLength(1)
   })
 
-  it('removes rows by their places, which are never used again', async () => {
+  it('rows are removed by their places, which are never used again', async () => {
     await write(rowOfJob('q', job('1')), rowOfJob('q', job('2')))
     const [first, second] = await read(table.take())
     await db.execute(table.remove([second!.place]))
@@ -73,7 +73,7 @@ describe.each(dialects)('%s', (dialect) => {
     expect([first!.place, second!.place]).not.toContain(after[1]!.place)
   })
 
-  it('keeps, counts and lists rows that cannot become jobs, and tries them again on request', async () => {
+  it('rows that cannot become jobs are kept, counted and listed, and are tried again on request', async () => {
     await write(rowOfJob('q', job('1')), { ...rowOfJob('q', job('2')), form: 7 }, rowOfJob('q', job('3')))
     const [, newer] = await read(table.take())
     expect(newer).toMatchObject({ id: '2', flaw: expect.stringContaining('7') })
@@ -97,7 +97,7 @@ describe.each(dialects)('%s', (dialect) => {
     expect(await read(table.list(9, { marked: true }))).toEqual([])
   })
 
-  it('reports for an empty table that nothing waits', async () => {
+  it('for an empty table, the status says that no row waits', async () => {
     const [backlog] = await db.execute(table.backlog())
     expect([Number(backlog!.waiting), Number(backlog!.marked), backlog!.age]).toEqual([0, 0, null])
   })

@@ -1,4 +1,7 @@
-/** `Jobs.transaction()`: dispatches inside it are sent when it has ended, or dropped when it throws. */
+/**
+ * `Jobs.transaction()`: the dispatches of its function are sent when the function has ended, or dropped when
+ * it throws.
+ */
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { batch } from '../../src/api/flows/batch.ts'
 import { chain } from '../../src/api/flows/chain.ts'
@@ -35,7 +38,7 @@ const orders = async () => {
   return all.map(({ payload }) => (payload as { order: number }).order).sort()
 }
 
-it("sends the dispatched jobs when the function has ended, and returns the function's result", async () => {
+it('transaction() sends the dispatched jobs when its function has ended, and returns the result of the function', async () => {
   const job = new PackJob()
   const result = await jobs.transaction(async () => {
     expect(await jobs.dispatch(job, { order: 1 })).toBe(true)
@@ -51,7 +54,7 @@ it("sends the dispatched jobs when the function has ended, and returns the funct
   expect((await jobs.find(job.id!))?.id).toBe(job.id)
 })
 
-it('drops the jobs when the function throws, wherever in the function they were dispatched', async () => {
+it('transaction() drops all jobs when its function throws, wherever in the function they were dispatched', async () => {
   const failing = jobs.transaction(async () => {
     await dispatch(1)
     await Promise.all([2, 3].map(async (order) => dispatch(order)))
@@ -62,7 +65,7 @@ it('drops the jobs when the function throws, wherever in the function they were 
   expect(await orders()).toEqual([4])
 })
 
-it('takes over 150,000 dispatches of an inner transaction: more than the arguments that a call can have', async () => {
+it('an outer transaction can take over 150,000 dispatches of an inner one, which is more than a call can have arguments', async () => {
   let count = 0
   const failing = jobs.transaction(async () => {
     await jobs.transaction(async () => {
@@ -73,7 +76,7 @@ it('takes over 150,000 dispatches of an inner transaction: more than the argumen
   await expect(failing).rejects.toThrow('declined')
 })
 
-it('sends the jobs at the end of the outermost transaction; an inner one that throws drops only its own jobs', async () => {
+it('jobs are sent at the end of the outermost transaction, and an inner transaction that throws drops only its own jobs', async () => {
   await jobs.transaction(async () => {
     await dispatch(1)
     await jobs.transaction(() => dispatch(2))
@@ -89,7 +92,7 @@ it('sends the jobs at the end of the outermost transaction; an inner one that th
   expect(await orders()).toEqual([1, 2, 4])
 })
 
-it('holds back no jobs outside of the function or after its end', async () => {
+it('jobs that are dispatched outside of the function or after its end are sent at once', async () => {
   let later = Promise.resolve<unknown>(undefined)
   let isOver: (() => void) | undefined
   const over = new Promise<void>((resolve) => (isOver = resolve))
@@ -109,14 +112,14 @@ it('holds back no jobs outside of the function or after its end', async () => {
   expect(await orders()).toEqual([1, 2, 3])
 })
 
-it('sends jobs whose dispatch the function did not await', async () => {
+it('transaction() also sends jobs whose dispatch its function did not await', async () => {
   await jobs.transaction(() => {
     void dispatch(1)
   })
   expect(await orders()).toEqual([1])
 })
 
-it('starts flows when the function has ended', async () => {
+it('flows that the function dispatches start when it has ended', async () => {
   const [steps, members] = await jobs.transaction(async () => {
     const handles = await Promise.all([
       jobs.dispatch(chain([PackJob.with({ order: 1 }), PackJob.with({ order: 2 })])),
@@ -131,7 +134,7 @@ it('starts flows when the function has ended', async () => {
   expect((await members.progress())?.total).toBe(2)
 })
 
-it('rejects a wrong dispatch at once, and sends the others', async () => {
+it('a wrong dispatch is rejected at once, and the other jobs are sent', async () => {
   await jobs.transaction(async () => {
     await dispatch(1)
     await expect(jobs.dispatch(LostJob.with())).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
@@ -140,7 +143,7 @@ it('rejects a wrong dispatch at once, and sends the others', async () => {
   expect(await orders()).toEqual([1, 2])
 })
 
-it('belongs to one instance', async () => {
+it('a transaction() holds back only the dispatches of its own instance', async () => {
   const other = createJobs({ connection: `sqlite:${folder.file}` })
   await jobs.transaction(async () => {
     await other.dispatch(new PackJob(), { order: 1 })
@@ -149,7 +152,7 @@ it('belongs to one instance', async () => {
   await other.close()
 })
 
-it('does not hold back a dispatch that names its own transaction', async () => {
+it('transaction() does not hold back a dispatch that names a database transaction', async () => {
   const written: string[] = []
   const tx = { for: 'mysql' as const, execute: (sql: string) => written.push(sql) }
   const failing = jobs.transaction(async () => {

@@ -1,6 +1,6 @@
 /**
- * This folder has more than 25 files: a subject that is tested on a file and on Redis has three of them, one
- * with its stories and a test for each store, so that the stores are tested at the same time.
+ * This folder has more than 25 files: a subject that is tested on a file and on Redis has three files, one
+ * with its tests and one for each store, so that the stores are tested at the same time.
  */
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -23,10 +23,10 @@ export function accounting(url: () => string | undefined): void {
     return app
   }
   const traced = (app: App) => ({ TRACE: join(app.folder, 'trace.txt') })
-  /** A test of a process alone, which only runs on the embedded store. */
+  /** A test of behaviour that does not depend on the store, which runs only on the embedded store. */
   const itself = (name: string, act: () => Promise<void>) => void (url() === undefined && test(name, act))
 
-  test('two workers, 10,000 jobs: each runs once', async () => {
+  test('two workers run 10,000 jobs, each job once', async () => {
     await using app = await tracing()
     expect(await app.start(['fill.js', '10000', '0']).result).toMatchObject({ code: 0, stderr: '' })
     const workers = [1, 2].map(() => app.start(['work.js'], '.', traced(app)))
@@ -39,7 +39,7 @@ export function accounting(url: () => string | undefined): void {
     expect(times(trace.ends).size).toBe(10_000)
   })
 
-  test('kill -9 of a worker: every job ends, and only jobs that the worker had begun run twice', async () => {
+  test('after kill -9 of a worker, every job ends, and only jobs that the worker had begun run twice', async () => {
     await using app = await tracing()
     await app.start(['fill.js', '1000', '25']).result
     const victim = app.start(['work.js'], '.', traced(app))
@@ -51,7 +51,7 @@ export function accounting(url: () => string | undefined): void {
       const [begun, ended] = [starts.filter(of).length, ends.filter(of).length]
       return ended >= 40 && begun > ended
     }
-    // Stop the worker at a moment at which it is in the middle of its work.
+    // Stop the worker at a moment at which it runs jobs.
     for (;;) {
       victim.child.kill('SIGSTOP')
       if (await isBusy()) break
@@ -66,8 +66,7 @@ export function accounting(url: () => string | undefined): void {
     expect(times(ends).size).toBe(1_000)
     const ended = new Set(ends.filter(({ pid }) => pid === victim.child.pid).map(({ n }) => n))
     const begun = starts.filter(({ pid }) => pid === victim.child.pid).map(({ n }) => n)
-    // Jobs that had ended may or may not have been settled when the worker died. Only the last batch is in
-    // doubt.
+    // The last jobs that had ended may or may not have been settled when the worker died.
     const open = new Set(begun.filter((n) => !ended.has(n)))
     const twice = [...times(starts)].filter(([, count]) => count > 1).map(([n]) => n)
     expect(open.size).toBeGreaterThan(0)
@@ -77,7 +76,7 @@ export function accounting(url: () => string | undefined): void {
     expect(unsettled.length).toBeLessThanOrEqual(20)
   })
 
-  test('SIGTERM: running jobs are finished, the others are left for other workers, and the exit code is 0', async () => {
+  test('after SIGTERM, running jobs are finished, the other jobs are left for other workers, and the exit code is 0', async () => {
     await using app = await tracing()
     await app.start(['fill.js', '100', '300']).result
     const worker = app.start(
@@ -138,7 +137,7 @@ export function accounting(url: () => string | undefined): void {
     },
   )
 
-  test('a process that stands still during a dispatch for longer than a dispatch may take still gets the answer', async () => {
+  test('a process that is stopped during a dispatch, for longer than a dispatch may take, still gets the answer', async () => {
     await using app = await tracing()
     const script = (steps: string) => `
       import { TraceJob } from './jobs/TraceJob.js'
@@ -158,7 +157,7 @@ export function accounting(url: () => string | undefined): void {
     expect(status.queues[0].counts.waiting).toBe(5)
   })
 
-  test('a script that dispatches does not stay alive', async () => {
+  test('a script that dispatches ends by itself', async () => {
     await using app = await tracing()
     await app.write({
       'one.js': `

@@ -17,7 +17,7 @@ export interface Result {
   signal: NodeJS.Signals | null
   stdout: string
   stderr: string
-  /** Milliseconds. */
+  /** How long the process ran, in milliseconds. */
   took: number
 }
 
@@ -152,8 +152,8 @@ export class App implements AsyncDisposable {
 }
 
 /**
- * Makes a folder that no other application has now. Lark caches commands and compiled TypeScript by path, and
- * these caches stay when the application is removed, so that the next one in this folder starts twice as
+ * Makes a folder that no other application has now. Lark caches commands and compiled TypeScript by path.
+ * These caches stay when the application is removed, so the next application in this folder starts twice as
  * fast.
  */
 async function takeFolder(): Promise<string> {

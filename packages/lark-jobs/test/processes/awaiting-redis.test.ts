@@ -4,12 +4,12 @@ import { startSentinel } from '../redis/sentinel.ts'
 import { Server } from '../redis/server.ts'
 import { awaitUnderAbuse, PATIENCE } from './awaiting.ts'
 
-/** Milliseconds of work before something happens to the store, and between two such events. */
+/** Milliseconds of work before the first failure of the store, and between two failures. */
 const PAUSE = 1_000
 /** Milliseconds for which a server is down. */
 const DOWN = 700
 
-test('results on Valkey while workers are killed, and the server too, which comes back with its data', {
+test('results on Valkey are right while workers are killed, and while the server is killed and restarted with its data', {
   timeout: PATIENCE,
 }, async () => {
   await using server = await Server.start('valkey-server', ['--appendonly', 'yes'])
@@ -25,7 +25,7 @@ test('results on Valkey while workers are killed, and the server too, which come
   })
 })
 
-test('results on Redis while workers are killed, and the server fails over', {
+test('results on Redis are right while workers are killed and the server fails over', {
   timeout: PATIENCE,
 }, async () => {
   await using fleet = await startSentinel({ binary: 'redis-server' })

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'vitest'
 import { awaitUnderAbuse, PATIENCE } from './awaiting.ts'
 
-test('results in a SQLite file, while workers are killed', { timeout: PATIENCE }, async () => {
+test('results in a SQLite file are right while workers are killed', { timeout: PATIENCE }, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'lark-'))
   try {
     await awaitUnderAbuse({ connection: `sqlite:${join(folder, 'jobs.db')}` })

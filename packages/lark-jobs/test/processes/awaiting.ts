@@ -1,7 +1,8 @@
 /**
  * Awaits thousands of results while workers are killed, and while the store restarts or fails over. Each wait
- * settles with the right outcome, at most a second after the end of the job. Time in which the store is away
- * or too slow does not count, because on a busy machine the store and this process wait for the CPU.
+ * must settle with the right outcome, at most a second after the end of the job. Time in which the store does
+ * not answer or is too slow does not count, because on a busy machine the store and this process wait for the
+ * CPU.
  *
  * `LARK_RESULTS=5000` sets the number of results.
  */
@@ -73,7 +74,8 @@ export class Outages {
   }
 
   /**
-   * Asks the store again and again, and notes when the answer takes long, or when this process gets no CPU.
+   * Pings the store at short intervals, and notes when the answer takes long or when this process gets no
+   * CPU.
    */
   async watch(ask: () => Promise<unknown>, over: AbortSignal): Promise<void> {
     while (!over.aborted) {
@@ -85,7 +87,7 @@ export class Outages {
     }
   }
 
-  /** How much of the time between two instants was not within an outage. */
+  /** Returns how much of the time between two instants was not within an outage. */
   without(from: number, to: number): number {
     let [left, at] = [0, from]
     for (const time of this.#times.toSorted((a, b) => a.from - b.from)) {
@@ -103,7 +105,7 @@ export interface Place {
 }
 
 /**
- * @param harm disturbs the store meanwhile; it is called once. `ping` resolves when the store answers
+ * @param harm called once, to disturb the store while jobs run. `ping` resolves when the store answers
  */
 export async function awaitUnderAbuse(
   { connection, prefix }: Place,
@@ -137,7 +139,10 @@ export async function awaitUnderAbuse(
   expect(late(), 'too late').toEqual([])
 }
 
-/** Dispatches all jobs. Those that will be cancelled or removed are delayed, so that no worker is faster. */
+/**
+ * Dispatches all jobs. The jobs that will be cancelled or removed are delayed, so that no worker runs them
+ * before.
+ */
 async function dispatchAll(web: Jobs): Promise<JobHandle<SquareJob>[]> {
   const drafts = Array.from({ length: COUNT }, (_, n) => {
     const draft = new SquareJob().with({ n, ...(kindOf(n) === 'fails' && { fails: true }) })
@@ -146,7 +151,7 @@ async function dispatchAll(web: Jobs): Promise<JobHandle<SquareJob>[]> {
   return web.dispatch(drafts)
 }
 
-/** Cancels and removes the jobs of these kinds, over some seconds, also while the store is away. */
+/** Cancels and removes the jobs of these kinds over some seconds, also while the store does not answer. */
 async function changeSome(handles: readonly JobHandle<SquareJob>[]): Promise<void> {
   for (const [n, handle] of handles.entries()) {
     const change = { 'is cancelled': 'cancel', 'is removed': 'remove' }[kindOf(n) as string] as
@@ -160,14 +165,14 @@ async function changeSome(handles: readonly JobHandle<SquareJob>[]): Promise<voi
   }
 }
 
-/** The outcome of a wait, in words. */
+/** Returns the outcome of a wait in words. */
 async function told(handle: JobHandle<SquareJob>, n: number): Promise<string> {
   try {
     return JSON.stringify(await handle.result())
   } catch (error) {
     if (!JobsError.is(error)) throw error
     const cause = error.cause as (Error & { code?: string }) | undefined
-    // Such a job has been running in three workers that were killed.
+    // The job was running in three workers that were killed.
     if (cause?.code === 'WORKER_DIED') return right(n)
     return [error.code, error.reason, cause?.message].filter(Boolean).join(' ')
   }
@@ -187,8 +192,8 @@ function right(n: number): string {
 export async function killWorkers(app: App, over: AbortSignal): Promise<void> {
   const workers = Array.from({ length: WORKERS }, () => app.start(['work.js']))
   for (let n = 0; !over.aborted; n = (n + 1) % WORKERS) {
-    // A worker is killed only after it has begun, because otherwise no job would ever run on a busy machine.
-    // A worker that started just when the server went away has ended by itself.
+    // Kill a worker only after it has begun, because otherwise no job would ever run on a busy machine. A
+    // worker that starts while the server is down ends by itself.
     await workers[n]!.says('Serving').catch(() => {})
     await sleep(PAUSE, undefined, { signal: over }).catch(() => {})
     workers[n]!.child.kill('SIGKILL')

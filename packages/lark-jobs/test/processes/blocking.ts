@@ -82,8 +82,8 @@ const files = {
 }
 
 /**
- * A handler blocks its worker, which has further jobs that it does not run. @param url of a store; undefined:
- * the embedded store
+ * A handler blocks the event loop of its worker, which has claimed more jobs that it cannot run. @param url
+ * of a store; undefined: the embedded store
  */
 export function blocking(url: () => string | undefined): void {
   async function make() {
@@ -100,7 +100,7 @@ export function blocking(url: () => string | undefined): void {
     return worker
   }
 
-  /** Waits until all jobs and the workers have ended. @returns the lines of the trace, in order */
+  /** Waits until all jobs and all workers have ended. @returns the lines of the trace, in order */
   async function finish(app: App, workers: Awaited<ReturnType<typeof serve>>[], jobs: number) {
     while ((await readTrace(app)).ends.length < jobs) await pause(20)
     for (const { child } of workers) child.kill('SIGTERM')
@@ -126,9 +126,9 @@ export function blocking(url: () => string | undefined): void {
     expect(lines.slice(0, end).filter((line) => line.startsWith(`end ${other.child.pid} `))).toHaveLength(5)
   })
 
-  test('a ring that the blocked worker does not read goes to another worker, even if the blocked one takes no jobs with rings', async () => {
+  test('if the blocked worker does not read its notification, another worker is notified, even if the blocked worker would get no jobs with it', async () => {
     await using app = await make()
-    // With maxJobs, a worker takes no jobs with rings.
+    // A worker with maxJobs does not get jobs together with a notification.
     const blocked = await serve(app, { MAX_JOBS: '1000' })
     await app.start(['block.js', '0']).result
     while ((await readTrace(app)).starts.length < 1) await pause(20)
@@ -144,7 +144,7 @@ export function blocking(url: () => string | undefined): void {
     expect(await blocked.result).toMatchObject({ code: 0 })
   })
 
-  test('jobs that the blocked worker has prefetched, or has not read, start in the other worker', async () => {
+  test('jobs that the blocked worker has prefetched, or whose claim it has not read, start in the other worker', async () => {
     await using app = await make()
     await app.start(['block.js', '3000']).result
     const workers = [await serve(app), await serve(app)]
@@ -152,7 +152,7 @@ export function blocking(url: () => string | undefined): void {
     expect(lines.at(-1)).toMatch(/^end \d+ 0$/)
   })
 
-  test('jobs with long ids of the application: the blocked job keeps its lease, and the others go to another worker', async () => {
+  test('if the application has chosen long ids, the blocking job keeps its lease, and the other jobs go to another worker', async () => {
     await using app = await make()
     expect(await app.start(['own.js']).result).toMatchObject({ code: 0 })
     const blocked = await serve(app, { LEASE: '1500' })
@@ -162,9 +162,9 @@ export function blocking(url: () => string | undefined): void {
     expect(lines.at(-1)).toBe(`end ${blocked.child.pid} 0`)
   })
 
-  // At that time, the worker has claimed jobs of both queues, and has not read the claim of the second queue.
-  // The lease of that claim does not end before the block.
-  test('jobs that a worker had claimed when a handler began to block it run once, in the other worker', async () => {
+  // When the handler begins to block, the worker has claimed jobs of both queues, and has not read the answer
+  // for the second queue. The lease of that claim ends after the block.
+  test('jobs that a worker had claimed when a handler began to block the event loop run once, in the other worker', async () => {
     await using app = await make()
     await app.start(['both.js']).result
     const blocked = await serve(app, { LEASE: '60000' })

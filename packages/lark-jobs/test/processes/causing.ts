@@ -6,7 +6,7 @@ import { greetingApp } from './greeting.ts'
  * the embedded store
  */
 export function causing(url: () => string | undefined): void {
-  test('worker, jobs:failed, jobs:show and their JSON show the cause of an error, and a value that is not an error', async () => {
+  test('jobs:work, jobs:failed, jobs:show and their JSON show the cause of an error, and a thrown value that is not an error', async () => {
     await using app = await greetingApp(url(), {
       'src/jobs/FetchJob.ts': `
         import { Job } from '@s18i/lark-jobs'

@@ -22,7 +22,7 @@ const slow = `
  * store
  */
 export function commanding(url: () => string | undefined): void {
-  test('a server dispatches a command, and a worker runs it, which dispatches jobs itself', async () => {
+  test('a worker runs a command that a server has dispatched, and the command dispatches jobs', async () => {
     await using app = await greetingApp(url(), {
       'server.js': `
         import { Jobs } from '@s18i/lark-jobs'
@@ -92,7 +92,7 @@ export function commanding(url: () => string | undefined): void {
     expect(stderr).toContain('Hello, Grace')
   })
 
-  test('workers run a command on its schedule, once for each tick', async () => {
+  test('workers run a scheduled command once for each tick', async () => {
     await using app = await greetingApp(url(), {
       'src/commands/Tick.ts': `
         import { appendFileSync, readFileSync } from 'node:fs'

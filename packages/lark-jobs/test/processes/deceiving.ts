@@ -6,9 +6,9 @@ import { greetingApp } from './greeting.ts'
 const texts = Array.from({ length: 40 }, (_, seed) => hostileText(seed))
 const forged = '\r✓ OtherJob             0VQ6n2Kx8aB1c  default            1 ms'
 
-/** Jobs whose texts try to deceive the terminal that shows them. @param url undefined: the embedded store */
+/** Jobs whose texts contain escape sequences and forged lines. @param url undefined: the embedded store */
 export function deceiving(url: () => string | undefined): void {
-  test('texts of a job reach a terminal only as text, and cannot look like the line of another job', async () => {
+  test('escape sequences in texts of a job do not reach the terminal, and a text cannot look like the line of another job', async () => {
     await using app = await greetingApp(url(), {
       'src/jobs/EchoJob.js': `
         import { Job } from '@s18i/lark-jobs'
@@ -54,7 +54,7 @@ export function deceiving(url: () => string | undefined): void {
     })
     const { ids } = JSON.parse((await app.run('echo', '--json')).stdout)
     const worked = await app.run('jobs:work', '--stop-when-empty')
-    // A line that a job wrote follows a bar, so that it cannot look like one of Lark's own lines.
+    // A bar is printed before each line that a job wrote, so that the line cannot look like a line of Lark.
     expect(worked.stderr).toContain(`z\n  │ \\r✓ OtherJob`)
     const shown = ids.map((id: string) => app.run('jobs:show', id))
     const failed = app.run('jobs:failed', '--limit=100', '--json')

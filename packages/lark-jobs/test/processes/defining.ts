@@ -3,7 +3,7 @@ import { greetingApp } from './greeting.ts'
 
 /** Jobs that are functions, in an application. @param url undefined: the embedded store */
 export function defining(url: () => string | undefined): void {
-  test('a worker finds the handlers of defined jobs in the files of the application, and dispatchByKey finds the classes', async () => {
+  test('a worker finds the handlers of defineJob() in the files of the application, and dispatchByKey() finds the classes', async () => {
     await using app = await greetingApp(url(), {
       'src/definitions.ts': `
         import { defineJob } from '@s18i/lark-jobs'

@@ -1,4 +1,4 @@
-/** Development: at each change, programs restart, or their modules are loaded again. */
+/** Development servers: after each change of a file, they restart a program or load its modules again. */
 import { expect, test } from 'vitest'
 import { App } from './app.ts'
 
@@ -18,7 +18,7 @@ const dispatch = `
 const program = 'node_modules/@s18i/lark/dist/bin.js'
 
 test.each([[['--watch']], [['--watch-path=jobs']]])(
-  'node %s with lark jobs:work and an empty cache: a change restarts the worker',
+  'node %s restarts lark jobs:work after a change, also with an empty cache',
   async (flags) => {
     await using app = await App.make({ 'jobs/TellJob.js': job('the first'), 'dispatch.js': dispatch })
     const worker = app.start([...flags, program, 'jobs:work'])
@@ -33,7 +33,7 @@ test.each([[['--watch']], [['--watch-path=jobs']]])(
   },
 )
 
-test('messages of a job to the program that started its worker arrive, also through a supervisor', async () => {
+test('the program that started a worker gets the messages that a job sends to it, also through a supervisor', async () => {
   await using app = await App.make({
     'jobs/TellJob.js': job('').replace('console.log', 'process.send'),
     'dispatch.js': dispatch.replace("''", "'hello'"),
@@ -81,7 +81,7 @@ const look = `
     console.log('runs ' + (await dispatch()) + ' with ' + count)
   }`
 
-test('the new workers of a module that Vite loads again replace its former workers', async () => {
+test('the new workers of a module that Vite loads again replace the workers of the earlier load', async () => {
   await using app = await App.make({
     'src/worker.js': reloadable('old'),
     'look.js': look,
@@ -117,7 +117,7 @@ test('the new workers of a module that Vite loads again replace its former worke
   ])
 })
 
-test('a different query means a different module, and a different number in the query means a new load of the module', async () => {
+test('a module with another query is another module, but with another number in the query it is a new load of the same module', async () => {
   await using app = await App.make({
     'lark.config.js': `export default { jobs: { queues: ['a', 'b'] } }`,
     'worker.js': `
@@ -181,11 +181,11 @@ test.each<[string, Record<string, string>, string[]]>([
   )
   const { code, stdout, stderr } = await app.start(['main.cjs']).result
   expect({ code, counts: stdout.trim().split('\n') }).toEqual({ code: 0, counts })
-  // The classes on disk are those of the first load.
+  // The folder of jobs has only the classes of the first load.
   expect(stderr.includes('Name them: Jobs.work({ jobs: [SendEmailJob] })')).toBe(counts[1] === '1')
 })
 
-test('without a file name, a new class with the same key shows that a module was reloaded; workers of other queues stay', async () => {
+test('for code without a file name, a new class with the same key shows that the module was loaded again, and workers of other queues stay', async () => {
   await using app = await App.make({
     'main.js': `
       import { Job, Jobs } from '@s18i/lark-jobs'
@@ -206,7 +206,7 @@ test('without a file name, a new class with the same key shows that a module was
   expect(stdout.split('\n').filter((line) => !line.startsWith('Serving'))).toEqual([replaced, replaced, ''])
 })
 
-test('several workers of one load all stay, whether one line, two lines, or a shared function started them', async () => {
+test('all workers that one load of a module starts stay, whether one line, two lines, or a shared function starts them', async () => {
   await using app = await App.make({
     'jobs/TellJob.js': job(''),
     'start.js': `

@@ -1,7 +1,4 @@
-/**
- * How the worker, `jobs:show` and `jobs:status` show jobs with special ends: timeouts, cancels, releases and
- * pauses.
- */
+/** How a worker, `jobs:show` and `jobs:status` show jobs that time out, are cancelled, released or paused. */
 import { expect, test } from 'vitest'
 import { newPrefix, removeKeys } from '../redis/place.ts'
 import { App } from './app.ts'
@@ -79,7 +76,7 @@ export function endings(url: () => string | undefined): void {
 
   const show = async (app: App, id: string) => (await app.run('jobs:show', id)).stdout
 
-  /** The cells of the queue's row, by column. */
+  /** Returns the cells of the row of the queue, by column. */
   async function status(app: App): Promise<Record<string, string>> {
     const [heads, row] = (await app.run('jobs:status')).stdout
       .split('\n')
@@ -87,7 +84,7 @@ export function endings(url: () => string | undefined): void {
     return Object.fromEntries(heads!.map((head, i) => [head, row![i]!]))
   }
 
-  test('a handler that hangs is reported as stuck, keeps its slot until it ends, and has then timed out', async () => {
+  test('a handler that ignores its timeout is reported as stuck, keeps its slot until it ends, and then counts as timed out', async () => {
     await using app = await make()
     const id = await put(app, 'DeafJob')
     const worker = app.lark('jobs:work', '--stop-when-empty')
@@ -113,7 +110,7 @@ export function endings(url: () => string | undefined): void {
     expect(await status(app)).toMatchObject({ DELAYED: '1', ACTIVE: '0', FAILED: '0' })
   })
 
-  test('a handler that blocks the loop past its timeout has timed out when it ends', async () => {
+  test('a handler that blocks the event loop beyond its timeout counts as timed out when it ends', async () => {
     await using app = await make()
     const id = await put(app, 'BlockJob')
     const { stdout } = await app.run('jobs:work', '--stop-when-empty')
@@ -130,7 +127,7 @@ export function endings(url: () => string | undefined): void {
     expect((await app.run('jobs:failed')).stdout).toContain(id)
   })
 
-  test('a job that is cancelled while it runs gets the signal, ends cancelled, and is not retried', async () => {
+  test('the signal of a running job that is cancelled is aborted, and the job ends as cancelled without a retry', async () => {
     await using app = await make()
     const id = await put(app, 'LongJob')
     const worker = app.lark('jobs:work', '--stop-when-empty')
@@ -151,7 +148,7 @@ export function endings(url: () => string | undefined): void {
     expect(await status(app)).toMatchObject({ WAITING: '0', DELAYED: '0', ACTIVE: '0', FAILED: '0' })
   })
 
-  test('a job that has expired is cancelled without having run', async () => {
+  test('a job that has expired is cancelled and does not run', async () => {
     await using app = await make()
     const id = await put(app, 'LateJob')
     const { code, stdout } = await app.run('jobs:work', '--stop-when-empty')
@@ -183,7 +180,7 @@ export function endings(url: () => string | undefined): void {
     expect(await status(app)).toMatchObject({ COMPLETED: '1', FAILED: '0', '1 MIN': '1' })
   })
 
-  test('in a queue that is paused by hand no job begins, the status shows the pause, and after a resume jobs begin again', async () => {
+  test('no job of a paused queue begins until the queue is resumed, and jobs:status shows the pause', async () => {
     await using app = await make()
     const paused = await app.run('jobs:pause', 'default')
     expect(paused).toMatchObject({ code: 0, stdout: '' })
@@ -212,7 +209,7 @@ export function endings(url: () => string | undefined): void {
     })
   })
 
-  test('the command that is shown for a group that is paused by hand resumes the group', async () => {
+  test('the output for a paused group has the command that resumes the group', async () => {
     await using app = await make()
     const paused = await app.run('jobs:pause', 'default', "--group=it's 77")
     expect(paused.stderr).toBe(

@@ -1,4 +1,4 @@
-/** Orders to all workers of a store, and limits that end a process. */
+/** Commands for all workers of a store (`jobs:restart`, `jobs:quiet`), and the options that end a process. */
 import { describe, expect, inject, test } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
 import { operate } from '../../src/operate.ts'
@@ -6,8 +6,8 @@ import { readTrace } from './trace.ts'
 import { isAlive, type Traced, tracedApp, until } from './traced-app.ts'
 
 /**
- * The jobs of the application. This process dispatches them, because starting a process for each call would
- * be slow.
+ * The jobs of the application. The process of the test dispatches them, because a process for each dispatch
+ * would be slow.
  */
 class TraceJob extends Job {
   override readonly key = 'trace'
@@ -29,9 +29,9 @@ function fleetOf({ app }: Traced) {
   }
 }
 
-// Starting processes and waiting for orders takes most of the time, so all tests run at the same time.
+// All tests run at the same time, because most of the time is spent on starting processes and on waiting.
 describe.concurrent('a fleet', { timeout: 120_000 }, () => {
-  test('on Redis, a restart ends the processes of a supervisor in turn, and a single worker with exit code 75; no job is lost', async () => {
+  test('on Redis, jobs:restart replaces the processes of a supervisor one by one, ends a single worker with exit code 75, and loses no job', async () => {
     await using traced = await tracedApp(inject('redisUrl'))
     await using fleet = fleetOf(traced)
     const { app, work } = traced

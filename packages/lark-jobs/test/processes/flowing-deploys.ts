@@ -1,7 +1,7 @@
 /**
- * Deploys in the middle of flows. The next version of an application has renamed one class, removed one and
- * added one. It is rolled back and deployed again. Old processes still dispatch meanwhile. No flow gets
- * stuck.
+ * Deploys while flows run. The next version of an application has renamed one job class, removed one and
+ * added one. The version is rolled back and deployed again, and old processes still dispatch meanwhile. No
+ * flow must get stuck.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
@@ -91,7 +91,7 @@ interface Look {
 
 /** @param url the URL of a store; undefined for the embedded store */
 export function flowingThroughDeploys(url: () => string | undefined): void {
-  test('go on through deploys that rename, remove and add classes, and through a rollback', async () => {
+  test('flows go on through deploys that rename, remove and add classes, and through a rollback', async () => {
     const prefix = newPrefix()
     const server = url()
     await using app = await App.make(files, { LARK_JOBS_URL: server, PREFIX: prefix })
@@ -114,7 +114,7 @@ export function flowingThroughDeploys(url: () => string | undefined): void {
       expect(code, stderr).toBe(0)
       return stdout
     }
-    /** The results of these flows, when all of them have ended. */
+    /** Waits until all these flows have ended, and returns their results. */
     async function ended(...ids: string[]): Promise<Map<string, Look>> {
       const flows = JSON.parse(await run('look.js', ...ids)) as Look[]
       return new Map(flows.map((flow) => [flow.id, flow]))
@@ -148,7 +148,7 @@ export function flowingThroughDeploys(url: () => string | undefined): void {
       state: 'completed',
       counts: { completed: 1, failed: 0, cancelled: 2 },
     })
-    // Such a flow waits for a day.
+    // A flow whose class no worker knows waits for a day.
     expect(JSON.parse(await run('state.js', 'waits'))).toMatchObject({
       state: 'open',
       counts: { completed: 1, running: 1 },

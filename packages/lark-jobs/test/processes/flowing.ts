@@ -1,6 +1,7 @@
 /**
- * Flows whose workers and dispatchers are killed all the time. Each flow ends as its jobs demand, all counts
- * are right, each callback is one job, and each step gets the result of the counted run of the previous step.
+ * Flows whose workers and dispatchers are killed all the time. Each flow must end in the state that follows
+ * from its jobs, all counts must be right, each callback must be one job, and each step must get the result
+ * of the counted run of the step before.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
@@ -14,11 +15,11 @@ const LINKS = 8
 const MEMBERS = 120
 /** How many members of a batch fail. */
 const BAD = 7
-/** How long processes are killed, in milliseconds. */
+/** For how many milliseconds the test kills processes. */
 const KILLING = 4_000
 
 const files = {
-  // With two partitions, some ends are counted at home, and others come from the other partition.
+  // With two partitions, some jobs end in the partition of their flow, and others in the other partition.
   'lark.config.js': `export default { jobs: {
     prefix: process.env.PREFIX || 'lark', queues: { default: { partitions: 2 }, other: {} } } }`,
   'jobs/flows.js': `
@@ -129,7 +130,7 @@ export function flowing(url: () => string | undefined): void {
     return JSON.parse(stdout)
   }
 
-  test('end as their jobs demand, however workers and dispatchers die', async () => {
+  test('flows end in the state that follows from their jobs, however often workers and dispatchers die', async () => {
     await using app = await make()
     const random = new Random(Date.now())
     const work = async (): Promise<Running> => {
@@ -138,12 +139,12 @@ export function flowing(url: () => string | undefined): void {
       return worker
     }
     const workers = await Promise.all([work(), work(), work()])
-    // A process that fills a batch is killed, so the batch ends 30 seconds later.
+    // Kill the process that fills a batch. So the batch ends 30 seconds later.
     const filler = app.start(['fill.js'])
     await filler.says('fills')
     filler.child.kill('SIGKILL')
     await filler.result
-    // A dispatcher is killed, and another one repeats its dispatch.
+    // Kill a dispatcher. Another dispatcher repeats its dispatch.
     for (let i = 0; i < 3; i++) {
       const dispatcher = app.start(['dispatch.js', 'no batches'])
       await pause(300 + random.below(400))

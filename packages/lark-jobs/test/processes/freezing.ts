@@ -32,13 +32,13 @@ const files = {
 
 /** @param url the URL of a store; undefined for the embedded store */
 export function freezing(url: () => string | undefined): void {
-  test('a worker that wakes after its leases have ended starts none of the jobs that it held', async () => {
+  test('a stopped worker that goes on after its leases have ended starts none of its claimed jobs', async () => {
     const prefix = newPrefix()
     const server = url()
     await using app = await App.make(files, { LARK_JOBS_URL: server, PREFIX: prefix, TRACE: 'trace.txt' })
     if (server !== undefined) app.atEnd(() => removeKeys(server, prefix))
     expect(await app.start(['put.js']).result).toMatchObject({ code: 0 })
-    // The worker claims all ten jobs with one call, and is stopped while it starts the first.
+    // The worker claims all ten jobs with one call, and is stopped while it starts the first job.
     const frozen = app.start(['work.js'])
     await until(() =>
       app.read('frozen').then(

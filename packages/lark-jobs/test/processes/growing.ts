@@ -18,7 +18,7 @@ const files = {
         appendFileSync(process.env.TRACE, \`end \${process.pid} \${n}\\n\`)
       }
     }`,
-  // Each job goes to the next partition.
+  // The jobs go to the partitions in turn.
   'grow.js': `
     import { BlockJob } from './jobs/BlockJob.js'
     import { TraceJob } from './jobs/TraceJob.js'
@@ -36,7 +36,7 @@ const files = {
  * A queue gets more partitions while its workers run. @param url of a store; undefined: the embedded store
  */
 export function growing(url: () => string | undefined): void {
-  test('workers that are configured with one partition serve two more that others add, and keep leases there', async () => {
+  test('workers that are configured with one partition also serve two partitions that other processes add, and renew leases there', async () => {
     const prefix = newPrefix()
     await using app = await App.make({ ...traceFiles, ...files }, { LARK_JOBS_URL: url(), PREFIX: prefix })
     const server = url()

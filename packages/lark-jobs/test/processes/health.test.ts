@@ -1,6 +1,6 @@
 /**
- * The answers of `jobs:work --http` in real processes: not live for a blocked event loop, not ready for a
- * store that hangs, and live for a quiet or a full worker.
+ * The answers of `jobs:work --http` in real processes. A worker with a blocked event loop is not live, a
+ * worker whose store hangs is not ready, and a quiet or busy worker is live.
  */
 import { chmod, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest'
 import { Server } from '../redis/server.ts'
 import { App, bin, type Running } from './app.ts'
 
-/** The shortest time that a prober may ask for. */
+/** The health check with the shortest time that it may have. */
 const LIVE = '/live?within=10s'
 /**
  * Milliseconds within which a problem must be reported, including the time that a busy machine takes to start
@@ -81,8 +81,8 @@ async function until(
 }
 
 /**
- * The signals are sent one after the other, because two signals at the same time count as one, and the worker
- * would finish its running jobs.
+ * The second signal is sent later, because two signals at the same time count as one, and the worker would
+ * wait for its running jobs.
  */
 async function stopAtOnce({ child, says }: Running): Promise<void> {
   child.kill('SIGTERM')
@@ -97,7 +97,7 @@ async function healthCheck(): Promise<string> {
 }
 
 describe.concurrent('jobs:work --http', () => {
-  test('a quiet worker and a full worker are live; a blocked worker is not live until it goes on', async () => {
+  test('a quiet worker and a busy worker are live, and a blocked worker is not live until its event loop goes on', async () => {
     await using app = await App.make(files)
     const { running, ask, url } = await work(app, '--concurrency=1')
     await until(ask, '/ready', 200)
@@ -131,7 +131,7 @@ describe.concurrent('jobs:work --http', () => {
     expect(await running.result).toMatchObject({ code: 0 })
   }, 120_000)
 
-  test('the supervisor answers for its processes', async () => {
+  test('the supervisor answers health checks for its processes', async () => {
     await using app = await App.make(files)
     const { running, ask } = await work(app, '--processes=2', '--concurrency=1')
     await until(ask, '/ready', 200)
@@ -161,7 +161,7 @@ describe.concurrent('jobs:work --http', () => {
     server.signal('SIGSTOP')
     const { text } = await until(ask, '/ready', 503)
     expect(text).toBe('The worker has had no answer of the store lately\n')
-    // A restarted worker would be no better, so the worker stays live.
+    // A restart would not help, so the worker stays live.
     expect(await ask(LIVE)).toMatchObject({ status: 200 })
     const metrics = await ask('/metrics')
     expect([metrics.status, metrics.text]).toEqual([200, expect.stringContaining('lark_jobs_store_up 0')])
@@ -171,7 +171,7 @@ describe.concurrent('jobs:work --http', () => {
     expect(await running.result).toMatchObject({ code: 0 })
   }, 120_000)
 
-  test('a port that is taken or invalid is reported in one line', async () => {
+  test('a port that is in use or invalid is reported in one line', async () => {
     await using app = await App.make(files)
     const { url } = await work(app)
     const place = url.replace('http://', '')
@@ -187,7 +187,7 @@ describe.concurrent('jobs:work --http', () => {
     })
   }, 120_000)
 
-  test('systemd is told that the service is ready, is alive, and stops', async () => {
+  test('a worker tells systemd that the service is ready, that it is alive, and that it stops', async () => {
     await using app = await App.make({
       ...files,
       'notified.txt': '',

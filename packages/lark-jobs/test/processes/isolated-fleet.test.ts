@@ -10,7 +10,7 @@ import { countsOf, until } from './traced-app.ts'
 
 const files = {
   'lark.config.js': `export default { jobs: { queues: ['default', 'other'], prefix: process.env.PREFIX || 'lark' } }`,
-  // An isolated process cannot know how often a job has run, so it reads the trace.
+  // An isolated process reads from the trace how often a job has run.
   'jobs/HeldJob.js': `
     import { spawn } from 'node:child_process'
     import { appendFileSync, readFileSync } from 'node:fs'
@@ -42,7 +42,7 @@ async function heldApp(count: number, holds: number): Promise<App> {
 }
 
 interface HeldRun {
-  /** The worker, the isolated process, and the process that the job has started. */
+  /** The ids of the worker, of the isolated process, and of the process that the job has started. */
   pids: [worker: number, isolated: number, sub: number]
   n: number
 }
@@ -55,7 +55,7 @@ async function runsOf(app: App): Promise<HeldRun[]> {
   })
 }
 
-/** All descendants of a process. */
+/** Returns the ids of all descendants of a process. */
 function under(pid: number): number[] {
   const table = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' })
   const rows = table.split('\n').map((line) => line.trim().split(/\s+/).map(Number))
@@ -74,7 +74,7 @@ async function stopped(supervisor: Running): Promise<number | null> {
   return (await supervisor.result).code
 }
 
-test.concurrent('after kill -9 of a worker process, its isolated processes end, its jobs run again, and a stop ends the rest', async () => {
+test.concurrent('after kill -9 of a worker process, its isolated processes end and its jobs run again, and a stop ends all other processes', async () => {
   await using app = await heldApp(4, 1)
   const supervisor = app.lark('jobs:work', '--processes=2', '--concurrency=2')
   await until(async () => (await runsOf(app)).length === 4)
@@ -117,7 +117,7 @@ test.concurrent('after kill -9 of the supervisor, its workers give back the isol
   const killedAt = performance.now()
   supervisor.child.kill('SIGKILL')
   await until(() => alive(all).length === 0)
-  // A stop has 25 seconds. Blocked isolated processes do not block their workers.
+  // A stop takes up to 25 seconds, but blocked isolated processes do not delay it.
   expect(performance.now() - killedAt).toBeLessThan(29_000)
   expect(await countsOf(app, 'default')).toMatchObject({ waiting: 2, active: 0, failed: 0 })
   expect(await runsOf(app)).toHaveLength(2)

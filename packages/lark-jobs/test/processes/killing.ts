@@ -1,4 +1,4 @@
-/** Jobs that kill their process, beside harmless jobs. Only the killers may fail. */
+/** Jobs that kill their process (killers) run together with harmless jobs. Only the killers may fail. */
 import { expect, test } from 'vitest'
 import { newPrefix, removeKeys } from '../redis/place.ts'
 import { App } from './app.ts'
@@ -67,8 +67,8 @@ const files = {
 /** @param url the URL of a store; undefined for the embedded store */
 export function killing(url: () => string | undefined, isFirst = false): void {
   /**
-   * A test of the reports about the end of a process. They do not depend on the store, so the test only runs
-   * on the first one.
+   * A test of how a process reports its end. This does not depend on the store, so the test runs only on the
+   * first store.
    */
   const onFirst = (name: string, act: () => Promise<void>) => void (isFirst && test(name, act))
 
@@ -95,7 +95,7 @@ export function killing(url: () => string | undefined, isFirst = false): void {
     return queues[0].counts
   }
 
-  test('process.exit() also gives back the permit of the job', async () => {
+  test('a job that calls process.exit() also gives back its permit', async () => {
     await using app = await make()
     expect(await app.start(['put-limited.js']).result).toMatchObject({ code: 0 })
     expect(await app.start(['long-lease.js', 'exit']).result).toMatchObject({ code: 3 })
@@ -137,8 +137,8 @@ export function killing(url: () => string | undefined, isFirst = false): void {
       /WORKER_DIED: its process ended with exit code 3: .*KillerJob\.js:\d+/,
     )
     expect(await counts(app)).toMatchObject({ completed: INNOCENTS, failed: KILLERS, waiting: 0, active: 0 })
-    // There are at most two deaths for each batch in which the killer is not known yet, and one more for each
-    // killer.
+    // For each killer, at most two processes die while the killer is not known, and one more process dies
+    // after that.
     expect(deaths).toBeLessThanOrEqual(3 * KILLERS)
   })
 

@@ -1,7 +1,7 @@
 /**
- * A limited queue with real processes, one of which dies or stands still. The tests compare three things: how
- * many jobs the store counts as active, which runs the handlers have noted, and when each job was claimed by
- * the store's clock.
+ * A queue with a limit and several worker processes, one of which is killed or stopped. The tests compare
+ * three things: how many jobs the store counts as active, which runs the handlers have noted, and when each
+ * job was claimed by the store's clock.
  */
 
 import { setTimeout as pause } from 'node:timers/promises'
@@ -12,7 +12,7 @@ import type { Store } from '../../src/store/contract/store.ts'
 import { newPrefix, removeKeys } from '../redis/place.ts'
 import { App, type Running } from './app.ts'
 
-/** Milliseconds. */
+/** The length of leases in milliseconds. */
 const LEASE = 1_500
 const PLACES = 4
 const WORKERS = 4
@@ -146,7 +146,7 @@ class Fleet implements AsyncDisposable {
     }
   }
 
-  /** Counts the active jobs again and again until no job is left. @returns all counts */
+  /** Counts the active jobs at short intervals until no job is left. @returns all counts */
   async watch(queue: string): Promise<number[]> {
     const seen: number[] = []
     for (;;) {
@@ -172,7 +172,7 @@ class Fleet implements AsyncDisposable {
   }
 }
 
-/** The first time after `since` at which as many jobs ran as the limit allows. */
+/** Returns the first time after `since` at which as many jobs ran as the limit allows. */
 function fullAt(runs: readonly Run[], since: number): number | undefined {
   const times = runs.map(({ from }) => from).filter((at) => at >= since)
   return times.sort((one, other) => one - other).find((at) => openAt(runs, at) >= PLACES)
@@ -189,7 +189,7 @@ const twice = (runs: readonly Run[]) => {
 
 /** @param url the URL of a store; undefined for the embedded store */
 export function limited(url: () => string | undefined): void {
-  test('concurrency with a kill -9: there are never more leases than the limit, and all places are in use again within a lease and a second', async () => {
+  test('after kill -9 of a worker, there are never more active jobs than the concurrency allows, and as many as it allows within a lease and a second', async () => {
     await using fleet = await Fleet.start(url(), 'place', '60', '250')
     const watching = fleet.watch('default')
     const { victim, pid, held, at } = await fleet.freeze()
@@ -202,7 +202,7 @@ export function limited(url: () => string | undefined): void {
     const runs = await fleet.runs()
     expect(runs.filter((run) => run.to !== Number.POSITIVE_INFINITY).length).toBeGreaterThanOrEqual(60)
     expect(new Set(runs.map(({ n }) => n)).size).toBe(60)
-    // Jobs that had ended without an answer of the store may have run again, too.
+    // Jobs whose end the store had not confirmed may have run again, too.
     const own = runs.filter((run) => run.pid === pid)
     const again = twice(runs)
     expect(again).toEqual(expect.arrayContaining(held))
@@ -215,7 +215,7 @@ export function limited(url: () => string | undefined): void {
     expect(full! - at).toBeLessThanOrEqual(LEASE + 1_000)
   })
 
-  test('concurrency with a worker that stands still: its handlers outlive their leases, and are counted separately', async () => {
+  test('if a worker is stopped, its handlers may outlive their leases, and only active jobs count towards the concurrency', async () => {
     await using fleet = await Fleet.start(url(), 'place', '60', '250')
     const watching = fleet.watch('default')
     const { victim, pid, held, at } = await fleet.freeze()
@@ -233,7 +233,8 @@ export function limited(url: () => string | undefined): void {
     expect(again).toEqual(expect.arrayContaining(held))
     const own = runs.filter((run) => run.pid === pid && again.includes(run.n))
     expect(own.filter(({ to }) => to >= woke).map(({ n }) => n)).toEqual(held)
-    // Other workers had all places, while the handlers of the stopped worker still ran without a lease.
+    // Other workers ran as many jobs as the limit allows, while the handlers of the stopped worker still ran
+    // without a lease.
     const full = fullAt(
       runs.filter((run) => run.pid !== pid),
       at,
@@ -242,7 +243,7 @@ export function limited(url: () => string | undefined): void {
     expect(full!).toBeLessThan(woke)
   })
 
-  test('a rate: by the clock of the store, no more jobs than the limit begin within any second', async () => {
+  test('with a rate, no more jobs than the limit begin within any second by the clock of the store', async () => {
     await using fleet = await Fleet.start(url(), 'rated', '90')
     await fleet.watch('rated')
     await fleet.stop()
@@ -253,7 +254,7 @@ export function limited(url: () => string | undefined): void {
     const claims = lines.map(({ at }) => at).sort((one, other) => one - other)
     const spans = claims.slice(20).map((at, i) => at - claims[i]!)
     expect(Math.min(...spans)).toBeGreaterThanOrEqual(1_000)
-    // The rate is also fully used: after the first jobs, four seconds with twenty jobs each.
+    // The rate is also used fully: after the first jobs, twenty jobs begin in each of four seconds.
     expect(claims.at(-1)! - claims[0]!).toBeLessThan(6_000)
   })
 }

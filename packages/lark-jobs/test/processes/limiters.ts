@@ -32,7 +32,7 @@ const files = {
         trace('end', n)
       }
     }`,
-  // One job runs at a time. The first one hangs until its process is killed.
+  // One job runs at a time. The first job hangs until its process is killed.
   'jobs/OwnJob.js': `
     import { appendFileSync, readFileSync } from 'node:fs'
     import { Job, limiter } from '@s18i/lark-jobs'
@@ -121,15 +121,15 @@ export function limiters(url: () => string | undefined): void {
     const [, next] = await traced(app, 'starts', 2)
     const took = performance.now() - killedAt
     expect(next).toMatchObject({ pid: other.child.pid })
-    // The lease was renewed up to a third of a lease before the kill. After its end, the other worker asks
-    // every 50 ms.
+    // The lease was renewed up to a third of a lease before the kill. When the lease is over, the other
+    // worker asks for permits every 50 ms.
     expect(took).toBeGreaterThan(LEASE / 3)
     await traced(app, 'ends', 2)
     other.child.kill('SIGTERM')
     expect(JSON.parse((await other.result).stdout.split('\n')[1]!)).toMatchObject({ completed: 2, failed: 0 })
   })
 
-  test('the permits of a process with a supervisor are free at once', async () => {
+  test('after kill -9 of a process of a supervisor, its permits are free at once', async () => {
     await using app = await make()
     expect(await app.start(['own.js']).result).toMatchObject({ code: 0 })
     const supervisor = app.lark('jobs:work', '--processes=2', '--concurrency=1')

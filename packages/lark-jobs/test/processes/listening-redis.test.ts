@@ -3,12 +3,12 @@ import { test } from 'vitest'
 import { Server } from '../redis/server.ts'
 import { listenUnderAbuse } from './listening.ts'
 
-/** Milliseconds of work before something happens to the server, and between two such events. */
+/** Milliseconds of work before the server is killed the first time, and between two kills. */
 const PAUSE = 1_000
 /** Milliseconds for which the server is down. */
 const DOWN = 700
 
-test('events while workers are killed, and the server too, which comes back with its data', {
+test('no event is lost or repeated while workers are killed, and while the server is killed and restarted with its data', {
   timeout: 300_000,
 }, async () => {
   await using server = await Server.start('redis-server', ['--appendonly', 'yes', '--appendfsync', 'always'])

@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import { test } from 'vitest'
 import { listenUnderAbuse } from './listening.ts'
 
-test('events of a SQLite file, while workers are killed', { timeout: 300_000 }, async () => {
+test('no event of a SQLite file is lost or repeated while workers are killed', {
+  timeout: 300_000,
+}, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'lark-'))
   try {
     await listenUnderAbuse({ connection: `sqlite:${join(folder, 'jobs.db')}` })

@@ -2,7 +2,7 @@
  * Events while workers are killed and the store restarts. Every change of a job's state is an event, in order
  * and once, also for a listener that continues in another process.
  *
- * `LARK_EVENTS=5000` sets how many jobs.
+ * `LARK_EVENTS=5000` sets the number of jobs.
  */
 import { expect } from 'vitest'
 import {
@@ -68,7 +68,7 @@ async function hear(jobs: Jobs, told: Told, count: number, since?: string): Prom
   throw new Error('the events have ended')
 }
 
-/** @param harm disturbs the store meanwhile; it is called once */
+/** @param harm called once, to disturb the store while jobs run */
 export async function listenUnderAbuse(
   { connection, prefix }: Place,
   harm: () => Promise<void> = async () => {},

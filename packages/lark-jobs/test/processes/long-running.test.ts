@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { greetingApp } from './greeting.ts'
 
 /** One store is enough, because the printed line does not depend on the store. */
-test('a worker reports once that a job has run for long; quick jobs are reported once as usual', {
+test('a worker reports once that a job has been running for long, and reports quick jobs as usual', {
   timeout: 60_000,
 }, async () => {
   await using app = await greetingApp(undefined, {

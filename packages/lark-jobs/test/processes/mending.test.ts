@@ -1,4 +1,4 @@
-/** Ctrl-C, and a kill, in the middle of a change of many jobs. */
+/** A command that changes many jobs is interrupted with Ctrl-C, or killed. */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -16,7 +16,7 @@ class ChargeJob extends Job {
   handle(_payload: { n: number }) {}
 }
 
-test('an interrupted command says how many jobs it has changed, and leaves the rest', async () => {
+test('an interrupted command says how many jobs it has changed, and does not change the other jobs', async () => {
   await using app = await App.make({})
   await using jobs = createJobs({ connection: `sqlite:${join(app.folder, '.lark/jobs.db')}` })
   await jobs.dispatchMany(
@@ -59,7 +59,7 @@ class MailJob extends Job {
 }
 
 test.each(['sqlite', 'redis'])(
-  'a move that is killed again and again loses no job and runs no job twice (%s)',
+  'a move whose process is killed several times loses no job, and no job runs twice (%s)',
   async (store) => {
     ran.length = 0
     const config = `export default { jobs: { queues: ['default'], prefix: process.env.PREFIX || 'lark' } }`
@@ -92,7 +92,7 @@ test.each(['sqlite', 'redis'])(
       expect((await app.run(...command)).code).toBe(0)
       expect(await counts('emials')).toBe(0)
       const worker = await jobs.work({ jobs: [MailJob], queues: ['default'], report: new Record() })
-      // Jobs that were on their way when the process died arrive by themselves.
+      // Workers complete the move of jobs that were on their way when the process died.
       await vi.waitFor(() => expect(ran.length).toBeGreaterThanOrEqual(MANY), { timeout: 60_000 })
       await worker.stop()
       expect(ran.toSorted((one, other) => one - other)).toEqual(Array.from({ length: MANY }, (_, n) => n))

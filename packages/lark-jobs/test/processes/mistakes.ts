@@ -6,7 +6,7 @@ import { greetingApp } from './greeting.ts'
  * undefined: the embedded store
  */
 export function mistakes(url: () => string | undefined): void {
-  test('a name that the store does not know causes one line, and exit code 2 or 1', async () => {
+  test('a command with a name that the store does not know prints one line, and exits with 2 or 1', async () => {
     await using app = await greetingApp(url())
     for (const [args, code, line, hint = ''] of [
       [
@@ -68,7 +68,7 @@ export function mistakes(url: () => string | undefined): void {
     )
   })
 
-  test('a job file that throws on import causes one line, and everything else works', async () => {
+  test('a job file that throws when it is imported causes one line of output, and all other jobs work', async () => {
     await using app = await greetingApp(url(), { 'src/jobs/Broken.ts': `throw new Error('no database')` })
     await app.run('greet:all', 'Ann')
     const { code, stdout, stderr } = await app.run('jobs:work', '--stop-when-empty')
@@ -113,7 +113,7 @@ export function mistakes(url: () => string | undefined): void {
  * Mistakes in the classes of an application. A worker finds them without the store, so one store is enough.
  */
 export function wrongClasses(): void {
-  test('two classes under one key are refused at start', async () => {
+  test('a worker with two classes under one key refuses to start', async () => {
     await using app = await greetingApp(undefined, {
       'src/jobs/OtherGreetJob.ts': `
         import { Job } from '@s18i/lark-jobs'
@@ -126,7 +126,7 @@ export function wrongClasses(): void {
     )
   })
 
-  test('a class with a wrong setting is refused at start, by one line', async () => {
+  test('a worker with a class that has a wrong setting refuses to start, and prints one line', async () => {
     await using app = await greetingApp(undefined)
     for (const [field, line] of [
       ['tries = 0', 'tries is 0; it must be a whole number from 1'],
@@ -164,7 +164,7 @@ export function wrongClasses(): void {
     )
   })
 
-  test('a class whose queue is not configured is reported at the start, with its file', async () => {
+  test('when a worker starts, it reports a class whose queue is not configured, with the file of the class', async () => {
     await using app = await greetingApp(undefined, {
       'src/jobs/LostJob.ts': `
         import { Job } from '@s18i/lark-jobs'

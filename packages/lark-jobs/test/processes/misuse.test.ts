@@ -15,7 +15,7 @@ const toCancel =
   'Which jobs? Give their ids, or --job, --queue, --state, --group, --tag, --kind, --since, --where or --all'
 const toWhere = "--where is 'tenant'; it must be a path of the payload, =, and a JSON value"
 
-test('a word that a command does not know causes one line, and exit code 2', async () => {
+test('a command with an unknown word prints one line, and exits with 2', async () => {
   await using app = await appWithoutStore()
   for (const [args, line] of [
     [['jobs:work', '--concurrency=0'], '✗ --concurrency must be a whole number from 1, got "0"'],
@@ -60,7 +60,7 @@ test('a word that a command does not know causes one line, and exit code 2', asy
   expect((await app.run('jobs:status', '--jsno')).stderr).toContain('\n  Did you mean --json?\n')
 })
 
-test('a broken configuration is one line that names the key', async () => {
+test('a wrong configuration causes one line that names the key', async () => {
   await using app = await appWithoutStore()
   for (const [config, line] of [
     [

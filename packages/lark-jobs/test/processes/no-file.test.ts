@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { App } from './app.ts'
 
-/** A program in one file that dispatches and works, as a bundler writes it. */
+/** Makes a program in one file that dispatches and works, as a bundler would write it. */
 const bundle = (configure: string, act: string) => `
   import { Job, Jobs } from '@s18i/lark-jobs'
   class SendEmailJob extends Job {
@@ -28,7 +28,7 @@ test('a program that is configured in code dispatches and works in production, a
   const { code, stdout, stderr } = await app.start(['out/main.js']).result
   expect({ code, stdout }).toEqual({ code: 0, stdout: 'sent to ann\n' })
   expect(stderr).toMatch(/Serving sqlite:\S+\/jobs\.db: emails, 10 at a time\n$/)
-  // A second process of the same program, which only works.
+  // A second process of the same program only works.
   await app.write({
     'out/dispatch.js': bundle(configure, `${dispatch}\nawait Jobs.close()`),
     'out/work.js': bundle(configure, `${work}\nawait Jobs.close()`),
@@ -37,7 +37,7 @@ test('a program that is configured in code dispatches and works in production, a
   expect((await app.start(['out/work.js']).result).stdout).toBe('sent to ann\n')
 })
 
-test('a missing configuration is named by the first line of a worker, and by the errors of a dispatch', async () => {
+test('the first line of a worker, and the error of a dispatch, say that there is no configuration', async () => {
   await using app = await App.make({
     'out/main.js': bundle(
       '',

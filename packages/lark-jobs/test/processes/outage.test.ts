@@ -57,7 +57,7 @@ test('while Redis hangs, a dispatch fails within 5 seconds, and the process ends
   expect(error.took).toBeLessThan(5_500)
 })
 
-test('in production a store must be configured', async () => {
+test('in production, a dispatch without a configured store fails', async () => {
   await using app = await App.make(files, { NODE_ENV: 'production' })
   const { stdout } = await app.start(['dispatch.js']).result
   expect(JSON.parse(stdout)).toMatchObject({
@@ -66,7 +66,7 @@ test('in production a store must be configured', async () => {
   })
 })
 
-test('a worker, idle or busy, survives an outage of its server and goes on when the server is back', async () => {
+test('an idle or busy worker does not end when its server is down, and goes on when the server is back', async () => {
   await using server = await Server.start('redis-server', ['--appendonly', 'yes', '--appendfsync', 'always'])
   await using app = await App.make(files, { REDIS_URL: server.url })
   const worker = app.lark('jobs:work')

@@ -1,4 +1,4 @@
-/** A change at a pace, begun by a command, while the workers that go on with it are killed. */
+/** A command begins a change at a pace, and the workers that continue the change are killed. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, inject, test, vi } from 'vitest'
@@ -18,7 +18,7 @@ class ChargeJob extends Job {
   }
 }
 
-/** The same class in the workers: the bank is back, but the first ten jobs fail again. */
+/** The class in the workers completes the jobs now, except for the first ten jobs. */
 const file = `
 import { appendFileSync } from 'node:fs'
 import { Job } from '@s18i/lark-jobs'
@@ -34,7 +34,7 @@ export class ChargeJob extends Job {
 `
 
 test.each(['sqlite', 'redis'])(
-  'it goes on when its worker is killed, keeps its pace, and retries no job twice (%s)',
+  'a change goes on when its worker is killed, keeps its pace, and retries no job twice (%s)',
   async (store) => {
     const config = `export default { jobs: { prefix: process.env.PREFIX || 'lark' } }`
     const prefix = newPrefix()
@@ -62,7 +62,7 @@ test.each(['sqlite', 'redis'])(
       expect(begun.code, begun.stderr).toBe(0)
       const { id, total } = JSON.parse(begun.stdout)
       expect(total).toBe(MANY)
-      // Each time some jobs have run, the one worker is killed, and another is started.
+      // After some jobs, kill the only worker and start another worker.
       for (const goal of [8, 16]) {
         const { child, result } = app.lark('jobs:work')
         await vi.waitFor(async () => expect((await ran()).length).toBeGreaterThanOrEqual(goal), {
@@ -89,13 +89,14 @@ test.each(['sqlite', 'redis'])(
       await last.result
       const first = new Map((await ran()).toReversed())
       const times = [...first.values()].sort((one, other) => one - other)
-      // The eighth job after a job belongs to a later lot. A run may begin late, so some time is taken off.
+      // Eight jobs later, a job belongs to a later lot. Runs may begin late, so the compared time is a bit
+      // shorter.
       for (const [i, at] of times.slice(8).entries()) expect(at - times[i]!).toBeGreaterThan(3_000)
       const { counts } = (await jobs.status()).queues[0]!
       expect(counts).toMatchObject({ failed: 10, completed: MANY - 10, waiting: 0, delayed: 0 })
       const { jobs: ended } = await jobs.list<ChargeJob>({}, { limit: 100 })
       expect(ended).toHaveLength(MANY)
-      // A job that was retried twice would have failed three times.
+      // A job with two retries would have failed three times.
       for (const { errors, state } of ended) {
         const declined = errors.filter(({ message }) => message === 'The bank is down')
         expect(declined).toHaveLength(state === 'failed' ? 2 : 1)

@@ -6,7 +6,7 @@ import { greetingApp } from './greeting.ts'
  * store
  */
 export function wholeWay(url: () => string | undefined): void {
-  test('from a command through a worker to the commands that show the result', async () => {
+  test('a command dispatches a job, a worker runs it, and other commands show the result', async () => {
     await using app = await greetingApp(url())
     expect(await app.run('greet:all', 'Ann', 'Bob')).toMatchObject({
       code: 0,
@@ -73,7 +73,7 @@ export function wholeWay(url: () => string | undefined): void {
 export function program(url: () => string | undefined): void {
   wholeWay(url)
 
-  test('with --json, stdout contains only JSON', async () => {
+  test('stdout of a command with --json contains only JSON', async () => {
     await using app = await greetingApp(url())
     await app.run('greet:all', 'Ann')
     const { stdout, stderr } = await app.run('jobs:work', '--stop-when-empty', '--json')
@@ -99,7 +99,7 @@ export function program(url: () => string | undefined): void {
     })
   })
 
-  test('--queue serves only the named queues, in their order; --max-jobs runs that many jobs', async () => {
+  test('a worker with --queue serves only the named queues in their order, and with --max-jobs it ends after this number of jobs', async () => {
     await using app = await greetingApp(url())
     await app.run('greet:all', 'Ann', 'Bob', 'Cid')
     expect((await app.run('jobs:work', '--queue=default', '--max-jobs=2')).stdout).toMatch(
@@ -111,7 +111,7 @@ export function program(url: () => string | undefined): void {
     ).toMatch(/: default, emails strictly in this order, 1 at a time/)
   })
 
-  test('a delayed job is shown as delayed, and an empty store as empty', async () => {
+  test('jobs:status shows a delayed job as delayed, and says that an empty store is empty', async () => {
     await using app = await greetingApp(url())
     expect(await app.run('jobs:failed')).toMatchObject({ code: 0, stderr: '✓ No failed jobs\n' })
     await app.run('greet:all', 'Ann', '--delay=2h')
@@ -168,7 +168,7 @@ export function program(url: () => string | undefined): void {
     expect(await app.start(['worker.js']).result).toMatchObject({ code: 0, stdout: 'built\n' })
   })
 
-  test('a worker of many queues prints nothing but its lines', async () => {
+  test('a worker of many queues prints no warnings of Node', async () => {
     const queues = ['default', 'emails', ...Array.from({ length: 20 }, (_, n) => `queue-${n}`)]
     await using app = await greetingApp(url(), {
       'lark.config.js': `export default { jobs: { queues: ${JSON.stringify(queues)}, prefix: process.env.PREFIX || 'lark' } }`,

@@ -1,12 +1,12 @@
 /**
- * If an `AsyncLocalStorage` is in use, Node 20 and 22 call a hook for every promise of the process. This
- * takes a seventh of the CPU of a job that does nothing. So a worker uses an `AsyncLocalStorage` only while
- * it loads files, and in development.
+ * While an `AsyncLocalStorage` is in use, Node 20 and 22 call a hook for every promise of the process, which
+ * costs a seventh of the CPU time of a job that does nothing. So a worker uses an `AsyncLocalStorage` only
+ * while it loads files, and in development.
  */
 import { expect, test } from 'vitest'
 import { App } from './app.ts'
 
-/** A promise has an id only while Node follows promises. */
+/** A promise has an id only while Node calls hooks for promises. */
 const job = `
   import { executionAsyncId } from 'node:async_hooks'
   import { Job } from '@s18i/lark-jobs'
@@ -35,7 +35,7 @@ test.each([
   ['Jobs.work() that finds classes in TypeScript', 'jobs/TellJob.ts', 'work.js'],
   ['jobs:work', 'jobs/TellJob.js', undefined],
   ['jobs:work that finds classes in TypeScript', 'jobs/TellJob.ts', undefined],
-])('%s leaves no promise followed', async (_, file, program) => {
+])('%s does not make Node call hooks for promises', async (_, file, program) => {
   await using app = await App.make({ [file]: job, 'dispatch.js': dispatch, 'work.js': work })
   await app.start(['dispatch.js']).result
   const worker = program === undefined ? app.lark('jobs:work', '--stop-when-empty') : app.start([program])

@@ -3,7 +3,7 @@ import { describe, test } from 'vitest'
 import { Server } from '../redis/server.ts'
 import { deployInTurns, missTicks, tickUnderAbuse } from './scheduling.ts'
 
-/** Milliseconds of work before something happens to the server. */
+/** Milliseconds of work before the server is stopped. */
 const PAUSE = 1_500
 /** Milliseconds for which the server is down. */
 const DOWN = 1_200
@@ -14,7 +14,7 @@ const MISSED = 4_500
 const durable = ['--appendonly', 'yes', '--appendfsync', 'always']
 
 describe('schedules', { timeout: 300_000, concurrent: true }, () => {
-  test('on Redis, while workers are killed, and the server too, which comes back with its data', async () => {
+  test('schedules tick on Redis while workers are killed, and while the server is killed and restarted with its data', async () => {
     await using server = await Server.start('redis-server', durable)
     await tickUnderAbuse({ connection: server.url }, [0, HOUR, -HOUR], async () => {
       for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
@@ -26,7 +26,7 @@ describe('schedules', { timeout: 300_000, concurrent: true }, () => {
     })
   })
 
-  test('on Valkey, while the server is away over some ticks', async () => {
+  test('schedules tick on Valkey after the server was down during some ticks', async () => {
     await using server = await Server.start('valkey-server', durable)
     await missTicks({ connection: server.url }, async () => {
       await server.kill('SIGKILL')
@@ -35,7 +35,7 @@ describe('schedules', { timeout: 300_000, concurrent: true }, () => {
     })
   })
 
-  test('on Redis, while two deploys take turns', async () => {
+  test('schedules tick on Redis while two deploys take turns', async () => {
     await using server = await Server.start('redis-server', [])
     await deployInTurns({ connection: server.url })
   })

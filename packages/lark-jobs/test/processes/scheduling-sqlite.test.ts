@@ -15,6 +15,8 @@ async function inFile(work: (connection: string) => Promise<void>): Promise<void
 
 describe('schedules in a SQLite file', { timeout: 300_000, concurrent: true }, () => {
   // The processes of one machine have one clock.
-  test('while workers are killed', () => inFile((connection) => tickUnderAbuse({ connection }, [0, 0, 0])))
-  test('while two deploys take turns', () => inFile((connection) => deployInTurns({ connection })))
+  test('schedules tick while workers are killed', () =>
+    inFile((connection) => tickUnderAbuse({ connection }, [0, 0, 0])))
+  test('schedules tick while two deploys take turns', () =>
+    inFile((connection) => deployInTurns({ connection })))
 })

@@ -1,6 +1,6 @@
 /**
- * Schedules in several processes: workers are killed, their clocks are hours apart, the store goes away, and
- * two deploys take turns. Each tick is one job, with the definition that applies.
+ * Schedules in several processes: workers are killed, their clocks differ by hours, the store is stopped, and
+ * two deploys take turns. Each tick must become one job, with the definition that is valid at this time.
  *
  * `LARK_TICKS=60` sets how many seconds the tests run.
  */
@@ -44,7 +44,7 @@ const files = {
       keep = { completed: false }
       handle({ n }) {}
     }`,
-  // A worker whose own clock is off by some milliseconds.
+  // A worker whose own clock is wrong by `CLOCK` milliseconds.
   'clock.js': `
     const off = Number(process.env.CLOCK ?? 0)
     const { now } = Date
@@ -63,8 +63,8 @@ interface Ran extends Tick {
 }
 
 /**
- * The jobs of all ticks, in the order of their instants. @param isOver whether to wait until all of them have
- * ended
+ * Returns the jobs of all ticks, in the order of their instants. @param isOver whether to wait until all jobs
+ * have ended
  */
 async function ticksOf(jobs: Jobs, key = 'tick', isOver = true): Promise<Ran[]> {
   const all: Ran[] = []
@@ -87,8 +87,8 @@ function bySchedule(ran: readonly Ran[]): Map<string, Ran[]> {
 }
 
 /**
- * Each schedule has ticked in each second from the first to the last. No two jobs have the same id, so no
- * tick has two jobs.
+ * Expects that each schedule has ticked in each second from the first to the last, and that no tick has two
+ * jobs.
  */
 function expectNoGap(ran: readonly Ran[]): void {
   const schedules = bySchedule(ran)
@@ -126,8 +126,8 @@ async function ended(jobs: Jobs, key = 'tick'): Promise<void> {
 /**
  * Schedules tick while workers are killed all the time.
  *
- * @param clocks milliseconds by which the clock of each worker is off
- * @param harm disturbs the store meanwhile
+ * @param clocks by how many milliseconds the clock of each worker is wrong
+ * @param harm disturbs the store while the schedules tick
  */
 export async function tickUnderAbuse(
   where: Place,
@@ -142,8 +142,7 @@ export async function tickUnderAbuse(
   const over = Date.now() + SECONDS * 1_000
   const harming = harm()
   for (let n = 0; Date.now() < over; n = (n + 1) % workers.length) {
-    // A worker is killed only after it has begun. A worker that started just when the store went away has
-    // ended by itself.
+    // Kill a worker only after it has begun. A worker that starts while the store is down ends by itself.
     await workers[n]!.says('Serving').catch(() => {})
     await sleep(PAUSE)
     workers[n]!.child.kill('SIGKILL')
@@ -213,7 +212,7 @@ export async function deployInTurns(where: Place): Promise<void> {
   const three = await start('two')
   expect(await turnTo('two')).toEqual(['two'])
   await stop(one)
-  // An old process that starts again changes nothing.
+  // A process of the old deploy that starts again changes nothing.
   const four = await start('one')
   expect(await now()).toEqual(['two'])
   await stop(two)
@@ -229,7 +228,7 @@ export async function deployInTurns(where: Place): Promise<void> {
   await ended(jobs)
   const ran = await ticksOf(jobs)
   for (const ticks of bySchedule(ran).values()) {
-    // The versions of the ticks follow the turns of the deploys, with no other changes in between.
+    // The versions of the ticks change only when another deploy has its turn.
     const turns = ticks.map(({ version }) => version).filter((each, n, all) => each !== all[n - 1])
     expect(turns).toEqual(['one', 'two', 'one', 'two'])
   }
@@ -263,9 +262,9 @@ export async function missTicks(where: Place, away: () => Promise<void>): Promis
     const { skipped } = (await jobs.schedules.get(id))!
     const gaps = instants.slice(1).map((at, n) => (at - instants[n]!) / 1_000 - 1)
     const gone = gaps.reduce((sum, gap) => sum + gap, 0)
-    // A busy machine may also skip a tick before the first that became a job, or after the last.
+    // A busy machine may also skip a tick before the first job, or after the last job.
     const within = skipped.filter(({ from, to }) => from > instants[0]! && to < instants.at(-1)!)
-    // Whatever became no job is recorded.
+    // Each tick without a job is recorded as skipped.
     expect({ [id]: gone }).toEqual({ [id]: within.reduce((sum, { count }) => sum + count, 0) })
     if (id === 'away/all') expect(gone).toBe(0)
     else expect(gone).toBeGreaterThanOrEqual(2)

@@ -26,9 +26,9 @@ describe('on the embedded store', { timeout: 60_000 }, () => {
   deceiving(url)
 })
 
-// A starting program waits for its disk, and no test here measures time, so some of them run at the same
+// A program that starts waits for the disk, and these tests measure no time. So some of them run at the same
 // time.
-describe.concurrent('what is said on the embedded store', { timeout: 120_000 }, () => {
+describe.concurrent('the output of commands on the embedded store', { timeout: 120_000 }, () => {
   mistakes(url)
   wrongClasses()
   commanding(url)

@@ -1,4 +1,4 @@
-/** Jobs with steps whose worker is stopped or killed in the middle of them. */
+/** Jobs with steps whose worker is stopped or killed between two steps or during a step. */
 import { expect, test, vi } from 'vitest'
 import { newPrefix, removeKeys } from '../redis/place.ts'
 import { App } from './app.ts'
@@ -38,7 +38,7 @@ const files = {
         if (how === 'children') {
           const begun = [1, 2].map((n) => this.runJob(['part', n], new PartJob().with({ n })))
           await pause(0)
-          // At this moment no child has begun, whether or not the journal already has their places.
+          // Kill the worker before any child has begun, whether or not the journal has reserved their places.
           kill('killed before')
           await this.step('noted', () => {})
           kill('killed behind')
@@ -103,7 +103,7 @@ export function stepping(url: () => string | undefined): void {
   const calls = async (app: App) => (await app.read('calls')).split('\n').filter(Boolean)
   const shown = async (app: App) => JSON.parse((await app.run('jobs:show', 'trip-1', '--json')).stdout)
 
-  /** A test of how a worker stops, which only runs on the embedded store. */
+  /** A test of how a worker stops, which runs only on the embedded store. */
   const itself = (name: string, act: () => Promise<void>) => void (url() === undefined && test(name, act))
 
   itself('SIGTERM while a job waits: the worker ends at once, and the next one goes on', async () => {
@@ -111,7 +111,8 @@ export function stepping(url: () => string | undefined): void {
     const worker = app.lark('jobs:work')
     await worker.says('waits')
     worker.child.kill('SIGTERM')
-    // Without a suspension, the worker would give the job back after the 25 seconds of a stop.
+    // If the job were not suspended, the worker would wait for the 25 seconds of a stop and then give the job
+    // back.
     expect(await worker.result).toMatchObject({ code: 0, stdout: expect.not.stringContaining('released') })
     expect(await shown(app)).toMatchObject({ state: 'delayed', suspended: ['approved'] })
     expect(await app.run('jobs:send', 'trip-1', 'approved', '{"by":"ada"}')).toMatchObject({ code: 0 })
@@ -138,7 +139,7 @@ export function stepping(url: () => string | undefined): void {
     },
   )
 
-  test('after kill -9 in the middle of an undo, finished undos are not repeated, and the others are made', async () => {
+  test('after kill -9 during an undo, finished undos are not repeated, and the other undos run', async () => {
     await using app = await make('undo')
     expect(await app.start(['work.js']).result).toMatchObject({ signal: 'SIGKILL' })
     expect(await app.start(['work.js']).result).toMatchObject({ code: 0 })
@@ -148,15 +149,15 @@ export function stepping(url: () => string | undefined): void {
     const { state, errors } = await shown(app)
     expect(state).toBe('failed')
     expect(errors.at(-1)).toMatchObject({ message: 'sold out' })
-    // A worker that was late itself does not count the death.
+    // If a worker was itself too slow, it does not count the death of the other worker.
     for (const died of errors.slice(0, -1)) expect(died).toMatchObject({ code: 'WORKER_DIED' })
   })
 
-  test('after kill -9 of the worker of a parent that begins children, and of a child, each child is begun once', async () => {
+  test('each child begins once after kill -9 of the worker of its parent and of the worker of a child', async () => {
     await using app = await make('children')
     for (const _ of ['before', 'behind', 'child'])
       expect(await app.start(['work.js']).result).toMatchObject({ signal: 'SIGKILL' })
-    // A worker that finds nothing to do may end before the parent knows the end of its last child.
+    // A worker that finds no job may end before the parent knows the end of its last child.
     await vi.waitFor(async () => {
       expect(await app.start(['work.js']).result).toMatchObject({ code: 0 })
       expect(await shown(app)).toMatchObject({ state: 'completed', result: [10, 20] })
@@ -165,7 +166,7 @@ export function stepping(url: () => string | undefined): void {
     expect([...ids].map((call) => call.slice(0, 6)).sort()).toEqual(['part 1', 'part 2'])
   })
 
-  test('after kill -9 in an iteration, the next worker continues with the first item of the lot', async () => {
+  test('after kill -9 during eachItem(), the next worker continues with the first item of the lot', async () => {
     await using app = await make('items')
     expect(await app.start(['work.js']).result).toMatchObject({ signal: 'SIGKILL' })
     expect(await app.start(['work.js']).result).toMatchObject({ code: 0 })

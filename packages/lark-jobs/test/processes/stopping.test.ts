@@ -1,4 +1,4 @@
-/** Workers that are stopped while the store is away and that have outcomes to report. */
+/** Workers that are stopped while the store cannot be reached, and that still have to report outcomes. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
@@ -47,7 +47,7 @@ const files = {
     for (let i = 0; i < ${JOBS}; i++) await new PayJob().dispatch()`,
 }
 
-/** A store that can be away. */
+/** A store that a test can make unreachable. */
 interface Absent extends AsyncDisposable {
   app: App
   leave(): void
@@ -113,7 +113,7 @@ const until = (app: App, file: string, count: number) =>
 // These tests mostly wait, so both stores are tested at the same time.
 for (const [name, make] of Object.entries({ Redis: redis, SQLite: sqlite }))
   describe.concurrent(`on ${name}`, () => {
-    test.sequential(`workers that stop while the store is away report the outcomes of their jobs when it is back`, async () => {
+    test.sequential(`workers that stop while the store cannot be reached report the outcomes of their jobs when it is back`, async () => {
       await using store = await make()
       const { app } = store
       await app.start(['dispatch.js']).result
@@ -138,7 +138,7 @@ for (const [name, make] of Object.entries({ Redis: redis, SQLite: sqlite }))
       expect(status.counts).toMatchObject({ completed: JOBS, failed: 0 })
     }, 120_000)
 
-    test.sequential(`a step that ends while the store is away is recorded when the store is back, and not called again`, async () => {
+    test.sequential(`a step that ends while the store cannot be reached is recorded when the store is back, and not called again`, async () => {
       await using store = await make()
       const { app } = store
       await app.start(['step.js']).result
@@ -176,7 +176,7 @@ for (const [name, make] of Object.entries({ Redis: redis, SQLite: sqlite }))
       expect(named?.split(', ').sort()).toEqual((await lines(app, 'ended')).sort())
     }, 120_000)
 
-    test.sequential(`a process that ends by itself first reports the outcomes of its jobs to the store`, async () => {
+    test.sequential(`before a process ends by itself, it reports the outcomes of its jobs to the store`, async () => {
       await using store = await make()
       const { app } = store
       await app.write({ ...leaving, go: '' })
@@ -189,7 +189,7 @@ for (const [name, make] of Object.entries({ Redis: redis, SQLite: sqlite }))
       expect(status.counts).toMatchObject({ completed: JOBS, failed: 0 })
     }, 120_000)
 
-    test.sequential(`a process that ends by itself while the store is away counts no crash for a job that had ended`, async () => {
+    test.sequential(`if a process ends by itself while the store cannot be reached, a job that had ended gets no crash`, async () => {
       await using store = await make()
       const { app } = store
       await app.write(leaving)
@@ -212,17 +212,17 @@ for (const [name, make] of Object.entries({ Redis: redis, SQLite: sqlite }))
     }, 120_000)
   })
 
-test.concurrent('a worker with --watch gets the time of a stop to report outcomes to a store that is away', async () => {
+test.concurrent('a worker with --watch has as much time as a stop to report outcomes to a store that cannot be reached', async () => {
   await using store = await redis()
   const { app } = store
   await app.start(['dispatch.js']).result
-  // This is longer than a process without outcomes may take.
+  // A process without outcomes would be ended before this time.
   const worker = app.lark('jobs:work', '--watch', '--outcomes', '11s')
   await until(app, 'begun', JOBS)
   store.leave()
   await app.write({ go: '' })
   await until(app, 'ended', JOBS)
-  // Two different signals are sent, because of two equal ones the system may deliver only one.
+  // Two different signals are sent, because the system may deliver only one of two equal signals.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) worker.child.kill(signal)
   const { code, stderr } = await worker.result
   const [, named] = /how 10 jobs ended is not stored, and they may run again: (.*)/.exec(stderr) ?? []
