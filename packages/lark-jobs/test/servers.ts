@@ -1,7 +1,7 @@
 /**
- * Runs before all tests: embeds the Lua scripts, and starts one Redis and one Valkey for all tests.
- * `REDIS_URL` and `VALKEY_URL` name servers to use instead. Each test uses its own key prefix, and removes
- * its keys.
+ * Runs before all tests. It embeds the Lua scripts, and starts one Redis server and one Valkey server for all
+ * tests, unless `REDIS_URL` and `VALKEY_URL` name other servers. Each test uses its own key prefix, and
+ * removes its keys.
  */
 import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -19,7 +19,7 @@ declare module 'vitest' {
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   await embedLua()
-  // All files of this run are in one folder, to see which files are left behind.
+  // All temporary files of this run are in one folder, so that files that tests leave behind can be found.
   const folder = mkdtempSync(join(tmpdir(), 'lark-test-run-'))
   process.env.TMPDIR = folder
   const servers: Server[] = []
@@ -38,8 +38,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('valkeyUrl', valkeyUrl)
   return async () => {
     await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()))
-    // Folders that may stay. Node makes the first one from version 22 on, for programs that ask for it, such
-    // as TypeScript.
+    // Folders that may stay. Since version 22, Node makes the first folder for programs that ask for a
+    // compile cache, for example TypeScript.
     const caches = ['node-compile-cache', 'lark-app-caches']
     const leftBehind = () => ({
       folders: readdirSync(folder).filter((name) => !caches.includes(name)),
@@ -61,7 +61,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   }
 }
 
-/** The ids of processes that run in a folder. Empty on systems without /proc. */
+/** Returns the ids of processes that run in a folder. The list is empty on systems without /proc. */
 function processesIn(folder: string): string[] {
   if (!existsSync('/proc/self/cwd')) return []
   const ids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))

@@ -1,4 +1,7 @@
-/** `operate().incidents()`: what stands still or fails, since when, why, and what to do, on a clock. */
+/**
+ * `operate().incidents()` on a virtual clock: which queues stand still or fail, since when, why, and what
+ * helps.
+ */
 import { afterAll, expect, test } from 'vitest'
 import type { Settings } from '../../src/config/config.ts'
 import { createJobs } from '../../src/index.ts'
@@ -35,7 +38,7 @@ export function incidents(make: Make): void {
   const found = async (harness: Harness, queue?: string) =>
     await foundWith(await insideOf(client).settings(), harness, queue)
 
-  test('a queue without a worker stands still since its last run ended, or since its first job is due', async () => {
+  test('a queue without a worker has an incident since its last run ended, or since its first job was due', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller()
@@ -64,7 +67,7 @@ export function incidents(make: Make): void {
     expect(incident?.died).toMatchObject({ count: 1, worker: 'w1', host: 'web-1' })
   })
 
-  test('a paused queue tells who paused it, when and why', async () => {
+  test('the incident of a paused queue says who paused the queue, when and why', async () => {
     await using harness = await make()
     const { store, clock } = harness
     await harness.caller().enqueue(job())
@@ -81,7 +84,7 @@ export function incidents(make: Make): void {
     ])
   })
 
-  test('a queue whose slots all hang names what to look at', async () => {
+  test('the incident of a queue whose slots all hang names the jobs and the workers to inspect', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller('w1')
@@ -106,12 +109,12 @@ export function incidents(make: Make): void {
     ])
   })
 
-  test('a queue is late since its runs waited for longer than the target', async () => {
+  test('a queue is late since the first minute in which its runs had waited for longer than the target', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller('w1')
     const counts = new RunCounts()
-    /** A run ends each minute, which had waited for so long. */
+    /** Each minute, a run ends that had waited for `wait`. */
     const runs = async (minutes: number, wait: number) => {
       for (let i = 0; i < minutes; i++) {
         counts.ended('completed', 10)
@@ -129,13 +132,14 @@ export function incidents(make: Make): void {
     const [incident] = await found(harness)
     expect(incident).toMatchObject({ kind: 'late', level: 'error', target: 5 * MINUTE })
     expect(Math.abs(incident!.since! - late)).toBeLessThanOrEqual(MINUTE)
-    // It is as late after an hour in which all runs were late, of which the minutes are no longer kept.
+    // The incident still begins at the same time when the queue has been late for over an hour, although the
+    // store no longer keeps those minutes.
     await runs(90, 8 * MINUTE)
     const [after] = await found(harness)
     expect(Math.abs(after!.since! - late)).toBeLessThanOrEqual(60 * MINUTE)
   })
 
-  test('a queue that fails tells the first failure, the kind of most, and the release that began before', async () => {
+  test('the incident of a failing queue names the first failure, the most frequent kind of failure, and the release that was deployed before', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const caller = harness.caller('w1')
@@ -170,13 +174,13 @@ export function incidents(make: Make): void {
       action: { do: 'see-failures', queue: 'emails' },
     })
     expect(incident?.because).toBeUndefined()
-    // Failures of an hour ago are no incident.
+    // Failures from an hour ago are no incident.
     clock.advance(30 * MINUTE)
     for (let n = 0; n < 10; n++) await caller.run(job(), completed)
     expect(await found(harness)).toEqual([])
   })
 
-  test('a queue whose runs are tried again and again fails, too', async () => {
+  test('a queue has an incident, too, if its runs fail and are retried again and again', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const first = harness.clock.now
@@ -190,7 +194,7 @@ export function incidents(make: Make): void {
     ])
   })
 
-  test('a store without an incident is asked for nothing more', async () => {
+  test('without an incident, no further call to the store is made', async () => {
     await using harness = await make()
     const { store } = harness
     await store.announce(worker(), 15 * SECOND)
@@ -227,7 +231,7 @@ export function incidents(make: Make): void {
     await expect(found(harness, 'nowhere')).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
   })
 
-  test('the failures of all partitions of a queue are looked at', async () => {
+  test('the incident of a failing queue counts the failures of all its partitions', async () => {
     await using harness = await make({
       retention: {
         completed: { count: 1_000, age: 60 * MINUTE },
@@ -253,7 +257,7 @@ export function incidents(make: Make): void {
     await fail('emails', 1_000, 'mailbox full')
     const [incident] = await found(harness, 'emails')
     expect(incident).toMatchObject({ kind: 'failing', jobs: 2_200, failure: { message: 'the bank is down' } })
-    // Not all of them were read, so no job is known to have failed first.
+    // Not all failed jobs were read, so it is not known which job failed first.
     expect(incident?.failure).not.toHaveProperty('first')
     expect(incident!.since).toBeLessThanOrEqual(first)
     harness.clock.advance(10 * MINUTE)

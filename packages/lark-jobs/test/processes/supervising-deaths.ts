@@ -5,11 +5,11 @@ import { countsOf, storeOf, tracedApp, until } from './traced-app.ts'
 
 /** @param url the URL of a store; undefined for the embedded store */
 export function supervisingDeaths(url: () => string | undefined): void {
-  /** A test of processes alone, which only runs on the embedded store. */
+  /** A test of behaviour that does not depend on the store, which runs only on the embedded store. */
   const itself = (name: string, act: () => Promise<void>) =>
     void (url() === undefined && test.concurrent(name, act))
 
-  test('after kill -9 of a process under load, its jobs start in other processes at once, a new process replaces it, and every job ends', async () => {
+  test('after kill -9 of a process under load, its jobs start in other processes at once, a new process replaces the old one, and every job ends', async () => {
     await using traced = await tracedApp(url())
     const { app, work, fill } = traced
     await fill(3_000, 20)
@@ -78,7 +78,8 @@ export function supervisingDeaths(url: () => string | undefined): void {
     await fill(1, 60_000)
     const supervisor = work('--processes=1')
     await until(async () => (await readTrace(app)).starts.length === 1)
-    // In that case only the name of the class is on the stack, and no other job of the class runs.
+    // The stack has only the name of the class. The blocking job is found because no other job of the class
+    // runs.
     const id = await mood('blocks behind an await', { timeout: '100ms' })
     await until(async () => (await readTrace(app)).ends.some(({ n }) => n === 1_000))
     await until(async () => (await readTrace(app)).starts.filter(({ n }) => n === 0).length === 2)
@@ -97,7 +98,7 @@ export function supervisingDeaths(url: () => string | undefined): void {
       crashes: 0,
       errors: [{ code: 'JOB_TIMED_OUT' }],
     })
-    // The lease thread has given the jobs back, and so has the end of the process.
+    // The lease thread has given the jobs back, or the supervisor did so after the end of the process.
     expect(await countsOf(app, 'default')).toMatchObject({ waiting: 1, active: 0 })
   })
 
@@ -111,7 +112,7 @@ export function supervisingDeaths(url: () => string | undefined): void {
         const failed = ({ id, last }) => console.error('hook ' + id + ' ' + last)
         export default { jobs: { queues: ['other'], prefix: process.env.PREFIX || 'lark', hooks: { failed } } }`,
       })
-      // All jobs have the same timeout, which passes while one of them blocks the event loop.
+      // All jobs have the same timeout, which is over while one of them blocks the event loop.
       await mood('naps, naps, naps, blocks', { timeout: '100ms', tries: 1 })
       const supervisor = work('--processes=1')
       const told = async () => (await app.read('trace.txt')).match(/^told .*$/gm) ?? []
@@ -155,9 +156,9 @@ export function supervisingDeaths(url: () => string | undefined): void {
   )
 }
 
-/** Tests of the supervisor and its processes alone, on the embedded store. */
+/** Tests of the supervisor and its processes that do not depend on the store, on the embedded store. */
 export function supervisingItself(): void {
-  test('the supervisor calls the hook crashed for the jobs of a process that was killed', async () => {
+  test('the supervisor calls the hook `crashed` for the jobs of a process that was killed', async () => {
     await using traced = await tracedApp(undefined)
     const { app, work, fill } = traced
     await app.write({

@@ -5,7 +5,7 @@ import { countsOf, isAlive, tracedApp, until } from './traced-app.ts'
 
 /** Tests of how a supervisor ends, on the embedded store. */
 export function supervisingEnds(): void {
-  test.concurrent('SIGTERM and SIGINT to all processes, as terminals and process managers send them, cause one orderly stop', async () => {
+  test.concurrent('SIGTERM and SIGINT to all processes at once, as terminals and process managers send them, cause one orderly stop', async () => {
     await using traced = await tracedApp()
     const { app, work, fill } = traced
     await fill(60, 1_500)
@@ -63,7 +63,7 @@ export function supervisingEnds(): void {
     expect(await countsOf(app, 'default')).toMatchObject({ waiting: 60 - starts.length, active: 0 })
   })
 
-  test.concurrent('with --stop-when-empty and --max-jobs, the supervisor ends with all its processes, and prints one sum', async () => {
+  test.concurrent('with --stop-when-empty and --max-jobs, the supervisor ends with all its processes, and prints one summary', async () => {
     await using traced = await tracedApp()
     const { app, work, fill, mood } = traced
     await fill(500, 1)
@@ -82,7 +82,7 @@ export function supervisingEnds(): void {
     expect(await countsOf(app, 'default')).toMatchObject({ waiting: 10 })
   })
 
-  test.concurrent('with --json, every process prints whole lines of JSON, each with its worker', async () => {
+  test.concurrent('with --json, the output of all processes consists of whole lines of JSON, each with the id of its worker', async () => {
     await using traced = await tracedApp()
     const { work, fill, mood } = traced
     await fill(2_000, 3)

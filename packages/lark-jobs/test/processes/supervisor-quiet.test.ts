@@ -1,4 +1,7 @@
-/** A quiet worker or supervisor takes no more jobs and finishes the running ones, and all processes stay. */
+/**
+ * A quiet worker or supervisor takes no more jobs and finishes its running jobs, and its processes do not
+ * end.
+ */
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -7,7 +10,10 @@ import { Supervisor } from '../../src/supervisor/supervisor.ts'
 import { readTrace } from './trace.ts'
 import { countsOf, isAlive, storeOf, type Traced, tracedApp, until } from './traced-app.ts'
 
-/** Two processes that run one job at a time each. `said` collects what the supervisor prints. */
+/**
+ * Starts a supervisor with two processes, each of which runs one job at a time. `said` collects what the
+ * supervisor prints.
+ */
 async function supervise({ app }: Traced) {
   const store = await storeOf(app)
   const said: string[] = []
@@ -46,7 +52,7 @@ async function supervise({ app }: Traced) {
 }
 
 describe('quiet', { timeout: 60_000 }, () => {
-  test.concurrent('its processes take no more jobs, finish the running ones, and stay until the supervisor is stopped', async () => {
+  test.concurrent('the processes of a quiet supervisor take no more jobs, finish their running jobs, and stay until the supervisor is stopped', async () => {
     await using traced = await tracedApp()
     const { app, fill } = traced
     await fill(5, 2_000)
@@ -66,13 +72,14 @@ describe('quiet', { timeout: 60_000 }, () => {
     expect(pids.filter(isAlive)).toEqual([])
   })
 
-  // The signal goes to one process, to a supervisor alone, or to all of them, as Ctrl-Z in a terminal does.
+  // The signal goes to a single worker, to the supervisor only, or to all processes, as Ctrl-Z in a terminal
+  // does.
   test.concurrent.each([
     ['one process', ['--concurrency=2'], 'worker'],
     ['a supervisor', ['--processes=2', '--concurrency=1'], 'worker'],
     ['a supervisor and its processes', ['--processes=2', '--concurrency=1'], 'all'],
   ])(
-    'after SIGTSTP to %s, no more jobs are taken and running jobs are finished; SIGTERM stops it',
+    'after SIGTSTP to %s, no more jobs are taken and running jobs are finished, and SIGTERM ends the program',
     async (_name, flags, whom) => {
       await using traced = await tracedApp()
       const { app, work, fill } = traced
@@ -118,7 +125,7 @@ describe('quiet', { timeout: 60_000 }, () => {
     })
   })
 
-  test.concurrent('a quiet process that dies is not replaced, and its jobs go back; the supervisor ends when no process is left', async () => {
+  test.concurrent('a quiet process that dies is not replaced, its jobs are given back, and the supervisor ends when no process is left', async () => {
     await using traced = await tracedApp()
     const { app, fill } = traced
     await fill(2, 60_000)

@@ -1,4 +1,4 @@
-/** The start of a supervisor, processes that cannot start, and a store that is away. */
+/** The start of a supervisor, processes that cannot start, and a store that cannot be reached. */
 import { expect, test } from 'vitest'
 import { Server } from '../redis/server.ts'
 import { readTrace } from './trace.ts'
@@ -8,7 +8,7 @@ const otherTrace = `
   import { Job } from '@s18i/lark-jobs'
   export class OtherTraceJob extends Job { key = 'trace'; handle() {} }`
 
-test.concurrent('if a file ends the process, restarts come after pauses that double, and work goes on when the file is corrected', async () => {
+test.concurrent('if a file ends its process, the process is restarted after pauses that double, and jobs run when the file is corrected', async () => {
   await using traced = await tracedApp(undefined)
   const { app, work, fill } = traced
   await fill(1, 0)
@@ -42,7 +42,7 @@ test.concurrent('an error in the application is printed once, and ends the super
   })
 })
 
-test.concurrent('after an error in a changed file, the running processes go on', async () => {
+test.concurrent('if a changed file has an error, the running processes go on', async () => {
   await using traced = await tracedApp(undefined)
   const { app, work, fill, mood } = traced
   await fill(1, 0)
@@ -69,7 +69,7 @@ test.concurrent('warnings and usage errors are printed once', async () => {
   expect(await work('--processes=0').result).toMatchObject({ code: 2, stdout: '' })
 })
 
-test.concurrent('SIGTERM to a supervisor whose processes are still starting', async () => {
+test.concurrent('SIGTERM ends a supervisor whose processes are still starting', async () => {
   await using traced = await tracedApp(undefined)
   const { app, work } = traced
   await app.write({
@@ -83,7 +83,7 @@ test.concurrent('SIGTERM to a supervisor whose processes are still starting', as
   expect(stderr).not.toContain('Worker process')
 })
 
-test.concurrent('no process outlives a killed supervisor, not even a process with a sleeping job or a blocked one', {
+test.concurrent('no process outlives a killed supervisor, not even a process whose job sleeps or blocks', {
   timeout: 120_000,
 }, async () => {
   await using traced = await tracedApp(undefined)
@@ -100,7 +100,7 @@ test.concurrent('no process outlives a killed supervisor, not even a process wit
   expect(await countsOf(app, 'default')).toMatchObject({ waiting: 1, active: 0 })
 })
 
-test.concurrent('a process that does not stop is killed in the end, and its jobs go back', {
+test.concurrent('a process that does not stop is killed in the end, and its jobs are given back', {
   timeout: 120_000,
 }, async () => {
   await using traced = await tracedApp(undefined)
@@ -119,7 +119,7 @@ test.concurrent('a process that does not stop is killed in the end, and its jobs
   expect(await countsOf(app, 'other')).toMatchObject({ waiting: 1, active: 0 })
 })
 
-test.concurrent('if the store is away when a process dies, the jobs go back when the store is available again', async () => {
+test.concurrent('if the store cannot be reached when a process dies, its jobs are given back when the store is available again', async () => {
   await using server = await Server.start('redis-server', ['--appendonly', 'yes', '--appendfsync', 'always'])
   await using traced = await tracedApp(server.url)
   const { app, work, fill } = traced

@@ -47,7 +47,7 @@ export async function readTrace(app: App): Promise<Trace> {
   return trace
 }
 
-/** How often each number occurs. */
+/** Returns how often each number occurs. */
 export function times(runs: { n: number }[]): Map<number, number> {
   const counts = new Map<number, number>()
   for (const { n } of runs) counts.set(n, (counts.get(n) ?? 0) + 1)

@@ -19,7 +19,7 @@ const files = {
     import { Job } from '@s18i/lark-jobs'
     const trace = (what, n) => appendFileSync(process.env.TRACE, what + ' ' + process.pid + ' ' + n + '\\n')
     const starts = () => readFileSync(process.env.TRACE, 'utf8').match(/^start .* 1000$/gm)?.length ?? 0
-    // A loop would block, too, but would take CPU from the other tests.
+    // A loop would also block, but would take CPU time from other tests.
     const block = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
     /** A job that acts as its payload says. */
     export class MoodJob extends Job {
@@ -82,7 +82,7 @@ export interface Traced {
   ): Promise<string>
 }
 
-/** An application whose jobs write a trace. @param url of its store; undefined: the embedded store */
+/** Makes an application whose jobs write a trace. @param url of its store; undefined: the embedded store */
 export async function tracedApp(url?: string): Promise<Traced & AsyncDisposable> {
   const prefix = newPrefix()
   const app = await App.make(files, { LARK_JOBS_URL: url, PREFIX: prefix })

@@ -23,7 +23,7 @@ async function appWith(url: string | undefined, files: Record<string, string>): 
   return app
 }
 
-/** Ways to dispatch without looking at the promise. Each of them fails. */
+/** Ways to dispatch without handling the promise. Each of these dispatches fails. */
 const failing: [code: string, dispatch: string][] = [
   ['UNKNOWN_QUEUE', 'new LostJob().dispatch({})'],
   ['UNKNOWN_QUEUE', 'new LostJob().dispatchMany([{}, {}])'],
@@ -45,7 +45,7 @@ const failing: [code: string, dispatch: string][] = [
 ]
 
 export function unawaited(url: () => string | undefined): void {
-  /** A test of a process without an answer of the store, which only runs on the embedded store. */
+  /** A test of a process that gets no answer of the store. The test runs only on the embedded store. */
   const itself = (name: string, act: () => Promise<void>) => void (url() === undefined && test(name, act))
 
   itself(
@@ -104,7 +104,7 @@ export function unawaited(url: () => string | undefined): void {
     expect(await app.start(['main.js']).result).toMatchObject({ code: 0, stdout: '4\n', stderr: '' })
   })
 
-  test('a process that exits before its dispatches are answered reports their number, once', async () => {
+  test('a process that exits before its dispatches are answered reports their number once', async () => {
     await using app = await appWith(url(), {
       'main.js': `
         import { NoteJob, Jobs, createJobs } from './jobs.js'

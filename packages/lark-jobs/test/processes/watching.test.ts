@@ -17,7 +17,7 @@ const jobs = (text: string) => `
     }
   }`
 
-/** The class of the application, for this process. */
+/** The job class of the application, declared again for this process. */
 class TellJob extends Job {
   override readonly key = 'tell'
   handle(_payload: { hangs?: boolean }) {}
@@ -25,7 +25,7 @@ class TellJob extends Job {
 
 const bin = 'node_modules/@s18i/lark/dist/bin.js'
 
-test('a change restarts the worker, also after a mistake; running jobs are given back, and no process is left behind', async () => {
+test('a change of a file restarts the worker, also after an error in a file; running jobs are given back, and no process is left behind', async () => {
   await using app = await App.make({ 'jobs/TellJob.js': jobs('first') })
   await using store = createJobs({ connection: `sqlite:${app.folder}/.lark/jobs.db` })
   const counts = async () => (await store.status()).queues[0]!.counts

@@ -1,6 +1,6 @@
 /**
- * This folder has more than 25 files: one for each condition of a server, a connection or a place, and the
- * servers and proxies that bring it about.
+ * This folder has more than 25 files: one for each condition of a server or a connection, and files that
+ * start servers and proxies.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Connection } from '../../src/store/redis/client/connection.ts'
@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 afterAll(() => server[Symbol.asyncDispose]())
 
-test('after a ring was lost with its connection, the caller looks for jobs again', async () => {
+test('if a notification is lost with its connection, the caller looks for jobs again', async () => {
   await using proxy = await TcpProxy.start(server.port)
   await using worker = await openStore(proxy.url)
   await using web = await openStore(server.url)
@@ -29,7 +29,7 @@ test('after a ring was lost with its connection, the caller looks for jobs again
   expect(await ada.claim()).toHaveLength(1)
 })
 
-test('after a lost connection, the caller is rung again', async () => {
+test('a caller that lost its connection gets notifications again', async () => {
   await using proxy = await TcpProxy.start(server.port)
   await using worker = await openStore(proxy.url)
   const ada = new Caller(worker, 'ada', 'again')
@@ -42,7 +42,7 @@ test('after a lost connection, the caller is rung again', async () => {
   expect(await wait).toEqual(['again'])
 })
 
-test('a worker that died while it waited takes no ring from the living', async () => {
+test('no notification goes to a worker that died while it waited', async () => {
   const dead = await openStore(server.url)
   await new Caller(dead, 'dead', 'ring').claim()
   await dead.close()

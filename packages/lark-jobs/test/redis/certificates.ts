@@ -1,13 +1,13 @@
 /**
- * An unknown authority, and its certificate for the loopback. They are made anew for each test, without an
- * external program. Node can sign but not write certificates, so this file writes the DER itself.
+ * Makes an unknown certificate authority, and its certificate for the loopback, without an external program.
+ * Node can sign certificates but cannot write them, so this file writes the DER encoding itself.
  */
 import { createPrivateKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 export interface Certificates {
-  /** PEM. */
+  /** The certificate of the authority, as PEM. */
   ca: string
   cert: string
   key: string
@@ -60,7 +60,7 @@ function extension(id: number[], value: Buffer): Buffer {
   return sequence(tagged(0x06, id), tagged(0x04, value))
 }
 
-/** A common name. */
+/** Encodes a common name. */
 function name(text: string): Buffer {
   const attribute = sequence(tagged(0x06, [0x55, 0x04, 0x03]), tagged(0x0c, Buffer.from(text)))
   return sequence(tagged(0x31, attribute))

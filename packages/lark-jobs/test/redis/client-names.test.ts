@@ -1,6 +1,4 @@
-/**
- * The names of the connections of each kind of process in `CLIENT LIST`.
- */
+/** The names that the connections of each kind of process have in `CLIENT LIST`. */
 import { expect, test } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
 import { Caller } from '../conformance/caller.ts'
@@ -12,7 +10,7 @@ import { MASTER, startSentinel } from './sentinel.ts'
 import { type Server, startRedis, until } from './server.ts'
 import { openStore } from './stores.ts'
 
-/** The names of the connections of stores, sorted. */
+/** Returns the sorted names of the connections of stores. */
 async function namesOn(server: Server): Promise<string[]> {
   const clients = String(await server.send('CLIENT', 'LIST'))
   return [...clients.matchAll(/ name=((?:lark|shop|mail):\S+) /g)].map(([, name]) => name!).sort()
@@ -23,7 +21,7 @@ class WaitJob extends Job {
   handle() {}
 }
 
-test('a process that dispatches and works has names for its calls, its rings and its lease thread', async () => {
+test('in a process that dispatches and works, the connections for calls, for notifications and for the lease thread have names', async () => {
   await using server = await startRedis()
   await using jobs = createJobs({ connection: server.url })
   await jobs.dispatch(new WaitJob())
@@ -33,7 +31,7 @@ test('a process that dispatches and works has names for its calls, its rings and
   expect(await namesOn(server)).toEqual(['lark:lease-thread', 'lark:worker', 'lark:worker'])
 })
 
-test('a name of the application, in a url and in an object', async () => {
+test('the name that the application sets, in a URL or in an object, is in the names of the connections', async () => {
   await using server = await startRedis()
   await using one = await openStore(`${server.url}?clientName=shop`)
   await using other = await openStore({ url: server.url, clientName: 'mail' }, { role: 'worker' })
@@ -41,7 +39,7 @@ test('a name of the application, in a url and in an object', async () => {
   expect(await namesOn(server)).toEqual(['mail:worker', 'shop:web'])
 })
 
-test('a command, and a supervisor with its processes', async () => {
+test('the connections of a command, and of a supervisor and its processes, have names', async () => {
   await using server = await startRedis()
   const look = `
     import { Command } from '@s18i/lark'
@@ -69,7 +67,7 @@ test('a command, and a supervisor with its processes', async () => {
 })
 
 test.each(['redis-server', 'valkey-server'])(
-  'connections of the user in the manual have names too, on %s',
+  'the connections of the Redis user of the manual have names, too, on %s',
   async (binary) => {
     await using server = await startRedis({ binary })
     await server.send(...rights('one server'))
@@ -80,14 +78,14 @@ test.each(['redis-server', 'valkey-server'])(
   },
 )
 
-test('each node of a cluster', async () => {
+test('the connections to each node of a cluster have names', async () => {
   await using cluster = await startCluster({ replicas: 0 })
   await using store = await openStore(cluster.url)
   for (const partition of await cluster.spread()) await store.counts(partition)
   for (const node of cluster.nodes) expect(await namesOn(node)).toContain('lark:web')
 })
 
-test('the primary behind a Sentinel, and the Sentinel', async () => {
+test('the connections to a Sentinel and to its primary have names', async () => {
   await using fleet = await startSentinel({ sentinels: 1, replicas: 0 })
   const [sentinel] = fleet.sentinels
   await using store = await openStore(`redis+sentinel://${sentinel!.address}/${MASTER}`)

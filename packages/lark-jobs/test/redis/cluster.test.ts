@@ -1,4 +1,4 @@
-/** A cluster that is opened, and a cluster whose nodes die, join and leave. No client is restarted. */
+/** Clients that open a cluster, and a cluster whose nodes die, join and leave. No client is restarted. */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
@@ -25,7 +25,7 @@ describe('a cluster that loses nodes', () => {
   test('nothing fails while the connections are cut with each call', () =>
     withoutLoss(cluster.url, cluster.nodes))
 
-  test('a primary is killed under calls, its replica takes over, and no write that the replica had confirmed is lost', async () => {
+  test('if a primary is killed during calls, its replica takes over, and no write that the replica had confirmed is lost', async () => {
     const prefix = newPrefix()
     await using web = await openStore(cluster.url, { prefix, durability: 'replicated' })
     await using worker = await openStore(cluster.url, { prefix })
@@ -43,13 +43,13 @@ describe('a cluster that loses nodes', () => {
     await traffic.finish()
     expect(traffic.missing).toEqual([])
     expect(traffic.errors.STORE_UNCERTAIN).toBeGreaterThan(0)
-    // A claim or settle that was not replicated yet is repeated, so only jobs that were running then run
-    // twice.
+    // A claim or settle that the replica did not have is repeated, so jobs that were running at the failover
+    // may run twice, and no other jobs.
     expect(traffic.doubled.length).toBeLessThan(100)
     expect(await dead.send('ROLE')).toEqual(expect.arrayContaining(['slave']))
   })
 
-  test('a failover by hand, under calls', async () => {
+  test('a failover that a person starts during calls loses nothing', async () => {
     const prefix = newPrefix()
     await using store = await openStore(cluster.url, { prefix })
     const partitions = await cluster.spread()
@@ -59,7 +59,7 @@ describe('a cluster that loses nodes', () => {
     const replica = cluster.nodes.find((node) => String(node.port) === port)!
     const traffic = new Traffic(store, store, partitions)
     await traffic.more(100)
-    // The replica takes over when it has caught up with the primary. Until then the primary makes its clients
+    // The replica takes over when it has all data of the primary. Until then, the primary makes its clients
     // wait.
     await replica.send('CLUSTER', 'FAILOVER')
     await until(async () => (await cluster.owner(slot)) === replica)
@@ -69,7 +69,7 @@ describe('a cluster that loses nodes', () => {
     expect(traffic.doubled).toEqual([])
   })
 
-  test('a node that joins is found when it gets slots, and connections to a node that leaves are closed', async () => {
+  test('clients find a node that joins when it gets slots, and close their connections to a node that leaves', async () => {
     const prefix = newPrefix()
     await using store = await openStore(cluster.url, { prefix })
     const slot = slotOf('{joined}')
@@ -82,7 +82,8 @@ describe('a cluster that loses nodes', () => {
     expect(await node.send('EXISTS', `${prefix}:{joined}:jobs`)).toBe(1)
     await cluster.moveSlot(slot, home)
     expect(await caller.claim(1)).toHaveLength(1)
-    // Only the connection of this test is left, and the connections with which the nodes moved the slot.
+    // Only the connection of this test is left, and the connections through which the nodes have moved the
+    // slot.
     const ours = async () => {
       const all = String(await node.send('CLIENT', 'LIST'))
         .trim()
@@ -92,7 +93,7 @@ describe('a cluster that loses nodes', () => {
     await until(async () => (await ours()) === 0)
   })
 
-  test('the whole cluster is killed and comes back, and all clients go on by themselves', async () => {
+  test('if the whole cluster is killed and restarted, all clients go on by themselves', async () => {
     const prefix = newPrefix()
     await using store = await openStore(cluster.url, { prefix, patience: 1_000 })
     const partitions = await cluster.spread()
@@ -105,7 +106,7 @@ describe('a cluster that loses nodes', () => {
     await Promise.all(cluster.nodes.map((node) => node.start()))
     await cluster.healthy()
     const wait = store.wait('ada', 20_000)
-    // The waiting caller looks again when its connection is back.
+    // The waiting caller looks for jobs when its connection is back.
     await wait
     expect(await ada.claim()).toEqual([])
     await using other = await openStore(cluster.url, { prefix })
@@ -114,7 +115,7 @@ describe('a cluster that loses nodes', () => {
     expect(await ada.claim()).toHaveLength(1)
   })
 
-  test('without most of its nodes, the cluster refuses calls within the time of a verb, with the reason', async () => {
+  test('if most nodes are down, calls fail with the reason within the time limit of a verb', async () => {
     const prefix = newPrefix()
     await using store = await openStore(cluster.url, { prefix, patience: 2_000 })
     const owners = await Promise.all([0, 1, 2].map((i) => cluster.owner(i * 6_000)))
@@ -125,7 +126,7 @@ describe('a cluster that loses nodes', () => {
     let queue = 0
     while ((await cluster.owner(slotOf(`{down-${queue}}`))) !== left) queue += 1
     const caller = new Caller(store, 'web', `down-${queue}`)
-    // The first call may go to a dead node. This call goes to a node that refuses.
+    // The first call may have gone to a dead node. This call goes to a node that refuses it.
     const { ms, error } = await timed(caller.claim())
     expect(error).toMatchObject({ code: 'STORE_REFUSED', message: expect.stringContaining('CLUSTERDOWN') })
     expect(ms).toBeLessThan(5_000)
@@ -135,7 +136,7 @@ describe('a cluster that loses nodes', () => {
   })
 })
 
-test('a part of the cluster that is away does not delay the other parts', async () => {
+test('if one part of the cluster cannot be reached, calls to the other parts are not delayed', async () => {
   await using cluster = await startCluster({
     replicas: 0,
     args: ['--cluster-require-full-coverage', 'no', '--appendonly', 'yes'],
@@ -158,7 +159,7 @@ test('a part of the cluster that is away does not delay the other parts', async 
   expect(await store.partitions()).toEqual([...queues].sort())
 })
 
-test('a node that does not answer costs no lease on the other nodes', async () => {
+test('while one node does not answer, no lease on the other nodes is lost', async () => {
   await using cluster = await startCluster({
     replicas: 0,
     nodeTimeout: 15_000,
@@ -180,7 +181,7 @@ test('a node that does not answer costs no lease on the other nodes', async () =
   const { store } = await insideOf(jobs).open()
   await jobs.dispatch(new LongJob())
   await jobs.dispatch(Object.assign(new LongJob(), { queueName: here }))
-  // A call waits for longer than a lease for the silent node.
+  // A call waits for the silent node for longer than a lease.
   const lease = 3_000
   await jobs.work({ jobs: [LongJob], lease, report: new Record() })
   await begun.promise
@@ -218,7 +219,7 @@ describe('rings on a cluster', () => {
       .filter((line) => line.includes('addr=')).length
   }
 
-  test('one connection listens, whatever the number of queues, callers and nodes', async () => {
+  test('one connection gets all notifications, whatever the number of queues, callers and nodes', async () => {
     const before = await listeners()
     await using store = await openStore(cluster.url, { prefix: newPrefix() })
     for (const partition of await cluster.spread()) {
@@ -233,7 +234,7 @@ describe('rings on a cluster', () => {
     }
   })
 
-  test('rings bring no jobs, because the store cannot know whether a ring was heard', async () => {
+  test('notifications have no jobs with them, because the store cannot know whether a notification was received', async () => {
     await using store = await openStore(cluster.url, { prefix: newPrefix() })
     const handed: unknown[] = []
     for (let call = 1; call <= 10; call += 1) {
@@ -246,7 +247,7 @@ describe('rings on a cluster', () => {
     expect(handed).toEqual([])
   })
 
-  test('a dispatch rings as many callers as it brings jobs, on whichever node they listen', async () => {
+  test('a dispatch notifies as many callers as it queues jobs, on whichever node they listen', async () => {
     const prefix = newPrefix()
     const stores = await Promise.all([1, 2, 3, 4, 5].map(() => openStore(cluster.url, { prefix })))
     try {
@@ -260,7 +261,7 @@ describe('rings on a cluster', () => {
     }
   })
 
-  test('a caller that died while it waited takes no ring from living callers after it has missed a call', async () => {
+  test('a caller that died while it waited gets no notification after it has missed a call', async () => {
     const prefix = newPrefix()
     const dead = await openStore(cluster.url, { prefix })
     await new Caller(dead, 'dead', 'emails').claim()
@@ -275,14 +276,14 @@ describe('rings on a cluster', () => {
   })
 })
 
-describe('a cluster during opening', () => {
+describe('a cluster that is being opened', () => {
   let cluster: Cluster
   beforeAll(async () => {
     cluster = await startCluster({ replicas: 0, password: 'secret' })
   })
   afterAll(() => cluster[Symbol.asyncDispose]())
 
-  test('is reported with each missing node once, and never with the password', async () => {
+  test('is reported with each unreachable node once, and without the password', async () => {
     await using store = await openStore(cluster.url)
     const warnings = await store.open()
     expect(warnings).toHaveLength(1)
@@ -298,7 +299,7 @@ describe('a cluster during opening', () => {
     expect(ms).toBeLessThan(2_000)
   })
 
-  test('is brought forward in several slots', async () => {
+  test('has its layout migrated in several slots', async () => {
     await using earlier = await openStore(cluster.url)
     const partitions = Array.from({ length: 8 }, (_, i) => `emails/${i}`)
     for (const each of partitions) await new Caller(earlier, 'web', each).enqueue(job())

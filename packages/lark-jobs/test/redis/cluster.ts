@@ -1,6 +1,6 @@
 /**
  * A cluster on the loopback: primaries that share the slots evenly, each with replicas. A node that does not
- * answer for longer than `nodeTimeout` has failed, and one of its replicas replaces it.
+ * answer for longer than `nodeTimeout` counts as failed, and one of its replicas replaces it.
  */
 import { SLOTS, slotOf } from '../../src/store/redis/client/hash-slot.ts'
 import type { Certificates } from './certificates.ts'
@@ -8,11 +8,11 @@ import { freePort, Server, until } from './server.ts'
 
 export interface ClusterOptions {
   binary?: string
-  /** Default: 3. */
+  /** The number of primaries. Default: 3. */
   primaries?: number
   /** How many replicas each primary has. Default: 1. */
   replicas?: number
-  /** Milliseconds. Default: 1,000. */
+  /** After how many milliseconds a node counts as failed. Default: 1,000. */
   nodeTimeout?: number
   /** The password of all nodes. */
   password?: string
@@ -50,7 +50,7 @@ export class Cluster implements AsyncDisposable {
     return `${tls ? 'rediss' : 'redis'}+cluster://${credentials}${this.nodes.map((node) => node.address).join(',')}`
   }
 
-  /** The node that serves this slot now, according to the other living nodes. */
+  /** Returns the node that serves this slot now, according to the living nodes. */
   async owner(slot: number): Promise<Server> {
     for (const node of this.#living) {
       const owner = await this.#ownerBy(node, slot)
@@ -59,7 +59,7 @@ export class Cluster implements AsyncDisposable {
     throw new Error(`nobody serves slot ${slot}`)
   }
 
-  /** The node that serves the slot, according to one node. */
+  /** Returns the node that serves the slot, according to one node. */
   async #ownerBy(node: Server, slot: number): Promise<Server | undefined> {
     const reply = await node.send('CLUSTER', 'SLOTS').catch(() => [])
     const ranges = reply as [number, number, [string, number]][]
@@ -77,7 +77,7 @@ export class Cluster implements AsyncDisposable {
     return [...found.values()]
   }
 
-  /** A primary that does not serve this slot. */
+  /** Returns a primary that does not serve this slot. */
   another(slot: number): Promise<Server> {
     return this.owner((slot + Math.ceil(SLOTS / 3)) % SLOTS)
   }
@@ -104,7 +104,7 @@ export class Cluster implements AsyncDisposable {
 
   /**
    * Moves a slot with all its keys to another primary, as `redis-cli --cluster reshard` does. Resolves when
-   * every living node knows the new place, so that no later answer names the old one.
+   * every living node knows the new place, so that no later answer names the old place.
    * @param between called before the first key and after each key, while the slot is on two nodes
    */
   async moveSlot(
@@ -156,7 +156,7 @@ export class Cluster implements AsyncDisposable {
 
   async #startNode(): Promise<Server> {
     const { binary = 'redis-server', nodeTimeout = 1_000, password, tls, args = [] } = this.#options
-    // The usual port of the bus is higher by 10,000. It may be taken, or be too high.
+    // By default, the port of the cluster bus is higher by 10,000. This port may be in use or too high.
     const bus = String(await freePort())
     const own = [
       '--cluster-enabled',
@@ -167,7 +167,7 @@ export class Cluster implements AsyncDisposable {
       String(nodeTimeout),
     ]
     const quick = ['--repl-diskless-sync-delay', '0', '--cluster-replica-validity-factor', '0']
-    // Without this option, a primary that has given its last slot away becomes a replica.
+    // Without this option, a primary whose last slot was moved away becomes a replica.
     const steady = ['--cluster-allow-replica-migration', 'no']
     const secure = tls === undefined ? [] : ['--tls-cluster', 'yes', '--tls-replication', 'yes']
     const more = { ...(password !== undefined && { password }), ...(tls !== undefined && { tls }) }

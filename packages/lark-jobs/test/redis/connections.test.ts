@@ -1,6 +1,7 @@
 /**
  * Connections in the forms that providers print, that other clients accept, and that people paste. Each form
- * is applied as the table says, or refused with one sentence that says what to write. No part is ignored.
+ * is used as the table says, or refused with one sentence that says what to write instead. No part is
+ * ignored.
  */
 import { createServer, type Socket, type Server as TcpServer } from 'node:net'
 import { describe, expect, test } from 'vitest'
@@ -18,13 +19,13 @@ type Given = string | RedisServers
 const settings = (connection: Given | undefined, env: Record<string, string> = {}) =>
   resolveSettings({ config: { jobs: { connection } }, file: '/app/lark.config.js', folder: '/app' }, env)
 
-/** The address of the one server, of the first node of a cluster, or of the primary. */
+/** Returns the address of the server, of the first node of a cluster, or of the primary. */
 function addressOf(given: Given): object {
   const location = parseLocation(settings(given).connection)
   return location.kind === 'cluster' ? location.nodes[0]! : location.address
 }
 
-/** The code, message and hint of the error, in one line. */
+/** Returns the code, the message and the hint of the error in one line. */
 async function refusalOf(given: Given): Promise<string> {
   const error = await (async () => connect(settings(given).connection, 'lark'))().then(
     () => undefined,
@@ -35,7 +36,7 @@ async function refusalOf(given: Given): Promise<string> {
 
 const unchecked = { rejectUnauthorized: false }
 
-describe('is honoured:', () => {
+describe('a form of a connection is used:', () => {
   test.each<[of: string, given: Given, address: object]>([
     ['Heroku', 'rediss://:p123@ec2-1-2-3-4.compute-1.amazonaws.com:12345', { tls: true, port: 12345 }],
     [
@@ -164,7 +165,7 @@ describe('is honoured:', () => {
   })
 })
 
-describe('is refused:', () => {
+describe('a form of a connection is refused:', () => {
   test.each<[given: Given, sentence: string]>([
     [
       'redis://h?keyPrefix=app',
@@ -233,7 +234,7 @@ describe('is refused:', () => {
   })
 })
 
-describe('does what it says:', () => {
+describe('a setting of a connection works:', () => {
   test('a certificate of an unknown authority is accepted with ?ssl_cert_reqs=none', async () => {
     await using server = await startRedis({ tls: makeCertificates(), password: 'secret' })
     await using store = await openStore(`${server.url}?ssl_cert_reqs=none`)
@@ -245,7 +246,7 @@ describe('does what it says:', () => {
     })
   })
 
-  test('options of TLS beside a url', async () => {
+  test('options of TLS can be given together with a URL', async () => {
     const tls = makeCertificates()
     await using server = await startRedis({ tls, password: 'secret' })
     await using store = await openStore({ url: server.url, tls: { ca: tls.ca } })
@@ -264,7 +265,7 @@ describe('does what it says:', () => {
     await expect(other.open()).rejects.toMatchObject({ hint: expect.stringContaining('write redis://') })
   })
 
-  test('a family of addresses', async () => {
+  test('`family` limits the kind of addresses (IPv4 or IPv6)', async () => {
     await using server = await startRedis()
     await using four = await openStore(`redis://localhost:${server.port}?family=4`)
     expect(await four.partitions()).toEqual([])
@@ -281,7 +282,7 @@ describe('does what it says:', () => {
     expect(await server.send('CLIENT', 'LIST')).toContain('user=app')
   })
 
-  test('connectTimeout: the client gives up a server that does not answer after this time', async () => {
+  test('with connectTimeout, the client gives up a server that does not answer within this time', async () => {
     const sockets: Socket[] = []
     const silent: TcpServer = createServer((socket) => {
       sockets.push(socket)
@@ -291,7 +292,7 @@ describe('does what it says:', () => {
     const { port } = silent.address() as { port: number }
     await using store = makeStore(`redis://127.0.0.1:${port}?connectTimeout=50`, { patience: 1_500 })
     await expect(store.open()).rejects.toMatchObject({ message: expect.stringContaining('ETIMEDOUT') })
-    // With the default of 2 seconds, there would be only one attempt within the patience.
+    // With the default of 2 seconds, there would be only one attempt in this time.
     expect(sockets.length).toBeGreaterThan(1)
     for (const socket of sockets) socket.destroy()
     silent.close()

@@ -3,7 +3,7 @@
  * the bytes on the wire, and the stored data. A job that does not use a feature must pay nothing for it, so a
  * new feature must not change these numbers.
  *
- * The tests use their own clock. With the server's clock, each script has one more TIME.
+ * The tests use their own clock. With the clock of the server, each script would also call TIME.
  */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type Effect, type EffectName, memberId, memberOf, nameOf } from '../../src/model/effect.ts'
@@ -59,19 +59,19 @@ beforeEach(async () => {
   round += 1
   web = new Caller(store, `web-${round}`, 'emails')
   ada = new Caller(store, `ada-${round}`, 'emails')
-  // After these calls, the links exist, the scripts are loaded, and the store knows the partition, the minute
-  // and the worker.
+  // After these calls, the connections exist, the scripts are loaded, and the store knows the partition, the
+  // minute and the worker.
   await web.enqueue(...plain(1))
   await next(await next([], 1), 0)
 })
 
-/** Jobs with ids of the present millisecond, as the dispatcher makes them. */
+/** Makes jobs whose ids contain the present millisecond, as the dispatcher makes them. */
 function plain(count: number, fields: Partial<NewJob> = {}): NewJob[] {
   const payload = '{"to":"someone@example.com"}'
   return Array.from({ length: count }, () => job({ id: newId(clock.now), payload, ...fields }))
 }
 
-/** Settles the held jobs and claims others, as a worker does that takes jobs with rings. */
+/** Settles the held jobs and claims other jobs, like a worker that gets jobs together with a notification. */
 async function next(
   held: readonly ClaimedJob[],
   limit: number,
@@ -111,19 +111,19 @@ const ENQUEUE = {
   set: 1, // the answer, in case the call comes again
 }
 
-test('a job that is queued by its own call', async () => {
+test('the cost of a call that queues one job', async () => {
   const { calls, bytes } = await costOf(() => web.enqueue(...plain(1)))
   expect(calls).toEqual(ENQUEUE)
   expect(bytes).toEqual({ in: 229, out: 6 })
 })
 
-test('a job with an id of the application: the same commands, and one letter', async () => {
+test('a job with an id of the application costs the same commands, and one more byte', async () => {
   const { calls, bytes } = await costOf(() => web.enqueue(...plain(1, { ownId: 'new' })))
   expect(calls).toEqual(ENQUEUE)
   expect(bytes).toEqual({ in: 230, out: 6 })
 })
 
-test('a job with an id that is taken: the state of the other job is read', async () => {
+test('for a job whose id is already used, the state of the other job is read', async () => {
   const [first] = plain(1, { ownId: 'new' })
   await web.enqueue(first!)
   const { calls } = await costOf(() => web.enqueue(first!))
@@ -137,7 +137,7 @@ test('a job with an id that is taken: the state of the other job is read', async
   })
 })
 
-test('a hundred jobs in one call: one more command', async () => {
+test('a call that queues a hundred jobs costs one more command', async () => {
   const { calls, bytes } = await costOf(() => web.enqueue(...plain(100)))
   const { hsetnx: _, ...enqueue } = ENQUEUE
   expect(calls).toEqual({
@@ -158,7 +158,7 @@ test('a delayed job', async () => {
   })
 })
 
-test('a job with a priority', async () => {
+test('the cost of a job with a priority', async () => {
   const { calls } = await costOf(() => web.enqueue(...plain(1, { priority: 5 })))
   expect(calls).toEqual({
     ...ENQUEUE,
@@ -169,16 +169,16 @@ test('a job with a priority', async () => {
   expect(next.calls).toEqual({ ...ENQUEUE, zadd: 1 })
 })
 
-test('for refused priorities, empty lines are searched only once in a call', async () => {
+test('if priorities are refused, a call searches for empty lines only once', async () => {
   await web.enqueue(...Array.from({ length: 255 }, (_, i) => plain(1, { priority: i - 300 })[0]!))
   const { calls } = await costOf(() =>
     web.enqueue(...Array.from({ length: 200 }, (_, i) => plain(1, { priority: i + 1 })[0]!)),
   )
-  // Each line in use is checked whether it is empty.
+  // The script checks of each priority in use whether its line is empty.
   expect(calls).toMatchObject({ llen: 256, scard: 256, zadd: 200, zrem: 200 })
 })
 
-/** One call that settles all jobs of a claim and claims as many, while more jobs wait. */
+/** The cost of a call that settles all jobs of a claim and claims as many jobs, while more jobs wait. */
 const EXCHANGE = {
   evalsha: 1,
   get: 1, // the answer to this call, if it was made before
@@ -196,15 +196,15 @@ const EXCHANGE = {
   zrevrange: 1, // which lines exist
   lpop: 1, // the head of the line
   hset: 2, // the holders of the jobs, and the claim
-  // Whether a job must be cancelled, whether the line has delayed or void entries, and whether a job has run
-  // before.
+  // Whether a job must be cancelled, whether the line has entries of delayed or removed jobs, and whether a
+  // job has run before.
   exists: 3,
   llen: 1, // whether more jobs wait
   scard: 1, // and whether not all of them are void
   set: 1, // the answer
 }
 
-test('one job is settled and the next one is claimed', async () => {
+test('the cost of a call that settles one job and claims the next job', async () => {
   await web.enqueue(...plain(10))
   const held = await next([], 1)
   const { calls, bytes } = await costOf(() => next(held, 1))
@@ -212,7 +212,7 @@ test('one job is settled and the next one is claimed', async () => {
   expect(bytes).toEqual({ in: 242, out: 91 })
 })
 
-test('fifty jobs are settled and fifty claimed: the same number of commands', async () => {
+test('a call that settles fifty jobs and claims fifty costs the same number of commands', async () => {
   await web.enqueue(...plain(200))
   const held = await next([], 50)
   const { calls, bytes } = await costOf(() => next(held, 50))
@@ -220,7 +220,7 @@ test('fifty jobs are settled and fifty claimed: the same number of commands', as
   expect(bytes).toEqual({ in: 930, out: 3_131 })
 })
 
-test('fifty jobs are settled, and fifty older completed jobs are removed', async () => {
+test('the cost of a call that settles fifty jobs and removes fifty older completed jobs', async () => {
   await web.enqueue(...plain(250))
   const held = await next(await next(await next([], 50), 50), 50)
   const { calls } = await costOf(() => next(held, 50))
@@ -233,7 +233,7 @@ test('fifty jobs are settled, and fifty older completed jobs are removed', async
   })
 })
 
-test('the last jobs are settled, by a worker that then waits', async () => {
+test('the cost of a call that settles the last jobs, after which the worker waits', async () => {
   await web.enqueue(...plain(50))
   const held = await next([], 50)
   const { calls } = await costOf(() => next(held, 50))
@@ -247,7 +247,7 @@ test('the last jobs are settled, by a worker that then waits', async () => {
   })
 })
 
-test('a ring brings a job to a waiting worker', async () => {
+test('the cost of a dispatch that hands its job to a waiting worker with the notification', async () => {
   const came = signal<Claim>()
   await next([], 5, { hand: came.resolve })
   const { calls, bytes } = await costOf(async () => {
@@ -268,7 +268,7 @@ test('a ring brings a job to a waiting worker', async () => {
   expect(bytes).toEqual({ in: 229, out: 119 })
 })
 
-test('a job has failed for good', async () => {
+test('the cost of a job that fails for good', async () => {
   await web.enqueue(...plain(10))
   await next(await next([], 1), 0, { outcome: failed })
   const held = await next([], 1)
@@ -281,7 +281,7 @@ test('a job has failed for good', async () => {
   })
 })
 
-test('a job has failed and is retried', async () => {
+test('the cost of a failed job that is retried', async () => {
   await web.enqueue(...plain(10))
   await next(await next([], 1), 0, { outcome: retried(60_000) })
   const held = await next([], 1)
@@ -292,14 +292,14 @@ test('a job has failed and is retried', async () => {
     hget: 3, // how often the job has run, its errors, and its priority
     hset: EXCHANGE.hset + 2,
     hmget: EXCHANGE.hmget + 1,
-    zrange: 2, // whether it is the next job to become due, and whether a delayed job is due now
+    zrange: 2, // whether it is the next job to become due, and whether the cost of a delayed job is due now
     lrange: 1, // the entries before it
     smismember: 1, // and whether they are not void
     sadd: 1, // it waits for its next try
   })
 })
 
-test('a move of a job: the partition is asked, and three steps move the job', async () => {
+test('the cost of a move of a job: one question, and three steps', async () => {
   const list = plain(1)
   await web.enqueue(...list)
   const { store } = web
@@ -313,7 +313,7 @@ test('a move of a job: the partition is asked, and three steps move the job', as
   expect([take, put, settle].map(commands)).toEqual([42, 15, 9]) // one command asks whether there are journals
 })
 
-test('kept data: a record for each waiting job, and an entry for each ended job', async () => {
+test('the stored data are one record for each waiting job, and one entry for each ended job', async () => {
   const list = plain(2)
   await web.enqueue(...list)
   await next(await next([], 1), 0)
@@ -331,7 +331,7 @@ test('kept data: a record for each waiting job, and an entry for each ended job'
   )
 })
 
-test('only a job with its own retention pays for it', async () => {
+test('the retention of a class costs commands only for its own jobs', async () => {
   const keep = { completed: 60_000 }
   const queued = await costOf(() => web.enqueue(...plain(1, { keep })))
   expect(queued.calls).toEqual({
@@ -350,7 +350,7 @@ test('only a job with its own retention pays for it', async () => {
   })
 })
 
-test('while somebody listens, each call writes events', async () => {
+test('the cost of events while somebody listens', async () => {
   await store.listen('emails', 'web', 60_000)
   const queued = await costOf(() => web.enqueue(...plain(1)))
   expect(queued.calls).toEqual({
@@ -373,7 +373,7 @@ test('while somebody listens, each call writes events', async () => {
   expect(bytes).toEqual({ in: 930, out: 3_131 })
 })
 
-test('a listener that hears nothing new', async () => {
+test('the cost of a listener that gets no new events', async () => {
   const { position } = await store.listen('emails', 'web', 60_000)
   const { calls, bytes } = await costOf(() => store.listen('emails', 'web', 60_000, position))
   expect(calls).toEqual({
@@ -397,7 +397,7 @@ async function schedule(count: number): Promise<void> {
   await store.schedules.due('emails', 0, 1)
 }
 
-/** Handles due ticks as a worker does. @param ahead milliseconds until the ticks @returns the schedules */
+/** Handles due ticks like a worker. @param ahead milliseconds until the ticks @returns the schedules */
 async function tick(ahead = 0): Promise<StoredSchedule[]> {
   const { due } = await store.schedules.due('emails', MAX_DUE, 5_000)
   const writes = due.map(({ id, rev, state }): ScheduleWrite => {
@@ -409,7 +409,7 @@ async function tick(ahead = 0): Promise<StoredSchedule[]> {
   return due
 }
 
-/** A call that hands out schedules, and one that writes them with a job for each. */
+/** The cost of a call that hands out schedules, and of a call that writes each schedule with a job. */
 const TICK = {
   evalsha: 2,
   zrange: 4, // which schedules are due; when the next one is: once for the answer, and before and after the write
@@ -429,7 +429,7 @@ test('a tick', async () => {
   expect(calls).toEqual(TICK)
 })
 
-test('a hundred ticks in two calls', async () => {
+test('the cost of a hundred ticks in two calls', async () => {
   await schedule(100)
   const { calls, bytes } = await costOf(() => tick())
   const { hsetnx: _, ...rest } = TICK
@@ -443,7 +443,7 @@ test('a hundred ticks in two calls', async () => {
   expect(bytes).toEqual({ in: 25_142, out: 14_394 })
 })
 
-test('a hundred ticks ahead of their instant', async () => {
+test('the cost of a hundred ticks that are handled before their instant', async () => {
   await schedule(100)
   const { calls, bytes } = await costOf(() => tick(250))
   const { hsetnx: _, rpush: _line, ...rest } = TICK
@@ -457,7 +457,7 @@ test('a hundred ticks ahead of their instant', async () => {
   expect(bytes).toEqual({ in: 27_042, out: 14_394 })
 })
 
-test('a job of a tick that ends: its run is noted', async () => {
+test('the cost of the end of a job of a tick, whose run is recorded', async () => {
   await schedule(1)
   await tick()
   await web.enqueue(...plain(10))
@@ -470,7 +470,7 @@ test('a job of a tick that ends: its run is noted', async () => {
   })
 })
 
-test('a partition with schedules: a caller that gets fewer jobs than it wants pays one command, and so does an idle one', async () => {
+test('in a partition with schedules, a caller that gets fewer jobs than it wants costs one more command, and so does an idle caller', async () => {
   const claim = () => next([], 5)
   const survey = () => store.survey(ada.id, [{ partition: 'emails', waits: true }])
   const costs = async () => {
@@ -500,7 +500,7 @@ test('a partition with flows costs the same as one with schedules', async () => 
     expect(after[i]!.calls).toEqual({ ...calls, zrange: (calls.zrange ?? 0) + 1 })
 })
 
-test('the ends of fifty members of a batch come with the answer, and count in one call', async () => {
+test('the cost of the ends of fifty members of a batch, which are in one answer and are counted in one call', async () => {
   const crowd = { reserved: 50, size: 50 }
   await store.flows.write('home', { id: 'flow', rev: 0, definition: '{}', state: '{}', crowd })
   await store.flows.apply('home', [])

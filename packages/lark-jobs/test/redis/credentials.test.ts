@@ -1,7 +1,8 @@
 /**
- * Credentials from a function, on servers whose users change under load. Each round has a new user, and the
- * user of the previous round is deleted. This ends every connection that is still logged in as the deleted
- * user, so the servers themselves show whether a connection did not log in again in time.
+ * Credentials that a function that returns credentials returns, on servers whose users change under load. In
+ * each round, a new user is made and the user before the last one is deleted. The deletion ends every
+ * connection that is still logged in as this user. So a lost connection shows that it has not logged in again
+ * in time.
  */
 import { inspect } from 'node:util'
 import { afterEach, describe, expect, test, vi } from 'vitest'
@@ -26,7 +27,7 @@ interface Client {
   user: string
 }
 
-/** The connections of stores to these servers. */
+/** Returns the connections of stores to these servers. */
 async function clientsOf(servers: readonly Server[]): Promise<Client[]> {
   const lists = await Promise.all(servers.map((server) => server.send('CLIENT', 'LIST')))
   return lists.flatMap((list, i) =>
@@ -69,7 +70,7 @@ class Rotation {
     await Promise.all(this.#servers.map((server) => server.send('ACL', 'DELUSER', `token-${this.round - 1}`)))
   }
 
-  /** One round: all connections log in as the next user before the last one is deleted. */
+  /** Makes one round: all connections log in as the next user before the earlier user is deleted. */
   async turn(): Promise<void> {
     await this.begin()
     await until(async () => {
@@ -95,7 +96,7 @@ class CountJob extends Job {
   }
 }
 
-/** Dispatches and works until the test ends it. @returns the number of jobs */
+/** Dispatches jobs and runs them until the test ends. @returns the number of jobs */
 async function load(
   config: JobsConfig,
   during: () => Promise<void>,
@@ -148,8 +149,8 @@ async function expectSmoothRounds(
       const ids = new Set((await clientsOf(servers)).map(({ id }) => id))
       return before.filter(({ id }) => !ids.has(id))
     }
-    // After a slow answer, other nodes are asked about the primary, on separate connections. They do not
-    // stay.
+    // After a slow answer, the client asks other nodes about the primary, on separate connections that are
+    // closed after that.
     await until(async () => {
       before = await clientsOf(servers)
       await rotation.turn()
@@ -169,7 +170,7 @@ const kinds = ['lark:web', 'lark:worker', 'lark:lease-thread']
 
 describe('tokens that expire, while jobs are dispatched and run', () => {
   test.each(['redis-server', 'valkey-server'])(
-    'on %s, including rings and the lease thread',
+    'no connection, job or dispatch is lost on %s, including the connections for notifications and for the lease thread',
     async (binary) => {
       await using server = await startRedis({ binary })
       const rotation = await Rotation.on([server])
@@ -181,7 +182,7 @@ describe('tokens that expire, while jobs are dispatched and run', () => {
     },
   )
 
-  test('on a cluster', async () => {
+  test('no connection, job or dispatch is lost on a cluster', async () => {
     await using cluster = await startCluster({ replicas: 0 })
     const rotation = await Rotation.on(cluster.nodes)
     const nodes = cluster.nodes.map(({ address }) => address)
@@ -190,7 +191,7 @@ describe('tokens that expire, while jobs are dispatched and run', () => {
     await expectSmoothRounds(cluster.nodes, rotation, config, kinds)
   })
 
-  test('behind a Sentinel that has its own users', async () => {
+  test('no connection, job or dispatch is lost behind a Sentinel that has its own users', async () => {
     await using fleet = await startSentinel({ sentinels: 1, replicas: 0 })
     const rotation = await Rotation.on(fleet.servers)
     const ofSentinel = await Rotation.on(fleet.sentinels)
@@ -203,12 +204,12 @@ describe('tokens that expire, while jobs are dispatched and run', () => {
   })
 })
 
-test('the password changes without notice and all connections are ended: nothing fails', async () => {
+test('if the password changes without notice and all connections end, no call fails', async () => {
   await using server = await startRedis()
   let password: Promise<string>
   const change = async (n: number) => {
     const rights = ['on', 'resetpass', `>secret-${n}`, '~*', '&*', '+@all']
-    // A connection that asks while the server changes the password gets the new one.
+    // A connection that asks for credentials while the server changes the password gets the new password.
     password = server.send('ACL', 'SETUSER', 'app', ...rights).then(() => `secret-${n}`)
     await password
     await server.send('CLIENT', 'KILL', 'USER', 'app')
@@ -229,7 +230,7 @@ test('the password changes without notice and all connections are ended: nothing
   expect(CountJob.seen.size).toBe(jobs)
 })
 
-test('a waiting worker gets rings after it has logged in again', async () => {
+test('a waiting worker gets notifications after it has logged in again', async () => {
   await using server = await startRedis()
   const rotation = await Rotation.on([server])
   const servers: RedisServers = { port: server.port, credentials: rotation.give }
@@ -238,7 +239,7 @@ test('a waiting worker gets rings after it has logged in again', async () => {
   expect(await ada.claim()).toEqual([])
   for (let round = 0; round < 3; round++) {
     await rotation.turn()
-    // The wait ends, because a ring may have been missed meanwhile.
+    // The wait ends, because a notification may have been lost during the new login.
     expect(await store.wait('ada', 20_000)).toEqual(['emails'])
     expect(await ada.claim()).toEqual([])
     const wait = store.wait('ada', 20_000)
@@ -273,7 +274,7 @@ test('a link that has subscribed logs in again, and gets later messages', async 
 })
 
 test.each(['redis-server', 'valkey-server'])(
-  'a login that %s refuses among other calls changes no answer',
+  'a login that %s refuses does not change the answers of other calls',
   async (binary) => {
     await using server = await startRedis({ binary })
     await server.send('ACL', 'SETUSER', 'app', 'on', '>pw', '~*', '+@all')
@@ -329,7 +330,7 @@ describe('a function', () => {
       'the server refuses what credentials()',
     ],
   ]
-  test.each(wrong)('that %s', async (_, give, message) => {
+  test.each(wrong)('causes an error if it %s', async (_, give, message) => {
     await using server = await startRedis({ password: 'another' })
     const credentials = give as () => Credentials
     await using store = makeStore({ port: server.port, credentials }, { patience: 300 })
@@ -338,7 +339,7 @@ describe('a function', () => {
     expect(inspect(error, { depth: 12, showHidden: true })).not.toContain('hunter2')
   })
 
-  test('that fails for a while is called again, and the process warns once', async () => {
+  test('is called again after it has failed for some time, and the process warns once', async () => {
     await using server = await startRedis()
     const rotation = await Rotation.on([server])
     const warnings = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
@@ -360,7 +361,7 @@ describe('a function', () => {
     expect(await store.partitions()).toEqual([])
   })
 
-  test('whose credentials one of several servers refuses is called more and more rarely, and the process warns', async () => {
+  test('is called more and more rarely if one of several servers refuses its credentials, and the process warns', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] })
     const warnings = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
     try {
@@ -373,7 +374,7 @@ describe('a function', () => {
         return number
       }
       await logIn('b', false)
-      // The credentials on the server may have changed, so new ones are requested at once.
+      // The credentials on the server may have changed, so the function is called at once.
       expect(await logIn('b', false)).toBe(2)
       for (let second = 0; second < 600; second++) {
         await logIn('a', true)
@@ -419,7 +420,7 @@ describe('a function', () => {
     }
   })
 
-  test('beside a password is refused', () => {
+  test('is refused together with a password', () => {
     const credentials = () => ({ password: 'x' })
     for (const servers of [
       { password: 'hunter2', credentials },
@@ -432,7 +433,7 @@ describe('a function', () => {
     )
   })
 
-  test('is not shown in errors, and neither are its credentials', async () => {
+  test('is not in the text of errors, and neither are its credentials', async () => {
     await using server = await startRedis()
     await server.send('ACL', 'SETUSER', 'app', 'on', '>hunter2', '~*', '&*', '+@all')
     const credentials = () => ({ username: 'app', password: 'hunter2', expiresIn: '1h' })

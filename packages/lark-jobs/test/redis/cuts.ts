@@ -1,6 +1,6 @@
 /**
- * Reads and changes while the connections to all servers are cut again and again. No call fails, and each
- * change is made once.
+ * Makes calls while the connections to all servers are cut at short intervals. No call must fail, and each
+ * change must be made once.
  */
 
 import { expect } from 'vitest'

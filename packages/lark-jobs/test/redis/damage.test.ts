@@ -1,4 +1,7 @@
-/** Data under Lark's keys that Lark did not write. The error names the key, and everything else works. */
+/**
+ * Keys of Lark with data that Lark has not written. The error must name the key, and everything else must
+ * work.
+ */
 import { readFileSync } from 'node:fs'
 import { describe, expect, inject, test } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
@@ -15,7 +18,7 @@ import { openStore } from './stores.ts'
 const url = inject('redisUrl')
 const send = (...words: string[]) => command(url, ...words)
 
-test('the type of every key in the documentation is known', () => {
+test('the test knows the type of each key in the documentation', () => {
   const page = readFileSync(new URL('../../src/store/redis/client/keys.ts', import.meta.url), 'utf8')
   const kind = '(?:HASH|LIST|SET|ZSET|STRING)'
   const row = new RegExp(`^ \\* {3}([a-z][^A-Z\\n]*?) +(${kind}(?:, ${kind})*)(?: |$)`, 'gm')
@@ -31,7 +34,7 @@ test('the type of every key in the documentation is known', () => {
   expect(names.filter((name) => !words.has(name))).toEqual([])
 })
 
-test('a damaged record of a large job: the other jobs have their own payloads', async () => {
+test('if the record of a large job is damaged, the other jobs still get their own payloads', async () => {
   const prefix = newPrefix()
   await using store = await openStore(url, { prefix })
   const caller = new Caller(store, 'ada', 'emails')
@@ -50,13 +53,13 @@ test('a damaged record of a large job: the other jobs have their own payloads', 
 })
 
 test.each(['all is lost', 'the ids are destroyed', 'some ids are lost'])(
-  'a damaged claim is taken back anyway: %s',
+  'the jobs of a damaged claim are taken back all the same: %s',
   async (what) => {
     const prefix = newPrefix()
     const clock = { now: 1_790_000_000_000 }
     await using store = await openStore(url, { prefix, clock: () => clock.now })
     const [ada, bob] = [new Caller(store, 'ada', 'emails'), new Caller(store, 'bob', 'emails')]
-    // Several searches are needed to find the jobs among the jobs that others hold.
+    // Other workers hold so many jobs that several searches are necessary to find these jobs.
     for (let i = 0; i < 4; i++) await bob.enqueue(...jobs(900))
     for (let i = 0; i < 3; i++) await bob.claim(900, 10_000_000)
     const held = await ada.claim(900)
@@ -86,7 +89,7 @@ describe('a foreign value', () => {
     ['leases', 'SET'],
     ['idle', 'SET'],
     ['claims', 'RPUSH'],
-  ])('under %s, from %s, is named by every verb that meets it', async (name, verb) => {
+  ])('under %s, from %s, is named by the error of every verb that reads it', async (name, verb) => {
     const prefix = newPrefix()
     await using store = await openStore(url, { prefix })
     const caller = new Caller(store, 'ada', 'emails')
@@ -120,7 +123,7 @@ describe('a foreign value', () => {
   })
 
   test.each(['settings', 'line', 'jobs'])(
-    'under %s of a queue: status shows this queue as damaged, and all other queues',
+    'under %s of a queue makes jobs:status show this queue as damaged, and all other queues as usual',
     async (name) => {
       const prefix = newPrefix()
       await using store = await openStore(url, { prefix })
@@ -139,7 +142,7 @@ describe('a foreign value', () => {
     },
   )
 
-  test('in one of several partitions from which a worker retires is named, and the worker retires from the others', async () => {
+  test('in one of several partitions of a worker does not prevent that the worker retires from the others', async () => {
     const prefix = newPrefix()
     await using store = await openStore(url, { prefix })
     for (const partition of ['a', 'b', 'c']) {
@@ -154,7 +157,7 @@ describe('a foreign value', () => {
     await removeKeys(url, prefix)
   })
 
-  test('in one partition does not prevent that the jobs of a dead process in other partitions are handed back', async () => {
+  test('in one partition does not prevent that the jobs of a dead process in other partitions are given back', async () => {
     const prefix = newPrefix()
     await using store = await openStore(url, { prefix })
     for (const partition of ['a', 'b', 'c']) {
@@ -177,31 +180,34 @@ describe('a foreign value', () => {
     await removeKeys(url, prefix)
   })
 
-  test.each(['layout', 'partitions', 'workers', 'keys'])('under %s of the store is named', async (name) => {
-    const prefix = newPrefix()
-    const key = `${prefix}:{meta}:${name}`
-    await send(name === 'layout' ? 'RPUSH' : 'SET', key, 'foreign')
-    const open = openStore(url, { prefix })
-    const right = { code: 'STORE_DAMAGED', message: expect.stringContaining(` under ${key}, `) }
-    if (name === 'layout') return void (await expect(open).rejects.toMatchObject(right))
-    await using store = await open
-    if (name === 'partitions') {
-      await expect(store.partitions()).rejects.toMatchObject(right)
-      await expect(new Caller(store, 'web', 'emails').enqueue(job())).rejects.toMatchObject(right)
-    }
-    if (name === 'workers') {
-      await expect(store.workers()).rejects.toMatchObject(right)
-      await send('DEL', key)
-      await send('HSET', key, 'w', 'no JSON')
-      await send('ZADD', `${prefix}:{meta}:worker-ends`, '9999999999999', 'w')
-      await expect(store.workers()).rejects.toMatchObject(right)
-    }
-    if (name === 'keys') await expect(store.keys()).rejects.toMatchObject(right)
-    await removeKeys(url, prefix)
-  })
+  test.each(['layout', 'partitions', 'workers', 'keys'])(
+    'under %s of the store is named by the error',
+    async (name) => {
+      const prefix = newPrefix()
+      const key = `${prefix}:{meta}:${name}`
+      await send(name === 'layout' ? 'RPUSH' : 'SET', key, 'foreign')
+      const open = openStore(url, { prefix })
+      const right = { code: 'STORE_DAMAGED', message: expect.stringContaining(` under ${key}, `) }
+      if (name === 'layout') return void (await expect(open).rejects.toMatchObject(right))
+      await using store = await open
+      if (name === 'partitions') {
+        await expect(store.partitions()).rejects.toMatchObject(right)
+        await expect(new Caller(store, 'web', 'emails').enqueue(job())).rejects.toMatchObject(right)
+      }
+      if (name === 'workers') {
+        await expect(store.workers()).rejects.toMatchObject(right)
+        await send('DEL', key)
+        await send('HSET', key, 'w', 'no JSON')
+        await send('ZADD', `${prefix}:{meta}:worker-ends`, '9999999999999', 'w')
+        await expect(store.workers()).rejects.toMatchObject(right)
+      }
+      if (name === 'keys') await expect(store.keys()).rejects.toMatchObject(right)
+      await removeKeys(url, prefix)
+    },
+  )
 })
 
-test('a worker reports the damage once, goes on with its other queues, and with this queue when the key is correct again', async () => {
+test('a worker reports a damaged key once, goes on with its other queues, and serves this queue when the key is correct again', async () => {
   class NoteJob extends Job {
     override readonly key = 'note'
     handle() {}
@@ -233,7 +239,7 @@ test('a worker reports the damage once, goes on with its other queues, and with 
   await removeKeys(url, prefix)
 })
 
-test('a server that has evicted keys is named, with its policy, by the calls that miss them', async () => {
+test('if a server has evicted keys, the errors of calls that miss them name the server and its eviction policy', async () => {
   await using server = await Server.start('redis-server')
   const ask = (...words: string[]) => command(server.url, ...words)
   await using store = await openStore(server.url, { prefix: 'lark' })

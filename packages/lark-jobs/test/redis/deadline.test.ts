@@ -12,7 +12,7 @@ import { makeStore, openStore, timed } from './stores.ts'
 
 const call = { caller: 'web', number: 1 }
 
-test.concurrent('no server listens: STORE_UNREACHABLE, with the address', async () => {
+test.concurrent('if no server listens, a call fails with STORE_UNREACHABLE and the address', async () => {
   const server = await Server.start()
   await server[Symbol.asyncDispose]()
   await using store = makeStore(server.url)
@@ -25,7 +25,7 @@ test.concurrent('no server listens: STORE_UNREACHABLE, with the address', async 
   }
 })
 
-test.concurrent('a server that accepts the connection and does not answer: STORE_UNREACHABLE', async () => {
+test.concurrent('if a server accepts the connection and does not answer, a call fails with STORE_UNREACHABLE', async () => {
   const silent = createServer((socket) => socket.resume())
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
   const { port } = silent.address() as { port: number }
@@ -38,7 +38,7 @@ test.concurrent('a server that accepts the connection and does not answer: STORE
   await new Promise((resolve) => silent.close(resolve))
 })
 
-test.concurrent('a server that hangs: STORE_UNCERTAIN, then STORE_UNREACHABLE, and later calls succeed again', async () => {
+test.concurrent('if a server hangs, calls fail with STORE_UNCERTAIN and then STORE_UNREACHABLE, and succeed again later', async () => {
   await using server = await Server.start()
   await using store = await openStore(server.url)
   const web = new Caller(store, 'web', 'emails')
@@ -57,19 +57,19 @@ test.concurrent('a server that hangs: STORE_UNCERTAIN, then STORE_UNREACHABLE, a
   expect((await store.counts('emails')).waiting).toBeGreaterThanOrEqual(1)
 })
 
-test.concurrent('calls that wait behind others are not given up while the server answers', async () => {
+test.concurrent('calls that wait for earlier calls are not given up while the server answers', async () => {
   const patience = 3_000
   const connection = new Connection(addressOf(inject('redisUrl')), { patience })
   // Each call keeps the connection busy for half a second, and all of them together take longer than one call
   // may.
   const waits = Array.from({ length: 8 }, () => connection.send(['BLPOP', newPrefix(), '0.5']))
   expect(await Promise.all(waits)).toEqual(waits.map(() => null))
-  // A verb of several commands whose first command has used up the time of the verb.
+  // The verb has several commands, and its first command uses up the time of the verb.
   expect(await connection.send(['BLPOP', newPrefix(), '0.1'], performance.now() - 1)).toBe(null)
   connection.close()
 })
 
-test.concurrent('closing a store that never reached its server takes no time', async () => {
+test.concurrent('close() of a store that never reached its server returns at once', async () => {
   const server = await Server.start()
   await server[Symbol.asyncDispose]()
   const store = makeStore(server.url)

@@ -28,12 +28,13 @@ afterEach(async () => {
 
 const appendonly = ['--appendonly', 'yes', '--appendfsync']
 
-describe.each(['redis-server', 'valkey-server'])('strict, on %s', (binary) => {
-  test('a dispatch is answered when it is on disk, and a hundred simultaneous dispatches take no longer than one', async () => {
+describe.each(['redis-server', 'valkey-server'])('durability strict, on %s', (binary) => {
+  test('a dispatch is answered when the job is on disk, and a hundred simultaneous dispatches take no longer than one', async () => {
     const server = await start({ binary, args: [...appendonly, 'everysec'] })
     await using store = await openStore(server.url, { durability: 'strict' })
     const partitions = Array.from({ length: 100 }, (_, i) => `queue-${i}`)
-    // One after the other, they would take a second each, which would be too long for a verb.
+    // If they waited for the disk one after the other, each dispatch would take a second, and some would
+    // exceed the time limit of a verb.
     const verdicts = await Promise.all(
       partitions.map((partition) => new Caller(store, 'web', partition).enqueue(job())),
     )
@@ -43,7 +44,7 @@ describe.each(['redis-server', 'valkey-server'])('strict, on %s', (binary) => {
     for (const partition of partitions) expect(await store.counts(partition)).toMatchObject({ waiting: 1 })
   })
 
-  test('a dispatch that the disk does not confirm is uncertain, and is not queued twice when it is sent again', async () => {
+  test('a dispatch whose job is not on disk in time is uncertain, and is not queued twice when it is sent again', async () => {
     const server = await start({ binary, args: [...appendonly, 'always'] })
     await using store = await openStore(server.url, { durability: 'strict' })
     const web = new Caller(store, 'web', 'emails')
@@ -62,7 +63,7 @@ describe.each(['redis-server', 'valkey-server'])('strict, on %s', (binary) => {
     expect(await store.counts('emails')).toMatchObject({ waiting: 4 })
   })
 
-  test('a recorded step is answered when it is on disk, or the answer says that it is not', async () => {
+  test('a recorded step is answered when it is on disk, or the answer says that it is not on disk', async () => {
     const server = await start({ binary, args: [...appendonly, 'always'] })
     await using store = await openStore(server.url, { durability: 'strict' })
     const ada = new Caller(store, 'ada', 'emails')
@@ -87,7 +88,7 @@ describe.each(['redis-server', 'valkey-server'])('strict, on %s', (binary) => {
   })
 })
 
-describe.each(['redis-server', 'valkey-server'])('replicated, on %s', (binary) => {
+describe.each(['redis-server', 'valkey-server'])('durability replicated, on %s', (binary) => {
   test('a dispatch is answered when a replica has the job', async () => {
     const primary = await start({ binary, args: ['--repl-diskless-sync-delay', '0'] })
     const replica = await start({ binary, args: ['--replicaof', '127.0.0.1', String(primary.port)] })
@@ -149,7 +150,7 @@ describe.each(['redis-server', 'valkey-server'])('replicated, on %s', (binary) =
     expect((await brief.journals.read('emails', id, 0))!.count).toBe(22)
   })
 
-  test('without a replica, a step waits until there is one', async () => {
+  test('without a replica, the record of a step waits until there is a replica', async () => {
     const primary = await start({ binary, args: ['--repl-diskless-sync-delay', '0'] })
     await using plain = createJobs({ connection: primary.url })
     await using jobs = createJobs({ connection: primary.url, durability: 'replicated' })
@@ -163,7 +164,7 @@ describe.each(['redis-server', 'valkey-server'])('replicated, on %s', (binary) =
     await until(async () => (await kept(replica)) === 3)
   })
 
-  test('without a replica, opening warns and every dispatch is uncertain', async () => {
+  test('without a replica, the store warns when it is opened, and every dispatch is uncertain', async () => {
     const server = await start({ binary })
     await using store = makeStore(server.url, { durability: 'replicated' })
     expect((await store.open()).join()).toContain('no replica is there')
@@ -172,11 +173,11 @@ describe.each(['redis-server', 'valkey-server'])('replicated, on %s', (binary) =
   })
 })
 
-test('normal opens no further connection', async () => {
+test('durability normal needs no second connection', async () => {
   const server = await start()
   await using store = await openStore(server.url)
   await new Caller(store, 'web', 'emails').enqueue(job())
-  // The connection of the store, and the one of this test.
+  // The connection of the store, and the connection of this test.
   expect(
     String(await server.send('CLIENT', 'LIST'))
       .trim()

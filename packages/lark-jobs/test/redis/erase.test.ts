@@ -14,7 +14,7 @@ async function fill(url: string, prefix: string, queues = ['default']): Promise<
 }
 
 describe('erasing a prefix removes its keys', () => {
-  test('removes no other keys, whatever the prefix is', async () => {
+  test('removes no keys with another prefix, whatever the prefix is', async () => {
     const url = inject('redisUrl')
     const base = newPrefix()
     const prefixes = [`${base}a*`, `${base}ab`, `${base}[ab]`, `${base}a?`, `${base}\\`, `${base}`]

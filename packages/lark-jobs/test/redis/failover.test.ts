@@ -1,6 +1,5 @@
 /**
- * A primary that stands still, is replaced, and wakes with unread calls in its socket. Its answers do not
- * count.
+ * A primary is stopped, replaced, and goes on with unread calls in its socket. Its answers must not count.
  */
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createJobs, Job } from '../../src/index.ts'
@@ -23,7 +22,7 @@ class NoteJob extends Job {
   handle(_payload: { n: number }) {}
 }
 
-/** How often clients other than this test have asked the nodes which server is the primary. */
+/** Returns how often clients other than this test have asked the nodes which server is the primary. */
 async function asked(cluster: Cluster): Promise<number> {
   const counts = await Promise.all(
     cluster.nodes.map(async (node) => {
@@ -41,7 +40,7 @@ describe('a cluster', () => {
   })
   afterAll(() => cluster[Symbol.asyncDispose]())
 
-  test('if a primary is replaced while it stands still, every job that was reported as queued exists', async () => {
+  test('if a primary is replaced while it is stopped, every job that was reported as queued exists', async () => {
     const prefix = newPrefix()
     await using jobs = createJobs({ connection: cluster.url, prefix })
     const dispatch = async (n: number) => {
@@ -58,8 +57,8 @@ describe('a cluster', () => {
     frozen.signal('SIGCONT')
     const answers = await Promise.all(underway)
     const queued = answers.filter(({ said }) => said === true)
-    // On a slow machine, the failover may take as long as a dispatch waits. In this case, the dispatch is
-    // uncertain.
+    // On a slow machine, the failover may take so long that a dispatch gives up. In this case, the dispatch
+    // is uncertain.
     expect(answers.filter(({ said }) => said !== true && said !== 'DISPATCH_UNCERTAIN')).toEqual([])
     await using other = createJobs({ connection: cluster.url, prefix })
     const found = await Promise.all(queued.map(({ id }) => other.find(id!)))
@@ -71,7 +70,7 @@ describe('a cluster', () => {
     await cluster.healthy()
   })
 
-  test('quick answers are not confirmed, and late answers are confirmed together', async () => {
+  test('a quick answer counts at once, and late answers count only after one common check of the primary', async () => {
     const prefix = newPrefix()
     await using store = await openStore(cluster.url, { prefix })
     const callers = Array.from({ length: 30 }, (_, n) => new Caller(store, `web${n}`, 'emails'))
@@ -100,7 +99,7 @@ describe('a cluster', () => {
   })
 })
 
-test('Sentinels say which server is the primary, which was replaced, and which is in doubt', async () => {
+test('Sentinels say which server is the primary, which server was replaced, and which is in doubt', async () => {
   await using fleet = await startSentinel()
   const sentinels = fleet.sentinels.map(({ url }) => addressOf(url))
   const guide = new Sentinels('sentinels', sentinels, MASTER, addressOf('redis://'))
@@ -125,7 +124,7 @@ test('Sentinels say which server is the primary, which was replaced, and which i
   guide.close()
 })
 
-test('if a process connects to a primary while it is replaced, every job that was reported as queued exists', async () => {
+test('if a process connects to a primary during the failover, every job that was reported as queued exists', async () => {
   await using fleet = await startSentinel()
   const prefix = newPrefix()
   const before = await fleet.primary()
@@ -134,7 +133,7 @@ test('if a process connects to a primary while it is replaced, every job that wa
     const facts = (await fleet.sentinels[0]!.send('SENTINEL', 'MASTER', MASTER)) as string[]
     return facts[facts.indexOf('flags') + 1]!.includes('s_down')
   })
-  // The Sentinels still name the frozen primary, so this process waits for its greeting.
+  // The Sentinels still name the stopped primary, so this process waits for its first answer.
   await using jobs = createJobs({ connection: fleet.url, prefix })
   const notes = Array.from({ length: 20 }, () => new NoteJob())
   const underway = notes.map((note, n) => jobs.dispatch(note, { n }).catch((error) => error.code))
@@ -153,7 +152,7 @@ test('if a process connects to a primary while it is replaced, every job that wa
   expect(await other.find(next.id!)).toBeDefined()
 })
 
-describe('a server that was replaced while a process connected to it carries no call', () => {
+describe('a process sends no call to a server that was replaced while the process connected to it', () => {
   async function replaced() {
     const servers = await Promise.all([Server.with({}), Server.with({})])
     const [before, after] = servers
@@ -182,7 +181,7 @@ describe('a server that was replaced while a process connected to it carries no 
     expect(await answered).toEqual(expected)
   })
 
-  test('if a failover is announced before it greets', async () => {
+  test('if a failover is announced before the server answers the first commands', async () => {
     const { before, move, answered, expected } = await replaced()
     await new Promise((resolve) => setImmediate(resolve))
     move(() => false)
@@ -190,7 +189,7 @@ describe('a server that was replaced while a process connected to it carries no 
     expect(await answered).toEqual(expected)
   })
 
-  test('if the primary is unknown, the server is used, and its answers are in doubt', async () => {
+  test('if nobody knows the primary, the server is used, and its answers are in doubt', async () => {
     await using server = await Server.with({})
     server.signal('SIGSTOP')
     const doubt = new Doubt(async () => undefined)
@@ -223,7 +222,7 @@ test('with Sentinels that are far away, dispatches still succeed after one late 
   expect(guide.doubt.isThere).toBe(false)
 })
 
-test('a single Sentinel that considers the primary down can neither replace it nor stop dispatches', async () => {
+test('a single Sentinel that considers the primary down can neither replace the primary nor stop dispatches', async () => {
   await using fleet = await startSentinel({ password: 'secret' })
   const [lonely] = fleet.sentinels
   await lonely!.send('SENTINEL', 'SET', MASTER, 'auth-pass', 'wrong')
@@ -243,11 +242,11 @@ test('a single Sentinel that considers the primary down can neither replace it n
   expect(await guide.doubt.resolve(primary, performance.now() + 1_000)).toBeUndefined()
 })
 
-describe('a doubt', () => {
+describe('a doubt about the primary', () => {
   const address = addressOf('redis://')
   const soon = () => performance.now() + 5_000
 
-  test('calls that come together share one round, and a later call gets the next round', async () => {
+  test('simultaneous calls share one round of questions to the servers, and a later call gets the next round', async () => {
     const askings: ((standing: ServerRole) => void)[] = []
     const doubt = new Doubt(() => new Promise((resolve) => askings.push(resolve)))
     doubt.raise()
@@ -265,7 +264,7 @@ describe('a doubt', () => {
     expect(doubt.isThere).toBe(false)
   })
 
-  test('if the primary is unknown, the servers are asked again until the deadline', async () => {
+  test('if nobody knows the primary, the servers are asked again until the deadline of the call', async () => {
     let times = 0
     const doubt = new Doubt(async () => {
       times++
@@ -287,7 +286,7 @@ describe('a doubt', () => {
     expect(await Promise.race(standings)).toBeUndefined()
   })
 
-  test('a round after a round that was too short is twice as long, and any other round has the usual length', async () => {
+  test('after a round that was too short, the next round is twice as long, and all other rounds have the usual length', async () => {
     const given: number[] = []
     const doubt = new Doubt(async (_, patience) => {
       given.push(patience)

@@ -15,7 +15,7 @@ const url = inject('redisUrl')
 const send = (...words: string[]) => command(url, ...words)
 const AT = Date.UTC(2026, 0, 1)
 
-/** A flow that is due. */
+/** Makes a flow that is due. */
 function made(id = 'flow'): FlowWrite {
   return { id, rev: 0, definition: `definition of ${id}`, state: '{}', next: AT, crowd: { reserved: 9 } }
 }
@@ -53,7 +53,7 @@ test('a removed flow leaves no key, and a flow without members or nodes has no k
   expect(await keysOf(prefix)).toEqual([])
 })
 
-test('erasing a prefix removes its flows, and no flows of other prefixes', async () => {
+test('to erase a prefix removes its flows, and no flows of other prefixes', async () => {
   const [one, other] = [newPrefix(), newPrefix()]
   for (const prefix of [one, other]) {
     await using store = await openStore(url, { prefix })
@@ -67,7 +67,7 @@ test('erasing a prefix removes its flows, and no flows of other prefixes', async
   await removeKeys(url, other)
 })
 
-test('damaged and evicted flows do not stop the others, and a damaged end counts as lost', async () => {
+test('damaged and evicted flows do not stop other flows, and a damaged end counts as lost', async () => {
   const prefix = newPrefix()
   await using store = await openStore(url, { prefix, clock: () => AT })
   for (const id of ['a', 'b', 'c', 'd']) await store.flows.write('home', made(id))
@@ -90,7 +90,7 @@ test('damaged and evicted flows do not stop the others, and a damaged end counts
 })
 
 test.each(names)(
-  'a foreign value under %s is named, and nothing is lost when the value is removed',
+  'the error names a foreign value under %s, and nothing is lost when the value is removed',
   async (name) => {
     const prefix = newPrefix()
     await using store = await openStore(url, { prefix, clock: () => AT })
@@ -134,7 +134,7 @@ test.each(names)(
   },
 )
 
-test('a full server refuses a write as a whole, and lets flows be removed', async () => {
+test('a full server refuses a write of a flow as a whole, and flows can still be removed', async () => {
   await using server = await Server.start()
   await using store = await openStore(server.url, { clock: () => AT })
   const { rev } = await store.flows.write('home', made())
@@ -150,7 +150,7 @@ test('a full server refuses a write as a whole, and lets flows be removed', asyn
   expect(await store.flows.write('home', removed)).toMatchObject({ isWritten: true })
 })
 
-test('a write that must be durable waits for the disk, and an advance does not', async () => {
+test('the first write of a flow waits for the disk if dispatches do, and an advance does not', async () => {
   await using server = await Server.start('redis-server', ['--appendonly', 'yes', '--appendfsync', 'always'])
   await using store = await openStore(server.url, { durability: 'strict' })
   const waits = async () => {

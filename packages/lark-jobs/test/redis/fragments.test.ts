@@ -37,7 +37,7 @@ test('a script has each needed fragment once, in the order in which they need ea
   expect(text).not.toContain('--')
 })
 
-test('a module is made when it is first used, together with fragments that only it needs', () => {
+test('a module is made when a script first uses it, together with fragments that only this module needs', () => {
   const lanes =
     '-- module: lanes\n-- needs: line\n-- gives: reposition\nlocal function reposition()\n  return line()\nend\n'
   const texts = { 'shared/line': line, 'claim/shared/lanes/turn': lanes }
@@ -61,14 +61,14 @@ test.each([
   ['listening', 'listening'],
   ['effects/shared/effect', 'effects'],
   ['claim/shared/lanes/turn', 'lanes'],
-])('the file %s may be the module %s', (path, module) => {
+])('a module of the file %s is called %s', (path, module) => {
   const text = '-- needs: start\n-- gives: some\nlocal function some()\n  return key(made)\nend\n'
   const use = `-- needs: start, ${module}\n${module}(made, key).some()\n${module}().some()\n`
   const named = path.includes('/') ? path : `claim/shared/${path}`
   expect(scriptOf({ [named]: `-- module: ${module}\n${text}`, verb: use })).toContain(`function ${module}()`)
 })
 
-test('a constant of the contract is in the text with its value', () => {
+test('the text of a script has the values of constants of the contract', () => {
   const text =
     "-- needs: start\nkey(made, MAX_ITEMS, 'MAX_ITEMS', key.MAX_ITEMS)\nfor _, kind in ipairs(RATE_KINDS) do\nend\n"
   expect(scriptOf({ verb: text })).toContain(
@@ -76,7 +76,7 @@ test('a constant of the contract is in the text with its value', () => {
   )
 })
 
-test('the constants are those of the contract', async () => {
+test('the constants of the scripts are the same as those of the contract', async () => {
   const constants = await luaConstants()
   for (const name of ['MAX_ITEMS', 'RESEND_MEMORY', 'PINNED', 'NODES'] as const)
     expect(constants.get(name), name).toBe(String({ ...contract, NODES }[name]))

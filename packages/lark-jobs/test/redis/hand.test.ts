@@ -1,4 +1,4 @@
-/** Rings that bring jobs to a waiting caller. */
+/** Notifications that hand jobs to a waiting caller. */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Claim } from '../../src/store/contract/store.ts'
 import { Caller, LEASE } from '../conformance/caller.ts'
@@ -14,7 +14,9 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
   })
   afterAll(() => server[Symbol.asyncDispose]())
 
-  /** A caller that waits with `limit` free slots. @returns the claims that rings bring to it */
+  /**
+   * Makes a caller wait with `limit` free slots. @returns the claims that the caller gets with notifications
+   */
   async function waiting(caller: Caller, limit: number, leaseMs = LEASE): Promise<Claim[]> {
     const handed: Claim[] = []
     const { jobs } = await caller.exchange([], { limit, leaseMs, hand: (claim) => handed.push(claim) })
@@ -22,7 +24,7 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
     return handed
   }
 
-  test('jobs come as a claim, as many as the caller has slots, and are settled like others', async () => {
+  test('a notification hands over as many jobs as the caller has slots, as a claim, and the jobs are settled as usual', async () => {
     await using store = await openStore(server.url)
     const ada = new Caller(store, 'ada', 'handed')
     const handed = await waiting(ada, 2)
@@ -42,7 +44,7 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
     expect(ids(next)).toEqual([given[2]!.id])
   })
 
-  test('each job goes to one caller; a caller that takes no jobs with rings is only rung', async () => {
+  test('each job is handed to one caller, and a caller that does not accept jobs only gets the notification', async () => {
     await using store = await openStore(server.url)
     const first = await waiting(new Caller(store, 'ada', 'each'), 1)
     const second = await waiting(new Caller(store, 'bob', 'each'), 1)
@@ -60,7 +62,7 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
     ).toEqual(ids(given))
   })
 
-  test('a job that may crash only once does not come with a ring, because it would not count as started', async () => {
+  test('a job that may crash only once is not handed over with a notification, because it would not count as started', async () => {
     await using store = await openStore(server.url)
     const ada = new Caller(store, 'ada', 'once')
     const handed = await waiting(ada, 2)
@@ -71,7 +73,7 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
     expect(ids(await ada.claim(2))).toEqual([given.id])
   })
 
-  test('jobs with rings do not overtake waiting jobs, and do not leave a paused queue', async () => {
+  test('handed-over jobs do not overtake waiting jobs, and no job is handed over in a paused queue', async () => {
     await using store = await openStore(server.url)
     const ada = new Caller(store, 'ada', 'order')
     const web = new Caller(store, 'web', 'order')
@@ -86,7 +88,7 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
     expect(ids(await ada.claim(2))).toEqual(ids([early!, late!]))
   })
 
-  test('jobs with rings whose holder died have used no attempt', async () => {
+  test('handed-over jobs whose worker died have used no attempt', async () => {
     await using store = await openStore(server.url)
     await waiting(new Caller(store, 'ada', 'unburnt'), 1, 1)
     const given = job()
@@ -95,7 +97,7 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
     expect(await store.get('unburnt', given.id)).toMatchObject({ state: 'waiting', runs: 0, crashes: 0 })
   })
 
-  test('jobs go back if the caller does not read the ring, and later jobs go to other callers', async () => {
+  test('handed-over jobs are put back if the caller does not read the notification, and later jobs go to other callers', async () => {
     await using store = await openStore(server.url)
     const handed = await waiting(new Caller(store, 'ada', 'unread'), 5)
     const web = new Caller(store, 'web', 'unread')
@@ -113,7 +115,7 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
     expect(handed).toHaveLength(1)
   })
 
-  test('jobs go back if the caller retires before it reads the ring', async () => {
+  test('handed-over jobs are put back if the caller retires before it reads the notification', async () => {
     await using proxy = await TcpProxy.start(server.port)
     await using worker = await openStore(proxy.url)
     await using web = await openStore(server.url)
@@ -126,7 +128,7 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
     expect(await web.get('retired', given.id)).toMatchObject({ state: 'waiting', runs: 0, crashes: 0 })
   })
 
-  test('jobs go back if the caller retires, although another partition is damaged', async () => {
+  test('handed-over jobs are put back if the caller retires, although another partition is damaged', async () => {
     await using proxy = await TcpProxy.start(server.port)
     await using worker = await openStore(proxy.url)
     await using web = await openStore(server.url)
@@ -142,7 +144,7 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
     await server.send('DEL', 'lark:{damaged}:idle')
   })
 
-  test('a caller also retires from a partition that no job was ever in', async () => {
+  test('a caller can also retire from a partition that never had a job', async () => {
     await using worker = await openStore(server.url)
     await waiting(new Caller(worker, 'ada', 'fresh'), 1)
     expect(await server.send('SISMEMBER', 'lark:{fresh}:idle', 'ada')).toBe(1)
@@ -150,7 +152,7 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
     expect(await server.send('EXISTS', 'lark:{fresh}:idle', 'lark:{fresh}:offers')).toBe(0)
   })
 
-  test('jobs of a lost ring come with the next call, under its token, and the ring is ignored', async () => {
+  test('the next call returns the jobs of a lost notification under its own token, and the notification is ignored if it still arrives', async () => {
     await using proxy = await TcpProxy.start(server.port)
     await using worker = await openStore(proxy.url)
     await using web = await openStore(server.url)
@@ -168,7 +170,7 @@ describe.each(['redis-server', 'valkey-server'] as const)('%s', (program) => {
     expect(await ada.settle(found!, completed)).toBe('settled')
   })
 
-  test('jobs that come while the caller makes another call belong to this call', async () => {
+  test('jobs that are handed over while the caller makes another call belong to that call', async () => {
     await using store = await openStore(server.url)
     const ada = new Caller(store, 'ada', 'late')
     const web = new Caller(store, 'web', 'late')

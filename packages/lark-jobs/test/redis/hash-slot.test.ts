@@ -1,6 +1,4 @@
-/**
- * Slots of a cluster that move under calls.
- */
+/** Slots of a cluster that are moved to another node during calls. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { slotOf } from '../../src/store/redis/client/hash-slot.ts'
 import { Caller } from '../conformance/caller.ts'
@@ -24,7 +22,7 @@ describe.each(['redis-server', 'valkey-server'])('a slot that moves, on %s', (bi
     }
   })
 
-  test('under calls, no job is lost, and no job runs twice', async () => {
+  test('if the slot moves during calls, no job is lost and no job runs twice', async () => {
     const prefix = newPrefix()
     await using web = await openStore(cluster.url, { prefix })
     await using worker = await openStore(cluster.url, { prefix })
@@ -48,7 +46,7 @@ describe.each(['redis-server', 'valkey-server'])('a slot that moves, on %s', (bi
     expect(traffic.runs.size).toBe(traffic.queued.size)
   })
 
-  test('no script begins while the slot is on two nodes; calls are answered when the move is complete', async () => {
+  test('no script runs while the slot is on two nodes, and calls are answered when the move is complete', async () => {
     const prefix = newPrefix()
     await using store = await openStore(cluster.url, { prefix })
     const caller = new Caller(store, 'ada', 'halfway')
@@ -77,7 +75,7 @@ describe.each(['redis-server', 'valkey-server'])('a slot that moves, on %s', (bi
     expect(await store.counts('halfway')).toMatchObject(counts)
   })
 
-  test('single keys are found on whichever node they are: the partitions, a log', async () => {
+  test('reads of single keys (the partitions, a log) find them on whichever node they are', async () => {
     const prefix = newPrefix()
     await using store = await openStore(cluster.url, { prefix })
     await new Caller(store, 'ada', 'emails').enqueue(job())
@@ -92,7 +90,7 @@ describe.each(['redis-server', 'valkey-server'])('a slot that moves, on %s', (bi
     expect(await store.partitions()).toEqual(['emails', 'reports'])
   })
 
-  test('the new node remembers calls, and recognises a late call from a lost connection', async () => {
+  test('the new node knows the answers of earlier calls, and refuses a late call from a lost connection', async () => {
     const prefix = newPrefix()
     await using store = await openStore(cluster.url, { prefix })
     const caller = new Caller(store, 'web', 'remembered')
@@ -106,7 +104,7 @@ describe.each(['redis-server', 'valkey-server'])('a slot that moves, on %s', (bi
       return Number(memory.split('|')[1])
     }
     const before = await epochAt(home)
-    // The link of the first call is lost, and the next call uses a link that existed before.
+    // The connection of the first call is lost, and the next call uses a connection that existed before.
     await new Caller(store, 'web', (await cluster.spread())[0]!).enqueue(job())
     await home.send('CLIENT', 'KILL', 'TYPE', 'normal')
     await cluster.moveSlot(slot, other)

@@ -1,7 +1,7 @@
 /**
- * The number of commands of an idle worker, because on metered servers users pay for each command. There are
- * at most 20 a minute, whatever features exist and however many queues the worker serves (one call covers up
- * to 1,000).
+ * The number of commands that an idle worker sends, because some providers charge for each command. An idle
+ * worker sends at most 20 commands a minute, whatever features exist and however many queues the worker
+ * serves (one call covers up to 1,000 queues).
  */
 
 import { setTimeout as pause } from 'node:timers/promises'
@@ -20,7 +20,7 @@ class IdleJob extends Job {
   handle() {}
 }
 
-/** The commands that clients send, without those inside of scripts. */
+/** Returns the commands that clients send, without the commands inside of scripts. */
 async function commandsOf(url: string, span: number): Promise<string[]> {
   const monitor = createClient({ url })
   await monitor.connect()
@@ -47,14 +47,14 @@ test.concurrent.each([
     const [survey, exchange] = [vi.spyOn(store, 'survey'), vi.spyOn(store, 'exchange')]
     await bench.work([IdleJob], {}, client)
     await vi.waitFor(() => expect(survey.mock.calls.length).toBeGreaterThan(1), 10_000)
-    // Wait until all calls of the start are answered.
+    // Wait until all calls that the worker makes at its start are answered.
     for (let calls = -1; calls < exchange.mock.calls.length; await pause(500))
       calls = exchange.mock.calls.length
     const sent = await commandsOf(server.url, SPAN)
     const isSurvey = (words: string) =>
       words.toLowerCase().startsWith(`"evalsha" "${lua.scripts.survey.sha1}"`)
     const others = sent.filter((words) => !isSurvey(words) && words !== '"PING"')
-    // Once a minute, one of all workers keeps the sum of all runs. A minute may begin within this time.
+    // Once a minute, one of all workers stores the sum of all runs. This may happen within the measured time.
     const isOfHistory = (words: string) =>
       words.toLowerCase().startsWith(`"evalsha" "${lua.scripts['worker-runs'].sha1}"`) ||
       /^"(HSET|HKEYS|HDEL)" "lark:\{meta\}:run-history"/i.test(words)

@@ -11,7 +11,7 @@ import { openStore } from './stores.ts'
 
 const folder = new URL('../../src/store/redis/lua/', import.meta.url)
 
-test('each command of the scripts is tried', () => {
+test('the inspection tries each command that scripts use', () => {
   const keys = new Keys('lark')
   const tried = new Set(
     [...onLayout(keys), ...harmless(keys)].map(([command]) => command).concat('SET', 'GET'),
@@ -28,7 +28,7 @@ test('each command of the scripts is tried', () => {
   )
 })
 
-test('names the commands that the user may not run, and leaves the store as it is', async () => {
+test('the inspection names the commands that the user may not run, and changes nothing in the store', async () => {
   await using server = await startRedis()
   const admin = createClient({ url: server.url })
   await admin.connect()
@@ -70,7 +70,7 @@ test('for a user with all rights, the inspection reports how the append-only fil
   })
 })
 
-test('a replica in INFO', () => {
+test('the inspection reads the replicas from INFO', () => {
   const text = [
     'redis_version:7.2.4',
     'valkey_version:8.1.1',

@@ -1,4 +1,7 @@
-/** An invented layout of two releases later. Its steps depend on the present form of the key `settings`. */
+/**
+ * An invented layout of a later version, two releases from now. Its steps depend on the present form of the
+ * key `settings`.
+ */
 import { LAYOUT } from '../../src/store/redis/client/keys.ts'
 import type { RedisLayout } from '../../src/store/redis/verbs/layout.ts'
 

@@ -1,6 +1,6 @@
 /**
- * Stores with another layout: an earlier layout is brought forward by invented steps. Also the stored data of
- * large payloads, and its removal.
+ * Stores with another layout: invented steps migrate an earlier layout. Also how large payloads are stored
+ * and removed.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -33,7 +33,7 @@ beforeEach(async () => {
   await raw.send(['FLUSHALL'])
 })
 
-/** The hooks that are due in a partition. */
+/** Returns the hooks that are due in a partition. */
 async function hooksOf(
   store: RedisStore,
   partition: string,
@@ -65,7 +65,7 @@ test.each([
   expect(await raw.send(['KEYS', 'old:*'])).toEqual(['old:{meta}:layout'])
 })
 
-test('a store goes step by step to a later layout, by one process, and its jobs go on', async () => {
+test('one process migrates a store step by step to a later layout, and its jobs go on', async () => {
   await using earlier = await openStore(server.url, { prefix: 'old' })
   await leave(earlier)
   await new Caller(earlier, 'web', 'reports').enqueue(job())
@@ -84,7 +84,7 @@ test('a store goes step by step to a later layout, by one process, and its jobs 
   await goesOn(store!, other!)
 })
 
-test('one process brings a store forward; when it is killed, another process continues where it stopped', async () => {
+test('if the process that migrates a store is killed, another process continues where it stopped', async () => {
   const many = Array.from({ length: 150 }, (_, i) => `many/${i}`)
   await raw.send(['SADD', 'old:{meta}:partitions', ...many])
   await raw.send(['SET', 'old:{meta}:layout', NEXT])
@@ -126,7 +126,7 @@ test('one process brings a store forward; when it is killed, another process con
   for (const store of stores) await store.close()
 })
 
-test('under load, while a worker of an earlier layout goes on: nothing is lost or doubled', async () => {
+test('a migration under load loses and repeats nothing, while a worker with the earlier layout goes on', async () => {
   await using jobs = createJobs({ connection: server.url })
   const ran: number[] = []
   class CountJob extends Job {
@@ -162,7 +162,7 @@ test('under load, while a worker of an earlier layout goes on: nothing is lost o
   await expect(late.open()).rejects.toThrow(`has layout 3; this version of Lark reads layout ${own}`)
 })
 
-test('a claim does not touch payloads that it does not hand out, and a payload is removed with its job', async () => {
+test('a claim does not change payloads that it does not hand out, and a payload is removed with its job', async () => {
   await using store = await openStore(server.url)
   const ada = new Caller(store, 'ada', 'emails')
   const list = Array.from({ length: 9 }, () => job({ payload: 'x'.repeat(400_000) }))
@@ -185,7 +185,7 @@ test('a claim does not touch payloads that it does not hand out, and a payload i
   expect(keys.filter((key) => !/:(call:|minutes:|unrolled$|holders$)/.test(key))).toEqual([])
 })
 
-test('the record of a member that is hidden has a payload only as long as a hook may need it', async () => {
+test('the record of a hidden member has a payload only as long as a hook may need the payload', async () => {
   const none = { count: 0, age: 0 }
   const store = await openStore(server.url, {
     retention: { completed: none, failed: none, cancelled: none },

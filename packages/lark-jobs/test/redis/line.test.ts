@@ -1,6 +1,7 @@
 /**
- * Compares the two halves of a line, and the void entries of its list, with a model that knows only priority,
- * place and id. Each step has its own millisecond, and jobs become due between the steps.
+ * Compares a line (the sorted set of delayed jobs, and the list with its entries of removed jobs) with a
+ * model that knows only priority, place and id. Each step has its own millisecond, and jobs become due
+ * between the steps.
  */
 import { expect, inject, test } from 'vitest'
 import type { NewJob, State } from '../../src/model/record.ts'
@@ -20,7 +21,10 @@ interface Modelled {
   state: 'line' | Exclude<State, 'waiting' | 'delayed' | 'blocked'>
   leaseEnds: number
   crashes: number
-  /** The job is a suspect whose holder has not reported yet that it runs alone. It counts as not started. */
+  /**
+   * Whether the job is a suspect whose worker has not reported yet that the job runs alone. This job counts
+   * as not started.
+   */
   isUnstarted?: boolean
 }
 
@@ -60,7 +64,7 @@ test.each([1, 2, 3, 4, 5, 6])('400 random steps agree with the model, seed %i', 
   const model = new Model()
   const caller = harness.caller()
   const tokens = new Map<string, string>()
-  /** A delay that is not a multiple of 10. The steps are multiples of 10. */
+  /** A delay that is not a multiple of 10, because all steps are multiples of 10. */
   const delay = () => 10 * below(30) + 1 + below(9)
 
   function pick(): Modelled | undefined {
@@ -238,7 +242,7 @@ test('a line whose waiting jobs were all cancelled is empty, for claim, counts, 
   expect(await caller.claim(1)).toEqual([])
 })
 
-test('a claim sees past void entries to the job behind them', async () => {
+test('a claim finds the job behind entries of jobs that no longer wait', async () => {
   await using harness = await make()
   const caller = harness.caller()
   const list = jobs(30)
@@ -250,7 +254,7 @@ test('a claim sees past void entries to the job behind them', async () => {
   expect(ids(await caller.claim(50))).toEqual(left.slice(1))
 })
 
-test('after a claim that has only removed void entries, its caller asks again at once and finds the next job', async () => {
+test('after a claim that has only removed entries of jobs that no longer wait, the caller asks again at once and finds the next job', async () => {
   await using harness = await make()
   const web = harness.caller('web')
   for (let batch = 0; batch < 13; batch++) {

@@ -1,6 +1,4 @@
-/**
- * One connection: whatever happens to a command, each answer goes to the call that asked for it.
- */
+/** One connection: whatever happens to a command, each answer must go to the call of its command. */
 import { describe, expect, inject, test } from 'vitest'
 import { Connection } from '../../src/store/redis/client/connection.ts'
 import { dial } from '../../src/store/redis/client/link.ts'
@@ -78,7 +76,7 @@ describe('a command that cannot be written', () => {
   })
 })
 
-test.each([1, 2, 3])('random commands of all kinds: each gets its own answer, seed %i', async (seed) => {
+test.each([1, 2, 3])('each of many random commands gets its own answer, seed %i', async (seed) => {
   const random = new Random(seed)
   const connection = new Connection(address)
   const asked = Array.from({ length: 3_000 }, async (_, i) => {
@@ -100,7 +98,7 @@ test.each([1, 2, 3])('random commands of all kinds: each gets its own answer, se
   connection.close()
 })
 
-test('a message that comes after its channel was left is not taken for an answer', async () => {
+test('a message that arrives after the client has left the channel does not count as an answer', async () => {
   const listener = await dial(address, 2_000, never)
   const speaker = await dial(address, 2_000, never)
   for (let round = 0; round < 50; round++) {

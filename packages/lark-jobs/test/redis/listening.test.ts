@@ -16,7 +16,7 @@ async function next(events: QueueEvents) {
   return (await events.next()).value
 }
 
-test('a cursor after lost events causes a gap, and later events are delivered', async () => {
+test('a cursor whose events the server has lost causes a gap, and later events are delivered', async () => {
   await using server = await Server.start()
   await using app = connect(server, ['emails'])
   await using first = await app.events().ready()
@@ -35,7 +35,7 @@ test('a cursor after lost events causes a gap, and later events are delivered', 
   expect(await next(again)).toMatchObject({ kind: 'queued', id: made.at(-1)!.id })
 })
 
-test('a cursor after lost events also causes a gap if the server has no later events', async () => {
+test('a cursor whose events the server has lost also causes a gap if there are no later events', async () => {
   await using server = await Server.start()
   await using app = connect(server, ['emails'])
   await using first = await app.events().ready()
@@ -48,7 +48,7 @@ test('a cursor after lost events also causes a gap if the server has no later ev
   expect(await next(again)).toMatchObject({ kind: 'gap', queue: 'emails' })
 })
 
-test('the events of a queue that only the store knew go on when the store has lost everything', async () => {
+test('a listener gets events of a queue that is not configured again after the store has lost all data', async () => {
   await using server = await Server.start()
   await using app = connect(server, ['emails'])
   await app.dispatch(SendJob.with())
@@ -57,7 +57,7 @@ test('the events of a queue that only the store knew go on when the store has lo
   const gap = next(events)
   await server.restart()
   expect(await gap).toMatchObject({ kind: 'gap', queue: 'emails' })
-  // This pause is longer than the time between two searches for queues.
+  // Wait for longer than the time between two searches for queues.
   const told = next(events)
   const early = new Promise((resolve) => setTimeout(resolve, 2_500, 'nothing'))
   expect(await Promise.race([told, early])).toBe('nothing')

@@ -20,7 +20,7 @@ test('one server', () => {
   expect(parseLocation({ path: '/run/redis.sock', database: 1 }).name).toBe('unix:/run/redis.sock?db=1')
 })
 
-test('parameters of a text: TLS and the database', () => {
+test('parameters of a URL set TLS and the database', () => {
   const address = (text: string) => (parseLocation(text) as { address: object }).address
   for (const text of ['redis://h?tls=true', 'redis://h?ssl=1', 'rediss://h?tls=TRUE&ssl=yes', 'valkeys://h'])
     expect(address(text), text).toMatchObject({ host: 'h', tls: true })
@@ -33,7 +33,7 @@ test('parameters of a text: TLS and the database', () => {
   expect(parseLocation('redis+cluster://h?tls=true')).toMatchObject({ nodes: [{ tls: true }] })
 })
 
-test('characters that are not percent-encoded but are unambiguous', () => {
+test('characters that are unambiguous need not be percent-encoded', () => {
   const one = { host: 'h', username: 'u', password: 'p@:s"s' }
   expect(parseLocation('redis://u:p@:s"s@h')).toMatchObject({ address: one })
   expect(parseLocation('redis://')).toMatchObject({ name: 'redis://127.0.0.1:6379/0' })

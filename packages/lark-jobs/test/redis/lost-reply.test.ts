@@ -20,7 +20,7 @@ beforeAll(async () => {
 })
 afterAll(() => server[Symbol.asyncDispose]())
 
-test('a dispatch whose reply was lost is sent again under its number, and queued once', async () => {
+test('a dispatch whose reply was lost is sent again under its call number, and queued once', async () => {
   await using proxy = await TcpProxy.start(server.port)
   await using store = await openStore(proxy.url)
   const web = new Caller(store, 'web', 'dispatch')
@@ -34,7 +34,7 @@ test('a dispatch whose reply was lost is sent again under its number, and queued
   expect(await store.counts('dispatch')).toMatchObject({ waiting: 4 })
 })
 
-test('a job with an id of the application is queued, and not rejected because of itself, if the reply was lost', async () => {
+test('if the reply was lost, a job with an id of the application is queued and not rejected because its id exists', async () => {
   await using proxy = await TcpProxy.start(server.port)
   await using store = await openStore(proxy.url)
   const web = new Caller(store, 'web', 'own')
@@ -74,7 +74,7 @@ test('an exchange whose reply was lost returns the same jobs when it is sent aga
   expect(await other.counts('exchange')).toMatchObject({ active: 3, completed: 2, waiting: 1 })
 })
 
-test('a call that is sent again after its caller was considered dead returns no jobs that other workers run now', async () => {
+test('a claim that is sent again after its caller was considered dead returns no jobs that other workers run now', async () => {
   const clock = { now: 1_000_000 }
   await using store = await openStore(server.url, { clock: () => clock.now })
   const dead = new Caller(store, 'dead', 'late')
@@ -88,7 +88,7 @@ test('a call that is sent again after its caller was considered dead returns no 
   expect(await store.get('late', taken.id)).toMatchObject({ holder: 'worker' })
 })
 
-test('a late call from a connection that was given up does nothing', async () => {
+test('a late call from a connection that the client has given up changes nothing', async () => {
   await using proxy = await TcpProxy.start(server.port)
   await using store = await openStore(proxy.url)
   const web = new Caller(store, 'web', 'ghost')
@@ -98,7 +98,7 @@ test('a late call from a connection that was given up does nothing', async () =>
   const { waiting } = await store.counts('ghost')
   const raw = new Connection(addressOf(server.url))
   const ghost = ['', 'web', '1', '1', 'ghost-job', '', '', '|k|1']
-  // The call has number 1, as on the first connection of this process, but another job.
+  // The call has number 1, like the first call of this process on its first connection, but another job.
   const sent = raw.send(['EVALSHA', lua.scripts.enqueue.sha1, '1', 'lark:{ghost}:jobs', ...ghost])
   await expect(sent).rejects.toThrow('a connection that was given up')
   raw.close()
@@ -116,11 +116,11 @@ test('a call is remembered as long as the contract says, and not for ever', asyn
 })
 
 /** Every call that changes the store, except dispatches and the calls of workers. */
-test('a change whose reply was lost is sent again under its number, made once, and answered with the first answer', async () => {
+test('a change whose reply was lost is sent again under its number, made once, and gets the answer of the first call', async () => {
   await using proxy = await TcpProxy.start(server.port)
   await using store = await openStore(proxy.url)
   const raw = new Connection(addressOf(server.url))
-  // The scripts are loaded first, because otherwise the lost reply would be the one about an unknown script.
+  // Load the scripts first, because otherwise the lost reply would be the error about an unknown script.
   for (const name of Object.keys(lua.scripts) as ScriptName[])
     await raw.send(['SCRIPT', 'LOAD', textOf(name)])
   raw.close()
@@ -191,7 +191,7 @@ test('a change whose reply was lost is sent again under its number, made once, a
   expect(await store.counts('changes')).toMatchObject({ waiting: 2 })
 })
 
-test('a store opens, and takes its first dispatch, although replies are lost meanwhile', async () => {
+test('a store opens and accepts its first dispatch although replies are lost', async () => {
   await using proxy = await TcpProxy.start(server.port)
   await using bench = await Bench.make(async () => ({
     connection: proxy.url,

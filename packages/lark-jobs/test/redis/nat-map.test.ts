@@ -1,6 +1,6 @@
 /**
- * Servers that are not reachable under the addresses that the cluster or the Sentinels give. Each server is
- * behind a proxy, and its own address is closed to clients.
+ * Servers that cannot be reached under the addresses that the cluster or the Sentinels return. Each server is
+ * behind a proxy, and refuses clients at its own address.
  */
 import { expect, test } from 'vitest'
 import { slotOf } from '../../src/store/redis/client/hash-slot.ts'
@@ -12,7 +12,7 @@ import { MASTER, startSentinel } from './sentinel.ts'
 import type { Server } from './server.ts'
 import { openStore } from './stores.ts'
 
-/** A proxy for each server, and the natMap that leads to the proxies. */
+/** Starts a proxy for each server. Returns the proxies and a natMap with their addresses. */
 async function proxiesFor(servers: readonly Server[]) {
   const proxies = await Promise.all(servers.map(({ port }) => TcpProxy.start(port)))
   const natMap = Object.fromEntries(servers.map(({ address }, i) => [address, hostOf(proxies[i]!)]))
@@ -26,7 +26,7 @@ function hostOf(proxy: TcpProxy): string {
   return proxy.url.slice('redis://'.length)
 }
 
-/** Expects that every connection of a store to the server comes through the proxy. */
+/** Expects that every connection of a store goes through the proxy of the server. */
 async function expectNobodyDirect(server: Server, proxy: TcpProxy): Promise<void> {
   const clients = String(await server.send('CLIENT', 'LIST')).split('\n')
   const ports = clients
@@ -35,7 +35,7 @@ async function expectNobodyDirect(server: Server, proxy: TcpProxy): Promise<void
   expect(ports.filter((port) => !proxy.ports.has(port))).toEqual([])
 }
 
-test('a cluster: by its map of slots, after MOVED, and after ASK', async () => {
+test('with natMap, clients of a cluster follow its map of slots, MOVED and ASK', async () => {
   await using cluster = await startCluster({ replicas: 0 })
   await using nat = await proxiesFor(cluster.nodes)
   await using store = await openStore({ cluster: [hostOf(nat.proxies[0]!)], natMap: nat.natMap })
@@ -48,8 +48,8 @@ test('a cluster: by its map of slots, after MOVED, and after ASK', async () => {
   const slot = slotOf(`{${queue}}`)
   const web = new Caller(store, 'web-2', queue!)
   const to = await cluster.another(slot)
-  // While the slot moves, both nodes get commands that are not scripts. Afterwards the other node gets
-  // everything.
+  // While the slot moves, both nodes get commands that are not scripts. After the move, the other node gets
+  // all commands.
   await cluster.moveSlot(slot, to, async () => {
     expect(await store.log(queue!, 'none')).toEqual([])
   })
@@ -58,7 +58,7 @@ test('a cluster: by its map of slots, after MOVED, and after ASK', async () => {
   for (const proxy of nat.proxies) expect(proxy.connections).toBeGreaterThan(0)
 })
 
-test('Sentinels: the primary, and the server that replaces it', async () => {
+test('with natMap, clients of Sentinels find the primary and the server that replaces it', async () => {
   await using fleet = await startSentinel()
   await using nat = await proxiesFor(fleet.servers)
   const sentinel = { name: MASTER, nodes: fleet.sentinels.map(({ address }) => address) }

@@ -20,7 +20,7 @@ afterAll(async () => {
   await server[Symbol.asyncDispose]()
 })
 
-test('warns of an eviction policy that drops jobs, only when there is a limit', async () => {
+test('the store warns of an eviction policy that drops jobs if the server has a memory limit', async () => {
   const eviction = 'maxmemory-policy is allkeys-lru'
   await raw.send(['CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru'])
   await using unbounded = makeStore(server.url)
@@ -31,7 +31,7 @@ test('warns of an eviction policy that drops jobs, only when there is a limit', 
   await raw.send(['CONFIG', 'SET', 'maxmemory', '0'])
 })
 
-test('warns of a server that keeps no append-only file', async () => {
+test('the store warns of a server that keeps no append-only file', async () => {
   await using store = makeStore(server.url)
   expect((await store.open()).join()).toContain('appendonly yes')
   await using durable = await Server.start('redis-server', ['--appendonly', 'yes'])
@@ -39,7 +39,7 @@ test('warns of a server that keeps no append-only file', async () => {
   expect(await safe.open()).toEqual([])
 })
 
-test('gives no warning about settings that only the provider of a server can change', async () => {
+test('the store does not warn of settings that only the provider of a server can change', async () => {
   const servers = { url: server.url, managed: true }
   await using store = makeStore(servers)
   expect(await store.open()).toEqual([])
@@ -65,11 +65,11 @@ test.each([
   [{ host: 'usable-cat-1.upstash.io', managed: false }, undefined],
   [{ path: '/s', managed: true }, true],
   [{ url: 'redis://h', managed: true }, true],
-])('whether a provider runs %j: %s', (given, managed) => {
+])('the connection %j shows whether a provider runs the server: %s', (given, managed) => {
   expect(parseLocation(given).managed).toBe(managed)
 })
 
-test('on a node of a cluster, every verb keeps within the slot of its partition', async () => {
+test('on a node of a cluster, every verb uses only keys in the slot of its partition', async () => {
   await using node = await Server.start('redis-server', ['--cluster-enabled', 'yes'])
   const admin = new Connection(addressOf(node.url))
   await admin.send(['CLUSTER', 'ADDSLOTSRANGE', '0', '16383'])
@@ -109,7 +109,7 @@ test('connection strings', () => {
   expect(() => makeStore('redis://x', { prefix: 'a{b}' })).toThrow('without braces')
 })
 
-test('another database, and a Unix socket', async () => {
+test('a connection can name another database or a Unix socket', async () => {
   await using second = await openStore(`${server.url}/1`)
   await new Caller(second, 'ada', 'emails').enqueue(job())
   await using first = await openStore(server.url)
@@ -123,7 +123,7 @@ test('another database, and a Unix socket', async () => {
   expect((await tcp.counts('emails')).waiting).toBe(1)
 })
 
-test('the doctor names the eviction policy of a server that is too full to be opened', async () => {
+test('if a server is too full to be opened, the doctor names its eviction policy', async () => {
   await using full = await Server.start('redis-server', [
     ...['--maxmemory', '1', '--maxmemory-policy', 'allkeys-lru'],
   ])

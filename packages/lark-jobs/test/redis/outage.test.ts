@@ -1,5 +1,6 @@
 /**
- * The server is killed and comes back, or forgets its scripts. No job is lost, and no client is restarted.
+ * The server is killed and restarted, or forgets its scripts. No job must be lost, and no client is
+ * restarted.
  */
 import { expect, test } from 'vitest'
 import type { JobsError } from '../../src/model/errors.ts'
@@ -11,7 +12,7 @@ import { makeStore, openStore } from './stores.ts'
 
 const durable = ['--appendonly', 'yes', '--appendfsync', 'always']
 
-test('a server that forgot the scripts gets them again', async () => {
+test('a server that has forgotten the scripts gets them again', async () => {
   await using server = await Server.start()
   await using store = await openStore(server.url)
   const caller = new Caller(store, 'ada', 'emails')
@@ -24,7 +25,7 @@ test('a server that forgot the scripts gets them again', async () => {
   raw.close()
 })
 
-test('if many calls find a script missing, one of them sends its text', async () => {
+test('if a script is missing for many calls, one of them sends its text', async () => {
   await using server = await Server.start()
   await using store = await openStore(server.url)
   const callers = Array.from({ length: 50 }, (_, n) => new Caller(store, `web-${n}`, `queue-${n}`))
@@ -39,14 +40,14 @@ test('if many calls find a script missing, one of them sends its text', async ()
   expect(await store.counts('queue-7')).toMatchObject({ waiting: 3 })
 })
 
-test('under calls, the server is killed and restarted: each call is answered or fails with an error, and every answer is true', async () => {
+test('if the server is killed and restarted during calls, each call gets a true answer or fails with an error', async () => {
   await using server = await Server.start('redis-server', durable)
   await using store = await openStore(server.url)
   const queued: string[] = []
   const codes = new Set<string>()
   let stop = false
 
-  /** Dispatches as a dispatcher does: after an uncertain end it sends the same call again. */
+  /** Dispatches like a dispatcher: after an uncertain answer, sends the same call again. */
   async function dispatch(name: string): Promise<void> {
     const web = new Caller(store, name, 'emails')
     while (!stop) {
@@ -88,7 +89,7 @@ test('under calls, the server is killed and restarted: each call is answered or 
   expect(ran.sort()).toEqual(queued.sort())
 })
 
-test('a store that is opened while the server is down opens when it comes up', async () => {
+test('a store that is opened while the server is down is open when the server has started', async () => {
   await using server = await Server.start()
   await server.kill()
   await using store = makeStore(server.url, { patience: 20_000 })

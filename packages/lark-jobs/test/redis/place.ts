@@ -11,8 +11,8 @@ import { RedisStore } from '../../src/store/redis/store.ts'
 import type { MakePlace } from '../conformance/harness.ts'
 
 /**
- * The connections by URL. Connecting to each node of a cluster takes as long as a short test, so all tests
- * share connections.
+ * The connections by URL. All tests share connections, because to connect to each node of a cluster takes as
+ * long as a short test.
  */
 const routes = new Map<string, Transport>()
 afterAll(() => {
@@ -39,9 +39,9 @@ export function redisPlace(url: string, admin = url): MakePlace {
   }
 }
 
-/** Copies the keys with a prefix. @returns a function that sets them back */
+/** Copies the keys with a prefix. @returns a function that restores the copy */
 async function saveKeys(url: string, prefix: string): Promise<() => Promise<void>> {
-  // Dumps are binary, and Lark's own client would decode them as text and change them.
+  // Dumps are binary. The client of Lark would decode them as text and so change them.
   const copies = await onServers(url, async (server) => {
     const dumps: [key: string, dump: Buffer][] = []
     for await (const keys of server.scanIterator({ MATCH: `${prefix}:*`, COUNT: 1_000 }))
@@ -68,7 +68,7 @@ export async function rewordLimits(url: string, prefix: string, from: string, to
   })
 }
 
-/** The keys with a prefix whose names or values contain a text. */
+/** Returns the keys with a prefix whose names or values contain a text. */
 export async function keysThatMention(url: string, prefix: string, text: string): Promise<string[]> {
   const found = await onServers(url, async (server) => {
     const own: string[] = []

@@ -1,6 +1,4 @@
-/**
- * Whole processes with the built package: an open store does not keep them alive.
- */
+/** Processes with the built package: an open store must not keep a process alive. */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { expect, inject, test } from 'vitest'
@@ -21,7 +19,7 @@ async function runScript(code: string): Promise<string> {
   return ran.stdout.trim()
 }
 
-test('a script that enqueues does not stay alive', async () => {
+test('a script that dispatches ends by itself', async () => {
   const out = await runScript(`
     const store = new RedisStore('${inject('redisUrl')}', ${options})
     await store.open()
@@ -32,7 +30,7 @@ test('a script that enqueues does not stay alive', async () => {
   expect(out.split('\n')).toEqual(["[ 'queued' ]", 'removed 1'])
 })
 
-test('a script that has claimed and listens for rings ends, too; only a pending wait keeps it alive', async () => {
+test('a script that has claimed jobs and listens for notifications ends by itself, unless a wait is pending', async () => {
   const out = await runScript(`
     const store = new RedisStore('${inject('redisUrl')}', ${options})
     await store.open()

@@ -19,7 +19,8 @@ export class TcpProxy implements AsyncDisposable {
   /** Milliseconds that each byte takes to the server. */
   delay = 0
   /**
-   * Whether to hold back the data that a client has sent: all held data of its connection, and the next data.
+   * Returns whether to hold back data of a client. `text`: all data that is held back for the connection, and
+   * the new data.
    */
   holds: (text: string) => boolean = () => false
 

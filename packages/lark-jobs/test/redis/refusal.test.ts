@@ -21,7 +21,7 @@ class NoJob extends Job {
   async handle() {}
 }
 
-test('a replica refuses calls and changes nothing, and accepts calls when it is the primary', async () => {
+test('a replica refuses calls and changes nothing, and accepts calls when it has become the primary', async () => {
   await using server = await Server.start()
   await using store = await openStore(server.url)
   const caller = new Caller(store, 'ada', 'emails')
@@ -43,7 +43,7 @@ test('a replica that has lost its primary refuses all calls, and accepts them ag
   await using store = await openStore(server.url)
   const caller = new Caller(store, 'ada', 'emails')
   await caller.enqueue(...jobs(2))
-  // The connection is opened before, because the server accepts no new connection meanwhile.
+  // Open the connection before, because a server without its primary accepts no new connection.
   const raw = new Connection(addressOf(server.url))
   await raw.send(['REPLICAOF', '127.0.0.1', '1'])
   await expect(caller.claim()).rejects.toMatchObject({
@@ -57,8 +57,8 @@ test('a replica that has lost its primary refuses all calls, and accepts them ag
 })
 
 /**
- * The answer of a server that may still load its data, on a plain connection, because a connection of Lark
- * waits until the server has loaded.
+ * Returns the answer of a server that may still load its data. It uses a plain connection, because a
+ * connection of Lark would wait until the data is loaded.
  */
 async function asked(port: number, words: string): Promise<string> {
   const socket = connect(port, '127.0.0.1')
@@ -68,7 +68,7 @@ async function asked(port: number, words: string): Promise<string> {
   return String(answer)
 }
 
-test('calls wait for a server that loads its data; a call whose deadline comes earlier fails with the reason', async () => {
+test('calls wait for a server that loads its data, and a call whose deadline is earlier fails with the reason', async () => {
   // Loading takes 2 ms for each of 20,000 keys, unless the test ends it.
   const slowly = ['--key-load-delay', '2000', '--loading-process-events-interval-bytes', '1024']
   await using server = await Server.start('redis-server', ['--appendonly', 'yes', ...slowly])
@@ -93,7 +93,7 @@ test('calls wait for a server that loads its data; a call whose deadline comes e
   await started
 })
 
-test('a full server refuses new jobs; running jobs settle, which makes room', async () => {
+test('a full server refuses new jobs, and still accepts the end of running jobs, which makes room', async () => {
   await using server = await Server.start()
   await using store = await openStore(server.url)
   const caller = new Caller(store, 'ada', 'emails')
@@ -190,7 +190,7 @@ test.each([
     why: 'drops jobs when its memory is full: maxmemory-policy is allkeys-lru',
     lost: '\\. Or the store has lost it: redis://.+ drops jobs when .+: see lark jobs:doctor',
   },
-])('$code of a server ($policy): every alarm is red, and says why', async (each) => {
+])('if a server answers $code ($policy), every health check fails and gives the reason', async (each) => {
   const { code, policy, bytes, why, means, lost } = each
   await using server = await Server.start()
   await using bench = await Bench.make(redisPrefix(server.url))
@@ -270,7 +270,7 @@ test('the error for a user whose ACL is too narrow says so', async () => {
   })
 })
 
-test('the first word of a refusal, as servers of all versions write it', () => {
+test('the client knows the first word of refusals of all server versions', () => {
   const words = [
     "READONLY You can't write against a read only replica. script: ab12, on @user_script:9.",
     "ERR Error running script (call to f_ab12): @user_script:9: @user_script: 9: -READONLY You can't write",

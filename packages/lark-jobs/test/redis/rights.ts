@@ -1,6 +1,6 @@
 /**
- * Makes the users that `docs/redis.md` describes on real servers. Tests with these users show that their
- * permissions are enough.
+ * Makes on real servers the users that `docs/redis.md` describes. Tests with these users show that the
+ * permissions are sufficient.
  */
 import { readFileSync } from 'node:fs'
 import { expect } from 'vitest'
@@ -10,7 +10,7 @@ export type Kind = 'one server' | 'a cluster' | 'a Sentinel'
 const page = readFileSync(new URL('../../../../docs/redis.md', import.meta.url), 'utf8')
 
 /**
- * The ACL SETUSER command of the manual.
+ * Returns the ACL SETUSER command of the manual.
  *
  * @param more permissions that the manual adds for a feature, such as `durability: 'strict'`
  * @param prefix the prefix of the keys
@@ -26,7 +26,7 @@ interface Sends {
   send(...words: string[]): Promise<unknown>
 }
 
-/** The commands that servers refused to the user, by their ACL LOG. */
+/** Returns the commands that servers refused to the user, from ACL LOG. */
 export async function refusals(servers: readonly Sends[]): Promise<string[]> {
   const logs = await Promise.all(servers.map((server) => server.send('ACL', 'LOG')))
   const entries = (logs as unknown[][][]).flat()
@@ -38,7 +38,7 @@ export async function expectNoRefusals(servers: readonly Sends[]): Promise<void>
   expect(await refusals(servers)).toEqual([])
 }
 
-/** The same URL with the user `lark`. */
+/** Returns the same URL with the user `lark`. */
 export function asLark(url: string): string {
   return url.replace(/\/\/(?:[^/@]*@)?/, '//lark:secret@')
 }

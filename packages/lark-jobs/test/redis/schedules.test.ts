@@ -17,7 +17,7 @@ const url = inject('redisUrl')
 const send = (...words: string[]) => command(url, ...words)
 const AT = Date.UTC(2026, 0, 1)
 
-/** A schedule that is due. */
+/** Makes a schedule that is due. */
 function made(id: string): ScheduleWrite {
   return { id, rev: 0, definition: `definition of ${id}`, state: '{}', next: AT }
 }
@@ -42,7 +42,7 @@ test('a partition without schedules has no keys for schedules', async () => {
   expect(await keys()).toEqual([])
 })
 
-test('erasing a prefix removes its schedules and homes, and none of other prefixes', async () => {
+test('to erase a prefix removes all data of its schedules, and no data of other prefixes', async () => {
   const [one, other] = [newPrefix(), newPrefix()]
   for (const prefix of [one, other]) {
     await using store = await openStore(url, { prefix })
@@ -57,7 +57,7 @@ test('erasing a prefix removes its schedules and homes, and none of other prefix
   await removeKeys(url, other)
 })
 
-test('damaged and evicted schedules do not stop the others, and a new definition replaces a damaged one', async () => {
+test('damaged and evicted schedules do not stop other schedules, and a new definition replaces a damaged one', async () => {
   const prefix = newPrefix()
   await using store = await openStore(url, { prefix, clock: () => AT })
   await store.schedules.write('emails', ['a', 'b', 'c', 'd'].map(made))
@@ -104,7 +104,7 @@ test('many schedules with large definitions are handed out in their order, a few
 })
 
 test.each(['schedules', 'schedule-states', 'schedule-runs', 'ticks'])(
-  'a foreign value under %s is named, and the tick is due again when it is gone',
+  'the error names a foreign value under %s, and the tick is due again when the value is removed',
   async (name) => {
     const prefix = newPrefix()
     await using store = await openStore(url, { prefix, clock: () => AT })
@@ -127,7 +127,7 @@ test.each(['schedules', 'schedule-states', 'schedule-runs', 'ticks'])(
   },
 )
 
-test('a full server refuses a tick as a whole, and lets schedules be removed', async () => {
+test('a full server refuses a tick as a whole, and schedules can still be removed', async () => {
   await using server = await Server.start()
   await using store = await openStore(server.url, { clock: () => AT })
   const [first] = (await store.schedules.write('emails', [made('nightly')])).written
@@ -159,7 +159,7 @@ test('a full server refuses a tick as a whole, and lets schedules be removed', a
   expect(await store.schedules.homes()).toEqual([])
 })
 
-test('a change that must be durable waits for the disk if dispatches do, and a tick does not', async () => {
+test('a change of a schedule waits for the disk if dispatches do, and a tick does not', async () => {
   await using server = await Server.start('redis-server', ['--appendonly', 'yes', '--appendfsync', 'always'])
   await using store = await openStore(server.url, { durability: 'strict' })
   const waits = async () =>
@@ -173,7 +173,7 @@ test('a change that must be durable waits for the disk if dispatches do, and a t
   expect(await waits()).toBe(1)
   rev = (await write({ id: 'nightly', rev, state: '2', next: AT }, true)).rev
   expect(await waits()).toBe(2)
-  // Nothing was written.
+  // The refused write has changed nothing.
   await write({ ...made('nightly'), rev: rev + 1 }, true)
   expect(await waits()).toBe(2)
   await server.send('CONFIG', 'SET', 'appendonly', 'no')

@@ -1,6 +1,6 @@
 /**
- * Rules that every Lua script must follow, checked on its text, and a check on the server that each script is
- * called as its header says.
+ * Checks the text of every Lua script by rules, and checks with a server that each script is called as its
+ * header documents.
  */
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -35,8 +35,8 @@ const nameOf = (path: string) => basename(path, '.lua') as ScriptName
 const code = (text: string) => text.replace(/--.*$/gm, '')
 
 /**
- * Whether the store numbers the calls of a script. Such a script removes the three arguments of the call
- * before it reads its own.
+ * Whether the store numbers the calls of a script. A script with numbered calls removes the three arguments
+ * of the call before it reads its own arguments.
  */
 const isNumbered = (name: string) => /^-- needs: .*\bnumbered\b/m.test(read(name))
 const numbering = ['calls', 'numbered'].map((each) =>
@@ -46,7 +46,10 @@ const numbering = ['calls', 'numbered'].map((each) =>
     .replaceAll('CALL_MEMORY', String(CALL_MEMORY)),
 )
 
-/** The ARGV in a header: the number of single arguments, and the number of arguments of each further item. */
+/**
+ * Reads the ARGV of a header: the number of single arguments, and the number of arguments of each repeated
+ * item.
+ */
 function headerOf(name: string): { single: number; group: number } {
   const header = /^(--.*\n)+/.exec(read(name))![0]
   const words = ['', 'one', 'two', 'three', 'four', 'five']
@@ -63,7 +66,7 @@ function headerOf(name: string): { single: number; group: number } {
 describe.each(verbs)('%s', (name) => {
   const text = read(name)
 
-  test('begins with its documentation', () => {
+  test('the script begins with its documentation', () => {
     expect(text).toMatch(new RegExp(`^-- ${nameOf(name)}: `))
     expect(text).toMatch(/^-- KEYS\[1\] {2}\w+ {2,}[A-Z]+ /m)
     expect(text).toMatch(/^-- Returns {2}\S/m)
@@ -71,7 +74,7 @@ describe.each(verbs)('%s', (name) => {
     expect(text).toMatch(/^-- ARGV\[1\] {2}clock/m)
   })
 
-  test('reads the arguments that it documents, and no others', () => {
+  test('the script reads the arguments that it documents, and no others', () => {
     const { single, group } = headerOf(name)
     const text = textOf(nameOf(name))
     const whole = isNumbered(name) ? numbering.reduce((rest, part) => rest.replace(part, ''), text) : text
@@ -88,19 +91,20 @@ describe.each(verbs)('%s', (name) => {
  * this form.
  */
 const excuses: Readonly<Record<string, [command: string, form: RegExp]>> = {
-  // A damaged claim is searched for in parts of a fixed size, a few in each call.
+  // The search for a damaged claim reads parts of a fixed size, a few in each call.
   'claim/recover.lua': ['HSCAN', /'HSCAN', key\('holders'\), cursor, 'COUNT', MAX_ITEMS\)/],
-  // A purge by hand searches hidden jobs among the jobs with effects, of which there are usually few.
+  // A purge searches for hidden jobs among the jobs with effects, and there are usually few jobs with
+  // effects.
   'end/clear.lua': ['HSCAN', /'HSCAN', key\('ended'\), cursor, 'COUNT', MAX_ITEMS\)/],
-  // A later page of a list finds its place again, although jobs have left the list meanwhile.
+  // The next page of a list must find its place again, although jobs may have left the list meanwhile.
   'look/list-waiting.lua': ['LPOS', /'LPOS', list, last, 'MAXLEN', count\)/],
-  // A list has at most as many starts as the limit. The latest come first, and these are usually the ones to
-  // remove.
+  // A list has at most as many starts as the limit. The latest starts come first, and usually these are
+  // removed.
   'limits/shared/refund.lua': ['LREM', /'LREM', key\('starts'\), count, mark\)/],
   // The first element of a journal says how many bytes its entries have.
   'journal/shared/recording.lua': ['LINDEX', /'LINDEX', key\('steps:' .. id\), 0\)/],
-  // A person looks for groups that wait for the end of their jobs: by the active jobs, no more than workers
-  // have slots.
+  // The list of full groups is made from the active jobs, and there are at most as many active jobs as
+  // workers have slots.
   'look/list-lanes.lua': ['HVALS', /'HVALS', key\('holders'\)\)/],
 }
 
@@ -111,7 +115,7 @@ describe.each([...verbs, ...shared])('%s', (name) => {
     expect(read(name).split('\n').length).toBeLessThanOrEqual(300)
   })
 
-  test('uses no command whose cost grows with the stored data, and decodes nothing', () => {
+  test('the script uses no command whose cost grows with the stored data, and decodes no JSON', () => {
     const commands = [...text.matchAll(/call\('([A-Z]+)'/g)].map(([, command]) => command)
     const forbidden =
       /^(KEYS|H?SCAN|[SZ]SCAN|LREM|LINSERT|LPOS|LINDEX|SMEMBERS|HGETALL|HKEYS|HVALS|SORT|EVAL|FLUSH)/
@@ -121,18 +125,18 @@ describe.each([...verbs, ...shared])('%s', (name) => {
     })
     expect(all.filter((command) => forbidden.test(command!))).toEqual([])
     expect(text).not.toMatch(/cjson|cmsgpack|struct\.|loadstring/)
-    // Whole sets may only be read of priorities (201 at most), of limiters (as many as are configured), and
-    // of the signals of one job (`MAX_SIGNALS` at most).
+    // A script may read only these sets as a whole: the priorities (at most 201), the limiters (as many as
+    // are configured), and the signals of one job (at most `MAX_SIGNALS`).
     for (const [whole] of text.matchAll(/call\('[A-Z]*RANGE'[^)]*, 0, -1\)/g))
       expect(whole).toMatch(/'priorities'|'limiters'|\bsignals\b/)
     expect(text).not.toMatch(/while true|repeat\b/)
   })
 
-  test('makes every key with the shared fragment', () => {
+  test('the script makes every key with the shared fragment', () => {
     if (name === 'shared/start.lua') return
     expect(text).not.toMatch(/KEYS/)
-    // Only the channel of a bell, which is not a key, is made elsewhere. One fragment uses `key` for the keys
-    // of another partition, and one compares the partition with the home of a flow.
+    // Three exceptions: the name of a notification channel is not a key, one fragment makes keys of another
+    // partition, and one fragment compares the partition with the partition of a flow.
     const allowed = ['ring', 'offers', 'notice', 'visit', 'home']
     if (!allowed.includes(nameOf(name))) expect(text).not.toMatch(/\btag\b/)
     const calls = [...text.matchAll(/call\((?:'[A-Z]+'|[a-z]+), (.+?)[,)]/g)].map(([, key]) => key!)
@@ -189,7 +193,7 @@ async function hearCalls(
   return { all, stop: () => monitor.destroy() }
 }
 
-test('a purge of many jobs that were moved asks no script for more than 250 at once', async () => {
+test('a purge of many moved jobs passes at most 250 jobs to one call of a script', async () => {
   await using server = await Server.start()
   await using shop = createJobs({ connection: server.url, queues: { default: {}, low: {} } })
   const drafts = Array.from({ length: 600 }, (_, n) => new LaterJob().with({ n }).delayed('1h'))

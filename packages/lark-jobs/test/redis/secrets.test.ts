@@ -45,7 +45,7 @@ describe('a user who is named', () => {
     })
   })
 
-  test('an empty name with an empty password names no user', async () => {
+  test('counts as no user if the name and the password are empty', async () => {
     await using server = await startRedis()
     const { port } = server
     for (const servers of [
@@ -61,8 +61,8 @@ describe('a user who is named', () => {
 })
 
 /**
- * A random password. It has parts of ten letters, which are searched for one by one, separated by any
- * characters that a password may contain.
+ * Makes a random password. It consists of parts of ten letters, separated by any characters that a password
+ * may contain. The test searches for each part.
  */
 function chancePassword(random: Random): { parts: string[]; text: string } {
   const letters = [...'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789']
@@ -73,7 +73,7 @@ function chancePassword(random: Random): { parts: string[]; text: string } {
   return { parts, text: parts.reduce((text, part) => text + random.pick(marks) + part) }
 }
 
-/** All forms and mistakes of a connection with a password. */
+/** Returns all forms of a connection with a password, also wrong ones. */
 function shapes(raw: string, random: Random): unknown[] {
   const coded = encodeURIComponent(raw)
   const texts = [raw, coded].flatMap((password) => [
@@ -142,7 +142,7 @@ function shapes(raw: string, random: Random): unknown[] {
   ]
 }
 
-/** All texts of an error, for people and for programs. */
+/** Returns all texts of an error, for people and for programs. */
 function shown(error: unknown): string {
   const { message, stack, cause } = error as Error
   return [
@@ -154,7 +154,7 @@ function shown(error: unknown): string {
   ].join()
 }
 
-test.each([1, 2, 3])('no form of a connection shows its password, seed %i', async (seed) => {
+test.each([1, 2, 3])('no message about a connection contains its password, seed %i', async (seed) => {
   const random = new Random(seed)
   const { parts, text } = chancePassword(random)
   for (const shape of shapes(text, random)) {
@@ -174,7 +174,7 @@ test.each([1, 2, 3])('no form of a connection shows its password, seed %i', asyn
   }
 })
 
-test('a wrong setting that contains an address is not shown', () => {
+test('the message for a wrong setting does not repeat an address in the setting', () => {
   for (const jobs of [
     { prefix: 'redis://:hunter2@h/{0}' },
     { queues: ['redis://:hunter2@h'] },
@@ -226,7 +226,7 @@ describe('no error of a valid connection shows a password:', () => {
     parrot.close()
   })
 
-  test('an error does not show a job that is sent to a server without scripts', async () => {
+  test('the error of a server that does not know scripts does not contain the job that was sent', async () => {
     await using server = await startRedis({ args: ['--rename-command', 'SADD', ''] })
     await using store = await openStore(server.url)
     const call = { caller: 'web', number: 1 }

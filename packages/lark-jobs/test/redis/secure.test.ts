@@ -1,6 +1,4 @@
-/**
- * TLS, passwords, and users with only the necessary permissions.
- */
+/** TLS, passwords, and Redis users with only the necessary permissions. */
 import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -21,7 +19,7 @@ import { startRedis } from './server.ts'
 import { makeStore, openStore, timed } from './stores.ts'
 
 describe('TLS', () => {
-  test('with a password, and a configured authority', async () => {
+  test('TLS works with a password and a configured certificate authority', async () => {
     const tls = makeCertificates()
     await using server = await startRedis({ tls, password: 'secret' })
     for (const host of ['127.0.0.1', 'localhost']) {
@@ -36,7 +34,7 @@ describe('TLS', () => {
     }
   })
 
-  test('an unknown authority is refused with a hint; NODE_EXTRA_CA_CERTS makes it known', async () => {
+  test('a certificate of an unknown authority is refused with a hint, and accepted with NODE_EXTRA_CA_CERTS', async () => {
     const tls = makeCertificates()
     await using server = await startRedis({ tls, password: 'secret' })
     await using store = makeStore(server.url, { patience: 500 })
@@ -60,7 +58,7 @@ describe('TLS', () => {
     expect((await promisify(execFile)(...run, { env })).stdout).toBe('[]\n')
   })
 
-  test('a server without TLS, and a certificate for another name', async () => {
+  test('a server without TLS, and a certificate for another name, are refused', async () => {
     await using plain = await startRedis()
     await using store = makeStore(plain.url.replace('redis:', 'rediss:'), { patience: 500 })
     await expect(store.open()).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' })
@@ -104,7 +102,7 @@ describe('TLS', () => {
     })
   })
 
-  test('a cluster, with a password', async () => {
+  test('TLS works on a cluster with a password', async () => {
     const tls = makeCertificates()
     await using cluster = await startCluster({ replicas: 0, tls, password: 'secret' })
     const nodes = cluster.nodes.map(({ address }) => address)
@@ -130,7 +128,7 @@ const workerRecord: WorkerRecord = {
   state: 'running',
 }
 
-/** The whole life of jobs, with rings, and all changes by hand. */
+/** Lets jobs go through all states, with notifications and all changes that people can make. */
 async function liveThrough(servers: string): Promise<void> {
   await using store = await openStore(servers)
   await using other = await openStore(servers)
@@ -249,14 +247,14 @@ describe('a user with only the permissions of the manual', () => {
     await expectNoRefusals([server])
   })
 
-  test('on a cluster', async () => {
+  test('can do the same on a cluster', async () => {
     await using cluster = await startCluster({ replicas: 0 })
     for (const node of cluster.nodes) await node.send(...rights('a cluster'))
     await liveThrough(asLark(cluster.url))
     await expectNoRefusals(cluster.nodes)
   })
 
-  test('works behind Sentinels that have their own user', async () => {
+  test('can do the same behind Sentinels that have their own user', async () => {
     await using fleet = await startSentinel({ sentinels: 1 })
     for (const server of fleet.servers) await server.send(...rights('one server'))
     await fleet.sentinels[0]!.send(...rights('a Sentinel'))

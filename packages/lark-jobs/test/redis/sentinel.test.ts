@@ -1,5 +1,6 @@
 /**
- * A primary that Sentinels watch dies, hangs, or is replaced by hand. Its clients follow by themselves.
+ * A primary that Sentinels watch dies, hangs, or is replaced by a command. Its clients must use the new
+ * primary by themselves.
  */
 import { describe, expect, test } from 'vitest'
 import { Caller } from '../conformance/caller.ts'
@@ -12,7 +13,7 @@ import { Traffic } from './traffic.ts'
 
 /** Sentinels need ten seconds after a failover, so every test has its own Sentinels. */
 describe('a primary that changes', () => {
-  test.concurrent('it is killed under calls, the replica takes over, and no write that the replica had confirmed is lost', async () => {
+  test.concurrent('if the primary is killed during calls, the replica takes over, and no write that the replica had confirmed is lost', async () => {
     await using fleet = await startSentinel()
     await using web = await openStore(fleet.url, { durability: 'replicated' })
     await using worker = await openStore(fleet.url)
@@ -21,15 +22,15 @@ describe('a primary that changes', () => {
     const dead = await fleet.primary()
     await dead.kill()
     await fleet.left(dead)
-    // The old primary comes back as a primary, and no client uses it. Within ten seconds the Sentinels make
-    // it a replica of the new primary, which can then confirm dispatches.
+    // The old primary restarts as a primary, and no client uses it. Within ten seconds, the Sentinels turn it
+    // into a replica of the new primary, and after that it can confirm dispatches.
     await dead.start()
     await traffic.more(200)
     await traffic.finish()
     expect(traffic.missing).toEqual([])
     expect(traffic.errors.STORE_UNCERTAIN).toBeGreaterThan(0)
-    // A claim or settle that was not replicated yet is repeated, so only jobs that were running then run
-    // twice.
+    // A claim or settle that the replica did not have is repeated, so jobs that were running at the failover
+    // may run twice, and no other jobs.
     expect(traffic.doubled.length).toBeLessThan(100)
     expect(String(await dead.send('INFO', 'commandstats'))).not.toContain('cmdstat_eval')
   })
@@ -39,7 +40,7 @@ describe('a primary that changes', () => {
     await withoutLoss(fleet.url, fleet.servers)
   })
 
-  test.concurrent('a failover by hand, under calls', async () => {
+  test.concurrent('a failover that a person starts during calls loses nothing', async () => {
     await using fleet = await startSentinel()
     await using web = await openStore(fleet.url, { durability: 'replicated' })
     await using worker = await openStore(fleet.url)
@@ -52,7 +53,7 @@ describe('a primary that changes', () => {
     expect(traffic.doubled.length).toBeLessThan(100)
   })
 
-  test.concurrent('clients leave a primary that hangs when the Sentinels have chosen another, and not because its answers are late', async () => {
+  test.concurrent('clients leave a primary that hangs only when the Sentinels have chosen another one, and not because its answers are late', async () => {
     await using fleet = await startSentinel()
     await using store = await openStore(fleet.url)
     const caller = new Caller(store, 'ada', 'emails')
@@ -69,7 +70,7 @@ describe('a primary that changes', () => {
     expect(await caller.enqueue(job())).toEqual(['queued'])
   })
 
-  test.concurrent('a ring reaches a waiting caller before and after a failover', async () => {
+  test.concurrent('a waiting caller gets notifications before and after a failover', async () => {
     await using fleet = await startSentinel()
     await using store = await openStore(fleet.url)
     const ada = new Caller(store, 'ada', 'emails')
@@ -93,14 +94,15 @@ describe('a primary that changes', () => {
       /rejected_calls=[1-9]/.test(String(await primary!.send('INFO', 'commandstats')))
     await primary!.send('REPLICAOF', '127.0.0.1', String(other!.port))
     const queued = caller.enqueue(job())
-    // The client asks the server that the Sentinel names for its role, and waits for a better answer.
+    // The client asks the server that the Sentinel names for its role, and tries again until the role is
+    // primary.
     await until(async () => String(await primary!.send('INFO', 'commandstats')).includes('cmdstat_role'))
     await primary!.send('REPLICAOF', 'NO', 'ONE')
     expect(await queued).toEqual(['queued'])
     expect(await rejected()).toBe(true)
   })
 
-  test.concurrent('servers and Sentinels are all killed and come back', async () => {
+  test.concurrent('if all servers and Sentinels are killed and restarted, clients go on by themselves', async () => {
     await using fleet = await startSentinel()
     await using store = await openStore(fleet.url, { patience: 1_000 })
     const ada = new Caller(store, 'ada', 'emails')
@@ -135,14 +137,14 @@ describe('Sentinels that are asked', () => {
     }
   })
 
-  test('a name that the Sentinels do not know, and Sentinels that are not running', async () => {
+  test('the error says whether the Sentinels do not know the name of the primary, or do not run', async () => {
     await using fleet = await startSentinel({ replicas: 0, sentinels: 1 })
     await using other = makeStore(fleet.url.replace(MASTER, 'nobody'), { patience: 500 })
     await expect(other.open()).rejects.toMatchObject({
       code: 'STORE_UNREACHABLE',
       message: expect.stringContaining("knows no 'nobody'"),
     })
-    // Some running Sentinels are enough.
+    // It is enough that some of the Sentinels run.
     await using store = makeStore(fleet.url.replace('//', '//127.0.0.1:1,'))
     await store.open()
     await using none = makeStore(`redis+sentinel://127.0.0.1:1,127.0.0.1:2/${MASTER}`, { patience: 500 })

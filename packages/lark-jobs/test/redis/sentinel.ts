@@ -11,7 +11,7 @@ export interface SentinelOptions {
   binary?: string
   /** Default: 1. */
   replicas?: number
-  /** How many Sentinels there are. Default: 3. Two of them decide, or one if there is only one. */
+  /** How many Sentinels there are. Default: 3. Two Sentinels must agree, or one if there is only one. */
   sentinels?: number
   /**
    * Milliseconds. Default: 1,500. A Sentinel first asks a new server after a second, or after `downAfter` if
@@ -28,7 +28,10 @@ export interface SentinelOptions {
 
 export const MASTER = 'lark-primary'
 
-/** Milliseconds after which a Sentinel has given up a failover: more than its `failover-timeout`. */
+/**
+ * After this many milliseconds, a Sentinel has given up a failover. The time is longer than
+ * `failover-timeout`.
+ */
 const GIVEN_UP = 5_000
 
 export class SentinelFleet implements AsyncDisposable {
@@ -61,7 +64,7 @@ export class SentinelFleet implements AsyncDisposable {
     return `redis+sentinel://${credentials}${this.sentinels.map(({ address }) => address).join(',')}/${MASTER}${query}`
   }
 
-  /** The primary, according to the first living Sentinel. */
+  /** Returns the primary, according to the first living Sentinel. */
   async primary(): Promise<Server> {
     for (const sentinel of this.sentinels.filter(({ isUp }) => isUp)) {
       const server = await this.#primaryBy(sentinel)
@@ -85,7 +88,7 @@ export class SentinelFleet implements AsyncDisposable {
     return this.servers.find((each) => String(each.port) === port)
   }
 
-  /** A failover by hand. Resolves when the Sentinels name another primary. */
+  /** Starts a failover by a command. Resolves when the Sentinels name another primary. */
   async failover(): Promise<void> {
     const before = await this.primary()
     const left = this.left(before).then(() => true)
@@ -110,9 +113,9 @@ export class SentinelFleet implements AsyncDisposable {
     const others = { replicas: this.servers.length - 1, sentinels: this.sentinels.length - 1 }
     await until(async () => {
       const primary = await this.primary()
-      // A server that does not answer in time, on a busy machine, does not count as calm.
+      // If a server does not answer in time (on a busy machine), the loop tries again.
       const info = String(await primary.send('INFO', 'replication').catch(() => ''))
-      // A replica is connected before it has the data. The Sentinels would promote such a replica anyway, and
+      // A replica is connected before it has all data. The Sentinels would promote it all the same, and the
       // writes since the last failover would be lost.
       const online = info.match(/^slave\d+:.*state=online/gm) ?? []
       if (online.length !== others.replicas) return false

@@ -1,8 +1,8 @@
 /**
  * Real Redis and Valkey servers for tests, on free ports of the loopback, each in its own folder. A shell
- * watches each server. When this process ends in any way, the shell ends the server and removes its folder:
- * it reads from a pipe that closes with this process, and is in its own process group, so that no Ctrl-C
- * reaches it.
+ * watches each server. When this process ends in any way, the shell ends the server and removes its folder.
+ * The shell notices the end because it reads from a pipe that closes with this process. It is in its own
+ * process group, so that Ctrl-C does not reach it.
  *
  * `cluster.ts` and `sentinel.ts` combine several servers.
  */
@@ -20,9 +20,9 @@ import { parseLocation } from '../../src/store/redis/client/location.ts'
 import { type Certificates, writeCertificates } from './certificates.ts'
 
 /**
- * A shell that starts a server, and ends it when no process is left that could write to the shell. A server
- * that has ended is not killed again, because its process id may then belong to another process, perhaps to a
- * server of another test.
+ * The script of this shell. It starts a server, and ends the server when no process is left that could write
+ * to the shell. It does not kill a server that has already ended, because the process id may belong to
+ * another process by then, perhaps to a server of another test.
  */
 const watch = `exec 3<&0
 "$@" 3<&- & server=$!
@@ -35,12 +35,13 @@ wait
 rm -rf "$0"`
 
 /**
- * Ports below those that Linux gives to clients, so that no client takes the port of a server that is down.
+ * These ports are below those that Linux gives to clients, so that no client gets the port of a server that
+ * is down.
  */
 const PORTS = { from: 10_000, to: 32_000 }
 
 export interface ServerOptions {
-  /** Default: `redis-server`. */
+  /** The program of the server. Default: `redis-server`. */
   binary?: string
   /** Options of the server: `['--appendonly', 'yes']`. Without options, nothing is saved. */
   args?: readonly string[]
@@ -89,7 +90,7 @@ export class Server implements AsyncDisposable {
         return server
       } catch (error) {
         await server[Symbol.asyncDispose]()
-        // The port was taken by another process meanwhile, so another port is tried.
+        // Another process has got the port meanwhile, so the loop tries another port.
         if (attempt === 5 || !/Failed listening|already in use/i.test(String(error))) throw error
       }
     }
@@ -195,7 +196,7 @@ export function startRedis(options: ServerOptions = {}): Promise<Server> {
   return Server.with(options)
 }
 
-/** The address in a connection string that names one server. */
+/** Returns the address in a connection string that names one server. */
 export function addressOf(url: string): Address {
   const location = parseLocation(url)
   if (location.kind !== 'server') throw new Error(`${location.name} is not one server`)
@@ -212,7 +213,7 @@ export async function command(to: string | Address, ...words: string[]): Promise
   }
 }
 
-/** Rejects if the program is missing, with one line that says what to install. */
+/** Finds a program. If it is missing, rejects with one line that says what to install. */
 export function findBinary(binary: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = spawn(binary, ['--version'], { stdio: 'ignore' })

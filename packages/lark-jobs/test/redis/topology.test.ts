@@ -1,6 +1,4 @@
-/**
- * The map of a cluster, when nodes hang.
- */
+/** How a client reads the map of slots of a cluster whose nodes hang. */
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { expect, test } from 'vitest'

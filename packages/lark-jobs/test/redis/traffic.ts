@@ -1,7 +1,7 @@
 /**
  * Dispatchers and workers that go on whatever happens to the servers, and an account of every job. They call
- * the verbs of a store like real ones: one call at a time in a partition, and the same call again until it is
- * answered.
+ * the verbs of a store like real dispatchers and workers: one call at a time in a partition, and the same
+ * call again until it is answered.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { JobsError } from '../../src/model/errors.ts'
@@ -19,11 +19,11 @@ const LEASE = 2_000
 const again = new Set(['STORE_UNREACHABLE', 'STORE_UNCERTAIN', 'STORE_REFUSED'])
 
 export class Traffic {
-  /** Ids that a dispatcher knows to be queued. */
+  /** The ids of the jobs that a dispatcher knows to be queued. */
   readonly queued = new Set<string>()
   /** How often each job was handed to a worker. */
   readonly runs = new Map<string, number>()
-  /** Jobs whose worker learned that the lease was lost. */
+  /** The jobs whose worker was told that the lease was lost. */
   readonly lost = new Set<string>()
   /** How often each error code occurred. */
   readonly errors: Record<string, number> = {}
@@ -64,12 +64,12 @@ export class Traffic {
     await Promise.all(this.#working)
   }
 
-  /** Jobs that were queued and never handed out. */
+  /** Returns the jobs that were queued and never handed out. */
   get missing(): string[] {
     return [...this.queued].filter((id) => !this.runs.has(id))
   }
 
-  /** Jobs that were handed out more than once. */
+  /** Returns the jobs that were handed out more than once. */
   get doubled(): string[] {
     return [...this.runs].filter(([, count]) => count > 1).map(([id]) => id)
   }

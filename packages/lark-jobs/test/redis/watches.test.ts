@@ -1,6 +1,6 @@
 /**
- * The hash of watches does not grow: the field of a job is removed when the job ends, whether its watches are
- * alive or have lapsed.
+ * The hash of watches must not grow: the field of a job is removed when the job ends, whether its watches are
+ * valid or have expired.
  */
 import { expect, inject, test } from 'vitest'
 import { Caller } from '../conformance/caller.ts'
@@ -9,7 +9,7 @@ import { newPrefix, removeKeys } from './place.ts'
 import { command } from './server.ts'
 import { openStore } from './stores.ts'
 
-test('jobs that end after their watches have lapsed leave no field, while another watch is alive', async () => {
+test('jobs that end after their watches have expired leave no field, although another watch is still valid', async () => {
   const [url, prefix] = [inject('redisUrl'), newPrefix()]
   const clock = { now: Date.UTC(2026, 0, 1) }
   await using store = await openStore(url, { prefix, clock: () => clock.now })

@@ -5,7 +5,7 @@ import { Refusal } from '../../src/store/redis/client/failure.ts'
 import { encodeCommand, Replies, type Reply } from '../../src/store/redis/client/wire.ts'
 import { Random } from '../conformance/random.ts'
 
-/** The replies that are read if the bytes come in pieces of `size` bytes. */
+/** Returns the replies that are read if the bytes arrive in pieces of `size` bytes. */
 function read(text: string, size = Number.POSITIVE_INFINITY): Reply[] {
   const found: Reply[] = []
   const replies = new Replies((reply) => found.push(reply))
@@ -52,7 +52,7 @@ describe('replies', () => {
     expect(read(stream, size)).toEqual(meant)
   })
 
-  test('come one by one, as soon as each is complete', () => {
+  test('are returned one by one, as soon as each reply is complete', () => {
     const found: Reply[] = []
     const replies = new Replies((reply) => found.push(reply))
     replies.feed(Buffer.from('+a\r\n+b\r'))
@@ -63,12 +63,12 @@ describe('replies', () => {
     expect(found).toEqual(['a', 'b', 'cd'])
   })
 
-  test('a long text in many pieces is joined once', () => {
+  test('with a long text in many pieces join the pieces only once', () => {
     const text = 'é'.repeat(1_000_000)
     expect(read(`$${Buffer.byteLength(text)}\r\n${text}\r\n:1\r\n`, 65_536)).toEqual([text, 1])
   })
 
-  test.each([1, 2, 3, 4])('random replies, cut at every byte and into random pieces, seed %i', (seed) => {
+  test.each([1, 2, 3, 4])('are read correctly from random pieces and from single bytes, seed %i', (seed) => {
     const random = new Random(seed)
     const replies = Array.from({ length: 8 }, () => chanceReply(random, 0))
     const bytes = Buffer.from(replies.map(encodeReply).join(''))
@@ -158,7 +158,7 @@ describe('unreadable replies', () => {
     for (const size of [1, 3, Number.POSITIVE_INFINITY]) expect(() => read(text, size)).toThrow(why)
   })
 
-  test('a reply that never ends is refused when its parts together are too long', () => {
+  test('a reply that never ends is refused when the sum of its parts is too long', () => {
     const replies = new Replies(() => {})
     const piece = Buffer.from(`$8388608\r\n${'x'.repeat(8_388_608)}\r\n`)
     replies.feed(Buffer.from('*1000\r\n'))
@@ -167,7 +167,7 @@ describe('unreadable replies', () => {
     }).toThrow('a reply is longer than 536870912 bytes')
   })
 
-  test('ends the connection; the call fails, and the next call has a new connection', async () => {
+  test('an unreadable reply ends the connection: the call fails, and the next call gets a new connection', async () => {
     let connections = 0
     const server = createServer((socket) => {
       connections++

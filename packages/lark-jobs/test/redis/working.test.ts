@@ -12,7 +12,7 @@ import { TcpProxy } from './proxy.ts'
 import { addressOf, Server } from './server.ts'
 import { timed } from './stores.ts'
 
-/** A server of the test, which ends with its data. */
+/** Connects to a server that only this test uses, and ends the server after the test. */
 function on(server: Server): Connect {
   return async () => ({ connection: server.url, remove: async () => {} })
 }
@@ -21,7 +21,7 @@ class NoteJob extends Job {
   handle(_payload: { n: number }) {}
 }
 
-test('a server was frozen for longer than a lease: the jobs of two living workers go on, and run once', async () => {
+test('if a server was stopped for longer than a lease, the jobs of two living workers go on, and run once', async () => {
   await using server = await Server.start()
   await using bench = await Bench.make(on(server))
   const runs: number[] = []
@@ -43,7 +43,7 @@ test('a server was frozen for longer than a lease: the jobs of two living worker
     clients.map((client) => bench.work([LongJob], { lease: 1_000, concurrency: 10 }, client)),
   )
   await full.promise
-  // The server is stopped at the worst moment, when one worker is about to search for ended leases.
+  // Stop the server at the worst moment: when one worker is about to search for ended leases.
   const { store } = await insideOf(bench.jobs).open()
   const frozen = signal()
   const freeze = () => {
@@ -63,7 +63,7 @@ test('a server was frozen for longer than a lease: the jobs of two living worker
   vi.restoreAllMocks()
   await pause(3_000)
   server.signal('SIGCONT')
-  // Wait until each worker has renewed its leases, and has searched for ended ones.
+  // Wait until each worker has renewed its leases and has searched for ended leases.
   for (const client of clients) {
     const survey = vi.spyOn((await insideOf(client).open()).store, 'survey')
     await vi.waitFor(() => expect(survey.mock.calls.length).toBeGreaterThan(3), 20_000)
@@ -78,7 +78,7 @@ test('a server was frozen for longer than a lease: the jobs of two living worker
   for (const id of job.ids) expect(await bench.jobs.find(id)).toMatchObject({ runs: 1, crashes: 0 })
 })
 
-test('the server and then the worker are down while a job waits for its children, and each step runs once', async () => {
+test('if the server and then the worker are down while a job waits for its children, each step runs once', async () => {
   await using server = await Server.start('redis-server', ['--appendonly', 'yes', '--appendfsync', 'always'])
   await using bench = await Bench.make(on(server))
   const approved = defineSignal<string>('approved')
@@ -110,7 +110,7 @@ test('the server and then the worker are down while a job waits for its children
   await vi.waitFor(async () => expect(await suspended('emails')).toHaveLength(1), 20_000)
   await vi.waitFor(async () => expect(await suspended('default')).toEqual([handle.id]), 20_000)
   await server.kill()
-  // One child ends during the outage, and so does the call that would report its end.
+  // One child ends during the outage, and the call that would report its end fails.
   go.resolve()
   await server.start()
   await vi.waitFor(() => expect(called).toContain('end 1'), 20_000)
@@ -123,7 +123,7 @@ test('the server and then the worker are down while a job waits for its children
   expect(called.sort()).toEqual(['begin 1', 'begin 2', 'begin 3', 'end 1', 'end 2', 'end 3'])
 })
 
-test('a server was frozen for longer than a lease: no other worker gets the permit of a living worker', async () => {
+test('if a server was stopped for longer than a lease, no other worker gets the permit of a living worker', async () => {
   await using server = await Server.start()
   await using bench = await Bench.make(on(server))
   const began = signal()
@@ -146,8 +146,8 @@ test('a server was frozen for longer than a lease: no other worker gets the perm
   await began.promise
   const others = bench.client()
   const second = await bench.work([SoleJob], { lease, queues: ['emails'] }, others)
-  // The server is stopped at the worst moment: the request for a permit is the first call that it gets
-  // afterwards.
+  // Stop the server at the worst moment: the first call that it gets after the stop is a request for a
+  // permit.
   const { limiters } = (await insideOf(others).open()).store
   const permit = limiters.permit.bind(limiters)
   const asked = vi.spyOn(limiters, 'permit').mockImplementationOnce((...args) => {
@@ -160,7 +160,7 @@ test('a server was frozen for longer than a lease: no other worker gets the perm
   await vi.waitFor(() => expect(asked).toHaveBeenCalled(), 10_000)
   await pause(2 * lease)
   server.signal('SIGCONT')
-  // Wait until the worker asks again, and is refused.
+  // Wait until the worker has asked again and got no permit.
   const wants = () => asked.mock.calls.filter(([, { wanted }]) => wanted > 0).length
   await vi.waitFor(() => expect(wants()).toBeGreaterThan(3), 20_000)
   expect(runs).toEqual(['begins 0'])
@@ -170,7 +170,7 @@ test('a server was frozen for longer than a lease: no other worker gets the perm
   await Promise.all([first.stop(), second.stop()])
 })
 
-test('a server that is full: a living worker keeps its job and its entry in the list of workers', async () => {
+test('if a server is full, a living worker keeps its job and its entry in the list of workers', async () => {
   await using server = await Server.start()
   await using bench = await Bench.make(on(server))
   const began = signal()
@@ -215,7 +215,7 @@ test('a server that is full: a living worker keeps its job and its entry in the 
   expect(await store.workers()).toEqual([])
 })
 
-test.concurrent('a server is down for more than 10 s: an idle worker and a busy one go on afterwards, and each job runs once', async ({
+test.concurrent('after a server was down for more than 10 s, an idle worker and a busy worker go on, and each job runs once', async ({
   expect,
 }) => {
   await using server = await Server.start('redis-server', ['--appendonly', 'yes', '--appendfsync', 'always'])
@@ -253,7 +253,7 @@ test.concurrent('a server is down for more than 10 s: an idle worker and a busy 
 })
 
 test.concurrent.each(['cut', 'silence'] as const)(
-  'an idle worker whose connections meet with %s runs jobs from before, during and after that, once each',
+  'an idle worker whose connections have this fault (%s) runs jobs from before, during and after the fault once each',
   async (does) => {
     await using server = await Server.start()
     await using proxy = await TcpProxy.start(server.port)
@@ -279,7 +279,7 @@ test.concurrent.each(['cut', 'silence'] as const)(
   },
 )
 
-describe.concurrent.each(['SIGKILL', 'SIGSTOP'] as const)('a server that is away (%s)', (away) => {
+describe.concurrent.each(['SIGKILL', 'SIGSTOP'] as const)('a server that cannot be reached (%s)', (away) => {
   test('each dispatch is answered within 5 s after its own start, however many dispatches wait', async ({
     expect,
   }) => {
@@ -303,13 +303,13 @@ describe.concurrent.each(['SIGKILL', 'SIGSTOP'] as const)('a server that is away
     await using bench = await Bench.make(on(server))
     const worker = await bench.work([NoteJob])
     server.signal(away)
-    // Wait until the worker has asked for jobs and got no answer: it asks by itself every few seconds.
+    // Wait until the worker has asked for jobs and got no answer. It asks by itself every few seconds.
     const exchange = vi.spyOn((await insideOf(bench.jobs).open()).store, 'exchange')
     await vi.waitFor(() => expect(exchange).toHaveBeenCalled(), 10_000)
     expect((await timed(worker.stop())).ms).toBeLessThan(10_000)
   })
 
-  test('a worker that runs a job also stops, when its deadline has passed', async ({ expect }) => {
+  test('a worker that runs a job also stops when its deadline has passed', async ({ expect }) => {
     await using server = await Server.start()
     await using bench = await Bench.make(on(server))
     const began = signal()

@@ -3,14 +3,14 @@ import { Deadline } from '../../src/run/deadline.ts'
 import { Execution, type RunEnvironment } from '../../src/run/execution.ts'
 
 const DAY = 86_400_000
-/** Milliseconds that a handler has after its signal was aborted. */
+/** A handler that still runs this many milliseconds after its signal was aborted counts as stuck. */
 const GRACE = 5_000
 
 beforeEach(() => {
   vi.useFakeTimers()
 })
 afterEach(() => {
-  // A remaining spy on a fake timer would put the fake timer back later.
+  // A spy on a fake timer that is restored later would install the fake timer again.
   vi.restoreAllMocks()
   vi.useRealTimers()
 })
@@ -43,7 +43,7 @@ function setUp(hasOthers = false) {
   return { jobs, stuck, deadline, begin, turn }
 }
 
-test('at the timeout the signal is aborted; a handler that ignores it is reported as stuck 5 s later, once', () => {
+test('at the timeout, the signal is aborted, and a handler that ignores the signal is reported once as stuck 5 s later', () => {
   const { stuck, begin } = setUp()
   const running = begin(1_000)
   vi.advanceTimersByTime(999)
@@ -59,7 +59,7 @@ test('at the timeout the signal is aborted; a handler that ignores it is reporte
   expect(vi.getTimerCount()).toBe(0)
 })
 
-test('one timer serves all runs, and each run is aborted at its own time, whatever the order of the starts', () => {
+test('one timer is enough for all runs, and each run is aborted at its own time, whatever the order of the starts is', () => {
   const { jobs, stuck, begin } = setUp()
   const [late, early, ended] = [begin(3_000), begin(1_000), begin(2_000)]
   const told = () => [late, early, ended].map(({ run }) => run.reason !== undefined)
@@ -74,11 +74,11 @@ test('one timer serves all runs, and each run is aborted at its own time, whatev
   expect(stuck.mock.calls).toEqual([[late]])
 })
 
-test('a timeout that is longer than a timer can wait is neither early nor forgotten', () => {
+test('a timeout that is longer than a timer can wait comes at the right time', () => {
   const { begin } = setUp()
   const setTimer = vi.spyOn(globalThis, 'setTimeout')
   const running = begin(30 * DAY)
-  // A timer with a longer delay would fire at once, again and again.
+  // A timer with a delay that is too long would fire at once, again and again.
   expect(setTimer).toHaveBeenLastCalledWith(expect.any(Function), 2_147_483_647)
   vi.advanceTimersByTime(30 * DAY - 1)
   expect(setTimer).toHaveBeenCalledTimes(2)
@@ -87,7 +87,7 @@ test('a timeout that is longer than a timer can wait is neither early nor forgot
   expect(running.run.reason).toMatchObject({ code: 'JOB_TIMED_OUT' })
 })
 
-test('after stop, nothing is reported', () => {
+test('after stop(), no handler is reported as stuck', () => {
   const { deadline, begin } = setUp()
   const running = begin(1_000)
   deadline.stop()
@@ -96,7 +96,7 @@ test('after stop, nothing is reported', () => {
   expect(running.run.reason).toBeUndefined()
 })
 
-test('a job that waited for a blocked event loop beside other jobs gets that time back', () => {
+test('a job that had to wait because another job blocked the event loop gets the lost time back', () => {
   const { begin, turn } = setUp(true)
   const running = begin(5_000)
   // The event loop has not turned since the start.
@@ -110,7 +110,7 @@ test('a job that waited for a blocked event loop beside other jobs gets that tim
   expect(running.run.reason).toMatchObject({ code: 'JOB_TIMED_OUT' })
 })
 
-test('a job gets no time back if it ran alone, or if it has got time back ten times', () => {
+test('a job gets no lost time back if it ran alone, or if it has already got time back ten times', () => {
   const alone = setUp(false).begin(5_000)
   vi.advanceTimersByTime(5_000)
   expect(alone.run.reason).toMatchObject({ code: 'JOB_TIMED_OUT' })
@@ -120,7 +120,7 @@ test('a job gets no time back if it ran alone, or if it has got time back ten ti
   expect(again.run.reason).toMatchObject({ code: 'JOB_TIMED_OUT' })
 })
 
-test('a handler that ends after its time, before its signal could be aborted, is late only if it was alone', () => {
+test('a handler that ends after its timeout, before its signal could be aborted, counts as late only if it ran alone', () => {
   for (const hasOthers of [false, true]) {
     const { begin, deadline } = setUp(hasOthers)
     const running = begin(5_000)

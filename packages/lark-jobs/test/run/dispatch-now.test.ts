@@ -1,7 +1,8 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { defineSignal, Job, Jobs, JobsError, StepError } from '../../src/index.ts'
 
-// The first dispatchNow reads the configuration, and the first step loads steps. Later ones begin at once.
+// The first `dispatchNow` reads the configuration, and the first step loads the code for steps. Make both
+// before the tests, so that they take no time in a test.
 beforeAll(async () => {
   class FirstJob extends Job {
     handle() {
@@ -29,7 +30,7 @@ class PatientJob extends Job {
   }
 }
 
-test('at its timeout the signal is aborted, and the run ends as timed out', async () => {
+test('dispatchNow() aborts the signal of a job at its timeout, and the run ends as timed out', async () => {
   const job = new PatientJob()
   const ran = expect(job.dispatchNow()).rejects.toMatchObject({ code: 'JOB_TIMED_OUT' })
   vi.advanceTimersByTime(1_000)
@@ -37,7 +38,7 @@ test('at its timeout the signal is aborted, and the run ends as timed out', asyn
   expect(vi.getTimerCount()).toBe(0)
 })
 
-test('failed() is called before the caller gets the error, with the error and a copy of the payload; it is not called for a release', async () => {
+test('failed() is called with the error and a copy of the payload before the caller gets the error, and is not called for a release', async () => {
   const told: unknown[] = []
   class EndingJob extends Job {
     handle(payload: { how: string }) {
@@ -75,12 +76,12 @@ test('fail() and release() outside of a run only throw', () => {
   expect(() => job.release()).toThrow('PatientJob is released')
 })
 
-test('a timeout that is longer than a timer can wait does not end at once', async () => {
+test('a timeout that is longer than a timer can wait does not end the job at once', async () => {
   const job = new PatientJob()
   job.timeout = '30d'
   const setTimer = vi.spyOn(globalThis, 'setTimeout')
   const ran = job.dispatchNow()
-  // A timer with a longer delay would fire at once.
+  // A timer with a delay that is too long would fire at once.
   expect(setTimer).toHaveBeenCalledWith(expect.any(Function), 2_147_483_647)
   vi.advanceTimersByTime(24 * 86_400_000)
   expect(job.signal.aborted).toBe(false)
@@ -111,7 +112,7 @@ describe('a job with steps runs to its end in this process', () => {
   }
   const run = (handler: (job: Job) => unknown) => Object.assign(new StepsJob(), { handler }).dispatchNow()
 
-  test('it runs steps with retries and a sleep of months, and the sleep does not count for the timeout', async () => {
+  test('a job may have steps with retries and a sleep of months, and the sleep does not count towards the timeout', async () => {
     const began = Date.now()
     const ran = run(async (job) => {
       const rows = await job.step('rows', ({ key }) => call(key === `${job.id}/rows` ? 'rows' : 'no', [1, 2]))
@@ -136,7 +137,7 @@ describe('a job with steps runs to its end in this process', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('it gets signals that were sent early, twice and in turn, and a wait may time out', async () => {
+  test('a job gets signals that were sent early, twice or in turn, and a wait may time out', async () => {
     let id = ''
     const ran = run(async (job) => {
       id = job.id!
@@ -169,7 +170,7 @@ describe('a job with steps runs to its end in this process', () => {
     expect(await ran).toEqual({ value: { by: 'ada' } })
   })
 
-  test('its timeout does not count waits, and ends them', async () => {
+  test('the timeout of a job does not count waits, and ends a wait', async () => {
     const waits = expect(
       run(async (job) => {
         await job.sleep('night', '8h')
@@ -187,7 +188,7 @@ describe('a job with steps runs to its end in this process', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('it refuses a repeated name, a sleep in a step, a step that is not awaited, and a step in failed()', async () => {
+  test('a repeated name, a sleep in a step, a step that is not awaited, and a step in failed() are refused', async () => {
     const codes: unknown[] = []
     const noting = (promise: Promise<unknown>) => promise.catch((error) => void codes.push(error.code))
     class EndingJob extends Job {
@@ -206,7 +207,7 @@ describe('a job with steps runs to its end in this process', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('a wait may lose a race; a step may not, and a wait must be awaited', async () => {
+  test('a wait may lose a race, a step may not, and a wait must be awaited', async () => {
     const pause = () => new Promise<string>((resolve) => setTimeout(resolve, 50, 'slow'))
     const race = (job: Job, other: Promise<unknown>) => Promise.race([job.step('fast', () => 'fast'), other])
     const nested = async (job: Job) => {
@@ -226,7 +227,7 @@ describe('a job with steps runs to its end in this process', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('a job that a step runs has its own waits', async () => {
+  test('a job that runs inside of a step may wait by itself', async () => {
     class SleepingJob extends Job {
       async handle() {
         await this.sleep('nap', '20m')
@@ -238,7 +239,7 @@ describe('a job with steps runs to its end in this process', () => {
     expect(await ran).toBe('slept')
   })
 
-  test('values that are not functions, signals or names are refused; names may look like lists', async () => {
+  test('values that are not functions, signals or names are refused, and a name may look like a list', async () => {
     const no = undefined as never
     const refused = (act: (job: Job) => unknown) =>
       expect(run(act)).rejects.toMatchObject({ code: 'STEP_INVALID' })
@@ -262,7 +263,7 @@ describe('a job with steps runs to its end in this process', () => {
     expect(error).toMatchObject({ name: 'TypeError', code: 'card_declined', step: 'charge' })
   })
 
-  /** The options of a step whose undo records its arguments. */
+  /** Returns the options of a step whose undo records its arguments. */
   const undone = (name: string) => ({ undo: (result: unknown) => call(`undo ${name} ${result}`, undefined) })
   const book = async (job: Job) => {
     await job.step('flight', () => call('flight', 1), undone('flight'))
@@ -307,7 +308,7 @@ describe('a job with steps runs to its end in this process', () => {
     expect(done.slice(4)).toEqual(['flight', 'hotel', 'undo hotel 2', 'undo flight 1'])
   })
 
-  test('an undo is tried again after its pause, also after its timeout; an undo that gives up is named in the error', async () => {
+  test('a failed undo is tried again after a pause, also after a timeout, and the error names an undo that is given up', async () => {
     const ran = run(async (job) => {
       await job.step('first', () => 1, undone('first'))
       await job.step('second', () => 2, {
@@ -335,7 +336,7 @@ describe('a job with steps runs to its end in this process', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('a run that undoes catches the same errors and gets the same signals as the run before', async () => {
+  test('a run that undoes steps gets the same errors and the same signals as the run before', async () => {
     let id = ''
     const ran = run(async (job) => {
       id = job.id!
@@ -352,7 +353,7 @@ describe('a job with steps runs to its end in this process', () => {
     expect(done).toEqual(['caught', 'caught', 'undo charge x'])
   })
 
-  test('when its children have returned 16 MiB, large results are dropped and small ones are kept', async () => {
+  test('when the children of a job have returned 16 MiB, large results are dropped and small results are kept', async () => {
     class LargeJob extends Job {
       handle({ size }: { size: number }) {
         return 'x'.repeat(size)
@@ -376,7 +377,7 @@ describe('a job with steps runs to its end in this process', () => {
     expect(await passing(ran)).toEqual(sizes.map((size, n) => (n === 32 ? dropped : size)))
   })
 
-  test('it can be sent at most 4 MiB of signals', async () => {
+  test('a job can get at most 4 MiB of signals', async () => {
     const ran = run(async (job) => {
       const send = () => Jobs.handle(StepsJob, job.id!).send(approved, { by: 'x'.repeat(500_000) })
       await job.step('first', () => 1)
@@ -390,7 +391,7 @@ describe('a job with steps runs to its end in this process', () => {
     })
   })
 
-  test('middleware also surrounds the run that undoes, and gets the error JOB_UNDONE', async () => {
+  test('middleware also runs around the run that undoes steps, and gets the error JOB_UNDONE', async () => {
     const seen: unknown[] = []
     class WrappedJob extends StepsJob {
       override middleware = () => [
@@ -411,7 +412,7 @@ describe('a job with steps runs to its end in this process', () => {
   })
 })
 
-/** Resolves to the value of a promise, and lets as much time pass by the fake timers as it needs. */
+/** Lets time pass on the fake timers until a promise settles, and resolves to its value. */
 async function passing<T>(promise: Promise<T>): Promise<T> {
   let isOver = false
   const over = () => {

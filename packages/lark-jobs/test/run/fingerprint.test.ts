@@ -27,13 +27,13 @@ test.each([
   expect(stableMessage(message, '0Vr5kPq3Zx1aB')).toBe(stable)
 })
 
-// A regular expression that looks back from each character would take minutes.
-test('a long message ends soon', { timeout: 10_000 }, () => {
+// With a regular expression that looks back from each character, this test would take minutes.
+test('the fingerprint of a long message is computed quickly', { timeout: 10_000 }, () => {
   for (const letter of ["'", 'a@a.', '.a-', '"a', 'a://', '1', '“', '… '])
     expect(stableMessage(letter.repeat(200_000), '0Vr5kPq3Zx1aB').length).toBeLessThan(200_000)
 })
 
-test('kinds differ by class, name, code, message and place, and not by lines or folders of releases', () => {
+test('failures belong to different kinds if class, name, code, message or function differ, and not if line numbers or folders of releases differ', () => {
   const stack = (line: number, release: string) =>
     `Error: no\n    at next (/app/node_modules/x/y.js:1:1)\n    at async Charge.handle (/app/${release}/src/jobs/Charge.ts:${line}:7)`
   const one = failed({ stack: stack(7, 'r1') })
@@ -47,12 +47,12 @@ test('kinds differ by class, name, code, message and place, and not by lines or 
     failed({}, 'refund'),
   ]
   expect(new Set([one, ...others].map(({ hash }) => hash)).size).toBe(6)
-  // For an error that only wraps another error, the code of the cause counts.
+  // If an error only wraps another error, the code of the cause counts.
   expect(failed({ cause: { name: 'Error', message: 'x', code: 'EPIPE' } })).toEqual(others[2])
   expect(fingerprintOf({ id: 'x', key: 'charge', errors: [] })).toBeUndefined()
 })
 
-test('a kind has a name that is only as long as necessary', () => {
+test('the name of a kind of failures is only as long as necessary', () => {
   const names = shortNames(['3f2a11112222', '3f2a19999999', 'aaaabbbbcccc'])
   expect([...names.values()].sort()).toEqual(['3f2a11', '3f2a19', 'aaaa'])
   expect(isKind('3f2')).toBe(false)

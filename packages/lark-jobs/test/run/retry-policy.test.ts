@@ -9,10 +9,7 @@ import { retryIn } from '../../src/run/retry-policy.ts'
 const written: string[] = []
 const NOW = 10_000_000
 
-/**
- * The expected retry of a job that has not failed yet, as the lease thread gets it. @param fields of the
- * class
- */
+/** Returns the retry that the lease thread expects if the job fails. @param fields of the class */
 function expected(
   fields: object,
   claimed: { id?: string; failures?: number; options?: JobOptions } = {},
@@ -34,13 +31,13 @@ function expected(
   return retryIn(new Error('blocked'), running, jobClass, inMs)
 }
 
-test('an expected failure is judged like a real one, and writes nothing to the log', () => {
+test('the expected retry is the same as after a real failure, and writes nothing to the log', () => {
   expect(expected({ backoff: '5s' })).toBe(5_000)
   expect(expected({ backoff: '5s' }, { failures: 13 })).toBe(5_000)
   expect(expected({ backoff: '5s' }, { failures: 14 })).toBeUndefined()
   expect(expected({ backoff: '5s', tries: 1 })).toBeUndefined()
   expect(expected({ backoff: '5s' }, { options: { tries: 1 } })).toBeUndefined()
-  // The time until the failure counts.
+  // The time until the failure counts, too.
   const timed = { retryUntil: 6_000, backoff: 5_000, tries: 1 }
   expect(expected(timed, {}, 1_000)).toBe(5_000)
   expect(expected(timed, {}, 1_001)).toBeUndefined()

@@ -1,7 +1,7 @@
 /**
- * Random programs of steps, sleeps, waits, child jobs, `Promise.all` and `Promise.race`, which are killed
- * again and again. A later run takes each recorded branch as the earlier runs did, calls no recorded step
- * again, and begins no child twice.
+ * Random programs of steps, sleeps, waits, child jobs, `Promise.all` and `Promise.race`. Their runs are
+ * killed again and again. A later run takes each recorded branch as the earlier runs did, calls no recorded
+ * step again, and begins no child twice.
  *
  * The store is a list in memory that keeps the same data as a real store. `conformance/journals.ts` tests
  * real stores.
@@ -60,11 +60,11 @@ function programOf(random: Random): Act {
 class World {
   readonly entries: string[] = []
   readonly signals: KeptSignal[] = []
-  /** The decision at each branch, noted when a step after the branch was called. */
+  /** For each branch: the decision, noted when a step after the branch was called. */
   readonly branches = new Map<string, string>()
   /** The flows of the children that were begun, by the names of their steps. */
   readonly children = new Map<string, string>()
-  /** The broken promises. */
+  /** The rules that a run has broken. */
   readonly findings: string[] = []
   readonly #random: Random
   runs = 0
@@ -76,7 +76,7 @@ class World {
       setTimeout(() => this.signals.push({ name, text: '' }), random.below(80)).unref()
   }
 
-  /** Makes one run of the program. @returns whether the run came to its end */
+  /** Makes one run of the program. @returns whether the run reached the end of the program */
   async run(program: Act): Promise<boolean> {
     this.runs += 1
     /** The run is killed when this many further entries are stored. */
@@ -135,7 +135,7 @@ class World {
       }),
       suspend: () => {
         isDead = true
-        // A job that waits for a signal which has already come is due at once, as in a store.
+        // If the job waits for a signal that has already arrived, the job is due at once, as in a store.
         over(false)
       },
     } as ConstructorParameters<typeof Steps>[0])
@@ -213,7 +213,7 @@ class World {
     if (isDead()) return new Promise(() => {})
     return steps.step(`${name} took`, () => {
       if (isDead()) return took
-      // From this point on, the decision is known outside of the run.
+      // From now on, the decision is known outside of the run.
       const before = this.branches.get(name)
       if (before !== undefined && before !== took)
         this.findings.push(`${name} took ${before}, and in run ${this.runs} ${took}`)
@@ -245,7 +245,7 @@ class World {
 }
 
 test.each([1, 2])(
-  'random programs that are killed take the same branches again, lot %i',
+  'random programs whose runs are killed take the same branches again, lot %i',
   { timeout: 120_000 },
   async (lot) => {
     const all = await Promise.all(
@@ -279,19 +279,19 @@ function stepsOf(entries: string[], crashes = 0, send = () => {}): Steps {
   } as ConstructorParameters<typeof Steps>[0])
 }
 
-test('recorded results win a race against unrecorded ones, however long reading them takes', async () => {
+test('in a race, recorded results win against results that are not recorded, however long it takes to read them', async () => {
   const names = Array.from({ length: 50 }, (_, i) => `step${i}`)
   const steps = stepsOf(['wnap\n1', ...names.map((name) => `r${name}\n1`)])
   const inTurn = async () => {
     for (const name of names) await steps.step(name, () => 1)
     return 'steps'
   }
-  // The time of the sleep is long over, but the run ended while the sleep was not over.
+  // The time of the sleep is over now, but it was not over when the earlier run ended.
   expect(await Promise.race([steps.sleep('nap', 1).then(() => 'nap'), inTurn()])).toBe('steps')
   steps.end(undefined)
 })
 
-test('a run whose job has lost a worker records a sleep at its beginning, as progress', async () => {
+test('if a worker of the job has died, the next run records a sleep as soon as the sleep begins, as progress', async () => {
   let asked!: () => void
   const sent = new Promise<void>((resolve) => {
     asked = resolve

@@ -4,7 +4,7 @@ import { Stamps, stampless, stampOf } from '../../src/step/stamp.ts'
 
 const NOON = Date.UTC(2026, 10, 30, 12)
 
-test('a stamp has the full time once a second, and only a few bytes in between', () => {
+test('the journal has the full time once a second, and only a few bytes for other entries', () => {
   const stamps = new Stamps()
   const texts = [0, 5, 999, 1_000, 1_400].map((ms) => stamps.of(NOON + ms, ms === 5 ? 1_300 : 3))
   expect(texts).toEqual([
@@ -28,7 +28,7 @@ test('a stamp has the full time once a second, and only a few bytes in between',
   )
 })
 
-test('an entry without a time was recorded within a second after the previous entry, and a sleep has its own end', () => {
+test('an entry without a time was recorded within a second after the previous entry, and the end of a sleep is always recorded', () => {
   const at = (ms: number) => (NOON + ms).toString(36)
   const entries = [
     `rone\n+2@${at(0)} 1`,

@@ -6,7 +6,7 @@ import { signal } from '../working/bench.ts'
 const job = {} as MiddlewareJob
 const run = (chain: Middleware[], handle: () => unknown) => through(chain, job, handle)
 
-test('the first middleware is outermost, and each passes on the result', async () => {
+test('the first middleware is the outermost one, and each middleware passes on the result', async () => {
   const steps: string[] = []
   const step =
     (name: string): Middleware =>
@@ -20,7 +20,7 @@ test('the first middleware is outermost, and each passes on the result', async (
   expect(steps).toEqual(['a in', 'b in', 'handle', 'b out', 'a out'])
 })
 
-test('a middleware that returns nothing passes on the result; one that does not call next skips the rest', async () => {
+test('a middleware that returns nothing passes on the result, and a middleware that does not call next() skips the rest', async () => {
   const quiet: Middleware = async (_, next) => {
     await next()
   }
@@ -29,7 +29,7 @@ test('a middleware that returns nothing passes on the result; one that does not 
   expect(await run([() => {}], () => expect.unreachable())).toBeUndefined()
 })
 
-test('an error goes up, unless a middleware catches it', async () => {
+test('an error reaches the caller, unless a middleware catches it', async () => {
   const fails = () => {
     throw new Error('no')
   }
@@ -43,7 +43,7 @@ test('an error goes up, unless a middleware catches it', async () => {
   expect(await run([swallows], fails)).toBeUndefined()
 })
 
-test('a next() that is not awaited is awaited anyway, and is the outcome', async () => {
+test('the run waits for a next() that a middleware does not await, and its outcome counts', async () => {
   const go = signal()
   const steps: string[] = []
   const handle = async () => {
@@ -66,7 +66,7 @@ test('a next() that is not awaited is awaited anyway, and is the outcome', async
   expect(steps).toEqual(['handled', 'handled'])
 })
 
-test('next() runs the rest once, and not after the end', async () => {
+test('next() runs the rest only once, and not after the end of the run', async () => {
   let runs = 0
   const twice: Middleware = async function eager(_, next) {
     await next()

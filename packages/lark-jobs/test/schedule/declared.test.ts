@@ -1,5 +1,5 @@
 /**
- * The definition of a class schedule that is used while workers of different deploys declare different
+ * Which definition of the schedule of a class counts while workers of different deploys declare different
  * definitions.
  */
 import { expect, test } from 'vitest'
@@ -23,7 +23,7 @@ class Deploys {
   readonly living: (Definition | undefined)[] = []
   schedule: Schedule = { id: 'report', definition: every(1), state: begin(every(1), start), runs: [] }
 
-  /** A worker of each living deploy checks the definition, in any order, until nothing changes. */
+  /** Lets a worker of each living deploy check the definition, in any order, until nothing changes. */
   look(): number {
     const declared = new Set(this.living.flatMap((each) => (each === undefined ? [] : [hashOf(each)])))
     for (const own of [...this.living, ...this.living]) {
@@ -43,7 +43,7 @@ class Deploys {
   }
 }
 
-test('a new deploy takes over with its first worker, and an old process that starts again changes nothing', () => {
+test('the definition of a new deploy counts when its first worker starts, and an old process that starts again changes nothing', () => {
   const deploys = new Deploys()
   expect(deploys.later(every(1))).toBe(1)
   expect(deploys.later(every(1), every(1), every(2))).toBe(2)
@@ -52,7 +52,7 @@ test('a new deploy takes over with its first worker, and an old process that sta
   expect(deploys.later(every(2))).toBe(2)
 })
 
-test('a rollback takes effect when the last new worker has gone, and so does the next deploy', () => {
+test('a rollback takes effect when the last worker of the new deploy has ended, and so does the next deploy', () => {
   const deploys = new Deploys()
   deploys.later(every(1))
   deploys.later(every(1), every(2))
@@ -63,7 +63,7 @@ test('a rollback takes effect when the last new worker has gone, and so does the
   expect(deploys.later(every(2), every(3))).toBe(3)
 })
 
-test('while no living worker declares a definition, the last one is used', () => {
+test('while no living worker declares a definition, the last definition is used', () => {
   const deploys = new Deploys()
   deploys.later(every(1), every(2))
   expect(deploys.later(undefined)).toBe(2)
@@ -81,11 +81,11 @@ test('a definition that nobody declares for ten minutes is forgotten', () => {
   deploys.now += FORGET
   deploys.later(every(2))
   expect(hashes()).toEqual([])
-  // The definition counts as new when it comes back.
+  // A definition that was forgotten counts as new.
   expect(deploys.later(every(1), every(2))).toBe(1)
 })
 
-test('checking again changes nothing', () => {
+test('a second check of the definition changes nothing', () => {
   const deploys = new Deploys()
   deploys.later(every(1), every(2))
   const declared = new Set([every(1), every(2)].map(hashOf))

@@ -10,7 +10,10 @@ import { end, expected, localTimes, MINUTE, plans, start, YEAR, zones } from './
 
 const HOUR = 60 * MINUTE
 
-/** The days around each clock change, and the first days of the year; for the first zone, the whole year. */
+/**
+ * Returns the days around each clock change, and the first days of the year, but the whole year for the first
+ * zone.
+ */
 function framesOf(timezone: string, times: ReadonlyMap<number, number>): [from: number, to: number][] {
   if (timezone === zones[0]) return [[start, end]]
   const offsets = [...times].map(([at, local]) => [at, local - at] as const)
@@ -19,8 +22,8 @@ function framesOf(timezone: string, times: ReadonlyMap<number, number>): [from: 
   return [[start, start + 48 * HOUR], ...around]
 }
 
-// croner takes 80 µs for each tick, and there are 20,000 in a year.
-test.each(zones)('%s: every tick of a year, or of the days that differ', (timezone) => {
+// croner takes 80 µs for each tick, and a year has 20,000 ticks.
+test.each(zones)('%s: the ticks of a year, or of the days of clock changes, are right', (timezone) => {
   const times = localTimes(timezone)
   const frames = framesOf(timezone, times)
   for (const plan of plans) {
@@ -47,7 +50,7 @@ test.each(zones)('%s: a backward search finds the same instants as a forward sea
   }
 })
 
-test('the days on which clock changes matter', () => {
+test('unusualDays() returns the days on which a clock change affects the ticks', () => {
   const paris = unusualDays('30 2 * * *', 'Europe/Paris', YEAR)
   expect(paris.map(({ named, ticks }) => [iso(named), iso(ticks)])).toEqual([
     [['2026-03-29T02:30:00.000Z'], ['2026-03-29T01:00:00.000Z']],
@@ -57,7 +60,7 @@ test('the days on which clock changes matter', () => {
   expect(unusualDays('0 8 * * *', 'Europe/Paris', YEAR)).toEqual([])
   const [skipped, repeated] = unusualDays('*/30 2 * * *', 'Europe/Paris', YEAR)
   expect([skipped!.ticks.length, repeated!.ticks.length]).toEqual([0, 4])
-  // In this zone the clock changes by half an hour.
+  // In this zone, the clock changes by half an hour.
   expect(unusualDays('45 1 * * *', 'Australia/Lord_Howe', YEAR)).toHaveLength(1)
   expect(clockChanges('Asia/Kathmandu', YEAR)).toEqual([])
   // The expression ticks every hour, and the clock changes by half an hour.
@@ -88,7 +91,7 @@ test('intervals are aligned to the clock, and bounded by from and until', () => 
   expect(instantsAfter({ kind: 'cron', expression: '0 0 30 2 *' }, at, 1)).toEqual([])
 })
 
-test('croner can read each accepted expression, and quickly', () => {
+test('croner can read each accepted expression, and finds the next tick quickly', () => {
   const random = new Random(7)
   const entries = [
     '*',
@@ -145,7 +148,7 @@ test.each([
   ['@reboot', '@hourly'],
   ['\x1b[31m * * * *', "'\\x1B[31M'"],
   ['1,'.repeat(150), 'characters'],
-])('%s is refused with what would be right', (expression, part) => {
+])('%s is refused, and the message says what is allowed', (expression, part) => {
   expect(readCron(expression)).toEqual({ wrong: expect.stringContaining(part) })
 })
 

@@ -1,5 +1,6 @@
 /**
- * The plans for due ticks: for each policy, the jobs, the recorded ticks, and when the schedule is due again.
+ * The plan for due ticks has the jobs, the recorded ticks, and the time at which the schedule is due again.
+ * The tests check the plan for each policy.
  */
 import { describe, expect, test } from 'vitest'
 import type { ScheduleRun } from '../../src/model/tick.ts'
@@ -51,7 +52,7 @@ test('a tick becomes one job, and the schedule is due at the next tick', () => {
   expect(planTicks({ ...schedule(), state: plan.state }, at(19)).ticks).toEqual([])
 })
 
-test('a tick is handled before its instant if only the definition decides about it', () => {
+test('a tick whose job depends on nothing but the definition is handled before its instant', () => {
   expect(leadOf(definition())).toBe(LEAD)
   expect(leadOf(definition({ overlap: 'queue', missed: 'all', limit: 3, pauseAfterFailures: 2 }))).toBe(LEAD)
   const lock = { name: 'one', until: 'done' } as const
@@ -67,14 +68,14 @@ test('a tick is handled before its instant if only the definition decides about 
   expect(planTicks(schedule(), early - 1, { lead: LEAD }).ticks).toEqual([])
   const plan = planTicks(schedule(), early, { lead: LEAD })
   expect(plan).toMatchObject({ ticks: [at(10)], skipped: 0, state: { last: at(10), next: at(20) } })
-  // Whether a tick is late depends on the clock, and not on the lead.
+  // Whether a tick is late depends on the clock, and not on how early ticks are handled.
   expect(planTicks(schedule({ grace: 100 }), at(10) + 100, { lead: LEAD }).ticks).toEqual([at(10)])
   expect(planTicks(schedule({ grace: 100 }), at(10) + 101, { lead: LEAD }).skipped).toBe(1)
   const last = schedule({ limit: 1 })
   expect(planTicks(last, early, { lead: LEAD }).state.ended).toEqual({ at: early, why: 'limit' })
 })
 
-test('instants that were computed in advance count, even if the expression would give other ones now', () => {
+test('instants that were computed in advance count, even if the expression would have other instants now', () => {
   const state = { next: at(7), ahead: [at(9), at(13)] }
   const plan = planTicks(schedule({}, state), at(9))
   expect(minutes(...plan.ticks)).toEqual([7, 9].filter((minute) => 9 - minute <= 1))
@@ -82,7 +83,7 @@ test('instants that were computed in advance count, even if the expression would
   expect(minutes(...plan.state.ahead).slice(0, 2)).toEqual([20, 30])
 })
 
-test('more instants are computed in advance when few are left, and none is lost or comes twice', () => {
+test('more instants are computed in advance when few are left, and no instant is lost or repeated', () => {
   const cron = schedule({ timing: { kind: 'cron', expression: '*/10 * * * *' } })
   const ticks: number[] = []
   let { state } = cron
@@ -148,7 +149,7 @@ describe('ticks that were missed', () => {
 describe('overlap', () => {
   const three = { missed: 'all' } as const
 
-  test('skip: no job runs beside the previous job', () => {
+  test('skip: no job runs at the same time as the previous job', () => {
     const one = planTicks(schedule({ ...three, overlap: 'skip' }), at(30))
     expect(minutes(...one.ticks)).toEqual([10])
     expect(one.state.skipped).toEqual([{ from: at(20), to: at(30), count: 2, why: 'overlap' }])
@@ -162,13 +163,13 @@ describe('overlap', () => {
     expect(minutes(...ticks)).toEqual([30])
   })
 
-  test.each(['allow', 'queue'] as const)('%s: each becomes a job', (overlap) => {
+  test.each(['allow', 'queue'] as const)('%s: each tick becomes a job', (overlap) => {
     const { ticks } = planTicks(schedule({ ...three, overlap }), at(30), { isRunning: true })
     expect(ticks).toHaveLength(3)
   })
 })
 
-test('jitter: the id determines by how much all ticks are delayed', () => {
+test('jitter: the id of the schedule determines by how much all its ticks are delayed', () => {
   const jitter = 5 * MINUTE
   const offset = offsetOf('report', jitter)
   expect(offset).toBeGreaterThan(0)
@@ -182,7 +183,7 @@ test('jitter: the id determines by how much all ticks are delayed', () => {
 })
 
 describe('the end of a schedule', () => {
-  test('after its limit of ticks', () => {
+  test('a schedule ends after its limit of ticks', () => {
     const plan = planTicks(schedule({ limit: 2, missed: 'all' }), at(50))
     expect(minutes(...plan.ticks)).toEqual([10, 20])
     expect(plan.state).toMatchObject({ ended: { at: at(50), why: 'limit' }, ahead: [] })
@@ -190,7 +191,7 @@ describe('the end of a schedule', () => {
     expect(dueAt({ ...schedule(), state: plan.state })).toBe(at(50) + KEEP_ENDED)
   })
 
-  test('when no instant is left', () => {
+  test('a schedule ends when no instant is left', () => {
     const until = at(15)
     const plan = planTicks(schedule({ timing: { kind: 'every', ms: 10 * MINUTE, until } }), at(10))
     expect(minutes(...plan.ticks)).toEqual([10])
@@ -208,7 +209,7 @@ describe('failures', () => {
     at: at(minute),
   })
 
-  test('the set number of failures in a row pauses the schedule before its next tick', () => {
+  test('after the configured number of failures in a row, the schedule is paused before its next tick', () => {
     const runs = [
       run('failed', 1),
       run('completed', 2),
@@ -225,7 +226,7 @@ describe('failures', () => {
     expect(planTicks(schedule({ pauseAfterFailures: 3 }, {}, runs), at(10)).ticks).toHaveLength(1)
   })
 
-  test('failures before the last resume do not count', () => {
+  test('failures before the last resume of the schedule do not count', () => {
     const runs = [run('failed', 1), run('failed', 2)]
     const resumed = schedule({ pauseAfterFailures: 2 }, { resumedAt: at(3) }, runs)
     expect(planTicks(resumed, at(10)).ticks).toHaveLength(1)
@@ -249,14 +250,14 @@ describe('the end of a pause', () => {
     expect(plan.state.paused).toBeUndefined()
   })
 
-  test('ticks that do not fit in one call are skipped, the earliest first', () => {
+  test('if ticks do not fit in one call, the earliest ones are skipped', () => {
     const plan = planResume(paused, at(45), 'all', { most: 3 })
     expect(minutes(...plan.ticks)).toEqual([20, 30, 40])
     expect(plan.state.skipped).toEqual([{ from: at(10), to: at(10), count: 1, why: 'paused' }])
   })
 })
 
-test('a new definition begins anew, and keeps the history of the schedule', () => {
+test('a new definition starts from the present time, and the schedule keeps its history', () => {
   const { state } = planTicks(schedule({ missed: 'skip' }), at(40))
   const paused = { ...state, paused: { at: at(41), because: 'why' } }
   const hourly = definition({ timing: { kind: 'every', ms: 60 * MINUTE } })

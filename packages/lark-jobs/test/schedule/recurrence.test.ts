@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { cron, daily, every, type Recurrence } from '../../src/index.ts'
 import { isRecurrence } from '../../src/options/schedules/recurrence.ts'
 
-test('each function returns a recurrence with every policy filled in', () => {
+test('cron(), every() and the other functions return a recurrence in which every policy has a value', () => {
   const policies = {
     missed: 'skip',
     grace: 60_000,
@@ -22,7 +22,7 @@ test('each function returns a recurrence with every policy filled in', () => {
   expect(cron('@daily').timing).toEqual({ kind: 'cron', expression: '0 0 * * *' })
 })
 
-test('options are read in milliseconds', () => {
+test('options with durations are converted to milliseconds', () => {
   const read = every('1m', {
     missed: 'once',
     grace: '5m',
@@ -51,7 +51,7 @@ test.each(['UTC', 'Asia/Kathmandu', 'Asia/Katmandu', 'US/Pacific', 'Etc/GMT+5', 
   },
 )
 
-test('a recurrence is frozen, and recognised in every copy of the package', () => {
+test('a recurrence is frozen, and every copy of the package recognises it', () => {
   const when = every('1m')
   expect(Object.isFrozen(when) && Object.isFrozen(when.timing)).toBe(true)
   expect(isRecurrence(when)).toBe(true)
@@ -59,7 +59,7 @@ test('a recurrence is frozen, and recognised in every copy of the package', () =
   expect(isRecurrence(JSON.parse(JSON.stringify(when)))).toBe(false)
 })
 
-describe('wrong values are refused by the call that has them', () => {
+describe('a call with a wrong value throws', () => {
   test.each<[() => Recurrence, string]>([
     [() => cron('0 8 * *'), "cron(): the expression is '0 8 * *'; it must be five fields"],
     [() => cron('61 8 * * *'), "it must be right: its minute, '61', must be made of numbers from 0 to 59"],

@@ -36,7 +36,7 @@ test('the definition has the settings of the draft, without an id and a context'
   })
 })
 
-test('the same draft and recurrence are the same definition, whenever they are made', () => {
+test('the same draft and recurrence always make the same definition', () => {
   const make = () => hashOf(define(PlainJob.with({ shop: 'a' }), daily('08:00')))
   expect(make()).toBe(make())
   expect(make()).not.toBe(hashOf(define(PlainJob.with({ shop: 'b' }), daily('08:00'))))
@@ -52,10 +52,13 @@ test('a draft with an id is refused', () => {
 })
 
 describe('jobs that run one after the other', () => {
-  test.each(['queue', 'cancel'] as const)('%s: they form a strict group of their own', (overlap) => {
-    const { job } = define(PlainJob.with(), every('1m', { overlap }))
-    expect(job.group).toEqual({ name: '=:of-7', limits: { concurrency: 1 }, strict: true })
-  })
+  test.each(['queue', 'cancel'] as const)(
+    'with overlap %s, the jobs of a schedule form a strict group of their own',
+    (overlap) => {
+      const { job } = define(PlainJob.with(), every('1m', { overlap }))
+      expect(job.group).toEqual({ name: '=:of-7', limits: { concurrency: 1 }, strict: true })
+    },
+  )
 
   class GroupedJob extends PlainJob {
     override group = group((payload?: { shop: string }) => payload?.shop ?? 'none')
@@ -77,7 +80,7 @@ describe('jobs that run one after the other', () => {
     expect(define(Class.with(), every('1m', { overlap: 'skip' })).overlap).toBe('skip')
   })
 
-  test('a schedule is in the partition of its jobs, which its id or their group determines', () => {
+  test('a schedule lives in the partition of its jobs, which depends on their group or on the id of the schedule', () => {
     const count = new Map([['default', 8]])
     const places = (Class: typeof PlainJob, shop?: string) =>
       new Set(
@@ -92,7 +95,7 @@ describe('jobs that run one after the other', () => {
 })
 
 describe('what a class declares', () => {
-  test('a single schedule has the key of the class, and the schedules of a list have their names', () => {
+  test('a single schedule has the key of the class as its id, and the schedules of a list have their own names', () => {
     class OneJob extends Job {
       override readonly key = 'one'
       override schedule = every('1m')
@@ -173,7 +176,7 @@ describe('what a class declares', () => {
     )
   })
 
-  test('a payload that is undefined counts as no payload', () => {
+  test('a payload with the value undefined counts as no payload', () => {
     class MaybeJob extends Job {
       override readonly key = 'maybe'
       override schedule = { when, payload: undefined }

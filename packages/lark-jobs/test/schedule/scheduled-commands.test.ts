@@ -21,7 +21,7 @@ const command = (key: string, schedule: string) => `
     handle() {}
   }`
 
-/** The schedules that a worker finds in an application with these files. */
+/** Returns the schedules that a worker finds in an application with these files. */
 async function found(files: Record<string, string>, taken?: ReadonlySet<string>) {
   await using app = await App.make({ 'lark.config.js': 'export default {}', ...files })
   vi.stubEnv('LARK_CONFIG', `${app.folder}/lark.config.js`)
@@ -30,7 +30,7 @@ async function found(files: Record<string, string>, taken?: ReadonlySet<string>)
 
 afterEach(() => void vi.unstubAllEnvs())
 
-test('an application without files of commands has none', async () => {
+test('an application without files of commands has no schedules of commands', async () => {
   expect(await found({})).toEqual({ declared: [], remarks: [] })
 })
 
@@ -69,7 +69,7 @@ test('a command may declare a recurrence, a recurrence with arguments and settin
   })
 })
 
-test('while schedules are off, a worker names the commands that do not run by themselves', async () => {
+test('if schedules are turned off, a worker names the commands that do not run by themselves', async () => {
   await using app = await App.make({
     'lark.config.js': 'export default {}',
     'commands/a.js': command('users:greet', "daily('08:00')"),

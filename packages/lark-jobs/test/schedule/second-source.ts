@@ -1,5 +1,6 @@
 /**
- * Calculates the ticks of a year independently, from the local time of every fifth minute according to Intl.
+ * A second, independent calculation of the ticks of a year. It uses the local time of every fifth minute,
+ * according to Intl.
  */
 
 export const MINUTE = 60_000
@@ -48,7 +49,7 @@ export const plans: Plan[] = [
     isFixed: true,
     matches: (m, h, _d, _n, w) => m === 0 && h === 8 && w > 0 && w < 6,
   },
-  // The hours in which clocks change. croner takes 80 µs for each tick of a day.
+  // This plan has only the hours in which clocks change, because croner takes 80 µs for each tick.
   {
     expression: '*/30 0-4,21-23 * * *',
     isFixed: false,
@@ -110,7 +111,8 @@ export function expected({ isFixed, matches }: Plan, times: ReadonlyMap<number, 
   for (const [at, local] of times) {
     const isRepeated = local <= latest
     if (isNamed(local) && !(isFixed && isRepeated)) found.add(at)
-    // Skipped local times that the plan names tick together at the end of the gap.
+    // If the plan has fixed times that the clock change skips, there is one tick for them at the end of the
+    // gap.
     if (isFixed && latest > Number.NEGATIVE_INFINITY)
       for (let gone = latest + STEP; gone < local; gone += STEP) if (isNamed(gone)) found.add(at)
     latest = Math.max(latest, local)

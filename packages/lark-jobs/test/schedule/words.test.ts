@@ -1,4 +1,4 @@
-/** The words of `schedule/words.ts` for expressions. */
+/** How `schedule/words.ts` describes expressions in words. */
 import { expect, test } from 'vitest'
 import { readCron } from '../../src/options/schedules/cron-text.ts'
 import { inWords } from '../../src/schedule/words.ts'

@@ -1,6 +1,6 @@
 /**
- * This folder has more than 25 files: one for each way in which a file, its disk or its driver can affect a
- * store.
+ * This folder has more than 25 files: one for each property of a file, a disk or an SQLite library that
+ * affects a store.
  */
 import { rm, writeFile } from 'node:fs/promises'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Bell } from '../../src/store/sqlite/bell.ts'
 import { Folder } from './folder.ts'
 
-/** The test moves the clock. Reports of the file watch come in real time. */
+/** The test moves the clock. Events of the file watch come in real time. */
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
 })
@@ -16,7 +16,10 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** A caller that waits on a bell, and counts how often it checks the store. */
+/**
+ * Makes a caller that waits for the bell (the file whose change notifies callers), and counts how often the
+ * caller checks the store.
+ */
 function sleeper(bell: Bell) {
   let found: string[] = []
   const self = {
@@ -46,17 +49,17 @@ function sleeper(bell: Bell) {
   return self
 }
 
-test('checks rarely while the file watch works, and often after the watch has missed a ring', async () => {
+test('a waiting caller checks the store rarely while the file watch works, and often after the watch has missed a notification', async () => {
   await using folder = await Folder.make()
   await writeFile(folder.file, '')
   const bell = new Bell('jobs', folder.file)
   const web = new Bell('jobs', folder.file)
   const ada = sleeper(bell)
   ada.wait()
-  // The second check comes after a ring to the caller itself, which the watch has reported.
+  // The caller checks a second time because the watch has reported a notification to this caller.
   await ada.looked(2)
   expect(await ada.looksWithin(1_000)).toBe(0)
-  // A ring that is not heard for a second may go to another caller.
+  // A notification that nobody reads for a second may go to another caller.
   expect(await ada.looksWithin(1_000)).toBe(1)
   expect(await ada.looksWithin(60_000)).toBeLessThanOrEqual(30)
 
@@ -75,11 +78,11 @@ test('checks rarely while the file watch works, and often after the watch has mi
   expect(await ada.waiting).toEqual([])
 })
 
-test('checks often if there is no file to watch', async () => {
+test('a waiting caller checks the store often if there is no file to watch', async () => {
   await using folder = await Folder.make()
   await writeFile(folder.file, '')
   const bell = new Bell('jobs', folder.file)
-  // Somebody has removed the bell.
+  // Remove the file of the bell.
   await rm(`${folder.file}-bell`)
   const ada = sleeper(bell)
   ada.wait()

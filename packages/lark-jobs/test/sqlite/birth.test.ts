@@ -1,5 +1,6 @@
 /**
- * A system that does not report when a file was made. Node returns the time of its last change instead.
+ * A file system that does not report when a file was created. Node returns the time of the last change
+ * instead.
  */
 import { statSync } from 'node:fs'
 import { chmod } from 'node:fs/promises'

@@ -15,7 +15,7 @@ interface Bounds {
   uid?: number
   /** The umask of the process. */
   umask?: number
-  /** Milliseconds by which the clock of the process differs. */
+  /** By how many milliseconds the clock of the process is wrong. */
   clock?: number
   /** The path of the Node that runs the process. */
   node?: string | undefined
@@ -35,7 +35,7 @@ export class Child implements AsyncDisposable {
     this.#exit = once(this.#process, 'exit')
   }
 
-  /** The next message. Rejects if the process ends before it. */
+  /** Resolves to the next message. Rejects if the process ends before. */
   async message<T>(): Promise<T> {
     const ended = this.#exit.then(([code, signal]) => {
       throw new Error(`the process ended without a word (${code ?? signal})`)

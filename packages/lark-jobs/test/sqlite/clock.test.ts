@@ -1,5 +1,5 @@
 /**
- * The clock of the machine is set back. Leases, delays and permits are not affected, neither in running
+ * The clock of the machine is set back. This must not affect leases, delays and permits, neither in running
  * processes nor in processes that start later.
  */
 import { expect, onTestFinished, test, vi } from 'vitest'
@@ -23,7 +23,7 @@ function machine(file: string) {
   return { clock, open }
 }
 
-test('the clock of the store goes on a little slower, until both clocks agree', () => {
+test('after the clock was set back, the clock of the store goes a little slower until both clocks agree', () => {
   const machine = { now: 100_000 }
   const clock = new Clock(
     () => machine.now,
@@ -39,7 +39,7 @@ test('the clock of the store goes on a little slower, until both clocks agree', 
   expect(told.map((at) => at - 100_000)).toEqual([0, 0, 150, 1_650, 15_000, 30_400, 30_401])
 })
 
-test('set back an hour and then corrected: no time has passed', () => {
+test('if the clock is set back an hour and then corrected, no time has passed for the store', () => {
   const machine = { now: 1_700_000_000_000, steady: 500 }
   const clock = new Clock(
     () => machine.now,
@@ -54,7 +54,7 @@ test('set back an hour and then corrected: no time has passed', () => {
   expect([pass(0, -HOUR), pass(1_600), pass(1_600, HOUR), pass(1_000)]).toEqual([0, 1_500, 3_200, 4_200])
 })
 
-test('set back an hour and then corrected: a lease that was renewed has not ended', async () => {
+test('if the clock is set back an hour and then corrected, a lease that was renewed has not ended', async () => {
   await using folder = await Folder.make()
   await using store = await folder.store()
   await new Caller(store, 'web', 'emails').enqueue(...jobs(2))
@@ -87,7 +87,7 @@ test('the clock returns whole milliseconds that never go back, whatever happens 
 })
 
 test.each(['lives on', 'starts afterwards'])(
-  'set back an hour: a process that %s takes back the jobs of a dead process when their lease ends',
+  'if the clock is set back an hour, a process that %s takes back the jobs of a dead process when their lease ends',
   async (when) => {
     await using folder = await Folder.make()
     const { clock, open } = machine(folder.file)
@@ -102,13 +102,14 @@ test.each(['lives on', 'starts afterwards'])(
     await bob.now()
     clock.now += LEASE - 2_000
     expect((await bob.recover('emails')).recovered).toEqual([])
-    // The clock is slower by a sixteenth, and the process has not seen the time before its start.
+    // The clock of the store is slower by a sixteenth, and this process does not know the time before its
+    // start.
     clock.now += LEASE / 8 + 3_000
     expect((await bob.recover('emails')).recovered).toEqual(ids(held))
   },
 )
 
-test('set back an hour: delayed jobs, permits and living workers are not affected', async () => {
+test('if the clock is set back an hour, delayed jobs, permits and living workers are not affected', async () => {
   await using folder = await Folder.make()
   const { clock, open } = machine(folder.file)
   await using store = await open()

@@ -1,6 +1,6 @@
 /**
- * No verb's cost grows with the number of stored jobs, as far as SQLite's query planner shows it: every
- * statement in the life of jobs and leases finds its rows by an index, and none sorts.
+ * The cost of a verb must not grow with the number of stored jobs. The query planner of SQLite shows this:
+ * every statement finds its rows by an index, and no statement sorts.
  */
 import { statSync } from 'node:fs'
 import { afterEach, expect, test, vi } from 'vitest'
@@ -33,7 +33,7 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** Collects every statement that runs from now on. */
+/** Returns a set that collects every statement that runs from now on. */
 function collect(): Set<string> {
   const statements = new Set<string>()
   for (const name of ['run', 'get', 'all'] as const) {
@@ -50,7 +50,7 @@ function collect(): Set<string> {
   return statements
 }
 
-/** Makes each event that can happen to a job happen once. */
+/** Makes every event happen once that can happen to a job. */
 async function live(store: SqliteStore, clock: { now: number }): Promise<void> {
   const ada = new Caller(store, 'ada', 'emails')
   await ada.claim()
@@ -130,7 +130,7 @@ async function live(store: SqliteStore, clock: { now: number }): Promise<void> {
   await store.retire('ada')
 }
 
-/** Everything that can happen to jobs with their own retention. */
+/** Makes every event happen that can happen to jobs with a retention of their class. */
 async function liveKept(store: SqliteStore, ada: Caller, clock: { now: number }): Promise<void> {
   const keeps = [{ completed: 50, log: 10 }, { least: 40 }, { completed: 0 }, { completed: 9_000 }]
   const list = keeps.map((keep) => job({ keep }))
@@ -145,7 +145,7 @@ async function liveKept(store: SqliteStore, ada: Caller, clock: { now: number })
   await store.clear('emails', 'hidden')
 }
 
-/** Everything that can happen to the journal of a job. */
+/** Makes every event happen that can happen to the journal of a job. */
 async function liveRecorded({ journals }: SqliteStore, ada: Caller, clock: { now: number }): Promise<void> {
   const signal = { name: 'approved', text: '1', key: 'once' }
   await journals.signal('emails', 'order', { ...signal, mayBeEarly: true })
@@ -161,7 +161,7 @@ async function liveRecorded({ journals }: SqliteStore, ada: Caller, clock: { now
   await ada.settle(await ada.claimOne(), completed)
 }
 
-/** Everything that can happen to a schedule and the job of a tick. */
+/** Makes every event happen that can happen to a schedule and the job of a tick. */
 async function liveScheduled(store: SqliteStore, ada: Caller, clock: { now: number }): Promise<void> {
   const { schedules } = store
   const at = clock.now
@@ -178,7 +178,7 @@ async function liveScheduled(store: SqliteStore, ada: Caller, clock: { now: numb
   await store.survey('ada', [{ partition: 'emails' }])
 }
 
-/** Everything that can happen to a member of a flow whose class has a hook. */
+/** Makes every event happen that can happen to a member of a flow whose class has a hook. */
 async function liveInFlow(store: SqliteStore, ada: Caller, clock: { now: number }): Promise<void> {
   const members = [0, 1, 2, 3, 4].map((index) => ({ flow: 'flow', home: 'home', index }))
   await openFlow(store, 5)
@@ -203,7 +203,7 @@ async function liveInFlow(store: SqliteStore, ada: Caller, clock: { now: number 
   await liveFlow(store, clock)
 }
 
-/** Everything that can happen to a flow. */
+/** Makes every event happen that can happen to a flow. */
 async function liveFlow({ flows, schedules }: SqliteStore, clock: { now: number }): Promise<void> {
   const failed = { state: 'failed' } as const
   await flows.apply('home', [end(0, failed), end(1, failed), end(0), node(0), node(1, failed), node(1)])
@@ -221,7 +221,7 @@ async function liveFlow({ flows, schedules }: SqliteStore, clock: { now: number 
   await flows.write('home', { id: 'flow', rev: found!.rev, remove: true })
 }
 
-test('finds jobs and leases by index and never sorts them', async () => {
+test('statements find jobs and leases by an index and never sort them', async () => {
   await using folder = await Folder.make()
   const clock = { now: 1_000 }
   const few = { count: 1, age: 5 }
@@ -265,7 +265,7 @@ class Figures {
   }
 }
 
-test('plain jobs pay for no feature that they do not use, measured by the number of statements', async () => {
+test('plain jobs cost no statements for features that they do not use', async () => {
   await using folder = await Folder.make()
   await using store = await folder.store()
   const ada = new Caller(store, 'ada', 'emails')
@@ -288,7 +288,7 @@ test('plain jobs pay for no feature that they do not use, measured by the number
     'queue 50': 56,
     'complete 1, claim 1': 13,
     'complete 1, claim 50': 13,
-    // Two more statements begin and end a savepoint, which avoids reading 50 rows.
+    // Two of the statements begin and end a savepoint, so that 50 rows need not be read.
     'complete 50': 10,
     'claim nothing': 6,
     survey: 2,
@@ -296,8 +296,8 @@ test('plain jobs pay for no feature that they do not use, measured by the number
 })
 
 /**
- * What SQLite does for each row: the columns that it reads, the changes of indexes, and the triggers that it
- * enters. What the triggers do is not counted: for plain jobs they do nothing.
+ * Counts what SQLite does for each row: the columns that it reads, the changes of indexes, and the triggers
+ * that it enters. The work inside of triggers is not counted, because for plain jobs they do nothing.
  */
 function rowOf(database: Driver, sql: string): string {
   const all = database.prepare(`EXPLAIN ${sql}`).all([]) as { addr: number; opcode: string }[]
@@ -308,7 +308,7 @@ function rowOf(database: Driver, sql: string): string {
   return `${/\w+/.exec(sql)} ${counts.join(' ')}`
 }
 
-test('plain jobs pay for no feature that they do not use, measured by columns, indexes and triggers', async () => {
+test('plain jobs cost no columns, indexes or triggers for features that they do not use', async () => {
   await using folder = await Folder.make()
   const retention = { ...options.retention, completed: { count: 1, age: 3_600_000 } }
   await using store = new SqliteStore(folder.file, { retention })
@@ -334,7 +334,7 @@ test('plain jobs pay for no feature that they do not use, measured by columns, i
   ])
 })
 
-test('a step takes two statements and one page, and a call of steps two more', async () => {
+test('each step costs two statements and one page, and each call with steps costs two more statements', async () => {
   await using folder = await Folder.make()
   await using store = await folder.store()
   const ada = new Caller(store, 'ada', 'emails')
@@ -355,7 +355,7 @@ test('a step takes two statements and one page, and a call of steps two more', a
   expect(pages() - before).toBe(1)
 })
 
-test('a tick takes two statements and its run one more, and a few statements are shared by many ticks', async () => {
+test('each tick costs two statements, its run costs one more, and many ticks share a few statements', async () => {
   await using folder = await Folder.make()
   await using store = await folder.store()
   const ada = new Caller(store, 'ada', 'emails')

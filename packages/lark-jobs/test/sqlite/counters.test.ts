@@ -9,7 +9,7 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-test('a clock that is set back moves no job back, and counts stay correct', async () => {
+test('if the clock is set back, no job becomes delayed again, and counts stay correct', async () => {
   const clock = { now: 10_000 }
   await using store = new SqliteStore(':memory:', { ...options, clock: () => clock.now })
   await store.open()
@@ -28,7 +28,7 @@ test('a clock that is set back moves no job back, and counts stay correct', asyn
   expect(await store.counts('emails')).toMatchObject({ waiting: 3, delayed: 0, active: 4 })
 })
 
-test('thousands of jobs that become due while no call is made are counted once, and the count is kept', async () => {
+test('thousands of jobs that become due while no call is made are counted only once', async () => {
   const clock = { now: 10_000 }
   await using store = new SqliteStore(':memory:', { ...options, clock: () => clock.now })
   await store.open()
@@ -42,7 +42,7 @@ test('thousands of jobs that become due while no call is made are counted once, 
   expect(await store.counts('emails')).toMatchObject({ waiting: 3_000, delayed: 0 })
 })
 
-test('the counts of minutes survive the process, and old minutes are removed', async () => {
+test('the counts of minutes stay when the process ends, and old minutes are removed', async () => {
   await using folder = await Folder.make()
   const clock = { now: 60_000_000 }
   const start = clock.now

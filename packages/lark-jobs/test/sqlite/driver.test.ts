@@ -1,6 +1,4 @@
-/**
- * The behaviour of an SQLite library on which the store relies. `npm test` runs this with both libraries.
- */
+/** The behaviour of an SQLite library that the store needs. `npm test` runs this file with both libraries. */
 import { expect, test } from 'vitest'
 import { Folder } from './folder.ts'
 import { open } from './raw.ts'
@@ -15,7 +13,7 @@ function codeOf(act: () => unknown): number | undefined {
   }
 }
 
-test('values come back unchanged', () => {
+test('stored values are read unchanged', () => {
   const driver = open(':memory:')
   driver.exec('CREATE TABLE kept (whole INTEGER, real REAL, text TEXT)')
   const add = driver.prepare('INSERT INTO kept VALUES (?, ?, ?)')
@@ -51,7 +49,7 @@ test('an integer that is too large is rounded, by get and by all', () => {
   driver.close()
 })
 
-test('get after all, and all after get, use their own values', () => {
+test('a statement uses the values of its latest call, whether get() or all() was called before', () => {
   const driver = open(':memory:')
   driver.exec('CREATE TABLE kept (id INTEGER, n INTEGER); INSERT INTO kept VALUES (1, 1), (1, 2)')
   const find = driver.prepare('SELECT n FROM kept WHERE id = ? ORDER BY n')
@@ -63,7 +61,7 @@ test('get after all, and all after get, use their own values', () => {
   driver.close()
 })
 
-test('a failure has its extended result code', async () => {
+test('the error of a failure has the extended result code of SQLite', async () => {
   await using folder = await Folder.make()
   const driver = open(folder.file)
   driver.exec(

@@ -1,6 +1,4 @@
-/**
- * Failures of SQLite and of the file system, as users see them.
- */
+/** The errors that users get for failures of SQLite and of the file system. */
 import { chmod, chown, readdir, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { expect, test } from 'vitest'
@@ -10,7 +8,7 @@ import { job } from '../conformance/jobs.ts'
 import { Child } from './child.ts'
 import { Folder } from './folder.ts'
 
-/** An error as the driver makes it. */
+/** Makes an error like the SQLite library. */
 function error(rawCode: number): Error {
   return Object.assign(new Error('no'), { code: `UNKNOWN_SQLITE_ERROR_${rawCode}`, rawCode })
 }
@@ -34,12 +32,12 @@ test.each([
   // SQLITE_ERROR, and a code that SQLite does not have yet
   [1, 'STORE_REFUSED', 'sqlite:x failed: no'],
   [9_999, 'STORE_REFUSED', "sqlite:x failed: no (SQLite's code 9999)"],
-])("SQLite's code %i is %s", (rawCode, code, message) => {
+])('the SQLite code %i becomes %s', (rawCode, code, message) => {
   const cause = error(rawCode)
   expect(toJobsError('sqlite:x', cause)).toMatchObject({ code, message, cause })
 })
 
-test('for every code about a lock, the call is tried again', () => {
+test('a call is tried again after every error code about a lock', () => {
   // SQLITE_BUSY, _RECOVERY, _SNAPSHOT, _TIMEOUT; SQLITE_LOCKED, _SHAREDCACHE, _VTAB; SQLITE_PROTOCOL
   for (const rawCode of [5, 261, 517, 773, 6, 262, 518, 15]) expect(isBusy(error(rawCode))).toBe(true)
   for (const rawCode of [8, 10, 1544]) expect(isBusy(error(rawCode))).toBe(false)
@@ -74,7 +72,7 @@ async function tryAs(folder: Folder, [of, files]: [number, number]) {
   }
 }
 
-test('a file and a folder that may not be written', async () => {
+test('a file or a folder without write permission is reported', async () => {
   await using folder = await Folder.make()
   const store = await folder.store()
   await new Caller(store, 'web', 'emails').enqueue(job())
@@ -89,7 +87,7 @@ test('a file and a folder that may not be written', async () => {
     ),
     hint: 'Let this process write to the file and to its folder.',
   }
-  // First neither the folder nor the files can be written, then only the files, then only the folder.
+  // First neither the folder nor the files can be written, then the files cannot, and then the folder cannot.
   expect(await tryAs(folder, [0o500, 0o400])).toMatchObject(refused)
   expect(await tryAs(folder, [0o500, 0o600])).toMatchObject(refused)
   expect(await tryAs(folder, [0o700, 0o400])).toMatchObject(refused)

@@ -10,7 +10,7 @@ import { job, jobs } from '../conformance/jobs.ts'
 import { Folder, options } from './folder.ts'
 import { open as openRaw } from './raw.ts'
 
-test('opening makes the folder, and the store is named by its absolute path', async () => {
+test('open() makes the folder, and the name of the store has its absolute path', async () => {
   await using folder = await Folder.make()
   const file = join(folder.path, 'deep', 'er', 'jobs.db')
   await using store = new SqliteStore(relative(process.cwd(), file), options)
@@ -20,7 +20,7 @@ test('opening makes the folder, and the store is named by its absolute path', as
   expect(new SqliteStore(':memory:', options).name).toBe('sqlite::memory:')
 })
 
-test('the last process that closes has moved everything into the file', async () => {
+test('when the last process has closed the store, the file contains all data', async () => {
   await using folder = await Folder.make()
   const store = await folder.store()
   await new Caller(store, 'web', 'emails').enqueue(...jobs(100))
@@ -30,7 +30,7 @@ test('the last process that closes has moved everything into the file', async ()
   expect(existsSync(`${folder.file}-wal`) ? (await stat(`${folder.file}-wal`)).size : 0).toBe(0)
 })
 
-test('a file that is not a database', async () => {
+test('a file that is not a database is refused', async () => {
   await using folder = await Folder.make()
   await writeFile(folder.file, 'Dear diary, '.repeat(1_000))
   await expect(folder.store()).rejects.toMatchObject({
@@ -40,7 +40,7 @@ test('a file that is not a database', async () => {
   expect(await readFile(folder.file, 'utf8')).toMatch(/^Dear diary/)
 })
 
-test('a folder in the place of the file', async () => {
+test('a folder instead of the file is refused', async () => {
   await using folder = await Folder.make()
   await using store = new SqliteStore(folder.path, options)
   await expect(store.open()).rejects.toMatchObject({ code: 'STORE_INVALID' })
@@ -61,7 +61,7 @@ test("another program's database stays unchanged", async () => {
   again.close()
 })
 
-test('after a failed open, another try may succeed', async () => {
+test('open() can be called again after it has failed', async () => {
   await using folder = await Folder.make()
   await writeFile(folder.file, 'Dear diary, '.repeat(1_000))
   await using store = new SqliteStore(folder.file, options)
@@ -70,7 +70,7 @@ test('after a failed open, another try may succeed', async () => {
   expect(await store.open()).toEqual([])
 })
 
-test('a transaction that throws half-way leaves no changes, and the next one works', async () => {
+test('a transaction that throws half-way leaves no changes, and the next transaction works', async () => {
   await using folder = await Folder.make()
   const database = await SqliteDatabase.connect(`sqlite:${folder.file}`, folder.file)
   await prepare(database)
@@ -85,21 +85,21 @@ test('a transaction that throws half-way leaves no changes, and the next one wor
   database.close()
 })
 
-test('a lock held by another program is waited for', async () => {
+test('a call waits for a lock that another program holds', async () => {
   await using folder = await Folder.make()
   await using store = await folder.store()
   const other = openRaw(folder.file)
   other.exec('BEGIN IMMEDIATE')
   const queued = new Caller(store, 'web', 'emails').enqueue(job())
-  // The first try has failed by now. Waiting does not block the event loop, because otherwise this line would
-  // not run.
+  // The first try has failed by now. The wait does not block the event loop, because otherwise this line
+  // would not run.
   await new Promise((resolve) => setImmediate(resolve))
   other.exec('COMMIT')
   other.close()
   expect(await queued).toEqual(['queued'])
 })
 
-test('a lock that is held too long ends in an error that certainly queued nothing', async () => {
+test('if another program holds a lock for too long, the error says that certainly no job was queued', async () => {
   await using folder = await Folder.make()
   const database = await SqliteDatabase.connect(`sqlite:${folder.file}`, folder.file, 80)
   await prepare(database)

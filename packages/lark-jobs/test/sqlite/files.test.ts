@@ -1,6 +1,4 @@
-/**
- * The files of a store: their modes, and that no link is followed and no foreign file is overwritten.
- */
+/** The files of a store: their modes, symbolic links, and files of other programs. */
 import { chmod, link, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -22,19 +20,22 @@ async function use(file: string, caller = 'web'): Promise<SqliteStore> {
   return store
 }
 
-test.each([0o000, 0o022, 0o077])('only their owner can read them, with umask %o', async (mask) => {
-  await using folder = await Folder.make()
-  const file = join(folder.path, '.lark', 'jobs.db')
-  await using child = new Child('hold', file, 'web', { umask: mask })
-  expect(await child.message()).toBe('queued')
-  expect(await modeOf(join(folder.path, '.lark'))).toBe('700')
-  for (const suffix of ['', '-wal', '-shm', '-bell']) expect(await modeOf(`${file}${suffix}`)).toBe('600')
-  expect(await readFile(join(folder.path, '.lark', '.gitignore'), 'utf8')).toBe('*\n')
-  child.tell('end')
-  expect(await child.ended()).toBe(0)
-})
+test.each([0o000, 0o022, 0o077])(
+  'only the owner can read the files of a store, with umask %o',
+  async (mask) => {
+    await using folder = await Folder.make()
+    const file = join(folder.path, '.lark', 'jobs.db')
+    await using child = new Child('hold', file, 'web', { umask: mask })
+    expect(await child.message()).toBe('queued')
+    expect(await modeOf(join(folder.path, '.lark'))).toBe('700')
+    for (const suffix of ['', '-wal', '-shm', '-bell']) expect(await modeOf(`${file}${suffix}`)).toBe('600')
+    expect(await readFile(join(folder.path, '.lark', '.gitignore'), 'utf8')).toBe('*\n')
+    child.tell('end')
+    expect(await child.ended()).toBe(0)
+  },
+)
 
-test('modes and a .gitignore that the owner has changed stay unchanged', async () => {
+test('modes and a .gitignore that the owner has changed are not changed again', async () => {
   await using folder = await Folder.make()
   const own = join(folder.path, '.lark')
   await mkdir(own)
@@ -68,7 +69,7 @@ test.each(['.lark/jobs.db', 'data/of/shop/jobs.db', 'jobs.db'])(
   },
 )
 
-test('a folder in the place of the file is refused with a hint', async () => {
+test('a folder instead of the file is refused with a hint', async () => {
   await using folder = await Folder.make()
   await expect(use(folder.path)).rejects.toMatchObject({
     code: 'STORE_INVALID',
@@ -78,7 +79,7 @@ test('a folder in the place of the file is refused with a hint', async () => {
 })
 
 test.each(['', '-wal', '-shm', '-journal', '-bell'])(
-  'a link in the place of jobs.db%s is refused',
+  'a symbolic link instead of jobs.db%s is refused',
   async (suffix) => {
     await using folder = await Folder.make()
     const precious = join(folder.path, 'precious')
@@ -86,7 +87,7 @@ test.each(['', '-wal', '-shm', '-journal', '-bell'])(
     const file = join(folder.path, 'data', 'jobs.db')
     await mkdir(join(folder.path, 'data'))
     await symlink(precious, `${file}${suffix}`)
-    // The file must exist: a log without its file would be refused as left behind.
+    // The file must exist, because a log without its file would be refused for another reason.
     if (suffix !== '') await writeFile(file, '')
     await expect(use(file)).rejects.toMatchObject({
       code: 'STORE_REFUSED',
@@ -96,7 +97,7 @@ test.each(['', '-wal', '-shm', '-journal', '-bell'])(
   },
 )
 
-test('.lark must not be a link; a folder that the user named may be one', async () => {
+test('.lark must not be a symbolic link, and a folder that the user named may be one', async () => {
   await using folder = await Folder.make()
   const elsewhere = join(folder.path, 'elsewhere')
   await mkdir(elsewhere)
@@ -118,7 +119,7 @@ test.each([
       await link(`${path}-other`, path)
     },
   ],
-])('a bell that is %s is refused and stays unchanged', async (_, make) => {
+])('a bell file that is %s is refused and stays unchanged', async (_, make) => {
   await using folder = await Folder.make()
   const bell = `${folder.file}-bell`
   await make(bell)
@@ -128,7 +129,7 @@ test.each([
   expect((await stat(bell)).mtimeMs).toBe(before.mtimeMs)
 })
 
-test('a bell of an earlier version or of another process is used', async () => {
+test('a bell file of an earlier version or of another process is used', async () => {
   for (const content of ['', '.']) {
     await using folder = await Folder.make()
     await writeFile(`${folder.file}-bell`, content)
@@ -142,7 +143,7 @@ test('triggers and views that somebody added to the file cannot call unsafe func
   await using folder = await Folder.make()
   await (await use(folder.file)).close()
   const other = openRaw(folder.file)
-  // This function is not marked as safe.
+  // SQLite does not consider this function safe for triggers and views.
   other.exec('CREATE TABLE loot (text TEXT)')
   other.exec(
     'CREATE TRIGGER spy AFTER INSERT ON jobs BEGIN INSERT INTO loot SELECT rtreecheck(new.payload); END',

@@ -1,6 +1,6 @@
 /**
- * Flows in a file: processes that count and advance are killed at any instant, rows are damaged, the disk is
- * full, and nothing is left of a removed flow.
+ * Flows in a file. Processes that count ends and advance flows are killed at any instant, rows are damaged,
+ * and the disk is full. Nothing must be left of a removed flow.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test, vi } from 'vitest'
@@ -19,7 +19,7 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-test('processes that count ends and advance a flow are killed, and each end counts once and is news once', {
+test('if processes that count ends and advance a flow are killed, each end counts once and is handed out once', {
   timeout: 60_000,
 }, async () => {
   await using folder = await Folder.make()
@@ -77,7 +77,7 @@ test('nothing is left of a flow that was removed', async () => {
   file.close()
 })
 
-test('a damaged flow does not stop the others, and a write replaces its texts', async () => {
+test('a damaged flow does not stop other flows, and a write replaces its damaged texts', async () => {
   await using folder = await Folder.make()
   await using store = await folder.store()
   const { flows, schedules } = store

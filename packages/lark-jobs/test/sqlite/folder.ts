@@ -1,6 +1,4 @@
-/**
- * A folder for one test with a file for a store, and the connections that stores open.
- */
+/** A folder for the file of a store in one test, and access to the connections that stores open. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -25,7 +23,7 @@ export class Folder implements AsyncDisposable {
     return new Folder(await mkdtemp(join(tmpdir(), 'lark-sqlite-')))
   }
 
-  /** A store on the file, with the real clock. */
+  /** Makes a store on the file, with the real clock. */
   async store(layout?: FileLayout): Promise<SqliteStore> {
     const store = new SqliteStore(this.file, options, layout)
     await store.open()

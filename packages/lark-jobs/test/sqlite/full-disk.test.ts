@@ -1,6 +1,6 @@
 /**
- * A full disk: calls that need room are refused, accepted jobs are not lost, and everything works again when
- * there is room.
+ * A full disk: calls that need space are refused, accepted jobs are not lost, and everything works again when
+ * there is space.
  *
  * `small-disk.ts` fills a real disk in a separate process. The other tests simulate a full disk in two ways
  * that need no permissions: SQLite's limit on the pages of a file, which causes the same SQLITE_FULL, and the
@@ -18,7 +18,7 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** Leaves room for `pages` pages. */
+/** Limits the file to its present size and `pages` more pages. */
 function leaveRoom(database: SqliteDatabase, pages: number): void {
   const size = database.get<{ page_count: number }>('PRAGMA page_count')!.page_count
   database.exec(`PRAGMA max_page_count = ${size + pages}`)
@@ -69,7 +69,7 @@ test('jobs that do not fit are refused, accepted jobs stay, and later there is r
   expect(database.get('PRAGMA integrity_check')).toEqual({ integrity_check: 'ok' })
 })
 
-test('a refused settle does not fail the job; the holder settles it when there is room', async () => {
+test('a refused settle does not fail the job, and the worker can settle the job when there is space', async () => {
   await using folder = await Folder.make()
   const opened = connections()
   await using store = await folder.store()
@@ -110,7 +110,7 @@ interface Filled {
   settling: unknown
 }
 
-test('the system refuses further writing half-way through a call', async () => {
+test('if the system refuses to write in the middle of a call, the call changes nothing', async () => {
   await using folder = await Folder.make()
   await using child = new Child('fill', folder.file, 'web', { largest: 1_000 })
   const { accepted, queueing, settling } = await child.message<Filled>()
@@ -140,7 +140,7 @@ test('the system refuses further writing half-way through a call', async () => {
   })
 })
 
-test('there is no room even to make the file', async () => {
+test('if there is not even space to create the file, the store cannot be opened', async () => {
   await using folder = await Folder.make()
   await using child = new Child('try', folder.file, 'web', { largest: 8 })
   expect(await child.message()).toMatchObject({
@@ -152,7 +152,7 @@ test('there is no room even to make the file', async () => {
   expect(await new Caller(store, 'web', 'emails').enqueue(job())).toEqual(['queued'])
 })
 
-test('the file is not writable', async () => {
+test('if the file is not writable, calls are refused', async () => {
   await using folder = await Folder.make()
   const opened = connections()
   await using store = await folder.store()
@@ -188,7 +188,7 @@ test.each([
   180_000,
 )
 
-test('another program fills the disk: work goes on as soon as there is room, and one warning is printed', async () => {
+test('if another program fills the disk, one warning is printed, and work goes on as soon as there is space', async () => {
   await using folder = await Folder.make()
   const outcome = await onSmallDisk('tmpfs', 24, 'neighbour', folder.path)
   expect(outcome.first).toMatchObject({ code: 'STORE_REFUSED' })

@@ -1,6 +1,6 @@
 /**
- * The built package, installed in a folder with or without `libsql`, and programs that use it there. From
- * there, only the linked parts of the repository are found.
+ * The built package in a folder outside of the repository, with or without `libsql`, and programs that use
+ * the package there. The programs find only those parts of the repository that are linked into the folder.
  */
 import { execFile } from 'node:child_process'
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
@@ -52,7 +52,10 @@ export class Installation implements AsyncDisposable {
     return `sqlite:${join(this.folder, 'jobs.db')}`
   }
 
-  /** Runs a program. @param body its text, which may use the imports below @param node the path of a Node */
+  /**
+   * Runs a program. @param body the text of the program, which may use the imports below @param node the path
+   * of the Node that runs it
+   */
   async run(body: string, node = process.execPath, ...flags: string[]): Promise<Outcome> {
     const file = join(this.folder, 'main.mjs')
     await writeFile(file, `${head}\n${body}`)
@@ -95,7 +98,7 @@ async function use(connection, count = 20) {
   return { runs: CountJob.runs, said }
 }
 
-/** The SQLite libraries that this process, or this thread of it, has loaded. */
+/** Returns the SQLite libraries that this process, or this thread, has loaded. */
 function loaded() {
   process.report.excludeNetwork = true
   const isLibsql = process.report.getReport().sharedObjects.some((path) => path.includes('libsql'))

@@ -1,7 +1,7 @@
 /**
- * Processes are killed at any instant of their work, many times. The file is never damaged, every change that
- * a process had reported is kept, and every count is correct. Two processes use the file at any time, so a
- * kill also meets the other one half-way.
+ * Processes are killed many times, at any instant of their work. The file must never be damaged, every change
+ * that a process has reported must be kept, and every count must be correct. Two processes use the file at
+ * any time, so a kill may happen in the middle of a call of the other process.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
@@ -21,7 +21,7 @@ interface Told {
   ended?: [id: string, state: string][]
 }
 
-/** The changes that the processes had reported as certain before they died. */
+/** The changes that processes reported as certain before they were killed. */
 class Certain {
   readonly queued = new Set<string>()
   readonly ended = new Map<string, string>()
@@ -84,7 +84,7 @@ function check(file: string): void {
     failed: real('state = 3'),
     cancelled: real('state = 4'),
   })
-  // Every active job belongs to the lease that it names, and no lease is without jobs.
+  // Every active job must belong to the lease that it names, and no lease may be without jobs.
   expect(all('SELECT token, held FROM leases ORDER BY token')).toEqual(
     all('SELECT token, count(*) FROM jobs WHERE state = 1 GROUP BY token ORDER BY token'),
   )
@@ -101,7 +101,7 @@ function check(file: string): void {
   database.close()
 }
 
-/** The states in which each job is found. */
+/** Returns for each job the states in which it is found. */
 async function find(store: SqliteStore): Promise<Map<string, string[]>> {
   const found = new Map<string, string[]>()
   for (const state of states) {

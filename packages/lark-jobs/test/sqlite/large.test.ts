@@ -1,6 +1,4 @@
-/**
- * Large payloads are kept apart from the rows that change, and are removed with their jobs.
- */
+/** Large payloads are stored apart from the rows that change, and are removed with their jobs. */
 import { afterEach, expect, test, vi } from 'vitest'
 import { memberId } from '../../src/model/effect.ts'
 import { SqliteDatabase } from '../../src/store/sqlite/database.ts'
@@ -18,7 +16,7 @@ afterEach(() => {
 
 const payload = 'x'.repeat(400_000)
 
-/** The longest text of each answer from now on. */
+/** Returns a list that gets the length of the longest text in each answer from now on. */
 function longest(): number[] {
   const found: number[] = []
   const original = SqliteDatabase.prototype.all
@@ -70,7 +68,7 @@ test('a claim reads only the payloads that it hands out, a change of state reads
   file.close()
 })
 
-test('the record of a member that is hidden has a payload only as long as a hook may need it', async () => {
+test('the record of a hidden member has a payload only as long as a hook may need the payload', async () => {
   await using folder = await Folder.make()
   const none = { count: 0, age: 0 }
   const store = new SqliteStore(folder.file, {
@@ -103,7 +101,7 @@ test('the record of a member that is hidden has a payload only as long as a hook
   await store.close()
 })
 
-test('the missing members of a large flow are found among a million others', async () => {
+test('the missing members of a large flow are found among a million other members', async () => {
   await using folder = await Folder.make()
   await using store = await folder.store()
   const size = 1_024 * 1_001 + 5

@@ -1,7 +1,6 @@
 /**
- * Files of other versions of Lark: an earlier layout is brought forward, other layouts are refused with one
- * line and not changed, and no file is written by two versions at the same time. The later layouts are
- * invented.
+ * Files of other versions of Lark: an earlier layout is migrated, other layouts are refused with one line and
+ * not changed, and two versions never write to a file at the same time. The later layouts are invented.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -41,7 +40,7 @@ function inOther(file: string, sql: string): void {
 const colour = 'ALTER TABLE jobs ADD COLUMN colour TEXT'
 const colours = 'CREATE TABLE colours (seq INTEGER PRIMARY KEY, colour TEXT NOT NULL)'
 const NEXT = '2.0c0de'
-/** Two releases later. */
+/** The invented layout of a version two releases later. */
 const later: FileLayout = {
   name: '3.0c0de',
   steps: [
@@ -92,7 +91,7 @@ test('a version with later steps refuses the file of a build that was never rele
   expect(layoutIn(folder.file)).toBe('2.0beef')
 })
 
-/** The tables, indexes and columns, as SQLite lists them. */
+/** Returns the tables, indexes and columns, as SQLite lists them. */
 function schemaOf(file: string): object {
   const other = openRaw(file)
   const tables = other.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").all([])
@@ -107,14 +106,14 @@ function schemaOf(file: string): object {
   return { ...Object.fromEntries(columns), others }
 }
 
-test('a file goes step by step to the layout of a new file, and its jobs go on', async () => {
+test('a file is migrated step by step to the layout of a new file, and its jobs go on', async () => {
   await using folder = await Folder.make()
   await using made = await Folder.make()
   await (await made.store(later)).close()
   const earlier = await folder.store()
   await leave(earlier)
   await earlier.close()
-  // Two stores open the file at the same time. The later one finds the work done.
+  // Two stores open the file at the same time. The second store finds the file already migrated.
   const [store, other] = await Promise.all([folder.store(later), folder.store(later)])
   await using _ = other
   await using __ = store
@@ -123,7 +122,7 @@ test('a file goes step by step to the layout of a new file, and its jobs go on',
   await goesOn(store, other)
 })
 
-test('a file is brought forward from its present layout', async () => {
+test('a file with the present layout can be migrated to a later layout', async () => {
   await using folder = await Folder.make()
   const earlier = await folder.store()
   await new Caller(earlier, 'web', 'emails').enqueue(job())
@@ -135,7 +134,7 @@ test('a file is brought forward from its present layout', async () => {
   other.close()
 })
 
-test('a process that is killed while it brings the file forward leaves the old layout or the new one', async () => {
+test('if a process is killed while it migrates the file, the file has the old layout or the new layout', async () => {
   await using made = await Folder.make()
   await using before = await made.store()
   await new Caller(before, 'web', 'emails').enqueue(...jobs(3))
@@ -166,7 +165,7 @@ test('a process that is killed while it brings the file forward leaves the old l
   }
 })
 
-test('while an older version has the file open, this version is refused, and the older one goes on', async () => {
+test('while an older version has the file open, this version is refused, and the older version goes on', async () => {
   await using folder = await Folder.make()
   const older = openRaw(folder.file)
   older.exec('PRAGMA journal_mode = WAL')
@@ -181,7 +180,7 @@ test('while an older version has the file open, this version is refused, and the
   older.close()
 })
 
-test('if two versions make the file at the same time, the second one is refused', async () => {
+test('if two versions create the file at the same time, the second version is refused', async () => {
   await using folder = await Folder.make()
   const older = openRaw(folder.file)
   older.exec('PRAGMA journal_mode = WAL; BEGIN IMMEDIATE')
@@ -197,7 +196,7 @@ test('if two versions make the file at the same time, the second one is refused'
   older.close()
 })
 
-test('a file that a newer version changes while it is open is no longer written or read', async () => {
+test('if a newer version migrates a file that this version has open, this version no longer reads or writes the file', async () => {
   await using folder = await Folder.make()
   await using store = await folder.store()
   const ada = new Caller(store, 'ada', 'emails')
@@ -221,12 +220,12 @@ test('a file that a newer version changes while it is open is no longer written 
   await expect(waiting).rejects.toMatchObject(unknown)
   expect(other.prepare('SELECT * FROM jobs').all([])).toEqual(before)
   other.close()
-  // None of its jobs is lost.
+  // No job of this version is lost.
   await newer.recover('emails', { holder: 'ada' })
   expect(await new Caller(newer, 'bob', 'emails').claim(9)).toHaveLength(3)
 })
 
-test('if a newer version changes the file of a worker, the worker reports it, goes on, and stops in order', async () => {
+test('if a newer version migrates the file of a worker, the worker reports this, does not end, and stops as usual', async () => {
   await using folder = await Folder.make()
   await using jobs = createJobs({ connection: `sqlite:${folder.file}` })
   class IdleJob extends Job {

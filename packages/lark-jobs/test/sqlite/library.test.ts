@@ -1,6 +1,4 @@
-/**
- * The SQLite library of a process, for each Node, with and without the package `libsql`.
- */
+/** Which SQLite library a process uses, on each version of Node, with and without the package `libsql`. */
 import { readFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { preferred } from '../../src/store/sqlite/library.ts'
@@ -21,7 +19,7 @@ const useAndTell = (connection: string) => `
   const { runs, said } = await use(${JSON.stringify(connection)})
   console.log(JSON.stringify({ runs, said, loaded: loaded() }))`
 
-test('an installation for Redis needs no binary', async () => {
+test('an application that uses Redis does not need the binary of libsql', async () => {
   const text = await readFile(new URL('../../package.json', import.meta.url), 'utf8')
   expect(JSON.parse(text)).toMatchObject({
     dependencies: { '@s18i/lark': expect.any(String) },
@@ -37,13 +35,13 @@ test.each([
   ['3.51.3', 'node:sqlite'],
   ['3.53.0', 'node:sqlite'],
   ['4.0', 'node:sqlite'],
-])('with SQLite %s in Node, %s is tried first', (version, first) => {
+])('if Node has SQLite %s, the library %s is tried first', (version, first) => {
   expect(preferred(version)[0]).toBe(first)
   expect([...preferred(version)].sort()).toEqual(['libsql', 'node:sqlite'])
 })
 
 describe('on Node 24', () => {
-  test('the library is loaded when a store is opened, not with Lark', async () => {
+  test('the library is loaded when a store is opened, and not when Lark is imported', async () => {
     await using app = await Installation.make('binary')
     expect(JSON.parse((await app.run('console.log(JSON.stringify(loaded()))', node)).stdout)).toEqual([])
   })
@@ -55,7 +53,7 @@ describe('on Node 24', () => {
     expect(JSON.parse(stdout)).toEqual({ runs: 20, said: [], loaded: ['node:sqlite'] })
   })
 
-  test('the choice of another copy of Lark applies, also in threads', async () => {
+  test('a second copy of Lark uses the library that the first copy has chosen, also in threads', async () => {
     await using app = await Installation.make('binary')
     const connection = JSON.stringify(app.connection)
     const { stdout } = await app.run(
@@ -78,7 +76,7 @@ describe('on Node 24', () => {
     expect(JSON.parse(stdout)).toEqual({ runs: 20, loaded: ['libsql'], inThread: false })
   })
 
-  test('a libsql of the application itself, on another file, causes no problem', async () => {
+  test('the application may use libsql itself for another file', async () => {
     await using app = await Installation.make('binary')
     const { stdout } = await app.run(
       `
@@ -103,7 +101,7 @@ describe('on Node 24', () => {
     expect(JSON.parse(stdout)).toMatchObject({ runs: 20, loaded: [] })
   })
 
-  test('a worker with libsql and one with node:sqlite share a file: each job runs exactly once', async () => {
+  test('if a worker with libsql and a worker with node:sqlite share a file, each job runs exactly once', async () => {
     await using folder = await Folder.make()
     const nodes = [isSound ? undefined : process.execPath, node]
     const workers = nodes.map((each, n) => new Child('work', folder.file, `worker-${n}`, { node: each }))
@@ -133,7 +131,7 @@ describe('on Node 24', () => {
 // CI runs the tests on such a Node, too.
 if (!isSound)
   describe('on a Node without a sound SQLite', () => {
-    test('the library is loaded when a store is opened, not with Lark', async () => {
+    test('the library is loaded when a store is opened, and not when Lark is imported', async () => {
       await using app = await Installation.make('binary')
       expect(JSON.parse((await app.run('console.log(JSON.stringify(loaded()))')).stdout)).toEqual([])
     })
@@ -156,7 +154,7 @@ if (!isSound)
       ['none', "Cannot find module 'libsql'"],
       ['package', "Cannot find module '@libsql/"],
     ] as const)(
-      'without a library, the error of a dispatch says what to do, libsql: %s',
+      'without an SQLite library, the error of a dispatch says what to do, libsql: %s',
       async (libsql, reason) => {
         await using app = await Installation.make(libsql)
         const { stdout } = await app.run(`

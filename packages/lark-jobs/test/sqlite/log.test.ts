@@ -10,7 +10,7 @@ import { open as openRaw } from './raw.ts'
 
 const MIB = 1 << 20
 
-test('a log that grew because of a long reader is cut by the writers, and emptied when nothing happens', async () => {
+test('writers shrink a log that grew because of a long read, and an idle process empties it', async () => {
   await using folder = await Folder.make()
   await using store = await folder.store()
   const sizeOfLog = async () => (await stat(`${folder.file}-wal`)).size

@@ -1,4 +1,4 @@
-/** Limits of the first versions of `node:sqlite`, which a fake module imitates. */
+/** The limits of the first versions of `node:sqlite`. A fake module imitates these versions. */
 import { afterEach, expect, test, vi } from 'vitest'
 import { loadNodeSqlite } from '../../src/store/sqlite/node-sqlite.ts'
 
@@ -44,7 +44,7 @@ afterEach(() => {
   EarlyDatabase.failure = undefined
 })
 
-test('numbered values are bound by name, others by position', () => {
+test('numbered values are bound by name, and other values by position', () => {
   play(EarlyDatabase)
   const driver = loadNodeSqlite().open(':memory:')
   driver.prepare('SELECT ?2, ?1').get(['a', 2])
@@ -79,7 +79,7 @@ test('the error for a Node without the module names the version', () => {
   expect(loadNodeSqlite).toThrow("no 'node:sqlite'")
 })
 
-test('only the warning that SQLite is experimental is suppressed', () => {
+test('the warning that SQLite is experimental is suppressed, and no other warning', () => {
   const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
   const { emitWarning } = process
   play(EarlyDatabase, () => {

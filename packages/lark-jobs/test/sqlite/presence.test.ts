@@ -1,6 +1,6 @@
 /**
- * A file is moved or deleted while processes have it open. Jobs that were accepted before stay in it, and all
- * processes go on with the next file at the path.
+ * A file is moved or deleted while processes have it open. Jobs that were accepted before stay in the moved
+ * file, and all processes go on with the next file at the path.
  */
 import { renameSync } from 'node:fs'
 import { mkdir, rename, rm, stat } from 'node:fs/promises'
@@ -47,7 +47,7 @@ async function use(folder: Folder): Promise<{ store: SqliteStore; web: Caller; b
   return { store, web, before: ids(given) }
 }
 
-test('moved: the next job is in a new file, and the old file has all jobs that were accepted before', async () => {
+test('if the file is moved, the next job is in a new file, and the old file has all jobs that were accepted before', async () => {
   await using folder = await Folder.make()
   const { store, web, before } = await use(folder)
   const moved = `${folder.file}.old`
@@ -71,7 +71,7 @@ test.each([
   ['with its log', ['', ...logs]],
   ['without its log', ['']],
   ['with its log and the bell', ['', ...logs, '-bell']],
-])('deleted %s: the next job is in a new file', async (_, suffixes) => {
+])('if the file is deleted %s, the next job is in a new file', async (_, suffixes) => {
   await using folder = await Folder.make()
   const { store, web } = await use(folder)
   for (const suffix of suffixes) await rm(`${folder.file}${suffix}`)
@@ -85,7 +85,7 @@ test.each([
 test.each([
   ['deleted', (path: string) => rm(path, { recursive: true })],
   ['moved', (path: string) => rename(path, `${path}-old`)],
-])('the folder is %s: it is made again', async (_, go) => {
+])('if the folder is %s, it is created again', async (_, go) => {
   await using folder = await Folder.make()
   const file = join(folder.path, '.lark', 'jobs.db')
   await using store = new SqliteStore(file, options)
@@ -98,7 +98,7 @@ test.each([
   expect((await stat(join(folder.path, '.lark'))).mode & 0o777).toBe(0o700)
 })
 
-test('a copy without a log is opened and then moved: its log is moved into it', async () => {
+test('if a copy without a log is opened and then moved, its new log is written into the moved file', async () => {
   await using folder = await Folder.make()
   const original = await folder.store()
   await new Caller(original, 'first', 'emails').enqueue(job({ id: 'copied' }))
@@ -118,7 +118,7 @@ test('a copy without a log is opened and then moved: its log is moved into it', 
   expect(await waitingIn(`${copy}.old`)).toEqual(['copied', 'before'])
 })
 
-test('another file replaces it: all processes use the new file, even those that only read', async () => {
+test('if another file replaces the file, all processes use the new file, even those that only read', async () => {
   await using folder = await Folder.make()
   const other = new SqliteStore(`${folder.file}.other`, options)
   await other.open()
@@ -136,7 +136,7 @@ test('another file replaces it: all processes use the new file, even those that 
   expect(await reader.get('emails', 'other')).toBeDefined()
 })
 
-test('moved during a call: the jobs of this call are in the next file', async () => {
+test('if the file is moved during a call, the jobs of this call are in the next file', async () => {
   await using folder = await Folder.make()
   const opened = connections()
   const { store, before } = await use(folder)
@@ -154,7 +154,7 @@ test('moved during a call: the jobs of this call are in the next file', async ()
   await store.close()
 })
 
-test('if a second file is removed before a process checks, this process waits for the process that has the second file open', async () => {
+test('if a second file is removed before a process checks the path, this process waits for the process that has the second file open', async () => {
   await using folder = await Folder.make()
   const { store, web } = await use(folder)
   await using other = await folder.store()
@@ -172,7 +172,7 @@ test('if a second file is removed before a process checks, this process waits fo
 })
 
 test.each(['moved', 'deleted'])(
-  '%s, and its log a moment later, and the log of the next file is not touched',
+  'if the file is %s and its log a moment later, the log of the next file is not changed',
   async (how) => {
     await using folder = await Folder.make()
     const { store, web, before } = await use(folder)
@@ -185,14 +185,14 @@ test.each(['moved', 'deleted'])(
     await pause(20)
     for (const suffix of logs) await away(suffix)
     expect(await queued).toEqual(['queued'])
-    // A store that opened the file now would find no log, and make one.
+    // A store that opens the file now finds no log, and makes a new one.
     expect(await waitingIn(folder.file)).toEqual(['next'])
     await store.close()
     if (how === 'moved') expect(await waitingIn(old)).toEqual(before)
   },
 )
 
-test('moved and put back before any check: nothing happens', async () => {
+test('if the file is moved and put back before any check, nothing happens', async () => {
   await using folder = await Folder.make()
   const { store, web } = await use(folder)
   await rename(folder.file, `${folder.file}.old`)
@@ -203,7 +203,7 @@ test('moved and put back before any check: nothing happens', async () => {
   await store.close()
 })
 
-test('if only the log is left, a new process makes no file, because the file would use this log', async () => {
+test('if only the log of a moved file is left, a new process makes no file, because a new file would use this log', async () => {
   await using folder = await Folder.make()
   const { store, web } = await use(folder)
   await rename(folder.file, `${folder.file}.old`)
@@ -242,7 +242,7 @@ test('a process waits while another process writes to the old file', async () =>
   expect(await waitingIn(`${folder.file}.old`)).toEqual(before)
 })
 
-test('moved again and again under three processes: each accepted job is in one of the moved files or in the last one', async () => {
+test('if the file is moved again and again while three processes use it, each accepted job is in one of the moved files or in the last file', async () => {
   await using folder = await Folder.make()
   const accepted: string[] = []
   const children = ['ada', 'bob', 'eve'].map((name) => new Child('accept', folder.file, name))

@@ -1,6 +1,6 @@
 /**
- * A process that uses a file together with others, in one of several roles: `node process.js <role> <file>
- * <name> [umask and clock]`. It sends messages to the test over IPC, and uses the built package.
+ * A process that uses a file together with other processes, in one of several roles: `node process.js <role>
+ * <file> <name> [umask and clock]`. It sends messages to the test over IPC, and uses the built package.
  */
 import { SqliteStore } from '../../dist/sqlite-store.js'
 
@@ -30,7 +30,7 @@ function told() {
 }
 
 const roles = {
-  /** Opens the store when the test tells it to, and queues one job. */
+  /** Opens the store when the test says so, and queues one job. */
   async open() {
     process.send('ready')
     await told()
@@ -39,7 +39,7 @@ const roles = {
     await store.close()
   },
 
-  /** Brings the file forward to the layout that the test tells it. */
+  /** Migrates the file to the layout that the test names. */
   async forward() {
     process.send('ready')
     await new SqliteStore(file, { retention }, JSON.parse(await told())).open()
@@ -151,7 +151,7 @@ const roles = {
   },
 
   /**
-   * Queues, claims, settles in every way, renews and takes back jobs for ever. Reports every change that is
+   * Queues, claims, settles (in every way), renews and takes back jobs for ever. Reports every change that is
    * certain.
    */
   async churn() {
@@ -189,8 +189,8 @@ const roles = {
   },
 
   /**
-   * Counts ends of nodes and members, and writes the flow for the nodes in the news, with a job for each.
-   * Reports the counted ends.
+   * Counts ends of nodes and members, and writes the flow with one job for each new end of a node. Reports
+   * the counted ends.
    */
   async flow() {
     await store.open()

@@ -4,7 +4,7 @@ import { ids, job } from '../conformance/jobs.ts'
 import { Child } from './child.ts'
 import { Folder } from './folder.ts'
 
-test('several processes make a new file at the same time', async () => {
+test('several processes can create a new file at the same time', async () => {
   await using folder = await Folder.make()
   const children = ['a', 'b', 'c', 'd', 'e'].map((name) => new Child('open', folder.file, name))
   await Promise.all(children.map((child) => child.message()))
@@ -14,7 +14,7 @@ test('several processes make a new file at the same time', async () => {
   expect(await store.counts('emails')).toMatchObject({ waiting: 5 })
 })
 
-test('three processes queue 3,000 jobs while two others work: each runs exactly once', async () => {
+test('if three processes queue 3,000 jobs while two other processes work, each job runs exactly once', async () => {
   await using folder = await Folder.make()
   await using first = new Child('work', folder.file, 'worker-1')
   await using second = new Child('work', folder.file, 'worker-2')
@@ -39,7 +39,7 @@ test('three processes queue 3,000 jobs while two others work: each runs exactly 
   expect(await store.counts('emails')).toMatchObject({ completed: 3_000, waiting: 0, active: 0 })
 })
 
-test('a job queued by one process wakes a wait in another', async () => {
+test('a job that one process queues ends the wait of another process', async () => {
   await using folder = await Folder.make()
   await using child = new Child('wait', folder.file, 'ada')
   expect(await child.message()).toBe('waiting')
@@ -49,12 +49,12 @@ test('a job queued by one process wakes a wait in another', async () => {
   expect(await child.ended()).toBe(0)
 })
 
-test('a ring for a process that has died goes to another waiting process', async () => {
+test('the notification for a process that has died goes to another waiting process', async () => {
   await using folder = await Folder.make()
   await using store = await folder.store()
   const ada = new Caller(store, 'ada', 'emails')
   expect(await ada.claim()).toEqual([])
-  // This process asks later than ada, so it is rung before her.
+  // This process asks later than the caller `ada`, so it is notified first.
   await using child = new Child('hang', folder.file, 'bob')
   expect(await child.message()).toBe('waiting')
   await child.kill()

@@ -20,12 +20,12 @@ afterEach(() => {
 
 const START = Date.parse('2026-01-01T00:00:00Z')
 
-/** Schedules that are due now. */
+/** Makes schedules that are due now. */
 function made(...names: string[]) {
   return names.map((id) => ({ id, rev: 0, definition: id, state: '0', next: Date.now() }))
 }
 
-test('processes that handle ticks are killed, one of them with a clock that is an hour fast, and each tick has one job', {
+test('if processes that handle ticks are killed, one of them with a clock that is an hour fast, each tick still has one job', {
   timeout: 60_000,
 }, async () => {
   await using folder = await Folder.make()
@@ -70,7 +70,7 @@ test('processes that handle ticks are killed, one of them with a clock that is a
   expect(ticks).toBeGreaterThan(0)
 })
 
-test('a damaged schedule does not stop the others, and a write replaces it', async () => {
+test('a damaged schedule does not stop other schedules, and a write replaces it', async () => {
   await using folder = await Folder.make()
   await using store = await folder.store()
   const names = ['definition', 'state', 'rev', 'runs', 'dueAt', 'good']
@@ -108,7 +108,7 @@ test('a damaged schedule does not stop the others, and a write replaces it', asy
     })
 })
 
-test('damaged lines among the runs are left out', async () => {
+test('damaged lines in the stored runs of a schedule are left out', async () => {
   await using folder = await Folder.make()
   await using store = await folder.store()
   await store.schedules.write('emails', made('nightly'))
@@ -123,7 +123,7 @@ test('damaged lines among the runs are left out', async () => {
   ])
 })
 
-test('the text of the runs is bounded, and has room for all kept runs even if they are the longest ones', async () => {
+test('the stored text of runs is bounded, and has room for all kept runs even if all have the maximum length', async () => {
   await using folder = await Folder.make()
   await using store = await folder.store()
   await store.schedules.write('emails', made('nightly'))

@@ -15,8 +15,8 @@ const HELD = 4
 const LONGEST = 40_000
 
 /**
- * Empties the log in another process, because a second SQLite library in this one might end the locks of the
- * store.
+ * Empties the log in another process, because a second SQLite library in this process might release the locks
+ * of the store.
  */
 function emptyLog(file) {
   const script = `
@@ -108,8 +108,8 @@ const scenarios = {
     const before = accepted
     release()
     const isDone = await until(() => ended === accepted)
-    // The same number of jobs is dispatched again, because completed jobs make room. Dispatches are faster
-    // than the worker, so they wait for it.
+    // Dispatch the same number of jobs again, because completed jobs make room. Dispatches are faster than
+    // the worker, so the loop waits for the worker.
     while (accepted < before * 2) {
       const done = ended
       const refusal = await fill(1_000).catch(failure)
@@ -122,7 +122,7 @@ const scenarios = {
   /** Another program fills the disk, and makes room after a while. */
   async neighbour() {
     await fill(200)
-    // The log is emptied, because otherwise small calls would find room in it.
+    // Empty the log, because otherwise small calls would find room in it.
     emptyLog(join(folder, 'jobs.db'))
     const path = join(folder, 'neighbour')
     const file = openSync(path, 'w')

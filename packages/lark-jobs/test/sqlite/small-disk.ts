@@ -1,6 +1,7 @@
 /**
- * Runs a script on a disk of a few MiB, or on a read-only disk: a file system that is mounted only for this
- * process, and disappears with it. Without root, it is mounted in a user namespace.
+ * Runs a script on a disk of a few MiB, or on a read-only disk: a file system that is mounted only for the
+ * process of the script, and disappears with this process. If the tests do not run as root, it is mounted in
+ * a user namespace.
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -11,7 +11,7 @@ async function callers(store: SqliteStore, ...names: string[]): Promise<Caller[]
   return names.map((name) => new Caller(store, name, 'emails'))
 }
 
-test('the caller that asked last is rung first, so dead callers sink below living ones', async () => {
+test('the caller that asked last is notified first, so living callers come before dead ones', async () => {
   let now = 1
   await using store = new SqliteStore(':memory:', { ...options, clock: () => now })
   const [dead, living, web] = await callers(store, 'dead', 'living', 'web')
@@ -22,7 +22,7 @@ test('the caller that asked last is rung first, so dead callers sink below livin
   expect(await store.wait('living', PATIENCE)).toEqual(['emails'])
 })
 
-test('a ring that its caller has not heard before it retires goes to another caller', async () => {
+test('a notification that a caller has not read before it retires goes to another caller', async () => {
   await using store = new SqliteStore(':memory:', options)
   const [ada, bob, web] = await callers(store, 'ada', 'bob', 'web')
   await ada!.claim()

@@ -1,4 +1,7 @@
-/** The processes of a supervisor: their places when the store is slow, and the causes of their ends. */
+/**
+ * The processes of a supervisor: when an ended process is replaced although the store is slow, and why
+ * processes end.
+ */
 import { spawn } from 'node:child_process'
 import { expect, test } from 'vitest'
 import { Supervisor } from '../../src/supervisor/supervisor.ts'
@@ -9,7 +12,7 @@ import { Caller } from '../conformance/caller.ts'
 import { job } from '../conformance/jobs.ts'
 import { Folder } from '../sqlite/folder.ts'
 
-/** The program of a process. It gets whether it is the first process. */
+/** The program of a process. Its argument says whether it is the first process. */
 const program = `
   const tell = (report, then) => process.send({ lark: report }, then)
   tell({ kind: 'serving' }, () => {
@@ -17,7 +20,7 @@ const program = `
     tell({ kind: 'ended', finished: true }, () => process.exit())
   })`
 
-test('a place whose next process has finished stays empty when the job that ended the previous process is found', async () => {
+test('if a replacement process has already finished, no further process starts when the job that ended the first process is found', async () => {
   await using folder = await Folder.make()
   await using store = await folder.store()
   const finished = new Deferred<void>()

@@ -18,7 +18,10 @@ import { Bench, Record as Report, sqliteFile } from '../working/bench.ts'
 const yaml = createRequire(import.meta.url)('js-yaml') as { load(text: string): unknown }
 const read = (file: string) => readFileSync(new URL(`../../telemetry/${file}`, import.meta.url), 'utf8')
 
-/** Reads the text format: the value of each series. Throws at a line that the format does not have. */
+/**
+ * Parses the text format of Prometheus. Returns the value of each series, and throws if a line is not in this
+ * format.
+ */
 function parse(text: string): Map<string, number> {
   const series = new Map<string, number>()
   const types = new Map<string, string>()
@@ -46,7 +49,7 @@ class SentJob extends Job {
   }
 }
 
-test('one process returns the counts of all processes, including ended ones', async () => {
+test('each process returns the counts of all processes, including those that have ended', async () => {
   await using bench = await Bench.make(sqliteFile)
   const worked = bench.client()
   const report = new Report()
@@ -90,30 +93,30 @@ test('one process returns the counts of all processes, including ended ones', as
   expect(series.get('lark_jobs_store_up')).toBe(1)
 })
 
-test('the store is read once a second, however many scrapes come', async () => {
+test('the store is read at most once a second, however many scrapes there are', async () => {
   await using bench = await Bench.make(sqliteFile)
   const { store } = await insideOf(bench.jobs).open()
   const looks = vi.spyOn(store, 'standings')
   const texts = await Promise.all(Array.from({ length: 20 }, () => metrics(bench.jobs)))
   expect(new Set(texts).size).toBe(1)
-  // The second reading is that of the doctor, which is shared for longer.
+  // The second call is made by the doctor, whose findings are kept for longer.
   expect(looks).toHaveBeenCalledTimes(2)
 })
 
-test('if the store does not answer, the metrics say only that', async () => {
+test('if the store does not answer, the metrics say so and contain nothing else', async () => {
   await using bench = await Bench.make(sqliteFile)
   const { store } = await insideOf(bench.jobs).open()
   vi.spyOn(store, 'now').mockRejectedValue(new Error('away'))
   expect([...parse(await metrics(bench.jobs))]).toEqual([['lark_jobs_store_up', 0]])
 })
 
-test('a value that is not an instance is refused without its text', async () => {
+test('the error for a value that is not an instance does not contain the value', async () => {
   const config = { connection: 'redis://:secret@host' } as never
   await expect(metrics(config)).rejects.toMatchObject({ code: 'OPERATE_INVALID' })
   expect(() => metricsHandler(config)).toThrow(expect.objectContaining({ code: 'OPERATE_INVALID' }))
 })
 
-test('counters never fall, although a store lost its last writes or was emptied', () => {
+test('counters never fall, even if a store has lost its last writes or was emptied', () => {
   const counters = new RisingCounts()
   const look = (completed: number | undefined) => {
     const counts = new RunCounts()
@@ -127,7 +130,7 @@ test('counters never fall, although a store lost its last writes or was emptied'
   expect(seen).toEqual([100, 103, 103, 106, 106, 106, 109])
 })
 
-/** All metrics, by name. */
+/** Returns the names of all metrics. */
 async function names(): Promise<Set<string>> {
   await using bench = await Bench.make(sqliteFile)
   const { outbox } = new Application()
@@ -141,7 +144,7 @@ async function names(): Promise<Set<string>> {
   return new Set([...parse(await metrics(client)).keys()].map((key) => key.replace(/\{.*/s, '')))
 }
 
-test('the dashboard, the alert rules and the manual name the metrics that exist', async () => {
+test('the Grafana dashboard, the alert rules and the manual name only metrics that exist', async () => {
   const known = await names()
   const rules = yaml.load(read('alerts.yml')) as { groups: { rules: { alert: string; expr: string }[] }[] }
   const all = rules.groups.flatMap(({ rules }) => rules)

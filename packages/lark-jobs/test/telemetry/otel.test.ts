@@ -1,6 +1,6 @@
 /**
- * The data that `otel()` gives to OpenTelemetry, without a store; and, in one test, the data that a collector
- * gets with a store.
+ * The data that `otel()` passes to OpenTelemetry, without a store. One test uses a store, and checks the data
+ * that a collector gets.
  */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -28,14 +28,14 @@ const run = (options?: object, id?: string) => ({
   ...{ queue: 'emails', partition: 'emails.2', key: 'send', waited: 5 },
 })
 
-test('the names are those of the conventions', () => {
+test('the names of spans and attributes are those of the semantic conventions', () => {
   const known = new Set<unknown>(Object.values(conventions))
   const foreign = [...Object.values(attribute), ...Object.values(metric)].filter((each) => !known.has(each))
   expect(foreign.length).toBeGreaterThan(0)
   expect(foreign.filter((each) => !each.startsWith('lark.'))).toEqual([])
 })
 
-test('a run without a trace, such as that of a tick, begins its own trace, whatever span is active', async () => {
+test('a run without a stored trace, for example of a tick, begins a new trace, whatever span is active', async () => {
   await using sdk = new Sdk()
   trace.getTracer('app').startActiveSpan('the run before', (span) => {
     new OpenTelemetry().processing(run(undefined, 'nightly@2026-11-26T03:00:00Z')).ended('completed', 1)
@@ -58,7 +58,7 @@ test.each([
     'too much',
     { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', baggage: 'a'.repeat(5_000) },
   ],
-])('a stored trace that is %s gives no link', async (_, stored) => {
+])('a stored trace that is %s adds no link to the span', async (_, stored) => {
   await using sdk = new Sdk()
   new OpenTelemetry().processing(run({ trace: stored })).ended('completed', 1)
   expect(sdk.spans('process emails')[0]!.links).toEqual([])
@@ -84,7 +84,7 @@ test('baggage that is too large is not stored, and the SDK reports this', async 
   expect(warn.mock.calls.flat().join()).toMatch(/has \d+ bytes, the limit is 4096: its baggage is left out/)
 })
 
-test('a dispatch that fails', async () => {
+test('the span of a failed dispatch has the error', async () => {
   await using sdk = new Sdk()
   const error = new JobsError('STORE_UNREACHABLE', 'Redis does not answer')
   new OpenTelemetry().sending({ queue: 'emails', count: 3 }).failed(error)
@@ -116,7 +116,7 @@ test.each([
   ['[7]', 'step 7', '7'],
   ['[draft] a', 'step [draft] a', '[draft] a'],
 ])(
-  'the name of the span of a step has only the part that the steps of a loop have in common: %s',
+  'the name of the span of a step has only the part of its name that all steps of a loop share: %s',
   async (key, ...names) => {
     await using sdk = new Sdk()
     const step = { what: 'step', name: stepWords(key), family: stepFamily(key), attempt: 2 } as const
@@ -128,7 +128,7 @@ test.each([
   },
 )
 
-test('an SDK that is set up late gets the metrics from then on, and all counts', async () => {
+test('an SDK that is set up late gets the metrics from then on, and the full counts', async () => {
   const telemetry = new OpenTelemetry()
   telemetry.processing(run()).ended('completed', 1)
   await using sdk = new Sdk()
@@ -196,7 +196,7 @@ class SendJob extends Job {
   handle() {}
 }
 
-test('each call of a step that dispatchNow runs has a span, below that of the application', async () => {
+test("each call of a step in dispatchNow() has a span that is a child of the application's span", async () => {
   await using sdk = new Sdk()
   class TripJob extends Job {
     override queueName = 'trips'
@@ -227,7 +227,7 @@ test('each call of a step that dispatchNow runs has a span, below that of the ap
   expect(pay!.attributes).toMatchObject({ 'error.type': 'NonRetryableError' })
 })
 
-test('a collector gets the spans and metrics of a store by OTLP', async () => {
+test('a collector gets spans and metrics by OTLP', async () => {
   await using collected = await collector()
   const spans = new BatchSpanProcessor(new OTLPTraceExporter({ url: `${collected.url}/v1/traces` }))
   const tracers = new NodeTracerProvider({ spanProcessors: [spans] })

@@ -1,6 +1,6 @@
 /**
- * The SDK of an application: the real one, with exporters that keep everything in memory. It registers itself
- * with the global API, as an application does.
+ * The SDK of an application: the real one, with exporters that keep everything in memory. The SDK registers
+ * itself with the global API, as in an application.
  */
 import { context, diag, metrics, propagation, trace } from '@opentelemetry/api'
 import {
@@ -31,14 +31,14 @@ export class Sdk implements AsyncDisposable {
     metrics.setGlobalMeterProvider(this.#meters)
   }
 
-  /** The spans that have ended, by name, in the order in which they began. */
+  /** Returns the ended spans with this name, in the order in which they began. */
   spans(name?: string): ReadableSpan[] {
     const all = this.#spans.getFinishedSpans().filter((span) => name === undefined || span.name === name)
     const began = ({ startTime: [s, ns] }: ReadableSpan) => s * 1e9 + ns
     return all.sort((one, other) => began(one) - began(other))
   }
 
-  /** The points of every metric, by name, in one collection. */
+  /** Collects the metrics once, and returns the data points of each metric by its name. */
   async collected(): Promise<Record<string, DataPoint<unknown>[]>> {
     this.#metrics.reset()
     await this.#reader.forceFlush()
@@ -53,7 +53,7 @@ export class Sdk implements AsyncDisposable {
   }
 }
 
-/** The ids that tests compare: those of the trace and the span, and those of the links of the span. */
+/** Returns the ids that tests compare: of the trace, of the span, and of the links of the span. */
 export function idsOf(span: ReadableSpan): { trace: string; id: string; parent?: string; links: string[] } {
   const { traceId, spanId } = span.spanContext()
   return {
