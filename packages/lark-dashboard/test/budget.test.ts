@@ -16,7 +16,7 @@ function withImports(name: string, found = new Set<string>()): Set<string> {
   return found
 }
 
-test('the first load is less than 60 KB, without the library of charts, and all is less than 100 KB', () => {
+test('the first load is less than 60 KB, without the library of charts, and all is less than 110 KB', () => {
   const overview = Object.keys(files).filter((name) => /^overview-.*\.js$/.test(name))
   expect(overview).toHaveLength(1)
   const scripts = new Set([...withImports(script), ...withImports(overview[0]!)])
@@ -25,5 +25,5 @@ test('the first load is less than 60 KB, without the library of charts, and all 
   expect([...scripts].filter(isChart)).toEqual([])
   expect(Object.keys(files).filter((name) => name.endsWith('.js') && isChart(name))).toHaveLength(1)
   expect(size([...scripts, style, 'icon.svg'])).toBeLessThan(60 * KB)
-  expect(size(Object.keys(files))).toBeLessThan(100 * KB)
+  expect(size(Object.keys(files))).toBeLessThan(110 * KB)
 })

@@ -21,7 +21,7 @@ import type { Operated } from '../../lark-jobs/src/operate/operated.ts'
 import { OUTBOX } from '../../lark-jobs/src/outbox/table.ts'
 import { Application, mail } from '../../lark-jobs/test/outbox/application.ts'
 import { type Dashboard, dashboard, type Role, toNode, type Viewer } from '../src/index.ts'
-import { type ActionName, actions } from '../src/server/actions.ts'
+import { type ActionName, type Actions, actions } from '../src/server/actions.ts'
 import { Underway } from '../src/server/change/underway.ts'
 import type { Field } from '../src/server/guard/input.ts'
 import { FollowedJobs, type JobReport } from '../src/server/look/followed-jobs.ts'
@@ -1185,6 +1185,25 @@ describe('the stream', () => {
     expect(times.steps[0]!.process.p99).toBeGreaterThan(0)
     expect(await get('times', { range: '3d', queue: 'default' })).toMatchObject({ steps: [] })
     expect(await codeOf(await look('times', { range: '1h', queue: 'nowhere' }))).toBe('UNKNOWN_QUEUE')
+  })
+
+  test('tells the runs of each class, and of one by hour, day and release', async () => {
+    await jobs.dispatch([new SendJob().with({ to: 'nobody' })])
+    await runAll()
+    const get = async (name: string, input: object = {}) => (await look(name, input)).json()
+    const key = new SendJob().key
+    const { classes } = (await get('classes.ran')) as Actions['classes.ran']['output']
+    expect(classes.map((each) => [each.key, each.hours.at(-1), each.hours.length])).toEqual([[key, 1, 24]])
+    const found = (await get('classes.get', { key })) as Actions['classes.get']['output']
+    expect(found).toMatchObject({ key, compared: { last: { failed: 0 } }, slowest: [] })
+    const hours = (await get('ended', { range: '3d', key })) as EndedRuns
+    expect(hours.steps.map(([, ...counts]) => counts)).toEqual([[0, 1, 0]])
+    const times = (await get('times', { range: '90d', key })) as TimesOfRuns
+    expect(times.steps.map(({ wait, process }) => [wait.count, process.count])).toEqual([[1, 1]])
+    // The runs of a class are not known by the minute.
+    expect(await get('times', { range: '1h', key })).toMatchObject({ steps: [] })
+    expect(await get('classes.get', { key: 'nobody' })).toBeNull()
+    expect(await codeOf(await look('classes.get', {}))).toBe('INPUT_INVALID')
   })
 
   test('tells what happened: pauses and resumes of a queue and of all', async () => {

@@ -19,6 +19,7 @@ export const places = [
     show: lazy(() => import('../pages/failures/failures.tsx')),
   },
   { page: 'changes', title: 'Changes', key: 'c', show: lazy(() => import('../pages/changes/changes.tsx')) },
+  { page: 'classes', title: 'Classes', key: 'e', show: lazy(() => import('../pages/classes/classes.tsx')) },
   { page: 'flows', title: 'Flows', key: 'w', show: lazy(() => import('../pages/flows/flows.tsx')) },
   {
     page: 'schedules',

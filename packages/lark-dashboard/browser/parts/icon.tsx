@@ -4,6 +4,7 @@ const paths = {
   queues: 'M2.5 4h11M2.5 8h11M2.5 12h7',
   jobs: 'M3 3.5h10v9H3zM3 6.5h10',
   changes: 'M2.5 8h2M6 8h2M9.5 8h4M11 5l3 3-3 3',
+  classes: 'M3 3h4v4H3zM9 3h4v4H9zM3 9h4v4H3zM9 9h4v4H9z',
   failures: 'M8 2.5 14 13H2zM8 6.5v3M8 11.2v.1',
   flows: 'M2.5 8h3M10.5 4.5h3M10.5 11.5h3M5.5 8c3 0 2-3.5 5-3.5M5.5 8c3 0 2 3.5 5 3.5',
   schedules: 'M8 2.5a5.5 5.5 0 1 0 0 11 5.5 5.5 0 0 0 0-11M8 5v3l2 1.5',

@@ -8,6 +8,7 @@ import type { ShownValue } from '../../src/server/look/shown-to-viewer.ts'
 import type { CallError } from '../data/call.ts'
 import { notify, tellWhy } from '../data/changes.ts'
 import { bytes, count, plural } from './numbers.ts'
+import { saveFile } from './save-file.ts'
 
 /** The most entries of an object or a list that are shown before somebody asks for more. */
 const MOST = 100
@@ -52,11 +53,7 @@ export function Json({ value, whole, name = 'value' }: JsonProps) {
   const download = async () => {
     const all = await load()
     if (all === undefined) return
-    const link = document.createElement('a')
-    link.href = URL.createObjectURL(new Blob([all], { type: 'application/json' }))
-    link.download = `${name}.json`
-    link.click()
-    URL.revokeObjectURL(link.href)
+    saveFile(`${name}.json`, all, 'application/json')
   }
   return (
     <div class="json">

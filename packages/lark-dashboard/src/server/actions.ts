@@ -55,7 +55,7 @@ import {
   upTo,
 } from './guard/input.ts'
 import { inCommon } from './look/in-common.ts'
-import { type Range, ranges } from './look/past.ts'
+import { type PastOf, type Range, ranges } from './look/past.ts'
 import { shownEntry, shownJob, shownSchedule, shownValue, wholeValue } from './look/shown-to-viewer.ts'
 
 /** The most rows of a page. */
@@ -75,14 +75,16 @@ interface Named {
   queue?: string
 }
 
-interface PastInput {
+interface PastInput extends PastOf {
   range: Range
-  /** Default: all queues together. */
-  queue?: string
 }
 
 const named: Shape<Named> = { id: text, queue: optional(text) }
-const past: Shape<PastInput> = { range: oneOf(Object.keys(ranges)), queue: optional(text) }
+const past: Shape<PastInput> = {
+  range: oneOf(Object.keys(ranges)),
+  queue: optional(text),
+  key: optional(text),
+}
 const paged: Shape<Paged> = { cursor: optional(text), limit: optional(upTo(MOST_ROWS)) }
 const filtered = { ...paged, filter: optional(object) }
 const chosenJobs = { ids: optional(texts(MOST_IDS)), queue: optional(text), filter: optional(object) }
@@ -124,11 +126,15 @@ export const actions = {
   })),
   snapshot: look({}, async ({ live }) => live.now()),
   keys: look({}, ({ operate }) => operate.keys()),
-  ended: look(past, (act, { range, queue }: PastInput) => act.past.ended(range, queue)),
-  times: look(past, (act, { range, queue }: PastInput) => act.past.times(range, queue)),
-  marks: look(past, (act, { range, queue }: PastInput) => act.past.marks(range, queue)),
+  ended: look(past, (act, { range, ...of }: PastInput) => act.past.ended(range, of)),
+  times: look(past, (act, { range, ...of }: PastInput) => act.past.times(range, of)),
+  marks: look(past, (act, { range, ...of }: PastInput) => act.past.marks(range, of)),
   trends: look({}, ({ past }) => past.trends()),
   classes: look({}, ({ operate }) => operate.classes()),
+  'classes.ran': look({}, ({ past }) => past.classes()),
+  'classes.get': look({ key: text }, async ({ past }, { key }: { key: string }) => {
+    return (await past.jobClass(key)) ?? null
+  }),
   dispatch: change(
     'operate',
     {

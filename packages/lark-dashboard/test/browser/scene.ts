@@ -134,6 +134,7 @@ export async function makeScene(place: JobsConfig): Promise<Scene> {
       idle: {},
     },
     outbox: application.outbox,
+    release: 'r1',
     limiters: { 'mail-api': { concurrency: 2, rate: { limit: 100, per: '1m' } } },
   })
   // Paused queues are left out, because they never become empty.

@@ -3,6 +3,7 @@
  * so most buttons are pressed only on the first store.
  */
 
+import { readFileSync } from 'node:fs'
 import type { JobsConfig } from '@s18i/lark-jobs'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -71,6 +72,9 @@ export function describeDashboard(find: () => Promise<Place>, isFirst = false): 
       [`/jobs/${ids.retrying}`, /Due|delayed/],
       [`/jobs/${ids.delayed}?tab=raw`, '"state": "delayed"'],
       ['/jobs/nobody', 'There is no job with this id'],
+      ['/classes', /send-email[\s\S]*cleanup/],
+      ['/classes/send-email', /The day before[\s\S]*r1[\s\S]*no such user/],
+      ['/classes/nobody', 'No run of this class is known'],
       ['/failures', `${EMAILS + 7} failed jobs of 4 kinds`],
       ['/changes', 'No change goes on'],
       ['/flows', 'newsletter'],
@@ -102,6 +106,37 @@ export function describeDashboard(find: () => Promise<Place>, isFirst = false): 
     expect(findings.join('\n')).toBe('')
     expect(shown.complaints).toEqual([])
   }, 180_000)
+
+  test('a class is compared by release, as charts, as tables and as a file', async () => {
+    await using page = await opened('/failures', 'read')
+    await page
+      .getByRole('row', { name: /ECONNREFUSED/ })
+      .getByRole('link')
+      .first()
+      .click()
+    await page.getByRole('link', { name: 'send-email' }).click()
+    await page.getByRole('heading', { name: 'send-email' }).waitFor()
+    const release = page.getByRole('region', { name: 'By release' }).getByRole('row', { name: /r1/ })
+    // biome-ignore lint/performance/useDomNodeTextContent: textContent joins the cells of a row
+    expect(await release.innerText()).toMatch(/66\s+\d+ \(\d+ %\)/)
+    const ended = page.getByRole('region', { name: 'Ended runs' })
+    await ended.getByRole('button', { name: '90 days' }).click()
+    await page.keyboard.press('t')
+    await expect.poll(() => ended.textContent()).toMatch(/r1: 66, \d+ failed/)
+    const download = page.waitForEvent('download')
+    await ended.getByRole('button', { name: 'CSV' }).click()
+    const file = await download
+    expect(file.suggestedFilename()).toBe('send-email-90d.csv')
+    const [heads, day] = readFileSync(await file.path(), 'utf8').split('\r\n')
+    expect(heads).toMatch(/^from,completed,failed,retried,wait_p50_ms,.*,run_p99_ms$/)
+    expect(day).toMatch(/^\d{4}-\d\d-\d\dT00:00:00.000Z,\d+,\d+,\d+,[\d.]+,/)
+    await page.setViewportSize({ width: 390, height: 800 })
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390)
+    await page.keyboard.press('g')
+    await page.keyboard.press('e')
+    await page.getByRole('link', { name: 'send-email' }).first().waitFor()
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390)
+  })
 
   onFirst('who may operate lets the relay take a row of the outbox again', async () => {
     await using page = await opened('/outbox?only=bad', 'operate')

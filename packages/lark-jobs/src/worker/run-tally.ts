@@ -6,8 +6,9 @@
  * pairs 40 µs. Since 2026-12-02, with 119 buckets instead of 25, each of the two times of a run takes up to
  * 30 ns more.)
  */
-import type { SlowRun, WorkerRuns } from '../model/run/worker-runs.ts'
+
 import { RunCounts } from '../model/run/run-counts.ts'
+import type { SlowRun, WorkerRuns } from '../model/run/worker-runs.ts'
 import { OTHERS } from '../store/contract/runs.ts'
 
 /**

@@ -72,8 +72,9 @@ export function FailureKindPage({ kind: shown, filter, again }: FailureKindProps
       <pre class="job-error-message">{message}</pre>
       <Trend values={hours} points={hours.length} isOpen title="Failures in each of the last 24 hours" />
       <p class="quiet">
-        <a href={href('jobs', [], { kind, state: 'failed' })}>{plural(jobs, 'job')}</a> of the class {key}:
-        the first <Moment at={first} />, the last <Moment at={last} />
+        <a href={href('jobs', [], { kind, state: 'failed' })}>{plural(jobs, 'job')}</a> of the class{' '}
+        <a href={href('classes', [key])}>{key}</a>: the first <Moment at={first} />, the last{' '}
+        <Moment at={last} />
         {frame !== undefined && (
           <>
             ; thrown at <code>{frame}</code>

@@ -126,7 +126,9 @@ function JobView({ job, again }: { job: ShownJob; again(): void }) {
   return (
     <article class="job">
       <div class="page-head">
-        <h1>{key}</h1>
+        <h1>
+          <a href={href('classes', [key])}>{key}</a>
+        </h1>
         <State state={state} word={note === undefined ? state : `${state} (${note})`} />
         <span class="spread" />
         {steps !== undefined && <SendButtons steps={steps} again={again} />}

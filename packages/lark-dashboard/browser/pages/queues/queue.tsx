@@ -80,7 +80,7 @@ export function QueuePage({ queue }: { queue: LiveQueue }) {
       )}
       <Figures queue={queue} />
       {waiting + delayed > 0 && <FirstReasons name={name} />}
-      <EndedRuns queue={name} />
+      <EndedRuns of={{ queue: name }} />
       <Section id="groups" title="Groups">
         <Groups name={name} />
       </Section>

@@ -3,16 +3,21 @@
  * tables of the same figures. The address says which. The library that draws charts is loaded when the first
  * chart is shown.
  */
+import type { ReleaseEnds } from '@s18i/lark-jobs/operate'
 import type { Mark } from '../../../src/server/look/marks.ts'
-import type { EndedRuns as Ended, Range } from '../../../src/server/look/past.ts'
+import type { EndedRuns as Ended, PastOf, Range } from '../../../src/server/look/past.ts'
 import { useAsked } from '../../data/asked.ts'
+import { look } from '../../data/call.ts'
+import { tellWhy } from '../../data/changes.ts'
 import { route, setQuery } from '../../data/route.ts'
 import { useKeys } from '../../frame/keys.ts'
 import { Answer, Empty } from '../empty.tsx'
 import { count } from '../numbers.ts'
 import { Rows } from '../rows.tsx'
+import { saveFile } from '../save-file.ts'
 import { Section } from '../section.tsx'
 import { exact } from '../time.tsx'
+import { csv } from './csv.ts'
 import { Drawn } from './drawn.tsx'
 import { RunTimes } from './run-times.tsx'
 
@@ -20,20 +25,21 @@ import { RunTimes } from './run-times.tsx'
 const EVERY = 15_000
 
 const words: Readonly<Record<Range, { title: string; unit: string }>> = {
-  '1h': { title: '1 hour', unit: 'minute' },
-  '3d': { title: '3 days', unit: 'hour' },
-  '90d': { title: '90 days', unit: 'day' },
+  '1h': { title: '1 hour', unit: 'a minute' },
+  '3d': { title: '3 days', unit: 'an hour' },
+  '90d': { title: '90 days', unit: 'a day' },
 }
 
-/** @param queue default: all queues together */
-export function EndedRuns({ queue }: { queue?: string }) {
+export function EndedRuns({ of = {} }: { of?: PastOf }) {
   const { query } = route.value
   const named = query.get('range') ?? ''
-  const range: Range = Object.hasOwn(words, named) ? (named as Range) : '1h'
+  // The runs of a class are not known by the minute.
+  const known = (Object.keys(words) as Range[]).filter((each) => of.key === undefined || each !== '1h')
+  const range = known.find((each) => each === named) ?? known[0]!
   const isTable = query.get('ended') === 'table'
   const turn = () => setQuery({ ended: isTable ? undefined : 'table' })
   useKeys([{ key: 't', title: 'Ended runs as a chart or as a table', press: turn }])
-  const input = queue === undefined ? { range } : { range, queue }
+  const input = { range, ...of }
   const asked = useAsked('ended', input, EVERY)
   const marks = useAsked('marks', input, EVERY).data ?? []
   return (
@@ -43,16 +49,16 @@ export function EndedRuns({ queue }: { queue?: string }) {
       class="ended-runs"
       beside={
         <>
-          <span class="quiet small">a {words[range].unit}; the last is not over</span>
+          <span class="quiet small">{words[range].unit}; the last is not over</span>
           <span class="spread" />
           <span class="ended-ranges">
-            {(Object.keys(words) as Range[]).map((each) => (
+            {known.map((each) => (
               <button
                 key={each}
                 type="button"
                 class="plain"
                 aria-pressed={each === range}
-                onClick={() => setQuery({ range: each === '1h' ? undefined : each })}
+                onClick={() => setQuery({ range: each === known[0] ? undefined : each })}
               >
                 {words[each].title}
               </button>
@@ -60,6 +66,9 @@ export function EndedRuns({ queue }: { queue?: string }) {
           </span>
           <button type="button" class="plain" aria-pressed={isTable} onClick={turn}>
             Table <kbd>t</kbd>
+          </button>
+          <button type="button" class="plain" onClick={() => void download(input).catch(tellWhy)}>
+            CSV
           </button>
         </>
       }
@@ -76,7 +85,7 @@ export function EndedRuns({ queue }: { queue?: string }) {
         }
       </Answer>
       <RunTimes
-        queue={queue}
+        of={of}
         range={range}
         isTable={isTable}
         marks={marks}
@@ -86,11 +95,44 @@ export function EndedRuns({ queue }: { queue?: string }) {
   )
 }
 
-function EndedTable({ ended: { range, steps } }: { ended: Ended }) {
+/** Saves all steps of the range, with the percentiles of the times, in milliseconds. */
+async function download(input: PastOf & { range: Range }): Promise<void> {
+  const [ended, times] = await Promise.all([look('ended', input), look('times', input)])
+  const shares = ['p50', 'p95', 'p99'] as const
+  const rows = ended.steps.map(([at, ...counts]) => {
+    const its = times.steps.find((step) => step.at === at)
+    const ms = (of: 'wait' | 'process') => shares.map((each) => roundedMs(its?.[of][each]))
+    return [new Date(at).toISOString(), ...counts, ...ms('wait'), ...ms('process')]
+  })
+  const heads = ['from', 'completed', 'failed', 'retried']
+  const ofTimes = ['wait', 'run'].flatMap((of) => shares.map((each) => `${of}_${each}_ms`))
+  const name = [input.key ?? input.queue ?? 'all', input.range].join('-')
+  saveFile(`${name}.csv`, csv([[...heads, ...ofTimes], ...rows]), 'text/csv')
+}
+
+function roundedMs(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : Math.round(ms * 10) / 10
+}
+
+/** `r2: 40, 3 failed; r1: 12`, for a step of a class. */
+function releaseWords(ends: readonly ReleaseEnds[]): string {
+  return ends
+    .map(({ release = 'unknown', completed, failed, retried }) => {
+      const of = `${release}: ${count(completed + failed + retried)}`
+      return failed === 0 ? of : `${of}, ${count(failed)} failed`
+    })
+    .join('; ')
+}
+
+function EndedTable({ ended: { range, steps, releases } }: { ended: Ended }) {
+  const byStep = new Map(releases)
   const shown = steps.filter(([, ...counts]) => counts.some((each) => each > 0)).reverse()
   return (
     <Rows
-      heads={['From', { number: 'Completed' }, { number: 'Failed' }, { number: 'To be retried' }]}
+      heads={[
+        ...['From', { number: 'Completed' }, { number: 'Failed' }, { number: 'To be retried' }],
+        ...(releases === undefined ? [] : ['Releases']),
+      ]}
       class="ended-table"
     >
       <tbody>
@@ -100,6 +142,7 @@ function EndedTable({ ended: { range, steps } }: { ended: Ended }) {
             <td class="number">{count(completed)}</td>
             <td class={failed > 0 ? 'number bad' : 'number'}>{count(failed)}</td>
             <td class="number">{count(retried)}</td>
+            {releases !== undefined && <td class="wide">{releaseWords(byStep.get(at) ?? [])}</td>}
           </tr>
         ))}
       </tbody>
@@ -158,5 +201,5 @@ function markWords(marks: readonly Mark[], { range, from }: Ended): string {
 /** The chart in words, for people who cannot see it. */
 function said({ range, steps }: Ended): string {
   const total = (kind: 1 | 2) => steps.reduce((sum, step) => sum + step[kind], 0)
-  return `Ended runs a ${words[range].unit}, ${words[range].title}: ${count(total(1))} completed, ${count(total(2))} failed`
+  return `Ended runs ${words[range].unit}, ${words[range].title}: ${count(total(1))} completed, ${count(total(2))} failed`
 }

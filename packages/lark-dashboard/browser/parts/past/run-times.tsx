@@ -3,7 +3,7 @@
  * as a table of the same figures.
  */
 import type { Mark } from '../../../src/server/look/marks.ts'
-import type { Range, TimesOfRuns } from '../../../src/server/look/past.ts'
+import type { PastOf, Range, TimesOfRuns } from '../../../src/server/look/past.ts'
 import { useAsked } from '../../data/asked.ts'
 import { Answer } from '../empty.tsx'
 import { count, duration } from '../numbers.ts'
@@ -29,7 +29,7 @@ async function make(of: Of, place: HTMLElement, pointed: (step: number | undefin
 }
 
 interface RunTimesProps {
-  queue: string | undefined
+  of: PastOf
   range: Range
   isTable: boolean
   marks: readonly Mark[]
@@ -37,8 +37,8 @@ interface RunTimesProps {
   beginning(at: number): string
 }
 
-export function RunTimes({ queue, range, isTable, marks, beginning }: RunTimesProps) {
-  const asked = useAsked('times', queue === undefined ? { range } : { range, queue }, EVERY)
+export function RunTimes({ of: shown, range, isTable, marks, beginning }: RunTimesProps) {
+  const asked = useAsked('times', { range, ...shown }, EVERY)
   return (
     <Answer asked={asked}>
       {(found) =>

@@ -4,11 +4,16 @@
  * most every ten seconds.
  */
 import type {
+  ClassRuns,
+  ClassRunsUnit,
+  ComparedRuns,
   HistoryUnit,
   Operate,
   QueueHistory,
+  ReleaseEnds,
   RunTimes,
   RunTimesWithin,
+  StoreClassRuns,
   StoreHistory,
   VersionFirstSeen,
 } from '@s18i/lark-jobs/operate'
@@ -46,6 +51,27 @@ export interface EndedRuns {
    * the first one.
    */
   steps: EndedStep[]
+  /** Of a class whose workers know their release: for each step, how the runs of each release ended. */
+  releases?: [at: number, ends: ReleaseEnds[]][]
+}
+
+/** The queue or the class whose past is shown. Default: all queues together. */
+export interface PastOf {
+  queue?: string
+  /** The key of a class. Its past has no minutes. */
+  key?: string
+}
+
+/** A class in the list of classes. */
+export interface ListedClass extends ComparedRuns {
+  key: string
+  /** How many runs ended in each of the last 24 hours, the oldest first. The last hour is not over. */
+  hours: number[]
+}
+
+/** What is known of a class besides its hours and days. */
+export interface KnownClass extends Pick<ClassRuns, 'key' | 'releases' | 'slowest'> {
+  compared: ComparedRuns
 }
 
 export interface TimesOfRuns extends Omit<EndedRuns, 'steps'> {
@@ -67,23 +93,26 @@ export class Past {
   readonly #histories = new KeptAnswers<StoreHistory>(SHARED)
   readonly #times = new KeptAnswers<RunTimes>(SHARED)
   readonly #marks = new KeptAnswers<Mark[]>(SHARED)
+  readonly #classRuns = new KeptAnswers<StoreClassRuns>(SHARED)
 
   constructor(operate: Operate) {
     this.#operate = operate
   }
 
-  /** @param queue default: all queues together */
-  async ended(range: Range, queue?: string): Promise<EndedRuns> {
-    const { at, queues } = await this.#history()
+  async ended(range: Range, { queue, key }: PastOf): Promise<EndedRuns> {
     const { unit, step, steps } = ranges[range]
+    const ofClass = key === undefined ? undefined : await this.#classSteps(key, unit)
+    const { at, queues } = ofClass === undefined ? await this.#history() : { at: ofClass.at, queues: [] }
     const chosen = queues.filter((each) => queue === undefined || each.queue === queue)
     const last = at - (at % step)
     const sums = new Map<number, EndedStep>()
-    for (const each of chosen)
-      for (const { at, completed, failed, retried } of each[unit]) {
-        const sum = sums.get(at) ?? [at, 0, 0, 0]
-        sums.set(at, [at, sum[1] + completed, sum[2] + failed, sum[3] + retried])
-      }
+    for (const { at, completed, failed, retried } of ofClass?.steps ?? chosen.flatMap((each) => each[unit])) {
+      const sum = sums.get(at) ?? [at, 0, 0, 0]
+      sums.set(at, [at, sum[1] + completed, sum[2] + failed, sum[3] + retried])
+    }
+    const releases = ofClass?.steps.flatMap(({ at, releases }): [number, ReleaseEnds[]][] =>
+      releases === undefined ? [] : [[at, releases]],
+    )
     const first = range === '1h' ? 0 : Math.min(...sums.keys())
     const all = Array.from({ length: steps }, (_, i) => last - (steps - 1 - i) * step)
     return {
@@ -92,7 +121,35 @@ export class Past {
       at,
       from: all[0]!,
       steps: all.filter((each) => each >= first).map((each) => sums.get(each) ?? [each, 0, 0, 0]),
+      ...(releases !== undefined && releases.length > 0 && { releases }),
     }
+  }
+
+  /** All classes that ran within the last eight days, with their last day. */
+  async classes(): Promise<{ at: number; classes: ListedClass[] }> {
+    const { at, classes } = await this.#runsOfClasses({ unit: 'hours' })
+    const { step } = ranges['3d']
+    const first = at - (at % step) - 23 * step
+    const listed = classes.map(({ key, steps, compared }): ListedClass => {
+      const hours = new Array<number>(24).fill(0)
+      for (const { at, completed, failed, retried } of steps)
+        if (at >= first) hours[(at - first) / step] = completed + failed + retried
+      return { key, hours, ...compared! }
+    })
+    const lastDay = ({ last, hours }: ListedClass) => last.completed + last.failed + last.retried + hours[23]!
+    return { at, classes: listed.sort((one, other) => lastDay(other) - lastDay(one)) }
+  }
+
+  /** Undefined if no run of the class is known. */
+  async jobClass(key: string): Promise<KnownClass | undefined> {
+    const [hours, days] = await Promise.all([
+      this.#runsOfClasses({ key, unit: 'hours' }),
+      this.#runsOfClasses({ key, unit: 'days' }),
+    ])
+    const [[recent], [found]] = [hours.classes, days.classes]
+    const compared = recent?.compared ?? (found && noRuns(hours.at))
+    if (found === undefined || compared === undefined) return undefined
+    return { key, compared, releases: found.releases, slowest: found.slowest }
   }
 
   async trends(): Promise<Trends> {
@@ -101,16 +158,20 @@ export class Past {
     return { at, queues: Object.fromEntries(all.map((each) => [each.queue, trendOf(each, at)])) }
   }
 
-  /** @param queue default: all queues together */
-  async times(range: Range, queue?: string): Promise<TimesOfRuns> {
+  async times(range: Range, { queue, key }: PastOf): Promise<TimesOfRuns> {
     const { unit, step, steps } = ranges[range]
-    const found = await this.#runTimes(unit, queue)
+    const found = await (key === undefined ? this.#runTimes(unit, queue) : this.#classSteps(key, unit))
     const last = found.at - (found.at % step)
-    return { range, step, at: found.at, from: last - (steps - 1) * step, steps: found.steps }
+    const from = last - (steps - 1) * step
+    const shown = found.steps.filter(({ at }) => at >= from)
+    return {
+      ...{ range, step, at: found.at, from },
+      steps: shown.map(({ at, wait, process }) => ({ at, wait, process })),
+    }
   }
 
-  /** The marks of a range, the earliest first. @param queue default: all queues */
-  async marks(range: Range, queue?: string): Promise<Mark[]> {
+  /** The marks of a range, the earliest first. */
+  async marks(range: Range, { queue }: PastOf): Promise<Mark[]> {
     const { unit, step, steps } = ranges[range]
     return await this.#marks.get(JSON.stringify([range, queue]), async () => {
       const { at, versions, releases } = await this.#runTimes(unit, queue)
@@ -126,6 +187,16 @@ export class Past {
     })
   }
 
+  /** The hours or days of a class. */
+  async #classSteps(key: string, unit: HistoryUnit) {
+    const { at, classes } = await this.#runsOfClasses({ key, unit: unit === 'minutes' ? 'hours' : unit })
+    return { at, steps: unit === 'minutes' ? [] : (classes[0]?.steps ?? []) }
+  }
+
+  #runsOfClasses(filter: { key?: string; unit: ClassRunsUnit }): Promise<StoreClassRuns> {
+    return this.#classRuns.get(JSON.stringify(filter), () => this.#operate.classRuns(filter))
+  }
+
   #history(): Promise<StoreHistory> {
     return this.#histories.get('', () => this.#operate.history())
   }
@@ -134,6 +205,16 @@ export class Past {
     const filter = queue === undefined ? { unit } : { unit, queue }
     return this.#times.get(JSON.stringify(filter), () => this.#operate.runTimes(filter))
   }
+}
+
+/** The comparison of a class that did not run within the last eight days. */
+function noRuns(at: number): ComparedRuns {
+  const none = {
+    ...{ completed: 0, failed: 0, retried: 0, busy: 0 },
+    ...{ wait: { count: 0 }, process: { count: 0 } },
+  }
+  const { step } = ranges['3d']
+  return { from: at - (at % step) - 24 * step, present: none, last: none, dayBefore: none, weekBefore: none }
 }
 
 function trendOf({ minutes }: QueueHistory, at: number): number[] {

@@ -64,21 +64,12 @@ export class JobsClassesCommand extends Command {
       return
     }
     this.table(
-      [
-        'CLASS',
-        'RUNS',
-        'FAILED',
-        'RETRIED',
-        'WAIT P50',
-        'P95',
-        'RUN P50',
-        'P95',
-        'DAY BEFORE',
-        'WEEK BEFORE',
-      ],
+      ['CLASS', 'RUNS', 'FAILED', 'WAIT P95', 'RUN P50', 'P95', 'DAY BEFORE', 'WEEK BEFORE', 'THIS HOUR'],
       classes.map(({ key, compared }) => {
-        const { last, dayBefore, weekBefore } = compared!
-        return [visible(key), ...figures(last), inBrief(dayBefore), inBrief(weekBefore)]
+        const { present, last, dayBefore, weekBefore } = compared!
+        const [runs, failed, , , waited, ...took] = figures(last)
+        const others = [dayBefore, weekBefore, present].map(inBrief)
+        return [visible(key), runs, failed, waited, ...took, ...others]
       }),
     )
     this.info('Of the last 24 hours that are over. Look closer: lark jobs:classes CLASS')
@@ -126,12 +117,13 @@ export class JobsClassesCommand extends Command {
 
   #compared({ compared }: ClassRuns): void {
     if (compared === undefined) return
-    const { last, dayBefore, weekBefore } = compared
+    const { present, last, dayBefore, weekBefore } = compared
     this.line()
     this.table(
       ['', 'RUNS', 'FAILED', 'RETRIED', 'WAIT P50', 'P95', 'RUN P50', 'P95'],
       [
-        ['last 24 hours', ...figures(last)],
+        ['this hour', ...figures(present)],
+        ['the 24 hours before', ...figures(last)],
         ['the day before', ...figures(dayBefore)],
         ['a week before', ...figures(weekBefore)],
       ],

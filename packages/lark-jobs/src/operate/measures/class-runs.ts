@@ -97,13 +97,15 @@ export interface ClassRuns {
   releases: ReleaseRuns[]
   /** The slowest runs of the last day, of 100 ms or more: at most three of each worker, at most ten. */
   slowest: SlowestRun[]
-  /** Only with the unit `'hours'`: the last 24 hours that are over, and the same hours before. */
+  /** Only with the unit `'hours'`: this hour, the last 24 hours that are over, and the same hours before. */
   compared?: ComparedRuns
 }
 
 export interface ComparedRuns {
   /** When the last 24 hours begin: milliseconds since 1970. */
   from: number
+  /** The present hour, which is not over. */
+  present: RunFigures
   last: RunFigures
   dayBefore: RunFigures
   weekBefore: RunFigures
@@ -184,14 +186,15 @@ function runsOf(
 /** Compares the last 24 hours that are over with the same hours before, so that equal times are compared. */
 function comparedOf(key: string, within: readonly ClassesWithin[], at: number): ComparedRuns {
   const end = at - (at % HOUR)
+  const figures = (some: readonly ClassesWithin[]) =>
+    figuresOf(some.flatMap(({ releases }) => [...releases.values()].flatMap((keys) => keys.get(key) ?? [])))
   const day = (hoursBefore: number) => {
     const to = end - hoursBefore * HOUR
     const its = within.filter((each) => each.at >= to - DAY_HOURS * HOUR && each.at < to)
-    return figuresOf(
-      its.flatMap(({ releases }) => [...releases.values()].flatMap((keys) => keys.get(key) ?? [])),
-    )
+    return figures(its)
   }
-  return { from: end - DAY, last: day(0), dayBefore: day(DAY_HOURS), weekBefore: day(WEEK_HOURS) }
+  const present = figures(within.filter((each) => each.at === end))
+  return { from: end - DAY, present, last: day(0), dayBefore: day(DAY_HOURS), weekBefore: day(WEEK_HOURS) }
 }
 
 function slowestOf(key: string, { at, workers }: FleetRuns): SlowestRun[] {
