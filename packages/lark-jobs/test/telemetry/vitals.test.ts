@@ -1,4 +1,7 @@
-/** Whether a worker is well, according to its last report. */
+/**
+ * The answers of health checks: whether a worker is live, ready and fast enough, according to its last
+ * report.
+ */
 
 import { expect, test, vi } from 'vitest'
 import { Job } from '../../src/index.ts'
@@ -50,7 +53,7 @@ test.each([
   else expect(found).toMatch(says)
 })
 
-test('the answers name each worker that is not well, and wrong parameters', () => {
+test('the answer of a health check names each worker with a problem, and wrong parameters', () => {
   const patients = [
     { name: 'Worker process 1 (pid 7)', vitals: well, age: 0 },
     { name: 'Worker process 2 (pid 8)', vitals: well, age: 30_000 },
@@ -73,7 +76,7 @@ test('the answers name each worker that is not well, and wrong parameters', () =
   expect(answerAlone('/slo', patients)).toBeUndefined()
 })
 
-test('a port, or an address with a port', () => {
+test('--http accepts a port, or an address with a port', () => {
   expect(addressIn('9090')).toEqual({ host: undefined, port: 9090 })
   expect(addressIn('127.0.0.1:0')).toEqual({ host: '127.0.0.1', port: 0 })
   expect(addressIn('[::1]:80')).toEqual({ host: '::1', port: 80 })

@@ -49,10 +49,10 @@ function errorOf(act: () => unknown): JobsError {
   throw new Error('it did not throw')
 }
 
-/** The lines of the message, without the first. */
+/** Returns the lines of the message without the first line. */
 const linesOf = (act: () => unknown) => errorOf(act).message.split('\n').slice(1)
 
-test('jobs that are dispatched in any way go to the fake, with their options', async () => {
+test('the fake gets jobs that are dispatched in any way, with their options', async () => {
   await using fake = Jobs.fake({ config, jobs: [ReportJob] })
   fake.assertNothingDispatched()
   await new SendEmailJob().dispatch({ to: 'a@b.c', subject: 'Hi' })
@@ -79,7 +79,7 @@ test('jobs that are dispatched in any way go to the fake, with their options', a
   expect((await Jobs.list({ state: 'waiting' })).jobs).toHaveLength(4)
 })
 
-test('payloads are JSON, as a worker gets them', async () => {
+test('assertions see the payload as a worker gets it, after JSON', async () => {
   await using fake = Jobs.fake({ config })
   await new SendEmailJob().dispatch({ to: 'a', subject: undefined as never })
   expect(Object.keys(fake.dispatched[0]!.payload as object)).toEqual(['to'])
@@ -91,20 +91,20 @@ test('payloads are JSON, as a worker gets them', async () => {
   ).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' })
 })
 
-test('values without parts are compared as a whole', async () => {
+test('values that have no properties to compare are compared as a whole', async () => {
   class BookJob extends Job {
     async handle(_: { at: object }) {}
   }
   await using fake = Jobs.fake({ config })
   await new BookJob().dispatch({ at: { day: 1 } })
   fake.assertDispatched(BookJob, { at: {} })
-  // A matcher of Bun looks like this object. It has no methods that could be called.
+  // A matcher of Bun looks like this object: it has no methods.
   const any = Object.create(Object.create(null, { [Symbol.toStringTag]: { value: 'ExpectAny' } }))
   for (const at of [new Date(0), new Map(), any])
     expect(() => fake.assertDispatched(BookJob, { at } as never)).toThrow('no job of BookJob')
 })
 
-test('a failure names the nearest dispatch with its differences, lists all dispatches, and begins at this line', async () => {
+test('a failed assertion shows the most similar dispatch with its differences, lists all dispatches, and its stack begins at the line of the test', async () => {
   await using fake = Jobs.fake({ config })
   await new SendEmailJob().dispatch({ to: 'a@b.c', subject: 'Hi' })
   await SendEmailJob.with({ to: 'd@e.f' }).delayed('5m').dispatch()
@@ -127,7 +127,7 @@ test('a failure names the nearest dispatch with its differences, lists all dispa
   expect(linesOf(() => fake.assertDispatched('reprot'))[0]).toBe('Did you mean ReportJob?')
 })
 
-test('a failure shows no hidden parts, and shortens long values', async () => {
+test('a failed assertion shows no redacted parts, and shortens long values', async () => {
   await using fake = Jobs.fake({ config })
   const card = { number: '4111111111111111', name: 'Ada' }
   await new PayJob().dispatch({ order: 'x'.repeat(2_000), card })
@@ -140,7 +140,7 @@ test('a failure shows no hidden parts, and shortens long values', async () => {
   fake.assertDispatched(PayJob, { card })
 })
 
-test('a rejected job does not count as dispatched, and a failure has the reason', async () => {
+test('a rejected job does not count as dispatched, and a failed assertion has the reason', async () => {
   await using fake = Jobs.fake({ config })
   const [first, second] = [new OnceJob(), new OnceJob()]
   expect([await first.dispatch(), await second.dispatch()]).toEqual([true, false])
@@ -157,7 +157,7 @@ test('unique jobs of one test do not affect the next test', async () => {
   }
 })
 
-test('the order of dispatches', async () => {
+test('an assertion can check the order of dispatches', async () => {
   await using fake = Jobs.fake({ config })
   await new ReportJob().dispatch({ month: 1 })
   await new OnceJob().dispatch()
@@ -167,7 +167,7 @@ test('the order of dispatches', async () => {
   expect(message).toMatch(/^assertOrder\(\): no job of ReportJob was dispatched after OnceJob\n/)
 })
 
-test('a dispatch that is not awaited may not have been queued yet, and a failure says so', async () => {
+test('a failed assertion says that a dispatch which is not awaited may not have been queued yet', async () => {
   await using fake = Jobs.fake({ config })
   const dispatched = new OnceJob().dispatch()
   expect(linesOf(() => fake.assertDispatched(OnceJob)).at(-1)).toMatch(/^1 dispatch has no answer yet/)
@@ -176,7 +176,7 @@ test('a dispatch that is not awaited may not have been queued yet, and a failure
   await dispatched
 })
 
-test('flows: chains, batches and workflows', async () => {
+test('chains, batches and workflows can be asserted', async () => {
   await using fake = Jobs.fake({ config })
   await chain([new ReportJob().with({ month: 1 }), SendEmailJob.with({ to: 'a' })])
     .onFailed(new OnceJob().with())
@@ -205,7 +205,7 @@ test('flows: chains, batches and workflows', async () => {
   )
 })
 
-test('nodes and members that are added to a flow', async () => {
+test('nodes and members that are added to a flow can be asserted', async () => {
   await using fake = Jobs.fake({ config })
   const flow = await chain([ReportJob.with({ month: 1 })]).dispatch()
   await flow.add(SendEmailJob.with({ to: 'later' }))
@@ -213,7 +213,7 @@ test('nodes and members that are added to a flow', async () => {
   fake.assertChain([ReportJob, SendEmailJob])
 })
 
-test('flows in flows', async () => {
+test('flows inside of flows can be asserted', async () => {
   await using fake = Jobs.fake({ config })
   await chain([
     batch([ReportJob.with({ month: 1 }), ReportJob.with({ month: 2 })]),
@@ -241,7 +241,7 @@ test('a job that is dispatched by key never belongs to a second copy of the appl
   fake.assertDispatched(greet, { name: 'Ada' })
 })
 
-test('schedules that are set', async () => {
+test('schedules that the code sets can be asserted', async () => {
   await using fake = Jobs.fake({ config, now: new Date('2026-11-27T07:00:00Z') })
   await Jobs.schedules.set('report-7', ReportJob.with({ month: 7 }), cron('0 8 * * *'))
   const { next } = fake.assertScheduled('report-7', {

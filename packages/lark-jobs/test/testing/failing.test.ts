@@ -1,4 +1,4 @@
-/** Faults that a test can cause: a worker dies, the store is away, answers are lost. */
+/** Faults that a test can cause with a fake: a worker dies, the store cannot be reached, answers are lost. */
 import { expect, test, vi } from 'vitest'
 import { chain, Job, JobsError } from '../../src/index.ts'
 import { Jobs } from '../../src/testing.ts'
@@ -36,7 +36,7 @@ test('a worker dies in the middle of a job, and another worker gets the job when
   expect(await job.status()).toMatchObject({ state: 'completed', crashes: 1, runs: 2 })
 })
 
-test('a dead worker has no further effect, although its code goes on', async () => {
+test('a handler of a dead worker may go on, but has no further effect', async () => {
   handle.mockReset()
   await using fake = Jobs.fake({ config })
   let goOn = () => {}
@@ -79,7 +79,7 @@ test('a job that kills its worker again and again fails, and its hook is called'
   expect(told).toBe('WORKER_DIED')
 })
 
-test('a flow goes on after a crash', async () => {
+test('a flow goes on after a crash of a worker', async () => {
   handle.mockReset()
   await using fake = Jobs.fake({ config })
   handle.mockImplementationOnce(() => fake.crash())
@@ -92,7 +92,7 @@ test('a flow goes on after a crash', async () => {
   expect(await flow.result()).toBe(3)
 })
 
-test('while the store is away, a dispatch waits a little and then fails', async () => {
+test('while the store cannot be reached, a dispatch waits a little and then fails', async () => {
   await using fake = Jobs.fake({ config, now })
   fake.outage('3s')
   expect(await new WorkJob().dispatch({ n: 1 })).toBe(true)
@@ -122,7 +122,7 @@ test('if answers are lost, a dispatch is uncertain, and the job is queued', asyn
   fake.assertDispatched(WorkJob, { n: 1 }, { id: error.id })
 })
 
-test('a job that runs while the store is away does not run again', async () => {
+test('a job that runs while the store cannot be reached does not run again', async () => {
   handle.mockReset()
   await using fake = Jobs.fake({ config, now })
   handle.mockImplementation(async () => fake.outage('1m'))
@@ -151,7 +151,7 @@ test('a fake can end while a job runs', async () => {
   goOn()
 })
 
-test('two jobs kill their worker at the same time, and neither goes on', async () => {
+test('if two jobs kill their worker at the same time, neither job goes on', async () => {
   handle.mockReset()
   await using fake = Jobs.fake({ config })
   const went: number[] = []
@@ -176,7 +176,7 @@ test('two jobs kill their worker at the same time, and neither goes on', async (
   expect((await Promise.all(jobs.map((job) => job.status()))).map((job) => job?.crashes)).toEqual([1, 1])
 })
 
-test('a wait of a dead job no longer counts, and changes nothing', async () => {
+test('the wait of a job whose worker has died changes nothing', async () => {
   handle.mockReset()
   await using fake = Jobs.fake({ config, now })
   const late = await WorkJob.with({ n: 2 }).delayed('1h').dispatch()
@@ -209,7 +209,7 @@ test('if two outages overlap, the later end counts', async () => {
   expect(passed(fake)).toBe(12)
 })
 
-test('a fake that could not begin can still be ended, and its error comes only once', async () => {
+test('a fake that could not start can still be ended, and its error is thrown only once', async () => {
   const fake = Jobs.fake({ config: { queues: ['no name'] } })
   await expect(fake.drain()).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
   expect(await fake.end()).toBeUndefined()

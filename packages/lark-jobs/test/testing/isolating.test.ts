@@ -1,4 +1,4 @@
-/** Tests with fakes do not see each other, whatever order they run in. */
+/** Tests with fakes do not affect each other, in whatever order they run. */
 import { createServer } from 'node:http'
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -12,7 +12,7 @@ class PingJob extends Job {
 const config = {}
 const numbers = (fake: Fake) => fake.all(PingJob).map(({ payload }) => payload.n)
 
-test('a fake in a fake', async () => {
+test('a fake inside of another fake is independent of it', async () => {
   await using outer = Jobs.fake({ config })
   await new PingJob().dispatch({ n: 1 })
   {
@@ -52,7 +52,7 @@ describe('of hooks', () => {
   })
 })
 
-test('a server that listened before', async () => {
+test('a server that was started before the fake uses the fake', async () => {
   const server = createServer((_, response) => {
     new PingJob().dispatch({ n: 9 }).then(
       () => response.end('queued'),
@@ -71,7 +71,7 @@ test('a server that listened before', async () => {
         await setImmediate()
         await using other = Jobs.fake({ config })
         await setImmediate()
-        // If neither of two fakes is inside the other, it is unclear which one applies.
+        // If two fakes exist and neither is inside of the other, it is unclear which of them counts.
         expect(await ask()).toBe('FAKE_AMBIGUOUS')
         expect(numbers(other)).toEqual([])
         await setImmediate()
@@ -109,14 +109,14 @@ test('after the end of a fake, Jobs works as before', async () => {
   expect(Ordinary).toBe(Jobs)
 })
 
-test('other instances of the application', async () => {
+test('a fake also replaces other instances of the application', async () => {
   const reports = createJobs({ connection: 'redis://unreachable.invalid' })
   await using fake = Jobs.fake({ config, instances: [reports] })
   await reports.dispatch(new PingJob(), { n: 5 })
   expect(numbers(fake)).toEqual([5])
 })
 
-test('when the application closes Jobs, the data of the fake stays', async () => {
+test('when the application closes Jobs, the fake keeps its data', async () => {
   await using fake = Jobs.fake({ config })
   await new PingJob().dispatch({ n: 1 })
   await Jobs.close()

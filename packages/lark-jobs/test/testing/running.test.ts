@@ -1,4 +1,4 @@
-/** Jobs run on request of a test, with the real worker and by the clock of the fake. */
+/** Jobs run when a test asks for it, with the real worker and on the clock of the fake. */
 import { describe, expect, test, vi } from 'vitest'
 import {
   batch,
@@ -45,7 +45,7 @@ test('a drain runs due jobs and the jobs that they dispatch, in order, and count
   expect(await fake.drain()).toEqual(none)
 })
 
-test('retries and delayed jobs wait unless the drain includes them, and then the clock stands at the last one', async () => {
+test('a drain runs retries and delayed jobs only on request, and then the clock of the fake moves to the last of them', async () => {
   clear()
   await using fake = Jobs.fake({ config, now })
   handle.mockRejectedValue(new Error('down'))
@@ -87,7 +87,7 @@ test('a drain that ends because a schedule has too many ticks names the schedule
   )
 })
 
-test('a drain may run several jobs at a time', async () => {
+test('a drain may run several jobs at the same time', async () => {
   clear()
   await using fake = Jobs.fake({ config })
   let [running, most] = [0, 0]
@@ -102,7 +102,7 @@ test('a drain may run several jobs at a time', async () => {
 })
 
 describe('a caller that awaits a result', () => {
-  test('makes the job run, and time pass', async () => {
+  test('makes the job run, and moves the clock', async () => {
     clear()
     await using fake = Jobs.fake({ config, now })
     handle.mockImplementation(async ({ n }) => n * 2)
@@ -129,7 +129,7 @@ describe('a caller that awaits a result', () => {
     expect(await fake.drain()).toMatchObject({ completed: 1 })
   })
 
-  test('may be a job', async () => {
+  test('may be another job', async () => {
     clear()
     await using fake = Jobs.fake({ config })
     handle.mockImplementation(async ({ n }) => {
@@ -198,7 +198,7 @@ describe('a caller that awaits a result', () => {
     expect(result).toBe(5)
   })
 
-  test('of a flow that fails', async () => {
+  test('gets the error of a flow that fails', async () => {
     clear()
     await using fake = Jobs.fake({ config })
     handle.mockImplementation(async ({ n }) => {
@@ -213,7 +213,7 @@ describe('a caller that awaits a result', () => {
     expect(fake.spy(WorkJob).runs).toBe(2)
   })
 
-  test('of a flow', async () => {
+  test('gets the result of a flow', async () => {
     clear()
     await using fake = Jobs.fake({ config })
     handle.mockImplementation(async ({ n }) => n)
@@ -240,7 +240,7 @@ test('flows run to their end, including callbacks', async () => {
   expect(ran).toEqual([1, 2, 3])
 })
 
-test('the deadline of a flow passes by the clock of the fake', async () => {
+test('the deadline of a flow depends on the clock of the fake', async () => {
   clear()
   await using fake = Jobs.fake({ config, now })
   const flow = await chain([WorkJob.with({ n: 1 }), WorkJob.with({ n: 2 }).delayed('2h')])
@@ -251,7 +251,7 @@ test('the deadline of a flow passes by the clock of the fake', async () => {
   expect(at(fake.now)).toBe('2026-11-27T09:00')
 })
 
-test('unique jobs, throttled and debounced ones, follow the clock', async () => {
+test('unique, throttled and debounced jobs depend on the clock of the fake', async () => {
   class ThrottledJob extends Job {
     override unique = unique({ throttle: '1h' })
     async handle() {}
@@ -275,7 +275,7 @@ test('unique jobs, throttled and debounced ones, follow the clock', async () => 
   expect((await fake.spy(DebouncedJob).completed()).payload).toEqual({ n: 2 })
 })
 
-test('limits follow the clock: of queues, of limiters, of middleware', async () => {
+test('limits of queues, of limiters and of middleware depend on the clock of the fake', async () => {
   const ran: string[] = []
   class QueueJob extends Job {
     override queueName = 'slow'
@@ -331,7 +331,7 @@ test('jobs of one name run one after the other, and a permit is free when its jo
   expect(most).toBe(1)
 })
 
-test('a circuit opens and closes again by the clock', async () => {
+test('a circuit opens and closes on the clock of the fake', async () => {
   let isDown = true
   class CallJob extends Job {
     override tries = 10
@@ -349,7 +349,7 @@ test('a circuit opens and closes again by the clock', async () => {
   expect(fake.now - now.getTime()).toBeGreaterThan(30 * 60_000)
 })
 
-test('a running job times out by the clock, and keeps its lease', async () => {
+test('a running job times out on the clock of the fake, and keeps its lease', async () => {
   clear()
   await using fake = Jobs.fake({ config })
   const reasons: unknown[] = []
@@ -372,7 +372,7 @@ test('a running job times out by the clock, and keeps its lease', async () => {
   expect(await fake.drain({ withDelayed: true })).toEqual(none)
 })
 
-test('two simultaneous moves of the clock take the time from a running job only once', async () => {
+test('two simultaneous moves of the clock reduce the remaining time of a running job only once', async () => {
   clear()
   await using fake = Jobs.fake({ config, now })
   let reason: unknown
@@ -408,7 +408,7 @@ test('schedules tick correctly at a clock change', async () => {
   expect(ticks).toEqual(['2026-10-24T01:30', '2026-10-25T02:30'])
 })
 
-test('schedules tick by the clock', async () => {
+test('schedules tick on the clock of the fake', async () => {
   clear()
   class NightlyJob extends Job {
     override schedule = cron('0 3 * * *')

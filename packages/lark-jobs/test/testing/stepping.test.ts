@@ -1,4 +1,4 @@
-/** Jobs with steps in a fake: sleeps end by the clock of the fake, and handles send signals. */
+/** Jobs with steps in a fake: sleeps end on the clock of the fake, and handles send signals. */
 import Libsql from 'libsql'
 import { expect, test, vi } from 'vitest'
 import { defineSignal, Job, type Make } from '../../src/index.ts'
@@ -25,7 +25,7 @@ class PublishJob extends Job {
 
 const clear = () => called.splice(0)
 
-test('the clock passes three days when the test advances it, and steps run once', async () => {
+test('when the test moves the clock by three days, sleeps end, and steps run once', async () => {
   clear()
   await using fake = Jobs.fake({ now })
   const handle = await new PublishJob().with({ article: 'a' }).dispatch()
@@ -42,7 +42,7 @@ test('the clock passes three days when the test advances it, and steps run once'
   expect(fake.now).toBe(+now + 3 * day)
 })
 
-test('awaiting a result moves the clock past sleeps and the timeout of a wait', async () => {
+test('a test that awaits a result moves the clock to the end of sleeps and to the timeout of a wait', async () => {
   await using fake = Jobs.fake({ now })
   const [one, two] = await Jobs.dispatch([
     new PublishJob().with({ article: 'a' }),
@@ -80,7 +80,7 @@ test('a job that waits for ever does not become due in a drain', async () => {
   expect(await handle.result()).toEqual({ value: { by: 'ada' } })
 })
 
-test('sleeps do not count as endless: a job may sleep more often than a drain may have runs', async () => {
+test('a job may sleep more often than a drain may run jobs', async () => {
   class DripJob extends Job {
     async handle() {
       for (let mail = 0; mail < 40; mail++) await this.sleep(['mail', mail], '1h')
@@ -92,7 +92,7 @@ test('sleeps do not count as endless: a job may sleep more often than a drain ma
   expect(fake.now).toBe(+now + 40 * 3_600_000)
 })
 
-test('short sleeps and pauses between tries also use the clock of the fake', async () => {
+test('short sleeps and the pauses between tries of a step also use the clock of the fake', async () => {
   class FlakyJob extends Job {
     async handle() {
       await this.sleep('a moment', 500)
@@ -112,7 +112,7 @@ test('short sleeps and pauses between tries also use the clock of the fake', asy
   expect(fake.now).toBe(+now + 500 + 200 + 3_600_000)
 })
 
-test('when a worker dies in the middle, recorded steps stay and the rest runs again', async () => {
+test('if a worker dies during a job, recorded steps are kept, and the other steps run again', async () => {
   clear()
   class ChargeJob extends Job {
     async handle() {
@@ -232,7 +232,7 @@ class BookJob extends Job {
   }
 }
 
-test('child jobs of a job are asserted like other jobs, and the clock passes three days', async () => {
+test('child jobs are asserted like other jobs, and their sleep of three days ends when the clock moves', async () => {
   clear()
   await using fake = Jobs.fake({ now })
   const handle = await new BookJob().with({ pages: [1, 2] }).dispatch()
@@ -249,7 +249,7 @@ test('child jobs of a job are asserted like other jobs, and the clock passes thr
   expect(await fake.spy(PageJob).failed({ page: 9 })).toMatchObject({ last: true })
 })
 
-test('dispatchNow runs each child once in its process, made in the same way as by a worker', async () => {
+test('dispatchNow() runs each child once in its own process, and `make` makes the child as for a worker', async () => {
   clear()
   const made: string[] = []
   const make: Make = (Class) => {

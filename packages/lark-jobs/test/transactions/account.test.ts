@@ -1,5 +1,6 @@
 /**
- * Tests that the account finds broken promises. If it did not, a run without findings would prove nothing.
+ * Tests that the account finds broken promises. If it did not find them, a run without findings would prove
+ * nothing.
  */
 import { expect, test } from 'vitest'
 import { account, type Hit, type Observed, type Rule, SPARE } from './account.ts'
@@ -38,7 +39,7 @@ function sound() {
 
 const brokenIn = (seen: Observed): Rule[] => account(seen).findings.map(({ rule }) => rule)
 
-test('a sound run has no findings', () => {
+test('a run without broken promises has no findings', () => {
   expect(account(sound())).toMatchObject({ orders: 2, jobs: 3, runs: 3, rolledBack: 1, findings: [] })
 })
 
@@ -60,7 +61,7 @@ test.each<[Rule, (seen: ReturnType<typeof sound>) => unknown]>([
   expect(brokenIn(seen)).toEqual([rule])
 })
 
-test('a job may run again if its worker was killed or stood still, or the store was away, and only then', () => {
+test('a job may run again only if its worker was killed or stopped, or if the store was down', () => {
   const again = (hit: Hit) => {
     const seen = sound()
     seen.evidence.runsOf(1, 0).push({ by: 'worker-1.1', at: 16_000, end: 16_001 })
@@ -77,7 +78,7 @@ test('a job may run again if its worker was killed or stood still, or the store 
   expect(again({ what: 'killed', by: 'database', from: 10_005, to: 14_000 })).toEqual(['second-run'])
 })
 
-test('a row may be as old as the outage plus the bound of the manual, and no older', () => {
+test('a row may wait as long as the outage and the bound of the manual together, and no longer', () => {
   const old = (age: number, hits: Hit[], writer?: string, waiting = 1) => {
     const seen = sound()
     seen.evidence.relays.set('worker-0.1', [35_000])
@@ -92,11 +93,11 @@ test('a row may be as old as the outage plus the bound of the manual, and no old
   const store: Hit = { what: 'frozen', by: 'store', from: 32_000, to: 38_000 }
   expect(old(8_500, [store])).toEqual([])
   expect(old(9_100, [store])).toEqual(['too-old'])
-  // Only the death of the worker with the relay makes rows wait.
+  // Rows wait only because the worker with the relay died.
   const worker: Hit = { what: 'killed', by: 'worker-0.1', from: 36_000, to: 36_000 }
   expect(old(4_900, [worker])).toEqual([])
   expect(old(4_900, [{ ...worker, by: 'worker-1.1' }])).toEqual(['too-old'])
-  // A transaction was open in a process that stood still.
+  // A transaction was open in a process that was stopped.
   const frozen: Hit = { what: 'frozen', by: 'application-0.1', from: 33_000, to: 39_900 }
   expect(old(6_000, [frozen], 'application-0.1')).toEqual([])
   expect(old(6_000, [frozen], 'application-1.1')).toEqual(['too-old'])

@@ -1,6 +1,6 @@
 /**
- * The account of a run: the outcome of each transaction. It is a pure function of the contents of the
- * database at the end, the journals of the processes, and the faults that the conductor caused.
+ * The account of a run says what became of each transaction. A pure function makes the account from the final
+ * contents of the database, the journals of the processes, and the faults that the conductor caused.
  */
 import type { Evidence, Run } from './evidence.ts'
 
@@ -26,7 +26,7 @@ export interface Finding {
 /** A fault of a role or a server. */
 export interface Hit {
   what: 'killed' | 'frozen'
-  /** `database`, `store`, or the life of a role. */
+  /** `database`, `store`, or the name of the process of a role. */
   by: string
   from: number
   /** When the role or server answered again. For a killed role, the same as `from`. */
@@ -36,7 +36,7 @@ export interface Hit {
 /** One measurement of the outbox. */
 export interface Sample {
   at: number
-  /** Milliseconds that the oldest row has waited. */
+  /** How many milliseconds the oldest row has waited. */
   age: number
   waiting: number
   /** The number of the order of the oldest row, if this row had waited for long. */
@@ -53,13 +53,13 @@ export interface Observed {
   outbox: { rows: number; bytes: number }
   /** Jobs in the store that have not completed. */
   left: readonly string[]
-  /** The lives of workers that ended by themselves, with their last output. */
+  /** The worker processes that ended by themselves, with their last output. */
   exited: readonly string[]
-  /** The life that wrote an order. */
+  /** Returns the name of the process that wrote an order. */
   writerOf: (n: number) => string
-  /** Whether the database or the store is a file. A process that stands still may hold a file. */
+  /** Whether the database or the store is a file. A stopped process may hold a lock of a file. */
   isFile: { database: boolean; store: boolean }
-  /** Milliseconds of the lease of a worker's jobs. */
+  /** The length of the leases of jobs in milliseconds. */
   leaseMs: number
 }
 
@@ -73,27 +73,30 @@ export interface Account {
   again: number
   kills: Record<string, number>
   freezes: Record<string, number>
-  /** Kills and freezes of the worker that relayed. */
+  /** How often the worker with the relay was killed or stopped. */
   relayHits: number
   /** The age of the oldest row in milliseconds: p50 and p99 without an outage, and the maximum. */
   age: { p50: number; p99: number; max: number; samples: number; beyond: number }
   findings: Finding[]
 }
 
-/** Milliseconds before a kill within which the end of a job may not have been reported to the store yet. */
+/**
+ * An end of a job that happened less than this many milliseconds before a kill may not have reached the
+ * store.
+ */
 const UNTOLD = 1_000
 /** Milliseconds between a claim and the start of its handler. */
 const CLAIM = 500
-/** Milliseconds after which a worker that woke begins jobs that it had claimed before. */
+/** For how many milliseconds after a stop a worker may begin jobs that it had claimed before. */
 const WAKING = 2_000
 /** How old the newest sign of a relay may be, in milliseconds. A relay gives a sign twice a second. */
 const SIGN = 3_500
 /**
- * Milliseconds for which a row may wait longer than an outage: the table in docs/transactions.md. The death
- * of a worker counts only if the worker had the relay.
+ * How many milliseconds longer than an outage a row may wait, as the table in docs/transactions.md says. The
+ * death of a worker counts only if the worker had the relay.
  */
 const MORE = { database: 200, store: 2_000, relay: 4_000 }
-/** Milliseconds for each row that has piled up: 100,000 rows take up to 20 seconds. */
+/** How many milliseconds each waiting row of a backlog takes: 100,000 rows take up to 20 seconds. */
 const PER_ROW = 0.2
 /** Milliseconds that are allowed in addition on a busy machine. */
 export const SPARE = 1_000
@@ -155,14 +158,14 @@ function counted(hits: readonly Hit[], what: Hit['what']): Record<string, number
   return counts
 }
 
-/** `worker-1.3` is the third life of one of the workers. */
+/** Returns the role of a process: `worker-1.3` is the third process of the role `worker-1`. */
 function roleOf(by: string): string {
   return by.split('-')[0]!
 }
 
 /**
- * Whether a fault explains that a job ran again: a fault of the worker of either run, or of the store. The
- * death of a relay is no excuse, because the store knows the ids of jobs for an hour.
+ * Whether a fault explains that a job ran again: a fault of the worker of one of the two runs, or of the
+ * store. The death of a relay explains nothing, because the store remembers the ids of jobs for an hour.
  */
 function isExcused(run: Run, next: Run, { hits, isFile, leaseMs }: Observed): boolean {
   return hits.some((hit) => {
@@ -183,8 +186,8 @@ function isOfRelay({ by, from }: Hit, { relays }: Evidence): boolean {
 }
 
 /**
- * The times in which rows may wait because of a fault. The bounds of overlapping faults are added up: a relay
- * that waits for a lease while the store is away must wait for both.
+ * Returns the times in which rows may wait because of a fault. The bounds of overlapping faults are added up,
+ * because a relay may first have to wait for the store and then for a lease.
  */
 function excusesOf({ hits, evidence, isFile }: Observed, writer?: string): { from: number; to: number }[] {
   const each = hits.flatMap((hit) => {
@@ -195,7 +198,7 @@ function excusesOf({ hits, evidence, isFile }: Observed, writer?: string): { fro
     if (by === 'store' || (isFile.store && what === 'frozen' && roleOf(by) === 'worker'))
       excuses.push({ from, to, more: MORE.store })
     if (isOfRelay(hit, evidence)) excuses.push({ from, to: from, more: MORE.relay })
-    // A transaction that was open in a process that stood still commits a row that is already old.
+    // If a transaction was open in a stopped process, its row is already old when the transaction commits.
     if (what === 'frozen' && by === writer) excuses.push({ from, to, more: 0 })
     return excuses
   })

@@ -1,9 +1,9 @@
-/** The journals of the processes of a run, read as they grow. */
+/** Reads the journals of the processes of a run while the processes write them. */
 import { open } from 'node:fs/promises'
 
 /** One run of a job. */
 export interface Run {
-  /** The life of the worker. */
+  /** The name of the worker process. */
   by: string
   /** When the run began: milliseconds of the machine's clock. */
   at: number
@@ -26,7 +26,7 @@ export class Evidence {
   /** The orders that committed, and the orders that were rolled back, according to the applications. */
   readonly committed = new Set<number>()
   readonly rolledBack = new Set<number>()
-  /** When each life of a worker gave signs of a relay. */
+  /** For each worker process: when it showed that it has the relay. */
   readonly relays = new Map<string, number[]>()
   readonly ready = new Map<string, number>()
   /** How many transactions ended with each kind of error. */
@@ -74,13 +74,13 @@ export class Evidence {
       else signs.push(at)
     } else {
       if (what === 'unsure') this.unsure += 1
-      // Numbers are replaced, because each error would otherwise be a different one.
+      // Numbers are replaced, because otherwise each error would count as a kind of its own.
       const kind = text.replaceAll(/\d+/g, '#')
       this.errors.set(kind, (this.errors.get(kind) ?? 0) + 1)
     }
   }
 
-  /** The runs of a job, in the order of their beginning. */
+  /** Returns the runs of a job, in the order in which they began. */
   runsOf(n: number, i: number): Run[] {
     const jobs = this.runs.get(n) ?? []
     if (jobs.length === 0) this.runs.set(n, jobs)

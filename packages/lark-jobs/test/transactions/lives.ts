@@ -1,5 +1,5 @@
 /**
- * The roles as processes. One life of a role is one process with its own name: `worker-1.3` is the third life
+ * The roles as processes. Each process (life) of a role has its own name: `worker-1.3` is the third process
  * of `worker-1`.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
@@ -24,7 +24,8 @@ export interface Life {
 }
 
 /**
- * Milliseconds within which a role must end when it is asked to. A worker gives running jobs back after 25 s.
+ * Milliseconds within which a role must end when it is asked to end. A worker gives running jobs back after
+ * 25 s.
  */
 const STOPS = 60_000
 
@@ -35,7 +36,7 @@ export function programOf(name: string): string {
 }
 
 export class Lives implements AsyncDisposable {
-  /** The lives that ended by themselves. */
+  /** The processes that ended by themselves. */
   readonly lost: Life[] = []
   readonly #folder: string
   readonly #journal: string

@@ -1,7 +1,7 @@
 /**
- * `npm run transactions -- --help`: transactions with jobs, by all clients of a database, while applications,
- * workers, the database and the store are killed and frozen. Progress goes to stderr, and the account to
- * stdout. The exit code is 1 if a promise was broken.
+ * `npm run transactions -- --help`: makes transactions with jobs with all clients of a database, while
+ * applications, workers, the database and the store are killed and stopped. The program prints progress to
+ * stderr and the account to stdout. Its exit code is 1 if a promise was broken.
  */
 import { cpus, loadavg, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'

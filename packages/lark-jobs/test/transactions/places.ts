@@ -36,7 +36,8 @@ const ORDERS: Record<Dialect, string> = {
 
 const opened: Record<Dialect, () => Promise<DatabasePlace>> = {
   async postgres() {
-    // A crash makes PostgreSQL forget how many rows are dead, so the vacuum looks for them more often.
+    // After a crash, PostgreSQL no longer knows how many rows are dead, so the automatic vacuum runs more
+    // often here.
     const options = ['autovacuum=on', 'autovacuum_naptime=5s', 'shared_buffers=64MB', 'max_wal_size=256MB']
     const server = await startPostgres(options.flatMap((option) => ['-c', option]))
     const url = postgresUrl(server)
@@ -90,7 +91,7 @@ const opened: Record<Dialect, () => Promise<DatabasePlace>> = {
   },
 }
 
-/** A database with the tables. */
+/** Makes a database with the tables. */
 export async function databasePlace(dialect: Dialect): Promise<DatabasePlace> {
   const place = await opened[dialect]()
   for (const sql of [...new OutboxTable(dialect).create(), ORDERS[dialect]]) await place.run(sql)
@@ -110,7 +111,7 @@ export async function storePlace(store: 'redis' | 'sqlite'): Promise<Place> {
   }
 }
 
-/** Makes a server stand still, or go on, with the processes that it has started. */
+/** Stops a server and the processes that it has started, or lets them go on. */
 export function signalAll(server: Server, signal: 'SIGSTOP' | 'SIGCONT'): void {
   server.signal(signal)
   const { pid } = server

@@ -1,7 +1,7 @@
 /**
- * One run: applications commit transactions, workers relay and run their jobs, and all of them are killed and
- * frozen, as are the servers, until there are enough transactions. Then the faults end, the applications and
- * the workers finish, and the account is made.
+ * One run. Applications commit transactions, and workers relay and run the jobs. Applications, workers and
+ * servers are killed and stopped until there are enough transactions. Then the faults end, the applications
+ * and the workers finish, and the account is made.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -23,7 +23,7 @@ export const stores = ['redis', 'sqlite'] as const
 export interface TransactionsOptions {
   database: Dialect
   store: (typeof stores)[number]
-  /** How many orders are to be committed. */
+  /** How many orders the applications must commit. */
   transactions: number
   /** The maximum duration of the run in minutes. */
   minutes: number
@@ -66,10 +66,10 @@ const applications: Record<Dialect, readonly string[][]> = {
   ],
 }
 
-/** Milliseconds of the lease of a worker's jobs. */
+/** The length of the leases of jobs in milliseconds. */
 const LEASE = 5_000
 const WORKERS = { short: 2, long: 3 }
-/** The shortest and longest freeze in milliseconds. A freeze is longer than the lease of a relay. */
+/** The shortest and the longest stop in milliseconds. A stop is longer than the lease of a relay. */
 const FREEZE = [3_500, 8_000] as const
 /** Milliseconds until a killed server starts again. */
 const AWAY = [0, 4_000] as const
@@ -79,7 +79,7 @@ const CALM = [1_000, 6_000] as const
 const LOOK = 200
 /** Milliseconds within which an awaited condition must become true. */
 const PATIENCE = 120_000
-/** How many numbers of orders each life has. */
+/** How many order numbers each process has. */
 const NUMBERS = 10_000_000
 
 export async function transactions(options: TransactionsOptions): Promise<Found> {
@@ -152,7 +152,7 @@ class TransactionsRun implements AsyncDisposable {
     const { transactions, minutes, form } = this.#options
     const began = performance.now()
     const looking = this.#look()
-    // Workers start first, because rows that are written before would have to wait for a worker.
+    // Start the workers first, because earlier rows would have to wait for a worker.
     for (const roles of [this.#workers, this.#applications])
       await Promise.all(roles.map((role) => this.#begin(role)))
     const keeping = this.#restart()
@@ -181,7 +181,7 @@ class TransactionsRun implements AsyncDisposable {
     const found = account({
       ...{ evidence: this.#evidence, orders, hits: this.#hits, samples: this.#samples, left, isFile },
       outbox: { rows: Number(rows!.count), bytes },
-      // A worker that finds no store when it starts ends, and its manager starts it again.
+      // A worker that cannot reach the store when it starts ends, and is started again.
       exited: this.#lives.lost
         .filter(({ name }) => name.startsWith('worker') && this.#evidence.ready.has(name))
         .map(({ name, words }) => `${name}: ${words}`),
@@ -203,7 +203,7 @@ class TransactionsRun implements AsyncDisposable {
     }
   }
 
-  /** Begins a life, and waits until it is ready. */
+  /** Starts a process of a role, and waits until the process is ready. */
   async #begin(role: Role): Promise<void> {
     const life = this.#life(role)
     await within(PATIENCE, `${life.name} is ready`, () => {
@@ -238,7 +238,7 @@ class TransactionsRun implements AsyncDisposable {
     }
   }
 
-  /** Causes each fault once, again and again in different orders. Some faults overlap. */
+  /** Causes all faults once in a random order, and repeats this. Some faults overlap. */
   async #breakAll(isEnough: () => boolean): Promise<void> {
     const underWay = new Set<Promise<void>>()
     while (!isEnough()) {
@@ -325,7 +325,7 @@ class TransactionsRun implements AsyncDisposable {
     return least + this.#random.below(most - least + 1)
   }
 
-  /** Reads the journal, and measures the outbox. While the database is away, nothing is measured. */
+  /** Reads the journal, and measures the outbox. While the database is down, nothing is measured. */
   async #look(): Promise<void> {
     const table = new OutboxTable(this.#options.database)
     for (let count = 0; !this.#end.signal.aborted; count++) {
@@ -373,7 +373,7 @@ class TransactionsRun implements AsyncDisposable {
     }
   }
 
-  /** Waits until all jobs have run, as long as some still come. */
+  /** Waits until all jobs have run, for as long as further jobs end. */
   async #drain(orders: ReadonlyMap<number, number>): Promise<void> {
     const { runs } = this.#evidence
     const hasRun = (n: number, count: number) =>
@@ -386,7 +386,7 @@ class TransactionsRun implements AsyncDisposable {
       if (left.size < before) [before, at] = [left.size, performance.now()]
       else if (performance.now() - at > PATIENCE) return
     }
-    // The last answers may still be on their way.
+    // The last answers may still be on their way to the processes.
     await pause(3_000)
   }
 

@@ -1,5 +1,6 @@
 /**
- * Tests that the account finds broken promises. If it did not, a run without findings would prove nothing.
+ * Tests that the account finds broken promises. If it did not find them, a run without findings would prove
+ * nothing.
  */
 import { expect, test } from 'vitest'
 import { account, type Observed, villainNames } from './account.ts'
@@ -30,11 +31,11 @@ function sound() {
   return { evidence, villains, gone, lives, windows, accepted, isIsolated: () => false, isTimed: true }
 }
 
-test('a sound run has no findings', () => {
+test('a run without broken promises has no findings', () => {
   expect(account(sound()).findings).toEqual([])
 })
 
-test('an honest job that is lost, or runs again although its worker lives, is found', () => {
+test('the account finds an honest job that is lost, or that runs again although its worker lives', () => {
   const lost = sound()
   lost.evidence.ends.delete(1)
   expect(account(lost).findings).toEqual(['Honest job 1 was lost'])
@@ -48,7 +49,7 @@ test('an honest job that is lost, or runs again although its worker lives, is fo
   expect(account(twice).findings).toHaveLength(1)
 })
 
-test('a villain that ends in another way, too late, not at all, or begins again by itself, is found', () => {
+test('the account finds a villain that ends in a wrong way, too late or not at all, or begins again by itself', () => {
   const other = sound()
   other.villains[0]!.codes = ['PROCESS_DIED']
   other.evidence.failed.get('WaitJob')!.at = 3_300
@@ -64,7 +65,7 @@ test('a villain that ends in another way, too late, not at all, or begins again 
   ])
 })
 
-test('honest jobs that begin later beside villains are found', () => {
+test('the account finds honest jobs that begin later while villains run', () => {
   const late = sound()
   late.accepted.set(1, 2_000)
   late.evidence.starts.get(1)![0]!.late = 90

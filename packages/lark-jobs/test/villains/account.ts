@@ -1,15 +1,18 @@
 /**
- * The account of a run: the promises of isolation that were broken. It is a pure function of the journals of
- * the processes and the observations of the conductor.
+ * The account of a run says which promises of isolation were broken. A pure function makes the account from
+ * the journals of the processes and the observations of the conductor.
  */
 import type { Evidence, Start } from './evidence.ts'
 import type { Life } from './lives.ts'
 
-/** Milliseconds that a villain gets beyond its timeout and its grace period. */
+/** A villain may end this many milliseconds after its timeout and its grace period. */
 const SPARE = 1_000
-/** Milliseconds that honest jobs may start later, at p99, while villains run. */
+/** How many milliseconds later honest jobs may start while villains run, at p99. */
 const LATER = 50
-/** Milliseconds before a kill within which the end of a job may not have been reported to the store yet. */
+/**
+ * An end of a job that happened less than this many milliseconds before a kill may not have reached the
+ * store.
+ */
 const UNTOLD = 1_000
 
 /** How each villain must end: its own error, and its timeout and grace period. */
@@ -33,7 +36,8 @@ export interface VillainJob {
 }
 
 /**
- * A time in which the lateness of honest jobs is measured. The worker has lived for some seconds before it.
+ * A period in which the lateness of honest jobs is measured. The worker has run for some seconds before this
+ * period.
  */
 export interface Window {
   name: 'without villains' | 'with villains'
@@ -50,9 +54,9 @@ export interface Observed {
   isIsolated: (n: number) => boolean
   villains: readonly VillainJob[]
   windows: readonly Window[]
-  /** When the process of each villain was seen to be gone, by its id. */
+  /** When it was noticed that the process of each villain has ended, by the id of the villain. */
   gone: ReadonlyMap<number, number>
-  /** Whether the lateness of honest jobs and the time until villains end are judged. */
+  /** Whether the account checks the lateness of honest jobs and the time until villains end. */
   isTimed: boolean
 }
 
@@ -69,7 +73,7 @@ export interface VillainFigures {
   again: number
   /**
    * Milliseconds from the beginning of a villain until the worker called `failed()`, and until the process
-   * was gone.
+   * had ended.
    */
   ended: { p50: number; max: number }
   gone: { p50: number; max: number }
@@ -142,7 +146,7 @@ function figuresOf(
     const last = begins.at(-1)
     const failed = evidence.failed.get(id)
     const goneAt = last && gone.get(last.pid)
-    // If the worker was killed between the end of the job and the hook, another life of the worker calls the
+    // If the worker was killed between the end of the job and the hook, the next worker process calls the
     // hook.
     if (last === undefined || failed === undefined || goneAt === undefined)
       findings.push(`${who} did not begin, its failed() was not called, or its process is still there`)

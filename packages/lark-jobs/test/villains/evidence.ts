@@ -1,10 +1,10 @@
-/** The journals of the processes of a run, read as they grow. */
+/** Reads the journals of the processes of a run while the processes write them. */
 import { open } from 'node:fs/promises'
 
 interface Line {
-  /** Milliseconds of the machine's clock. */
+  /** Milliseconds, by the clock of the machine. */
   at: number
-  /** The number of the worker's life. */
+  /** The number of the worker process. */
   life: number
   pid: number
 }
@@ -35,7 +35,7 @@ export class Evidence {
   /** The beginnings by the id of the villain's job. */
   readonly begins = new Map<string, Begin[]>()
   readonly failed = new Map<string, Begin & { code: string }>()
-  /** When each life of the worker was ready, and when it had stopped. */
+  /** When each worker process was ready, and when it had stopped. */
   readonly ready = new Map<number, number>()
   readonly stopped = new Map<number, number>()
   readonly file: string

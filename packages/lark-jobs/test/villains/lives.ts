@@ -1,4 +1,7 @@
-/** The lives of the worker, one process after the other, and the processes of each. */
+/**
+ * The worker processes (lives of the worker), one after the other, and the processes that each of them has
+ * started.
+ */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
@@ -79,8 +82,8 @@ export class Lives implements AsyncDisposable {
   }
 
   /**
-   * The processes of a life that exist: the worker, its isolated processes, and what these have started. All
-   * have the environment of the worker.
+   * Returns the existing processes of a life: the worker, its isolated processes, and processes that these
+   * have started. All of them have the environment of the worker.
    */
   async processesOf(life: Life): Promise<number[]> {
     const { stdout } = await promisify(execFile)('ps', ['axeww', '-o', 'pid=,stat=,command='], {

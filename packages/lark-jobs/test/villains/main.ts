@@ -1,7 +1,7 @@
 /**
- * `npm run villains -- --help`: jobs that loop, allocate, exit, abort and block, beside honest ones, on a
- * worker that is killed meanwhile. Progress goes to stderr, and the account to stdout. The exit code is 1 if
- * a promise was broken.
+ * `npm run villains -- --help`: runs jobs that loop, allocate, exit, abort and block (villains) together with
+ * honest jobs, on a worker that is killed meanwhile. The program prints progress to stderr and the account to
+ * stdout. Its exit code is 1 if a promise was broken.
  */
 import { cpus, loadavg, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'

@@ -1,9 +1,9 @@
 /**
- * One run: a worker of concurrency 20 with nineteen honest classes and five villains, which is killed
- * meanwhile. A run has parts. In each, a new life of the worker begins, honest jobs run alone for some
- * seconds, then villains come in rounds of one of each kind, and in the last round the worker is killed.
+ * One run: a worker of concurrency 20 with nineteen honest classes and five villains. A run has parts. In
+ * each part, a new worker process starts, honest jobs run alone for some seconds, and then villains are
+ * dispatched in rounds of one of each kind. In the last round of a part, the worker is killed.
  *
- * Honest jobs are dispatched at a steady rate, whatever happens. The two villains that use much CPU come one
+ * Honest jobs are dispatched at a steady rate, whatever happens. The two villains that use much CPU run one
  * after the other.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -22,7 +22,7 @@ export const stores = ['redis', 'sqlite'] as const
 
 export interface VillainsOptions {
   store: (typeof stores)[number]
-  /** How often each villain comes. */
+  /** How often each villain is dispatched. */
   times: number
   /** Whether the lateness of honest jobs is measured, with and without villains. */
   isTimed: boolean
@@ -33,19 +33,20 @@ export interface VillainsOptions {
 
 /** The lease in milliseconds. It is short, so that the jobs of a killed worker are soon taken back. */
 const LEASE = 2_500
-/** Honest jobs a second. */
+/** How many honest jobs are dispatched per second. */
 const RATE = 60
 /** Milliseconds between two readings of the journal and the processes. */
 const LOOK = 20
 /**
- * The first milliseconds of a new life, which do not count because the jobs of the previous life run first.
+ * The first milliseconds of a worker process do not count, because it first runs the jobs of the process
+ * before.
  */
 const SETTLES = 4_000
 /** Milliseconds without villains, in each part. */
 const CALM = 9_000
 /**
- * Milliseconds before a kill that do not count, because the next life starts the jobs that were dispatched in
- * this time.
+ * The last milliseconds before a kill do not count, because the next worker process starts the jobs of this
+ * time.
  */
 const BEFORE_KILL = 500
 /** Milliseconds within which no process may be left, after a kill or a stop. */
@@ -53,7 +54,7 @@ const LEFT = 2_000
 /** Milliseconds within which an awaited condition must become true. */
 const PATIENCE = 60_000
 
-/** The villains of one lane come one after the other, and the lanes run at the same time. */
+/** The villains of one lane are dispatched one after the other, and the lanes at the same time. */
 const lanes: VillainName[][] = [['LoopJob', 'GreedyJob'], ['WaitJob'], ['ExitJob', 'AbortJob']]
 
 type AnyClass = new () => { with(payload: object): Draft<never> }
@@ -238,7 +239,7 @@ class VillainsRun implements AsyncDisposable {
     await Promise.all(asked)
   }
 
-  /** Reads the journal, and notes when the process of a villain is gone. */
+  /** Reads the journal, and notes when the process of a villain has ended. */
   async #watch(): Promise<void> {
     const { begins } = this.#evidence
     const { signal } = this.#end
@@ -253,7 +254,7 @@ class VillainsRun implements AsyncDisposable {
 
   /** Checks that no other job is left in the store, and that no honest job has failed. */
   async #store(): Promise<void> {
-    // A job writes that it ends before its worker reports the end to the store.
+    // A job writes its last line before its worker reports the end to the store.
     const isTold = async () => (await this.#jobs.list({ state: 'active' })).jobs.length === 0
     await within(LEFT, 'the store knows all ends', isTold).catch(() => {})
     const names: readonly string[] = this.#villains.map(({ id }) => id)

@@ -1,12 +1,12 @@
 /**
- * A short form of `npm run villains`: each villain comes twice, and the worker is killed. Times are not
- * judged, because they depend on how busy the machine is.
+ * A short form of `npm run villains`: each villain runs twice, and the worker is killed. Times are not
+ * checked, because they depend on how busy the machine is.
  */
 import { expect, test } from 'vitest'
 import { villainNames } from './account.ts'
 import { villains } from './run.ts'
 
-test('beside jobs that loop, wait, allocate, exit and abort, and a kill of the worker, honest jobs lose nothing', async () => {
+test('honest jobs lose nothing while other jobs loop, wait, allocate, exit and abort, and the worker is killed', async () => {
   const {
     honest,
     kills,

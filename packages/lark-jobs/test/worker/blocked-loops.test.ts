@@ -14,7 +14,7 @@ function active(ms: number): void {
   vi.spyOn(performance, 'eventLoopUtilization').mockImplementation((since) => use(since ? ms : 0))
 }
 
-test('observations of one standstill do not count for the next', () => {
+test('observations of one block of the event loop do not count for the next block', () => {
   const warnings: string[] = []
   active(2_300)
   const loops = new BlockedLoops(new Set(), (text) => warnings.push(text))
@@ -43,7 +43,7 @@ test('without a measurement of the event loop, as in Bun, the whole time counts'
   expect(loops.record.blocked).toMatchObject([{ by: ['ReportJob'], took: 2_100, times: 1 }])
 })
 
-test('after many sets of classes, the oldest is forgotten', () => {
+test('after many different sets of classes, the oldest set is forgotten', () => {
   active(3_000)
   const loops = new BlockedLoops(new Set(), () => {})
   for (let n = 0; n < 25; n++) {

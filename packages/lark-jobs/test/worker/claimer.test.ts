@@ -1,4 +1,7 @@
-/** The claimer of one partition: when it calls the store, and when it rests. */
+/**
+ * The claimer (the part of a worker that claims the jobs of one partition): when it calls the store, and when
+ * it rests.
+ */
 import { expect, test, vi } from 'vitest'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { Claimer, type ClaimerOptions } from '../../src/worker/fetch/claimer.ts'
@@ -75,7 +78,7 @@ test('a due time from a survey wakes the claimer, at that time or at once', asyn
   claimer.stop()
 })
 
-test('a due time that is foreseen during a call holds after its answer, and not for longer', async () => {
+test('a due time that becomes known during a call counts after the answer of this call, and not after later answers', async () => {
   const { harness, claimer } = await make()
   await using _ = harness
   const foresee = async (ms: number) => {
@@ -92,13 +95,13 @@ test('a due time that is foreseen during a call holds after its answer, and not 
   claimer.stop()
 })
 
-/** A deliverer that has delivered an effect. */
+/** Makes a deliverer that has delivered an effect. */
 function delivered() {
   const effects = { leaseMs: LEASE, done: [{ kind: 'hook', id: 'x', at: 1 }] as const }
   return { effects, deliverer: { wanted: () => effects, take: vi.fn(), putBack: vi.fn() } }
 }
 
-test('after an unexpected error, the next call sends only outcomes, and delivered effects are put back', async () => {
+test('after an unexpected error, the next call sends only outcomes, and the acknowledgements of delivered effects are kept for later', async () => {
   const { effects, deliverer } = delivered()
   const { harness, claimer } = await make({ deliverer })
   await using _ = harness

@@ -82,7 +82,7 @@ test('all workers send their messages to the thread before any worker waits, and
   expect(new Set(events.slice(-2).map((event) => event.slice(2))).size).toBe(1)
 })
 
-test('if the store is away, all workers give up before any worker waits again, and all wait until the same time', () => {
+test('if the store cannot be reached, all workers give up before any worker waits again, and all wait until the same time', () => {
   const events = die({ ran: true, isAway: true }, { ran: true }, { ran: true, isAway: true })
   expect(kinds(events).slice(6)).toEqual([
     ...['0 waits', '1 waits', '2 waits'],
@@ -119,7 +119,7 @@ test('outcomes that the store has not received go to the thread, and outcomes th
   )
 })
 
-test('a process that was told to stop has not ended from within, whatever ends it', () => {
+test('a process that was told to stop does not count as ended by its jobs, whatever ends it', () => {
   expect(die({ ran: true, isQuiet: true })[0]).toBe('0 ends: ended with exit code 3 when told')
   for (const watch of watches.splice(0)) void watch.stop()
   expect(die({ ran: true })[0]).toBe('0 ends: ended with exit code 3')

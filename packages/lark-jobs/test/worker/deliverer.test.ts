@@ -25,7 +25,7 @@ async function make(clock: (harness: Harness) => number = ({ clock }) => clock.n
   }))
   const { store } = harness
   const heard: string[] = []
-  /** Jobs of this key have hooks that end when it is opened. */
+  /** Jobs of this key have hooks that end when the test opens the gate. */
   const gate = signal()
   let running = 0
   class SlowJob extends Job {
@@ -148,7 +148,7 @@ test('a hook whose payload has been newer than its class for a week is dropped, 
   await harness[Symbol.asyncDispose]()
 })
 
-test('an acknowledgement whose call failed goes with the next call', async () => {
+test('an acknowledgement whose call failed is sent with the next call', async () => {
   const { harness, store, met, deliverer } = await make()
   await openFlow(store, 1)
   const id = memberId({ flow: 'flow', home: 'home', index: 0 })
@@ -162,7 +162,7 @@ test('an acknowledgement whose call failed goes with the next call', async () =>
   await harness[Symbol.asyncDispose]()
 })
 
-test('members of a home that does not answer are not acknowledged, and are asked for again', async () => {
+test('the ends of members whose flow cannot be reached are not acknowledged, and are requested again', async () => {
   const { harness, store, met, deliverer } = await make()
   await openFlow(store, 1)
   const id = memberId({ flow: 'flow', home: 'home', index: 0 })
@@ -199,7 +199,7 @@ test('an acknowledgement names a limited number of effects, and the others go wi
   await harness[Symbol.asyncDispose]()
 })
 
-test('members that are handed out again are not counted again while their home or the store has not answered', async () => {
+test('ends of members that are handed out again are not counted again while a call about them has no answer', async () => {
   const { harness, store, recover, deliverer, sent } = await make()
   await openFlow(store, 2)
   const [answer, acknowledged] = [signal(), signal()]
@@ -265,7 +265,7 @@ test('when the worker stops, a slow hook does not delay acknowledgements, and no
   await harness[Symbol.asyncDispose]()
 })
 
-test('a hook is cut off before its lease ends, which began when the call was sent', async () => {
+test('a hook is cut off before its lease ends, and the lease began when the call for it was sent', async () => {
   const { harness, store, heard, deliverer, cancelled, running, sent } = await make()
   const id = await cancelled('slow')
   deliverer.take('emails', await take(store), performance.now() - 0.9 * LEASE + 100)

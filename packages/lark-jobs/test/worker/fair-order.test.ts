@@ -12,7 +12,7 @@ import { options } from '../sqlite/folder.ts'
 /** This store is never called. */
 const store = new SqliteStore(':memory:', options)
 
-/** Claimers for queues with these weights, one for each partition. */
+/** Makes claimers for queues with these weights, one for each partition. */
 function claimers(weights: readonly number[], partitions = 1): Claimer[] {
   return weights.flatMap((weight, rank) =>
     Array.from({ length: partitions }, (_, part) => {
@@ -49,7 +49,7 @@ class Held {
   }
 }
 
-/** How often each rank occurs. */
+/** Returns how often each rank occurs. */
 function times(ranks: readonly number[]): number[] {
   const counts: number[] = []
   for (const rank of ranks) counts[rank] = (counts[rank] ?? 0) + 1
@@ -78,7 +78,7 @@ describe('prefetched jobs', () => {
     expect(times(new Held(claimers([100, 1])).ranks(10_100))).toEqual([10_000, 100])
   })
 
-  test('whole turns in a row are in proportion too', () => {
+  test('several whole turns in a row are in proportion, too', () => {
     const ranks = new Held(claimers([3, 1])).ranks(400 * TURN, TURN)
     expect(times(ranks)).toEqual([300 * TURN, 100 * TURN])
     for (let i = 0; i < ranks.length; i += TURN) expect(new Set(ranks.slice(i, i + TURN)).size).toBe(1)
@@ -114,7 +114,10 @@ describe('prefetched jobs', () => {
 })
 
 describe('calls without a free slot', () => {
-  /** A claimer that prefetches `want` jobs. It has run fast jobs, or a job that took the whole horizon. */
+  /**
+   * Makes a claimer that prefetches `want` jobs. It has run fast jobs, or a job that took as long as jobs may
+   * be prefetched.
+   */
   function fast(claimer: Claimer, want: number, took = 0.01): Claimer {
     const { prefetch } = claimer
     prefetch.push(1, [], false, 0, 0)
@@ -172,7 +175,7 @@ describe('slots', () => {
     return asked.map(([{ rank }, limit]) => [rank, limit])
   }
 
-  /** How many slots each queue gets, if `free` slots are free each time. */
+  /** Returns how many slots each queue gets, if `free` slots are free each time. */
   function given(turns: FairOrder, free: number, rounds: number): number[] {
     const slots: number[] = []
     for (let i = 0; i < rounds; i++)

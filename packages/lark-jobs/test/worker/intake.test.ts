@@ -1,6 +1,6 @@
 /**
- * How many jobs a worker claims, measured by a clock that only work moves: each job and each call takes a
- * given time.
+ * How many jobs a worker claims. A simulated clock measures the time: each job and each call takes a given
+ * time.
  */
 import { setMaxListeners } from 'node:events'
 import { afterEach, expect, test, vi } from 'vitest'
@@ -56,7 +56,7 @@ class Clock {
 /** The `setImmediate` of Node, which runs all microtasks first. */
 const turn = setImmediate
 
-/** Milliseconds. */
+/** What takes how long, in milliseconds. */
 interface Costs {
   /** The time that a job takes in this process. Its handler does nothing. */
   job: number
@@ -80,8 +80,8 @@ interface Queue {
 /**
  * Runs a worker until it has run enough jobs, or for long enough.
  *
- * @returns the runs and the calls to the store; `hasty`: the number of outcomes of each call that was made
- *   while claimed jobs could start
+ * @returns the runs and the calls to the store; `hasty`: for each call that was made while claimed jobs could
+ *   start, its number of outcomes
  */
 async function work(
   queues: readonly Queue[],
@@ -194,7 +194,7 @@ test.each<[string, Costs, number, number, number, number]>([
   expect(seen.calls).toBeLessThan(calls)
 })
 
-test('the jobs of one queue are claimed by the hundred', async () => {
+test('the jobs of one queue are claimed in calls of a hundred jobs', async () => {
   const { claimed, calls } = await drain(1, 40_000, 50, { job: 0.003, call: 0.3, way: 0.3 })
   expect(claimed).toBe(40_000)
   expect(calls).toBeLessThan(200)

@@ -10,7 +10,7 @@ afterEach(() => {
 
 const LEASE = 100_000
 
-/** A lease keeper with a running job in each partition, and a store without data. */
+/** Makes a lease keeper with a running job in each partition, and a store without data. */
 function keep(...partitions: string[]) {
   const extend = vi.fn<Store['extend']>(async () => ({ lost: [], notices: [] }))
   const running = new Set<Execution>()
@@ -39,7 +39,7 @@ const watched = { lost: [], notices: [], watched: ['a'] }
 const written = ([, , notes]: Parameters<Store['extend']>) =>
   notes.flatMap(({ log = [] }) => log.map(({ text }) => text))
 
-test('when nobody watches any more, lines wait for the renewal of the lease again, and progress asks for watchers', async () => {
+test('when nobody watches any more, log lines wait for the renewal of the lease again, and progress asks whether somebody watches', async () => {
   vi.useFakeTimers()
   const { extend, keeper, execution } = keep()
   const writes = async () => {
@@ -61,7 +61,7 @@ test('when nobody watches any more, lines wait for the renewal of the lease agai
   expect(extend).toHaveBeenCalledTimes(3)
 })
 
-test('a line that is written when the worker is told of a watcher is sent soon', async () => {
+test('a log line that is written when the worker is told of a watcher is sent soon', async () => {
   vi.useFakeTimers()
   const { extend, keeper, execution } = keep()
   extend.mockImplementationOnce(async () => {
@@ -91,7 +91,7 @@ test('a partition or a limiter that does not answer does not delay the leases of
   expect(pulse.renewedAt).toBe(began)
 })
 
-test('a late renewal does not wait for a partition that did not answer the last time', async () => {
+test('a late renewal does not wait for a partition that gave no answer the last time', async () => {
   vi.useFakeTimers()
   const { extend, keeper } = keep('away', 'here')
   const nobody = Promise.reject(new Error('no answer'))
@@ -109,7 +109,7 @@ test('a late renewal does not wait for a partition that did not answer the last 
   expect(extend.mock.calls.slice(before).map(([partition]) => partition)).toEqual(['here'])
 })
 
-test('the lines of a job are sent while another partition does not answer', async () => {
+test('the log lines of a job are sent while another partition does not answer', async () => {
   vi.useFakeTimers()
   const { extend, keeper, execution } = keep('here', 'away')
   extend.mockImplementation((partition) =>

@@ -1,6 +1,6 @@
 /**
- * The file of the lease thread beside a bundle: it may be of another release, or be run by another thread of
- * the program.
+ * The separate file of the lease thread next to a bundle. The file may belong to another release, or another
+ * thread of the program may run it.
  */
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -25,7 +25,7 @@ afterEach(async () => {
   await Promise.all(threads.splice(0).map((thread) => thread.terminate()))
 })
 
-it('reports the wrong version to a worker, and lets it stop', async () => {
+it('the lease thread reports a wrong version to a worker, and the worker can stop', async () => {
   const thread = start(LEASE_THREAD)
   const { port1: port, port2: theirs } = new MessageChannel()
   thread.postMessage({ watch: { version: '999.0.0' }, port: theirs }, [theirs])
@@ -39,15 +39,13 @@ it('reports the wrong version to a worker, and lets it stop', async () => {
   await closed
 })
 
-it('does nothing in a thread that is not the lease thread, and lets the thread end', async () => {
+it('the file does nothing in a thread that is not the lease thread, and this thread can end', async () => {
   const thread = start('of the program')
   const [code] = await once(thread, 'exit')
   expect(code).toBe(0)
 })
 
-/**
- * The worker's side of the lease thread for a store in a file. Resolves when the thread has begun to watch.
- */
+/** Starts a lease thread for a store in a file, and resolves when the thread has begun to watch. */
 async function watching(file: string): Promise<LeaseThread> {
   const location = { connection: `sqlite:${file}`, prefix: 'lark', options }
   const thread = new LeaseThread(
@@ -61,7 +59,7 @@ async function watching(file: string): Promise<LeaseThread> {
   return thread
 }
 
-it('stays after its last worker, for the next, and does not hold the process', async () => {
+it('the lease thread stays after its last worker has stopped, and does not keep the process alive', async () => {
   await using folder = await Folder.make()
   const store = await folder.store()
   let started = 0
@@ -74,7 +72,7 @@ it('stays after its last worker, for the next, and does not hold the process', a
   await store.close()
 })
 
-it('closes its store when the process ends, also while another process has locked the file', async () => {
+it('the lease thread closes its store when the process ends, also while another process has locked the file', async () => {
   await using folder = await Folder.make()
   const store = await folder.store()
   const thread = await watching(folder.file)
@@ -91,7 +89,7 @@ it('closes its store when the process ends, also while another process has locke
   await store.close()
 })
 
-it('does not report outcomes as sent if it can no longer read the store', async () => {
+it('the lease thread does not report outcomes as sent if it can no longer read the store', async () => {
   await using folder = await Folder.make()
   const store = await folder.store()
   const thread = await watching(folder.file)

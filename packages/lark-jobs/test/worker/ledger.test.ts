@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import type { ClaimedJob } from '../../src/model/record.ts'
 import { DONE, JOBS, Ledger, type LedgerPage, RETURNED } from '../../src/worker/lease/ledger.ts'
 
-/** The ids that the lease thread reads on the pages of a claim of jobs with these ids. */
+/** Returns the ids that the lease thread reads in the shared memory for a claim of jobs with these ids. */
 function idsOf(ids: readonly string[]): string[][] {
   const pages: LedgerPage[] = []
   const ledger = new Ledger((page) => pages.push(page))
@@ -13,18 +13,18 @@ function idsOf(ids: readonly string[]): string[][] {
   return pages.map((page) => page.ids)
 }
 
-it("has one page for as many of Lark's ids as a claim usually has", () => {
+it('a claim with the usual number of ids has one page of shared memory', () => {
   const ids = Array.from({ length: JOBS + 1 }, (_, n) => `0Vr5kPq3Zx${String(n).padStart(3, '0')}`)
   expect(idsOf(ids).map(({ length }) => length)).toEqual([JOBS, 1])
 })
 
-it('has more pages for long ids, and keeps every character', () => {
+it('a claim with long ids has more pages, which keep every character', () => {
   const ids = Array.from({ length: JOBS }, (_, n) => `${n}-${'漢'.repeat(97)}`)
   expect(idsOf(ids).flat()).toEqual(ids)
   expect(idsOf(['Größe-77', 'a'.repeat(100), '𝕏'.repeat(50)]).flat()).toHaveLength(3)
 })
 
-it('skips an id that is too long for a page, and goes on with the others', () => {
+it('an id that is too long for a page is left out, and the other ids are written', () => {
   const pages: LedgerPage[] = []
   const jobs = ['x'.repeat(2_000), 'one', 'two'].map((id) => ({ id, runs: 0 }) as ClaimedJob)
   const held = new Ledger((page) => pages.push(page)).enter(0, 1, jobs, 0, 0)
@@ -32,7 +32,7 @@ it('skips an id that is too long for a page, and goes on with the others', () =>
   expect(pages.map(({ ids }) => ids)).toEqual([[], ['one', 'two']])
 })
 
-it('marks a job that goes back before its start as returned; the thread renews ended jobs as begun', () => {
+it('a job that is given back before its start is marked as returned, and the thread renews ended jobs like running jobs', () => {
   const pages: LedgerPage[] = []
   const ledger = new Ledger((page) => pages.push(page))
   const jobs = ['back', 'run'].map((id) => ({ id, runs: 0 }) as ClaimedJob)

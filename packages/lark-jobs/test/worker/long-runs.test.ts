@@ -47,7 +47,7 @@ test('a run that has ended is not reported, and no timer is left', () => {
   expect(vi.getTimerCount()).toBe(0)
 })
 
-test('each run is reported in its time, and runs that began almost together are reported together', () => {
+test('each run is reported at its own time, and runs that began almost at the same time are reported together', () => {
   begin('a')
   vi.advanceTimersByTime(2_000)
   const through = begin('b')
@@ -64,7 +64,7 @@ test('each run is reported in its time, and runs that began almost together are 
   expect(told).toEqual([['a'], ['c'], ['d'], ['e']])
 })
 
-test('after the end nothing is reported', () => {
+test('after end(), no run is reported', () => {
   begin('a')
   runs.stop()
   vi.advanceTimersByTime(10 * LONG)

@@ -11,12 +11,12 @@ import { job } from '../conformance/jobs.ts'
 
 const LEASE = 300
 const HOUR = 3_600_000
-/** Milliseconds. A wait for the store that takes longer counts as an outage. */
+/** Milliseconds. If a call to the store takes longer, this counts as an outage. */
 const OUTAGE = 1_100
 
 /**
- * A job whose lease has ended, and the maintenance that takes it back. @param late the only verb that meets
- * an outage
+ * Makes a job whose lease has ended, and the maintenance that takes the job back. @param late the only verb
+ * that has an outage
  */
 async function outlived(
   late?: 'survey' | 'partitions' | 'prune' | 'renew',
@@ -37,7 +37,7 @@ async function outlived(
     vi.spyOn(store, 'prune').mockImplementationOnce(() => wait().then(() => 0))
   }
   await caller.enqueue(job())
-  // The clock must not jump: that would be a silence of the store.
+  // The clock must not jump, because a jump would count as a silence of the store.
   const held = await caller.claimOne(1)
   const leaseEnds = () => harness.clock.advance(1)
   // Pruning comes last in a round. If the lease ended before, the same round would take the job back.
@@ -103,8 +103,8 @@ async function outlived(
 }
 
 /**
- * Expects that living workers first have time to renew, and that the job then goes back with this number of
- * crashes.
+ * Expects that living workers first have time to renew their leases, and that the job is then taken back with
+ * this number of crashes.
  */
 async function goesBack(crashes: number, late?: Parameters<typeof outlived>[0]): Promise<void> {
   const { harness, maintenance, held } = await outlived(late)
@@ -147,19 +147,19 @@ test.each<[Recovery, string[]]>([
   await harness[Symbol.asyncDispose]()
 })
 
-test('a job whose lease has ended goes back when living workers have had time to renew, and a crash is counted', () =>
+test('a job whose lease has ended is taken back after living workers have had time to renew their leases, and a crash is counted', () =>
   goesBack(1))
 
 test.each(['survey', 'partitions', 'prune', 'renew'] as const)(
-  'after an outage that only %s met, living workers have a lease to renew, and then no crash is counted',
+  'after an outage of the verb %s only, living workers have one lease of time to renew, and no crash is counted',
   (late) => goesBack(0, late),
 )
 
-test('another outage in this time gives living workers another lease', async () => {
+test('another outage in this time gives living workers the time of another lease', async () => {
   const lease = 1_200
   const { harness, maintenance, held } = await outlived('survey', lease)
   try {
-    // The error of a server that loads its data, or is a replica for a while.
+    // The error of a server that loads its data, or that is a replica for some time.
     const away = new JobsError('STORE_REFUSED', 'LOADING Redis is loading the dataset in memory')
     const asked = vi.spyOn(harness.store, 'survey').mockRejectedValueOnce(away)
     await vi.waitFor(() => expect(asked).toHaveBeenCalled(), lease)
@@ -177,8 +177,8 @@ test('another outage in this time gives living workers another lease', async () 
 })
 
 /**
- * The store is late with each such call from now on, by its own clock as well: with the answer to `survey`,
- * and with `recover` itself.
+ * From now on, the store is late with each call of this verb, also by its own clock: the answer of `survey`
+ * comes late, and `recover` runs late.
  */
 function isLateWith(verb: 'survey' | 'recover', { clock, store }: Harness): void {
   const wait = async () => {
@@ -238,7 +238,7 @@ test('a store that is late again and again does not count as away for ever', asy
   }
 })
 
-test('while one part of the store is away, jobs of dead workers in another part go back, and their crash counts', async () => {
+test('while one part of the store cannot be reached, jobs of dead workers in another part are taken back, and a crash counts', async () => {
   const { harness, maintenance } = await outlived()
   const { store } = harness
   try {

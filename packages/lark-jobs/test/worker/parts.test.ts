@@ -1,7 +1,7 @@
 /**
  * The shared lifecycle of all running parts (`worker/part.ts`): a part does nothing before `start` and after
- * `stop`, and each step may be repeated. A new part of a worker is tested here as soon as it is in the list
- * of `parts.ts`.
+ * `stop`, and each step may be repeated. These tests cover each part of a worker that is in the list of
+ * `parts.ts`.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -36,7 +36,7 @@ class SomeJob extends Job {
 }
 
 beforeEach(() => {
-  // Parts that start timers are checked for starting them only once.
+  // The timers are fake, to check that a part starts its timers only once.
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] })
 })
 afterEach(() => {
@@ -52,7 +52,7 @@ interface Setting extends AsyncDisposable {
 
 const outbox: ConfiguredOutbox = { for: 'sqlite', execute: () => [], listen: undefined, name: 'outbox' }
 
-/** Options for a worker with its own store. */
+/** Makes options for a worker with a new store. */
 async function setting(): Promise<Setting> {
   const folder = await Folder.make()
   const opened = await folder.store()
@@ -88,12 +88,15 @@ function partsOf(options: WorkerOptions): readonly Part[] {
   return wire(options, { id: 'ada', signal: new AbortController().signal, obeying, record, turned() {} }).all
 }
 
-/** Resolves when everything that needs no timer has gone on. */
+/** Resolves when all work that waits for no timer is done. */
 async function settled(): Promise<void> {
   for (let i = 0; i < 20; i++) await turn()
 }
 
-/** The activities of this process: handles that keep it alive, its timers, and listeners for its end. */
+/**
+ * Returns the activities of this process: handles that keep the process alive, timers, and listeners for the
+ * end of the process.
+ */
 function running(): string[] {
   const handles = process
     .getActiveResourcesInfo()
@@ -121,7 +124,7 @@ function livesOnce(make: (setting: Setting) => Lifecycle) {
     expect([running(), at.calls()]).toEqual([nothing, 0])
   })
 
-  test('each step may be taken again, and after `stop` nothing is left', async () => {
+  test('each step may be repeated, and after `stop` nothing is left', async () => {
     await using at = await setting()
     const nothing = running()
     const part = make(at)
@@ -149,13 +152,13 @@ function livesOnce(make: (setting: Setting) => Lifecycle) {
   })
 }
 
-/** A process that ends when it is told to stop. */
+/** Starts a process that ends when it is told to stop. */
 function start(): ChildProcess {
   const code = "process.on('message', ({ lark }) => lark.kind === 'stop' && process.exit())"
   return spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'ignore', 'ignore', 'ipc', 'pipe'] })
 }
 
-/** An isolated process that ends when it is told to. */
+/** Starts an isolated process that ends when it is told to end. */
 function startIsolated(): ChildProcess {
   const code = "process.on('message', ({ lark }) => lark.kind === 'end' && process.exit())"
   const stdio = ['ignore', 'ignore', 'ignore', 'ipc', 'pipe'] as const

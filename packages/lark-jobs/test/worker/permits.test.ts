@@ -70,7 +70,7 @@ function refund(taken: Taken): void {
   taken.refund()
 }
 
-test('requests and returned permits of one tick travel in one call; a worker without permits makes no call', async () => {
+test('requests and returned permits of one tick are sent in one call, and a worker without permits makes no call', async () => {
   await using shop = await open()
   const [ada, bob] = ['ada', 'bob'].map((id) => shop.worker(id, { stripe: { concurrency: 4 } }))
   const first = await many(ada!, 'stripe', 3)
@@ -81,7 +81,7 @@ test('requests and returned permits of one tick travel in one call; a worker wit
   expect(granted(next)).toBe(3)
   expect(shop.permit).toHaveBeenCalledTimes(3)
   for (const taken of next) if (taken.kind === 'granted') giveBack(taken)
-  // Giving back a permit a second time does nothing.
+  // To give back a permit a second time does nothing.
   for (const taken of next) if (taken.kind === 'granted') giveBack(taken)
   await vi.waitFor(() => expect(shop.permit).toHaveBeenCalledTimes(4))
   expect(granted(await many(bob!, 'stripe', 9))).toBe(3)
@@ -89,7 +89,7 @@ test('requests and returned permits of one tick travel in one call; a worker wit
   expect(shop.renew).not.toHaveBeenCalled()
 })
 
-test('permits are renewed as long as they are held, and lost ones are reported to the store again', async () => {
+test('permits are renewed as long as jobs hold them, and the store is told again about permits that it has lost', async () => {
   await using shop = await open()
   const [ada, bob] = ['ada', 'bob'].map((id) => shop.worker(id, { stripe: { concurrency: 1 } }))
   const taken = await take(ada!, 'stripe')
@@ -125,7 +125,7 @@ test('of the requests that a rate has refused, only as many are repeated at a ti
 
 const hourly = (limit: number): Limits => ({ rate: { limit, per: 3_600_000, kind: 'window', burst: limit } })
 
-test('permits of a rate that no job has used go back in one call, and only once', async () => {
+test('permits of a rate that no job has used are given back in one call, and only once', async () => {
   await using shop = await open()
   const [ada, bob] = ['ada', 'bob'].map((id) => shop.worker(id, { stripe: hourly(4) }))
   const [first, ...others] = await many(ada!, 'stripe', 4)
@@ -139,7 +139,7 @@ test('permits of a rate that no job has used go back in one call, and only once'
   ])
   const next = await many(bob!, 'stripe', 9)
   expect(granted(next)).toBe(3)
-  // The refund and the request travel together.
+  // One call gives the unused permit back and asks for another.
   refund(next[0]!)
   expect((await take(bob!, 'stripe')).kind).toBe('granted')
   expect(shop.permit).toHaveBeenCalledTimes(4)
@@ -180,7 +180,7 @@ test('a claimer that waits for a rate of an hour asks again after a second, and 
     expect(shop.permit).toHaveBeenCalledTimes(1)
     await vi.advanceTimersByTimeAsync(1_300)
     expect(shop.permit).toHaveBeenCalledTimes(2)
-    // A second doubled: 1, 2, 4, … 512 s.
+    // The waits double: 1, 2, 4, … 512 s.
     await vi.advanceTimersByTimeAsync(1_500_000)
     expect(shop.permit.mock.calls.length).toBeLessThan(13)
     expect(brought.every((some) => some === undefined)).toBe(true)
@@ -194,7 +194,7 @@ test('a claimer that waits for a rate of an hour asks again after a second, and 
   }
 })
 
-test('a failed refund is not sent again in another call, because it may have been made', async () => {
+test('if the call that gives unused permits back fails, they are not given back again, because the store may have got the call', async () => {
   await using shop = await open()
   const [ada, bob] = ['ada', 'bob'].map((id) => shop.worker(id, { stripe: hourly(2) }))
   const [taken] = await many(ada!, 'stripe', 2)
@@ -219,7 +219,7 @@ test.each<[string, Limits]>([
   expect((await take(bob!, 'stripe')).kind).toBe('granted')
 })
 
-test('permits of a rate that arrive after the worker has stopped go back', async () => {
+test('permits of a rate that arrive after the worker has stopped are given back', async () => {
   await using shop = await open()
   const [ada, bob] = ['ada', 'bob'].map((id) => shop.worker(id, { stripe: hourly(1) }))
   let answer = () => {}
@@ -269,7 +269,7 @@ test.each<[string, Limits]>([
   await vi.waitFor(async () => giveBack(await take(ada, 'stripe')))
 })
 
-test('a call to a store that is away is sent again under the same number, and the outage is reported', async () => {
+test('a call to a store that cannot be reached is sent again under the same number, and the outage is reported', async () => {
   await using shop = await open()
   const ada = shop.worker('ada', { stripe: { concurrency: 1 } })
   shop.permit.mockRejectedValueOnce(new JobsError('STORE_UNCERTAIN', 'no answer'))
@@ -310,7 +310,7 @@ test('permits of a late answer are not used, because another worker may have the
     return shop.store.limiters.permit(...args)
   })
   expect((await take(ada, 'stripe')).kind).toBe('granted')
-  // The late call; the call during it; giving back its permits; and a new request.
+  // The calls are: the late call, a call during that call, the return of its permits, and a new request.
   expect(shop.permit.mock.calls.map(([, { held, wanted }]) => [held, wanted])).toEqual([
     [0, 1],
     [0, 1],
@@ -340,7 +340,7 @@ test('a store whose answers are all late grants permits after a while', async ()
 test('a call during an outage is not sent again afterwards, and the permits that it may have got are given back', async () => {
   await using shop = await open()
   const [ada, bob] = ['ada', 'bob'].map((id) => shop.worker(id, { stripe: { concurrency: 1 } }))
-  // The call was carried out, and its answer was lost.
+  // The store has carried out the call, and its answer is lost.
   shop.permit.mockImplementationOnce(async (...args) => {
     await shop.store.limiters.permit(...args)
     shop.isAfterOutage = true

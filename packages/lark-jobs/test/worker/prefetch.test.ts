@@ -7,7 +7,8 @@ import { Ledger } from '../../src/worker/lease/ledger.ts'
 const noJobs: ClaimedJob[] = []
 
 /**
- * The prefetch of a worker with this preset, after 20 milliseconds in each of which `speed` jobs have ended.
+ * Returns the prefetch of a worker with this preset, after 20 milliseconds in which `speed` jobs per
+ * millisecond have ended.
  */
 function prefetching(preset: Preset, speed: number): Prefetch {
   const one = new Prefetch(new Ledger(), 0, paces[preset])
@@ -52,7 +53,7 @@ describe('a preset', () => {
     expect(one.target).toBe(0)
   })
 
-  test('when a job goes back, all later jobs go back too, so that none starts before it', () => {
+  test('when a prefetched job is given back, all later jobs are given back, too, so that no later job starts first', () => {
     const one = prefetching('balanced', 20)
     const [first, second, later] = ['a', 'b', 'c'].map((id) => ({ id, token: 'me.1', runs: 1 }) as ClaimedJob)
     one.push(21, [first!, second!], false, 100, 1_000)

@@ -20,7 +20,7 @@ test('a value is counted in the first bucket whose bound it does not exceed', ()
   expect(counts.histogram('process').count).toBe(0)
 })
 
-test('counts survive as text, and a text that no version wrote counts as empty', () => {
+test('counts that are stored as text are read unchanged, and a text that no version wrote counts as empty', () => {
   const counts = new RunCounts()
   counts.observe('process', 30)
   for (const [i, end] of runEnds.entries()) counts.ended(end, i + 1)
@@ -32,7 +32,7 @@ test('counts survive as text, and a text that no version wrote counts as empty',
   expect(RunCounts.read('=2:3 zz:1').pack()).toBe('=2:3')
 })
 
-test('sums of long waits of many jobs survive as text', () => {
+test('sums of long waits of many jobs are stored as text and read unchanged', () => {
   const counts = new RunCounts()
   const day = 86_400_000
   for (let i = 0; i < 20_000; i++) counts.observe('wait', day)
@@ -40,7 +40,7 @@ test('sums of long waits of many jobs survive as text', () => {
   expect(RunCounts.read(`=${'9'.repeat(30)}`).pack()).toBe('')
 })
 
-test('counts add up, and can be taken from later ones', () => {
+test('counts can be added up, and can be subtracted from later counts', () => {
   const [one, other] = [RunCounts.read('=3 5:1'), RunCounts.read('=4 6:2')]
   expect(new RunCounts().add(one).add(other).pack()).toBe('=7 5:1 2')
   expect(RunCounts.read('=7 6:2').since(one).pack()).toBe('=4 6:2')
@@ -62,7 +62,7 @@ test('a quantile lies within its bucket, which is at most 20 % wide', () => {
   expect(quantile(new RunCounts().histogram('wait'), 0.5)).toBeUndefined()
 })
 
-test('if there are too many queues and keys, the rest is counted under one name', () => {
+test('if there are too many queues and keys, all further ones are counted under one name', () => {
   const tally = new RunTally()
   for (let i = 0; i < MAX_PAIRS + 7; i++) tally.began('emails', `k${i}`, 0, 1).ended('completed')
   tally.crashed('emails', 2)

@@ -35,7 +35,7 @@ function begin(
     prefetch: { ended() {} },
     settle: (_id: string, _token: string, outcome: Outcome) => settled.push(outcome),
   } as unknown as Claimer
-  // No middleware asks for permits, so this is empty.
+  // No middleware in these tests asks for permits, so this object is empty.
   const permits = {} as Permits
   const store = {} as Store
   const slots = new Slots(
@@ -66,8 +66,8 @@ function begin(
 }
 
 /**
- * The values that the lease thread reads: the end of the timeout, and the time of the next attempt if the job
- * blocks until then.
+ * Returns the values that the lease thread reads: the end of the timeout, and the time of the next attempt if
+ * the job blocks the event loop until the timeout.
  */
 const terms = ({ page, index }: HeldJob) => [...page.terms.subarray(index * 3, index * 3 + 2)]
 
@@ -135,7 +135,7 @@ test('the lease thread knows how a job ends that blocks past its timeout', () =>
   expect(retryIn(EnoughJob)).toBe(-1)
 })
 
-/** A telemetry that records its calls, and which run is active at each call. */
+/** Makes a telemetry that records its calls, and which run is active at each call. */
 function noting(): { telemetry: TelemetryCalls; noted: unknown[]; within: () => boolean } {
   const noted: unknown[] = []
   let isWithin = false

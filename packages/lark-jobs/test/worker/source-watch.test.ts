@@ -37,7 +37,7 @@ async function project() {
   }
 }
 
-test('sources and the configuration count, also in new folders, and changes at the same time are reported together', async () => {
+test('changes of sources and of the configuration are reported, also in new folders, and simultaneous changes together', async () => {
   await using it = await project()
   let next = it.next()
   await it.write('src/jobs/A.ts', 'lark.config.ts')
@@ -56,7 +56,7 @@ test('sources and the configuration count, also in new folders, and changes at t
   expect(it.told.at(-1)).toEqual(['src/mail/deep/B.mts', 'src/mail/deep/C.mts'])
 })
 
-test('packages, builds, hidden folders, the store, and files that jobs write do not count', async () => {
+test('changes of packages, builds, hidden folders, the store, and files that jobs write are not reported', async () => {
   await using it = await project()
   const next = it.next()
   await it.write(

@@ -25,7 +25,7 @@ test('the clock continues from the answer of the store, whatever happens to the 
 test('a slow answer that agrees with the known time does not move the clock', () => {
   const clock = new StoreClock()
   const started = performance.now()
-  // The store's time is 500 ahead of its own start.
+  // The clock of the store is 500 ms ahead.
   const heard = (took: number, answeredAfter: number) => {
     const asked = performance.now()
     vi.advanceTimersByTime(answeredAfter)
@@ -39,7 +39,7 @@ test('a slow answer that agrees with the known time does not move the clock', ()
   expect(clock.now()).toBe(500 + (performance.now() - started))
   heard(110, 110)
   expect(clock.now()).toBe(500 + (performance.now() - started))
-  // A day later, the two clocks may have drifted apart by more than the answer may be wrong.
+  // After a day, the difference of the two clocks may be larger than the error of the slow answer.
   vi.advanceTimersByTime(86_400_000)
   heard(110, 0)
   expect(clock.now()).toBe(500 + (performance.now() - started) - 55)

@@ -40,7 +40,7 @@ test('a schedule that becomes due during a call for due schedules is requested b
   await ticks.stop()
 })
 
-test('the due time of a job that is queued ahead counts from the call to the store, however long its schedule takes', async () => {
+test('the due time of a job that is queued before its tick counts from the call to the store, however long its schedule takes', async () => {
   let now = 1_000
   vi.spyOn(performance, 'now').mockImplementation(() => now)
   const definition = {
@@ -69,7 +69,7 @@ test('the due time of a job that is queued ahead counts from the call to the sto
     foreseen: (_, ms) => dueAt.push(now + ms) > 0,
   })
   await ticks.fire('emails')
-  // The answer counts as from half-way between question and answer.
+  // The time in an answer counts as the time half-way between the call and its answer.
   expect(new Set(dueAt)).toEqual(new Set([1_005 + LEAD]))
   await ticks.stop()
 })

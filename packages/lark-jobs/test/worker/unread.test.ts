@@ -1,11 +1,11 @@
 /**
- * The part of the lease thread that takes back jobs that the event loop has not read. The test moves the
- * clock.
+ * The part of the lease thread that gives back jobs whose claim the event loop has not read. The test moves
+ * the clock.
  */
 import { expect, test } from 'vitest'
 import { CALL, Recaller, RING, Unread } from '../../src/worker/lease/unread.ts'
 
-/** A worker that runs a job. Rings may bring it jobs of this many partitions. */
+/** Makes a worker that runs a job. Notifications may hand over jobs of this many partitions. */
 function make(partitions = 1) {
   const counts = new Int32Array(2)
   const all = Array.from({ length: partitions }, () => new Unread(counts))
@@ -26,7 +26,7 @@ function make(partitions = 1) {
   return { recaller, unread, counts, asked, worker }
 }
 
-test('if the event loop gives no sign, jobs that rings may have brought are taken back, and the worker gets a message', () => {
+test('if the event loop gives no sign, jobs that notifications may have handed over are given back, and the worker gets a message', () => {
   const { recaller, unread, asked } = make()
   recaller.look(100)
   recaller.look(110)
@@ -40,7 +40,7 @@ test('if the event loop gives no sign, jobs that rings may have brought are take
   ])
 })
 
-test('unread messages are counted until the worker reads them or their jobs are taken back', () => {
+test('unread messages are counted until the worker reads them or their jobs are given back', () => {
   const { recaller, unread, counts, asked } = make(2)
   unread.expect(CALL, 8, 100)
   unread.expect(RING, 8, 100)
@@ -83,7 +83,7 @@ test('an event loop that reads answers counts as busy, and not as blocked', () =
   expect(unread.recalled(RING)).toBe(7)
 })
 
-test('with a thousand queues, the jobs of an unread answer are taken back as soon as with one, and those of rings, which need a call each, later', () => {
+test('with a thousand queues, the jobs of an unread answer are given back as soon as with one queue, and handed-over jobs later, because each needs a call', () => {
   const { recaller, unread, asked } = make(1_000)
   unread.expect(CALL, 8, 100)
   recaller.look(110)

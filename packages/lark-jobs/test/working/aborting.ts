@@ -8,7 +8,7 @@ import { Job } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, signal } from './bench.ts'
 
-/** Runs whose signal is aborted: at their timeout, or because people cancel the job. */
+/** Tests runs whose signal is aborted at their timeout, or because a person cancels the job. */
 export function aborting(connect: Connect): void {
   test('the signal is aborted at the timeout, and a later return value does not count', async () => {
     await using bench = await Bench.make(connect)
@@ -36,7 +36,7 @@ export function aborting(connect: Connect): void {
     expect(found?.errors[0]).toMatchObject({ code: 'JOB_TIMED_OUT' })
   })
 
-  test('a handler that blocks the event loop past its timeout has timed out, whatever it returns', async () => {
+  test('a handler that blocks the event loop beyond its timeout counts as timed out, whatever it returns', async () => {
     await using bench = await Bench.make(connect)
     class BusyJob extends Job {
       override timeout = 30
@@ -62,7 +62,7 @@ export function aborting(connect: Connect): void {
   })
 
   test.each(['user', 'expired'] as const)(
-    'a job that is cancelled while it runs (%s): its signal is aborted, and it ends cancelled',
+    'if a running job is cancelled (%s), its signal is aborted, and the job ends as cancelled',
     async (reason) => {
       await using bench = await Bench.make(connect)
       const began = signal()

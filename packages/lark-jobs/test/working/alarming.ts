@@ -1,4 +1,7 @@
-/** The problems that each alarm must show: errors of queues, and schedules that are late or paused. */
+/**
+ * The problems that each alarm (doctor, metrics, monitor, health check) must show: errors of queues, and
+ * schedules that are late or paused.
+ */
 
 import { expect, test } from 'vitest'
 import { remarksOn, remarksOnAlarms } from '../../src/commands/look/queue-remarks.ts'
@@ -59,7 +62,7 @@ export async function alarmsOf(bench: Bench) {
 }
 
 export function alarming(connect: Connect) {
-  test('the findings of the doctor are counted in the metrics, and its errors make the monitor red', async () => {
+  test('the metrics count the findings of the doctor, and an error of the doctor makes the monitor fail', async () => {
     await using bench = await Bench.make(connect)
     const found = async () => {
       const jobs = bench.client()
@@ -78,7 +81,7 @@ export function alarming(connect: Connect) {
     const others = '2 warning queue-served'
     const well = { ok: true, errors: [], slo: 'ok\n' }
     expect(await found()).toEqual({ ...well, counted: ['3 warning queue-served'] })
-    // A misspelt queue, which has neither a worker nor a limit.
+    // Jobs in a misspelled queue, which has neither a worker nor a limit.
     await bench.client({ queues: ['emials'] }).dispatch(new MisspeltJob())
     expect(await found()).toEqual({
       ...{ ok: false, errors: ['queue-served emials'], slo: 'emials: jobs wait, and no worker serves it\n' },
@@ -90,7 +93,7 @@ export function alarming(connect: Connect) {
     expect(await found()).toEqual({ ...well, slo: waiting, counted: ['1 error queue-served', others] })
   })
 
-  test('a queue most of whose jobs fail makes every alarm red', async () => {
+  test('if most jobs of a queue fail, every alarm reports an error', async () => {
     await using bench = await Bench.make(connect)
     const said = async (options: MonitorOptions = { maxAge: '1h' }) => {
       const jobs = bench.client()
@@ -136,7 +139,7 @@ export function alarming(connect: Connect) {
     expect(await said({ maxFailed: 10 })).toEqual({ ...ill, monitor })
   })
 
-  test('a late schedule makes every alarm red until it ticks; a paused schedule is named and makes no alarm red', async () => {
+  test('every alarm reports an error for a late schedule until it ticks, and only names a paused schedule', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const none = { errors: [], late: 0, paused: 0 }

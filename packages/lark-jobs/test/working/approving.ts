@@ -31,7 +31,7 @@ async function ask(bench: Bench, options: { timeout?: number | string; title?: s
 }
 
 export function approving(connect: Connect): void {
-  test('a token answers once, also from another client, and is never in the store', async () => {
+  test('a token can be used once, also by another client, and is never stored', async () => {
     await using bench = await Bench.make(connect)
     const { token, result, handle } = await ask(bench, { title: 'Publish it?' })
     const other = bench.client()
@@ -50,7 +50,7 @@ export function approving(connect: Connect): void {
     expect(await other.approval(token)).toMatchObject({ state: 'answered' })
   })
 
-  test('opening the page gives no answer, and a POST answers once', async () => {
+  test('to open the page gives no answer, and a POST answers once', async () => {
     await using bench = await Bench.make(connect)
     const { token, result } = await ask(bench, { title: '<b>Publish</b> it?', timeout: '1h' })
     const page = bench.client().approvalPage()

@@ -41,9 +41,9 @@ class DateJob extends Job {
   }
 }
 
-/** Milliseconds that no test here takes. */
+/** Each wait in these tests takes fewer milliseconds than this. */
 const PATIENCE = 10_000
-/** Milliseconds within which an end is known, if the store answers. */
+/** Milliseconds within which the end of a job must be known, if the store answers. */
 const SOON = 1_000
 
 async function storeOf(jobs: Jobs) {
@@ -62,7 +62,7 @@ async function watched(jobs: Jobs, count: number): Promise<void> {
 }
 
 export function awaiting(connect: Connect): void {
-  test('resolves to the value that handle returned, before and after the end, in this and in another process', async () => {
+  test('result() resolves to the value that handle() returned, before and after the end, in this and in another process', async () => {
     await using bench = await Bench.make(connect)
     const web = bench.client()
     const handle = await web.dispatch(new SquareJob().with({ n: 7 }))
@@ -75,7 +75,7 @@ export function awaiting(connect: Connect): void {
     expect(await bench.client().handle(SquareJob, handle.id).result()).toEqual({ square: 49 })
   })
 
-  test('resolves to undefined for true and for nothing', async () => {
+  test('result() resolves to undefined if handle() returned true or nothing', async () => {
     await using bench = await Bench.make(connect)
     await bench.work([NothingJob])
     for (const returns of [true, undefined]) {
@@ -84,7 +84,7 @@ export function awaiting(connect: Connect): void {
     }
   })
 
-  test('for a failed job: JOB_FAILED, with its last error and the causes of that error', async () => {
+  test('result() rejects for a failed job with JOB_FAILED, the last error, and the causes of this error', async () => {
     await using bench = await Bench.make(connect)
     await bench.work([FailingJob], {}, bench.client())
     const handle = await bench.jobs.dispatch(new FailingJob().with())
@@ -97,7 +97,7 @@ export function awaiting(connect: Connect): void {
     expect(error.cause).toBeInstanceOf(Error)
   })
 
-  test('a job that was cancelled, expired or removed', async () => {
+  test('result() rejects for a job that was cancelled, expired or removed', async () => {
     await using bench = await Bench.make(connect)
     const draft = new SquareJob().with({ n: 1 }).delayed('1h')
     const [cancelled, removed] = await bench.jobs.dispatch([draft, draft])
@@ -115,7 +115,7 @@ export function awaiting(connect: Connect): void {
     if (error instanceof Error) expect(error).toMatchObject({ code: 'JOB_CANCELLED', reason: 'expired' })
   })
 
-  test('a value that is not JSON: RESULT_DROPPED, and the job has completed', async () => {
+  test('if the returned value is not JSON, result() rejects with RESULT_DROPPED although the job has completed', async () => {
     await using bench = await Bench.make(connect)
     await bench.work([DateJob])
     const handle = await bench.jobs.dispatch(new DateJob().with())
@@ -127,7 +127,7 @@ export function awaiting(connect: Connect): void {
     expect(await handle.status()).not.toHaveProperty('result')
   })
 
-  test('RESULT_TIMEOUT, an aborted signal, and an invalid timeout; the job goes on', async () => {
+  test('result() rejects after its timeout, for an aborted signal and for an invalid timeout, and the job goes on', async () => {
     await using bench = await Bench.make(connect)
     const handle = await bench.jobs.dispatch(new SquareJob().with({ n: 3 }))
     await expect(handle.result({ timeout: 50 })).rejects.toMatchObject({
@@ -165,7 +165,7 @@ export function awaiting(connect: Connect): void {
     expect(await handle.result()).toEqual({ square: 9 })
   })
 
-  test('the store is away when result() opens it or asks for partitions: the wait goes on', async () => {
+  test('if the store cannot be reached when result() opens it or asks for partitions, the wait goes on', async () => {
     await using bench = await Bench.make(connect)
     const { id } = await bench.jobs.dispatch(new SquareJob().with({ n: 3 }))
     await bench.work([SquareJob])
@@ -194,7 +194,7 @@ export function awaiting(connect: Connect): void {
     opening.mockRestore()
   })
 
-  test('the queue was full, so there is no result, and result() says so', async () => {
+  test('result() says that a job was not queued because the queue was full', async () => {
     await using bench = await Bench.make(connect)
     const web = bench.client({ queues: { default: { max: 1, full: 'reject' } } })
     await web.dispatch(new SquareJob().with({ n: 1 }))
@@ -207,7 +207,7 @@ export function awaiting(connect: Connect): void {
     })
   })
 
-  test('RESULT_GONE: a job that never was, and one whose record was removed', async () => {
+  test('result() rejects with RESULT_GONE if the job never existed or its record was removed', async () => {
     await using bench = await Bench.make(connect)
     const handle = await bench.jobs.dispatch(new SquareJob().with({ n: 1 }))
     const result = handle.result()
@@ -236,7 +236,7 @@ export function awaiting(connect: Connect): void {
     await worker.stop()
     const second = await web.dispatch(draft(2))
     await expect(first.result()).rejects.toMatchObject({ code: 'RESULT_GONE', id: 'one' })
-    // A handle in another process stands for the job that has the id at its first look.
+    // A handle in another process belongs to the job that has the id when the handle first reads it.
     const other = web.handle(SquareJob, 'one').result()
     await watched(web, 1)
     const looks = vi.spyOn(store, 'watch')
@@ -344,7 +344,7 @@ export function awaiting(connect: Connect): void {
     expect(await result).toEqual({ square: 16 })
   })
 
-  test(`${MAX_ITEMS + 200} waits in a process share one listener for rings, and each wait gets its own result`, async () => {
+  test(`${MAX_ITEMS + 200} waits in a process share one listener for notifications, and each wait gets its own result`, async () => {
     await using bench = await Bench.make(connect)
     const web = bench.client()
     const store = await storeOf(web)
@@ -363,7 +363,7 @@ export function awaiting(connect: Connect): void {
     expect(watch.mock.calls.length).toBe(calls)
   })
 
-  test('without rings, a wait still hears of the end within a second', async () => {
+  test('without notifications, a wait still finds out about the end within a second', async () => {
     await using bench = await Bench.make(connect)
     const web = bench.client()
     const store = await storeOf(web)
@@ -385,7 +385,7 @@ export function awaiting(connect: Connect): void {
     expect(performance.now() - (await ended.promise)).toBeLessThan(SOON)
   })
 
-  test('closing the instance ends the waits', async () => {
+  test('close() of the instance ends its waits', async () => {
     await using bench = await Bench.make(connect)
     const web = bench.client()
     const handle = await web.dispatch(new SquareJob().with({ n: 1 }))
@@ -397,7 +397,7 @@ export function awaiting(connect: Connect): void {
   })
 
   test.each(['open', 'not open yet'])(
-    'when the instance closes (%s) at once, a wait that has just begun ends, and the store stays closed',
+    'if the instance is closed (%s) at once, a wait that has just begun ends, and the store stays closed',
     async (state) => {
       await using bench = await Bench.make(connect)
       const { id } = await bench.jobs.dispatch(new SquareJob().with({ n: 1 }))
@@ -415,7 +415,7 @@ export function awaiting(connect: Connect): void {
     },
   )
 
-  test('closing the instance while the store is away ends the waits', async () => {
+  test('close() of the instance ends its waits even if the store cannot be reached', async () => {
     await using bench = await Bench.make(connect)
     const web = bench.client()
     const opening = vi

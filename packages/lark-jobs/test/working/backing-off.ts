@@ -49,7 +49,7 @@ export function backingOff(connect: Connect): void {
       () => 'soon',
     ],
   ])(
-    'a function that %s leaves it to the default, and the log of the job says so',
+    'if a backoff function %s, the default pause is used, and the log of the job says so',
     async (_, line, fails) => {
       await using bench = await Bench.make(connect)
       class OddJob extends Job {

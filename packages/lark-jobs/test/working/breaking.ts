@@ -40,7 +40,7 @@ export function breaking(connect: Connect): void {
   const kinds = ({ endings }: Record) => endings.map(({ outcome }) => outcome.kind)
   const last = ({ endings }: Record): Outcome => endings.at(-1)!.outcome
 
-  test('the circuit opens for all workers and classes with its name, and jobs go back until a trial closes it', async () => {
+  test('the circuit opens for all workers and classes with its name, and jobs are released until a trial closes the circuit', async () => {
     await using bench = await Bench.make(connect)
     const { service, CallJob } = calling({ failures: 3, pause: 300, name: 'service' })
     class OtherJob extends CallJob {
@@ -73,7 +73,7 @@ export function breaking(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed', failures: 0, releases: 1 })
   })
 
-  test('a failed trial begins the pause anew: one job runs, and the others go back again', async () => {
+  test('a failed trial starts the pause again: one job runs, and the other jobs are released again', async () => {
     await using bench = await Bench.make(connect)
     const { service, CallJob } = calling({ failures: 1, pause: 500 })
     service.isDown = true
@@ -113,7 +113,7 @@ export function breaking(connect: Connect): void {
     await bench.jobs.dispatch(new CallJob(), works)
     await report.ends(7)
     expect([service.calls, kinds(report).at(-1)]).toEqual([6, 'released'])
-    // Without a worker, no run asks the circuit.
+    // A run without a worker does not ask the circuit.
     expect(await bench.jobs.dispatchNow(new CallJob(), works)).toBe(undefined)
   })
 
@@ -147,7 +147,7 @@ export function breaking(connect: Connect): void {
     expect(circuit.mock.calls.filter(([, , { kind }]) => kind === 'failed')).toHaveLength(1)
   })
 
-  test('when an inner middleware puts the trial back, the next job becomes the trial', async () => {
+  test('if an inner middleware releases the trial, the next job becomes the trial', async () => {
     await using bench = await Bench.make(connect)
     let isPutBack = false
     const { service, CallJob } = calling({ failures: 1, pause: 50 }, [

@@ -26,7 +26,7 @@ export function cancelling(connect: Connect): void {
     expect(completed).toBe(1)
   })
 
-  test('a running job cancelled by id gets the reason by its signal, ends cancelled and is not retried', async () => {
+  test('a running job that is cancelled by id gets the reason by its signal, ends as cancelled and is not retried', async () => {
     await using bench = await Bench.make(connect)
     const started = signal()
     const heard = signal<unknown>()
@@ -44,7 +44,7 @@ export function cancelling(connect: Connect): void {
     const job = new LongJob()
     await bench.jobs.dispatch(job)
     const report = new Record()
-    // The lease is so long that the worker does not hear of the cancel with a renewal.
+    // The lease is so long that the worker cannot learn of the cancel by a renewal.
     const worker = await bench.work([LongJob], { report, lease: 600_000 })
     await started.promise
     expect(await bench.client().cancel(job.id!)).toEqual({ cancelled: 0, asked: 1 })

@@ -227,7 +227,7 @@ export function children(connect: Connect): void {
     await cancelled.cancel()
     for (const { id } of await waiting()) await bench.jobs.handle(ChildJob, id).send(go, 7)
     expect(await moved.result({ timeout: '20s' })).toEqual({ value: 7 })
-    // No parent awaits the child any more, and the flow of the child learns this.
+    // No parent awaits the child any more, and the flow of the child is told so.
     await expect
       .poll(async () => (await bench.jobs.list({ state: 'completed', queue: 'emails' })).jobs.length, WAIT)
       .toBe(2)
@@ -337,7 +337,7 @@ export function children(connect: Connect): void {
     expect([...begun].sort()).toEqual([2, 3, 4, 5])
   })
 
-  test('people see the child that a parent awaits, and how it ends', async () => {
+  test('people see the child that a parent awaits, and how the child ends', async () => {
     await using bench = await Bench.make(connect)
     class OddJob extends ChildJob {
       override readonly key = 'odd'

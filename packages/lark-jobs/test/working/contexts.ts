@@ -46,7 +46,7 @@ export function contexts(connect: Connect): void {
     )
   })
 
-  test('a job dispatched without a context has none, whichever job ran before and wherever its worker began', async () => {
+  test('a job that is dispatched without a context has no context, whichever job ran before and wherever its worker was started', async () => {
     await using bench = await Bench.make(connect)
     const seen: unknown[] = []
     class SeeingJob extends Job {

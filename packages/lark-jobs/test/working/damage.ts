@@ -8,7 +8,7 @@ import { open as openRaw } from '../sqlite/raw.ts'
 import { Bench, type Connect } from './bench.ts'
 
 interface Damage {
-  /** This text replaces the one of the job. */
+  /** This text replaces the text of the job. */
   text: string | number | Buffer
   isGrouped?: true
   /** True if the job still runs. If this is missing, the job fails with RECORD_DAMAGED. */
@@ -20,7 +20,7 @@ interface Damage {
 /** Milliseconds. */
 const LONG = 15_000
 
-/** By column. */
+/** Damages of each column of the table of jobs. */
 const columns: [column: string, damage: Damage][] = [
   ['options', { text: '{"tries":' }],
   ['options', { text: '[]' }],
@@ -30,7 +30,7 @@ const columns: [column: string, damage: Damage][] = [
   ['payload', { text: Buffer.from([1]) }],
   ['key', { text: Buffer.from([1]) }],
   ['runs', { text: 'many' }],
-  // More than 53 bits.
+  // A number of more than 53 bits.
   ['runs', { text: 2 ** 62, runs: true }],
   ['queuedAt', { text: -(2 ** 62), runs: true }],
   ['queuedAt', { text: 'once' }],
@@ -42,7 +42,7 @@ const columns: [column: string, damage: Damage][] = [
   ['dueAt', { text: 'soon', stays: true }],
 ]
 
-/** By hash. The record in `jobs` is `after,priority@group,options|key|payload`. */
+/** Damages of each hash. The record in `jobs` has the form `after,priority@group,options|key|payload`. */
 const hashes: [hash: string, damage: Damage][] = [
   ['jobs', { text: '5,,{"tries":|DamageJob|{"n":2}' }],
   ['jobs', { text: '5,,[]|DamageJob|{"n":2}' }],
@@ -144,7 +144,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
       const { completed, failed } = worker.summary
       expect(completed + failed).toBe(ended)
     }, LONG)
-    // Timers must run, whatever the store reports as remaining.
+    // Timers must still run, however much work the store reports.
     const before = ticks
     await vi.waitFor(() => expect(ticks).toBeGreaterThan(before + 10), LONG)
     clearInterval(ticking)
@@ -184,7 +184,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
     )
   })
 
-  test('the jobs of a claim with a damaged count still go back', async () => {
+  test('the jobs of a claim with a damaged count are still taken back', async () => {
     await using app = await make()
     const { bench, ids, place } = app
     const { store } = await insideOf(bench.jobs).open()
@@ -230,7 +230,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
     expect(await store.get('default', id)).toMatchObject({ payload: '1', unreadable: { kind: 'marked' } })
   })
 
-  test('a job in another format goes back, is listed with its format, and loses no data', async () => {
+  test('a worker puts a job in another format back, the job is listed with its format, and loses no data', async () => {
     await using app = await make()
     const { bench, id, set } = app
     const { store } = await insideOf(bench.jobs).open()
@@ -243,7 +243,7 @@ export function damage(connect: Connect, isRedis: boolean): void {
     expect(await store.get('default', id)).toMatchObject({ unreadable: { kind: 'marked', mark: 'sealed2' } })
     const before = await store.get('default', id)
     const worker = await bench.work([DamageJob])
-    // After a second the job is due again, and is put back again.
+    // After a second, the job is due again, and the worker puts it back again.
     await vi.waitFor(() => expect(worker.summary).toMatchObject({ completed: 2, failed: 0 }), LONG)
     await vi.waitFor(() => expect(worker.summary.released).toBeGreaterThan(0), LONG)
     await worker.stop()

@@ -32,7 +32,7 @@ export function delaying(connect: Connect): void {
     await bench.jobs.dispatch(year, { delay: 0, at: 0 })
     await put(bench, [150])
     await report.ends(1)
-    // A worker that hears no ring looks later than this.
+    // A worker that gets no notification checks later than this.
     expect(DueJob.ran[0]!.late).toBeLessThan(2_000)
     expect(await bench.jobs.find(year.id!)).toMatchObject({ state: 'delayed' })
   })

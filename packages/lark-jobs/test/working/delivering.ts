@@ -19,7 +19,7 @@ export function delivering(connect: Connect): void {
     }
   }
 
-  /** Opens a flow at `low`, and puts its members into other partitions. */
+  /** Makes a flow in the partition `low`, and puts its members into other partitions. */
   async function flowOf(bench: Bench, size: number): Promise<string> {
     const { store } = await insideOf(bench.jobs).open()
     const flow = newId()
@@ -53,12 +53,12 @@ export function delivering(connect: Connect): void {
     )
     expect(verdicts.filter((verdict) => verdict === 'counted')).toHaveLength(size)
     expect(verdicts.filter((verdict) => verdict === 'unknown')).toEqual([])
-    // The store holds no delivery that is not acknowledged.
+    // All effects in the store are acknowledged.
     for (const partition of ['default', 'emails', 'emails/1'])
       expect(await store.recover(partition)).not.toHaveProperty('nextEffect')
   })
 
-  test('while the home of a flow is away, its members wait for delivery until the home answers again', async () => {
+  test('while the partition of a flow cannot be reached, the ends of its members wait until the partition answers again', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await insideOf(bench.jobs).open()
     const flow = await flowOf(bench, 3)
@@ -70,7 +70,7 @@ export function delivering(connect: Connect): void {
     expect(apply.mock.calls.length).toBeGreaterThan(6)
   })
 
-  test('an idle worker delivers members that people cancel while nothing runs', async () => {
+  test('an idle worker delivers the ends of members that people cancel', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await insideOf(bench.jobs).open()
     const flow = newId()
@@ -85,7 +85,7 @@ export function delivering(connect: Connect): void {
     await worker.stop()
   })
 
-  test('a class hears of a cancelled job while all slots of its worker are busy', async () => {
+  test('the hook of a cancelled job is called while all slots of its worker are busy', async () => {
     await using bench = await Bench.make(connect)
     const [begun, go, told] = [signal(), signal(), signal<string>()]
     class BusyJob extends Job {

@@ -102,7 +102,7 @@ export function dispatching(connect: Connect): void {
     const sizes: number[] = []
     let answered = 0
     vi.spyOn(store, 'enqueue').mockImplementation(async (partition, call, jobs) => {
-      // All jobs are sent before the first answer comes. On Redis, the first one is sent before the tick
+      // All jobs are sent before the first answer arrives. On Redis, the first job is sent before the tick
       // ends.
       expect(answered).toBe(0)
       sizes.push(jobs.length)
@@ -259,7 +259,7 @@ export function dispatching(connect: Connect): void {
     expect(queue?.counts.waiting).toBe(3)
   })
 
-  test('a dispatch into a full queue that drops its oldest job resolves to true, and that oldest job ends cancelled', async () => {
+  test('a dispatch into a full queue that drops its oldest job resolves to true, and the oldest job ends as cancelled', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client({ queues: { default: { max: 2, full: 'drop-oldest' } } })
     const sent = [new NoteJob(), new NoteJob(), new NoteJob()]

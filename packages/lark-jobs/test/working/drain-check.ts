@@ -24,7 +24,7 @@ export function drainCheck(connect: Connect): void {
     const { store } = await insideOf(bench.jobs).open()
     const { jobs: strange } = await store.list('default', { state: 'delayed', limit: 1_000 })
     const ids = strange.filter(({ key }) => key === 'StrangeJob').map(({ id }) => id)
-    // These jobs are due before the known one, and after the first look of the worker.
+    // These jobs are due before the job with the known key, and after the first check of the worker.
     await store.alter('default', ids, { kind: 'reschedule', in: 900 })
     expect(await (await bench.work([KnownJob], { stopWhenEmpty: true })).done).toMatchObject({ completed: 1 })
   })
@@ -50,7 +50,10 @@ export function drainCheck(connect: Connect): void {
     }
   })
 
-  /** Starts a worker that hears no rings and finds jobs in its other queue only when it looks by itself. */
+  /**
+   * Starts a worker that gets no notifications and finds jobs in its other queue only when it checks by
+   * itself.
+   */
   async function workDeaf(bench: Bench, later: string): Promise<{ worker: Worker; store: Store }> {
     class LaterJob extends Job {
       override queueName = 'emails'
@@ -72,7 +75,7 @@ export function drainCheck(connect: Connect): void {
     return { worker: await bench.work([FirstJob, LaterJob], { stopWhenEmpty: true }, client), store }
   }
 
-  test('the worker waits for a delayed job that a job dispatched into another queue, even if its ring is lost', async () => {
+  test('the worker waits for a delayed job that a job has dispatched into another queue, even if the notification is lost', async () => {
     await using bench = await Bench.make(connect)
     const { worker } = await workDeaf(bench, '1s')
     expect(await worker.done).toMatchObject({ completed: 2 })
@@ -97,7 +100,7 @@ export function drainCheck(connect: Connect): void {
     let [looks, turned] = [0, false]
     vi.spyOn(store, 'standings').mockImplementation((partitions) => {
       if (looks++ === 0) setTimeout(() => (turned = true), 1)
-      // The failures end after 1,000 looks, because a loop without pauses would otherwise never end.
+      // The failures end after 1,000 checks, because otherwise a loop without pauses would never end.
       const fails = !turned && looks < 1_000
       return fails ? Promise.reject(new JobsError('STORE_UNREACHABLE', 'Away')) : standings(partitions)
     })

@@ -5,7 +5,7 @@ import { insideOf } from '../../src/model/copies.ts'
 import { MAX_CRASHES } from '../../src/store/contract/store.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
-/** Milliseconds. A worker looks for endings every third of a lease. */
+/** Milliseconds. A worker searches for ended jobs after every third of a lease. */
 const LEASE = 600
 
 /** Some jobs end while no handler runs: by expiry, by `cancelled()`, or by `failed()` after crashes. */
@@ -72,7 +72,7 @@ export function ending(connect: Connect): void {
     expect(runs).toBe(2)
   })
 
-  test('for a running job, cancelled() is called before the job has ended', async () => {
+  test('cancelled() of a running job is called before the job has ended', async () => {
     await using bench = await Bench.make(connect)
     const started = signal()
     const told = signal<unknown>()
@@ -97,7 +97,7 @@ export function ending(connect: Connect): void {
     await report.ends(1)
   })
 
-  test('for a waiting job, a worker calls cancelled() once', async () => {
+  test('a worker calls cancelled() of a waiting job once', async () => {
     await using bench = await Bench.make(connect)
     const told = signal()
     const calls: unknown[] = []
@@ -123,7 +123,7 @@ export function ending(connect: Connect): void {
     expect(await store.recover('default')).not.toHaveProperty('nextEffect')
   })
 
-  test('for a job that crashed too often, a worker that knows the class calls failed()', async () => {
+  test('a worker that knows the class calls failed() for a job that crashed too often', async () => {
     await using bench = await Bench.make(connect)
     const told = signal<unknown>()
     class CrashJob extends Job {

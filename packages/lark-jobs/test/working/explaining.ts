@@ -116,7 +116,7 @@ const everyClass = [
   ...[OwnRateJob, FailJob, OpenJob, NamedJob],
 ]
 
-/** Without durations. */
+/** Removes the durations from a text. */
 function timeless(text: string): string {
   return text.replace(/\d[\d.]* (ms|s|min|h)\b( \d+ \w+)?/g, '…')
 }
@@ -161,7 +161,7 @@ export function explaining(connect: Connect): void {
   /** Waits until a worker has done something. */
   const eventually = (check: () => Promise<void>) => vi.waitFor(check, { interval: 20 })
 
-  test('the reasons are pauses, a missing worker, or jobs ahead', async () => {
+  test('the reasons are pauses, a missing worker, or other jobs that run first', async () => {
     await using bench = await make({ queues: ['default'] })
     const { jobs, told, reasons } = bench
     const [first, second] = await queued(jobs, new PlainJob(), new ShopJob())
@@ -303,7 +303,7 @@ export function explaining(connect: Connect): void {
       text: `Limiter stripe has no free permit until a job ends: worker ${worker.id} has 1`,
       ...by(ids[0]!),
     })
-    // Before this, a worker must have asked in vain, or have announced the limits of its class.
+    // A worker must have asked for a permit before, or have announced the limits of its class.
     await eventually(async () =>
       expect(await first(others[1])).toEqual({
         kind: 'class-limit',
@@ -366,7 +366,7 @@ export function explaining(connect: Connect): void {
     expect(await told(rated!.id)).toEqual(['queue-limit: The rate of its queue low allows the next job in …'])
   })
 
-  test('the reasons are busy workers, the turns of other groups, or none', async () => {
+  test('the reasons are busy workers, the turns of other groups, or there is no reason', async () => {
     await using bench = await make()
     const { jobs, told, reasons } = bench
     const worker = await bench.work(1)
@@ -403,7 +403,7 @@ export function explaining(connect: Connect): void {
     ])
   })
 
-  test('the reasons are open circuits of the class, or named ones', async () => {
+  test('the reasons are open circuits of the class, or shared circuits', async () => {
     await using bench = await make()
     const { jobs, told } = bench
     const worker = await bench.work()
@@ -422,7 +422,7 @@ export function explaining(connect: Connect): void {
     // A worker announces the circuits that it has used at the latest when it takes no more jobs.
     worker.quiet()
     await eventually(async () => expect(await told(named)).toContain(opened('stripe')))
-    // No worker has touched this job.
+    // No worker has claimed this job.
     const [untouched] = await queued(jobs, new NamedJob())
     expect(await told(untouched)).toContain(opened('stripe'))
   })
@@ -443,12 +443,12 @@ export function explaining(connect: Connect): void {
       ]),
     )
     expect((await reasons(low!.id))[0]).toMatchObject({ workers: [worker.id], remedy: { do: 'see-queues' } })
-    // Jobs of that queue that may not begin hold nothing back.
+    // Jobs of a paused queue do not hold back the jobs of other queues.
     await jobs.pause({ queue: 'emails' })
     expect(await told(low!.id)).toEqual([busy])
   })
 
-  test('an ended job says that it has ended, or that a lock keeps it from coming back', async () => {
+  test('for an ended job, the reason is its end, or a lock that prevents a retry', async () => {
     await using bench = await make()
     const { jobs, told, reasons } = bench
     const [cancelled] = await queued(jobs, new OnceJob())
@@ -473,7 +473,7 @@ export function explaining(connect: Connect): void {
     expect(await operate(jobs).why(newId())).toBeUndefined()
   })
 
-  test('a job that failed because its workers died says so, and advises to look at it', async () => {
+  test('for a job that failed because its workers died, the reason says so and advises to inspect the job', async () => {
     await using bench = await make()
     const { jobs, told, reasons } = bench
     const [id] = await queued(jobs, new PlainJob())
@@ -534,7 +534,7 @@ export function explaining(connect: Connect): void {
     expect((await reasons(first))[0]?.text).toMatch(
       /^Worker ghost \(web-1, pid 7\) has run it for .+\. ShopJob has blocked its event loop for 1\d.* s: isolate = isolated\(\) in the class /,
     )
-    // The time of the worker is over, and the lease of the job still lasts.
+    // The worker counts as silent now, and the lease of the job is not over.
     await store.announce(alive, 1)
     await store.noteBlocking('ghost', blocks)
     await eventually(async () => {

@@ -70,7 +70,7 @@ export function failing(connect: Connect): void {
     expect(without(known)).toEqual(found.kinds)
     for (const { hours, count } of known.kinds) {
       expect(hours).toHaveLength(24)
-      // The hour may have turned just now.
+      // A new hour may just have begun.
       expect(hours[22]! + hours[23]!).toBe(count)
     }
     expect(without(await book.look({ key: 'refund', since: '1h' }))).toEqual([{ ...refund, share: 1 }])
@@ -92,7 +92,7 @@ export function failing(connect: Connect): void {
     expect((await book.look()).kinds.map(({ key, count }) => [key, count])).toEqual([['refund', 20]])
   })
 
-  test('a book follows failed jobs that fail again, leave, and come back', async () => {
+  test('a failure book follows failed jobs that fail again, are removed, and come back', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const operating = operate(jobs)
@@ -108,7 +108,7 @@ export function failing(connect: Connect): void {
     expect(await counts()).toEqual([3, 1])
     const [declined] = (await book.look()).kinds
     expect(declined!.releases).toEqual([])
-    // When the last job of a kind leaves, the book shows another as the sample.
+    // When the last job of a kind is removed, the book shows another job as the sample.
     const { id } = declined!.sample
     const removed: JobRecord[] = []
     await operating.remove([id], { before: (some) => removed.push(...some) })

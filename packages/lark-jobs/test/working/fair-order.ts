@@ -64,7 +64,8 @@ export function fairOrder(connect: Connect): void {
     const among = ran.slice(0, count)
     const counts = Object.keys(weights).map((queue) => among.filter((each) => each === queue).length)
     for (const [i, part] of [0.6, 0.3, 0.1].entries()) {
-      // `fair-order.test.ts` checks the exact shares. Here the calls of several queues overtake each other.
+      // `fair-order.test.ts` checks the exact shares. In this test, the calls of several queues overtake each
+      // other.
       expect(counts[i]! / count).toBeGreaterThan(Math.max(part - 0.15, 0.02))
       expect(counts[i]! / count).toBeLessThan(part + 0.15)
     }
@@ -96,7 +97,8 @@ export function fairOrder(connect: Connect): void {
     await bench.jobs.dispatchMany(new LowJob(), Array(1_000).fill(undefined))
     const worker = await bench.work([LowJob, NextJob], { concurrency: 3, stopWhenEmpty: true, ...options })
     expect(await worker.done).toMatchObject({ completed: 1_001 })
-    // The worker has prefetched 20 ms of work. A busy machine may add to this until the ring is heard.
+    // The worker has prefetched 20 ms of work. On a busy machine, more time may pass until the worker reads
+    // the notification.
     expect(before).toBeLessThan(800)
   })
 

@@ -569,7 +569,7 @@ export function flows(connect: Connect): void {
     expect(job!.options!.editedAt).toBeGreaterThan(0)
   })
 
-  test('a flow that was too late starts again only with a new time limit', async () => {
+  test('a flow that failed at its deadline starts again only with a new time limit', async () => {
     did = []
     await using bench = await Bench.make(connect)
     class HeldJob extends Job {

@@ -84,7 +84,7 @@ export function grouping(connect: Connect): void {
     expect(story).toEqual(['1.1', '1.2', '2.1', '2.1', '3.1'])
   })
 
-  test('pauseGroup puts the job back, and no job of the group begins during the pause', async () => {
+  test('pauseGroup() releases the job, and no job of the group begins during the pause', async () => {
     await using bench = await Bench.make(connect)
     const begun: string[] = []
     class CallJob extends Job {
@@ -167,7 +167,7 @@ export function grouping(connect: Connect): void {
     [{ strict: true, concurrency: 2 }, 'group.concurrency is 2; it must be absent'],
     [{ strict: 'yes' }, "group.strict is 'yes'; it must be true or false"],
     [{ weight: 2 }, 'group.weight is not an option'],
-  ])('refused when the class is registered: %j', async (options, message) => {
+  ])('a class with this group is refused when it is registered: %j', async (options, message) => {
     await using bench = await Bench.make(connect)
     const { SyncShopJob } = syncShop(options as GroupOptions)
     await expect(bench.jobs.dispatch(new SyncShopJob(), { shop: 'a', n: 1 })).rejects.toMatchObject({
@@ -235,14 +235,14 @@ export function grouping(connect: Connect): void {
     ],
     [undefined, 'SyncShopJob: group gave undefined; it must give a text or a number'],
     ['', 'SyncShopJob: group gave an empty text; it must give a text or a number'],
-  ])('refused when it is dispatched: a group named %j', async (shop, message) => {
+  ])('a job of a group with this name is refused when it is dispatched: %j', async (shop, message) => {
     await using bench = await Bench.make(connect)
     const { SyncShopJob } = syncShop()
     const dispatched = bench.jobs.dispatch(new SyncShopJob(), { shop: shop as string, n: 1 })
     await expect(dispatched).rejects.toMatchObject({ code: 'JOB_INVALID', message })
   })
 
-  test('with keepLast, the last job dispatched during a run runs next, even after a failure', async () => {
+  test('with keepLast, the last job that was dispatched during a run runs next, even after a failure', async () => {
     await using bench = await Bench.make(connect)
     const { IndexJob, ran, started, gate } = indexJob({ keepLast: true })
     const report = new Record()

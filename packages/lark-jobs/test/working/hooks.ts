@@ -197,7 +197,7 @@ export function hooks(connect: Connect): void {
     expect(heard).toContainEqual({ ...event, name: 'OtherJob', last: false, payload: { n: 2 } })
   })
 
-  test('no job waits for a hook, and a hook that throws causes one warning and changes nothing', async () => {
+  test('no job waits for a hook, and a hook that throws only causes one warning', async () => {
     await using bench = await Bench.make(connect)
     const jobs = bench.client({
       hooks: {

@@ -42,14 +42,14 @@ function payloads(store: Store): string[][] {
 
 /** These jobs are so large that only two fit into one answer of the store. */
 export function largeJobs(connect: Connect): void {
-  test('with many slots, jobs begin while the worker claims more, and none goes back', async () => {
+  test('with many slots, jobs begin while the worker claims more jobs, and no job is given back', async () => {
     await using bench = await Bench.make(connect)
     ImportJob.begun = []
     for (let n = 0; n < 24; n += 1) await bench.jobs.dispatch(new ImportJob(), { n, text })
     const { store } = await insideOf(bench.jobs).open()
     const { exchange } = store
-    // Such an answer takes milliseconds to read. On a busy machine the lease thread would take that for a
-    // loop that stands still, and recall the jobs.
+    // To read a large answer takes milliseconds. On a busy machine, the lease thread would consider the event
+    // loop blocked, and give the jobs back.
     using _expect = vi.spyOn(Unread.prototype, 'expect').mockImplementation(() => {})
     using _read = vi.spyOn(Unread.prototype, 'read').mockReturnValue(true)
     let handed = 0
@@ -63,11 +63,11 @@ export function largeJobs(connect: Connect): void {
       return answer
     })
     const report = new Record()
-    // Jobs that a worker reads late in their lease also go back.
+    // A worker also gives back jobs whose claim it reads late.
     await bench.work([ImportJob], { concurrency: 50, lease: 600_000, report })
     await report.ends(24)
     expect([...ImportJob.begun].sort((a, b) => a - b)).toEqual(Array.from({ length: 24 }, (_, n) => n))
-    // Two answers with two jobs each. Before, all jobs were held.
+    // Two answers have two jobs each. In an earlier version, the worker claimed all jobs at once.
     expect(Math.max(...held)).toBeLessThanOrEqual(4)
     expect(returned).toEqual([])
   })

@@ -9,7 +9,7 @@ function standStill(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 }
 
-/** Workers keep leases, lose them, and take back jobs of dead workers. */
+/** Tests how workers renew leases, lose leases, and take back jobs of dead workers. */
 export function leases(connect: Connect): void {
   test('a lone worker with an event loop blocked for longer than a lease takes no job from itself', async () => {
     await using bench = await Bench.make(connect)

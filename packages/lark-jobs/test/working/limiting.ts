@@ -48,7 +48,7 @@ export function limiting(connect: Connect): void {
     expect(CountJob.ran).toEqual(Array.from({ length: 30 }, (_, n) => n))
   })
 
-  test('with a concurrency limit of one, a failed attempt frees its place, and every job completes', async () => {
+  test('with a concurrency limit of one, the next job begins after a failed attempt, and every job completes', async () => {
     await using bench = await Bench.make(connect)
     let now = 0
     let most = 0

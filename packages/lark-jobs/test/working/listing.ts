@@ -80,7 +80,7 @@ async function dispatched(jobs: Jobs, job: Job, payloads: readonly Sale[]): Prom
 const sales = (count: number, more: Partial<Sale> = {}) =>
   Array.from({ length: count }, (_, shop) => ({ shop, ...more }))
 
-/** A hand claims jobs, and ends them or leaves them active. */
+/** Claims jobs, and ends them or leaves them active, for a test. */
 class Hand {
   readonly #store: Store
   readonly #partition: string
@@ -182,7 +182,7 @@ export function listing(connect: Connect): void {
     expect(await idsOf(jobs, { state: ['waiting'], since: new Date(queuedAt + 1) })).toEqual([])
   })
 
-  test('a page looks at no more than a thousand jobs, and reports how many', async () => {
+  test('a page reads no more than a thousand jobs, and reports how many it has read', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     await dispatched(jobs, new SaleJob(), sales(1_500))

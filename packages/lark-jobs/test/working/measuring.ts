@@ -26,7 +26,7 @@ class SlowCountedJob extends Job {
 }
 
 export function measuring(connect: Connect): void {
-  test('every queue has figures, which outlive the worker', async () => {
+  test('every queue has figures, which stay when the worker has ended', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client({ queues: { default: {}, emails: { target: '30s' } } })
     const figures = () => operate(client).figures()
@@ -62,7 +62,7 @@ export function measuring(connect: Connect): void {
       // These counts change with each part of a minute.
       ...{ in: expect.any(Number), out: expect.any(Number), lastMinute: expect.any(Object) },
     })
-    // A new minute may have begun since.
+    // A new minute may have begun meanwhile.
     expect([2, 3]).toContain(emails.in)
     expect([2, 3]).toContain(emails.out)
     const [history] = (await operate(client).history({ queue: 'emails' })).queues

@@ -42,7 +42,7 @@ const entries = async (operating: Operate) => (await operating.audit()).entries
 
 /** Tests that people mend many jobs while workers run, and that the audit shows this. */
 export function mending(connect: Connect): void {
-  test('the audit has who made each change, from where, which change, on which jobs, and how many', async () => {
+  test('the audit says who made each change from where, which change it was, which jobs it selected, and how many it changed', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const actor = { name: 'ada', host: 'web-1', from: 'dashboard' } as const
@@ -127,7 +127,7 @@ export function mending(connect: Connect): void {
     expect(pages).toEqual(all)
   })
 
-  test('the audit has who made a pause, and how far a failed or interrupted change came', async () => {
+  test('the audit says who made a pause, and how many jobs a failed or interrupted change has changed', async () => {
     await using bench = await Bench.make(connect)
     await broken(bench)
     const operating = operate(bench.client(), { actor: 'ada' })
@@ -169,7 +169,7 @@ export function mending(connect: Connect): void {
     const [one, other] = [operate(bench.client()), operate(bench.client())]
     const counts = await Promise.all([one.retry({ key: 'charge' }), other.retry('failed')])
     await report.ends(MANY)
-    // A job that one person has queued again, and that has ended since, no longer counts as failed.
+    // A job that one person has retried and that has ended meanwhile no longer counts as failed.
     expect(counts[0]! + counts[1]!).toBe(MANY)
     expect(sorted(ran)).toEqual(numbers)
     const none = { waiting: 0, active: 0, failed: 0 }

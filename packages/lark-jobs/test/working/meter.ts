@@ -1,4 +1,4 @@
-/** A meter counts the jobs that run at the same time, and notes which began. */
+/** Counts the jobs that run at the same time, and records which jobs have begun. */
 export class Meter {
   readonly begun: string[] = []
   running = 0

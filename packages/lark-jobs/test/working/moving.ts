@@ -277,7 +277,7 @@ export function moving(connect: Connect): void {
     expect((await counts(jobs, 'emails'))?.waiting).toBe(250)
   })
 
-  test('a worker of any queue, or the next move, finishes the move of jobs left on their way', async () => {
+  test('a worker of any queue, or the next move, completes the move of jobs whose process died', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     ran = []
@@ -363,7 +363,7 @@ export function moving(connect: Connect): void {
     expect(left).toHaveLength(2)
   })
 
-  test('a caller that follows a job continues in the new queue, and listeners hear of the move', async () => {
+  test('a caller that follows a job continues in the new queue, and listeners get an event for the move', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     ran = []
@@ -426,7 +426,7 @@ export function moving(connect: Connect): void {
     )
   })
 
-  test('the doctor and why advise to move jobs from a misspelled queue to the right one', async () => {
+  test('jobs:doctor and jobs:why advise to move jobs from a misspelled queue to the right queue', async () => {
     await using bench = await Bench.make(connect)
     const wrong = bench.client(misnamed)
     const operating = operate(bench.jobs)

@@ -124,7 +124,7 @@ export function naming(connect: Connect): void {
       })
   })
 
-  test('half of a surrogate pair is refused, because the store cannot distinguish it from other halves', async () => {
+  test('a name with half of a surrogate pair is refused, because the store could not distinguish such names', async () => {
     await using bench = await Bench.make(connect)
     class HalfJob extends Job {
       override unique = unique((name: string) => name)
@@ -141,7 +141,7 @@ export function naming(connect: Connect): void {
     expect(() => withoutOverlapping({ shared: '\ud800' })).toThrow('shared is')
   })
 
-  test('withoutOverlapping: shared `a` and name `b:c` do not meet shared `a:b` and name `c`', async () => {
+  test('withoutOverlapping: shared `a` with the name `b:c` is different from shared `a:b` with the name `c`', async () => {
     await using bench = await Bench.make(connect)
     const both = signal()
     let running = 0

@@ -196,7 +196,7 @@ export function operatingFlows(connect: Connect): void {
     const { store } = await insideOf(bench.jobs).open()
     const made: string[] = []
     for (let n = 0; n < 9; n++) {
-      // Homes of two queues. Each is later than the one before.
+      // Flows of two queues. Each flow is dispatched later than the flow before.
       made.push(await dispatch(bench.jobs, chain([n % 3 === 0 ? new SlowJob().with() : step(n)])))
       await new Promise((resolve) => setTimeout(resolve, 2))
     }
@@ -223,7 +223,7 @@ export function operatingFlows(connect: Connect): void {
     await expect(flows.list({ state: 'open' }, { cursor: `${cursor}x` })).rejects.toMatchObject(wrong)
   })
 
-  test('a page ends after it has looked at many flows of a partition, and the next page goes on', async () => {
+  test('a page ends after it has read many flows of a partition, and the next page continues', async () => {
     await using bench = await Bench.make(connect)
     const { store } = await insideOf(bench.jobs).open()
     const definition = JSON.stringify({ kind: 'batch', nodes: [], keep: {} })

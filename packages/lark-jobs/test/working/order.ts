@@ -48,7 +48,7 @@ export function order(connect: Connect): void {
     const began = performance.now()
     await bench.jobs.dispatch(new LastJob(), { priority: 100 })
     await report.ends(4)
-    // This is sooner than a worker looks by itself.
+    // This is sooner than a worker would check by itself.
     expect(performance.now() - began).toBeLessThan(3_000)
     expect(ran).toEqual([100, 7, 0, -3])
   })

@@ -1,6 +1,7 @@
 /**
- * Tests which live workers get an order, and what they do. A worker gets an order with its next announcement.
- * Each change of its state is an announcement, so no test waits here; `../processes/fleet.test.ts` waits.
+ * Tests which live workers get an order (to take no more jobs, to take jobs again, or to restart), and what
+ * they do. A worker gets an order with its next announcement. Each change of its state is an announcement, so
+ * no test waits here; `../processes/fleet.test.ts` waits.
  */
 
 import { expect, test, vi } from 'vitest'
@@ -14,7 +15,7 @@ class IdleJob extends Job {
 }
 
 export function ordering(connect: Connect): void {
-  test('an order makes workers take jobs again or take no more, and applies once', async () => {
+  test('an order makes workers take no more jobs or take jobs again, and has an effect once', async () => {
     await using bench = await Bench.make(connect)
     const report = new Record()
     const worker = await bench.work([IdleJob], { report })

@@ -5,7 +5,7 @@ import { Bench, type Connect, Record, signal } from './bench.ts'
 
 /** With `withoutOverlapping`, jobs with the same name never run at the same time. */
 export function overlapping(connect: Connect): void {
-  test('three workers run one job of each name at a time, and use up no attempt of a waiting job', async () => {
+  test('three workers run only one job of each name at a time, and a job that must wait uses up no attempt', async () => {
     await using bench = await Bench.make(connect)
     const now: { [name: string]: number } = { a: 0, b: 0 }
     const most = { name: 0, all: 0 }

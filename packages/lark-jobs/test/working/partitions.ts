@@ -19,7 +19,7 @@ async function fill(client: Jobs, count: number, make: () => JobLike = () => new
   for (let n = 0; n < count; n++) await insideOf(client).enqueue(make(), [{ n }])
 }
 
-/** A queue with several partitions. Only the stores see the partitions. */
+/** Tests a queue with several partitions. Users see only one queue. */
 export function partitions(connect: Connect): void {
   test('jobs of one tick go to one partition in one call, and the next tick uses the next partition', async () => {
     await using bench = await Bench.make(connect)
@@ -231,7 +231,7 @@ export function partitions(connect: Connect): void {
       await ran.promise
       longest = Math.max(longest, performance.now() - before)
     }
-    // Without a ring the worker looks again by itself after 3.75 s at the earliest.
+    // Without a notification, the worker checks again by itself after 3.75 s at the earliest.
     expect(longest).toBeLessThan(3_000)
   })
 
@@ -248,7 +248,7 @@ export function partitions(connect: Connect): void {
         names.map((partition) => ({ partition, counts: { completed: 3 } })),
       )
     }, 5_000)
-    // The worker now hears rings of these partitions, and need not look again.
+    // The worker now gets notifications of these partitions, and need not check again.
     for (let n = 0; n < 6; n++) {
       const before = performance.now()
       await client.dispatch(new MailJob(), { n })

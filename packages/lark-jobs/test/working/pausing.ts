@@ -18,7 +18,7 @@ export function pausing(connect: Connect): void {
     return { MailJob, begun }
   }
 
-  test('pauseQueue puts the job back and pauses all partitions of its queue until the time is over', async () => {
+  test('pauseQueue() releases the job and pauses all partitions of its queue until the time is over', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client({ queues: { default: { partitions: 3 } } })
     const { MailJob, begun } = mail(60_000)

@@ -38,7 +38,7 @@ export function permitting(connect: Connect): void {
     )
   })
 
-  test('classes in several queues share a limiter, and none starves', async () => {
+  test('classes in several queues share a limiter, and jobs of each class run', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client({ limiters })
     const meter = new Meter()
@@ -217,7 +217,7 @@ export function permitting(connect: Connect): void {
     expect(begun.lastIndexOf('call')).toBeLessThan(60)
   })
 
-  test('with a rate, a job that goes back or is cancelled before its start uses no permit', async () => {
+  test('with a rate, a job that is given back or cancelled before its start uses no permit', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client({
       limiters: { stripe: { rate: { limit: 1, per: '1h' } }, sms: { rate: { limit: 1, per: '1h' } } },
@@ -257,7 +257,7 @@ export function permitting(connect: Connect): void {
     ])
   })
 
-  test('a worker that is quiet for a moment during a claim keeps the permits that the claim brings', async () => {
+  test('a worker that is quiet for a moment during a claim keeps the permits of this claim', async () => {
     await using bench = await Bench.make(connect)
     const rate = { limit: 1, per: 3_600_000, kind: 'sliding', burst: 1 } as const
     const client = bench.client({ limiters: { stripe: { rate: { limit: 1, per: '1h' } } } })
@@ -290,7 +290,7 @@ export function permitting(connect: Connect): void {
     expect(await free()).toBe(0)
   })
 
-  test('a class that has a new name or no more limits runs jobs dispatched before', async () => {
+  test('a class that has a new name or no limits any more runs jobs that were dispatched before', async () => {
     await using bench = await Bench.make(connect)
     const ran: number[] = []
     const jobOf = (key: string, option?: ReturnType<typeof limiter>, aliases: string[] = []) =>

@@ -29,7 +29,7 @@ export function presets(connect: Connect): void {
     expect(balanced.some(({ prefetch }) => prefetch > 0)).toBe(true)
   })
 
-  test('throughput prefetches more than balanced ever does', async () => {
+  test('throughput prefetches more than the maximum of balanced', async () => {
     await using bench = await Bench.make(connect)
     const most = async (preset: 'balanced' | 'throughput') => {
       const wants = await workThrough(bench, bench.jobs, 5_000, { preset, concurrency: 50 })

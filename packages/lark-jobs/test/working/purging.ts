@@ -1,4 +1,4 @@
-/** Tests purges of jobs of flows, queued or not. */
+/** Tests purges of jobs of flows, also of jobs that were never queued. */
 
 import { expect, test, vi } from 'vitest'
 import type { FlowDraft } from '../../src/api/flows/flow-draft.ts'
@@ -201,7 +201,7 @@ export function purging(connect: Connect): void {
     expect(await bench.place.mentions!(ADA)).toEqual([])
   })
 
-  test('a purge removes a result and the nodes that were to use it', async () => {
+  test('a purge removes a result and the nodes that would use the result', async () => {
     await using bench = await make()
     const { jobs } = bench
     const flow = await dispatch(
@@ -394,7 +394,7 @@ export function purging(connect: Connect): void {
     const { store } = await insideOf(dying).open()
     vi.spyOn(store.flows, 'apply').mockRejectedValue(new Error('the process has died'))
     await expect(dying.purge({ where: { who: ADA } })).rejects.toThrow('the process has died')
-    // The flow finds at its next look that the job and its payload are gone.
+    // At its next check, the flow finds that the job and its payload no longer exist.
     await workUntil(bench, flow.id, 'failed')
     expect(did).toContain('runs')
     expect(did).not.toContain('first')

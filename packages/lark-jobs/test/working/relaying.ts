@@ -41,7 +41,7 @@ export function relaying(connect: Connect): void {
     expect(at.report.warnings.filter((text) => text.includes('outbox'))).toEqual([])
   })
 
-  test('a relay that died before it removed its rows doubles no job, even if no job is kept', async () => {
+  test('no job runs twice if a relay dies before it removes its rows, even if ended jobs are not kept', async () => {
     await using at = await setting()
     const rows = Array.from({ length: 10 }, (_, n) => mail(n))
     at.application.write(...rows)
@@ -89,7 +89,7 @@ export function relaying(connect: Connect): void {
     expect(at.report.warnings.filter((text) => text.includes('outbox'))).toEqual([])
   })
 
-  test('a flow that is not kept, and a batch whose members are gone, begin once, though a relay died', async () => {
+  test('a flow that is not kept, and a batch whose members were removed, begin only once although a relay has died', async () => {
     await using at = await setting()
     const { application } = at
     const tx = { for: 'sqlite', execute: application.run.bind(application) } as const
@@ -115,7 +115,7 @@ export function relaying(connect: Connect): void {
     expect([...MailJob.runs].sort()).toEqual([0, 1, 2, 3, 4])
   })
 
-  test('who awaits the result at once waits until the relay has come, for as long as the timeout says', async () => {
+  test('a caller that awaits the result at once waits for the relay, for as long as its timeout allows', async () => {
     await using at = await setting()
     const { application } = at
     const tx = { for: 'sqlite', execute: application.run.bind(application) } as const
@@ -160,7 +160,7 @@ export function relaying(connect: Connect): void {
     expect(at.report.warnings).toContainEqual(expect.stringContaining(`Row ${damaged} `))
   })
 
-  test('hostile rows stop no other rows, and their text reaches a terminal only escaped', async () => {
+  test('rows with escape sequences stop no other rows, and a terminal shows their text escaped', async () => {
     await using at = await setting()
     const body = (text: string) => ({ ...mail(0), body: text })
     const evil = '\u001b[2J\u0000'
@@ -186,7 +186,7 @@ export function relaying(connect: Connect): void {
     for (const text of at.report.warnings) expect(text).not.toMatch(/\p{Cc}/u)
   })
 
-  test('a job that the store refuses is found under its id, with the reason', async () => {
+  test('find() with the id of a job that the store refuses returns the reason', async () => {
     await using at = await setting()
     const lock = { name: 'once', until: 'done' } as const
     const [first, second] = at.application.write(
@@ -201,7 +201,7 @@ export function relaying(connect: Connect): void {
     })
   })
 
-  test('from the commit on, a row is found under the id of its job, even if it cannot become a job', async () => {
+  test('from the commit on, find() with the id of the job finds the row, even if the row cannot become a job', async () => {
     await using at = await setting()
     const client = at.bench.client({ outbox: at.application.outbox })
     const [id, late] = at.application.write(mail(7), mail(8, { delay: 60_000, priority: 3 }))
@@ -219,7 +219,7 @@ export function relaying(connect: Connect): void {
     expect(await client.find(id!)).not.toHaveProperty('inOutbox')
   })
 
-  test('a worker that stops ends its listening, also one that begins late or whose end fails', async () => {
+  test('a worker that stops also stops listening to the database, even if the listening began late or its end fails', async () => {
     await using at = await setting()
     let begin = (_: () => void) => {}
     let ended = 0
@@ -242,7 +242,7 @@ export function relaying(connect: Connect): void {
     expect(ended).toBe(2)
   })
 
-  test('while the database is away, the worker goes on and says so once', async () => {
+  test('while the database cannot be reached, the worker goes on and reports this once', async () => {
     await using at = await setting()
     at.application.write(mail(1))
     at.application.isAway = true

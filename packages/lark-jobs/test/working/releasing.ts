@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { Job } from '../../src/index.ts'
 import { Bench, type Connect, Record, signal } from './bench.ts'
 
-/** Jobs may put themselves back. */
+/** Tests jobs that release themselves. */
 export function releasing(connect: Connect): void {
   test('the store keeps the reason of a release, cut to a limit, while the job waits, and the worker shows it', async () => {
     await using bench = await Bench.make(connect)

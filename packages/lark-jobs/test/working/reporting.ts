@@ -5,7 +5,7 @@ import { Job } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
 import { Bench, type Connect, signal } from './bench.ts'
 
-/** Milliseconds. Every step of these tests takes less. */
+/** Milliseconds. Every wait in these tests takes less time. */
 const PATIENCE = 10_000
 
 let steps = signal<(progress: unknown) => void>()
@@ -54,7 +54,7 @@ export function reporting(connect: Connect): void {
     expect(await bench.client().find(handle.id)).toMatchObject({ progress: last })
   })
 
-  test('a job that reports all the time makes four calls a second while it is watched, and no calls when it is not', async () => {
+  test('a job that reports all the time makes four calls a second while somebody watches it, and no calls otherwise', async () => {
     await using bench = await Bench.make(connect)
     steps = signal()
     stop = signal()

@@ -92,7 +92,7 @@ export function retryUntil(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'failed', failures: 1 })
   })
 
-  test('a retry by hand gives the job its whole time again', async () => {
+  test('a job that a person retries has its whole time again', async () => {
     await using bench = await Bench.make(connect)
     class AgainJob extends Job {
       override retryUntil = '1h'

@@ -46,7 +46,7 @@ export function running(connect: Connect): void {
     [37, 37],
     ['sent', 'sent'],
     [{ sent: 1 }, { sent: 1 }],
-  ])('returning %o is success, kept as %o', async (value, kept) => {
+  ])('a handler that returns %o succeeds, and the stored result is %o', async (value, kept) => {
     await using bench = await Bench.make(connect)
     class ValueJob extends Job {
       handle() {
@@ -63,7 +63,7 @@ export function running(connect: Connect): void {
     expect('result' in found!).toBe(kept !== undefined)
   })
 
-  test('payload, result and errors come as values, for one job and in a list of failed jobs', async () => {
+  test('find() and failed() return payload, result and errors as values', async () => {
     await using bench = await Bench.make(connect)
     class OftenJob extends Job {
       override backoff = 0
@@ -232,7 +232,7 @@ export function running(connect: Connect): void {
     expect(await ran.promise).toBe(job.id)
   })
 
-  test('a job with an unknown key goes back without using up an attempt', async () => {
+  test('a job with an unknown key is put back without using up an attempt', async () => {
     await using bench = await Bench.make(connect)
     class StrangeJob extends Job {
       override readonly key = 'strange'

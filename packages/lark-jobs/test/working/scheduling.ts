@@ -34,7 +34,7 @@ export function scheduling(connect: Connect): void {
     for (const client of [bench.jobs, bench.client(), bench.client()])
       await bench.work([SecondlyJob], { report }, client)
     await report.ends(3)
-    // The jobs are queued ahead, and begin at their instants.
+    // The jobs are queued before their instants, and begin at their instants.
     expect(Math.min(...late)).toBeGreaterThanOrEqual(0)
     const [first] = instants.sort()
     expect(first! % SECOND).toBe(0)
@@ -48,7 +48,7 @@ export function scheduling(connect: Connect): void {
       skipped: [],
     })
     expect(info.ticks).toBeGreaterThanOrEqual(3)
-    // The outcome of the last may be on its way.
+    // The outcome of the last job may be on its way.
     expect(info.runs.slice(0, 2).map(({ tick, state }) => [tick, state])).toEqual(
       instants.slice(0, 2).map((tick) => [tick, 'completed']),
     )
@@ -93,7 +93,7 @@ export function scheduling(connect: Connect): void {
     await jobs.schedules.set('unique', UniqueJob.with(), every('1s', { limit: 1 }))
     const report = new Record()
     await bench.work([UniqueJob, secondly('other').SecondlyJob], { report })
-    // The other schedule does not tick before this one.
+    // The other schedule ticks after this one.
     await report.ends(2)
     expect(await jobs.schedules.get('unique')).toMatchObject({
       state: 'ended',
@@ -127,7 +127,7 @@ export function scheduling(connect: Connect): void {
     )
   })
 
-  test('with schedules off, a worker declares and fires none, and says so', async () => {
+  test('if schedules are turned off, a worker declares and fires no schedules, and says so', async () => {
     await using bench = await Bench.make(connect)
     const { SecondlyJob, instants } = secondly('off')
     class EndedJob extends Job {

@@ -27,7 +27,7 @@ class PaidJob extends OrderJob {
 const orders = (count: number, from = 0): Order[] =>
   Array.from({ length: count }, (_, i) => ({ order: { id: `A-${from + i}` } }))
 
-/** All steps of a search. @param between is called after each step */
+/** Returns all steps of a search. @param between called after each step */
 async function stepsOf(
   jobs: Jobs,
   filter: ListFilter,
@@ -126,7 +126,7 @@ export function searching(connect: Connect): void {
     expect(ids).toHaveLength(2_500)
   })
 
-  test('an aborted search says where it is, and another one goes on there', async () => {
+  test('an aborted search returns its position, and another search can continue there', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     await jobs.dispatchMany(new OrderJob(), orders(2_000) as [Order])
@@ -145,7 +145,7 @@ export function searching(connect: Connect): void {
     })
   })
 
-  test('a value that is hidden is not found, and cannot be told from one that does not exist', async () => {
+  test('a search does not find a redacted value, and its answer is the same as for a value that does not exist', async () => {
     await using bench = await Bench.make(connect)
     const jobs = bench.client({ queues: { default: {}, payments: {} } })
     const [paid] = await jobs.dispatch([new PaidJob().with({ order: { id: 'secret-7', amount: 4 } })])
@@ -161,7 +161,7 @@ export function searching(connect: Connect): void {
     expect((await looked({ 'order.amount': 4 }))[0]).toHaveLength(2)
   })
 
-  test('finds values however JSON writes them', async () => {
+  test('a search finds a value in whatever way JSON writes it', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const notes: unknown[] = [

@@ -169,7 +169,7 @@ export function seeingSteps(connect: Connect): void {
     })
   })
 
-  test('a job with dead workers names the step at which they died', async () => {
+  test('for a job whose workers died, people see the step at which they died', async () => {
     await using bench = await Bench.make(connect)
     const { steps, why } = reading(bench)
     let runs = 0

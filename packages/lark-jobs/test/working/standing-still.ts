@@ -1,4 +1,4 @@
-/** `operate().incidents()` with real workers: queues that stand still or fail, told by any process. */
+/** `operate().incidents()` with real workers: any process can report the queues that stand still or fail. */
 import { expect, test } from 'vitest'
 import { group, Job } from '../../src/index.ts'
 import { operate, type QueueIncident } from '../../src/operate.ts'
@@ -80,7 +80,7 @@ export function standingStill(connect: Connect) {
     expect(next?.reasons[0]?.kind).toBe('no-worker')
   })
 
-  test('the next job of a queue is none whose group alone is held back', async () => {
+  test('the reported next job of a queue is not a job that only its group holds back', async () => {
     await using bench = await Bench.make(connect)
     const client = bench.client({ queues: { default: { concurrency: 1 } } })
     const people = operate(client)

@@ -102,7 +102,7 @@ export function starting(connect: Connect): void {
   test.each([
     ['is refused', new JobsError('STORE_REFUSED', 'no memory')],
     ['fails for a reason that nobody knows', new Error('odd')],
-  ])('a worker whose first claim %s says so, and works', async (_, error) => {
+  ])('a worker whose first claim %s reports this, and works', async (_, error) => {
     await using bench = await Bench.make(connect)
     await bench.jobs.dispatch(new IdleJob())
     const { store } = await insideOf(bench.jobs).open()
@@ -128,12 +128,12 @@ export function starting(connect: Connect): void {
     for (let n = 0; n < 300; n++) {
       ran = signal()
       const before = performance.now()
-      // The worker is settling the previous job, and asks for more in the same call.
+      // The worker settles the previous job and asks for more jobs in the same call.
       void bench.jobs.dispatch(new NextJob())
       await ran.promise
       longest = Math.max(longest, performance.now() - before)
     }
-    // Without a ring the worker looks again by itself after 3.75 s at the earliest.
+    // Without a notification, the worker checks again by itself after 3.75 s at the earliest.
     expect(longest).toBeLessThan(3_000)
   })
 

@@ -68,7 +68,7 @@ export function steppingIn(connect: Connect): void {
     }
   }
 
-  test('an effect commits with its record, so a worker that dies before it tells the store repeats no effect', async () => {
+  test('a step commits with its record, so the step is not repeated if the worker dies before it reports the step to the store', async () => {
     await using at = await setting()
     const { bench, orders } = at
     const seen: unknown[] = []
@@ -144,7 +144,7 @@ export function steppingIn(connect: Connect): void {
     expect(orders.names).toEqual(['second'])
   })
 
-  test('a rolled back step runs again, and a retry by hand goes on after committed steps or begins anew', async () => {
+  test('a step that was rolled back runs again, and a retry continues after committed steps or starts from the beginning', async () => {
     await using at = await setting()
     const { bench, orders } = at
     let fails = true
@@ -161,7 +161,7 @@ export function steppingIn(connect: Connect): void {
     expect(await ends()).toBe('JOB_FAILED')
     expect(orders.names).toEqual(['book'])
     fails = false
-    // As if the store had never got what the first step resulted in.
+    // Simulates that the store has never got the result of the first step.
     const { store } = await insideOf(bench.jobs).open()
     const { entries } = (await store.journals.read('default', handle.id, 0))!
     await store.journals.append('default', handle.id, { at: entries.length, entries: ['epay\n{', 'fpay\n'] })
@@ -186,7 +186,7 @@ export function steppingIn(connect: Connect): void {
     const worker = await bench.work([BookJob])
     await expect(handle.result({ timeout: '20s' })).rejects.toMatchObject({ code: 'JOB_FAILED' })
     await worker.stop()
-    // As if the store had never got what the step resulted in.
+    // Simulates that the store has never got the result of the step.
     const { store } = await insideOf(bench.jobs).open()
     const { entries } = (await store.journals.read('default', handle.id, 0))!
     await store.journals.append('default', handle.id, {
@@ -224,7 +224,7 @@ export function steppingIn(connect: Connect): void {
     expect(orders.rows.map(({ step }) => step)).toEqual(['book#0', 'book#1'])
   })
 
-  test('a committed step is undone once in a transaction, and runs anew in a retry', async () => {
+  test('a committed step is undone once in a transaction, and a retry runs it again', async () => {
     await using at = await setting()
     const { bench, orders } = at
     let isSoldOut = true

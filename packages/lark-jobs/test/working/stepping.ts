@@ -282,7 +282,7 @@ export function stepping(connect: Connect): void {
     expect(run).toBe(1)
     expect(spent).toBeGreaterThanOrEqual(29)
     expect(spent).toBeLessThan(3_600_000)
-    // The store acts as if the first run had taken nearly the whole hour.
+    // The test simulates that the first run has taken nearly the whole hour.
     await handle.send(approved, { by: 'ada' })
     const call = { caller: 'other', number: 1 }
     const [held] = (await store.exchange('default', call, [], { limit: 1, leaseMs: 60_000 })).jobs
@@ -296,7 +296,7 @@ export function stepping(connect: Connect): void {
     expect(await handle.status()).toMatchObject({ errors: [{ code: 'JOB_TIMED_OUT' }] })
   })
 
-  test('a retry by hand continues at the failed step or starts anew, and needs force for an edited payload', async () => {
+  test('a retry continues at the failed step or starts from the beginning, and an edit of the payload needs force', async () => {
     await using bench = await Bench.make(connect)
     called = []
     let fails = true
@@ -332,7 +332,7 @@ export function stepping(connect: Connect): void {
   test('entries that a new primary does not have are sent again', async () => {
     await using bench = await Bench.make(connect)
     const { connection, prefix } = bench.place
-    // Acts as if the server had never got the last two entries.
+    // Simulates that the server has never got the last two entries.
     const lose = async (id: string) => {
       if (prefix === undefined) {
         const file = openRaw(connection.slice('sqlite:'.length))
@@ -424,7 +424,7 @@ export function stepping(connect: Connect): void {
     expect(await handle.status()).toMatchObject({ runs: 5, failures: 0 })
   })
 
-  test('a step whose name meant another kind in the release before begins anew', async () => {
+  test('a step whose name belonged to another kind of entry in the release before runs again', async () => {
     await using bench = await Bench.make(connect)
     // A busy worker may suspend the job at the wait. Then another run of the old code comes first.
     let isOld = true
@@ -623,7 +623,7 @@ export function stepping(connect: Connect): void {
     expect(result).toEqual({ name: 'approved', value: { by: 'ada' } })
   })
 
-  test('a signal neither renews nor gives back another job', async () => {
+  test('a signal to one job changes no other job', async () => {
     await using bench = await Bench.make(connect)
     const [taken, end] = [signal(), signal()]
     let isTaken = false

@@ -51,7 +51,7 @@ export function stopping(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'waiting', failures: 0, crashes: 0 })
   })
 
-  test('a job whose handler ends on its signal goes back without a failure', async () => {
+  test('a job whose handler ends because of its signal is given back without a failure', async () => {
     await using bench = await Bench.make(connect)
     const began = signal()
     class PoliteJob extends Job {
@@ -91,7 +91,7 @@ export function stopping(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'completed', result: 'done' })
   })
 
-  test('after quiet, the worker takes no more jobs and is listed as quiet', async () => {
+  test('after quiet(), the worker takes no more jobs and is listed as quiet', async () => {
     await using bench = await Bench.make(connect)
     class IdleJob extends Job {
       handle() {}
@@ -153,7 +153,7 @@ export function stopping(connect: Connect): void {
     })
   })
 
-  test('stop ends although the store is away and an outcome waits for a repeated call', async () => {
+  test('stop() ends although the store cannot be reached and an outcome waits for its next try', async () => {
     await using bench = await Bench.make(connect)
     const [began, asked] = [signal(), signal()]
     class LongJob extends Job {
@@ -178,7 +178,7 @@ export function stopping(connect: Connect): void {
     expect(worker.summary.unstored).toBeGreaterThan(0)
   })
 
-  test('a worker that stops while the store is away ends after it has told the returning store the outcomes', async () => {
+  test('a worker that stops while the store cannot be reached ends after it has reported its outcomes when the store is back', async () => {
     await using bench = await Bench.make(connect)
     let runs = 0
     class ShortJob extends Job {
@@ -213,7 +213,7 @@ export function stopping(connect: Connect): void {
     expect(runs).toBe(2)
   })
 
-  test('a stopping worker names the outcomes that it cannot tell the store, and does not count them as done', async () => {
+  test('a stopping worker names the outcomes that it cannot report to the store, and does not count them as done', async () => {
     await using bench = await Bench.make(connect)
     class ShortJob extends Job {
       handle() {}
@@ -236,7 +236,7 @@ export function stopping(connect: Connect): void {
     )
   })
 
-  test('even with a very short wait for an absent store, a stopping worker hears a store that answers', async () => {
+  test('even if a stopping worker may wait only very briefly, it gets the answer of a store that answers', async () => {
     await using bench = await Bench.make(connect)
     const [begun, go] = [signal(), signal()]
     class DeafJob extends Job {

@@ -1,4 +1,7 @@
-/** A newer release dispatched jobs that no worker can read. Each alarm says so until a worker reads them. */
+/**
+ * A newer release has dispatched jobs that no worker can read. Each alarm must report this until a worker can
+ * read them.
+ */
 
 import { expect, test } from 'vitest'
 import { defined } from '../../../lark/src/defined.ts'
@@ -26,7 +29,7 @@ class WelcomeJob extends GreetJob {
 
 /** Returns the alarms about the queue `default`. */
 async function alarms(bench: Bench) {
-  // Each call uses another client, because a client shares its looks for a second.
+  // Each call uses another client, because a client keeps what it has read for a second.
   const jobs = bench.client({ queues: { default: { target: 1 }, low: {} } })
   const operating = operate(jobs)
   const { at, queues } = await operating.overview()
@@ -62,7 +65,7 @@ export function stranding(connect: Connect) {
     ],
     ['a key', WelcomeJob, 'the worker has no class with this key'],
   ])(
-    '%s that no worker knows: every alarm says so, until a worker reads the jobs',
+    'every alarm reports jobs with %s that no worker knows, until a worker can read them',
     async (_, Newer, because) => {
       await using bench = await Bench.make(connect)
       const { jobs } = bench

@@ -1,4 +1,4 @@
-/** Lists by subject the tests of dispatching and working that every store must pass. */
+/** The tests of dispatching and working that every store must pass, by subject. */
 import { describe } from 'vitest'
 import { aborting } from './aborting.ts'
 import { alarming } from './alarming.ts'

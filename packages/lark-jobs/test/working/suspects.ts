@@ -7,16 +7,16 @@ import { operate } from '../../src/operate.ts'
 import { MAX_CRASHES, MAX_CRASHES_UNSURE } from '../../src/store/contract/store.ts'
 import { Bench, type Connect, signal } from './bench.ts'
 
-/** Milliseconds. The times for which suspects wait and rest are multiples of a lease. */
+/** Milliseconds. The times for which suspects wait are multiples of a lease. */
 const LEASE = 300
 /** Milliseconds. Every test needs less. */
 const LONG = 15_000
-/** Crashes after which a job is a suspect. */
+/** The number of crashes after which a job is a suspect. */
 const SUSPECT = MAX_CRASHES - 1
 
 /**
- * Makes classes whose jobs note which jobs run beside them, and end when the test ends them. The jobs of
- * `emails` become suspects.
+ * Makes classes whose jobs record which jobs run at the same time, and end when the test ends them. The jobs
+ * of `emails` become suspects.
  */
 function classes() {
   const running = new Set<string>()
@@ -55,7 +55,7 @@ function classes() {
     FragileJob,
     LimitedJob,
     StrictJob,
-    /** Lists the jobs that ran beside the job with this name. */
+    /** Lists the jobs that ran at the same time as the job with this name. */
     beside: (name: string) => [...(beside.get(name) ?? [])].sort(),
     began: (name: string) => at(begins, name).promise,
     hasBegun: (name: string) => beside.has(name),
@@ -66,8 +66,8 @@ function classes() {
 }
 
 /**
- * A suspect is a job one crash below the limit. A worker runs each suspect alone, so that only the suspect
- * can cause one more death.
+ * A suspect is a job whose next crash would reach the limit of crashes. A worker runs each suspect alone, so
+ * that only the suspect can have caused a further crash.
  */
 export function suspects(connect: Connect): void {
   async function make() {
@@ -199,7 +199,7 @@ export function suspects(connect: Connect): void {
     expect(app.beside('suspect')).toEqual([])
   })
 
-  test('a suspect beside an endless job goes back several times while others go on, and runs at last', async () => {
+  test('while an endless job runs, a suspect is given back several times, other jobs go on, and the suspect runs at last', async () => {
     await using app = await make()
     const [id] = await app.suspect(app.SuspectJob, 'suspect')
     await app.store.configure('emails', { paused: true })
@@ -212,7 +212,7 @@ export function suspects(connect: Connect): void {
     await app.began('next')
     await app.began('suspect')
     expect(app.beside('suspect')).toContain('endless')
-    // The store knows that the suspect is not alone, so the crash counts but does not fail it.
+    // The store knows that the suspect does not run alone, so the crash counts but does not fail the job.
     await app.store.recover('emails', { holder: worker.id })
     const { state, crashes } = await app.find(id)
     expect(state).not.toBe('failed')
@@ -220,7 +220,7 @@ export function suspects(connect: Connect): void {
     app.end('endless', 'next', 'suspect')
   })
 
-  test('a suspect that runs for long gets company, and a later crash counts as a crash beside others', async () => {
+  test('after a suspect has run alone for long, other jobs start, and a later crash does not fail the suspect', async () => {
     await using app = await make()
     const [id] = await app.suspect(app.SuspectJob, 'suspect')
     const worker = await app.work()
@@ -235,7 +235,7 @@ export function suspects(connect: Connect): void {
     app.end('suspect', 'next')
   })
 
-  test('a suspect that has crashed beside others again and again makes them wait no longer than a minute', async () => {
+  test('a suspect that has crashed many times makes other jobs wait no longer than a minute', async () => {
     await using app = await make()
     const { store } = app
     const [id] = await app.suspect(app.SuspectJob, 'suspect')
@@ -252,7 +252,7 @@ export function suspects(connect: Connect): void {
     await app.work()
     await app.began('suspect')
     await app.put(app.PlainJob, 'next')
-    // A wait four times longer after each crash would be more than an hour.
+    // If the wait grew fourfold after each crash without a limit, it would be more than an hour.
     await app.began('next')
     app.end('suspect', 'next')
   })
@@ -270,7 +270,7 @@ export function suspects(connect: Connect): void {
     const alone = { job: id, until: expect.any(Number) }
     await vi.waitFor(async () => expect(await people.workers.list()).toMatchObject([{ alone }]), LONG)
     const { reasons } = (await people.why(next!))!
-    // A server may have handed out the job with a ring.
+    // A server may have handed over the job with a notification.
     expect(reasons[0]).toEqual({
       kind: expect.stringMatching(/^(busy-workers|prefetched)$/),
       text: expect.stringMatching(
@@ -295,7 +295,7 @@ export function suspects(connect: Connect): void {
     expect(worker.summary).toMatchObject({ completed: 2, lost: 0 })
   })
 
-  test('a worker keeps a slot for a suspect that starts beside others', async () => {
+  test('a worker keeps a slot free for a suspect that starts while other jobs run', async () => {
     await using app = await make()
     const { store } = app
     await app.suspect(app.SuspectJob, 'suspect')
@@ -322,23 +322,26 @@ export function suspects(connect: Connect): void {
     await worker.stop()
   })
 
-  test.each(['stop', 'cancel'] as const)('a waiting suspect goes back at once after a %s', async (what) => {
-    await using app = await make()
-    const [id] = await app.suspect(app.SuspectJob, 'suspect')
-    await app.store.configure('emails', { paused: true })
-    await app.put(app.PlainJob, 'long')
-    const worker = await app.work({ lease: 30_000 })
-    await app.began('long')
-    await app.store.configure('emails', { paused: false })
-    await vi.waitFor(async () => expect((await app.find(id)).state).toBe('active'), LONG)
-    if (what === 'cancel') await app.store.alter('emails', [id!], { kind: 'cancel', reason: 'user' })
-    else worker.quiet()
-    const state = what === 'cancel' ? 'cancelled' : 'waiting'
-    await vi.waitFor(async () => expect(await app.find(id)).toMatchObject({ state, runs: SUSPECT }), LONG)
-    app.end('long', 'suspect')
-    await worker.stop()
-    expect(app.hasBegun('suspect')).toBe(false)
-  })
+  test.each(['stop', 'cancel'] as const)(
+    'a waiting suspect is given back at once after a %s',
+    async (what) => {
+      await using app = await make()
+      const [id] = await app.suspect(app.SuspectJob, 'suspect')
+      await app.store.configure('emails', { paused: true })
+      await app.put(app.PlainJob, 'long')
+      const worker = await app.work({ lease: 30_000 })
+      await app.began('long')
+      await app.store.configure('emails', { paused: false })
+      await vi.waitFor(async () => expect((await app.find(id)).state).toBe('active'), LONG)
+      if (what === 'cancel') await app.store.alter('emails', [id!], { kind: 'cancel', reason: 'user' })
+      else worker.quiet()
+      const state = what === 'cancel' ? 'cancelled' : 'waiting'
+      await vi.waitFor(async () => expect(await app.find(id)).toMatchObject({ state, runs: SUSPECT }), LONG)
+      app.end('long', 'suspect')
+      await worker.stop()
+      expect(app.hasBegun('suspect')).toBe(false)
+    },
+  )
 
   test('a suspect of a strict group keeps its place, and a suspect of a limiter gives its permit back', async () => {
     await using app = await make()
@@ -351,7 +354,7 @@ export function suspects(connect: Connect): void {
     for (const name of ['first', 'limited', 'limited too']) expect(app.beside(name)).toEqual([])
   })
 
-  test('a worker with maxJobs runs that many jobs, not counting jobs that went back', async () => {
+  test('a worker with maxJobs runs this number of jobs, without counting jobs that it gave back', async () => {
     await using app = await make()
     await app.suspect(app.SuspectJob, 'a', 'b', 'c')
     app.end('a', 'b', 'c')

@@ -124,7 +124,7 @@ export function telling(connect: Connect): void {
     expect(await bench.jobs.find(job.id!)).toMatchObject({ state: 'failed', runs: 1, crashes: 0 })
   })
 
-  test('if the worker ends during failed(), the job goes back, and another worker calls failed()', async () => {
+  test('if the worker ends during failed(), the job is given back, and another worker calls failed()', async () => {
     await using bench = await Bench.make(connect)
     const began = signal()
     let told = 0

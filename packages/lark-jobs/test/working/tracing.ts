@@ -19,7 +19,7 @@ import { otel } from '../../src/otel.ts'
 import { idsOf, Sdk } from '../telemetry/sdk.ts'
 import { Bench, type Connect, Record as Report } from './bench.ts'
 
-/** The jobs of these tests make such spans, and note the baggage that they find. */
+/** The jobs of these tests make a span named `inside`, and record the baggage that they find. */
 const inside = () => trace.getTracer('app').startSpan('inside').end()
 let carried: (string | undefined)[] = []
 
@@ -385,7 +385,7 @@ export function tracing(connect: Connect): void {
     expect(points('lark.limiter.permits.limit')).toEqual([[{ 'lark.limiter.name': 'api' }, 3]])
     expect(points('lark.limiter.permits.held')).toEqual([[{ 'lark.limiter.name': 'api' }, 0]])
     await worker.stop()
-    // Each collection reads the store once, and only while a worker runs.
+    // A collection of the metrics reads the store once, and only while a worker runs.
     expect(looks).toHaveBeenCalledTimes(1)
     await sdk.collected()
     expect(looks).toHaveBeenCalledTimes(1)

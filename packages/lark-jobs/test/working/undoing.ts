@@ -45,7 +45,7 @@ function start(handle: typeof handler): void {
 }
 
 export function undoes(connect: Connect): void {
-  test('the steps of a failing job are undone in reverse, and only then the job has failed', async () => {
+  test('the steps of a failing job are undone in reverse order before the job ends as failed', async () => {
     await using bench = await Bench.make(connect)
     start(
       booking(() => {
@@ -58,7 +58,7 @@ export function undoes(connect: Connect): void {
     expect(called).toEqual(['flight', 'hotel', 'undo hotel 2', 'undo flight 1', 'failed: sold out'])
     expect(await handle.status()).toMatchObject({ state: 'failed' })
 
-    // Undone steps run anew.
+    // A retry runs undone steps again.
     called = []
     handler = booking(() => 'booked')
     await operate(bench.jobs).retry(handle.id)
@@ -66,7 +66,7 @@ export function undoes(connect: Connect): void {
     expect(called).toEqual(['flight', 'hotel'])
   })
 
-  test('the undoing run does not continue after the last step', async () => {
+  test('a run that undoes steps does not run code after the last step', async () => {
     await using bench = await Bench.make(connect)
     start(async (job) => {
       await job.step('flight', () => call('flight', 1), undoing('flight'))
@@ -134,7 +134,7 @@ export function undoes(connect: Connect): void {
     expect(called.slice(2)).toEqual(['undo hotel 2', 'undo flight 1', 'cancelled: user undefined'])
   })
 
-  test('an undo is tried again with its attempt number, and if it gives up, it is named and the others are undone', async () => {
+  test('an undo is tried again with its attempt number, and if it gives up, the error names it and the other steps are undone', async () => {
     await using bench = await Bench.make(connect)
     start(async (job) => {
       await job.step('first', () => 1, undoing('first'))
@@ -172,7 +172,7 @@ export function undoes(connect: Connect): void {
     expect(called.slice(0, -1)).toEqual(['third 1', 'third 2', 'third 3', ...tries, 'undo first 1'])
   })
 
-  test('an undo missing in the new code is named', async () => {
+  test('the error names an undo that is missing in the new code', async () => {
     await using bench = await Bench.make(connect)
     start(booking((job) => job.sleep('days', '3d')))
     await using _ = await bench.work([SagaJob])

@@ -5,7 +5,7 @@ import { Bench, type Connect, Record } from './bench.ts'
 
 /** Tests unexpected answers of the store. */
 export function unforeseen(connect: Connect): void {
-  test('outcomes with an unexpected answer are kept and sent again without a claim', async () => {
+  test('outcomes whose call got an unexpected answer are kept, and sent again in a call that claims no jobs', async () => {
     await using bench = await Bench.make(connect)
     let runs = 0
     class PlainJob extends Job {

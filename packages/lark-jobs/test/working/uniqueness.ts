@@ -79,7 +79,7 @@ export function uniqueness(connect: Connect): void {
     const ended = report.ends(1)
     gate.resolve()
     await ended
-    // The run is reported before it is settled in the store.
+    // The worker reports the run before it settles the job in the store.
     while (!(await bench.jobs.dispatch(new SyncJob(), { user: 1, n: 3 })));
     await report.ends(2)
     expect(ran).toEqual([

@@ -38,7 +38,7 @@ export function weighing(connect: Connect): void {
   test.each([
     ['heavy jobs among light ones', 1, PERMITS],
     ['light jobs among heavy ones', PERMITS, 1],
-  ])('no job must wait for the end of all others: %s', async (_, many, few) => {
+  ])('a heavy job need not wait until all other jobs have ended: %s', async (_, many, few) => {
     await using bench = await Bench.make(connect)
     const client = bench.client(config)
     const meter = new Meter()

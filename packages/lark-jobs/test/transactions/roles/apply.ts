@@ -1,6 +1,6 @@
 /**
- * An application that commits orders with their jobs through several clients at the same time, one
- * transaction at a time on each client. It rolls back one of five transactions.
+ * An application that commits orders with their jobs. It uses several clients at the same time, each with one
+ * transaction at a time, and rolls back one in five transactions.
  */
 import '../../chaos/roles/leash.js'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -18,7 +18,10 @@ const names = env.TRANSACTIONS_CLIENTS!.split(',')
 const jobs = createJobs({ connection: env.TRANSACTIONS_STORE! })
 /** Milliseconds from one transaction of a client to the next. */
 const every = Number(env.TRANSACTIONS_PAUSE)
-/** Failures in a row after which a client is closed and another one opened, as a process manager would. */
+/**
+ * After this many failures in a row, a client is closed and opened again, as the restart of the process would
+ * do.
+ */
 const FAILURES = 3
 /** Milliseconds that a transaction may take until this process gives up. */
 const HANGS = 60_000
@@ -28,7 +31,7 @@ class RolledBack extends Error {}
 let next = Number(env.TRANSACTIONS_FROM)
 let isStopping = false
 
-// As the manual says, a client whose idle connection ends may throw an error outside of any call. The next
+// If an idle connection ends, a client may throw an error outside of any call, as the manual says. The next
 // transaction fails.
 process.on('uncaughtException', (error) => write('odd', { text: `${error}`.slice(0, 200) }))
 process.on('unhandledRejection', (error) => write('odd', { text: `${error}`.slice(0, 200) }))

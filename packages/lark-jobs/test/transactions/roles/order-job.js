@@ -6,7 +6,10 @@ import { write } from './journal.js'
 export class OrderJob extends Job {
   key = 'order'
 
-  /** @param {{ n: number, i: number }} payload `n`: of the order. `i`: an order may have several jobs */
+  /**
+   * @param {{ n: number, i: number }} payload `n`: the number of the order. `i`: the number of the job,
+   * because an order may have several jobs
+   */
   async handle({ n, i }) {
     write('begin', { n, i })
     await sleep(n % 8)

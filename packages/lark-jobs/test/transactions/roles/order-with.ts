@@ -1,4 +1,4 @@
-/** How an application writes an order with each client, by the client's own methods. */
+/** How an application writes an order with the methods of each client. */
 import { type SQL, sql } from 'drizzle-orm'
 
 export interface NewOrder {

@@ -1,4 +1,4 @@
-/** A worker with a relay. It writes a sign of the relay about twice a second. */
+/** A worker that may get the relay. While it has the relay, it writes a line about twice a second. */
 import '../../chaos/roles/leash.js'
 import { createJobs } from '@s18i/lark-jobs'
 import Libsql from 'libsql'
@@ -20,7 +20,7 @@ let signed = 0
 
 /** @param {string} sql @param {readonly (string | number | null)[]} parameters */
 function execute(sql, parameters) {
-  // Only the relay reads lots.
+  // This query reads a lot, and only the relay reads lots.
   if (sql.includes('LIMIT 1000') && performance.now() - signed > SIGN) {
     signed = performance.now()
     write('relay')

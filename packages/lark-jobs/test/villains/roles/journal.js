@@ -6,7 +6,7 @@
 import { openSync, writeSync } from 'node:fs'
 
 const file = process.env.VILLAINS_JOURNAL && openSync(process.env.VILLAINS_JOURNAL, 'a')
-/** The number of the life of the worker, which its isolated processes have, too. */
+/** The number of the worker process. Its isolated processes have the same number. */
 const life = Number(process.env.VILLAINS_LIFE)
 
 /**
