@@ -28,8 +28,8 @@
  *   n  now         (no step) a person has moved the end of all open waits: the new time. The store records
  *                  this entry (`store/contract/journals.ts`)
  *
- * Times are milliseconds since 1970 by the store's clock. The value of `r`, `e` and `g` begins with the time
- * of the entry and the time that the step took (`stamp.ts`).
+ * Times are milliseconds since 1970 by the store's clock, in base 36 (`writeTime`), except in `n`. The value
+ * of `r`, `e` and `g` begins with the time of the entry and the time that the step took (`stamp.ts`).
  */
 import { JobsError } from '../model/errors.ts'
 import { asNonRetryable } from '../model/run/non-retryable.ts'
@@ -70,6 +70,24 @@ const letters = Object.fromEntries(
 
 export function writeEntry(kind: EntryKind, key: string, value: string | number = ''): string {
   return `${letters[kind]}${key}\n${value}`
+}
+
+/** The text of a time, with five characters less than its decimal digits. */
+export function writeTime(time: number): string {
+  return time.toString(36)
+}
+
+export function readTime(text: string): number {
+  return Number.parseInt(text, 36)
+}
+
+/**
+ * Reads the value of `t` and of `a`. `until`: when the next try is due. `rest`: what follows the time, or
+ * nothing.
+ */
+export function readTries(value: string): { failed: number; until: number; rest: string } {
+  const [failed = '', until = '', ...rest] = value.split('|')
+  return { failed: Number(failed), until: readTime(until), rest: rest.join('|') }
 }
 
 /** @throws JOURNAL_DAMAGED */

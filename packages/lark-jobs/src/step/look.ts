@@ -10,7 +10,7 @@ import type { Journal, KeptSignal } from '../model/journal.ts'
 import type { EndedState } from '../model/record.ts'
 import { isChildSignal } from '../store/contract/rules/signal-room.ts'
 import type { Child } from './child.ts'
-import { type Entry, readEntry, readJson } from './entries.ts'
+import { type Entry, readEntry, readJson, readTime, readTries } from './entries.ts'
 import { stepWords } from './name.ts'
 import { type Stamp, stampOf } from './stamp.ts'
 
@@ -137,8 +137,8 @@ function after(
     case 'error':
       return step('failed', { text: value, ...when })
     case 'try': {
-      const [count, until] = value.split('|').map(Number) as [number, number]
-      return step('retrying', { failed: count, until })
+      const tries = readTries(value)
+      return step('retrying', { failed: tries.failed, until: tries.until })
     }
     case 'begun':
       return step('begun')
@@ -151,7 +151,7 @@ function after(
         ...defined({ until: before?.until }),
       })
     case 'wait':
-      return step('waiting', { isWait: true, ...(value !== '' && { until: Number(value) }) })
+      return step('waiting', { isWait: true, ...(value !== '' && { until: readTime(value) }) })
     case 'over':
       return step('done', { isWait: true, ...defined({ at: before?.until }) })
     case 'got': {
@@ -171,10 +171,14 @@ function after(
     case 'undone':
       return step('undone')
     case 'again': {
-      const [count, until] = value.split('|').map(Number) as [number, number]
+      const tries = readTries(value)
       // The step could not be undone, so it has its earlier state again.
-      if (count === 0) return before?.was
-      return step('undoing', { failed: count, until, ...defined({ was: before?.was ?? before }) })
+      if (tries.failed === 0) return before?.was
+      return step('undoing', {
+        failed: tries.failed,
+        until: tries.until,
+        ...defined({ was: before?.was ?? before }),
+      })
     }
     case 'forgotten':
       return step('forgotten')

@@ -8,7 +8,7 @@ import type { Journal, KeptSignal } from '../model/journal.ts'
 import type { KeptError } from '../model/record.ts'
 import type { KeptToken } from './approval.ts'
 import type { Child } from './child.ts'
-import { type Entry, readEntry, readJson } from './entries.ts'
+import { type Entry, readEntry, readJson, readTime, readTries } from './entries.ts'
 import { StepError } from './step-error.ts'
 import { convert, type How } from './step-options.ts'
 import type { Turns } from './turns.ts'
@@ -223,19 +223,19 @@ export class Replay {
       this.#read += 1
       switch (kind) {
         case 'try': {
-          const [failed, until] = value.split('|').map(Number) as [number, number]
+          const { failed, until } = readTries(value)
           this.#begins(key, { failed, until })
           break
         }
         case 'wait':
-          this.#begins(key, { failed: 0, ...(value !== '' && { until: Number(value) }) })
+          this.#begins(key, { failed: 0, ...(value !== '' && { until: readTime(value) }) })
           break
         case 'begun':
           this.undos.set(key, { failed: 0, until: 0, message: '' })
           break
         case 'again': {
-          const [failed, until, ...text] = value.split('|')
-          this.undos.set(key, { failed: Number(failed), until: Number(until), message: text.join('|') })
+          const { failed, until, rest } = readTries(value)
+          this.undos.set(key, { failed, until, message: rest })
           break
         }
         case 'items':

@@ -27,7 +27,7 @@ import {
   type RunJobOptions,
   readRunJob,
 } from './child.ts'
-import { writeEntry } from './entries.ts'
+import { writeEntry, writeTime } from './entries.ts'
 import type { StepDatabase, StepInOptions, StepRow } from './in-database.ts'
 import { type EachItemOptions, endsLot, type ItemsPage, type ItemsPlace, readItems } from './items.ts'
 import {
@@ -163,7 +163,7 @@ export class Steps implements StepsOfRun {
         failed += 1
         if (failed >= how.tries || isNonRetryable(answer.error)) throw await this.#failed(key, answer)
         until = Math.round(this.#now() + pauseAfter(failed, how.backoff))
-        this.#recorder.later(writeEntry('try', key, `${failed}|${until}`))
+        this.#recorder.later(writeEntry('try', key, `${failed}|${writeTime(until)}`))
       }
     } finally {
       this.#open.delete(key)
@@ -618,7 +618,7 @@ export class Steps implements StepsOfRun {
     const until = begun ? begun.until : ms === undefined ? undefined : Math.round(this.#now() + ms)
     if (begun === undefined) {
       this.#recorder.checkRoom(2)
-      const entry = writeEntry('wait', key, until ?? '')
+      const entry = writeEntry('wait', key, until === undefined ? '' : writeTime(until))
       // The answer of the store contains the signals that have come, so even a very short wait must not end
       // before that answer.
       this.#asks ||= names.length > 0

@@ -6,7 +6,7 @@ import type { KeptSignal } from '../model/journal.ts'
 import { isNonRetryable } from '../model/run/non-retryable.ts'
 import { textOf } from '../words/thrown.ts'
 import { callStep } from './call.ts'
-import { writeEntry } from './entries.ts'
+import { writeEntry, writeTime } from './entries.ts'
 import { stepWords } from './name.ts'
 import type { Recorder } from './recorder.ts'
 import type { Replay, StepEnd, UndoTries } from './replay.ts'
@@ -81,7 +81,7 @@ async function undoStep(
       failed = isNonRetryable(error) ? tries : failed + 1
       const pause = failed < tries ? pauseAfter(failed, how.backoff) : 0
       until = Math.round(now() + pause)
-      recorder.later(writeEntry('again', key, `${failed}|${until}|${textOf(error)}`))
+      recorder.later(writeEntry('again', key, `${failed}|${writeTime(until)}|${textOf(error)}`))
       if (reason !== undefined) return { in: pause }
       if (failed >= tries) return { error }
     }

@@ -301,7 +301,7 @@ test('if a worker of the job has died, the next run records a sleep as soon as t
   await sent
   expect(steps.take().steps).toEqual({
     at: 0,
-    entries: [expect.stringMatching(/^wnap\n\d+$/)],
+    entries: [expect.stringMatching(/^wnap\n[0-9a-z]+$/)],
     isProgress: true,
   })
   steps.answered([])
