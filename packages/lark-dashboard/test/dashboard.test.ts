@@ -25,6 +25,7 @@ import { type ActionName, type Actions, actions } from '../src/server/actions.ts
 import { Underway } from '../src/server/change/underway.ts'
 import type { Field } from '../src/server/guard/input.ts'
 import { FollowedJobs, type JobReport } from '../src/server/look/followed-jobs.ts'
+import type { FoundGroups } from '../src/server/look/groups.ts'
 import { Live } from '../src/server/look/live.ts'
 import type { Mark } from '../src/server/look/marks.ts'
 import type { EndedRuns, TimesOfRuns, Trends } from '../src/server/look/past.ts'
@@ -437,7 +438,8 @@ describe('payloads', () => {
       'jobs.why': [{ id: 'stepped' }, { id: 'kept' }, { id: 'done' }, { id: 'lost' }],
       'jobs.flow': [{ id: 'done' }],
       'failures.common': [{ filter: { kind } }],
-      groups: [{ queue: 'emails' }],
+      groups: [{ queue: 'emails' }, { queue: 'emails', name: 'a', order: 'pending' }],
+      'classes.get': [{ key: new SendJob().key }],
       'queues.next': [{ queue: 'emails' }],
       'queues.incidents': [{ queue: 'emails' }],
       'flows.get': [named],
@@ -1185,6 +1187,24 @@ describe('the stream', () => {
     expect(times.steps[0]!.process.p99).toBeGreaterThan(0)
     expect(await get('times', { range: '3d', queue: 'default' })).toMatchObject({ steps: [] })
     expect(await codeOf(await look('times', { range: '1h', queue: 'nowhere' }))).toBe('UNKNOWN_QUEUE')
+  })
+
+  test('tells the groups of a queue by a part of their names, sorted, and more than a page of them', async () => {
+    const groups = Array.from({ length: 205 }, (_, n) => `shop-${n}`)
+    for (const group of [...groups, 'Acme']) await jobs.pause({ queue: 'emails', group })
+    const get = async (input: object) =>
+      (await look('groups', { queue: 'emails', ...input })).json() as Promise<FoundGroups>
+    const names = (found: FoundGroups) => found.groups.map(({ group }) => group)
+    expect(await get({})).toMatchObject({ count: 206, hasMore: false })
+    expect((await get({})).groups).toHaveLength(200)
+    expect((await get({ limit: 400 })).groups).toHaveLength(206)
+    expect(names(await get({ name: 'acm' }))).toEqual(['Acme'])
+    expect(names(await get({ name: 'shop-20', order: 'name' }))).toEqual([
+      ...['shop-20', 'shop-200', 'shop-201', 'shop-202', 'shop-203', 'shop-204'],
+    ])
+    expect(names(await get({ order: 'name', limit: 3 }))).toEqual(['Acme', 'shop-0', 'shop-1'])
+    expect(await codeOf(await look('groups', { queue: 'emails', order: 'size' }))).toBe('INPUT_INVALID')
+    expect(await codeOf(await look('groups', { queue: 'nowhere' }))).toBe('UNKNOWN_QUEUE')
   })
 
   test('tells the runs of each class, and of one by hour, day and release', async () => {

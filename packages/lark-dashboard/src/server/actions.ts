@@ -54,12 +54,15 @@ import {
   texts,
   upTo,
 } from './guard/input.ts'
+import { foundGroups, type GroupOrder, groupOrders } from './look/groups.ts'
 import { inCommon } from './look/in-common.ts'
 import { type PastOf, type Range, ranges } from './look/past.ts'
 import { shownEntry, shownJob, shownSchedule, shownValue, wholeValue } from './look/shown-to-viewer.ts'
 
 /** The most rows of a page. */
 const MOST_ROWS = 200
+/** The most groups of a queue that are shown. */
+const MOST_GROUPS = 2_000
 /** The most tags of a job. */
 const MOST_TAGS = 10
 /** The most failed members of a batch that are shown. */
@@ -270,9 +273,16 @@ export const actions = {
   runs: look(filtered, ({ operate }, input: Paged & { filter?: RunFilter }) => {
     return operate.runs(input.filter ?? {}, page(input))
   }),
-  groups: look({ ...paged, queue: text }, ({ operate }, input: Paged & { queue: string }) => {
-    return operate.groups({ queue: input.queue }, page(input))
-  }),
+  groups: look(
+    {
+      ...{ queue: text, name: optional(text), limit: optional(upTo(MOST_GROUPS)) },
+      order: optional(oneOf(groupOrders)),
+    },
+    ({ operate }, input: { queue: string; name?: string; order?: GroupOrder; limit?: number }) => {
+      const { queue, name, order = 'state', limit = MOST_ROWS } = input
+      return foundGroups(operate, { queue, ...defined({ name }) }, order, limit)
+    },
+  ),
   failures: look({ filter: optional(object) }, ({ failing, viewer }, input: { filter?: FailureFilter }) => {
     return failing.look(allowed(viewer, input.filter ?? {}))
   }),

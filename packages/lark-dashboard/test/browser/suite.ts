@@ -282,6 +282,27 @@ export function describeDashboard(find: () => Promise<Place>, isFirst = false): 
       await scene.jobs.remove({ tag: 'far' })
     })
 
+    test('groups are found by a part of their names, and the audit links to the queue of one', async () => {
+      for (const group of ['acme-1', 'acme-2', 'globex']) await scene.jobs.pause({ queue: 'idle', group })
+      await using page = await opened('/queues/idle', 'operate')
+      const rows = page.getByRole('region', { name: 'Groups' }).getByRole('row')
+      await expect.poll(() => rows.count()).toBe(4)
+      await page.getByRole('searchbox', { name: 'Name' }).fill('ACME')
+      await page.keyboard.press('Enter')
+      await expect.poll(() => rows.count()).toBe(3)
+      await page.getByRole('combobox', { name: 'Sorted' }).selectOption('name')
+      expect(page.url()).toContain('group=ACME&order=name')
+      await page.reload()
+      await expect.poll(() => rows.nth(1).textContent()).toMatch(/^acme-1paused/)
+      await rows.nth(1).getByRole('button', { name: 'Resume' }).click()
+      await page.getByText('Group acme-1 goes on').waitFor()
+      await page.goto(`${shown.url}/audit?what=resume`)
+      const entry = page.getByRole('row', { name: /group acme-1 of queue idle/ }).first()
+      await entry.getByRole('link', { name: 'idle' }).click()
+      await page.getByRole('heading', { name: 'idle', level: 1 }).waitFor()
+      for (const group of ['acme-2', 'globex']) await scene.jobs.resume({ queue: 'idle', group })
+    })
+
     onFirst('a job is dispatched with a form, and a second one with its id is rejected', async () => {
       await using page = await opened('/dispatch', 'operate')
       await page.getByRole('combobox', { name: 'Class' }).selectOption('mail-report')
@@ -302,6 +323,8 @@ export function describeDashboard(find: () => Promise<Place>, isFirst = false): 
       await page.getByText(/payload\.pages/).waitFor()
       await page.goto(`${shown.url}/audit?what=dispatch`)
       await expect.poll(() => text(page)).toMatch(/operate@example\.com[\s\S]*class mail-report/)
+      await page.getByRole('link', { name: 'mail-report' }).first().click()
+      await page.getByRole('heading', { name: 'mail-report' }).waitFor()
     })
 
     if (isFirst)

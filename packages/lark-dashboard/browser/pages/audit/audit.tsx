@@ -10,6 +10,7 @@ import { Answer, Empty } from '../../parts/empty.tsx'
 import { count, duration, plural } from '../../parts/numbers.ts'
 import { Rows } from '../../parts/rows.tsx'
 import { Moment } from '../../parts/time.tsx'
+import { ChangedThing } from './changed-thing.tsx'
 
 /** Milliseconds between two requests for the first page. */
 const EVERY = 5_000
@@ -126,7 +127,7 @@ function EntryRow({ entry }: { entry: AuditEntry }) {
       <td>{names[what] ?? what}</td>
       <td class="wide">
         <span class="cut kind-message" title={on}>
-          {on}
+          <ChangedThing on={on} />
         </span>
       </td>
       <td

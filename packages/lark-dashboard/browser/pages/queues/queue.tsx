@@ -7,19 +7,16 @@ import { href } from '../../data/route.ts'
 import { may } from '../../data/viewer.ts'
 import { useKeys } from '../../frame/keys.ts'
 import { incidents } from '../../frame/troubles.ts'
-import { Answer, Empty } from '../../parts/empty.tsx'
 import { Figure } from '../../parts/figure.tsx'
 import { count, duration, rate } from '../../parts/numbers.ts'
 import { EndedRuns } from '../../parts/past/ended-runs.tsx'
-import { Rows } from '../../parts/rows.tsx'
 import { Section } from '../../parts/section.tsx'
 import { Moment } from '../../parts/time.tsx'
 import { ReasonList } from '../job/reasons.tsx'
 import { states } from '../jobs/job-query.ts'
 import { QueueIncidents } from '../overview/incidents.tsx'
+import { Groups } from './groups.tsx'
 
-/** Milliseconds between two requests for data that the snapshot lacks. */
-const EVERY = 5_000
 /** Milliseconds between two requests for the reasons of the next job. */
 const NEXT_EVERY = 2_000
 
@@ -81,9 +78,7 @@ export function QueuePage({ queue }: { queue: LiveQueue }) {
       <Figures queue={queue} />
       {waiting + delayed > 0 && <FirstReasons name={name} />}
       <EndedRuns of={{ queue: name }} />
-      <Section id="groups" title="Groups">
-        <Groups name={name} />
-      </Section>
+      <Groups name={name} />
     </>
   )
 }
@@ -170,69 +165,4 @@ function FirstReasons({ name }: { name: string }) {
       <ReasonList id={next.id} reasons={next.reasons} />
     </Section>
   )
-}
-
-function Groups({ name }: { name: string }) {
-  const asked = useAsked('groups', { queue: name, limit: 100 }, EVERY)
-  return (
-    <Answer asked={asked}>
-      {({ groups, cursor }) => {
-        const named = groups.filter(({ group, groupHash }) => group !== undefined || groupHash !== undefined)
-        if (named.length === 0) return <Empty>No group has jobs, and none is paused.</Empty>
-        return (
-          <>
-            <Rows heads={['Group', 'State', { number: 'Pending' }, { number: 'Active' }, '']}>
-              <tbody>
-                {named.map(({ group, groupHash, state, until, pending, active, partition }) => (
-                  <tr key={`${partition} ${group ?? groupHash}`}>
-                    <td>
-                      {group === undefined ? (
-                        <code>{groupHash}</code>
-                      ) : (
-                        <a data-row href={href('jobs', [], { queue: name, group })}>
-                          {group}
-                        </a>
-                      )}
-                    </td>
-                    <td>
-                      {state}
-                      {until !== undefined && (
-                        <span class="quiet">
-                          {' '}
-                          <Moment at={until} />
-                        </span>
-                      )}
-                    </td>
-                    <td class="number" data-label="pending">
-                      {count(pending)}
-                    </td>
-                    <td class="number" data-label="active">
-                      {count(active)}
-                    </td>
-                    <td class="wide">
-                      {may('operate') && group !== undefined && (
-                        <button
-                          type="button"
-                          class="plain"
-                          onClick={() => void pauseGroup(name, group, state)}
-                        >
-                          {state === 'paused' ? 'Resume' : 'Pause'}
-                        </button>
-                      )}
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </Rows>
-            {cursor !== undefined && <p class="quiet small">The first {named.length} groups are shown.</p>}
-          </>
-        )
-      }}
-    </Answer>
-  )
-}
-
-async function pauseGroup(queue: string, group: string, state: string): Promise<void> {
-  if (state === 'paused') await make('queues.resume', { queue, group }, () => `Group ${group} goes on`)
-  else await make('queues.pause', { queue, group }, () => `Group ${group} is paused`)
 }

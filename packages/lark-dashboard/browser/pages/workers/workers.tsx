@@ -43,6 +43,8 @@ export default function Workers() {
     return some === 0 ? [] : [`${count(some)} ${state}`]
   })
   const running = seen.workers.reduce((sum, worker) => sum + worker.running, 0)
+  const release = latestRelease(seen.workers)
+  const older = seen.workers.filter((worker) => isOld(worker, release))
   return (
     <div class={isStale() ? 'stale' : undefined}>
       <div class="page-head">
@@ -57,6 +59,13 @@ export default function Workers() {
       {versions.size > 1 && (
         <p class="warn">
           The workers have several versions of Lark: {[...versions].sort(byVersion).join(', ')}.
+        </p>
+      )}
+      {older.length > 0 && (
+        <p class="warn">
+          {plural(older.length, 'worker')} of {seen.workers.length} {older.length === 1 ? 'has' : 'have'}{' '}
+          another release than {release}, which started last:{' '}
+          {[...new Set(older.map((worker) => worker.release ?? 'unknown'))].join(', ')}.
         </p>
       )}
       {seen.workers.map((worker) => (
@@ -79,7 +88,7 @@ export default function Workers() {
                 <WorkerOrders filter={{ host }} workers={workers} what={`the workers of ${host}`} />
               )}
             </header>
-            <WorkerTable workers={workers} newest={newest} />
+            <WorkerTable workers={workers} newest={newest} release={release} />
           </section>
         ))
       )}
@@ -97,6 +106,16 @@ function byHost(workers: readonly WorkerRecord[]): Map<string, WorkerRecord[]> {
   return hosts
 }
 
+/** The release of the worker that started last; undefined if no worker knows its release. */
+function latestRelease(workers: readonly WorkerRecord[]): string | undefined {
+  const known = workers.filter(({ release }) => release !== undefined)
+  return known.sort((one, other) => other.startedAt - one.startedAt)[0]?.release
+}
+
+function isOld(worker: WorkerRecord, latest: string | undefined): boolean {
+  return latest !== undefined && worker.release !== latest
+}
+
 /** Versions in their order: 0.9 before 0.10. */
 function byVersion(one: string, other: string): number {
   return one.localeCompare(other, 'en', { numeric: true })
@@ -106,9 +125,11 @@ interface WorkerTableProps {
   workers: readonly WorkerRecord[]
   /** The newest version that any worker has. Workers with an older version are marked. */
   newest: string | undefined
+  /** The release that started last. Workers with another one are marked. */
+  release: string | undefined
 }
 
-function WorkerTable({ workers, newest }: WorkerTableProps) {
+function WorkerTable({ workers, newest, release }: WorkerTableProps) {
   return (
     <Rows heads={['State', 'Process', 'Worker', { number: 'Slots' }, 'Queues', 'Version', 'Up for', 'Heard']}>
       <tbody>
@@ -131,7 +152,12 @@ function WorkerTable({ workers, newest }: WorkerTableProps) {
             </td>
             <td class={(worker.version ?? 'unknown') === newest ? 'quiet' : 'warn'} data-label="version">
               {worker.version ?? 'unknown'}
-              {worker.release !== undefined && <span class="quiet"> · {worker.release}</span>}
+              {release !== undefined && (
+                <span class={isOld(worker, release) ? 'warn' : 'quiet'}>
+                  {' '}
+                  · {worker.release ?? 'no release'}
+                </span>
+              )}
             </td>
             <td class="quiet" data-label="up for">
               <Since at={worker.startedAt} />

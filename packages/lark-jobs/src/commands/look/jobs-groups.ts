@@ -14,6 +14,7 @@ export class JobsGroupsCommand extends Command {
   override description = 'List the groups of a queue: which can start jobs, and what the others wait for'
   queue = arg.string('The queue')
   state = flag.string('Only groups in this state: paused, turn, asleep, full or running')
+  name = flag.string('Only groups whose name contains this text')
   limit = flag.number('How many', { default: 20, short: 'l', wholeFrom: 1 })
   cursor = flag.string('Of the page before, which --json prints')
 
@@ -24,13 +25,13 @@ export class JobsGroupsCommand extends Command {
   async handle() {
     const { queue, cursor, limit } = this
     await using jobs = Jobs
-    const names = { state: '--state', limit: '--limit', cursor: '--cursor' }
-    const filter = { queue, ...defined({ state: this.state as GroupState | undefined }) }
+    const names = { state: '--state', name: '--name', limit: '--limit', cursor: '--cursor' }
+    const filter = { queue, ...defined({ name: this.name, state: this.state as GroupState | undefined }) }
     const page = await operate(jobs, { names }).groups(filter, defined({ cursor, limit }))
     if (this.json) return page
     const { groups } = page
     if (groups.length === 0 && page.cursor === undefined) {
-      this.success(visible(`No groups in ${queue}`))
+      this.success(visible(this.name === undefined ? `No groups in ${queue}` : `No such groups in ${queue}`))
       return
     }
     this.table(
@@ -43,7 +44,7 @@ export class JobsGroupsCommand extends Command {
         visible(needOf(group)),
       ]),
     )
-    if (page.cursor !== undefined) this.info('There are more: see --limit and --state')
+    if (page.cursor !== undefined) this.info('There are more: see --limit, --name and --state')
   }
 }
 

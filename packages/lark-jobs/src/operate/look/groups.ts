@@ -32,6 +32,11 @@ const filterSchema = conditions({
   queue: queueName.needed(),
   /** Only groups in this state. Default: groups in all states. */
   state: oneOf(groupStates),
+  /**
+   * Only groups whose name contains this text, in upper or lower case. Default: all groups. A name of more
+   * than 64 characters is not found, because the store knows only its hash.
+   */
+  name: option<string>('a part of the name of a group', isText),
 })
 
 export const pageOptions = conditions({
@@ -99,7 +104,7 @@ export function checkGroups(filter: unknown, options: unknown, flags?: Flags): v
 /** @throws CURSOR_INVALID, UNKNOWN_QUEUE @param filter must be checked already, and `options` too */
 export async function groups(
   open: OpenQueues,
-  { queue, state }: GroupFilter,
+  { queue, state, name }: GroupFilter,
   { cursor, limit = 100 }: PageOptions,
   flags?: Flags,
 ): Promise<GroupPage> {
@@ -111,6 +116,7 @@ export async function groups(
   const cursors = new Cursors<[partition: string, kind: string, after: string | null]>('operate().groups()', [
     queue,
     state,
+    name,
     store.isRemote,
   ])
   const from = cursor === undefined ? undefined : cursors.read(cursor, flags)
@@ -130,7 +136,8 @@ export async function groups(
       }
       const page = await store.lanes(partition, filter)
       for (const lane of page.lanes)
-        if (isShown(lane) && (state === undefined || lane.state === state)) found.push(shown(partition, lane))
+        if (isShown(lane) && (state === undefined || lane.state === state) && hasName(lane, name))
+          found.push(shown(partition, lane))
       after = page.cursor
     } while (after !== undefined)
   }
@@ -140,6 +147,13 @@ export async function groups(
 /** Groups that Lark itself creates are not shown. */
 function isShown({ group }: LaneRecord): boolean {
   return !group?.startsWith('=')
+}
+
+/** @param part a part of the name; undefined for any name */
+function hasName({ group }: LaneRecord, part: string | undefined): boolean {
+  if (part === undefined) return true
+  if (group === undefined || isHash(group)) return false
+  return shownName(group).toLowerCase().includes(part.toLowerCase())
 }
 
 function shown(partition: string, { group, limiter, ...rest }: LaneRecord): GroupStatus {
