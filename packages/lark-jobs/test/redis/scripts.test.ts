@@ -142,6 +142,8 @@ describe.each([...verbs, ...shared])('%s', (name) => {
     const calls = [...text.matchAll(/call\((?:'[A-Z]+'|[a-z]+), (.+?)[,)]/g)].map(([, key]) => key!)
     const made = /^(key\(|line\()/
     for (const key of calls) {
+      const [, list] = /^(?:unpack\((\w+)|(\w+)\[\w+\])$/.exec(key)?.filter(Boolean) ?? []
+      if (list !== undefined && new RegExp(`\\b${list}\\[\\w+\\] = key\\(`).test(text)) continue
       if (made.test(key) || key === 'unpack(rest' || key.startsWith("prefix .. 'bell:'")) continue
       const given = new RegExp(
         `\\b${key} = .*(key|line)\\(|\\b${key}, \\w+(, \\w+)? = line\\(|function \\w+\\(${key}`,

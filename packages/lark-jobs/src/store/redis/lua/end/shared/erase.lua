@@ -23,16 +23,19 @@ local function drop_journals(ids)
   if #ids == 0 or not has_journals() then
     return
   end
-  local count = 0
-  for _, id in ipairs(ids) do
-    if redis.call('DEL', key('steps:' .. id)) == 1 then
-      count = count + 1
-      redis.call('DEL', key('signals:' .. id))
-    end
+  local steps, signals = {}, {}
+  for i, id in ipairs(ids) do
+    steps[i] = key('steps:' .. id)
+    signals[i] = key('signals:' .. id)
   end
+  local count = redis.call('DEL', unpack(steps))
+  if count == 0 then
+    return
+  end
+  redis.call('DEL', unpack(signals))
   redis.call('HDEL', key('undos'), unpack(ids))
   redis.call('HDEL', key('rests'), unpack(ids))
-  if count > 0 and redis.call('HINCRBY', key('settings'), 'journals', -count) <= 0 then
+  if redis.call('HINCRBY', key('settings'), 'journals', -count) <= 0 then
     redis.call('HDEL', key('settings'), 'journals')
   end
 end

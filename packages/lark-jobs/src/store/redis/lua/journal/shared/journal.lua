@@ -54,9 +54,16 @@ end
 -- Returns the index and the journal of each claimed job that has a journal; nothing if no claimed job has a
 -- journal. If the suspension of a job is measured, its time ends now.
 local function read_claimed(ids)
-  local found = {}
+  local names, found = {}, {}
   for i, id in ipairs(ids) do
-    if redis.call('EXISTS', key('steps:' .. id)) == 1 then
+    names[i] = key('steps:' .. id)
+  end
+  -- Most jobs have no journal, so one command asks for all of them.
+  if #ids == 0 or redis.call('EXISTS', unpack(names)) == 0 then
+    return nil
+  end
+  for i, id in ipairs(ids) do
+    if redis.call('EXISTS', names[i]) == 1 then
       local journal = read_journal(id, 0)
       found[#found + 1], found[#found + 2] = i, journal
       if journal[4] then
@@ -64,7 +71,7 @@ local function read_claimed(ids)
       end
     end
   end
-  return #found > 0 and found or nil
+  return found
 end
 
 -- The bytes of all entries and signals of a job; nothing if it has no journal.
