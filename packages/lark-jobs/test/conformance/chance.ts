@@ -1,6 +1,8 @@
 /**
  * Random jobs and outcomes.
  */
+
+import type { Recorded } from '../../src/model/journal.ts'
 import type { Group, JobOptions, Keep, Lock, NewJob, Outcome } from '../../src/model/record.ts'
 import { job, jobError } from './jobs.ts'
 import type { Random } from './random.ts'
@@ -32,11 +34,16 @@ const chanceOptions: readonly JobOptions[] = [
   { context: { list: [], text: '{"tags":["no"],' }, tags: ['last'] },
 ]
 
-/** @param known the id of an existing job, if the new job should have the same id */
+/** Ids that the application chooses, so signals may come before the jobs. */
+export const chosenIds = ['early-1', 'early-2']
+
+/** @param known the id of an existing job, or a chosen one, if the new job should have the same id */
 export function chanceJob(random: Random, known: string | undefined, groups: boolean): NewJob {
+  const isChosen = known !== undefined && chosenIds.includes(known)
   return job({
     ...(known !== undefined && { id: known }),
-    ...(!known?.includes(':') && random.chance(3) && { ownId: random.pick(['new', 'reuse'] as const)! }),
+    ...(!known?.includes(':') &&
+      (isChosen || random.chance(3)) && { ownId: random.pick(['new', 'reuse'] as const)! }),
     ...(random.chance(2) && { priority: random.pick([-1_000, 0, 7])! }),
     ...(random.chance(3) && { delay: random.below(1_500) }),
     ...(random.chance(3) && { lock: chanceLock(random) }),
@@ -66,8 +73,44 @@ function chanceLock(random: Random): Lock {
   }
 }
 
-export function chanceOutcome(random: Random): Outcome {
+const chanceUndos = ['f{"message":"sold out"}', 'cuser|no longer wanted']
+
+/** The names of the signals that random jobs wait for and get. */
+export const chanceSignals = ['approved', 'rejected', '$child:a.b:0'] as const
+
+/** @param at how many entries the journal of the job has */
+export function chanceSteps(random: Random, at: number): Recorded {
+  const entries = Array.from(
+    { length: 1 + random.below(3) },
+    () => `r${random.below(9)}\n${'ñ'.repeat(random.below(9))}`,
+  )
+  const place = Math.max(0, at + random.pick([0, 0, 0, -1, 1])!)
+  return {
+    ...{ at: place, entries },
+    ...(random.chance(2) && { isProgress: true }),
+    ...(random.chance(6) && { hasUndos: true as const }),
+  }
+}
+
+/** @param at how many entries the journal of the job has @param mayUndo whether it has steps to undo */
+export function chanceOutcome(random: Random, at: number, mayUndo: boolean): Outcome {
+  const outcome = chancePlainOutcome(random, mayUndo)
+  return random.chance(3) ? { ...outcome, steps: chanceSteps(random, at) } : outcome
+}
+
+function chancePlainOutcome(random: Random, mayUndo: boolean): Outcome {
   return random.pick<Outcome>([
+    {
+      ...{
+        kind: 'suspended',
+        in: random.below(900),
+        heard: random.below(3),
+        waits: random.some(chanceSignals),
+      },
+      ...(random.chance(2) && { rests: true as const }),
+      ...(mayUndo && random.chance(2) && { undoing: random.pick(chanceUndos)! }),
+    },
+    { kind: 'suspended', in: 3_600_000, heard: 0, waits: random.some(chanceSignals) },
     { kind: 'completed' },
     { kind: 'completed', result: '1' },
     { kind: 'failed', error: jobError() },

@@ -2,7 +2,8 @@
  * Compares a partition of a store with its model.
  */
 import { expect } from 'vitest'
-import type { State } from '../../src/model/record.ts'
+import type { Journal } from '../../src/model/journal.ts'
+import type { ClaimedJob, State } from '../../src/model/record.ts'
 import type { Store } from '../../src/store/contract/store.ts'
 import { ids } from './jobs.ts'
 import type { Model } from './model.ts'
@@ -16,7 +17,9 @@ import type { Random } from './random.ts'
 export async function compare(store: Store, partition: string, model: Model, random: Random): Promise<void> {
   await forget(store, partition, model)
   expect(await store.counts(partition)).toEqual(model.counts())
-  expect((await store.standings([partition]))[0]!.retrying).toBe(model.retrying())
+  const [standing] = await store.standings([partition])
+  expect(standing!.retrying).toBe(model.retrying())
+  expect(standing!.suspended).toBe(model.suspended())
   expect(await store.minutes(partition)).toEqual(model.minutes())
   if (random.chance(4)) await compareActive(store, partition, model)
   if (random.chance(4)) await compareEnded(store, partition, model)
@@ -32,6 +35,21 @@ export async function compare(store: Store, partition: string, model: Model, ran
   expect(record?.reason).toBe(reason)
   expect(record?.because).toBe(because)
   expect(record?.holder).toBe(expected.holder || undefined)
+  expect(record?.suspended).toEqual(expected.suspended)
+  expect(record?.undoing ?? false).toBe(expected.undoing)
+  const journal = await store.journals.read(partition, id, 0)
+  expect(journal && isEmpty(journal) ? undefined : journal).toEqual(expected.wholeJournal)
+}
+
+/** Whether a journal has nothing in it. A store may keep such a journal, or none. */
+function isEmpty({ count, signals, undo, rested }: Journal): boolean {
+  return count + signals.length === 0 && undo === undefined && rested === undefined
+}
+
+/** A claimed job, without a journal that has nothing in it. */
+export function withoutEmptyJournal(claimed: ClaimedJob): ClaimedJob {
+  const { journal, ...job } = claimed
+  return journal === undefined || isEmpty(journal) ? job : claimed
 }
 
 /** Removes those ended jobs from the model that the store has not kept. */

@@ -3,6 +3,7 @@
  */
 import { type EffectKind, type Member, memberOf } from '../../src/model/effect.ts'
 import type { EventKind } from '../../src/model/event.ts'
+import type { Journal, Recorded } from '../../src/model/journal.ts'
 import type {
   CancelReason,
   ClaimedJob,
@@ -18,6 +19,7 @@ import type {
 import { laneName, readLane } from '../../src/store/contract/rules/lane.ts'
 import { changedTags, saidOfPayload, withOptions } from '../../src/store/contract/rules/options.ts'
 import { cancelledFor, readCancelled } from '../../src/store/contract/rules/reason.ts'
+import { noticeOf, undoneFirst } from '../../src/store/contract/rules/undoing.ts'
 import {
   type AlterVerdict,
   afterDeath,
@@ -27,13 +29,17 @@ import {
   isSuspect,
   MOVED_LEAST,
   mayPrefetch,
+  type NewSignal,
   NODES,
   PINNED,
   RESEND_MEMORY,
   type RecoverOptions,
   type Running,
+  type SignalVerdict,
   UNKEPT_MEMORY,
+  waitsEnd,
 } from '../../src/store/contract/store.ts'
+import { ModelJournal } from './model-journal.ts'
 
 export const endedStates = ['completed', 'failed', 'cancelled'] as const
 export type Ended = (typeof endedStates)[number]
@@ -77,11 +83,19 @@ export class ModelJob implements Counters {
    * queue counts.
    */
   keptUntil: number | undefined
+  /** Whether the job is no longer kept for its flow. Such a job is removed by the next `prune`. */
+  isUnpinned = false
   reason: CancelReason | undefined
   /** The reason that a person gave for cancelling the job. */
   #wrote: string | undefined
-  /** The reason that the last release of the job had, and the number of that run. */
-  #because: { runs: number; text: string } | undefined
+  /**
+   * Why the last run put the job back, with the number of this run: the words of the job, or the names of the
+   * signals for which it waits.
+   */
+  #because: { runs: number; text?: string; waits?: readonly string[] } | undefined
+  /** The record of the job's steps. Undefined if they have recorded nothing, and no signal has come. */
+  journal: ModelJournal | undefined
+  #isUndoing = false
   place: number
   #state: 'pending' | 'active' | Ended = 'pending'
   /** Why the job is asked to end, in the form of `store/contract/rules/reason.ts`. */
@@ -132,7 +146,39 @@ export class ModelJob implements Counters {
 
   get because(): string | undefined {
     if (this.state === 'cancelled') return this.#wrote
-    return this.isPending && this.#because?.runs === this.runs ? this.#because.text : undefined
+    return this.#putBackWhy?.text
+  }
+
+  /** The signals for which the suspended job waits. Undefined if the job is not suspended. */
+  get suspended(): readonly string[] | undefined {
+    return this.#putBackWhy?.waits
+  }
+
+  get #putBackWhy(): { text?: string; waits?: readonly string[] } | undefined {
+    return this.isPending && this.#because?.runs === this.runs ? this.#because : undefined
+  }
+
+  /** Whether the steps of the job are being undone. */
+  get undoing(): boolean {
+    return this.#isUndoing && !this.isEnded
+  }
+
+  get wholeJournal(): Journal | undefined {
+    return this.journal?.readWhole(this.#now())
+  }
+
+  get #undo(): string | null {
+    return this.journal?.undo ?? null
+  }
+
+  get #hasRecorded(): boolean {
+    return (this.journal?.entries.length ?? 0) > 0
+  }
+
+  /** The journal of the job, which is made if the job has none. */
+  get opened(): ModelJournal {
+    this.journal ??= new ModelJournal()
+    return this.journal
   }
 
   get isPending(): boolean {
@@ -164,7 +210,7 @@ export class ModelJob implements Counters {
     { payload, options }: NewJob,
     { replace, debounce, maxWait = Number.POSITIVE_INFINITY }: Lock,
   ): boolean {
-    if (!replace || !this.isPending) return false
+    if (!replace || !this.isPending || this.#hasRecorded) return false
     this.payload = payload
     this.lateToken = undefined
     this.options = withOptions(this.options, saidOfPayload(options))
@@ -187,7 +233,9 @@ export class ModelJob implements Counters {
   get handedOut(): Partial<ClaimedJob> {
     const { id, payload, priority, token, runs, failures, crashes, releases } = this
     const lane = readLane(this.lane)
-    return { id, payload, priority, token, runs, failures, crashes, releases, ...(this.lane && lane) }
+    const journal = this.journal?.read(this.#now())
+    const fields = { id, payload, priority, token, runs, failures, crashes, releases }
+    return { ...fields, ...(this.lane && lane), ...(journal && { journal }) }
   }
 
   /** The token with which a late outcome still counts. */
@@ -208,6 +256,7 @@ export class ModelJob implements Counters {
     this.#state = 'active'
     this.runs += 1
     this.token = token
+    this.journal?.wake(this.#now())
     this.isAhead = isAhead || this.#isSuspect
     if (!this.isAhead) this.#tell('started')
   }
@@ -218,7 +267,33 @@ export class ModelJob implements Counters {
       this.isAhead = false
       this.#tell('started')
     }
-    return this.#become(afterRun(outcome, this.#counters, this.#now()))
+    const undo = (outcome.kind === 'suspended' ? outcome.undoing : undefined) ?? this.#undo
+    const asked = noticeOf(this.#asked ?? null, undo, outcome.kind)
+    this.record(outcome.steps)
+    if (outcome.kind === 'suspended' && outcome.rests) this.opened.rest(this.#now())
+    const hasNews = outcome.kind === 'suspended' && (this.journal?.signals.length ?? 0) > outcome.heard
+    const heard = hasNews ? { ...outcome, in: 0 } : outcome
+    return this.#become(afterRun(heard, { ...this.#counters, asked }, this.#now()))
+  }
+
+  /** Keeps what a run has recorded. @returns see `ModelJournal.record` */
+  record(steps: Recorded | undefined): number | undefined {
+    if (steps === undefined || (steps.entries.length === 0 && !steps.hasUndos)) return undefined
+    return this.opened.record(steps)
+  }
+
+  /** A run that goes on has recorded something. */
+  recordMore(steps: Recorded | undefined): number | undefined {
+    if (steps?.isProgress) Object.assign(this, { failures: 0, crashes: 0 })
+    return this.record(steps)
+  }
+
+  /** A signal has come for the job. @returns whether it wakes the job */
+  hear(signal: NewSignal): SignalVerdict {
+    if (this.isEnded) return 'ended'
+    if (!this.opened.hear(signal)) return 'known'
+    if (this.suspended?.includes(signal.name) && this.state === 'delayed') this.place = this.#now()
+    return 'kept'
   }
 
   /** The holder reports that the job has started. @param alone for a suspect: whether no other job runs */
@@ -228,13 +303,15 @@ export class ModelJob implements Counters {
     else if (alone !== undefined || this.isAhead) Object.assign(this, { isAhead: false, isBeside: !alone })
   }
 
-  /** @returns how the outcome counts in the minutes */
-  takeBack(options: Pick<RecoverOptions, 'forgiving' | 'fromWithin'>): Consequence['counts'] {
-    const running = { ...this.#counters, options: this.#own, isBeside: this.isBeside }
+  /** @returns how the outcome counts in the minutes, and whether a crash was counted */
+  takeBack(options: Pick<RecoverOptions, 'forgiving' | 'fromWithin'>): Pick<Consequence, 'counts' | 'event'> {
+    const asked = noticeOf(this.#asked ?? null, this.#undo)
+    const running = { ...this.#counters, asked, options: this.#own, isBeside: this.isBeside }
     const { token } = this
+    const { event } = afterDeath(running, options)
     const counts = this.#become(afterDeath(running, options))
-    if (running.hasStarted && this.isPending) this.lateToken = token
-    return counts
+    if (running.hasStarted && this.isPending && !this.#undo) this.lateToken = token
+    return { ...(counts && { counts }), ...(event && { event }) }
   }
 
   /** The options of the job, parsed. */
@@ -252,15 +329,23 @@ export class ModelJob implements Counters {
   }
 
   #become(consequence: Consequence): Consequence['counts'] {
-    const { state, dueAt = this.place, because, noPrefetch, isUntold, reason } = consequence
-    const { runs, failures, crashes, releases, event } = consequence
+    const after = undoneFirst(consequence, this.#undo, this.#now())
+    const { state, dueAt = this.place, because, waits, undo, noPrefetch, isUntold, reason } = after
+    const { runs, failures, crashes, releases, event } = after
     if (event !== undefined) this.#tell(event)
     if (because !== undefined) this.#because = { runs: this.runs, text: because }
+    if (waits !== undefined && state === 'pending') this.#because = { runs: this.runs, waits }
+    if (because !== undefined || waits !== undefined) this.#isUndoing = false
+    if (undo !== undefined) {
+      this.opened.undo = undo
+      this.#because = undefined
+      this.#isUndoing = true
+    }
     Object.assign(this, { runs, failures, crashes, releases })
     if (noPrefetch) this.wasRecovered = true
     if (state === 'pending') this.#putBack(dueAt)
     else this.#end(state, reason, isUntold)
-    return consequence.counts
+    return after.counts
   }
 
   /** Applies a change. The caller carries out a `remove` or `purge` itself, if the verdict allows it. */
@@ -274,6 +359,11 @@ export class ModelJob implements Counters {
         this.effects.clear()
         const failures = change.keepsFailures ? this.failures + (this.#state === 'completed' ? 1 : 0) : 0
         Object.assign(this, { failures, crashes: 0, wasRecovered: false, reason: undefined })
+        if (change.fromStart || this.#state === 'completed') this.journal = undefined
+        else if (this.#undo !== null) this.journal!.undo = ''
+        this.journal?.forgetRest()
+        this.#because = undefined
+        this.#isUndoing = false
         this.#putBack(this.#now())
         this.#queuedAt = Math.max(this.#now(), this.#queuedAt + 1)
         this.#runsBefore = this.runs
@@ -281,27 +371,31 @@ export class ModelJob implements Counters {
         return 'done'
       }
       case 'cancel':
+        if (!this.isEnded && this.#undo) return 'asked'
         if (isActive) this.#asked = cancelledFor(change.reason, change.because)
-        else if (this.isPending) this.#end('cancelled', cancelledFor(change.reason, change.because), true)
+        else if (this.isPending) return this.#cancelPending(cancelledFor(change.reason, change.because))
         else return 'refused'
-        return isActive ? 'asked' : 'done'
+        return 'asked'
       case 'remove':
       case 'purge':
         return isActive ? 'refused' : 'done'
       case 'unpin':
         if (this.state !== 'failed') return 'refused'
         if (this.keptUntil !== undefined) this.#keepFor(this.#ageIn('failed'))
+        this.isUnpinned = true
         return 'done'
       case 'run-now':
         if (this.state !== 'delayed') return 'refused'
+        this.#moveWaits(this.#now())
         this.#putBack(this.#now())
         return 'done'
       case 'reschedule':
         if (!this.isPending) return 'refused'
+        this.#moveWaits(this.#now() + change.in)
         this.#putBack(this.#now() + change.in)
         return 'done'
       case 'edit':
-        if (isActive && !change.whileActive) return 'refused'
+        if ((isActive && !change.whileActive) || (!change.force && this.#hasRecorded)) return 'refused'
         this.payload = change.payload
         this.lateToken = undefined
         this.options = withOptions(this.options, {
@@ -326,6 +420,17 @@ export class ModelJob implements Counters {
     }
   }
 
+  #cancelPending(text: string): AlterVerdict {
+    const { runs, failures, crashes, releases } = this
+    this.#become({ runs, failures, crashes, releases, state: 'cancelled', reason: text, isUntold: true })
+    return this.isPending ? 'asked' : 'done'
+  }
+
+  /** Changes the end of the waits of a suspended job. */
+  #moveWaits(until: number): void {
+    if (this.suspended !== undefined) this.opened.entries.push(waitsEnd(until))
+  }
+
   /** Called when the job was moved to another partition and back. @param rules the rules of its group */
   comeBack(rules: Pick<Group, 'limits' | 'strict'>, now: number): void {
     const { movedAt = 0 } = this.#own ?? {}
@@ -334,7 +439,7 @@ export class ModelJob implements Counters {
     if (this.group !== undefined) this.group = { name: this.group.name, ...rules }
     this.#keep = { ...this.#keep, least: Math.max(this.#keep.least ?? 0, MOVED_LEAST) }
     this.lateToken = undefined
-    this.#because = undefined
+    if (this.suspended === undefined) this.#because = undefined
     this.#watchedUntil = 0
     this.#tell('moved')
     this.#tell('queued')
@@ -362,6 +467,7 @@ export class ModelJob implements Counters {
   #end(state: Ended, text?: string, isUntold = false): void {
     const { reason, because } = text === undefined ? {} : readCancelled(text)
     this.#letGo()
+    this.isUnpinned = false
     this.#state = state
     this.#tell(reason === 'removed' ? reason : state)
     this.finishedAt = this.#now()

@@ -7,6 +7,7 @@
 import { expect } from 'vitest'
 import type { EffectName, Member } from '../../src/model/effect.ts'
 import type { EventKind } from '../../src/model/event.ts'
+import type { Recorded } from '../../src/model/journal.ts'
 import {
   type ClaimedJob,
   type Lock,
@@ -18,8 +19,10 @@ import {
 import { readCancelled } from '../../src/store/contract/rules/reason.ts'
 import {
   type AlterVerdict,
+  type AppendVerdict,
   type Change,
   type Counts,
+  EARLY_MEMORY,
   type EffectsWanted,
   type Enqueued,
   type Extension,
@@ -27,13 +30,17 @@ import {
   type LeaseNote,
   MEMBER_LEASE_MS,
   type Minute,
+  type NewSignal,
   RESEND_MEMORY,
+  type Recording,
   type RecoverOptions,
   type Recovery,
   type Retention,
   type Setting,
   type SettingChange,
   type Settlement,
+  type SignalVerdict,
+  type StepsNote,
   settingOf,
   silenceOf,
   type TakeVerdict,
@@ -42,6 +49,7 @@ import {
 } from '../../src/store/contract/store.ts'
 import { ModelEvents } from './model-events.ts'
 import { type Ended, endedStates, ModelJob, rank } from './model-job.ts'
+import { ModelJournal } from './model-journal.ts'
 import { ModelLanes } from './model-lanes.ts'
 import { ModelMinutes } from './model-minutes.ts'
 
@@ -64,6 +72,8 @@ export class Model {
   readonly #extended = new Set<string>()
   /** The jobs that were taken back after a silence. */
   readonly #doubts = new Set<string>()
+  /** The journals of jobs that have not come, and until when each is kept. */
+  readonly #early = new Map<string, { journal: ModelJournal; until: number }>()
   /** When a worker last made a call while there were leases, and when the last silence ended. */
   #heardAt = 0
   #silentAt: number | undefined
@@ -143,6 +153,8 @@ export class Model {
         (member, state) => this.#count(member, state),
       )
       this.jobs.set(given.id, job)
+      job.journal = this.#early.get(id)?.journal
+      this.#early.delete(id)
       this.lanes.open(job)
       return 'queued'
     })
@@ -250,10 +262,11 @@ export class Model {
    * jobs may have been edited meanwhile.
    */
   stillHeld(claimed: readonly ClaimedJob[]): ClaimedJob[] {
-    return claimed.flatMap(({ options: _, ...leased }) => {
+    return claimed.flatMap(({ options: _, journal: __, ...leased }) => {
       const job = this.#held(leased.id, leased.token)
       if (!job) return []
-      const now = { ...leased, payload: job.payload }
+      const { journal = undefined } = job.handedOut
+      const now = { ...leased, payload: job.payload, ...(journal && { journal }) }
       return job.options === null ? [now] : [{ ...now, options: JSON.parse(job.options) }]
     })
   }
@@ -273,6 +286,51 @@ export class Model {
       if (job.asked) extension.notices.push({ kind: 'cancel', id, ...readCancelled(job.asked) })
     }
     return extension
+  }
+
+  /** Keeps what running jobs have recorded, and returns the signals that they do not know. */
+  record(notes: readonly StepsNote[]): Recording {
+    const recording: Recording = { lost: [] }
+    for (const { id, token, steps, heard } of notes) {
+      const job = this.#held(id, token)
+      if (!job) {
+        recording.lost.push(id)
+        continue
+      }
+      job.start(undefined)
+      const count = job.recordMore(steps)
+      if (count !== undefined) recording.short = [...(recording.short ?? []), { id, count }]
+      const signals = (heard !== undefined && job.journal?.heardAfter(heard)) || []
+      if (signals.length > 0) recording.signals = [...(recording.signals ?? []), { id, signals }]
+    }
+    return recording
+  }
+
+  /** Adds entries by hand. */
+  append(id: string, steps: Pick<Recorded, 'at' | 'entries'>): AppendVerdict {
+    const job = this.jobs.get(id)
+    if (job?.journal === undefined) return 'missing'
+    return job.state === 'active' ? 'active' : job.journal.append(steps)
+  }
+
+  signal(id: string, signal: NewSignal): SignalVerdict {
+    const job = this.jobs.get(id)
+    if (job !== undefined) {
+      const { place } = job
+      const verdict = job.hear(signal)
+      if (job.place !== place) this.lanes.moved(job)
+      this.lanes.reposition()
+      return verdict
+    }
+    if (!signal.mayBeEarly) return 'missing'
+    const early = this.#early.get(id) ?? { journal: new ModelJournal(), until: this.#now() + EARLY_MEMORY }
+    this.#early.set(id, early)
+    return early.journal.hear(signal) ? 'early' : 'known'
+  }
+
+  /** How many jobs are suspended. */
+  suspended(): number {
+    return [...this.jobs.values()].filter((job) => job.suspended !== undefined).length
   }
 
   /** Called when a worker asks for work. */
@@ -307,14 +365,14 @@ export class Model {
         this.#leases.set(job.token, grace)
         continue
       }
-      const { crashes } = job
       const isDoubt = isSilent && !job.isAhead
       const isForgiven = forgiving || (isDoubt && !this.#doubts.has(job.id))
       if (isDoubt) recovery.doubted.push(job.id)
       const death = { forgiving: isForgiven, fromWithin }
-      this.#minutes.count(unread === undefined ? job.takeBack(death) : job.follow({ kind: 'unstarted' }))
+      const after = unread === undefined ? job.takeBack(death) : undefined
+      this.#minutes.count(after === undefined ? job.follow({ kind: 'unstarted' }) : after.counts)
       this.lanes.moved(job, true)
-      if (job.crashes > crashes) recovery.crashed.push(job.id)
+      if (after?.event === 'crashed') recovery.crashed.push(job.id)
       if (job.isPending) recovery.recovered.push(job.id)
       if (job.state === 'failed') recovery.failed.push(job.id)
     }
@@ -403,6 +461,7 @@ export class Model {
 
   #remove(job: ModelJob, isByHand = false): void {
     job.remove(isByHand)
+    job.journal = undefined
     this.jobs.delete(job.id)
     if (job.effects.size > 0) this.hidden.set(job.id, job)
   }
@@ -418,6 +477,7 @@ export class Model {
     const isOver = ({ keptUntil = Number.POSITIVE_INFINITY }: ModelJob) => keptUntil <= this.#now()
     const old = [...ended.filter(isOld), ...ended.filter((job) => isOver(job) && !job.expire())]
     for (const job of old) this.#remove(job)
+    for (const [id, { until }] of this.#early) if (until <= this.#now()) this.#early.delete(id)
     this.forgetEffects()
     return old.length
   }
@@ -497,7 +557,8 @@ export class Model {
   /** Removes the ended jobs that are not kept. */
   dropUnkept(): void {
     for (const state of endedStates)
-      for (const job of this.in(state)) if (job.keptUntil === job.finishedAt) this.#remove(job)
+      for (const job of this.in(state))
+        if (job.keptUntil === job.finishedAt && !job.isUnpinned) this.#remove(job)
   }
 
   /**

@@ -25,9 +25,12 @@ import {
   chanceLimiters,
   chanceOutcome,
   chancePayload,
+  chanceSignals,
+  chanceSteps,
   chanceTags,
+  chosenIds,
 } from './chance.ts'
-import { compare } from './compare.ts'
+import { compare, withoutEmptyJournal } from './compare.ts'
 import { end, Home } from './flow-home.ts'
 import type { Harness, Make } from './harness.ts'
 import { Model } from './model.ts'
@@ -120,6 +123,9 @@ class Sequence {
       [10, () => this.#exchange()],
       [6, () => this.#advance()],
       [3, () => this.#extend()],
+      [4, () => this.#record()],
+      [3, () => this.#signal()],
+      [1, () => this.#append()],
       [3, () => this.#resend()],
       [5, () => this.#recover()],
       [3, () => this.#survey()],
@@ -158,9 +164,10 @@ class Sequence {
 
   async #exchange(): Promise<void> {
     const caller = this.#caller()
-    const settlements = this.#random
-      .some(this.#handed.slice(-8), 3)
-      .map(({ id, token }): Settlement => ({ id, token, outcome: chanceOutcome(this.#random) }))
+    const settlements = this.#random.some(this.#handed.slice(-8), 3).map(({ id, token }): Settlement => {
+      const mayUndo = (this.#model.jobs.get(id)?.journal?.undo ?? null) !== null
+      return { id, token, outcome: chanceOutcome(this.#random, this.#entriesOf(id), mayUndo) }
+    })
     const want: Want = { limit: this.#random.below(5), leaseMs: this.#random.pick(LEASES)! }
     if (this.#random.chance(2)) want.prefetch = this.#random.below(5)
     if (this.#random.chance(4)) want.limits = { concurrency: 1 + this.#random.below(4) }
@@ -186,7 +193,7 @@ class Sequence {
       const { nextTick, ...again } = await caller.store.exchange(this.#partition, call, settlements, want)
       const { verdicts, jobs } = exchange
       const nextDue = this.#model.nextDue()
-      expect(again).toEqual<Exchange>({
+      expect({ ...again, jobs: again.jobs.map(withoutEmptyJournal) }).toEqual<Exchange>({
         verdicts,
         jobs: this.#model.stillHeld(jobs),
         ...(nextDue !== undefined && { nextDue }),
@@ -241,6 +248,43 @@ class Sequence {
     expect(extension).toEqual(this.#model.extend(notes, leaseMs))
   }
 
+  async #record(): Promise<void> {
+    const notes = this.#random.some(this.#handed.slice(-8)).map(({ id, token }) => ({
+      ...{ id, token },
+      ...(!this.#random.chance(4) && { steps: chanceSteps(this.#random, this.#entriesOf(id)) }),
+      ...(this.#random.chance(2) && { heard: this.#random.below(3) }),
+    }))
+    if (notes.length === 0) return
+    this.#tell('record', notes)
+    const expected = this.#model.record(notes)
+    expect(await this.#harness.store.journals.record(this.#partition, notes)).toEqual(expected)
+  }
+
+  async #signal(): Promise<void> {
+    const id = this.#random.pick([...this.#model.jobs.keys(), ...chosenIds, 'nobody'])!
+    const signal = {
+      ...{ name: this.#random.pick(chanceSignals)!, text: `"${this.#random.below(9)}"` },
+      ...(this.#random.chance(2) && { key: this.#random.pick(['one', 'two'])! }),
+      ...(chosenIds.includes(id) && { mayBeEarly: true }),
+    }
+    this.#tell('signal', id, signal)
+    const verdict = await this.#harness.store.journals.signal(this.#partition, id, signal)
+    expect(verdict).toBe(this.#model.signal(id, signal))
+  }
+
+  async #append(): Promise<void> {
+    const recorded = [...this.#model.jobs.values()].filter(({ wholeJournal }) => wholeJournal !== undefined)
+    const id = this.#random.pick([...recorded.map((job) => job.id), 'nobody'])!
+    const { at, entries } = chanceSteps(this.#random, this.#entriesOf(id))
+    this.#tell('append', id, at, entries)
+    const verdict = await this.#harness.store.journals.append(this.#partition, id, { at, entries })
+    expect(verdict).toBe(this.#model.append(id, { at, entries }))
+  }
+
+  #entriesOf(id: string): number {
+    return this.#model.jobs.get(id)?.journal?.entries.length ?? 0
+  }
+
   async #survey(): Promise<void> {
     const leaseMs = this.#random.pick(LEASES)!
     this.#tell('survey', leaseMs)
@@ -276,7 +320,7 @@ class Sequence {
   async #alter(): Promise<void> {
     const asked = this.#random.some([...this.#model.ids, 'nobody']).slice(0, 3)
     const kinds: { [Kind in Change['kind']]: (Change & { kind: Kind })[] } = {
-      retry: [{ kind: 'retry', keepsFailures: this.#random.chance(2) }],
+      retry: [{ kind: 'retry', keepsFailures: this.#random.chance(2), fromStart: this.#random.chance(4) }],
       cancel: [
         { kind: 'cancel', reason: 'user' },
         {
@@ -292,7 +336,11 @@ class Sequence {
       'run-now': [{ kind: 'run-now' }],
       reschedule: [{ kind: 'reschedule', in: this.#random.below(800) }],
       edit: [
-        { kind: 'edit', payload: chancePayload(this.#random), whileActive: this.#random.chance(2) },
+        {
+          kind: 'edit',
+          payload: chancePayload(this.#random),
+          ...{ whileActive: this.#random.chance(2), force: this.#random.chance(2) },
+        },
         { kind: 'edit', payload: chancePayload(this.#random), redact: this.#random.pick([['card|*'], []])! },
       ],
       prioritize: [{ kind: 'prioritize', priority: this.#random.pick([-5, 0, 7, 100])! }],
@@ -537,7 +585,7 @@ class Sequence {
   }
 
   #newJob(): NewJob {
-    const known = this.#random.chance(8) ? this.#random.pick(this.#model.ids) : undefined
+    const known = this.#random.chance(8) ? this.#random.pick([...this.#model.ids, ...chosenIds]) : undefined
     return chanceJob(this.#random, known ?? this.#chanceMember(), this.#hasGroups)
   }
 

@@ -130,7 +130,7 @@ export function undoing(make: Make): void {
     const { id } = await begun(ada)
     const die = async () => {
       clock.advance(LEASE + 1)
-      await store.recover('emails', { fromWithin: true })
+      expect(await store.recover('emails', { fromWithin: true })).toMatchObject({ crashed: [id] })
     }
     await die()
     for (let crashes = 1; crashes < MAX_CRASHES; crashes++) {
@@ -164,6 +164,19 @@ export function undoing(make: Make): void {
       expect(await store.get('emails', id)).toMatchObject({ state: 'waiting', undoing: true })
     }
     expect((await ada.claimOne()).journal).toMatchObject({ entries: ['ba\n'], undo: 'cuser|no trip' })
+  })
+
+  test('an outcome that comes late counts also if the job has steps to undo', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const ada = harness.caller()
+    const [one, other] = [await begun(ada), await begun(ada)]
+    clock.advance(LEASE + 1)
+    await store.recover('emails', { forgiving: true })
+    expect(await ada.settle(one, completed)).toBe('settled')
+    expect(await store.get('emails', one.id)).toMatchObject({ state: 'completed' })
+    expect(await ada.settle(other, failed)).toBe('settled')
+    expect(await store.get('emails', other.id)).toMatchObject({ state: 'waiting', undoing: true })
   })
 
   test('the steps of a cancelled job whose worker dies are undone first', async () => {

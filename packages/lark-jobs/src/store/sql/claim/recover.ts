@@ -60,10 +60,9 @@ function takeBackAll(partition: Partition, options: RecoverOptions, recovery: Re
     const ids: string[] = []
     for (const row of heldJobs(partition, lease)) {
       ids.push(row.id)
-      const { crashes, ahead } = row
-      if (isSilent && ahead !== NOT_STARTED) doubted.push(row.id)
-      takeBack(partition, row, options, isSilent)
-      if (row.crashes > crashes) recovery.crashed = [...(recovery.crashed ?? []), row.id]
+      if (isSilent && row.ahead !== NOT_STARTED) doubted.push(row.id)
+      const hasCrashed = takeBack(partition, row, options, isSilent)
+      if (hasCrashed) recovery.crashed = [...(recovery.crashed ?? []), row.id]
       if (row.state === PENDING) recovery.recovered.push(row.id)
       else partition.freed += 1
       if (stateOf(row, partition.now) === 'failed') recovery.failed.push(row.id)
@@ -115,12 +114,13 @@ function* ended(partition: Partition): Generator<Lease> {
   }
 }
 
+/** @returns whether a crash was counted */
 function takeBack(
   partition: Partition,
   row: JobRow,
   { forgiving = false, unread, cause, fromWithin }: RecoverOptions,
   isSilent: boolean,
-): void {
+): boolean {
   const { token } = row
   const isForgiven = forgiving || (isSilent && !isDoubted(partition, row.id))
   const running = {
@@ -137,4 +137,5 @@ function takeBack(
   follow(partition, row, consequence)
   if (row.state === PENDING && running.hasStarted && unread === undefined && !undoOf(partition, row))
     partition.database.run(keepToken, token, row.seq)
+  return consequence.event === 'crashed'
 }

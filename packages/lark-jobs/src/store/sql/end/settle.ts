@@ -95,9 +95,9 @@ function isPlain(outcome: Outcome): boolean {
   )
 }
 
-/** Whether the outcome puts the job back to the head of its line. */
+/** Whether the outcome only puts the job back to the head of its line. */
 function isUnstarted(outcome: Outcome): boolean {
-  return outcome.kind === 'unstarted' && outcome.in === undefined
+  return outcome.kind === 'unstarted' && outcome.in === undefined && outcome.steps === undefined
 }
 
 function putBackAll(partition: Partition, token: string, ids: readonly string[]): string[] {

@@ -181,8 +181,9 @@ local function take_back(id, holder, cause, is_unread, from_within)
   local queued_at, priority = queued(id, record)
   note_retrying(id, nil, place or queued_at)
   put(id, priority, place or queued_at, true)
-  if not is_unread and not undo then
-    last_tokens().may_settle(id, has_begun(start) and token or 1)
+  if not is_unread then
+    local is_undoing = undo and undo ~= ''
+    last_tokens().may_settle(id, has_begun(start) and not is_undoing and token or 1)
   end
   return 'pending', has_crashed
 end

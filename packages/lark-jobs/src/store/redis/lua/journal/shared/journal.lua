@@ -83,13 +83,16 @@ local function journal_bytes(id)
   return bytes
 end
 
--- A complete journal as one text, for a job that is moved. Its parts are separated by FS: why the last run
--- put the job back; `|` and the text about the undos, or nothing; how long the job was suspended, or nothing;
--- the number of entries; the entries; and the signals.
+-- A complete journal as one text, for a job that is moved. Its parts are separated by FS: the signals for
+-- which the job waits, or the mark of a job that is being undone, or nothing (`rules/reason.ts`); `|` and the
+-- text about the undos, or nothing; how long the job was suspended, or nothing; the number of entries; the
+-- entries; and the signals.
 local function carried(id)
   local entries = redis.call('LRANGE', key('steps:' .. id), 1, -1)
   local undo = redis.call('HGET', key('undos'), id)
-  local texts = { redis.call('HGET', key('reasons'), id) or '', undo and '|' .. undo or '' }
+  local reason = redis.call('HGET', key('reasons'), id) or ''
+  reason = (reason == '\27' or is_suspended(id, (counted(id)))) and reason or ''
+  local texts = { reason, undo and '|' .. undo or '' }
   texts[3], texts[4] = redis.call('HGET', key('rests'), id) or '', #entries
   for _, list in ipairs({ entries, redis.call('LRANGE', key('signals:' .. id), 0, -1) }) do
     for _, text in ipairs(list) do
