@@ -101,6 +101,26 @@ export type {
   QueueBaseOptions,
   QueueBaseOptions as QueueEventsProducerOptions,
 } from './store/shared-store.ts'
+export {
+  type Attributes,
+  type AttributeValue,
+  type ContextManager,
+  type Counter,
+  type Exception,
+  type Gauge,
+  type Histogram,
+  type JobTelemetry,
+  type Meter,
+  MetricNames,
+  type MetricOptions,
+  type Span,
+  SpanKind,
+  type SpanOptions,
+  type Telemetry,
+  TelemetryAttributes,
+  type Time,
+  type Tracer,
+} from './store/telemetry.ts'
 export { MetricsTime } from './worker/metrics-time.ts'
 export type { Processor, SandboxedJobProcessor } from './worker/processor.ts'
 export {

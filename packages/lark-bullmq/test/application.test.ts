@@ -25,6 +25,8 @@ import { stories as ofRepeatable } from './stories/repeatable.ts'
 import { stories as ofRepeatableOnLark } from './stories/repeatable-on-lark.ts'
 import { stories as ofTelling } from './stories/telling.ts'
 import { stories as ofTellingOnLark } from './stories/telling-on-lark.ts'
+import { stories as ofTracing } from './stories/tracing.ts'
+import { stories as ofTracingOnLark } from './stories/tracing-on-lark.ts'
 
 const onBullMQ = {
   ...ofQueues,
@@ -36,12 +38,14 @@ const onBullMQ = {
   ...ofRepeatable,
   ...ofBounding,
   ...ofChildren,
+  ...ofTracing,
 }
 const onLark = {
   ...{ ...ofQueuesOnLark, ...ofFlowsOnLark, ...ofMembersOnLark },
   ...{ ...ofTellingOnLark, ...ofClearingOnLark, ...ofRefusingOnLark, ...ofRepeatableOnLark },
   ...ofBoundingOnLark,
   ...ofChildrenOnLark,
+  ...ofTracingOnLark,
 }
 const read = (name: string) => readFileSync(new URL(`stories/${name}`, import.meta.url), 'utf8')
 
@@ -55,6 +59,7 @@ test.each([
   'repeatable',
   'bounding',
   'children',
+  'tracing',
 ])('the %s on Lark is that on BullMQ with the import changed', (name) => {
   const changed = read(`${name}.ts`).replace(/from 'bullmq5?'/, "from '../../src/index.ts'")
   expect(read(`${name}-on-lark.ts`)).toBe(changed)

@@ -55,12 +55,6 @@ test.each<[string, FlowJob, string, RegExp]>([
     /deduplication of a child in a flow/,
   ],
   [
-    'a parent in another store',
-    { name: 'root', queueName: 'roots', opts: { parent: { id: '1', queue: 'x' } }, children: [step] },
-    'BULLMQ_UNSUPPORTED',
-    /a parent in x/,
-  ],
-  [
     'another prefix',
     { name: 'root', queueName: 'roots', children: [{ ...step, prefix: 'other' }] },
     'BULLMQ_UNSUPPORTED',

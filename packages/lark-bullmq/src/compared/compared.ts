@@ -48,7 +48,11 @@ const prefix: Comparison = [
   '`prefix`, without its braces: Lark places keys in a cluster itself',
   redis,
 ]
-const telemetry = ['missing', '`telemetry: otel()` in `lark.config`', 'telemetry.md'] as const
+const telemetry = [
+  'differs',
+  '`telemetry: otel()` in `lark.config`. Spans of what adds, cleans and runs jobs, and the metrics of jobs',
+  'telemetry.md',
+] as const
 /** A type that `@s18i/lark-bullmq` exports under the same name. */
 const taken: Comparison = ['same', 'a type of the same name in `@s18i/lark-bullmq`', 'from-bullmq.md']
 const nest: Comparison = ['same', 'the same name in `@s18i/lark-bullmq/nest`', nestPage]
@@ -88,6 +92,9 @@ export const compared = {
       'creating-jobs.md#pausing-the-queue',
     ],
     WaitingChildrenError: ['same', '`this.runJob()`', 'steps.md#child-jobs'],
+    SpanKind: ['same', '`telemetry: otel()`', 'telemetry.md'],
+    TelemetryAttributes: ['differs', 'attributes of OpenTelemetry. Only those that are used', 'telemetry.md'],
+    MetricNames: ['same', '`telemetry: otel()`', 'telemetry.md'],
     MetricsTime: ['needless', '`operate().history()`, Prometheus', 'monitoring.md'],
   },
   types: {
@@ -118,7 +125,8 @@ export const compared = {
     ...{ FlowJob: taken, FlowOpts: taken, JobNode: taken, NodeOpts: taken, FlowProducerOptions: taken },
     FlowProducerListener: taken,
     SandboxedJob: taken,
-    Telemetry: telemetry,
+    ...{ Telemetry: taken, Tracer: taken, Span: taken, SpanOptions: taken, ContextManager: taken },
+    ...{ Meter: taken, Counter: taken, Histogram: taken, Gauge: taken, Attributes: taken, Time: taken },
   },
   Nest: {
     BullModule: nest,
@@ -176,7 +184,7 @@ export const compared = {
     stackTraceLimit: ['differs', 'the last 10 errors are kept, or fewer if it says so', errors],
     repeat: ['same', '`Jobs.schedules.set()`; `upsertJobScheduler()`, as in BullMQ 6', schedules],
     parent: ['differs', '`this.runJob()`. The parent runs, or waits in its queue', bullFlows],
-    telemetry: ['missing', 'the trace of a dispatch is passed on by itself', 'telemetry.md'],
+    telemetry: ['same', 'the trace of a dispatch is passed on by itself', 'telemetry.md'],
     failParentOnFailure: [
       'differs',
       "`ifFailed: 'fail'`. No `Worker` emits `failed` for the parent, only `QueueEvents`",
@@ -349,7 +357,7 @@ export const compared = {
     getWorkersCount: ['missing', '`operate().workers`', operating],
     getMetrics: ['missing', '`operate().history()`', 'monitoring.md'],
     exportPrometheusMetrics: ['missing', '`metrics()`', 'monitoring.md'],
-    recordJobCountsMetric: ['missing', '`otel()`', 'telemetry.md'],
+    recordJobCountsMetric: ['same', '`otel()`', 'telemetry.md'],
     setGlobalConcurrency: ['same', '`concurrency` of the queue', 'queue-settings.md#limits'],
     removeGlobalConcurrency: ['same', '`concurrency` of the queue', 'queue-settings.md#limits'],
     getGlobalConcurrency: ['same', '`concurrency` of the queue', 'queue-settings.md#limits'],

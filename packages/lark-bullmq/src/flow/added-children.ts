@@ -93,8 +93,8 @@ export async function addChildren(
 async function findParent(who: string, store: SharedStore, { id, queue }: ParentOptions): Promise<Parent> {
   const { prefix } = await store.settings()
   const name = `${queue}`.replaceAll(/[{}]/g, '')
-  if (!name.startsWith(`${prefix}:`))
-    throw unsupported(who, `a parent in ${queue}`, 'all jobs of a flow are in one store', page)
+  const missing = new Error(`Missing key for parent job ${queue}:${id}. addJob`)
+  if (!name.startsWith(`${prefix}:`)) throw missing
   const home = { store, queue: name.slice(prefix.length + 1) }
   store.admit(home.queue)
   const node = await FlowNode.find(home, id)
@@ -104,7 +104,7 @@ async function findParent(who: string, store: SharedStore, { id, queue }: Parent
   if (found !== undefined) return { home, id: own, shownId: id, partition: found.partition, key }
   if (node?.state === 'b')
     throw unsupported(who, 'a parent that waits for the children of its flow', '`this.flow.add()`', page)
-  throw new Error(`Missing key for parent job ${key}. addJob`)
+  throw missing
 }
 
 /** A child with this id exists already. If it has the same parent, it tells the parent of its end again. */

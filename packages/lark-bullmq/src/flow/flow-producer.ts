@@ -13,12 +13,22 @@ import { BullJob } from '../job/bull-job.ts'
 import { draftedBy, optionsIn } from '../job/job-options.ts'
 import { readQueue } from '../queue/queue-name.ts'
 import { type QueueBaseOptions, SharedStore } from '../store/shared-store.ts'
+import {
+  checkTelemetry,
+  SpanKind,
+  type Telemetry,
+  TelemetryAttributes,
+  traced,
+  withContext,
+} from '../store/telemetry.ts'
 import { addChildren, isChild, readyTree } from './added-children.ts'
 import { FlowNode } from './flow-node.ts'
 import type { FlowPlace } from './flow-rules.ts'
 import { type BullFlow, type FlowOpts, idIn, readTree, type TreeJob } from './flow-tree.ts'
 
-export interface FlowProducerOptions extends QueueBaseOptions {}
+export interface FlowProducerOptions extends QueueBaseOptions {
+  telemetry?: Telemetry
+}
 
 /** The events of a flow producer. It emits none, because its calls reject instead. */
 export interface FlowProducerListener extends IoredisListener {
@@ -70,6 +80,7 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
   constructor(opts: FlowProducerOptions = {}) {
     super('FlowProducer', 'events of FlowProducer')
     this.opts = checkOptions(`${this}`, 'options of FlowProducer', opts)
+    checkTelemetry(`${this}`, this.opts.telemetry)
     this.#store = SharedStore.of(`${this}`, this.opts)
   }
 
@@ -87,13 +98,31 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
    *   dispatch
    */
   async add(flow: BullFlow, opts: FlowOpts = {}): Promise<JobNode> {
-    const [tree] = await this.#add([readTree(`${this}`, flow, opts, this.opts.prefix)])
-    return tree!
+    const queue = flow?.queueName
+    const spanned = { kind: SpanKind.PRODUCER, queue, operation: 'addFlow', on: queue }
+    return await traced(this.opts.telemetry, spanned, async (span, metadata) => {
+      span?.setAttributes({ [TelemetryAttributes.FlowName]: flow?.name })
+      const [tree] = await this.#add([this.#read(flow, opts, metadata)])
+      return tree!
+    })
   }
 
   /** Adds several flows, each in one atomic step. All are checked before the first is sent. */
   async addBulk(flows: readonly BullFlow[]): Promise<JobNode[]> {
-    return await this.#add(flows.map((flow) => readTree(`${this}`, flow, {}, this.opts.prefix)))
+    const spanned = { kind: SpanKind.PRODUCER, queue: '', operation: 'addBulkFlows', on: '' }
+    return await traced(this.opts.telemetry, spanned, async (span, metadata) => {
+      span?.setAttributes({
+        [TelemetryAttributes.BulkCount]: flows.length,
+        [TelemetryAttributes.BulkNames]: flows.map((flow) => flow?.name).join(','),
+      })
+      return await this.#add(flows.map((flow) => this.#read(flow, {}, metadata)))
+    })
+  }
+
+  /** @param metadata the context in which the flow is added */
+  #read(flow: BullFlow, opts: FlowOpts, metadata: string | undefined): TreeJob[] {
+    const tree = readTree(`${this}`, flow, opts, this.opts.prefix)
+    return tree.map((job) => ({ ...job, opts: withContext(job.opts, metadata) }))
   }
 
   async #add(trees: readonly (readonly TreeJob[])[]): Promise<JobNode[]> {

@@ -1,9 +1,10 @@
 /** The options of a job, as BullMQ has them, and what corresponds to them in Lark. */
 import { defined } from '@s18i/lark/internal'
 import { type BackoffOption, context, exponential, JobsError, type UniqueOptions } from '@s18i/lark-jobs'
-import { type Drafted, isName, isObject, isReserved, LARGEST } from '@s18i/lark-jobs/internal'
+import { type Drafted, isName, isObject, isReserved, LARGEST, shown } from '@s18i/lark-jobs/internal'
 import { checkOptions, refusedValue, unsupported, wrongValue } from '../compared/unsupported.ts'
 import type { ChildFailureOptions } from '../flow/flow-rules.ts'
+import type { JobTelemetry } from '../store/telemetry.ts'
 import { EveryJob } from './every-job.ts'
 import { checkRemove, keepOf, type RemoveOption } from './kept-jobs.ts'
 import { larkPriority, MOST } from './priority.ts'
@@ -55,6 +56,7 @@ export interface DefaultJobOptions extends ChildFailureOptions {
   keepLogs?: number
   /** The most stack traces in `stacktrace`. Lark keeps those of the last 10 errors. */
   stackTraceLimit?: number
+  telemetry?: JobTelemetry
 }
 
 /** The job of a flow that waits for a child. */
@@ -129,6 +131,8 @@ export function checkJobOptions(who: string, opts: JobsOptions | undefined): Job
   if (priority !== undefined && (priority < 0 || priority > MOST))
     throw refusedValue(who, 'priority', priority, `Priority should be between 0 and ${MOST}`)
   checkOwnId(who, read.jobId)
+  if (read.telemetry !== undefined && !isObject(read.telemetry))
+    throw wrongValue(who, 'telemetry', read.telemetry, '{ metadata, omitContext }')
   whole('sizeLimit', sizeLimit, Number.MAX_SAFE_INTEGER)
   whole('keepLogs', read.keepLogs, Number.MAX_SAFE_INTEGER)
   whole('stackTraceLimit', read.stackTraceLimit, Number.MAX_SAFE_INTEGER)
@@ -165,9 +169,13 @@ function checkParent(who: string, { parent, deduplication }: JobsOptions): void 
 /** Checks an id. A dispatch of Lark checks the other rules for ids. */
 function checkOwnId(who: string, id: unknown): void {
   if (typeof id !== 'string') return
-  if (String(Number.parseInt(id, 10)) === id)
-    throw refusedValue(who, 'jobId', id, 'Custom Id cannot be integers')
-  if (id.includes(':')) throw refusedValue(who, 'jobId', id, 'Custom Id cannot contain :')
+  if (String(Number.parseInt(id, 10)) === id) throw wrongId(who, id, 'Custom Id cannot be integers')
+  if (id.includes(':')) throw wrongId(who, id, 'Custom Id cannot contain :')
+}
+
+/** @param said the whole message of BullMQ */
+export function wrongId(who: string, id: string, said: string): JobsError {
+  return new JobsError('JOB_INVALID', said, { hint: `${who} was given the jobId ${shown(id)}` })
 }
 
 function isTime(value: unknown): boolean {

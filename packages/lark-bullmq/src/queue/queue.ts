@@ -24,6 +24,7 @@ import {
   type DefaultJobOptions,
   type JobsOptions,
   optionsIn,
+  wrongId,
 } from '../job/job-options.ts'
 import { type FinishedStatus, type JobState, waitsForChildren } from '../job/job-state.ts'
 import { purgeJob } from '../job/purged.ts'
@@ -31,6 +32,15 @@ import { type RepeatOptions, repeatableKey } from '../job/repeat-options.ts'
 import { retryAll } from '../job/retrying.ts'
 import { type RateLimiterOptions, rateOf } from '../store/rate.ts'
 import { type JobHome, type QueueBaseOptions, SharedStore, settleAt } from '../store/shared-store.ts'
+import {
+  checkTelemetry,
+  MetricNames,
+  SpanKind,
+  type Telemetry,
+  TelemetryAttributes,
+  traced,
+  withContext,
+} from '../store/telemetry.ts'
 import { JobScheduler } from './job-scheduler.ts'
 import {
   type JobSchedulerJson,
@@ -43,6 +53,7 @@ import { readQueue } from './queue-name.ts'
 export interface BullQueueOptions extends QueueBaseOptions {
   /** The default options of each job. */
   defaultJobOptions?: DefaultJobOptions
+  telemetry?: Telemetry
   // These options have no effect, because Lark does the same by itself.
   streams?: { events: { maxLen: number } }
   skipMetasUpdate?: boolean
@@ -135,6 +146,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     this.name = readQueue(who, name)
     this.opts = checkOptions(who, 'options of Queue', opts)
     checkJobOptions(`${who}: defaultJobOptions`, this.opts.defaultJobOptions)
+    checkTelemetry(who, this.opts.telemetry)
     this.#home = settleAt(this, { store: SharedStore.of(who, this.opts, name), queue: name })
     this.#schedulers = new JobSchedulers(who, this.#home)
   }
@@ -200,23 +212,53 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     opts?: JobsOptions,
   ): Promise<BullJob<DataType, ResultType, NameType>> {
     const { repeat, ...own } = opts ?? {}
-    const added = this.#read(name, data, opts && own)
-    if (repeat)
-      return (await this.#schedulers.addRepeatable(added, repeat)) as BullJob<DataType, ResultType, NameType>
-    const [job] = await this.#add([added])
-    return job!
+    return await this.#traced(SpanKind.PRODUCER, 'add', `${this.name}.${name}`, async (span, metadata) => {
+      const id = own.jobId
+      if (id === '0' || id?.startsWith('0:'))
+        throw wrongId(`${this}`, id, "JobId cannot be '0' or start with '0:'")
+      const added = this.#read(name, data, opts && own, metadata)
+      if (repeat)
+        return (await this.#schedulers.addRepeatable(added, repeat)) as BullJob<
+          DataType,
+          ResultType,
+          NameType
+        >
+      const [job] = await this.#add([added])
+      span?.setAttributes({
+        [TelemetryAttributes.JobName]: name,
+        [TelemetryAttributes.JobId]: job!.id,
+      })
+      return job!
+    })
   }
 
   /** Adds several jobs, up to 1,000 of them in one atomic step. All are checked before the first is sent. */
   async addBulk(
     jobs: readonly { name: NameType; data: DataType; opts?: BulkJobOptions }[],
   ): Promise<BullJob<DataType, ResultType, NameType>[]> {
-    return await this.#add(jobs.map(({ name, data, opts }) => this.#read(name, data, opts)))
+    return await this.#traced(SpanKind.PRODUCER, 'addBulk', this.name, async (span, metadata) => {
+      span?.setAttributes({
+        [TelemetryAttributes.BulkNames]: jobs.map(({ name }) => name),
+        [TelemetryAttributes.BulkCount]: jobs.length,
+      })
+      return await this.#add(jobs.map(({ name, data, opts }) => this.#read(name, data, opts, metadata)))
+    })
   }
 
-  #read(name: string, data: unknown, opts: JobsOptions | undefined): AddedJob {
+  /** Makes a call within a span, if the queue has `telemetry`. */
+  #traced<T>(
+    kind: SpanKind,
+    operation: string,
+    on: string,
+    call: Parameters<typeof traced<T>>[2],
+  ): Promise<T> {
+    return traced(this.opts.telemetry, { kind, queue: this.name, operation, on }, call)
+  }
+
+  /** @param metadata the context in which the job is added */
+  #read(name: string, data: unknown, opts: JobsOptions | undefined, metadata: string | undefined): AddedJob {
     const own = checkJobOptions(`${this}: the job ${shown(name)}`, opts)
-    return { name, data, opts: { ...this.opts.defaultJobOptions, ...own } }
+    return { name, data, opts: withContext({ ...this.opts.defaultJobOptions, ...own }, metadata) }
   }
 
   async #add(added: readonly AddedJob[]): Promise<BullJob<DataType, ResultType, NameType>[]> {
@@ -346,6 +388,23 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
           : this.#states(type).reduce((sum, state) => sum + (kept[state as never] ?? 0), 0),
       ]),
     )
+  }
+
+  /**
+   * Records the counts of `getJobCounts()` with the meter of `telemetry`, if there is one.
+   *
+   * @returns the counts
+   */
+  async recordJobCountsMetric(...types: JobType[]): Promise<Record<string, number>> {
+    const counts = await this.getJobCounts(...types)
+    const about = { description: 'Number of jobs in the queue by state', unit: '{jobs}' }
+    const gauge = this.opts.telemetry?.meter?.createGauge(MetricNames.QueueJobsCount, about)
+    for (const [state, count] of Object.entries(counts))
+      gauge?.record(count, {
+        [TelemetryAttributes.QueueName]: this.name,
+        [TelemetryAttributes.QueueJobsState]: state,
+      })
+    return counts
   }
 
   async getJobCountByTypes(...types: JobType[]): Promise<number> {
@@ -522,6 +581,19 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
    * @returns the ids of the removed jobs
    */
   async clean(grace: number, limit: number, type: JobType = 'completed'): Promise<string[]> {
+    return await this.#traced(SpanKind.INTERNAL, 'clean', this.name, async (span) => {
+      const ids = await this.#clean(grace, limit, type)
+      span?.setAttributes({
+        [TelemetryAttributes.QueueGrace]: grace,
+        [TelemetryAttributes.JobType]: type,
+        [TelemetryAttributes.QueueCleanLimit]: limit,
+        [TelemetryAttributes.QueueCleanCount]: ids.length,
+      })
+      return ids
+    })
+  }
+
+  async #clean(grace: number, limit: number, type: JobType): Promise<string[]> {
     const before = Date.now() - grace
     const found = await this.getJobs(type, 0, -1, true)
     const old = found.filter(({ finishedOn, timestamp }) => (finishedOn ?? timestamp) <= before)
@@ -589,8 +661,16 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     template: JobTemplate<DataType, NameType> = {},
   ): Promise<BullJob<DataType, ResultType, NameType>> {
     const { delay: _, ...defaults } = this.opts.defaultJobOptions ?? {}
-    const job = await this.#schedulers.upsert(id, repeat, template, defaults)
-    return job as BullJob<DataType, ResultType, NameType>
+    const on = `${this.name}.${template.name ?? id}`
+    return await this.#traced(SpanKind.PRODUCER, 'add', on, async (span, metadata) => {
+      const opts = withContext(template.opts ?? {}, metadata)
+      const job = await this.#schedulers.upsert(id, repeat, { ...template, opts }, defaults)
+      span?.setAttributes({
+        [TelemetryAttributes.JobSchedulerId]: id,
+        [TelemetryAttributes.JobId]: job.id,
+      })
+      return job as BullJob<DataType, ResultType, NameType>
+    })
   }
 
   /** @returns whether the job scheduler existed */

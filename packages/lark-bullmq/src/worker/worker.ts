@@ -47,6 +47,15 @@ import { JobScheduler } from '../queue/job-scheduler.ts'
 import { readQueue } from '../queue/queue-name.ts'
 import { type RateLimiterOptions, rateOf } from '../store/rate.ts'
 import { type JobHome, type QueueBaseOptions, RETRY, SharedStore, settleAt } from '../store/shared-store.ts'
+import {
+  type CountedState,
+  checkTelemetry,
+  countJob,
+  SpanKind,
+  type Telemetry,
+  TelemetryAttributes,
+  traced,
+} from '../store/telemetry.ts'
 import { failedChildOf, restAgain, restFor } from './child-rests.ts'
 import { JobDesk } from './job-desk.ts'
 import type { Processor } from './processor.ts'
@@ -90,6 +99,7 @@ export interface BullWorkerOptions extends QueueBaseOptions {
   /** A job fails if it has begun more often. Default: no limit. */
   maxStartedAttempts?: number
   settings?: AdvancedOptions
+  telemetry?: Telemetry
   /** The default for jobs that do not set this option themselves. */
   removeOnComplete?: RemoveOption
   removeOnFail?: RemoveOption
@@ -518,7 +528,9 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     const signal = abort && AbortSignal.any([lark.signal as AbortSignal, abort.signal])
     try {
       running.value = await inContext(contextWithout(), () =>
-        processor(job as BullJob<DataType, ResultType, NameType>, claimed.token, signal as AbortSignal),
+        this.#traced(job, () =>
+          processor(job as BullJob<DataType, ResultType, NameType>, claimed.token, signal as AbortSignal),
+        ),
       )
       if (job.awaits === undefined && lark instanceof EveryJob) await job.mustBeAlone()
     } catch (thrown) {
@@ -528,6 +540,41 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     if (job.awaits !== undefined) restFor(lark as EveryJob, claimed, job.awaits)
     if (job.movedFor !== undefined) lark.release(job.movedFor)
     return keptValue(running.value)
+  }
+
+  /** Calls the processor within a span of its own, if the worker has `telemetry`. */
+  async #traced<T>(job: BullJob, call: () => Promise<T>): Promise<T> {
+    const { telemetry, name } = this.opts
+    if (!telemetry) return await call()
+    const from = job.opts.telemetry?.metadata
+    const spanned = { kind: SpanKind.CONSUMER, queue: this.name, operation: 'process', on: this.name, from }
+    const outcome = await traced(telemetry, spanned, async (span) => {
+      span!.setAttributes({
+        [TelemetryAttributes.WorkerId]: this.id,
+        [TelemetryAttributes.WorkerName]: name,
+        [TelemetryAttributes.JobId]: job.id,
+        [TelemetryAttributes.JobName]: job.name,
+      })
+      // An error ends an attempt or moves the job. In BullMQ, neither is an exception of the span.
+      const ended = await call().then(
+        (value) => ({ value }),
+        (error: unknown) => ({ error }),
+      )
+      const reason = 'error' in ended ? failureIn(ended.error) : undefined
+      if ('value' in ended)
+        span!.addEvent('job completed', { [TelemetryAttributes.JobResult]: JSON.stringify(ended.value) })
+      if (reason !== undefined)
+        span!.addEvent('job failed', { [TelemetryAttributes.JobFailedReason]: reason })
+      span!.setAttributes({
+        [TelemetryAttributes.JobAttemptsMade]:
+          job.attemptsMade + ('value' in ended || reason !== undefined ? 1 : 0),
+        [TelemetryAttributes.JobAttemptFinishedTimestamp]: Date.now(),
+        [TelemetryAttributes.JobProcessedTimestamp]: job.processedOn,
+      })
+      return ended
+    })
+    if ('error' in outcome) throw outcome.error
+    return outcome.value
   }
 
   /** Why a job fails before its processor is called; undefined if it is called. */
@@ -603,18 +650,23 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     // As in BullMQ, a worker emits no event for the end of a job that the application itself has moved.
     const own = (tell: () => void) => (this.#desk === undefined ? { tell } : {})
     this.#home.store.running.delete(this.name, job)
+    const count = (state: CountedState) => countJob(this.opts.telemetry, this.name, job, state)
     if (outcome.kind === 'released' || outcome.kind === 'unstarted' || outcome.kind === 'suspended') {
+      if (outcome.kind === 'suspended') count('waiting-children')
+      if (outcome.kind === 'released') count(outcome.in > 0 ? 'delayed' : 'waiting')
       this.#ended.set(claimed.id, { job })
       return
     }
     if (outcome.kind === 'completed') {
       job.ended({ value })
+      count('completed')
       this.#ended.set(claimed.id, { job, ...own(() => this.tell('completed', job, value, 'active')) })
       return
     }
     const retryIn = outcome.kind === 'cancelled' ? undefined : outcome.retryIn
     const { error = new Error(outcome.error?.message ?? 'The job was cancelled') } = running
     job.ended({ error, retryIn })
+    count(retryIn === undefined ? 'failed' : retryIn > 0 ? 'delayed' : 'retried')
     const tell = own(() => this.tell('failed', job, error, 'active'))
     this.#ended.set(claimed.id, { job, ...tell, isFailed: retryIn === undefined })
   }
@@ -729,6 +781,13 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
 refuseMethods(BullWorker.prototype, 'methods of Worker')
 refuseProperties(BullWorker.prototype, 'properties of Worker')
 
+/** The message of an error that fails an attempt; undefined if the error only moves the job. */
+function failureIn(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return String(error)
+  const ending = endingOf(error)
+  return ending === 'released' || ending === 'limited' ? undefined : error.message
+}
+
 /** Without a reason, that of `AbortController.abort()`. */
 function reasonOf(reason: string | undefined): unknown {
   return reason ?? AbortSignal.abort().reason
@@ -772,6 +831,7 @@ function readOptions(who: string, opts: BullWorkerOptions): BullWorkerOptions {
   const strategy = checkOptions(`${who}: settings`, 'options of settings', settings).backoffStrategy
   if (strategy !== undefined && typeof strategy !== 'function')
     throw wrongValue(who, 'settings.backoffStrategy', strategy, 'a function')
+  checkTelemetry(who, read.telemetry)
   checkRemove(who, 'removeOnComplete', read.removeOnComplete)
   checkRemove(who, 'removeOnFail', read.removeOnFail)
   return read
