@@ -1,7 +1,8 @@
 /**
- * docs/architecture.md names only existing files and symbols, and every folder of the source.
+ * docs/architecture.md must name only existing files and symbols, and every folder of the sources.
  *
- * This folder has more than 25 files: one for each page, package or promise that is compared with the build.
+ * This folder has more than 25 files: one for each page, package or promise that the tests compare with the
+ * build.
  */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -12,7 +13,7 @@ const page = read('docs/architecture.md')
 const home = 'packages/lark-jobs/src'
 const folders = ['packages/lark/src', home, 'packages/lark-dashboard/src', 'packages/lark-bullmq/src']
 
-describe('the way of one job', () => {
+describe('the section about the way of one job', () => {
   const references = [...page.matchAll(/`([\w/.-]+\.ts)#([\w.]+)`/g)].map(
     (match) => [match[1]!, match[2]!] as const,
   )
@@ -31,7 +32,7 @@ describe('the way of one job', () => {
   })
 })
 
-describe.each(folders)('the house: %s', (folder) => {
+describe.each(folders)('the table of folders of %s', (folder) => {
   const files = filesBelow(folder, '.ts')
 
   it('has every folder', () => {

@@ -16,7 +16,7 @@ const folder = mkdtempSync(join(tmpdir(), 'lark-bench-'))
 let server: Awaited<ReturnType<typeof startRedis>>
 let probe: Awaited<ReturnType<typeof Probe.open>>
 beforeAll(async () => {
-  // PostgreSQL refuses to run as root, and another user must reach its folder.
+  // PostgreSQL refuses to run as root. The user that runs the server must be able to reach its folder.
   if (process.getuid?.() === 0) chmodSync(tmpdir(), 0o711)
   server = await startRedis()
   probe = await Probe.open(server.url)

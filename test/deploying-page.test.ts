@@ -21,7 +21,7 @@ type Tree = any
 const blocks = blocksOf(read('docs/deploying.md'))
 const textOf = (title: string) => blocks.find((block) => block.title === title)!.text
 
-it('has a unit that systemd accepts', async () => {
+it('the page has a unit that systemd accepts', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'lark-unit-'))
   const unit = join(folder, 'shop-worker.service')
   const text = textOf('/etc/systemd/system/shop-worker.service')
@@ -38,7 +38,7 @@ it('has a unit that systemd accepts', async () => {
   })
 })
 
-it('has manifests that fit together', () => {
+it('the page has Kubernetes manifests that fit together', () => {
   const [compose, worker, long, scaling] = [
     'compose.yaml',
     'worker.yaml',
@@ -79,7 +79,7 @@ export class GreetJob extends Job {
 `,
 }
 
-it('has a Dockerfile whose steps make a worker that runs, is healthy, and stops', async () => {
+it('the page has a Dockerfile whose steps make a worker that runs, is healthy, and stops', async () => {
   await using app = await App.make(source)
   await mkdir(join(app.folder, 'node_modules/@types'))
   for (const name of ['@types/node', 'undici-types'])

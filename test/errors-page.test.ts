@@ -1,4 +1,4 @@
-/** docs/errors.md has exactly one entry for every code, and shows the output of the program. */
+/** docs/errors.md must have exactly one entry for every code, and show the real output of the program. */
 import { larkErrors } from '@s18i/lark'
 import { bullmqErrors } from '@s18i/lark-bullmq'
 import { dashboardErrors } from '@s18i/lark-dashboard'
@@ -13,18 +13,18 @@ const page = read('docs/errors.md')
 const entries = page.split(/^### /m).slice(1)
 const entryOf = new Map(entries.map((entry) => [entry.slice(0, entry.indexOf('\n')), entry]))
 
-it('has one entry for every code', () => {
+it('the page has one entry for every code', () => {
   expect([...entryOf.keys()].sort()).toEqual(Object.keys(codes).sort())
   expect(entries).toHaveLength(entryOf.size)
 })
 
-it('has a text in each entry', () => {
+it('each entry of the page has a text', () => {
   for (const [code, entry] of entryOf) {
     expect(entry.replace(/^[^\n]*\n/, '').trim().length, code).toBeGreaterThan(60)
   }
 })
 
-it('has an entry for every code that other pages name', () => {
+it('the page has an entry for every code that other pages name', () => {
   const known = new Set([...Object.keys(codes), 'LARK_UNKNOWN_KEY', 'NO_SUCH_USER'])
   const variables = /^(LARK_|NEXT_|REDIS_|NODE_|NO_COLOR|FORCE_COLOR|REPORT_|SMTP_|QUEUE_|\w+_URL$)/
   for (const file of ['README.md', ...filesBelow('docs', '.md').map((name) => `docs/${name}`)]) {
@@ -36,7 +36,7 @@ it('has an entry for every code that other pages name', () => {
   }
 })
 
-it('has only codes that the source uses', () => {
+it('the page has only codes that the sources use', () => {
   const source = ['lark', 'lark-jobs', 'lark-dashboard', 'lark-bullmq']
     .map((name) => `packages/${name}/src`)
     .flatMap((folder) => filesBelow(folder, '.ts').map((file) => `${folder}/${file}`))
@@ -47,7 +47,7 @@ it('has only codes that the source uses', () => {
   expect(Object.keys(codes).filter((code) => code !== 'USAGE' && !source.includes(`'${code}'`))).toEqual([])
 })
 
-/** How to cause an error: the files of an application, and the words after `lark`. */
+/** How a test causes an error: the files of an application, and the words after `lark`. */
 interface Case {
   files?: Record<string, string>
   words: string[]
@@ -158,9 +158,12 @@ ${command('Go', 'go', 'await Jobs.work({ concurrency: 0 })')}`,
   JOB_NOT_FOUND: { words: ['jobs:retry', 'Vbu1WuDE6eYIV'] },
 }
 
-it.each(Object.entries(cases))('shows %s as the program prints it', async (code, { files, words, env }) => {
-  await using app = await makeApp({ 'lark.config.js': queues, 'src/.keep': '', ...files }, env)
-  const { stderr } = await app.run(...words)
-  const shown = blocksOf(entryOf.get(code)!).find(({ language }) => language === 'text')!.text
-  expect(stderr.replaceAll(app.folder, '/app').replaceAll('127.0.0.1:1', '127.0.0.1:6379')).toContain(shown)
-})
+it.each(Object.entries(cases))(
+  'the page shows %s as the program prints it',
+  async (code, { files, words, env }) => {
+    await using app = await makeApp({ 'lark.config.js': queues, 'src/.keep': '', ...files }, env)
+    const { stderr } = await app.run(...words)
+    const shown = blocksOf(entryOf.get(code)!).find(({ language }) => language === 'text')!.text
+    expect(stderr.replaceAll(app.folder, '/app').replaceAll('127.0.0.1:1', '127.0.0.1:6379')).toContain(shown)
+  },
+)

@@ -10,7 +10,7 @@ import { read } from './source.ts'
 const blocks = blocksOf(read('docs/first-job.md'))
 const titled = blocks.flatMap(({ title, text }) => (title === undefined ? [] : [[title, text] as const]))
 
-it('runs, and prints the screens', { timeout: 60_000 }, async () => {
+it('the steps of docs/first-job.md run and print the output of the page', { timeout: 60_000 }, async () => {
   const prices = titled.filter(([title]) => title === 'prices.json')
   await using app = await App.make(Object.fromEntries(titled.filter((file) => !prices.includes(file))))
   const screens = blocks.filter(({ language }) => language === 'text').map(({ text }) => text)
@@ -33,7 +33,7 @@ function wordsOf(line: string): string[] {
   return [...line.matchAll(/'([^']*)'|\S+/g)].map(([word, quoted]) => quoted ?? word)
 }
 
-/** The lines, without the parts that differ from run to run. */
+/** Returns the lines without the parts that differ from run to run. */
 function steady({ folder }: App, text: string): string[] {
   return text
     .replaceAll('/home/ada/shop', folder)

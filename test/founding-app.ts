@@ -12,7 +12,7 @@ export const page = read('docs/dispatching-jobs.md')
 export const founding = blocksOf(page).filter(({ language }) =>
   ['typescript', 'javascript'].includes(language),
 )
-/** The snippet whose first line is this line. */
+/** Returns the snippet that begins with this line. */
 function snippet(line: string): string {
   const found = founding.filter(({ text }) => text.includes(line))
   if (found.length !== 1) throw new Error(`${found.length} snippets have the line: ${line}`)

@@ -23,7 +23,7 @@ const shown = frameworks
   })
 
 describe('docs/frameworks.md', () => {
-  it('shows files of these frameworks', () => {
+  it('the page shows files of these frameworks', () => {
     expect([...new Set(shown.map(([name]) => name))]).toEqual([
       'Next',
       'Fastify',

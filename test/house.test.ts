@@ -1,6 +1,6 @@
 /**
- * The house (docs/architecture.md): no file imports from a higher floor or in a circle, types included, no
- * file is too long, and no folder has too many files.
+ * The rules for the sources (docs/architecture.md). No file imports from a higher floor (layer) or in a
+ * circle, including types. No file is too long, and no folder has too many files.
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -140,8 +140,8 @@ const floors: Record<string, string[][]> = {
 }
 
 /**
- * The maximum number of lines. If a file is longer, check whether it holds two nouns. A noun is never split
- * to satisfy this number.
+ * The maximum number of lines. If a file is longer, check whether it holds two nouns. Do not split a noun to
+ * satisfy this number.
  */
 const LONGEST = 500
 const mayBeLonger: Record<string, string> = {
@@ -165,7 +165,7 @@ for (const [folder, table] of Object.entries(floors)) {
     const files = filesBelow(folder, '.ts')
     const imports = new Map(files.map((file) => [file, importsOf(folder, file)]))
 
-    it('has a floor for every file, and no floor without one', () => {
+    it('has a floor for every file, and no floor without files', () => {
       expect(files.filter((file) => floorOf(file, table) === -1)).toEqual([])
       expect(table.flat().filter((place) => !files.some((file) => isAt(file, place)))).toEqual([])
     })
@@ -183,7 +183,7 @@ for (const [folder, table] of Object.entries(floors)) {
       expect(circle(imports)).toBeUndefined()
     })
 
-    it(`has no file above ${LONGEST} lines that does not say why`, () => {
+    it(`has no file of more than ${LONGEST} lines that does not say why`, () => {
       const long = files
         .filter((file) => !file.endsWith('.generated.ts'))
         .map((file) => `${folder}/${file}`)
@@ -224,8 +224,8 @@ describe('a folder', () => {
 })
 
 /**
- * A folder and the folders below it, with the sorted names of their files. Installed and built files are left
- * out.
+ * Returns a folder and the folders below it, with the sorted names of their files, without installed and
+ * built files.
  */
 function foldersIn(folder: string): { folder: string; files: string[] }[] {
   const entries = readdirSync(join(root, folder), { withFileTypes: true })
@@ -236,7 +236,7 @@ function foldersIn(folder: string): { folder: string; files: string[] }[] {
   return [{ folder, files: files.sort() }, ...below.flatMap(({ name }) => foldersIn(`${folder}/${name}`))]
 }
 
-/** The room of a file: its top folder, or for `store` and `operate` the folder in it. */
+/** Returns the room of a file: its top folder, or the folder below `store` or `operate`. */
 function roomOf(file: string): string {
   const [first, ...rest] = file.split('/')
   if (rest.length === 0 || (first !== 'store' && first !== 'operate')) return first!
@@ -278,7 +278,7 @@ describe('between the packages', () => {
     expect(named).toEqual([])
   })
 
-  it('only lark-bullmq uses /internal, and apart from that only what users can use', () => {
+  it('only lark-bullmq uses /internal, and otherwise uses only exports for users', () => {
     const others = ['lark', 'lark-dashboard', 'lark-jobs-bench'].flatMap((name) =>
       everyImport(`packages/${name}/src`).filter(({ from }) => from === '@s18i/lark-jobs/internal'),
     )
@@ -346,7 +346,7 @@ describe('between the packages', () => {
 })
 
 describe('the commands', () => {
-  it('read and change jobs only through the operations that the package exports, as a dashboard would', () => {
+  it('read and change jobs only through the operations that the package exports, like a dashboard', () => {
     const imports = everyImport('packages/lark-jobs/src').filter(({ importer }) =>
       importer.startsWith('commands/'),
     )
@@ -367,7 +367,7 @@ describe('words of a terminal', () => {
     'store/contract/rules/layout.ts': 'what only the program of another build can do',
   }
 
-  it('are only in commands: other code returns problems and remedies as kinds and values, and each surface has its own words for them', () => {
+  it('are only in commands, because other code returns problems and remedies as kinds and values, and each surface has its own words for them', () => {
     const folder = 'packages/lark-jobs/src'
     const told = filesBelow(folder, '.ts')
       .filter((file) => !file.startsWith('commands/'))
@@ -375,7 +375,7 @@ describe('words of a terminal', () => {
     expect(told).toEqual(Object.keys(allowed))
   })
 
-  it('are not in the dashboard, which says where to click, except for starting the first worker', () => {
+  it('are not in the dashboard, which says where to click, except for the start of the first worker', () => {
     const folder = 'packages/lark-dashboard/browser'
     const told = ['.ts', '.tsx']
       .flatMap((end) => filesBelow(folder, end))
@@ -392,7 +392,7 @@ describe('words of a terminal', () => {
 })
 
 describe('a function with `await using`', () => {
-  it('awaits what it returns, because otherwise its store is closed before the work is done', () => {
+  it('awaits its returned call, because otherwise its store is closed before the work is done', () => {
     const early = Object.keys(floors).flatMap((folder) =>
       filesBelow(folder, '.ts').flatMap((file) =>
         earlyReturns(read(`${folder}/${file}`)).map((line) => `${folder}/${file}:${line}`),
@@ -401,7 +401,7 @@ describe('a function with `await using`', () => {
     expect(early).toEqual([])
   })
 
-  it('is also found in a branch; inner functions and functions without `await using` are not reported', () => {
+  it('is also found in a branch, and inner functions and functions without `await using` are not reported', () => {
     const text = `async function show() {
   await using jobs = Jobs
   if (this.json) return this.#all(jobs)
@@ -422,7 +422,7 @@ async function other() {
 })
 
 describe('a property that is left out if it has no value', () => {
-  it('comes from defined(); a spread with a condition is only for other conditions', () => {
+  it('comes from defined(), and a spread with a condition is only for other conditions', () => {
     const spread = Object.keys(floors).flatMap((folder) =>
       filesBelow(folder, '.ts').flatMap((file) =>
         spreadsOfUndefined(read(`${folder}/${file}`)).map((text) => `${folder}/${file}: ${text}`),
@@ -454,7 +454,7 @@ describe('the stores', () => {
   const jobs = everyImport('packages/lark-jobs/src')
   const inStore = (name: string, file: string | undefined) => file?.startsWith(`store/${name}/`) === true
 
-  it.each(['sqlite', 'redis'])('%s is imported by connect.ts only, when it is wanted', (name) => {
+  it.each(['sqlite', 'redis'])('only connect.ts imports %s, and only when this store is used', (name) => {
     const others = jobs.filter(({ importer, file }) => inStore(name, file) && !inStore(name, importer))
     expect([...new Set(others.map(({ importer }) => importer))]).toEqual(['store/connect.ts'])
     expect(others.every(({ isDynamic }) => isDynamic)).toBe(true)
@@ -473,7 +473,7 @@ describe('the stores', () => {
     }
   })
 
-  it('only libsql.ts names libsql, and only types are imported from it, because a bundler would follow more', () => {
+  it('only libsql.ts names libsql, and imports only types from it, because a bundler would follow other imports', () => {
     const file = 'store/sqlite/libsql.ts'
     const imports = jobs.filter(({ from }) => from === 'libsql')
     expect(imports.map(({ importer, isDynamic }) => [importer, isDynamic])).toEqual([[file, false]])
@@ -512,7 +512,7 @@ interface Workflow {
 }
 
 describe.each(['packages/lark-jobs/src', 'packages/lark-bullmq/src'])('names in %s', (folder) => {
-  it('no type has the name of another', () => {
+  it('no type has the name of another type', () => {
     const files = new Map<string, string[]>()
     for (const file of filesBelow(folder, '.ts').filter((path) => !path.endsWith('.generated.ts')))
       for (const name of typesOf(read(`${folder}/${file}`)))
@@ -562,8 +562,8 @@ describe.each([
 })
 
 /**
- * A signpost lists the files into which a new kind of something goes. In each file, a comment begins with the
- * mark of the signpost, such as `New state:`.
+ * A signpost lists the files that must change for a new kind of something. In each of these files, a comment
+ * begins with the mark of the signpost, for example `New state:`.
  */
 describe('signposts', () => {
   const folder = 'packages/lark-jobs/src'
@@ -575,7 +575,7 @@ describe('signposts', () => {
     .filter((file) => file.startsWith(`${folder}/`) && file.endsWith('.ts'))
     .flatMap((file) => signpostsIn(read(file)).map((post) => ({ file, ...post })))
 
-  it('are at rates, and at records', () => {
+  it('exist for rates and for records', () => {
     expect(posts.map(({ file, mark }) => `${file} ${mark}`).sort()).toEqual([
       `${folder}/model/rate.ts New kind of rate:`,
       `${folder}/model/record.ts New outcome:`,
@@ -647,7 +647,7 @@ function relative(imports: Map<string, Import[]>): [from: string, to: string][] 
   )
 }
 
-/** The first circle found, as `a → b → a`. */
+/** Returns the first circle that is found, in the form `a → b → a`. */
 function circle(imports: Map<string, Import[]>): string | undefined {
   const done = new Set<string>()
   const visit = (file: string, path: string[]): string | undefined => {

@@ -19,8 +19,8 @@ const documented = Object.fromEntries(
 )
 
 /**
- * The projects: the files that each has before, and the import of the job that the generated command must
- * have.
+ * The projects: the files that each project has before, and the import of the job that the generated command
+ * must have.
  */
 const projects: [string, Record<string, string>, string, string][] = [
   ['nothing but packages', {}, 'src/commands/Welcome.ts', "from '../jobs/SendEmailJob'"],
@@ -56,30 +56,34 @@ const projects: [string, Record<string, string>, string, string][] = [
   ],
 ]
 
-test.each(projects)('%s: the job runs', { timeout: 120_000 }, async (name, files, command, imported) => {
-  await using app = await App.make({
-    'package.json': `${JSON.stringify({ dependencies }, null, 2)}\n`,
-    ...files,
-  })
-  const { code, stdout, stderr } = await app.run('init')
-  expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('Next:') })
-  expect(stdout).toMatch(/^new +\S*jobs\/SendEmailJob\.[jt]s$/m)
-  expect(await app.read(command)).toContain(imported)
-  if (name === projects[0]![0]) {
-    // The generated files are the first job of README.md.
-    const written = Object.keys(documented).map(async (path) => [path, await app.read(path)] as const)
-    expect(Object.fromEntries(await Promise.all(written))).toEqual(documented)
-  }
-  const next = stderr.slice(stderr.indexOf('Next:')).match(/(?<=npx lark ).*/g)
-  expect(next).toEqual(['welcome ada@example.com', 'jobs:work'])
-  expect(await app.run(...next![0]!.split(' '))).toMatchObject({
-    code: 0,
-    stderr: '✓ Queued a welcome to ada@example.com\n',
-  })
-  const worked = await app.run(next![1]!, '--stop-when-empty')
-  expect(worked.stderr).toContain('Sending "Welcome!" to ada@example.com')
-  expect(worked.stdout).toMatch(/^1 completed/m)
-})
+test.each(projects)(
+  'after lark init in a project %s, the job runs',
+  { timeout: 120_000 },
+  async (name, files, command, imported) => {
+    await using app = await App.make({
+      'package.json': `${JSON.stringify({ dependencies }, null, 2)}\n`,
+      ...files,
+    })
+    const { code, stdout, stderr } = await app.run('init')
+    expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('Next:') })
+    expect(stdout).toMatch(/^new +\S*jobs\/SendEmailJob\.[jt]s$/m)
+    expect(await app.read(command)).toContain(imported)
+    if (name === projects[0]![0]) {
+      // The generated files are the first job of README.md.
+      const written = Object.keys(documented).map(async (path) => [path, await app.read(path)] as const)
+      expect(Object.fromEntries(await Promise.all(written))).toEqual(documented)
+    }
+    const next = stderr.slice(stderr.indexOf('Next:')).match(/(?<=npx lark ).*/g)
+    expect(next).toEqual(['welcome ada@example.com', 'jobs:work'])
+    expect(await app.run(...next![0]!.split(' '))).toMatchObject({
+      code: 0,
+      stderr: '✓ Queued a welcome to ada@example.com\n',
+    })
+    const worked = await app.run(next![1]!, '--stop-when-empty')
+    expect(worked.stderr).toContain('Sending "Welcome!" to ada@example.com')
+    expect(worked.stdout).toMatch(/^1 completed/m)
+  },
+)
 
 test('the generated files compile with the strictest options of the compiler', async () => {
   const compilerOptions = {
@@ -100,7 +104,7 @@ test('the generated files compile with the strictest options of the compiler', a
   expect(await compile(app, '.')).toBe('')
 })
 
-describe('the server in the environment', () => {
+describe('lark init with a server in the environment', () => {
   test.each([
     [{}, 'until the variable REDIS_URL names a server', undefined],
     [{ REDIS_URL: 'redis://:secret@cache' }, 'where the variable REDIS_URL says', undefined],

@@ -1,6 +1,6 @@
 /**
- * Each page that installs a package of Lark links to the one place that explains how to get the package until
- * it is on npm.
+ * Each page that installs a package of Lark must link to the section that explains how to get the package
+ * until it is on npm.
  */
 import { expect, test } from 'vitest'
 import { filesBelow, read } from './source.ts'
@@ -13,7 +13,7 @@ const pages = [
   ),
 ]
 
-test('each page that installs Lark links to how to get it today', () => {
+test('each page that installs Lark links to the section that explains how to get it today', () => {
   const installing = pages.filter((page) =>
     /^(npm|pnpm|yarn|bun) (install|i|add) .*@s18i\//m.test(read(page)),
   )

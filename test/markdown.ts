@@ -16,7 +16,7 @@ export interface Block {
   title: string | undefined
   run: boolean
   text: string
-  /** The number of the first line inside the fence, from 1. */
+  /** The number of the first line inside of the fence, counted from 1. */
   line: number
 }
 

@@ -52,7 +52,7 @@ const missing = /\b(is|are) not (there|possible|supported) yet|not part of this 
 
 const claims = pages.flatMap((page) => claimsOf(read(page)).map((claim) => [page, claim] as const))
 
-it.each(claims)('%s is right that this is missing: %s', (_, claim) => {
+it.each(claims)('%s says truly that this feature is missing: %s', (_, claim) => {
   const named = Object.entries(features).filter(([, [words]]) => words.test(claim))
   expect(named, 'names a feature of the table').not.toEqual([])
   expect(
@@ -61,7 +61,7 @@ it.each(claims)('%s is right that this is missing: %s', (_, claim) => {
   ).toEqual([])
 })
 
-it('finds such sentences', () => {
+it('the test finds sentences that call a feature missing', () => {
   expect(claimsOf('A. Chains, which\nare not there yet. B.')).toEqual(['Chains, which are not there yet'])
   expect(claimsOf('## What Is Not There Yet\n\n| what | where |\n| --- | --- |\n| Edit | x |\n')).toEqual([
     'Edit',
@@ -69,7 +69,10 @@ it('finds such sentences', () => {
   expect(claimsOf('## What Works\n\nNot yet: a kitchen.\n')).toEqual(['Not yet: a kitchen'])
 })
 
-/** The sentences that call something missing, and the first cells of tables under a heading that does. */
+/**
+ * Returns the sentences that call something missing, and the first cells of tables under a heading that calls
+ * them missing.
+ */
 function claimsOf(markdown: string): string[] {
   const sentences = markdown
     .replace(/^#.*$|```[\s\S]*?```/gm, '')

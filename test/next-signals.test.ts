@@ -8,11 +8,13 @@ import { read, root } from './source.ts'
 
 const files = ['src/instrumentation.ts', 'src/instrumentation-node.ts']
 
-it.each(['SIGTERM', 'SIGINT'] as const)('%s: dispatches are answered, running jobs end', async (signal) => {
-  await using app = await makeApp(
-    {
-      ...Object.fromEntries(files.map((file) => [file, read(`matrix/fixtures/next/${file}`)])),
-      'src/server.ts': `
+it.each(['SIGTERM', 'SIGINT'] as const)(
+  'before a Next server ends (%s), dispatches are answered and running jobs end',
+  async (signal) => {
+    await using app = await makeApp(
+      {
+        ...Object.fromEntries(files.map((file) => [file, read(`matrix/fixtures/next/${file}`)])),
+        'src/server.ts': `
         import { createServer } from 'node:http'
         import { Job, Jobs } from '@s18i/lark-jobs'
         import { register } from './instrumentation'
@@ -31,14 +33,15 @@ it.each(['SIGTERM', 'SIGINT'] as const)('%s: dispatches are answered, running jo
         await register()
         await new SlowJob().dispatch({ n: 1 })
         await Jobs.work({ jobs: [SlowJob], concurrency: 1 })`,
-    },
-    { NEXT_RUNTIME: 'nodejs' },
-  )
-  const server = app.start([`${root}/node_modules/jiti/lib/jiti-cli.mjs`, 'src/server.ts'])
-  await server.says('began 1')
-  server.child.kill(signal)
-  const { code, stdout } = await server.result
-  expect({ code, stdout }).toEqual({ code: 0, stdout: 'began 1\nended 1\n' })
-  const status = await app.run('jobs:status', '--json')
-  expect(JSON.parse(status.stdout).queues[0].counts).toMatchObject({ waiting: 50, active: 0, completed: 1 })
-})
+      },
+      { NEXT_RUNTIME: 'nodejs' },
+    )
+    const server = app.start([`${root}/node_modules/jiti/lib/jiti-cli.mjs`, 'src/server.ts'])
+    await server.says('began 1')
+    server.child.kill(signal)
+    const { code, stdout } = await server.result
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'began 1\nended 1\n' })
+    const status = await app.run('jobs:status', '--json')
+    expect(JSON.parse(status.stdout).queues[0].counts).toMatchObject({ waiting: 50, active: 0, completed: 1 })
+  },
+)

@@ -121,7 +121,7 @@ test.each([
   expect(await keys({ [`@s18i/${name}`]: '*' })).toEqual(expect.arrayContaining(added))
 })
 
-test('lark-dashboard has the licence of each package that the browser loads with it', () => {
+test('lark-dashboard contains the licence of each package that the browser loads with it', () => {
   const text = execFileSync('tar', ['-xzOf', tarballs.get('lark-dashboard')!, 'package/dist/LICENSES.txt'], {
     encoding: 'utf8',
   })
@@ -139,7 +139,7 @@ test('lark-dashboard has the licence of each package that the browser loads with
   expect(sources.filter((source) => source.includes('node_modules'))).toEqual([])
 })
 
-test('each file is readable for Node 20 itself, which does not parse `await using`; jiti would take twice the time', () => {
+test('Node 20 can parse each file, so no file contains `await using`', () => {
   for (const name of names) {
     const files = filesBelow(`packages/${name}/dist`, '.js')
     expect(files.length).toBeGreaterThan(1)
@@ -155,11 +155,11 @@ test('only one file contains the text of the Lua scripts', () => {
   expect(files.filter((file) => text(file).includes("redis.call('HGET'"))).toEqual(['package/dist/lua.js'])
 })
 
-test('an import() of a path that is known only at run time is unchanged, with its comments for bundlers', () => {
+test('an import() whose path is known only at run time is unchanged in the build, with its comments for bundlers', () => {
   const kept =
     /import\(\s*\/\* @vite-ignore \*\/\s*\/\* webpackIgnore: true \*\/\s*\/\* turbopackIgnore: true \*\/\s*\w+\s*\)/
   expect(read('packages/lark/dist/configuration.js')).toMatch(kept)
-  // Every other import() is of a file in the package, of a named package, or of a module of Node.
+  // Every other import() loads a file of the package, a named package, or a module of Node.
   const imported = names.flatMap((name) =>
     // The files that the browser of the dashboard loads are texts in one of these modules.
     modulesOf(name).flatMap((file) =>
@@ -203,7 +203,7 @@ describe('a program', () => {
   ]
   const toDispatch = [...atImport, 'lark-jobs/dist/sqlite-store.js', 'lark-jobs/dist/contract.js'].sort()
 
-  /** This chunk has only a few lines of the bundler. */
+  /** This chunk contains only a few lines of the bundler. */
   // This chunk is for stored errors: a worker writes them, and a program that looks at jobs reads them.
   const jobError = 'lark-jobs/dist/job-error.js'
   const runtime = 'lark-jobs/dist/rolldown-runtime.js'
@@ -230,14 +230,14 @@ describe('a program', () => {
     ),
   ]
 
-  test('commands that look at jobs, also to complete names, load no worker and no parser of cron expressions', () => {
+  test('commands that only read jobs, also to complete names, load no worker and no parser of cron expressions', () => {
     for (const command of ['status', 'pause', 'list', 'why'])
       expect(loaded(`commands/jobs-${command}.js`)).not.toEqual(
         expect.arrayContaining([expect.stringMatching(/^(lease|work|schedules)/)]),
       )
   })
 
-  test('/internal is for other packages: no file of the package loads it', () => {
+  test('no file of the package itself loads /internal, which is for other packages', () => {
     const files = filesBelow('packages/lark-jobs/dist', '.js')
     expect(files.filter((file) => loaded(file).includes('internal.js'))).toEqual(['internal.js'])
   })
@@ -252,7 +252,7 @@ describe('a program', () => {
     expect(await loadedBy('dispatch.mjs', text)).toEqual(toDispatch)
   })
 
-  test('that looks at jobs loads the operations; a program that works loads the worker', async () => {
+  test('that reads jobs loads the operations, and a program that runs jobs loads the worker', async () => {
     const looks = `${job}await jobs.status()\nawait jobs.close()`
     expect(await loadedBy('look.mjs', looks)).toEqual(
       [...toDispatch, jobError, 'lark-jobs/dist/operations.js', runtime].sort(),
@@ -303,7 +303,7 @@ describe('a program', () => {
     expect(await printed('required.cjs', text)).toBe('true\ntrue true true\ntrue true')
   })
 
-  test('has readable stacks, and with source maps the lines of the sources', async () => {
+  test('has readable stacks, and stacks with the lines of the sources if source maps are on', async () => {
     const text = `import { Jobs } from '@s18i/lark-jobs'
       await Jobs.pause({ colour: 'red' }).catch(({ stack }) => console.log(stack))`
     const built = await printed('stack.mjs', text)
@@ -376,7 +376,7 @@ describe('the CommonJS build', () => {
     )
   })
 
-  test('works in a sandbox such as Jest with the modules of the sandbox, and with a configuration that only Node can import', async () => {
+  test('works in a sandbox like that of Jest with the modules of the sandbox, and with a configuration that only Node can import', async () => {
     await app.write({
       'sandbox/lark.config.mjs': "export default { jobs: { queues: ['mail'] } }",
       'sandbox/mailer.cjs': "exports.send = () => 'really sent'",

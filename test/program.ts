@@ -1,4 +1,4 @@
-/** Runs the compiler, and TypeScript files as a user starts them, for the tests of the documentation. */
+/** Runs the compiler, and starts TypeScript files as a user would, for the tests of the documentation. */
 import { execFileSync } from 'node:child_process'
 import { mkdir, rm, symlink } from 'node:fs/promises'
 import { basename, join } from 'node:path'
@@ -80,7 +80,7 @@ export function lark(app: App, ...words: string[]): Promise<Result> {
   return app.start([join(app.folder, 'node_modules/@s18i/lark/dist/bin.js'), ...words]).result
 }
 
-/** The output of the compiler for the project in `folder`; '' if there are no errors. */
+/** Returns the output of the compiler for the project in `folder`; '' if there are no errors. */
 export async function compile(app: App, folder = '.'): Promise<string> {
   const { stdout, stderr, code } = await app.start([compiler, '-p', folder]).result
   return code === 0 ? '' : stdout + stderr

@@ -1,7 +1,6 @@
 /**
  * Tests what users of the built packages see in their editor: the suggestions after a dot, the parameters of
- * calls, and that each type that is shown can be imported. Also tests that two copies of a package work
- * together.
+ * calls, and types, which must all be importable. Also tests that two copies of a package work together.
  */
 import { readFileSync } from 'node:fs'
 import { cp } from 'node:fs/promises'
@@ -101,7 +100,7 @@ test.each([
     'cancel edit find id inTransaction move prioritize progress queue queued rejection remove reschedule result runNow send status tag untag',
   ],
   ['an error of the queue', 5, 'because cause code exit hint id ids message name queued reason stack'],
-])('behind the dot of %s is what users need, and nothing else', (_, mark, names) => {
+])('after the dot of %s, the editor suggests what users need, and nothing else', (_, mark, names) => {
   expect(suggested(mark)).toBe(names)
 })
 
@@ -114,7 +113,7 @@ test.each([
   expect(checker.typeToString(type!)).toBe(shown)
 })
 
-test('each option has a text, and a type with a name', () => {
+test('each option has a description, and a type with a name', () => {
   const module = original(checker.getSymbolAtPosition(file, text.indexOf('as entry2') + 3)!)
   const options = checker
     .getExportsOfModule(module)
@@ -170,7 +169,7 @@ test('copies of the package share the default instance if their versions are com
   expect((globalThis as { [slot]?: unknown })[slot]).toBe(Jobs)
 })
 
-test('a copy of the package works with the instances, jobs and drafts of another', async () => {
+test('a copy of the package works with the instances, jobs and drafts of another copy', async () => {
   const copy = join(app.folder, 'copy')
   await cp(new URL('../packages/lark-jobs/dist', import.meta.url), join(copy, 'dist'), { recursive: true })
   await cp(new URL('../packages/lark-jobs/package.json', import.meta.url), join(copy, 'package.json'))
@@ -198,7 +197,7 @@ test('a copy of the package works with the instances, jobs and drafts of another
   expect(await handle.result()).toBe(2)
 })
 
-test('one symbol leads to the internals of an instance', () => {
+test('the internals of an instance can be reached only by one symbol', () => {
   const { version } = JSON.parse(
     readFileSync(new URL('../packages/lark-jobs/package.json', import.meta.url), 'utf8'),
   )
@@ -218,7 +217,7 @@ test('no published declaration contains internal members', () => {
   expect(declared).not.toMatch(/[Ii]nside|enqueue|Operating|constructor/)
 })
 
-/** The symbol behind an import or a re-export. */
+/** Returns the symbol behind an import or a re-export. */
 function original(symbol: Declared): Declared {
   return symbol.flags & SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol
 }

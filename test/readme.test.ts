@@ -47,7 +47,7 @@ it('packages/lark/README.md prints what its first command prints', async () => {
   }
 })
 
-it('is about 20 lines', () => {
+it('the first job of README.md has about 20 lines', () => {
   const lines = blocks
     .filter(({ title }) => title?.startsWith('src/'))
     .flatMap(({ text }) => text.trimEnd().split('\n'))

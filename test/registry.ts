@@ -1,6 +1,6 @@
 /**
- * An npm registry on this machine, for the tests of a release. It takes the published packages, and serves
- * the installed packages of the repository as their dependencies.
+ * An npm registry on this machine, for the tests of a release. The registry accepts the published packages,
+ * and serves the installed packages of the repository as their dependencies.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
@@ -56,7 +56,8 @@ export class Registry implements AsyncDisposable {
   }
 
   /**
-   * Takes a packed package as if it were published. Its version becomes the latest; earlier versions stay.
+   * Adds a packed package as if it were published. Its version becomes the latest version, and earlier
+   * versions stay.
    */
   take(tarball: string): void {
     const manifest = JSON.parse(
@@ -103,7 +104,7 @@ export class Registry implements AsyncDisposable {
     return { name, 'dist-tags': found['dist-tags'], versions: Object.fromEntries(versions) }
   }
 
-  /** All versions of a package in the repository. Versions for other platforms have no file. */
+  /** Returns all versions of a package in the repository. Versions for other platforms have no file. */
   #installed(name: string) {
     const places = Object.keys(this.#locked).filter((place) => place.endsWith(`node_modules/${name}`))
     const versions = places.map((place): Manifest => {

@@ -25,7 +25,7 @@ import { read, root } from './source.ts'
 
 const names = ['lark', 'lark-jobs', 'lark-bullmq', 'lark-jobs-bench', 'lark-dashboard']
 const { version } = JSON.parse(read('packages/lark/package.json'))
-// Comes with @changesets/cli.
+// The package is installed with @changesets/cli.
 const yaml = createRequire(import.meta.url)('js-yaml') as { load(text: string): unknown }
 const workflow = yaml.load(read('.github/workflows/release.yml')) as Workflow
 
@@ -65,9 +65,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true })
 })
 
-/**
- * A copy of the files that a release reads and writes. @param built whether to copy the published files, too
- */
+/** Copies the files that a release reads and writes. @param built whether to copy the published files, too */
 function clone(name: string, { built = false } = {}): string {
   const copy = join(folder, name)
   mkdirSync(join(copy, 'packages'), { recursive: true })
@@ -100,27 +98,34 @@ describe('the next version', () => {
   test.each([
     ['patch', `${major}.${minor}.${patch + 1}`, 'Jobs may be blue.'],
     ['minor', `${major}.${minor + 1}.0`, 'Jobs are blue.\n\nUpgrade: say `colour = "red"`.'],
-  ])('of a %s is %s for all packages, and the changelog has its text', async (bump, next, text) => {
-    const copy = clone(bump)
-    await run(copy, 'git', 'init', '-q')
-    writeFileSync(join(copy, '.changeset/blue.md'), `---\n'@s18i/lark-jobs': ${bump}\n---\n\n${text}\n`)
-    await run(copy, process.execPath, join(root, 'scripts/version.js'))
-    const all = names.map((name) => manifest(copy, name))
-    expect(all.map((each) => each.version)).toEqual(names.map(() => next))
-    const needed = all.flatMap(({ dependencies, peerDependencies }) =>
-      Object.entries({ ...dependencies, ...peerDependencies }).filter(([name]) => name.startsWith('@s18i/')),
-    )
-    expect(needed.length).toBeGreaterThan(5)
-    expect([...new Set(needed.map(([, range]) => range))]).toEqual([`^${next}`])
-    const [title, first] = readFileSync(join(copy, 'packages/lark-jobs/CHANGELOG.md'), 'utf8').split(/^## /m)
-    expect(title).toBe('# @s18i/lark-jobs\n\n')
-    expect(first).toContain(next)
-    for (const line of text.split('\n')) expect(first).toContain(line)
-    expect(first).not.toContain('@s18i/')
-  })
+  ])(
+    'after a changeset of the kind %s is %s for all packages, and the changelog has the text of the changeset',
+    async (bump, next, text) => {
+      const copy = clone(bump)
+      await run(copy, 'git', 'init', '-q')
+      writeFileSync(join(copy, '.changeset/blue.md'), `---\n'@s18i/lark-jobs': ${bump}\n---\n\n${text}\n`)
+      await run(copy, process.execPath, join(root, 'scripts/version.js'))
+      const all = names.map((name) => manifest(copy, name))
+      expect(all.map((each) => each.version)).toEqual(names.map(() => next))
+      const needed = all.flatMap(({ dependencies, peerDependencies }) =>
+        Object.entries({ ...dependencies, ...peerDependencies }).filter(([name]) =>
+          name.startsWith('@s18i/'),
+        ),
+      )
+      expect(needed.length).toBeGreaterThan(5)
+      expect([...new Set(needed.map(([, range]) => range))]).toEqual([`^${next}`])
+      const [title, first] = readFileSync(join(copy, 'packages/lark-jobs/CHANGELOG.md'), 'utf8').split(
+        /^## /m,
+      )
+      expect(title).toBe('# @s18i/lark-jobs\n\n')
+      expect(first).toContain(next)
+      for (const line of text.split('\n')) expect(first).toContain(line)
+      expect(first).not.toContain('@s18i/')
+    },
+  )
 })
 
-test('there is no changeset before the first release, whose changelog says what there is', async () => {
+test('there is no changeset before the first release, and its changelog describes the features', async () => {
   const copy = clone('unpublished')
   writeFileSync(join(copy, '.changeset/blue.md'), "---\n'@s18i/lark-jobs': patch\n---\n\nJobs may be blue.\n")
   mkdirSync(join(copy, 'docs'))
@@ -130,7 +135,7 @@ test('there is no changeset before the first release, whose changelog says what 
   expect(names.map((name) => manifest(copy, name).version)).toEqual(names.map(() => version))
 })
 
-test('each changeset says what to do if something must be done', () => {
+test('each changeset says what users must do if they must do something', () => {
   const files = readdirSync(join(root, '.changeset')).filter((name) => /(?<!README)\.md$/.test(name))
   for (const file of files) {
     const text = read(`.changeset/${file}`)
@@ -149,7 +154,7 @@ test('the changelog of each package has its version', () => {
 describe('the workflow', () => {
   const { release } = workflow.jobs
 
-  test('names each action by its commit, and scripts that there are', () => {
+  test('names each action by its commit, and only scripts that exist', () => {
     const { scripts } = JSON.parse(read('package.json'))
     const steps = Object.values(workflow.jobs).flatMap((job) => job.steps)
     for (const { uses } of steps)
@@ -160,11 +165,11 @@ describe('the workflow', () => {
     )
     expect(called).toEqual(['test', 'build', 'version', 'release'])
     expect(called.filter((name) => scripts[name] === undefined)).toEqual([])
-    // A release must not be published while docs/compatibility.md is about other code.
+    // A release must not be published if docs/compatibility.md was made with other code.
     expect(scripts.release).toBe('node scripts/matrix.js --check && changeset publish')
   })
 
-  test('may prove who publishes, and does', () => {
+  test('has the permission to prove the origin of the packages, and uses it', () => {
     expect(release!.permissions).toMatchObject({ 'id-token': 'write' })
     const { env } = release!.steps.find(({ uses }) => uses?.startsWith('changesets/action'))!
     expect(env).toMatchObject({ NPM_CONFIG_PROVENANCE: true, NPM_CONFIG_IGNORE_SCRIPTS: true })
@@ -172,7 +177,7 @@ describe('the workflow', () => {
 })
 
 describe('a release', () => {
-  test('without a proof of its origin is refused by npm', async () => {
+  test('is refused by npm without a proof of its origin', async () => {
     const copy = clone('unproved')
     const published = run(join(copy, 'packages/lark'), 'npm', 'publish', '--ignore-scripts', '--tag', 'test')
     await expect(published).rejects.toThrow(/provenance/)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { read, root } from './source.ts'
 
-it('names for each promise tests that exist', () => {
+it('the page names for each promise tests that exist', () => {
   const rows = ['reliability', 'who-runs-again', 'promises-of-features']
     .map((page) => read(`docs/${page}.md`))
     .join('\n')

@@ -30,7 +30,7 @@ async function install(more: Record<string, string> = {}, env: Record<string, st
 }
 
 describe('the page', () => {
-  it('has the founding snippets, letter for letter', () => {
+  it('has the unchanged founding snippets', () => {
     expect(founding).toHaveLength(14)
     const text = founding.map((block) => block.text).join('\0')
     expect(createHash('sha256').update(text).digest('hex')).toBe(FINGERPRINT)
@@ -48,7 +48,7 @@ describe('the page', () => {
   })
 })
 
-/** Another script, which has begun, says how long one takes: in milliseconds, on a line of its own. */
+/** This script prints on a separate line how many milliseconds it took. */
 const timed = `import './jobs/SendEmailJob'
 const began = performance.now()
 await import('./handleErrors')
@@ -73,8 +73,8 @@ describe('on Redis', () => {
   beforeAll(async () => {
     const config = `import founding from './lark.config.js'
 export default { jobs: { ...founding.jobs, prefix: '${prefix}' } }`
-    // The configuration has a prefix, because other tests use the same server. It takes the place of the
-    // `.js` file, because in a folder `.ts` comes first.
+    // The configuration has a prefix, because other tests use the same server. It is a `.ts` file, which
+    // counts before the `.js` file in the same folder.
     app = await install({ 'lark.config.ts': config }, { REDIS_URL: url })
     app.atEnd(() => removeKeys(url, prefix))
   })
@@ -83,8 +83,8 @@ export default { jobs: { ...founding.jobs, prefix: '${prefix}' } }`
 })
 
 function doesWhatThePageSays(app: () => App): void {
-  // Scripts are started outside of the application's folder, and find the same configuration and store as the
-  // worker.
+  // Scripts are started outside of the folder of the application, and must find the same configuration and
+  // store as the worker.
   const script = (name: string, env: Record<string, string> = {}) =>
     runScript(app(), `src/${name}.ts`, '..', env)
   const statusOf = async () => {
@@ -139,7 +139,7 @@ function doesWhatThePageSays(app: () => App): void {
     expect(await statusOf()).toEqual(before)
   })
 
-  it('skips a payment that was made before', async () => {
+  it('skips a payment that was already made', async () => {
     const { code, stderr } = await script('payTwice')
     expect(code).toBe(0)
     expect(stderr.match(/Payment already processed, skipping/g)).toHaveLength(1)
@@ -149,7 +149,8 @@ function doesWhatThePageSays(app: () => App): void {
   let reminded: number
 
   it('has each job in the queue of its class', async () => {
-    // It comes late: its job waits for a minute, and a busy machine may need that for all that comes before.
+    // This test is one of the last, because its job waits for a minute, and a busy machine may need this
+    // minute for the tests before.
     reminded = Date.now()
     expect(await script('remind')).toMatchObject({ code: 0, stdout: '', stderr: '' })
     // The numbers are waiting, delayed and completed jobs. The queue `default` has the jobs for users, items,
@@ -162,8 +163,8 @@ function doesWhatThePageSays(app: () => App): void {
     })
   })
 
-  it('runs each job once, including jobs that jobs dispatch; the delayed job waits', async () => {
-    // The jobs above, and the two that the order dispatches.
+  it('runs each job once, including jobs that jobs dispatch, and the delayed job waits', async () => {
+    // The jobs above, and the two jobs that the order dispatches.
     const count = 10_009 + 2 + 3 + 1 + 2
     const result = await lark(app(), 'jobs:work', '--json', `--max-jobs=${count}`, '--concurrency=100')
     expect(result.code).toBe(0)
@@ -211,7 +212,7 @@ interface Event {
   text: string
 }
 
-/** The events that `jobs:work --json` printed. */
+/** Returns the events that `jobs:work --json` has printed. */
 function eventsOf({ stdout }: Result): Event[] {
   return stdout
     .trimEnd()

@@ -112,7 +112,7 @@ const shared: Record<string, string[]> = {
   '@s18i/lark-jobs': ['createJobs', 'exponential', 'Job', 'Jobs'],
 }
 
-/** The packages that the pages use. An application adds the last one only to measure its store. */
+/** The packages that the pages use. An application adds the last package only to measure its store. */
 const packages = ['lark', 'lark-jobs', 'lark-bullmq', 'lark-jobs-bench', 'lark-dashboard']
 
 /** Other packages that the pages use, from the `node_modules` of the workspace. */
@@ -177,7 +177,7 @@ describe.each(pages)('%s', (page) => {
   }
 
   if (page === 'docs/examples.md') {
-    it('has only short programs that run', () => {
+    it('has only short programs, and they run', () => {
       expect(blocks.filter(({ run }) => !run)).toEqual([])
       expect(blocks.filter(({ text }) => text.trimEnd().split('\n').length > 15)).toEqual([])
     })
@@ -251,8 +251,8 @@ const folderOf = (page: string) => `${page.slice(0, -'.md'.length)}/`
 let compiled: Promise<string[]> | undefined
 
 /**
- * The compiler's errors in the code of a page, or outside of all pages. All pages are compiled at once, which
- * takes hardly longer than compiling one.
+ * Returns the errors of the compiler in the code of a page, or outside of all pages. All pages are compiled
+ * at once, which takes hardly longer than one page.
  */
 async function errorsOf(page: string): Promise<string[]> {
   compiled ??= compileAll()
@@ -266,14 +266,14 @@ async function compileAll(): Promise<string[]> {
   )
   await using app = await appOf(Object.fromEntries(files))
   const said = await compile(app)
-  // A line that begins with a space belongs to the error before it.
+  // A line that begins with a space belongs to the error above it.
   return said.split(/^(?=\S)/m).filter((error) => error !== '')
 }
 
 /**
- * The output of each program of a page. The programs run one after the other in one process, because each
- * process takes a third of a second of CPU. The exit code, and the report of a test runner, are those of the
- * last program.
+ * Returns the output of each program of a page. The programs run one after the other in one process, because
+ * each process takes a third of a second of CPU. The exit code, and the report of a test runner, are those of
+ * the last program.
  */
 async function runTogether(app: App, programs: Block[]): Promise<Result[]> {
   const lines = programs.map((block) => {

@@ -24,14 +24,14 @@ export function filesBelow(folder: string, extension: string): string[] {
 }
 
 export interface Import {
-  /** The text in the import. */
+  /** The path or package in the import, as written. */
   from: string
   isDynamic: boolean
   /** The imported file, relative to the source folder; undefined for a package. */
   file: string | undefined
 }
 
-/** All imports and re-exports of a file, types included. */
+/** Returns all imports and re-exports of a file, including types. */
 export function importsOf(folder: string, file: string): Import[] {
   const text = withoutComments(read(`${folder}/${file}`))
   const found = [
@@ -53,9 +53,9 @@ function withoutComments(text: string): string {
 }
 
 /**
- * The lines that return the result of a call without `await` in a function with `await using`: the function
- * would close its resource before the promise is settled. A call that returns no promise is reported, too;
- * assign its value to a name first.
+ * Returns the lines that return the result of a call without `await` in a function with `await using`. This
+ * function would close its resource before the promise is settled. A call that returns no promise is
+ * reported, too, and needs a constant for its value.
  */
 export function earlyReturns(text: string): string[] {
   const found: string[] = []
@@ -80,7 +80,7 @@ export function earlyReturns(text: string): string[] {
   return found
 }
 
-/** The lines of comments, without the code of examples. */
+/** Returns the lines of comments, without the code of examples. */
 export function commentLines(text: string): { line: number; text: string }[] {
   let isCode = false
   return text.split('\n').flatMap((line, at) => {
@@ -93,8 +93,8 @@ export function commentLines(text: string): { line: number; text: string }[] {
 }
 
 /**
- * The spreads whose only condition is that the value of a property is not `undefined`. `defined()` should be
- * used instead.
+ * Returns the spreads whose only condition is that the value of a property is not `undefined`. Use
+ * `defined()` instead.
  */
 export function spreadsOfUndefined(text: string): string[] {
   const found = text.matchAll(

@@ -1,6 +1,6 @@
 /**
- * The `api.md` of each package has its exports with all signatures, so reviewers see each change of them.
- * After the first release, such a change needs a changeset.
+ * The `api.md` of each package has its exports with all signatures, so reviewers see each change of an
+ * export. After the first release, a change needs a changeset.
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,11 +10,14 @@ import { read, root } from './source.ts'
 
 const built = surfaces()
 
-test.each([...built])('%s is what the package exports: `npm run api` writes it', (file, text) => {
-  expect(read(file)).toBe(text)
-})
+test.each([...built])(
+  '%s has the present exports of the package (`npm run api` writes the file)',
+  (file, text) => {
+    expect(read(file)).toBe(text)
+  },
+)
 
-test('members of classes that get their name only by an export are written down, and so are the words of lists', () => {
+test('api.md has the members of classes that an export renames, and the words of lists', () => {
   const text = built.get('packages/lark-jobs/api.md')
   expect(text).toMatch(/^class Jobs extends Operations .*\n(?: .*\n)* {2}dispatchByKey\(/m)
   expect(text).toMatch(/^type State = ("\w+"( \| )?){7};$/m)
@@ -23,7 +26,7 @@ test('members of classes that get their name only by an export are written down,
 
 test('a package whose surface has changed since its release has a changeset', () => {
   const file = '.changeset/released.json'
-  // There is no such file before 0.1.0.
+  // The file does not exist before 0.1.0.
   const released: Record<string, string> = existsSync(join(root, file)) ? JSON.parse(read(file)).surfaces : {}
   const named = readdirSync(join(root, '.changeset'))
     .filter((name) => name.endsWith('.md') && name !== 'README.md')

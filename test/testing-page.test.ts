@@ -1,5 +1,6 @@
 /**
- * The test for each test runner that docs/testing.md shows is the file of the fixture that the matrix runs.
+ * For each test runner, the test in docs/testing.md must be the same as the file of the fixture that the
+ * matrix runs.
  */
 import { expect, it } from 'vitest'
 import { blocksOf } from './markdown.ts'

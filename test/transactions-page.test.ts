@@ -127,7 +127,7 @@ const execute = (sql: string, parameters: unknown[]) => pool.query(sql, paramete
 export default { jobs: { connection: 'sqlite:jobs.db', outbox: { for: 'postgres', execute } } }
 `
 
-test('ORMs dispatch and run steps in their transactions, and dispatches join a surrounding transaction', async () => {
+test('with the code of the page, ORMs dispatch and run steps in their transactions, and dispatches join a surrounding transaction', async () => {
   const server = await startPostgres()
   try {
     await using app = await makeApp(

@@ -45,7 +45,7 @@ it('each entry of the packages compiles with skipLibCheck off', async () => {
   expect(await compile(app)).toBe('')
 })
 
-it('a project without the types of Node and browsers, with skipLibCheck off', async () => {
+it('a project without the types of Node and browsers compiles with skipLibCheck off', async () => {
   const source = `
     import { Job, Jobs } from '@s18i/lark-jobs'
     export class WaitJob extends Job {
@@ -72,7 +72,7 @@ it('a project without the types of Node and browsers, with skipLibCheck off', as
   expect(await compile(app)).toBe('')
 })
 
-it.each(['commonjs', 'module'])('a project of type %s that is only type-checked', async (type) => {
+it.each(['commonjs', 'module'])('a project of type %s can be only type-checked', async (type) => {
   await using app = await install(type, { ...sources, 'tsconfig.json': checked! })
   expect(await compile(app)).toBe('')
 })

@@ -1,7 +1,7 @@
 /**
  * Upgrades an application, with the packed packages and npm: 0.1.1 continues the jobs that 0.1.0 has stored,
- * workers of both versions run side by side, and 0.1.0 refuses a store that a later version has brought
- * forward. 0.1.1 is packed from the same sources.
+ * workers of both versions run side by side, and 0.1.0 refuses a store that a later version has migrated.
+ * 0.1.1 is packed from the same sources.
  */
 import { execFile, execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -27,7 +27,7 @@ let before: App
 let after: App
 let server: Server
 
-/** Another version of a packed package. */
+/** Makes another version of a packed package. */
 function asNext(tarball: string): string {
   const folder = join(packs, basename(tarball, '.tgz'))
   mkdirSync(folder)
@@ -36,8 +36,8 @@ function asNext(tarball: string): string {
     if (!/package\.json$|\.c?js$/.test(each)) continue
     const file = join(folder, each)
     const text = readFileSync(file, 'utf8')
-    // The ranges of dependencies stay as they are, as in a patch release. They begin with a caret, so only
-    // versions are replaced.
+    // As in a patch release, the ranges of dependencies do not change. A range begins with a caret, so the
+    // replacement affects only versions.
     writeFileSync(file, text.replaceAll(`"${version}"`, `"${next}"`))
   }
   const target = join(packs, `next-${basename(tarball)}`)
@@ -160,7 +160,7 @@ describe.each([
   ['SQLite', () => `sqlite:${join(packs, 'jobs.db')}`],
   ['Redis', () => server.url],
 ])('on %s', (name, urlOf) => {
-  test('jobs of the older version go on, beside a worker of the older version', async () => {
+  test('jobs of the older version go on while a worker of the older version still runs', async () => {
     const env = { LARK_JOBS_URL: urlOf() }
     const older = before.start(['shop.js', 'leave'], '.', env)
     let left = ''
@@ -190,7 +190,7 @@ describe.each([
     expect(await older.result).toMatchObject({ code: 0 })
   }, 120_000)
 
-  test('the older version refuses the layout of a newer one with one line', async () => {
+  test('the older version refuses the layout of a newer version with one line', async () => {
     const url = urlOf()
     if (name === 'Redis') {
       const raw = new Connection(addressOf(url))

@@ -15,7 +15,7 @@ import { read, root } from '../source.ts'
 
 const built = join(root, 'site/build')
 const pages = contents.flatMap((section) => section.pages)
-/** Most decisions have only a heading and a paragraph, so only the first of them is tested. */
+/** Most decisions have only a heading and paragraphs, so only the first decision is tested. */
 const looked = pages.filter(
   (name, i) =>
     !name.startsWith('decisions/') ||
@@ -31,7 +31,7 @@ const types: Record<string, string> = {
   '.svg': 'image/svg+xml',
 }
 
-/** A host that serves files, and for a folder its index file. */
+/** A server that serves files, and the index file of a folder. */
 const host = createServer((request, response) => {
   const path = decodeURIComponent(new URL(request.url!, 'http://host').pathname)
   const named = join(built, path.startsWith(base) ? path.slice(base.length) : 'nothing')
@@ -77,13 +77,14 @@ async function open(route: string, options: BrowserContextOptions = {}): Promise
   return page
 }
 
-test('the founding page finds its neighbours under the paths that it names', async () => {
-  // The body is cancelled, because an unread answer keeps its connection until it is garbage collected.
+test('the pages that the founding page links to exist under these paths', async () => {
+  // Cancel the body, because an answer that is not read keeps its connection open until it is garbage
+  // collected.
   for (const route of ['/lark-jobs/queue-workers', '/lark-jobs/creating-jobs'])
     expect((await fetch(address(route), { method: 'HEAD' })).status).toBe(200)
 })
 
-test('each page requests nothing from another host, logs no error, and needs no sideways scrolling on a phone', async () => {
+test('no page requests anything from another host, logs an error, or must be scrolled sideways on a phone', async () => {
   const page = await open('/', { viewport: { width: 390, height: 800 } })
   for (const name of looked) {
     await page.goto(address(routeOf(name)))
@@ -96,7 +97,7 @@ test('each page requests nothing from another host, logs no error, and needs no 
 }, 180_000)
 
 test.each(['/', '/lark-jobs/dispatching-jobs/', '/lark/commands/', '/api/@s18i/lark-jobs/classes/Job/'])(
-  'axe finds nothing on %s, in both themes',
+  'axe finds no accessibility problem on %s in both themes',
   async (route) => {
     for (const colorScheme of ['light', 'dark'] as const) {
       const page = await open(route, { colorScheme })
@@ -167,7 +168,7 @@ describe('the search', () => {
     await search(page, words, answer)
   })
 
-  test('the reference has its own', async () => {
+  test('the reference has its own search', async () => {
     const reference = await open('/api/')
     await search(reference, 'dispatchMany', 'Jobs')
     await reference.close()

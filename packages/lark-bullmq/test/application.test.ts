@@ -1,6 +1,6 @@
 /**
- * Runs one application with BullMQ on its Redis, and with another import on each store of Lark, and expects
- * the same.
+ * Runs one application with BullMQ on Redis, and with another import on each store of Lark, and expects the
+ * same results.
  */
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -60,7 +60,7 @@ test.each([
   'bounding',
   'children',
   'tracing',
-])('the %s on Lark is that on BullMQ with the import changed', (name) => {
+])('the %s for Lark is the file for BullMQ with another import', (name) => {
   const changed = read(`${name}.ts`).replace(/from 'bullmq5?'/, "from '../../src/index.ts'")
   expect(read(`${name}-on-lark.ts`)).toBe(changed)
 })

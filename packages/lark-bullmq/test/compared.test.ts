@@ -160,7 +160,7 @@ describe.each(walked)('each public member of %s', (_, theirs, ours, make, topics
     expect(open.filter((name) => topics.every((topic) => !names(topic).includes(name)))).toEqual([])
   })
 
-  test('is on the object, or refused with a page', async () => {
+  test('is on the object, or throws an error with a page of the manual', async () => {
     const object = make() as Record<string, unknown>
     // These fields have no value at first, such as `finishedOn`.
     const declaredOnly = ['finishedOn', 'processedOn', 'parent', 'parentKey', 'deduplicationId']
@@ -206,7 +206,7 @@ type AllUncompiled =
   | Uncompiled<'options of settings', shim.AdvancedOptions>
   | Uncompiled<'options of a job scheduler', shim.RepeatOptions>
 
-test('each option that is accepted compiles', () => {
+test('each option that the table accepts compiles', () => {
   // If a name is missing in a type, the type of this constant is that name, and the compiler fails.
   const all: [AllUncompiled] extends [never] ? 'compiles' : AllUncompiled = 'compiles'
   expect(all).toBe('compiles')
@@ -219,7 +219,7 @@ test('each type that the table accepts is exported', () => {
       expect(index, name).toMatch(new RegExp(`(?<![.\\w])${name}\\b,?(?! as)`))
 })
 
-test('every page of the table exists and has the heading', () => {
+test('every page that the table names exists and has the heading', () => {
   const docs = join(import.meta.dirname, '../../../docs')
   const pages = new Set(
     Object.values(compared).flatMap((topic) => Object.values(topic).map((row) => String(row[2]))),
@@ -367,7 +367,7 @@ test.each([
   ['events of Worker', () => idle()],
   ['events of FlowProducer', () => producer()],
   ['events of QueueEvents', () => listener()],
-] as const)('%s that are not there are refused', (topic, make) => {
+] as const)('%s that BullMQ does not have are refused', (topic, make) => {
   const object = make()
   for (const name of [...names(topic), 'compelted']) {
     const listen = () => (object as shim.Queue).on(name as never, (() => {}) as never)
@@ -388,7 +388,7 @@ test('each class and error that the table of compared names does not mark as mis
   }
 })
 
-test('wrong values are refused, as in BullMQ', async () => {
+test('wrong values are refused with the same messages as in BullMQ', async () => {
   const target = queue()
   const wrong: shim.JobsOptions[] = [
     { priority: 2 ** 21 },
@@ -426,7 +426,7 @@ test('wrong values are refused, as in BullMQ', async () => {
   expect(() => new shim.Queue('a', { connection: { host: 'x', keyPrefix: 'a' } })).toThrow(/keyPrefix/)
 })
 
-test('priorities keep their order, and do not exceed the number of priorities of a queue of Lark', () => {
+test('priorities of BullMQ keep their order in Lark, and use no more different priorities than a queue of Lark may have', () => {
   const all = [...Array.from({ length: 5_000 }, (_, i) => i), 10_000, 100_000, 1_000_000, MOST]
   const lark = all.map(larkPriority)
   expect(lark.slice(0, 102)).toEqual([...Array.from({ length: 101 }, (_, i) => (i === 0 ? 0 : -i)), -101])

@@ -237,7 +237,7 @@ each.add(1)`,
     ['in a constructor', `class A { constructor() { queue.getWorkers() } }`, true],
     ['when Nest starts', `class A { onModuleInit() { queue.getWorkers() } }`, true],
     ['in a method', `class A { look() { queue.getWorkers() } }`, false],
-  ])('whether it is met at the start: %s', (_, text, isAtStart) => {
+  ])('the check says whether the application fails at its start: %s', (_, text, isAtStart) => {
     const program = syntaxOf(
       `import { Queue } from 'bullmq'\nconst queue = new Queue('a')\n${text}`,
       'app.ts',
@@ -257,7 +257,7 @@ const { ExpressAdapter } = require('@bull-board/express')`)
     ])
   })
 
-  test('an option that the shim does not have is none if its value turns it off', () => {
+  test('an option that the shim does not have is no finding if its value turns it off', () => {
     const uses = usesOf(`import { Queue, Worker } from 'bullmq'
 const queue = new Queue('a', { telemetry: undefined, settings: null })
 queue.add('x', {}, { lifo: false, delay: undefined })

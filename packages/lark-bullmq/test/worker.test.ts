@@ -38,7 +38,7 @@ function opened<T extends { close(): Promise<unknown> }>(object: T): T {
 /** Gives access to the hidden members of the package. */
 const hidden = ({ jobs }: SharedStore) => jobs as unknown as Jobs
 
-test('a class of Lark with the key of a name runs its jobs', async () => {
+test('a class of Lark runs the jobs of a name that is its key', async () => {
   const queue = opened(new Queue('emails', { connection }))
   const added = await queue.add('welcome', { to: 'ada' }, { attempts: 2 })
   class WelcomeJob extends Job {
@@ -388,7 +388,7 @@ test('calls after the last object is closed are refused, and open no store', asy
   expect(worker.isRunning()).toBe(false)
 })
 
-test('events continue after the store has been away, and none is lost', async () => {
+test('events continue after an outage of the store, and no event is lost', async () => {
   const shared = SharedStore.of('test', { connection }, 'heard')
   made.push({ close: () => shared.leave() })
   const events = opened(new QueueEvents('heard', { connection }))
@@ -469,7 +469,7 @@ test('jobs with a priority are prioritized, also after a change, and removed job
     await expect(call).rejects.toThrow(`Missing key for job ${job.id}`)
 })
 
-test('QueueEvents report each time that a job waits and begins', async () => {
+test('QueueEvents report each wait and each start of a job', async () => {
   const events = opened(new QueueEvents('waits', { connection }))
   const told: unknown[] = []
   for (const event of ['waiting', 'active'] as const) events.on(event, ({ prev }) => told.push([event, prev]))

@@ -30,7 +30,7 @@ beforeAll(async () => {
 })
 afterAll(() => app[Symbol.asyncDispose]())
 
-test('for other machines it needs the names by which browsers call it', async () => {
+test('jobs:dashboard for other machines needs the host names that browsers use', async () => {
   const { code, stderr } = await app.start([bin, 'jobs:dashboard', '--port=0'], '.', { SHARED: 'nameless' })
     .result
   expect(code).toBe(2)
@@ -63,7 +63,7 @@ function ask(url: string, headers: Record<string, string> = {}): Promise<Answer>
   })
 }
 
-test('the link lets in one browser, on this machine only, until Ctrl-C', async () => {
+test('the link gives access to one browser on this machine, until Ctrl-C', async () => {
   const running = app.lark('jobs:dashboard', '--port=0', '--role=operate', '--json')
   let printed = ''
   running.child.stdout!.on('data', (text) => {
@@ -87,7 +87,7 @@ test('the link lets in one browser, on this machine only, until Ctrl-C', async (
   await expect(ask(url)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
 })
 
-test('without authorize() it listens on no other host, wherever the host is configured', async () => {
+test('without authorize(), jobs:dashboard listens only on this machine, wherever another host is configured', async () => {
   const runs = [
     app.run('jobs:dashboard', '--host=0.0.0.0', '--port=0'),
     app.start([bin, 'jobs:dashboard', '--port=0'], '.', { SHARED: 'open' }).result,
@@ -98,7 +98,7 @@ test('without authorize() it listens on no other host, wherever the host is conf
   }
 })
 
-test('with authorize() in the configuration it serves other machines, and says whom it let in', async () => {
+test('with authorize() in the configuration, jobs:dashboard serves other machines, and logs who got access', async () => {
   const running = app.start([bin, 'jobs:dashboard', '--port=0', '--json'], '.', { SHARED: 'yes' })
   let printed = ''
   running.child.stdout!.on('data', (text) => {
@@ -107,7 +107,7 @@ test('with authorize() in the configuration it serves other machines, and says w
   await running.says('}')
   const { url } = JSON.parse(printed) as { url: string }
   expect(url).toMatch(/^http:\/\/0\.0\.0\.0:\d+\/admin\/jobs\/$/)
-  // The other addresses of this machine lead to the dashboard, too.
+  // The dashboard also listens on the other addresses of this machine.
   const other = url.replace('0.0.0.0', '127.0.0.2')
   const host = 'jobs.example.com'
   expect((await ask(other, { 'x-user': 'ada' })).status).toBe(421)

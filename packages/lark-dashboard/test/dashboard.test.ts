@@ -159,14 +159,14 @@ const changesOf: Partial<Record<ActionName, object>> = {
 }
 
 describe('who gets in', () => {
-  test('nobody without authorize', () => {
+  test('nobody gets in without authorize()', () => {
     expect(() => dashboard({ jobs } as never)).toThrow(expect.objectContaining({ code: 'DASHBOARD_OPEN' }))
     expect(() => dashboard({ jobs, authorize: () => undefined, base: 'admin' })).toThrow(
       expect.objectContaining({ code: 'DASHBOARD_INVALID' }),
     )
   })
 
-  test('no stranger: not to the page, not to an action, not to the stream', async () => {
+  test('a stranger gets neither the page nor an action nor the stream', async () => {
     for (const path of ['', '/', '/jobs', '/api/me', '/api/live', '/api/jobs.list', '/api/nothing']) {
       const answer = await shown(new Request(`http://host/admin/jobs${path}`))
       expect(answer.status, path).toBe(401)
@@ -183,36 +183,39 @@ describe('who gets in', () => {
   const all = Object.keys(actions) as ActionName[]
   const roles = ['read', 'operate', 'admin'] as const
 
-  test.each(all)('%s is only for its role and higher roles, and only for its method', async (name) => {
-    const { role: needed, changes } = actions[name]
-    for (const role of roles) {
-      const answer = await (changes ? change : look)(name, {}, { role })
-      const isAllowed = roles.indexOf(role) >= roles.indexOf(needed)
-      if (!isAllowed) expect(await codeOf(answer), role).toBe('ROLE_REFUSED')
-      else expect(answer.status, role).not.toBe(403)
-    }
-    const wrong = await (changes ? look : change)(name, {}, { role: 'admin' })
-    expect([wrong.status, await codeOf(wrong)]).toEqual([405, 'METHOD_REFUSED'])
-  })
+  test.each(all)(
+    'the action %s is only for its role and higher roles, and only for its HTTP method',
+    async (name) => {
+      const { role: needed, changes } = actions[name]
+      for (const role of roles) {
+        const answer = await (changes ? change : look)(name, {}, { role })
+        const isAllowed = roles.indexOf(role) >= roles.indexOf(needed)
+        if (!isAllowed) expect(await codeOf(answer), role).toBe('ROLE_REFUSED')
+        else expect(answer.status, role).not.toBe(403)
+      }
+      const wrong = await (changes ? look : change)(name, {}, { role: 'admin' })
+      expect([wrong.status, await codeOf(wrong)]).toEqual([405, 'METHOD_REFUSED'])
+    },
+  )
 
-  test('no viewer with the role read changes anything', () => {
+  test('a viewer with the role read cannot change anything', () => {
     for (const [name, { role, changes }] of Object.entries(actions))
       expect(changes === (role !== 'read'), name).toBe(true)
   })
 
-  test('an action that is not in the table does not exist, not even under names that every object has', async () => {
+  test('an action that is not in the table does not exist, not even if its name is a property of every object', async () => {
     for (const name of ['constructor', '__proto__', 'toString', 'jobs', 'jobs.drop'])
       expect(await codeOf(await look(name)), name).toBe('ACTION_UNKNOWN')
   })
 })
 
 describe('what a browser sends', () => {
-  /** Values that are wrong for all fields, or right only for some. */
+  /** Values that are wrong for all fields, or right only for some fields. */
   const values = [null, true, -1, 1.5, 1e9, '', [], [''], [null], {}, { kind: null }, 'x']
   const all = Object.entries(actions)
 
   test.each(all)(
-    '%s: each field is checked, and no other field is accepted',
+    'each field of the action %s is checked, and no other field is accepted',
     async (name, { takes, changes }) => {
       const ask = (input: object) => (changes ? change : look)(name, input, { role: 'admin' })
       const fields: Record<string, Field> = takes
@@ -240,7 +243,7 @@ describe('what a browser sends', () => {
   )
 
   test.each(['[]', 'null', '1', '"x"', '{', `{"filter":${'{"a":'.repeat(60)}1${'}'.repeat(61)}`])(
-    'the input %s is refused, of a look, a change and the stream',
+    'the input %s is refused by a reading action, by a change and by the stream',
     async (input) => {
       const query = encodeURIComponent(input)
       const headers = { 'x-role': 'admin', 'content-type': 'application/json', origin: 'http://host' }
@@ -262,7 +265,7 @@ describe('other sites', () => {
     { 'sec-fetch-site': 'same-site' },
     { origin: 'https://evil.example' },
     { origin: 'null' },
-  ])('%j changes nothing and sees nothing', async (headers) => {
+  ])('a request from %j changes nothing and sees nothing', async (headers) => {
     expect(await codeOf(await change('queues.pause', { queue: 'emails' }, { headers }))).toBe(
       'ORIGIN_REFUSED',
     )
@@ -285,7 +288,7 @@ describe('other sites', () => {
     expect((await send({ ...own, 'content-type': 'application/json' })).status).toBe(200)
   })
 
-  test('may have a link to a page', async () => {
+  test('another site may link to a page', async () => {
     const headers = {
       'x-role': 'read',
       'sec-fetch-site': 'cross-site',
@@ -357,7 +360,7 @@ describe('every answer', () => {
 })
 
 describe('payloads', () => {
-  test('are only for viewers with the right to see them, and no other viewer can search in them', async () => {
+  test('are visible only for viewers with the right to see them, and no other viewer can search in them', async () => {
     await jobs.dispatch([new SendJob().with({ to: 'ada', secret: 42 })])
     await runAll()
     const texts = async (asked: Asked) => {
@@ -516,14 +519,14 @@ describe('payloads', () => {
     expect(await common('admin', {})).toMatchObject({ code: 'INPUT_INVALID' })
   })
 
-  test('to a wrong condition says what is wrong, without the method that the viewer has not called', async () => {
+  test('to a wrong condition says what is wrong, and does not name a method of the API', async () => {
     const answer = await look('jobs.list', { filter: { since: 'soon' } })
     const { code, message } = (await answer.json()) as { code: string; message: string }
     expect(code).toBe('FILTER_INVALID')
     expect(message).toMatch(/^since is 'soon'/)
   })
 
-  test('of many bytes are packed, for a browser that takes gzip', async () => {
+  test('of many bytes are compressed for a browser that accepts gzip', async () => {
     await jobs.dispatch([new SendJob().with({ to: 'x'.repeat(50_000) })])
     const asked = { role: 'admin', headers: { 'accept-encoding': 'gzip, br' } }
     const [plain, packed, small] = await Promise.all([
@@ -544,7 +547,7 @@ describe('payloads', () => {
     expect(text).toBe(await plain.text())
   })
 
-  test('of megabytes are cut, and say by how much', async () => {
+  test('of megabytes are cut, and say how much is missing', async () => {
     await jobs.dispatch([new SendJob().with({ to: 'x'.repeat(500_000) })])
     const answer = await look('jobs.list', {}, { role: 'admin' })
     const [job] = ((await answer.json()) as { jobs: { payload: { json: string; hidden: number } }[] }).jobs
@@ -571,7 +574,7 @@ describe('changes', () => {
     return handle!.id
   }
 
-  test('need ids or a filter: what is misspelled acts on nothing', async () => {
+  test('need ids or a filter, so a misspelled input changes nothing', async () => {
     const id = await failed()
     for (const input of [
       {},
@@ -586,7 +589,7 @@ describe('changes', () => {
     expect((await find(id))?.state).toBe('failed')
   })
 
-  test('a retry is undone: the job is failed again, with its error', async () => {
+  test('if a retry is undone, the job is failed again, with its error', async () => {
     const id = await failed()
     const before = await find(id)
     const answer = (await (await change('jobs.retry', { ids: [id] })).json()) as {
@@ -605,7 +608,7 @@ describe('changes', () => {
     expect(await codeOf(await change('undo', { undo: answer.undo }))).toBe('UNDO_GONE')
   })
 
-  test('jobs that were made due are delayed again by an undo, which the audit has once', async () => {
+  test('an undo delays jobs again that were made due, and the audit has one entry for the undo', async () => {
     const handles = await jobs.dispatch(
       [1, 2, 3].map((n) => new SendJob().with({ to: `${n}` }).delayed(`${n}h`)),
     )
@@ -630,7 +633,7 @@ describe('changes', () => {
     ])
   })
 
-  test('a cancel is undone, of one job and of jobs that are no longer kept', async () => {
+  test('a cancel can be undone for one job, and for jobs that are no longer kept', async () => {
     await Promise.all([shown.close(), jobs.close()])
     open({ cancelled: { count: 2 } })
     const made = await jobs.dispatch(
@@ -645,12 +648,12 @@ describe('changes', () => {
       const kept = (await jobs.list({ state: 'cancelled' })).jobs.length
       expect([cancelled, kept]).toEqual('ids' in input ? [1, 1] : [6, 2])
       expect(await (await change('undo', { undo })).json()).toEqual({ undone: cancelled, left: 0 })
-      // A job that is put back is delayed anew, by what was left a moment ago.
+      // A job that is put back is delayed again by the time that was left.
       for (const [n, at] of (await due()).entries()) expect(Math.abs(at! - before[n]!)).toBeLessThan(1_000)
     }
   })
 
-  test('a retry by filter is undone but for the jobs that have run', async () => {
+  test('a retry by filter can be undone, except for jobs that have run', async () => {
     const ids = [await failed(), await failed(), await failed()]
     const { undo } = (await (await change('jobs.retry', { filter: { state: 'failed' } })).json()) as {
       undo: string
@@ -666,7 +669,7 @@ describe('changes', () => {
     ])
   })
 
-  test('jobs are moved by id and by filter, and come back when this is undone', async () => {
+  test('jobs are moved by id and by filter, and an undo moves them back', async () => {
     const made = await jobs.dispatch([SendJob.with({ to: 'ada' }), SendJob.with({ to: 'bob' }).delayed('1h')])
     const queues = async () => (await Promise.all(made.map(({ id }) => find(id)))).map((job) => job?.queue)
     const [before] = await queues()
@@ -689,14 +692,14 @@ describe('changes', () => {
     expect((await change('jobs.move', { ids: [id], to }, { role: 'read' })).status).toBe(403)
   })
 
-  test('only who made a change undoes it', async () => {
+  test('only the viewer who made a change can undo it', async () => {
     const id = await failed()
     const { undo } = (await (await change('jobs.retry', { ids: [id] })).json()) as { undo: string }
     expect(await codeOf(await change('undo', { undo }, { role: 'admin' }))).toBe('UNDO_GONE')
     expect((await change('undo', { undo })).status).toBe(200)
   })
 
-  test('removed jobs come back, also those that run commands', async () => {
+  test('an undo brings back removed jobs, also those that run commands', async () => {
     const id = await failed()
     const command = await jobs.dispatchCommand('list', [], { delay: '1h' })
     const gone = (await (
@@ -715,7 +718,7 @@ describe('changes', () => {
     expect(await find(id)).toMatchObject({ state: 'failed', payload: { to: 'nobody' } })
   })
 
-  test('a pause is undone by a resume, and a resume by the same pause', async () => {
+  test('the undo of a pause resumes, and the undo of a resume restores the same pause', async () => {
     const paused = async () => (await jobs.status()).queues.find(({ queue }) => queue === 'emails')!
     const pause = { queue: 'emails', for: '5m', because: 'the bank is closed' }
     const first = (await (await change('queues.pause', pause)).json()) as { undo: string }
@@ -729,14 +732,14 @@ describe('changes', () => {
     expect((await paused()).paused).toBe(false)
   })
 
-  test('workers told to be quiet are told to go on by an undo, and none that somebody else has told', async () => {
+  test('the undo of a quiet order lets its workers go on, but not workers that another person has made quiet', async () => {
     await using worker = await jobs.work({ queues: ['emails'] })
     const quiet = async () =>
       (await (await change('workers.quiet', { worker: worker.id })).json()) as { undo?: string }
     const { undo, ...told } = await quiet()
     expect(told).toEqual({ workers: 1, left: 0 })
     expect(await (await change('undo', { undo })).json()).toEqual({ undone: 1, left: 0 })
-    // A worker hears the last order when its state changes.
+    // A worker gets the last order when its state changes.
     worker.quiet()
     await vi.waitFor(async () =>
       expect(await operate(jobs).workers.list()).toMatchObject([{ state: 'running' }]),
@@ -747,7 +750,7 @@ describe('changes', () => {
     expect(await restarted.json()).toEqual({ workers: 0, left: 1 })
   })
 
-  test('a worker that died is shown, with what it held and who took that back', async () => {
+  test('a dead worker is shown with its jobs, and with the worker that took them back', async () => {
     const { store } = await insideOf(jobs as unknown as Facade<Operated>).open()
     const died = { id: 'ghost', host: 'web-1', pid: 7, seenAt: 1_700_000_000_000 }
     const rest = {
@@ -765,14 +768,14 @@ describe('changes', () => {
     const { seenAt: lastSeen, ...known } = died
     const seen = { ...known, lastSeen }
     const unheard = async () => (await look('workers.unheard')).json()
-    // Its lease lasts, so it may only be silent.
+    // The lease is not over, so the worker may only be silent.
     expect(await unheard()).toEqual({ lost: [], silent: [{ ...seen, job: job!.id }], deadly: [] })
     await store.recover('emails', { holder: 'ghost', by: 'heir' })
     const taken = [{ by: 'heir', at: expect.any(Number), count: 1, jobs: [job!.id] }]
     expect(await unheard()).toEqual({ lost: [{ ...seen, taken }], silent: [], deadly: [] })
   })
 
-  test('the steps of a job are told; a signal wakes it, and a step is forgotten', async () => {
+  test('the steps of a job are shown, a signal wakes the job, and a step can be forgotten', async () => {
     await stepped('ada')
     const steps = async () => (await (await look('jobs.steps', { id: 'stepped' })).json()) as JobSteps
     expect(await steps()).toMatchObject({
@@ -791,7 +794,7 @@ describe('changes', () => {
     expect(await sent.json()).toMatchObject({ entries: [{ who: 'operate@example.com', count: 1 }] })
   })
 
-  test('a payload is edited by JSON text, and what is not JSON changes nothing', async () => {
+  test('a payload is edited as JSON text, and a text that is not JSON changes nothing', async () => {
     const id = await failed()
     const edit = (payload: string) => change('jobs.edit', { id, payload }, { role: 'admin' })
     expect(await codeOf(await edit('{"to":'))).toBe('INPUT_INVALID')
@@ -799,13 +802,13 @@ describe('changes', () => {
     expect((await find(id))?.payload).toEqual({ to: 'bob' })
   })
 
-  test('the payloads of a kind of failures are mended and retried together, after a dry run that shows some', async () => {
+  test('the payloads of a kind of failures are edited and retried together, after a dry run that shows some of them', async () => {
     const ids = [await failed(), await failed()]
     const told = (await (await look('failures')).json()) as BookedFailures
     expect(told).toMatchObject({ failed: 2, read: 2, stored: 2, isReading: false })
     const { kinds } = told
     expect(kinds[0]!.hours.reduce((sum, each) => sum + each, 0)).toBe(2)
-    // What a book does not know is read anew.
+    // Jobs that the failure book does not know are read from the store.
     const filter = { where: { to: 'nobody' } }
     const searched = (await (await look('failures', { filter }, { role: 'admin' })).json()) as BookedFailures
     expect(searched.kinds.map(({ kind, count }) => [kind, count])).toEqual([[kinds[0]!.kind, 2]])
@@ -836,7 +839,7 @@ describe('changes', () => {
   })
 })
 
-test('the outbox: what waits and what cannot become a job, without a payload; who may operate retries', async () => {
+test('the page of the outbox shows waiting rows and rows that cannot become jobs, without payloads, and an operator can retry rows', async () => {
   expect(await (await look('me')).json()).toMatchObject({ hasOutbox: false })
   expect(await (await look('outbox')).json()).toBeNull()
   expect(await codeOf(await change('outbox.retry'))).toBe('OUTBOX_NOT_CONFIGURED')
@@ -914,7 +917,7 @@ describe('the audit', () => {
     expect(entries).toMatchObject([{ who: 'admin@example.com', what: 'resume', on: 'queue emails' }])
   })
 
-  test('has no values that were searched in payloads, whoever looks', async () => {
+  test('has no payload values that were searched for, whoever reads it', async () => {
     const search = { filter: { where: { secret: 4711 }, state: 'failed' } }
     await change('jobs.retry', search, { role: 'admin' })
     const shown = async (role: string) => await (await look('audit', {}, { role })).text()
@@ -926,7 +929,7 @@ describe('the audit', () => {
 })
 
 describe('a change that takes long', () => {
-  test('goes on after its answer, says how far it is, and can be ended by who began it', async () => {
+  test('goes on after its answer, reports its progress, and can be ended by the viewer who began it', async () => {
     const underway = new Underway()
     let end = (_: number) => {}
     const ended = new Promise<number>((resolve) => {
@@ -948,7 +951,7 @@ describe('a change that takes long', () => {
     await vi.waitFor(() => expect(underway.progress('ada', id).answer).toBe(400))
   })
 
-  test('is one of so many of a user, and others make theirs', async () => {
+  test('counts towards a limit for each user, and does not hinder other users', async () => {
     const underway = new Underway()
     const never = () => new Promise<number>(() => {})
     for (let i = 0; i < 10; i++) await underway.run('ada', never, 0)
@@ -956,7 +959,7 @@ describe('a change that takes long', () => {
     expect(await underway.run('bob', async () => 3)).toBe(3)
   })
 
-  test('that fails says why, without the text of a fault', async () => {
+  test('that fails says why, without the text of an internal error', async () => {
     const log = vi.spyOn(console, 'error').mockImplementation(() => {})
     const underway = new Underway()
     const fail = async () => {
@@ -986,7 +989,7 @@ describe('the stream', () => {
     }
   }
 
-  test('tells all who listen of one snapshot a second, and the store is asked once for all of them', async () => {
+  test('sends one snapshot a second to all listeners, and asks the store once for all of them', async () => {
     await jobs.dispatch([new SendJob().with({ to: 'ada' })])
     const abort = new AbortController()
     const open = () =>
@@ -1021,7 +1024,7 @@ describe('the stream', () => {
       }),
     )
 
-  test('of what is refused, or throws, leaves nothing behind', async () => {
+  test('leaves nothing behind if it is refused or throws', async () => {
     const listen = vi.spyOn(Live.prototype, 'listen')
     const follow = vi.spyOn(FollowedJobs.prototype, 'follow')
     for (const job of [
@@ -1059,7 +1062,7 @@ describe('the stream', () => {
     vi.restoreAllMocks()
   })
 
-  test('is open so often for one user, and others see something yet', async () => {
+  test('can be opened a limited number of times by one user, and other users can still open it', async () => {
     const abort = new AbortController()
     const own = await Promise.all(Array.from({ length: 41 }, () => openAs('read', '', 'GET', abort.signal)))
     expect(own.map(({ status }) => status)).toEqual([...new Array(40).fill(200), 429])
@@ -1071,7 +1074,7 @@ describe('the stream', () => {
     again.abort()
   })
 
-  test('ends within a minute if authorize() lets the viewer in no more, or with other rights, or does not answer', async () => {
+  test('ends within a minute if authorize() no longer accepts the viewer, gives other rights, or does not answer', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
     let answer: () => Viewer | undefined | Promise<Viewer> = () => ({ role: 'admin', user: 'ada' })
     const asked = vi.fn(() => answer())
@@ -1114,13 +1117,13 @@ describe('the stream', () => {
     vi.useRealTimers()
   })
 
-  test('ends at once if the browser has gone while it was asked who it is', async () => {
+  test('ends at once if the browser disconnects while authorize() runs', async () => {
     const signal = AbortSignal.abort()
     const request = new Request('http://host/admin/jobs/api/live', { headers: { 'x-role': 'read' }, signal })
     expect(await (await shown(request)).text()).not.toContain('snapshot')
   })
 
-  test('tells what a running job writes, and what it reports to those who may see it', async () => {
+  test('sends the log of a running job, and its progress to viewers who may see it', async () => {
     let goOn = () => {}
     class WriteJob extends Job {
       override key = 'write'
@@ -1166,7 +1169,7 @@ describe('the stream', () => {
     await worker.stop()
   })
 
-  test('tells how many runs ended: of all queues, of one, and as a trend', async () => {
+  test('sends how many runs ended in all queues, in one queue, and as a trend', async () => {
     await jobs.dispatch([new SendJob().with({ to: 'nobody' })])
     await runAll()
     const get = async (name: string, input: object = {}) => (await look(name, input)).json()
@@ -1176,7 +1179,7 @@ describe('the stream', () => {
     const failures = steps.reduce((sum, [, , count]) => sum + count, 0)
     expect(failures).toBe(1)
     const days = (await get('ended', { range: '90d', queue: 'emails' })) as EndedRuns
-    // Of the days before the first run nobody knows.
+    // There are no counts for the days before the first run.
     expect(days.steps.map(([, ...counts]) => counts)).toEqual([[0, 1, 0]])
     const { queues } = (await get('trends')) as Trends
     expect(queues.emails!.reduce((sum, each) => sum + each)).toBe(1)
@@ -1226,7 +1229,7 @@ describe('the stream', () => {
     expect(await codeOf(await look('classes.get', {}))).toBe('INPUT_INVALID')
   })
 
-  test('tells what happened: pauses and resumes of a queue and of all', async () => {
+  test('sends an event for each pause and each resume, of one queue and of all queues', async () => {
     const operating = operate(jobs, { actor: 'ada' })
     await operating.pause({ queue: 'emails', group: 'acme' })
     await operating.pause({ queue: 'default' })
@@ -1241,7 +1244,7 @@ describe('the stream', () => {
     expect(await titles()).toHaveLength(3)
   })
 
-  test('says that the store is away, and why', async () => {
+  test('says that the store cannot be reached, and why', async () => {
     const away = createJobs({ connection: 'redis://127.0.0.1:1/0', queues: ['emails'] })
     await using broken = dashboard({ jobs: away, authorize: () => ({ role: 'read', user: 'x' }) })
     const abort = new AbortController()
@@ -1259,7 +1262,7 @@ describe('the stream', () => {
   })
 })
 
-test('a job is followed once for all who look, from when the store answers until nobody looks', async () => {
+test('a job is followed once for all viewers, from the first answer of the store until no viewer is left', async () => {
   const signals: AbortSignal[] = []
   let isAway = true
   const operating = {
@@ -1278,7 +1281,7 @@ test('a job is followed once for all who look, from when the store answers until
   await vi.waitFor(() => expect(signals).toHaveLength(1))
   isAway = false
   await vi.waitFor(() => expect(told).toMatchObject([{ changes: 1, log: [{ text: 'reading' }] }]))
-  // Who comes later is told what is known.
+  // A viewer who comes later gets the known state first.
   const second = followed.follow(job, (each) => told.push(each))
   expect(told[1]).toEqual(told[0])
   first()
@@ -1290,7 +1293,7 @@ test('a job is followed once for all who look, from when the store answers until
   third()
 })
 
-test('troubles that take long to find are asked for once, for all who look; a failure is not kept', async () => {
+test('findings that take long are computed once for all viewers, and an error is not kept', async () => {
   const doctor = vi.fn().mockRejectedValueOnce(new Error('away'))
   const late = { code: 'schedule-late', level: 'error', subject: 'b', text: 'late' }
   const paused = { code: 'schedule-paused', level: 'warning', subject: 'c', text: 'paused' }
@@ -1313,7 +1316,7 @@ test('troubles that take long to find are asked for once, for all who look; a fa
     { missed: 2, errors: 1, incidents: [late, paused], changes },
     { missed: 2, errors: 1, incidents: [late, paused], changes },
   ])
-  // The incidents hold for some seconds, the rest for a minute.
+  // The incidents are kept for some seconds, and the other findings for a minute.
   incidents = [{ code: 'memory', level: 'error', subject: 'd', text: 'full' }]
   vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 6_000)
   expect(await troubles.now(store)).toEqual({ missed: 2, errors: 1, incidents, changes })
@@ -1323,12 +1326,12 @@ test('troubles that take long to find are asked for once, for all who look; a fa
 
 describe("Node's own server", () => {
   test.each(['', '/admin/jobs'])(
-    'at %j: page, action and change, also with a body that was read before',
+    'serves the page, actions and changes at %j, also with a body that was read before',
     async (mounted) => {
       await using own = dashboard({ jobs, authorize: () => ({ role: 'admin', user: 'x' }) })
       const handle = toNode(own)
       const server = createServer((request, response) => {
-        // As Express passes it.
+        // The URL in the form in which Express passes it.
         const url = request.url ?? '/'
         Object.assign(request, { originalUrl: url, url: url.slice(mounted.length) || '/', baseUrl: mounted })
         if (request.headers['x-read'] === undefined) return void handle(request, response)

@@ -1,7 +1,6 @@
 /**
- * Runs the dashboard as the manual says in all servers of the manual, in one process. The tests check the
- * page, the right to look, changes with a parsed body, the stream, which ends with the request, and requests
- * that no browser sends.
+ * Runs the dashboard in each server of the manual as the manual says, in one process. The tests check the
+ * page, the rights of viewers, changes with a parsed body, the stream, and requests that no browser sends.
  */
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
@@ -108,8 +107,8 @@ describe.each(Object.entries(hosts))('%s', (name, start) => {
   test('the server answers every request of a stranger and survives it', async () => {
     const origin = await start()
     for (const head of hostileTo(BASE)) {
-      // Node's server closes a connection that asks for a tunnel. Hono makes its own request for a mounted
-      // handler; if this fails, the dashboard gets no request.
+      // The server of Node closes a connection that asks for a tunnel. Hono makes a new request object for a
+      // mounted handler. If this fails, the dashboard gets no request.
       const isTunnel = head.startsWith('CONNECT')
       const isHonos = name === 'Hono, mounted' && /^TRACE|u:p@h\/admin/.test(head)
       expect(await sendRaw(origin, head), head).toBeOneOf(isTunnel ? [0] : isHonos ? [500] : [400, 404, 405])

@@ -83,7 +83,7 @@ test('a session and its stream end after 12 hours', async () => {
   expect(await statusOf('api/me', await enter())).toBe(200)
 })
 
-test('for other machines the dashboard needs its host names, and locally it answers only to names of this machine', async () => {
+test('the dashboard needs its host names to serve other machines, and answers only to names of this machine otherwise', async () => {
   const authorize = () => ({ role: 'admin', user: 'ada' }) as const
   for (const host of ['0.0.0.0', '::', '192.0.2.1', 'example.com', '127.example.com'])
     await expect(startShared({ jobs, authorize }, { host, port: 0 })).rejects.toMatchObject({

@@ -15,7 +15,7 @@ export const hostileTo = (base: string) => [
   ),
   `POST ${base}/api/undo HTTP/1.1\r\nHost: [\r\nContent-Length: 0`,
 ]
-/** These paths are odd, but have an address. */
+/** These paths are unusual, but valid. */
 export const oddPaths = (base: string) => [
   '//[',
   '//',

@@ -1,4 +1,4 @@
-/** Tests the stream of a search: what it sends to whom, and what it leaves behind. */
+/** Tests the stream of a search: what it sends to which viewer, and that it leaves nothing behind. */
 import { chain, createJobs, group, Job, type Jobs } from '@s18i/lark-jobs'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Dashboard, dashboard, type Role } from '../src/index.ts'
@@ -62,7 +62,7 @@ async function fill(count: number): Promise<void> {
   await jobs.dispatchMany(new OrderJob(), all as [(typeof all)[number]])
 }
 
-test('looks at all jobs, and sends the one with a value, without its values', async () => {
+test('a search reads all jobs, and sends the job with the value, without payload values', async () => {
   await fill(5_000)
   const search = await heard(await open({ filter: { where: { order: 'A-4999' } } }))
   expect(found(search)).toHaveLength(1)
@@ -72,7 +72,7 @@ test('looks at all jobs, and sends the one with a value, without its values', as
   for (const name of ['"payload"', '"result"', 'A-4999']) expect(search.text).not.toContain(name)
 })
 
-test('ends after a page of jobs, and goes on after its cursor, in another process too', async () => {
+test('a search ends after a page of found jobs, and can go on after its cursor, also in another process', async () => {
   await fill(450)
   const ids: string[] = []
   let cursor: string | undefined
@@ -88,7 +88,7 @@ test('ends after a page of jobs, and goes on after its cursor, in another proces
   expect(new Set(ids).size).toBe(450)
 })
 
-test('a viewer who may not see payloads cannot search in them, and hidden parts are found by nobody', async () => {
+test('a viewer who may not see payloads cannot search in them, and nobody finds redacted parts', async () => {
   await fill(3)
   for (const role of ['read', 'operate', 'admin no']) {
     const answer = await open({ filter: { where: { order: 'A-1' } } }, role)
@@ -104,7 +104,7 @@ test('a viewer who may not see payloads cannot search in them, and hidden parts 
   expect(plain.text).not.toContain('A-1')
 })
 
-test('is refused with an answer, before the stream begins', async () => {
+test('a wrong search is refused with an answer before the stream begins', async () => {
   expect(await codeOf(await open({ filter: { queue: 'nothing' } }))).toBe('UNKNOWN_QUEUE')
   expect(await codeOf(await open({ filter: { colour: 'red' } }))).toBe('FILTER_INVALID')
   expect(await codeOf(await open({ cursor: 'x' }))).toBe('CURSOR_INVALID')
@@ -112,11 +112,11 @@ test('is refused with an answer, before the stream begins', async () => {
   expect((await open({}, '')).status).toBe(401)
   const headers = { 'x-role': 'admin', 'content-type': 'application/json', origin: 'http://host' }
   expect((await open({}, 'admin', { method: 'POST', headers })).status).toBe(405)
-  // The refused ones have left their turns to others.
+  // Refused searches do not count towards the limit.
   for (let i = 0; i < 20; i++) expect((await heard(await open({}))).end).toBe('end')
 })
 
-test('the box is told what exists: names, ids, and fields of payloads for those who may see payloads', async () => {
+test('the search box gets names and ids, and payload fields only for viewers who may see payloads', async () => {
   const suggest = async (text: string, role = 'admin') => {
     const url = `http://host/api/jobs.suggest?input=${encodeURIComponent(JSON.stringify({ text }))}`
     const answer = await shown(new Request(url, { headers: { 'x-role': role } }))
@@ -151,7 +151,7 @@ test('the box is told what exists: names, ids, and fields of payloads for those 
   expect([twice.job, twice.keys]).toEqual([undefined, []])
 })
 
-test('stops when the browser goes away; the searches after it get their turn', async () => {
+test('a search stops when the browser disconnects, and the next searches get their turn', async () => {
   await fill(60_000)
   const filter = { where: { order: 'nothing' } }
   const gone = new AbortController()
@@ -161,13 +161,14 @@ test('stops when the browser goes away; the searches after it get their turn', a
   await first[0].body!.cancel()
   gone.abort()
   expect(found(await heard(await waiting))).toHaveLength(1)
-  // 60,000 jobs take half a second. Without the aborts, there would be two such searches before.
+  // To read 60,000 jobs takes half a second. If the disconnected searches went on, this search would have to
+  // wait for two of them.
   expect(performance.now() - begun).toBeLessThan(5_000)
   const steps = await heard(first[1])
   expect(steps.steps.at(-1)!.looked).toBeLessThan(60_000)
 })
 
-test('a user has so many searches at once, and others can search yet', async () => {
+test('the number of simultaneous searches of one user is limited, and other users can still search', async () => {
   await fill(60_000)
   const filter = { where: { order: 'nothing' } }
   const abort = new AbortController()

@@ -1,6 +1,6 @@
 /**
- * This folder has more than 25 files: one for each thing that people meet at the console. Few of them test
- * one room of the sources alone.
+ * This folder has more than 25 files: one for each subject that users see at the console. Most of these tests
+ * cover several folders of the sources.
  */
 import { describe, expect, test } from 'vitest'
 import { Command, type CommandClass, MemoryConsole, run } from '../src/index.ts'
@@ -55,7 +55,7 @@ describe('lark', () => {
     expect(await lark(name)).toMatchObject({ code: 2, stderr: expect.stringContaining('Unknown command') })
   })
 
-  test('a namespace may be abbreviated, and help takes abbreviations too', async () => {
+  test('a namespace may be abbreviated, and `lark help` accepts abbreviations, too', async () => {
     expect((await lark('job')).stdout).toMatch(/^jobs\n {2}jobs:limits/)
     expect((await lark('help', 'j:st')).stdout).toContain('Usage  lark jobs:status')
     expect((await lark('j:st', '-h')).stdout).toContain('Usage  lark jobs:status')

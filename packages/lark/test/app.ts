@@ -37,12 +37,12 @@ export interface Result {
 }
 
 export class App {
-  /** The path without symbolic links, as the program under test sees it. */
+  /** The path of the folder without symbolic links, as the program under test sees it. */
   readonly folder = realpathSync(mkdtempSync(join(tmpdir(), 'lark-test-')))
 
   constructor(files: Record<string, string> = {}) {
     created.push(this.folder)
-    // The project ends here: Lark looks at no folder above.
+    // This folder ends the project, so that Lark looks at no folder above.
     mkdirSync(join(this.folder, '.git'))
     this.write({ 'package.json': '{"name":"app"}', ...files })
     this.link('@s18i/lark', packageFolder)
@@ -73,12 +73,12 @@ export class App {
     return existsSync(this.path(name))
   }
 
-  /** Runs `lark` here and waits until it ends. */
+  /** Runs `lark` in the folder and waits until it ends. */
   lark(...words: string[]): Promise<Result> {
     return this.node([bin, ...words])
   }
 
-  /** Runs Node here and waits until it ends. */
+  /** Runs Node in the folder and waits until it ends. */
   node(words: string[], options: SpawnOptions = {}): Promise<Result> {
     return finished(this.start(words, options))
   }
@@ -103,7 +103,7 @@ export function finished(child: ReturnType<App['start']>): Promise<Result> {
   })
 }
 
-/** The source of a command whose `handle()` has this body. */
+/** Returns the source of a command whose `handle()` has this body. */
 export function command(className: string, key: string, body = 'return true', fields = ''): string {
   return `import { Command, arg, flag } from '@s18i/lark'
 export class ${className} extends Command {
@@ -114,7 +114,7 @@ export class ${className} extends Command {
 `
 }
 
-/** This package as npm would pack it, unpacked into an application's node_modules. */
+/** Packs this package as npm would, and unpacks it into the node_modules of an application. */
 export function installPacked(app: App): void {
   const target = app.path('node_modules/@s18i/lark')
   rmSync(target, { recursive: true })

@@ -5,7 +5,7 @@ import { App, bin, command } from './app.ts'
 
 const CACHE = 'node_modules/.cache/lark/commands.json'
 
-/** A command whose file prints to stderr when it is imported. */
+/** Returns the source of a command whose file prints to stderr when it is imported. */
 function loud(className: string, key: string, body?: string) {
   return `process.stderr.write('[${key}]')\n${command(className, key, body)}`
 }
@@ -18,7 +18,7 @@ function twoCommands() {
   })
 }
 
-test('the second listing imports no file of the application', async () => {
+test('the second `lark list` imports no file of the application', async () => {
   const app = twoCommands()
   const first = await app.lark('list')
   expect(first.stderr).toBe('[a][b]')
@@ -27,13 +27,13 @@ test('the second listing imports no file of the application', async () => {
   expect((await app.lark('help', 'a')).stderr).toBe('')
 })
 
-test('a run imports only the file of its command', async () => {
+test('a command imports only its own file if the cache has it', async () => {
   const app = twoCommands()
   await app.lark('list')
   expect((await app.lark('b')).stderr).toBe('[b]')
 })
 
-test('a file with another time or size is read again, and a deleted file is forgotten', async () => {
+test('a command file whose time or size has changed is read again, and a deleted file is removed from the cache', async () => {
   const app = twoCommands()
   await app.lark('list')
   app.write({ 'commands/a.js': loud('A', 'renamed') })
@@ -95,7 +95,7 @@ test('a cache that is damaged, or that another program wrote, counts as empty an
   }
 })
 
-test('a damaged cache ends no command', async () => {
+test('a command also runs if the cache is damaged', async () => {
   const app = twoCommands()
   await app.lark('list')
   app.write({ [CACHE]: `${app.read(CACHE).split('\n')[0]}\nnull` })
@@ -125,7 +125,7 @@ test('lark list imports the configuration only if its file has changed, and a co
   expect((await app.lark('list')).code).toBe(1)
 })
 
-test('a folder in the place of the cache ends no command', async () => {
+test('a command also runs if there is a folder instead of the cache file', async () => {
   const app = twoCommands()
   app.write({ [`${CACHE}/inside`]: '' })
   expect(await app.lark('a')).toMatchObject({ code: 0 })
@@ -134,7 +134,7 @@ test('a folder in the place of the cache ends no command', async () => {
 
 test('a cache that cannot be written stays as it is', async () => {
   const app = twoCommands()
-  // A file is in the place of the folder, so even root cannot write there.
+  // There is a file instead of the folder, so even root cannot write there.
   app.write({ 'node_modules/.cache': '' })
   const { code, stderr } = await app.lark('list')
   expect({ code, stderr }).toEqual({ code: 0, stderr: '[a][b]' })

@@ -1,4 +1,4 @@
-/** Commands that a program calls and finds: `callCommand` and `findCommands`. */
+/** Tests `callCommand` and `findCommands`, with which a program calls and finds commands. */
 import { describe, expect, test } from 'vitest'
 import {
   arg,
@@ -55,7 +55,7 @@ function called(key: string, given: CommandInput, signal = new AbortController()
 }
 
 describe('callCommand', () => {
-  test('the command has its values, its output goes to the log, and its object is the result', async () => {
+  test('the command gets the values, its output goes to the log, and the object that it prints is the result', async () => {
     const email = 'a@example.com'
     const given = { email, others: ['b', 'c,d'], times: '2', mode: 'loud', tags: ['x,y'], dryRun: true }
     const { lines, ended } = called('users:greet', given)
@@ -72,7 +72,7 @@ describe('callCommand', () => {
     ])
   })
 
-  test('words are those of a command line, with the flags of every command', async () => {
+  test('words are read like a command line, including the flags that every command has', async () => {
     const { lines, ended } = called('users:greet', [
       'a',
       '--times=3',
@@ -102,26 +102,26 @@ describe('callCommand', () => {
     [{ email: 'a', times: 0 }, 'times must be a whole number from 1, got "0"', 'See lark help users:greet'],
     [{ email: { to: 1 } }, 'email must be a text, a number, true or false, got {"to":1}', expect.anything()],
     [{ email: 'a', mode: 'lout' }, 'mode must be one of loud, soft, got "lout"', 'Did you mean loud?'],
-  ])('%j is wrong', async (given, message, hint) => {
+  ])('a call with %j is refused', async (given, message, hint) => {
     const { ended } = called('users:greet', given as CommandInput)
     await expect(ended).rejects.toMatchObject({ code: 'USAGE', exit: 2, message, hint })
   })
 
-  test('an unknown command is refused, with the names that are near; a namespace is no command', async () => {
+  test('an unknown command is refused with the most similar names, and a namespace is not a command', async () => {
     const { ended } = called('users:greeet', {})
     const hint = 'Did you mean users:greet?'
     await expect(ended).rejects.toMatchObject({ code: 'UNKNOWN_COMMAND', exit: 2, hint })
     await expect(called('users', []).ended).rejects.toMatchObject({ code: 'UNKNOWN_COMMAND' })
   })
 
-  test('the exit code is what the command returned, and it throws what the command throws', async () => {
+  test('callCommand() returns the exit code of the command, and throws the error that the command throws', async () => {
     expect(await called('fail', { how: 'code' }).ended).toEqual({ exitCode: 7 })
     expect(await called('fail', ['false']).ended).toEqual({ exitCode: 1 })
     await expect(called('fail', ['throw']).ended).rejects.toThrow(new TypeError('no such user'))
     await expect(called('fail', ['ask']).ended).rejects.toMatchObject({ code: 'USAGE' })
   })
 
-  test('the signal is that of the caller, and SIGINT and SIGTERM stay with the process', async () => {
+  test('the command gets the signal of the caller, and does not handle SIGINT and SIGTERM of the process', async () => {
     const before = process.listenerCount('SIGINT')
     const stop = new AbortController()
     const { ended } = called('fail', ['wait'], stop.signal)
@@ -157,14 +157,14 @@ describe('this.call', () => {
     return { code, stdout: console.stdout, stderr: console.stderr, before }
   }
 
-  test('the other command prints to the same console, and its object is returned and not printed', async () => {
+  test('this.call() runs a command with the same console, and returns the object of the command without printing it', async () => {
     const { code, stdout, stderr, before } = await outer('--json', '--', 'users:greet', 'a', '--times=3')
     expect(code).toBe(0)
     const [table, result, end] = stdout.split('\n')
     expect(JSON.parse(table!)).toEqual([{ A: 1, B: 2 }])
     expect(JSON.parse(result!)).toEqual({
       called: { exitCode: 0, result: expect.objectContaining({ email: 'a', times: 3 }) },
-      // The other command has ended, and SIGTERM still comes to this one.
+      // The called command has ended, and the calling command still gets SIGTERM.
       listening: before + 1,
     })
     expect(end).toBe('')
@@ -183,7 +183,7 @@ describe('this.call', () => {
     expect(ended.stderr).toContain(stderr)
   })
 
-  test('it returns the exit code, and both have the same signal', async () => {
+  test('this.call() returns the exit code, and both commands have the same signal', async () => {
     const stop = new AbortController()
     const lines: string[] = []
     const log = (_: string, line: string) => void lines.push(line)
@@ -198,12 +198,12 @@ describe('this.call', () => {
     expect(lines).toContain('outer: aborted')
   })
 
-  test('a command that nobody runs finds no other', async () => {
+  test('a command object that nobody runs cannot call another command', async () => {
     await expect(new Outer().call('x')).rejects.toMatchObject({ code: 'UNKNOWN_COMMAND' })
   })
 })
 
-test('findCommands tells the schedule that a command declares, from the cache too, and not a flag of this name', async () => {
+test('findCommands() returns the schedule that a command declares, also from the cache, and ignores a flag called schedule', async () => {
   const app = new App({
     'package.json': '{"type":"module"}',
     'commands/a.js': `

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { App, bin, command, installPacked } from './app.ts'
 
-/** The keys that `lark list` shows, without Lark's own. */
+/** Returns the keys that `lark list` shows, without the commands of Lark. */
 async function keys(app: App) {
   const { stdout, stderr } = await app.lark('list', '--json')
   const own = ['completion', 'help', 'init', 'list', 'make:command']
@@ -23,7 +23,7 @@ describe('where commands are found', () => {
     expect((await app.lark('jobs:status')).stderr).toBe('✗ Unknown command "jobs:status"\n  See lark list\n')
   })
 
-  test('in commands/ and src/commands/, any number in a file, exported by name or by default', async () => {
+  test('in commands/ and src/commands/, several commands in one file, exported by name or by default', async () => {
     const app = new App({
       'package.json': '{"type":"module"}',
       'commands/one.js': `${command('One', 'one')}export const notACommand = class {}\n`,
@@ -36,7 +36,7 @@ describe('where commands are found', () => {
     expect(await keys(app)).toEqual({ keys: ['four', 'one', 'three', 'two'], stderr: '' })
   })
 
-  test('in CommonJS', async () => {
+  test('in CommonJS files', async () => {
     const app = new App({
       'commands/a.js': `const { Command } = require('@s18i/lark')
 exports.A = class A extends Command { key = 'a'; handle() { return 3 } }`,
@@ -52,7 +52,7 @@ module.exports = Object.fromEntries([['C', C]])`,
     ])
   })
 
-  test('in the folders that the configuration names, relative to it', async () => {
+  test('in the folders that the configuration names, relative to the configuration', async () => {
     const app = new App({
       'lark.config.js': "export default { commands: ['cli', 'more/cli'] }",
       'cli/a.js': command('A', 'a'),
@@ -62,7 +62,7 @@ module.exports = Object.fromEntries([['C', C]])`,
     expect((await keys(app)).keys).toEqual(['a', 'b'])
   })
 
-  test('beside the configuration, from a folder below it', async () => {
+  test('in the folder of the configuration, if lark is started in a folder below', async () => {
     const app = new App({
       'lark.config.js': 'export default {}',
       'commands/a.js': command('A', 'a', 'return 9'),
@@ -150,7 +150,7 @@ module.exports = Object.fromEntries([['C', C]])`,
     })
   })
 
-  test("a package that only Node's own resolution finds, as with Plug'n'Play", async () => {
+  test("in a package that only the resolution of Node finds, as with Plug'n'Play", async () => {
     const app = new App({
       'package.json': '{"dependencies":{"app-jobs":"1"}}',
       'lark.config.mjs': 'export default { jobs: {} }',
@@ -170,7 +170,7 @@ module.exports = Object.fromEntries([['C', C]])`,
   })
 })
 
-test('TypeScript, with imports without extensions, in packages with and without a type', async () => {
+test('in TypeScript files whose imports have no extensions, in packages with and without `type`', async () => {
   for (const json of ['{"type":"module"}', '{}']) {
     const app = new App({
       'package.json': json,
@@ -192,7 +192,7 @@ export class Greet extends Command {
 })
 
 describe('a file that cannot be imported', () => {
-  test('is one line in the list, and all other commands run', async () => {
+  test('causes one line in the list, and all other commands run', async () => {
     const app = new App({
       'commands/good.js': command('Good', 'good', "this.line('ran')"),
       'commands/bad.js': `throw new Error('no database')\n${command('Bad', 'bad')}`,
@@ -209,7 +209,7 @@ describe('a file that cannot be imported', () => {
     })
   })
 
-  test('is imported again when a module that it imports was corrected', async () => {
+  test('is imported again after a module that it imports was corrected', async () => {
     const app = new App({
       'commands/a.js': `import './broken.mjs'\n${command('A', 'a', 'return 6')}`.replace(
         './broken.mjs',
@@ -222,7 +222,7 @@ describe('a file that cannot be imported', () => {
     expect((await app.lark('a')).code).toBe(6)
   })
 
-  test('but could be before: its command says why and where, and exits with 1', async () => {
+  test('but could be imported before: its command says why and where, and exits with 1', async () => {
     const app = new App({
       'commands/a.js': `import '../dependency.mjs'\n${command('A', 'a')}`,
       'dependency.mjs': '',
@@ -237,7 +237,7 @@ describe('a file that cannot be imported', () => {
   })
 })
 
-test('a command that is declared wrongly is one line in the list, with its file', async () => {
+test('a command that is declared wrongly causes one line with its file in the list', async () => {
   const app = new App({ 'commands/a.js': command('A', 'two words'), 'commands/b.js': command('B', 'b') })
   expect(await keys(app)).toEqual({
     keys: ['b'],
@@ -261,7 +261,7 @@ describe('two commands under one key', () => {
     expect(stderr.split('\n')[0]).toBe(`✗ ${both}`)
   })
 
-  test('are one line in the list, and an alias counts as a key', async () => {
+  test('cause one line in the list, and an alias counts as a key', async () => {
     expect(await keys(app)).toEqual({
       keys: ['fine', 'other', 'third'],
       stderr: `! ${both}\n! Two commands are called "third": commands/d.js and commands/c.js\n`,
@@ -282,14 +282,14 @@ test('a program and an application with different copies of the package work tog
   expect(await app.lark('a', 'Ann')).toEqual({ code: 8, stdout: 'Ann\n', stderr: '' })
 })
 
-describe('what a command file does when it is imported concerns no other command', () => {
+describe('a command file whose import has side effects', () => {
   const quiet = `import { Command } from '@s18i/lark'
     export class Quiet extends Command { key = 'quiet'; handle() { this.line('done') } }`
   const noisy = (text: string) => `import { Command } from '@s18i/lark'
     ${text}
     export class Noisy extends Command { key = 'noisy'; handle() { process.exit() } }`
 
-  test('it may leave something open: the process still ends', async () => {
+  test('may leave a handle open, and the process ends all the same', async () => {
     const app = new App({
       'commands/Quiet.js': quiet,
       'commands/Noisy.js': noisy('setInterval(() => {}, 1_000)'),
@@ -298,12 +298,12 @@ describe('what a command file does when it is imported concerns no other command
     expect((await app.lark('list')).stdout).toContain('noisy')
   })
 
-  test('it may print: stdout contains only the output of the command', async () => {
+  test('may print, and stdout contains only the output of the command', async () => {
     const app = new App({ 'commands/Quiet.js': quiet, 'commands/Noisy.js': noisy(`console.log('noise')`) })
     expect((await app.lark('quiet')).stdout).toBe('done\n')
   })
 
-  test('it may end the process: this is reported, and all other commands are found', async () => {
+  test('may end the process, which is reported, and all other commands are found', async () => {
     const app = new App({ 'commands/Ender.js': noisy('process.exit(3)'), 'commands/Quiet.js': quiet })
     const { code, stdout, stderr } = await app.lark('list')
     expect(code).toBe(0)

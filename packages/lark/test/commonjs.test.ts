@@ -16,7 +16,7 @@ test.each([
     'an object',
     `${header}class Greet extends Command { key = 'greet'; handle() { this.line('hi') } }\nmodule.exports = { Greet }`,
   ],
-])('a CommonJS command exported as %s runs, the first time and from the cache', async (_, text) => {
+])('a CommonJS command exported as %s runs, both the first time and from the cache', async (_, text) => {
   const app = new App()
   app.write({ 'commands/Greet.js': text })
   for (let time = 0; time < 2; time++) {

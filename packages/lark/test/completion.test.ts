@@ -1,4 +1,6 @@
-/** Completion: what `lark complete` prints, and the scripts in real shells, as far as they are installed. */
+/**
+ * Completion: the output of `lark complete`, and the completion scripts in those shells that are installed.
+ */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -104,7 +106,7 @@ describe('lark complete', () => {
     expect((await completed('users:greet', '--m')).lines).toEqual(['--mode\tWhich'])
   })
 
-  test('an error of the command is shown to somebody who calls it by hand', async () => {
+  test('an error of `lark complete` is shown to a person who calls it', async () => {
     const { code, lines, stderr } = await completed('users:greet', '-r', '')
     expect({ code, lines }).toEqual({ code: 1, lines: [] })
     expect(stderr).toContain('TypeError: no regions')
@@ -125,14 +127,14 @@ const app = new App({
 
 beforeAll(async () => {
   app.link('.bin/lark', join(packageFolder, 'bin/lark.js'))
-  // The cache has all commands now, so a completion imports nothing.
+  // Fill the cache with all commands, so that a completion imports nothing.
   await app.lark('list')
   for (const shell of ['bash', 'zsh', 'fish']) {
     app.write({ [`lark.${shell}`]: (await app.lark('completion', shell)).stdout })
   }
 })
 
-test('commands that have no part in the line are not imported', async () => {
+test('commands that are not in the line are not imported', async () => {
   expect((await app.lark('complete', '--', 'users:')).stderr).toBe('')
   expect((await app.lark('complete', '--', 'users:greet', '--')).stderr).toBe('')
 })

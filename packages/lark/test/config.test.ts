@@ -21,12 +21,12 @@ describe('findConfig', () => {
   const root = app.path('lark.config.js')
   const api = app.path('packages/api/lark.config.ts')
 
-  test('first searches upward from the script that was started', () => {
+  test('searches first upward from the folder of the started script', () => {
     const entry = app.path('packages/api/src/main.js')
     expect(findConfig({ env, entry, cwd: app.path('packages/esm') })).toBe(api)
   })
 
-  test('then searches upward from the current folder; .ts comes before .js', () => {
+  test('searches then upward from the current folder, and prefers .ts to .js', () => {
     expect(findConfig({ env, entry: undefined, cwd: app.path('packages/api/src') })).toBe(api)
     expect(findConfig({ env, entry: undefined, cwd: app.path('packages/esm') })).toBe(
       app.path('packages/esm/lark.config.mjs'),
@@ -43,13 +43,13 @@ describe('findConfig', () => {
     expect(findConfig({ env, entry: link, cwd: '/' })).toBe(api)
   })
 
-  test('a script in node_modules, and the program lark itself, are not the application', () => {
+  test('ignores a started script in node_modules, and the program lark itself', () => {
     const cwd = app.path('packages/api')
     expect(findConfig({ env, entry: app.path('node_modules/tool/bin.js'), cwd })).toBe(api)
     expect(findConfig({ env, entry: bin, cwd })).toBe(api)
   })
 
-  test.each(['.git', 'pnpm-workspace.yaml'])('the search ends at %s', (mark) => {
+  test.each(['.git', 'pnpm-workspace.yaml'])('ends the search at %s', (mark) => {
     const outer = new App({ 'lark.config.js': '', 'inner/src/x.js': '' })
     const options = { env, entry: undefined, cwd: outer.path('inner/src') }
     expect(findConfig(options)).toBe(outer.path('lark.config.js'))
@@ -60,20 +60,21 @@ describe('findConfig', () => {
     expect(findConfig(options)).toBe(outer.path('inner/lark.config.mjs'))
   })
 
-  test('LARK_CONFIG comes first, and is relative to the current folder', () => {
+  test('uses LARK_CONFIG first, relative to the current folder', () => {
     const options = { entry: app.path('packages/api/src/main.js'), cwd: app.path('packages') }
     expect(findConfig({ ...options, env: { LARK_CONFIG: '../lark.config.js' } })).toBe(root)
     expect(findConfig({ ...options, env: { LARK_CONFIG: root } })).toBe(root)
   })
 
-  test('a LARK_CONFIG that names no file is an error', () => {
+  test('throws if LARK_CONFIG names no file', () => {
     const find = () => findConfig({ env: { LARK_CONFIG: 'none.js' }, cwd: app.folder })
     expect(find).toThrow(`LARK_CONFIG is "none.js", and there is no file ${app.path('none.js')}`)
     expect(find).toThrow(expect.objectContaining({ code: 'CONFIG_NOT_FOUND' }))
   })
 })
 
-// This runs in its own process, because a test runner replaces `import()`, and the test is about Node's.
+// This program runs in its own process, because a test runner replaces the `import()` of Node, which is
+// tested here.
 const PROBE = `import { LarkError, loadConfig } from '@s18i/lark/config'
 const sections = process.argv.slice(2)
 const answer = await Promise.all([loadConfig({ sections }), loadConfig({ sections })]).then(
@@ -94,7 +95,7 @@ describe('loadConfig', () => {
   const types = ['{"type":"module"}', '{"type":"commonjs"}', '{}']
   const esm = "import { join } from 'node:path'\nexport default { commands: join('a', 'b') }"
 
-  test.each(types)('lark.config.js with export default in a package %s', async (json) => {
+  test.each(types)('loads lark.config.js with export default in a package %s', async (json) => {
     expect(await load({ 'package.json': json, 'lark.config.js': esm })).toEqual({
       config: { commands: 'a/b' },
       file: './lark.config.js',
@@ -103,7 +104,7 @@ describe('loadConfig', () => {
     })
   })
 
-  test.each(types)('lark.config.ts and .mjs in a package %s', async (json) => {
+  test.each(types)('loads lark.config.ts and .mjs in a package %s', async (json) => {
     const ts = "const commands: string = 'x'\nexport default { commands } satisfies object"
     expect(await load({ 'package.json': json, 'lark.config.ts': ts })).toMatchObject({
       config: { commands: 'x' },
@@ -113,14 +114,14 @@ describe('loadConfig', () => {
     })
   })
 
-  test.each(types.slice(1))('module.exports in a package %s', async (json) => {
+  test.each(types.slice(1))('loads module.exports in a package %s', async (json) => {
     const cjs = "const { join } = require('node:path')\nmodule.exports = { commands: join('a', 'b') }"
     expect(await load({ 'package.json': json, 'lark.config.js': cjs })).toMatchObject({
       config: { commands: 'a/b' },
     })
   })
 
-  test('no file is an empty configuration beside the nearest package.json', async () => {
+  test('without a file, returns an empty configuration in the folder of the nearest package.json', async () => {
     const app = new App({ 'src/deep/main.js': '' })
     const options = { env, entry: app.path('src/deep/main.js'), cwd: '/' }
     const looked = ['src/deep', 'src', ''].map((name) => app.path(name).replace(/\/$/, ''))
@@ -128,13 +129,16 @@ describe('loadConfig', () => {
     expect(await loadConfig(options)).toEqual({ ...none, looked: [...looked, '/'] })
   })
 
-  test.each(['js', 'ts', 'mjs'])('lark.config.%s loaded twice at once runs once', async (ext) => {
-    const text = 'globalThis.loads = (globalThis.loads ?? 0) + 1; export default { commands: "x" }'
-    expect(await load({ [`lark.config.${ext}`]: text })).toMatchObject({ same: true, loads: 1 })
-  })
+  test.each(['js', 'ts', 'mjs'])(
+    'runs lark.config.%s once if it is loaded twice at the same time',
+    async (ext) => {
+      const text = 'globalThis.loads = (globalThis.loads ?? 0) + 1; export default { commands: "x" }'
+      expect(await load({ [`lark.config.${ext}`]: text })).toMatchObject({ same: true, loads: 1 })
+    },
+  )
 
   test.each(['js', 'ts', 'mjs'])(
-    'a lark.config.%s that throws: the error has the cause and the place',
+    'for a lark.config.%s that throws, the error has the cause and the place',
     async (ext) => {
       const name = `lark.config.${ext}`
       expect(await load({ [name]: '\nnull.oops\nexport default {}' })).toEqual({
@@ -146,7 +150,7 @@ describe('loadConfig', () => {
     },
   )
 
-  test('lark prints two lines, and exits with 1', async () => {
+  test('an error of the configuration makes lark print two lines and exit with 1', async () => {
     const app = new App({ 'lark.config.js': "\nthrow new Error('no database')" })
     expect(await app.lark('list')).toEqual({
       code: 1,
@@ -155,13 +159,16 @@ describe('loadConfig', () => {
     })
   })
 
-  test.each(['js', 'ts', 'mjs'])('a lark.config.%s that does not parse', async (ext) => {
-    expect(await load({ [`lark.config.${ext}`]: 'export default { a: ; }' })).toMatchObject({
-      code: 'CONFIG_FAILED',
-      message: `./lark.config.${ext} failed to load: ParseError: Unexpected token`,
-      hint: `At ./lark.config.${ext}:1:20`,
-    })
-  })
+  test.each(['js', 'ts', 'mjs'])(
+    'for a lark.config.%s that cannot be parsed, the error has the place',
+    async (ext) => {
+      expect(await load({ [`lark.config.${ext}`]: 'export default { a: ; }' })).toMatchObject({
+        code: 'CONFIG_FAILED',
+        message: `./lark.config.${ext} failed to load: ParseError: Unexpected token`,
+        hint: `At ./lark.config.${ext}:1:20`,
+      })
+    },
+  )
 
   test.each([
     ['export const a = 1', 'not nothing'],
@@ -183,12 +190,12 @@ describe('loadConfig', () => {
       'node_modules/app-more/package.json': '{"lark":{"config":["mail","cache"]}}',
     }
 
-    test('keys of installed packages are known', async () => {
+    test('accepts the keys of installed packages', async () => {
       const text = 'export default { commands: [], jobs: {}, mail: {}, cache: {} }'
       expect(await load({ ...packages, 'lark.config.mjs': text })).toMatchObject({ config: { mail: {} } })
     })
 
-    test('other keys are refused, and the error names the nearest known key', async () => {
+    test('refuses other keys, and the error names the most similar known key', async () => {
       expect(await load({ ...packages, 'lark.config.mjs': 'export default { job: {} }' })).toMatchObject({
         code: 'CONFIG_INVALID',
         message: './lark.config.mjs has an unknown key "job"',
@@ -201,7 +208,7 @@ describe('loadConfig', () => {
       )
     })
 
-    test('keys that the caller reads are known without any package.json', async () => {
+    test('accepts keys that the caller reads, even without a package.json', async () => {
       const text = 'export default { queue: 1 }'
       expect(await load({ 'lark.config.mjs': text }, ['queue'])).toMatchObject({ config: { queue: 1 } })
       expect(await load({ 'lark.config.mjs': text })).toMatchObject({ code: 'CONFIG_INVALID' })

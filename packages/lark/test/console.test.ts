@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { describeAll, displayWidth, fitRows, wrap } from '../src/console/table.ts'
 import { arg, Command, Console, flag, LarkError, MemoryConsole, run } from '../src/index.ts'
 
-/** The lines of a table that has all the room it needs. */
+/** Returns the lines of a table that has enough width. */
 const alignRows = (head: string[], rows: unknown[][]) => fitRows(head, rows, Number.POSITIVE_INFINITY)[0]
 
 class Report extends Command {
@@ -46,18 +46,18 @@ test('--quiet omits info and success', async () => {
   })
 })
 
-test('--json prints only JSON lines to stdout; a line becomes a message', async () => {
+test('--json prints only lines of JSON to stdout, and line() becomes a message on stderr', async () => {
   expect(await report('--json')).toEqual({
     stdout: '[{"id":1,"name":"Ann"},{"id":20,"name":null}]\n{"users":2}\n',
     stderr: 'i begins\n  in two lines\nfor ann\n! careful\n✗ wrong\n✓ true false\n',
   })
 })
 
-test('--json --quiet omits the line too', async () => {
+test('--json --quiet also omits line()', async () => {
   expect((await report('--json', '-q')).stderr).toBe('! careful\n✗ wrong\n')
 })
 
-test('--verbose says more, also with the stack of an expected error and its cause', async () => {
+test('--verbose prints more, including the stack of an expected error and of its cause', async () => {
   class Talk extends Command {
     readonly key = 'talk'
     fails = flag.boolean('')
@@ -81,7 +81,7 @@ test('--verbose says more, also with the stack of an expected error and its caus
   )
 })
 
-test('the flags may be before the key', async () => {
+test('the flags of every command may be before the key', async () => {
   const console = new MemoryConsole()
   await run(['--json', '-q', 'report'], { commands: [Report], console })
   expect(console.stderr).toBe('! careful\n✗ wrong\n')
@@ -134,11 +134,11 @@ describe('tables', () => {
     ['👨‍👩‍👧', 2],
     ['\u001b[31mred\u001b[39m', 3],
     ['', 0],
-  ])('%o takes %i places', (text, width) => {
+  ])('%o takes %i columns', (text, width) => {
     expect(displayWidth(text)).toBe(width)
   })
 
-  test('a text that is longer than one stretch is not cut within a character', () => {
+  test('a text that is measured in several parts is not cut within a character', () => {
     for (const [before, character, width] of [
       ['', '日', 2],
       ['x', '👨‍👩‍👧', 2],
@@ -163,7 +163,7 @@ describe('tables', () => {
     ])
   })
 
-  test('cells that contain only white space, in many rows', () => {
+  test('many rows of cells with only white space are printed quickly', () => {
     const cell = `${' '.repeat(50_000)}x${' '.repeat(50_000)}\n\n${' '.repeat(50_000)}`
     expect(alignRows(['a'], [[cell]])).toEqual(['a', 'x'])
     expect(
@@ -215,7 +215,7 @@ describe('text in a limited width', () => {
     expect(wrap('日'.repeat(40_000), 80)).toHaveLength(1_000)
   })
 
-  test('descriptions are beside their names, or below if the names are long', () => {
+  test('descriptions are printed beside their names, or below long names', () => {
     const all = [
       ['a', 'words that are more than will go into one line of it'],
       ['bc', ''],
@@ -229,7 +229,7 @@ describe('text in a limited width', () => {
   })
 
   const rows = [['id1', 5, 'an error with a good many words in it, which go on and on']]
-  test('the last column of text is broken between words, or is below its row', () => {
+  test('the last column of text is broken between words, or printed below its row', () => {
     expect(fitRows(['ID', 'RUNS', 'ERROR'], rows, 200)).toEqual([alignRows(['ID', 'RUNS', 'ERROR'], rows)])
     expect(fitRows(['ID', 'RUNS', 'ERROR'], rows, 50)).toEqual([
       [
@@ -271,11 +271,11 @@ describe('text in a limited width', () => {
       ['0VQ6n2Kx8aB1d', 'b', 'short', 3, ''],
     ]
 
-    test('has all the room that it needs at 200', () => {
+    test('is not broken at 200 columns', () => {
       expect(fitRows(head, many, 200)).toEqual([alignRows(head, many)])
     })
 
-    test('at 80, its columns share the room, and texts are broken between words', () => {
+    test('shares 80 columns between its columns, and breaks texts between words', () => {
       expect(fitRows(head, many, 80)).toEqual([
         [
           'ID             KEY         ERROR              N  NOTE',
@@ -289,14 +289,14 @@ describe('text in a limited width', () => {
       ])
     })
 
-    test('at 40, the last column is below its row', () => {
+    test('has its last column below the row at 40 columns', () => {
       const narrow = [['0VQ6n2Kx8aB1c', 'send-email', 'The server did not answer']]
       expect(fitRows(['ID', 'KEY', 'ERROR'], narrow, 40)).toEqual([
         ['ID             KEY         ERROR', '0VQ6n2Kx8aB1c  send-email', '    The server did not answer'],
       ])
     })
 
-    test.each([40, 80, 120, 200])('no line is wider than %i, and no word is lost', (width) => {
+    test.each([40, 80, 120, 200])('has no line wider than %i columns, and loses no word', (width) => {
       for (const rows of [many, many.map((row) => row.slice(0, 3)), many.map((row) => [...row, ...row])]) {
         const names = [...head, ...head].slice(0, rows[0]!.length)
         const lines = fitRows(names, rows, width).flat()
@@ -306,7 +306,7 @@ describe('text in a limited width', () => {
       }
     })
 
-    test('a text in one style keeps it in each of its lines, and does not colour its neighbours', () => {
+    test('keeps the style of a broken text in each of its lines, and does not colour other cells', () => {
       const red = '\u001b[31mone two three four five six seven\u001b[39m'
       const [lines] = fitRows(['A', 'B', 'C'], [[red, 'x', 'y '.repeat(20).trim()]], 51)
       expect(lines![1]).toContain('\u001b[31mone two three\u001b[39m')
@@ -314,7 +314,7 @@ describe('text in a limited width', () => {
     })
   })
 
-  test('a console fits tables into its terminal; without a terminal it does not change them', () => {
+  test('a console fits tables into its terminal, and does not change them without a terminal', () => {
     const terminal = new MemoryConsole({ isTTY: true, columns: 30 })
     terminal.table(['ID', 'RUNS', 'ERROR'], rows)
     expect(terminal.stdout).toContain('\n    words in it, which go on\n')
@@ -323,7 +323,7 @@ describe('text in a limited width', () => {
     expect(pipe.stdout.split('\n')[1]).toMatch(/and on$/)
   })
 
-  test('list and help use the width of the terminal, and break no words', async () => {
+  test('lark list and lark help use the width of the terminal, and break no words', async () => {
     const about =
       'What it does, in words that are so many that they do not go into the eighty places of a terminal'
     class Long extends Command {

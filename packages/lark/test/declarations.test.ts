@@ -57,7 +57,7 @@ test.each<[CommandClass, string]>([
   expect(code).toBe(1)
 })
 
-test('an inherited declaration counts', async () => {
+test('a command inherits the declarations of flags and arguments', async () => {
   class Paged extends Base {
     page = flag.number('Which page', { default: 1 })
   }

@@ -35,7 +35,7 @@ test.each([undefined, null, 'LarkError', {}, new Error('x'), { code: 'X', name: 
   },
 )
 
-test('the source uses every code, and no other', () => {
+test('the sources use every declared code, and no other code', () => {
   const folder = join(packageFolder, 'src')
   const sources = readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts') && name !== 'errors.ts')

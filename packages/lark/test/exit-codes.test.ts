@@ -34,7 +34,7 @@ describe('a LarkError', () => {
     throw new LarkError('NO_SUCH_USER', 'No user is called ann', { hint: 'See lark users:list', exit: 4 })
   }
 
-  test('is one line with its hint, and sets the exit code', async () => {
+  test('is printed as one line with its hint, and sets the exit code', async () => {
     expect(await ending(thrown)).toEqual({
       code: 4,
       stdout: '',
@@ -42,7 +42,7 @@ describe('a LarkError', () => {
     })
   })
 
-  test('is JSON on stdout under --json', async () => {
+  test('is printed as JSON to stdout under --json', async () => {
     const { code, stdout, stderr } = await ending(thrown, '--json')
     expect(JSON.parse(stdout)).toEqual({
       error: { code: 'NO_SUCH_USER', message: 'No user is called ann', hint: 'See lark users:list' },
@@ -63,14 +63,14 @@ describe('any other error', () => {
     expect(stderr).toContain('[cause]: Error: the deeper reason\n')
   })
 
-  test('is JSON on stdout and a stack on stderr under --json', async () => {
+  test('is printed under --json as JSON to stdout, and with its stack to stderr', async () => {
     const { code, stdout, stderr } = await ending(thrown, '--json')
     expect(code).toBe(1)
     expect(JSON.parse(stdout)).toEqual({ error: { code: 'TypeError', message: 'x is not a function' } })
     expect(stderr).toContain('exit-codes.test.ts')
   })
 
-  test('may be any value', async () => {
+  test('may be any thrown value', async () => {
     expect(
       await ending(() => {
         throw 'a word'
@@ -89,7 +89,7 @@ test('an unknown key exits with 2 and suggests a command', async () => {
   expect(console.stderr).toBe('✗ Unknown command "users:porces"\n  Did you mean users:process?\n')
 })
 
-test('a usage error is JSON too under --json', async () => {
+test('a usage error is also printed as JSON under --json', async () => {
   const { code, stdout, stderr } = await ending(() => true, '--json', '--nope')
   expect(JSON.parse(stdout)).toEqual({
     error: { code: 'USAGE', message: 'Unknown flag --nope', hint: 'See lark help task' },

@@ -136,7 +136,7 @@ test.each<[string[], string]>([
   expect(await app.lark(...words)).toEqual({ code: 2, stdout: '', stderr })
 })
 
-test('each command of a package that is not installed says which package it is', async () => {
+test('each command of a package that is not installed names its package', async () => {
   const packages = new URL('../../', import.meta.url)
   const others = readdirSync(packages).filter((name) => !['lark', 'lark-jobs'].includes(name))
   const commands = others.flatMap((name) => {

@@ -1,6 +1,9 @@
-/** Texts that are made to deceive a terminal or its reader. The same seed makes the same texts. */
+/**
+ * Texts with characters that control a terminal or that a reader does not see. The same seed makes the same
+ * texts.
+ */
 
-/** The characters that a terminal obeys or a reader does not see. */
+/** The characters that control a terminal, or that a reader does not see. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the expression must find control characters
 export const raw = /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/
 
@@ -41,7 +44,7 @@ const PIECES = [
 ]
 
 export function hostileText(seed: number): string {
-  // The generator of Numerical Recipes. Any generator would do.
+  // A simple random generator (from Numerical Recipes).
   let state = seed + 1
   const next = (below: number) => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0

@@ -1,4 +1,4 @@
-/** `lark init` on real folders: what it finds out, what it writes, and what it refuses. */
+/** `lark init` in real folders: what it detects, which files it writes, and which projects it refuses. */
 import { once } from 'node:events'
 import { chmodSync, lstatSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
@@ -17,12 +17,15 @@ afterEach(() => {
   vi.unstubAllEnvs()
 })
 
-/** A project that has installed Lark. */
+/** Makes a project that has installed Lark. */
 function project(files: Record<string, string> = {}, json: object = {}): App {
   return new App({ 'package.json': `${JSON.stringify({ ...LARK, ...json }, null, 2)}\n`, ...files })
 }
 
-/** A project with a package that has a part. @param part the text of its module */
+/**
+ * Makes a project with a package that adds a part to `lark init`. @param part the text of the module with the
+ * part
+ */
 function withPart(part: string, files: Record<string, string> = {}, json: object = {}): App {
   const app = new App({
     'package.json': JSON.stringify({ dependencies: { '@s18i/lark': '*', plugin: '*' }, ...json }, null, 2),
@@ -52,7 +55,7 @@ const PART = `export const init = async (project) => ({
 const init = (app: App, words = '', answers: string[] = []) =>
   testCommand(`init ${words}`, { cwd: app.folder, answers })
 
-/** All files below the folder but those of packages, with their texts. */
+/** Returns all files below the folder with their texts, without the files of packages. */
 function filesOf(app: App): Record<string, string> {
   const names = readdirSync(app.folder, { recursive: true, withFileTypes: true })
     .filter((each) => !each.isDirectory())
@@ -62,7 +65,7 @@ function filesOf(app: App): Record<string, string> {
   )
 }
 
-/** What the run threw, and that nothing has changed. */
+/** Expects that nothing has changed. Returns the error of the run. */
 async function refused(app: App, words = '') {
   const before = filesOf(app)
   const { exitCode, error, output } = await init(app, words)
@@ -102,7 +105,7 @@ describe('a project with Lark alone gets a command that runs', () => {
     expect(ran.errorOutput).toBe('i Hello, Ada\n✓ Done\n')
   })
 
-  test('the format of a new project is that of ES modules, and --language chooses JavaScript', async () => {
+  test('in ES modules if the project is new, and in JavaScript with --language', async () => {
     const app = project()
     await init(app, '--language=js')
     expect(app.read('src/commands/Hello.js')).toContain('import { arg')
@@ -138,7 +141,7 @@ describe('what a package adds', () => {
     )
   })
 
-  test('is only shown with --dry-run: with --verbose the texts, with --json for programs', async () => {
+  test('is only shown with --dry-run, with texts under --verbose, and as JSON under --json', async () => {
     const app = withPart(PART, { 'index.js': '' })
     const before = filesOf(app)
     const shown = await init(app, '--dry-run --verbose')
@@ -164,7 +167,7 @@ describe('what a package adds', () => {
     expect(filesOf(app)).toEqual(before)
   })
 
-  test('is written once: the second time there is nothing to write', async () => {
+  test('is written only once', async () => {
     const app = withPart(PART, { 'index.js': '' })
     await init(app)
     app.write({ 'src/tasks/First.js': '// mine', 'lark.config.js': 'module.exports = {}' })
@@ -207,7 +210,7 @@ describe('what a package adds', () => {
   })
 })
 
-test('a configuration in a subfolder, which LARK_CONFIG names, has its files beside it', async () => {
+test('if LARK_CONFIG names a configuration in a subfolder, the files are written into this subfolder', async () => {
   const app = withPart(PART, { 'config/lark.mjs': 'export default {}' })
   const { table } = await testCommand('init', {
     cwd: app.folder,
@@ -238,7 +241,7 @@ describe('the package manager', () => {
   })
 })
 
-describe('what the compiler asks for', () => {
+describe('what the compiler requires', () => {
   test.each<[Record<string, string>, string]>([
     [{}, ''],
     [{ 'tsconfig.json': '{ "compilerOptions": { "module": "NodeNext" } }' }, '.js'],
@@ -280,8 +283,8 @@ describe('what the compiler asks for', () => {
   test.each([
     [{ type: 'commonjs' }, true],
     [{ type: 'module' }, false],
-    [{}, false], // It gets the type.
-  ])('%j: tsc would refuse import: %s', async (json, isSaid) => {
+    [{}, false], // `lark init` adds the type to package.json.
+  ])('with the options %j, whether tsc would refuse import: %s', async (json, isSaid) => {
     const tsconfig = '{ "compilerOptions": { "module": "nodenext", "verbatimModuleSyntax": true } }'
     const { errorOutput } = await init(project({ 'tsconfig.json': tsconfig }, json), '--dry-run')
     expect(errorOutput.includes('npm pkg set type=module')).toBe(isSaid)
@@ -309,8 +312,8 @@ test.each([
   expect(JSON.parse(expected)).toBeDefined()
 })
 
-describe('is refused, in one line and with nothing written', () => {
-  test('in a project with the other package called lark', async () => {
+describe('lark init is refused with one line, and writes nothing,', () => {
+  test('in a project that has another package called lark', async () => {
     expect(await refused(project({}, { dependencies: { ...LARK.dependencies, lark: '^2.0.0' } }))).toEqual({
       exitCode: 1,
       code: 'PROGRAM_TAKEN',
@@ -350,7 +353,7 @@ describe('is refused, in one line and with nothing written', () => {
     expect((await init(own, '--dry-run')).exitCode).toBe(0)
   })
 
-  test('in a folder of other things', async () => {
+  test('in a folder with files of another kind', async () => {
     const app = new App({ 'photo.png': '' })
     rmSync(app.path('package.json'))
     expect(await refused(app, '--install')).toEqual({
@@ -361,7 +364,7 @@ describe('is refused, in one line and with nothing written', () => {
     })
   })
 
-  test('if Lark is not installed and nobody wants it to be', async () => {
+  test('if Lark is not installed, and the user does not want to install it', async () => {
     const app = new App({ 'README.md': '' })
     rmSync(app.path('package.json'))
     const expected = {
@@ -381,7 +384,7 @@ describe('is refused, in one line and with nothing written', () => {
     expect(readdirSync(app.folder).sort()).toEqual(['.git', 'README.md', 'node_modules'])
   })
 
-  test('if the packages are listed and not there', async () => {
+  test('if the packages are in package.json but not installed', async () => {
     const app = project({}, { devDependencies: { '@s18i/lark-jobs': '*' } })
     expect(await refused(app, '--no-interaction')).toMatchObject({
       code: 'NOT_INSTALLED',
@@ -389,7 +392,7 @@ describe('is refused, in one line and with nothing written', () => {
     })
   })
 
-  test('if the package manager fails, or is not there', async () => {
+  test('if the package manager fails or is missing', async () => {
     const app = new App({ 'README.md': '' })
     rmSync(app.path('package.json'))
     vi.stubEnv('npm_config_registry', 'http://127.0.0.1:1')
@@ -438,7 +441,7 @@ describe('is refused, in one line and with nothing written', () => {
     expect(app.has('package.json')).toBe(false)
   })
 
-  test('without the right to write', async () => {
+  test('without write permission', async () => {
     const app = project()
     chmodSync(app.folder, 0o555)
     chmodSync(dirname(app.folder), 0o711)
@@ -455,7 +458,7 @@ describe('is refused, in one line and with nothing written', () => {
 })
 
 describe('links', () => {
-  test('a package.json that is a link stays one, with its mode', async () => {
+  test('a package.json that is a symbolic link stays a link, and keeps its mode', async () => {
     const app = withPart(PART, { 'index.js': '' })
     app.write({ 'real/package.json': app.read('package.json') })
     chmodSync(app.path('real/package.json'), 0o664)
@@ -468,7 +471,7 @@ describe('links', () => {
     expect(readdirSync(app.path('real'))).toEqual(['package.json'])
   })
 
-  test('a folder that leads out of the project gets no files', async () => {
+  test('a folder that is a symbolic link out of the project gets no files', async () => {
     const app = withPart(PART, { 'index.js': '' })
     const outside = new App()
     symlinkSync(outside.folder, app.path('src'))
@@ -481,7 +484,7 @@ describe('links', () => {
     expect(app.has('commands')).toBe(false)
   })
 
-  test('a link that leads nowhere is taken for a file', async () => {
+  test('a symbolic link without a target counts as a file', async () => {
     const app = withPart(PART, { 'index.js': '' })
     mkdirSync(app.path('commands'))
     symlinkSync('nowhere', app.path('commands/Start.js'))
@@ -495,7 +498,7 @@ describe('links', () => {
   })
 })
 
-test('a file that has come or changed since the plan was made undoes everything', () => {
+test('if a file has appeared or changed since the plan was made, all changes are undone', () => {
   const app = project({ 'later.js': 'mine' })
   const before = filesOf(app)
   const first = { path: 'src/a/first.js', state: 'new', note: '', text: 'x' } as const

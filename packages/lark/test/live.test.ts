@@ -1,4 +1,4 @@
-/** A screen that is drawn again and again: at a real terminal, and where there is none. */
+/** Live screens, which are drawn again and again, in a real terminal and without a terminal. */
 import { describe, expect, test } from 'vitest'
 import { App, command } from './app.ts'
 import { keys, Terminal } from './terminal.ts'
@@ -26,7 +26,7 @@ const app = new App({
 const ENTER = '\u001b[?1049h\u001b[?25l'
 const LEAVE = '\u001b[?25h\u001b[?1049l'
 
-/** Expects that the terminal is as it was before, once. */
+/** Expects that the terminal was restored exactly once. */
 function expectRestored(raw: string) {
   expect(raw.split(ENTER)).toHaveLength(2)
   expect(raw.split(LEAVE)).toHaveLength(2)
@@ -34,9 +34,9 @@ function expectRestored(raw: string) {
   expect(raw.slice(raw.indexOf(LEAVE))).not.toContain('DRAWN')
 }
 
-describe('at a terminal', { concurrent: true }, () => {
+describe('a live screen in a terminal', { concurrent: true }, () => {
   test.each(['SIGINT', 'SIGTERM'] as const)(
-    'it is drawn in place until %s, and left as it was',
+    'is drawn in place until %s, and the terminal is restored',
     async (name) => {
       const terminal = new Terminal(app, ['watch'], { env: { NO_COLOR: '1' } })
       await terminal.answer('  1  a\\x1b[2Jb', '')
@@ -53,7 +53,7 @@ describe('at a terminal', { concurrent: true }, () => {
     },
   )
 
-  test('an error is printed after it is left, and the end of the process leaves it too', async () => {
+  test('is left before an error is printed, and also when the process ends', async () => {
     const failing = new Terminal(app, ['watch', '--fails'])
     const leaving = new Terminal(app, ['watch', '--leaves'])
     expect((await failing.ended()).code).toBe(1)
@@ -63,7 +63,7 @@ describe('at a terminal', { concurrent: true }, () => {
     expectRestored(leaving.raw)
   })
 
-  test('an error that passes: the screen stays, says how old it is, and goes on', async () => {
+  test('stays after a temporary error, shows the age of its data, and goes on', async () => {
     const terminal = new Terminal(app, ['watch', '--outlasts'], { env: { NO_COLOR: '1' } })
     await terminal.answer('  1  a\\x1b[2Jb', '')
     await terminal.answer(' s ago: the store is away\\x1b[2J\n', '')
@@ -76,7 +76,7 @@ describe('at a terminal', { concurrent: true }, () => {
     expect(last).not.toContain('This is from')
   })
 
-  test('Ctrl-Z leaves the terminal as it was; when it goes on, the screen is drawn again', async () => {
+  test('restores the terminal at Ctrl-Z, and is drawn again when the process goes on', async () => {
     const terminal = new Terminal(app, ['watch'], { env: { NO_COLOR: '1' } })
     await terminal.answer('  1  a\\x1b[2Jb', '')
     const pid = Number(/(\d+) +1 {2}a/.exec(terminal.screen)![1])
@@ -88,7 +88,7 @@ describe('at a terminal', { concurrent: true }, () => {
     expect(terminal.raw.split(LEAVE)).toHaveLength(3)
   })
 
-  test('lines below the terminal are left out, so that it does not scroll', async () => {
+  test('leaves out lines that do not fit, so that the terminal does not scroll', async () => {
     const terminal = new Terminal(app, ['watch', '--lines=40'])
     await terminal.answer('… 20 more lines: enlarge the terminal', keys.interrupt)
     await terminal.ended()
@@ -97,7 +97,7 @@ describe('at a terminal', { concurrent: true }, () => {
   })
 })
 
-test('what is not a terminal is refused', async () => {
+test('a live screen is refused if the output is not a terminal', async () => {
   const { code, stderr, stdout } = await app.lark('watch')
   expect([code, stdout]).toEqual([2, '[out]'])
   expect(stderr).toContain('What is not a terminal cannot be redrawn in place')

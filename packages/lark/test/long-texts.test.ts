@@ -1,6 +1,6 @@
 /**
- * Texts from outside that are far too long: no call compares them letter by letter, and no message repeats
- * them.
+ * Texts of users that are far too long: they must not be compared letter by letter, and messages must not
+ * repeat them.
  */
 import { expect, test } from 'vitest'
 import { arg, Command, flag, LarkError, MemoryConsole, run } from '../src/index.ts'
@@ -20,7 +20,7 @@ async function lark(...words: string[]) {
   return { code: await run(words, { commands: [Send], console }), said: console.stdout + console.stderr }
 }
 
-test('a word that is too long to be mistyped is near nothing', () => {
+test('a word that is too long to be a typing error has no similar word', () => {
   const key = 'a'.repeat(64)
   expect(nearest(key, [`${key}b`])).toBe(`${key}b`)
   expect(nearest(`${key}c`, [`${key}b`])).toBeUndefined()
@@ -48,7 +48,7 @@ test.each([
     }
 })
 
-test('a long word is no flag behind the end of the flags', async () => {
+test('a long word after -- does not count as a flag', async () => {
   expect(await lark('mail:send', '--', `-${'x'.repeat(100_000)}`)).toMatchObject({ code: 0 })
 })
 

@@ -9,22 +9,25 @@ describe('the names', () => {
     ['SendSMSNow', 'send-sms-now', 'SendSMSNow'],
     ['cache:clear-all', 'cache:clear-all', 'CacheClearAll'],
     ['greet', 'greet', 'Greet'],
-  ])('%s: key %s in class and file %s, and it runs', async (name, key, className) => {
-    const app = new App()
-    expect(await app.lark('make:command', name)).toEqual({
-      code: 0,
-      stdout: '',
-      stderr: `✓ Wrote commands/${className}.js\ni Run it with: lark ${key}\n`,
-    })
-    expect(app.read(`commands/${className}.js`)).toContain(
-      `exports.${className} = class ${className} extends Command {\n  key = '${key}'`,
-    )
-    expect(await app.lark(key, 'Ann', '--times', '2')).toEqual({
-      code: 0,
-      stdout: '',
-      stderr: 'i Hello, Ann\ni Hello, Ann\n✓ Done\n',
-    })
-  })
+  ])(
+    'of make:command %s: the key %s is in the class and the file %s, and the command runs',
+    async (name, key, className) => {
+      const app = new App()
+      expect(await app.lark('make:command', name)).toEqual({
+        code: 0,
+        stdout: '',
+        stderr: `✓ Wrote commands/${className}.js\ni Run it with: lark ${key}\n`,
+      })
+      expect(app.read(`commands/${className}.js`)).toContain(
+        `exports.${className} = class ${className} extends Command {\n  key = '${key}'`,
+      )
+      expect(await app.lark(key, 'Ann', '--times', '2')).toEqual({
+        code: 0,
+        stdout: '',
+        stderr: 'i Hello, Ann\ni Hello, Ann\n✓ Done\n',
+      })
+    },
+  )
 
   test.each(['two words', '../escape', '9lives', 'users:', '.'])('%s is refused', async (name) => {
     const app = new App()
@@ -64,7 +67,7 @@ test('a file is never overwritten', async () => {
   expect(app.read('commands/Greet.js')).toBe('// mine')
 })
 
-test('a file in the place of the folder causes an error of one line', async () => {
+test('a file instead of the folder causes an error of one line', async () => {
   const app = new App({ commands: '// mine' })
   const { code, stderr } = await app.lark('make:command', 'greet')
   const path = app.path('commands/Greet.js')

@@ -26,7 +26,7 @@ export const shared: object = {}
 }
 
 describe.each(['linked', 'packed'])('with the package %s', (how) => {
-  test('TypeScript and the program share one Command; each module runs once', async () => {
+  test('TypeScript files and the program use the same class Command, and each module runs once', async () => {
     const home = new App(app)
     if (how === 'packed') installPacked(home)
     const script = `import { Command } from '@s18i/lark'
@@ -41,7 +41,7 @@ console.log(JSON.stringify({
   })
 })
 
-test('one loader serves every copy of the package', async () => {
+test('all copies of the package share one loader', async () => {
   const home = new App(app)
   const other = new App()
   installPacked(other)
@@ -52,7 +52,7 @@ console.log(JSON.stringify([first.shared === second.shared, globalThis.evaluated
   expect(await answer(home, script)).toEqual([true, 1])
 })
 
-test('a module that Node has imported is not evaluated again, where Node runs TypeScript', async () => {
+test('if Node itself runs TypeScript, a module that Node has imported is not evaluated again', async () => {
   const home = new App({
     'hook.mjs': `export const load = (url, context, next) =>
   next(url, url.endsWith('.ts') ? { ...context, format: 'module' } : context)`,
@@ -110,7 +110,7 @@ console.log(JSON.stringify({ errors, runs: globalThis.runs }))`
   })
 })
 
-test('a module may import another one while it is imported itself', async () => {
+test('a module that is being imported may import another module', async () => {
   const home = new App({
     'outer.ts': `import { importModule } from '@s18i/lark/internal'
 const inner = await importModule(new URL('./inner.ts', import.meta.url).pathname)
@@ -141,7 +141,7 @@ describe('paths of tsconfig.json', () => {
   }
   const paths = '{ "compilerOptions": { "paths": { "@/*": ["./src/*"] } } } // as bundlers follow them'
 
-  test('apply, for each package its own, and also inherited ones; a module of two packages is evaluated once', async () => {
+  test('count for each package separately, also if they are inherited, and a module of two packages is evaluated once', async () => {
     const home = new App({
       'shared.ts': app['shared.ts'],
       ...aliased,
@@ -160,7 +160,7 @@ console.log(JSON.stringify([a, other.b, other.shared === shared, globalThis.eval
     expect(await answer(home, script)).toEqual(['app', 'other', true, 1])
   })
 
-  test('of a file that cannot be read are ignored, and the error for a missing module gives the reason', async () => {
+  test('in a file that cannot be read are ignored, and the error for a missing module has the reason', async () => {
     const home = new App({
       ...aliased,
       'tsconfig.json': '{ "extends": "@tsconfig/not-shipped/tsconfig.json" }',
@@ -182,7 +182,7 @@ console.log(JSON.stringify([a, other.b, other.shared === shared, globalThis.eval
     ])
   })
 
-  test('above the project do not apply', async () => {
+  test('in a folder above the project are ignored', async () => {
     const home = new App({ 'tsconfig.json': paths, 'src/name.ts': aliased['src/name.ts'] })
     home.write({ 'project/.git/HEAD': '', 'project/package.json': '{ "name": "project" }' })
     home.write({ 'project/a.ts': aliased['src/jobs/a.ts'] })

@@ -1,4 +1,4 @@
-/** Lark runs no code of other users: files in a parent folder may be anybody's. */
+/** Lark runs no code of other users, because files in a parent folder may belong to anybody. */
 import { chmodSync, lchownSync, mkdirSync, rmSync, symlinkSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { findConfig, homeFolder } from '../src/config.ts'
@@ -8,7 +8,10 @@ import { App, bin } from './app.ts'
 
 const NOBODY = 65_534
 
-/** An application in a folder that does not end the project, as in a container or in /tmp. */
+/**
+ * Makes an application in a folder without a repository, as in a container or in /tmp. So Lark also looks at
+ * the folders above.
+ */
 function bare(files: Record<string, string>): App {
   const app = new App(files)
   rmSync(app.path('.git'), { recursive: true })
@@ -18,8 +21,8 @@ function bare(files: Record<string, string>): App {
 }
 
 /**
- * Gives a file to another user. Only root can do this, so without root the process pretends to be another
- * user instead.
+ * Gives a file to another user. Only root can do this. Without root, the process pretends to be another user
+ * instead.
  * @returns the user that `as` pretends to be
  */
 function giveAway(path: string): { user: number } {
@@ -51,7 +54,7 @@ const foreign = (file: string) =>
   })
 const at = (cwd: string) => ({ env: {}, entry: undefined, cwd })
 
-test('without a repository or a workspace the project ends at the nearest package.json', () => {
+test('without a repository or a workspace, the project ends at the nearest package.json', () => {
   const app = bare({
     'lark.config.js': '',
     'package.json': '{"name":"outer"}',
@@ -62,20 +65,20 @@ test('without a repository or a workspace the project ends at the nearest packag
   })
   expect(findConfig(at(app.path('inner/src')))).toBeUndefined()
   expect(projectFolders(app.path('inner/src'))).toEqual([app.path('inner/src'), app.path('inner')])
-  // This package.json contains only the type of built files: the package itself is above.
+  // This package.json contains only the `type` of built files. The package itself is in the folder above.
   expect(findConfig(at(app.path('built/dist')))).toBe(app.path('lark.config.js'))
   mkdirSync(app.path('.git'))
   expect(findConfig(at(app.path('inner/src')))).toBe(app.path('lark.config.js'))
 })
 
-test('without any package.json only the first folder is looked at', () => {
+test('without any package.json, Lark looks only at the first folder', () => {
   const app = bare({ 'lark.config.js': '', 'inner/x.js': '' })
   expect(findConfig(at(app.path('inner')))).toBeUndefined()
   expect(findConfig(at(app.folder))).toBe(app.path('lark.config.js'))
   expect(homeFolder(at(app.path('inner')))).toBe(app.path('inner'))
 })
 
-test("another user's configuration is refused, unless LARK_CONFIG names it", () => {
+test('a configuration of another user is refused, unless LARK_CONFIG names it', () => {
   const app = new App({ 'lark.config.js': '' })
   const file = app.path('lark.config.js')
   const other = giveAway(file)
@@ -85,7 +88,7 @@ test("another user's configuration is refused, unless LARK_CONFIG names it", () 
   })
 })
 
-test("another user's link is refused too", () => {
+test('a symbolic link of another user is refused, too', () => {
   const app = new App({ 'real.js': '' })
   const link = app.path('lark.config.js')
   symlinkSync(app.path('real.js'), link)
@@ -93,7 +96,7 @@ test("another user's link is refused too", () => {
   as(other, () => expect(() => findConfig(at(app.folder))).toThrow(foreign(link)))
 })
 
-test("another user's package.json is refused, and so is another user's package with commands", () => {
+test('a package.json, and a package with commands, are refused if they belong to another user', () => {
   const commands = '{"name":"evil","lark":{"commands":"./commands"}}'
   const app = new App({
     'package.json': '{"dependencies":{"evil":"1"}}',
@@ -106,7 +109,7 @@ test("another user's package.json is refused, and so is another user's package w
   as(giveAway(home), () => expect(() => homeFolder(at(app.folder))).toThrow(foreign(home)))
 })
 
-test('files of the owner of the started script are run, because the script itself runs already', () => {
+test('Lark runs files of the owner of the started script, because the script itself already runs', () => {
   const app = new App({ 'lark.config.js': '', 'start.js': '' })
   const other = giveAway(app.path('lark.config.js'))
   giveAway(app.path('start.js'))
@@ -116,7 +119,7 @@ test('files of the owner of the started script are run, because the script itsel
   })
 })
 
-test('on Windows no owner is checked', () => {
+test('on Windows, Lark does not check owners', () => {
   const app = new App({ 'lark.config.js': '' })
   giveAway(app.path('lark.config.js'))
   const { getuid } = process
@@ -128,7 +131,7 @@ test('on Windows no owner is checked', () => {
   }
 })
 
-test('one warning names a folder that every user can write, also with the sticky bit, and nothing is cached there', async () => {
+test('one warning names a folder in which every user can write, even with the sticky bit, and nothing is cached there', async () => {
   const app = new App({
     'lark.config.ts': 'export default {}',
     'probe.mjs': `import { loadConfig } from '@s18i/lark/config'
@@ -153,7 +156,7 @@ test('one warning names a folder that every user can write, also with the sticky
   )
 })
 
-test('the program prints one line, and runs no code of the other user', async () => {
+test('lark prints one line, and runs no code of the other user', async () => {
   const app = new App({ 'lark.config.js': `console.log('RUN')\nexport default {}` })
   const file = app.path('lark.config.js')
   const { user } = giveAway(file)
@@ -166,7 +169,7 @@ test('the program prints one line, and runs no code of the other user', async ()
   ])
 })
 
-test('a file that somebody has put into the folder above is not run', async () => {
+test('a file that another user has put into the folder above is not run', async () => {
   const app = bare({
     'lark.config.js': `console.log('RUN')\nexport default {}`,
     'inner/package.json': '{"name":"inner"}',

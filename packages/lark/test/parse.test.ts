@@ -92,7 +92,7 @@ describe('the environment', () => {
     })
   })
 
-  test('does not replace a given flag, and counts as absent when it is empty', async () => {
+  test('does not replace a given flag, and an empty variable counts as absent', async () => {
     expect(await values(['--app-name', 'bar'], { APP_NAME: 'shop', CACHE: '' })).toEqual({
       ...defaults,
       appName: 'bar',

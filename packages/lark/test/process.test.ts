@@ -39,15 +39,15 @@ async function running(words: string[]) {
   return { child, result, said }
 }
 
-test('the process ends by itself, so that pending work of handle() completes', async () => {
+test('lark does not exit before pending work of handle() is done', async () => {
   expect(await app.lark('late')).toEqual({ code: 3, stdout: 'late\n', stderr: '' })
 })
 
-test('a handle() that never ends is not a success', async () => {
+test('if handle() never settles, the exit code is not 0', async () => {
   expect((await app.lark('forget')).code).not.toBe(0)
 })
 
-test('a pipe receives the whole output', async () => {
+test('a pipe gets the whole output', async () => {
   const { code, stdout } = await app.lark('many')
   expect(code).toBe(0)
   expect(stdout.split('\n')).toHaveLength(100_001)
@@ -66,7 +66,7 @@ test('a reader that ends early (| head) causes no error', async () => {
 })
 
 test.each(['SIGINT', 'SIGTERM'] as const)(
-  'the first %s aborts the signal, and handle() decides how it ends',
+  'the first %s aborts the signal, and handle() decides how the command ends',
   async (name) => {
     const { child, result } = await running(['wait'])
     child.kill(name)
@@ -98,14 +98,14 @@ test.each([
   },
 )
 
-test('a command that never reads the signal is ended by SIGINT and SIGTERM', async () => {
+test('SIGINT and SIGTERM end a command that never reads its signal', async () => {
   const { child, result } = await running(['plain'])
   child.kill('SIGINT')
   expect((await result).code).toBe(null)
   expect(child.signalCode).toBe('SIGINT')
 })
 
-test('colours with FORCE_COLOR, and none in a pipe', async () => {
+test('a pipe gets no colours, unless FORCE_COLOR is set', async () => {
   const { stdout } = await app.node([bin, 'list'], { env: { FORCE_COLOR: '1' } })
   expect(stdout).toContain('\u001b[1mUsage\u001b[22m')
   expect((await app.lark('list')).stdout).not.toContain('\u001b')
@@ -113,7 +113,7 @@ test('colours with FORCE_COLOR, and none in a pipe', async () => {
   expect(plain.stdout).not.toContain('\u001b')
 })
 
-test("under node --watch with an empty cache, Node's own messages on the channel are ignored", async () => {
+test('under node --watch with an empty cache, messages of Node on the IPC channel are ignored', async () => {
   const watched = new App({
     'package.json': '{"type":"module"}',
     'commands/ready.js': command('Ready', 'ready', "this.line('ready')"),
@@ -130,7 +130,7 @@ test("under node --watch with an empty cache, Node's own messages on the channel
   expect(stdout).toContain('ready\n')
 })
 
-test('a command file may send messages on the channel of the process that imports it', async () => {
+test('a command file may send IPC messages of the process that imports it', async () => {
   const talking = new App({
     'package.json': '{"type":"module"}',
     'commands/talk.js': `process.send?.({ path: 7 }); process.send?.(null); process.send?.('text')\n${command('Talk', 'talk', "this.line('said')")}`,

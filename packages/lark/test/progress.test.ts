@@ -91,7 +91,7 @@ test('the bar has the count, the recent rate and the time that is left', () => {
   expect(shown()).toBe(`${'─'.repeat(24)} 0/1000  0%`)
   vi.advanceTimersByTime(80)
   expect(shown()).toBe(`━━${'─'.repeat(22)} 100/1000  10%  9.9/s  91 s left`.replace('91 s', '2 min'))
-  // It slows down: the rate follows.
+  // The items take longer now, and the shown rate follows.
   vi.advanceTimersByTime(60_000)
   progress.advance(1)
   vi.advanceTimersByTime(600)
@@ -102,12 +102,12 @@ test('the bar has the count, the recent rate and the time that is left', () => {
   expect(console.stderr).toBe(end)
 })
 
-test.each(['--json', '--quiet'])('nothing is shown under %s', async (flag) => {
+test.each(['--json', '--quiet'])('progress is not shown under %s', async (flag) => {
   expect(await talk(['greet', flag], { isTTY: true })).toEqual({ code: 0, stderr: '' })
   expect(await talk(['greet', flag])).toEqual({ code: 0, stderr: '' })
 })
 
-test('on a terminal there is one line, which is removed before other messages and at the end', async () => {
+test('on a terminal, progress has one line, which is removed before other messages and at the end', async () => {
   const { stderr } = await talk(['manual'], { isTTY: true })
   const erase = '\r\u001b[K'
   const empty = `${erase}${'─'.repeat(24)} 0/10 files  0%`
@@ -116,7 +116,7 @@ test('on a terminal there is one line, which is removed before other messages an
   expect(stderr.endsWith(erase)).toBe(true)
 })
 
-test('a narrow terminal cuts the line', async () => {
+test('the line of progress is cut to a narrow terminal', async () => {
   const { stderr } = await talk(['manual'], { isTTY: true, columns: 10 })
   expect(stderr.startsWith(`\r\u001b[K${'─'.repeat(9)}\r`)).toBe(true)
   const unknown = await talk(['manual'], { isTTY: true, columns: 0 })

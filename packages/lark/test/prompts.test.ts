@@ -1,4 +1,4 @@
-/** Questions: at a real terminal, where nobody can answer, and with the answers of a test. */
+/** Questions of commands: in a real terminal, where nobody can answer, and with the answers of a test. */
 import { describe, expect, test } from 'vitest'
 import { arg, Command, flag, MemoryConsole, run } from '../src/index.ts'
 import { App, command } from './app.ts'
@@ -36,7 +36,7 @@ const app = new App({
 })
 
 describe('at a terminal', { concurrent: true }, () => {
-  test('every kind of question', async () => {
+  test('every kind of question can be answered', async () => {
     const terminal = new Terminal(app, ['order'])
     await terminal.answer('Name\\x1b[2J?', keys.enter)
     await terminal.answer('Size?', keys.down)
@@ -57,7 +57,7 @@ describe('at a terminal', { concurrent: true }, () => {
     ['Ctrl-C', keys.interrupt, []],
     ['Ctrl-D', keys.end, []],
     ['Ctrl-C, if the command reads its signal', keys.interrupt, ['--listening']],
-  ])('%s ends the command quietly with 130, after its finally', async (_, key, words) => {
+  ])('%s ends the command quietly with 130, after its `finally` block', async (_, key, words) => {
     const terminal = new Terminal(app, ['leave', ...words])
     await terminal.answer('Stay?', key)
     const { code, screen } = await terminal.ended()
@@ -184,7 +184,7 @@ describe('with the answers of a test', () => {
     expect(code).toBe(1)
   })
 
-  test('a question without an answer fails', async () => {
+  test('a question for which the test has no answer fails', async () => {
     const { code, stderr } = await asked(['confirm'], { answers: [] })
     expect(stderr).toContain('✗ No answer is left for the question "Sure?"\n')
     expect(code).toBe(1)

@@ -28,11 +28,14 @@ async function modulesOf(...words: string[]) {
     .sort()
 }
 
-test.each(['--help', '--version'])('lark %s loads only the program and its texts', async (flag) => {
-  expect(await modulesOf(flag)).toEqual(['bin.js', 'configuration.js', 'program.js'])
-})
+test.each(['--help', '--version'])(
+  'lark %s loads only the files of the program and of its texts',
+  async (flag) => {
+    expect(await modulesOf(flag)).toEqual(['bin.js', 'configuration.js', 'program.js'])
+  },
+)
 
-test('lark list loads five files, and nothing slow, if the cache has all commands', async () => {
+test('if the cache has all commands, lark list loads five files and no slow module', async () => {
   const listed = new App({
     'package.json': '{"type":"module"}',
     'lark.config.ts': 'export default {}',
@@ -57,7 +60,7 @@ test('lark list loads five files, and nothing slow, if the cache has all command
   expect((await listed.node(['--require', './builtin.cjs', bin, 'list'])).stderr).toBe('[]')
 })
 
-test('the file that npm links as lark is the program', async () => {
+test('the file that npm links as `lark` is the program', async () => {
   const { stdout } = await app.node([join(packageFolder, 'bin/lark.js'), '--version'])
   expect(stdout).toBe(`@s18i/lark ${version}\n`)
 })

@@ -1,6 +1,6 @@
 /**
- * A program in a pseudo-terminal, which `script` of util-linux makes (every Debian has it). A test waits
- * until the program has printed something, and types.
+ * A program in a pseudo-terminal. The terminal is made by `script` of util-linux, which every Debian has. A
+ * test waits for output of the program, and then types.
  */
 import { spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
@@ -61,8 +61,8 @@ export class Terminal {
   }
 
   /**
-   * Waits until the program has printed this since the last wait, then types. A program that does not is
-   * ended.
+   * Waits until the program has printed this text since the last wait, and then types. A program that does
+   * not print the text is ended.
    */
   async answer(text: string, typed: string): Promise<void> {
     const patience = setTimeout(() => this.#child.kill(), 30_000)
@@ -87,8 +87,8 @@ export class Terminal {
   }
 
   /**
-   * Goes on with a process of the terminal until it prints this. `script` suspends itself some time after its
-   * program, on a busy machine only after this text.
+   * Lets a suspended process of the terminal go on until it prints this text. `script` suspends itself some
+   * time after its program, on a busy machine only after this text.
    */
   async goOn(pid: number, text: string): Promise<void> {
     process.kill(pid, 'SIGCONT')

@@ -1,4 +1,4 @@
-/** The test kit: `@s18i/lark/testing`. */
+/** Tests the test kit `@s18i/lark/testing`. */
 import { describe, expect, test } from 'vitest'
 import { arg, Command, flag } from '../src/index.ts'
 import { testCommand } from '../src/testing.ts'
@@ -88,7 +88,7 @@ describe('a run', () => {
   })
 })
 
-test('many runs at the same time do not meet, and leave nothing in the process', async () => {
+test('many runs at the same time do not affect each other, and leave nothing in the process', async () => {
   const before = [process.exitCode, process.listenerCount('SIGINT'), process.env.PURGE_LIMIT]
   const globals = Object.getOwnPropertySymbols(globalThis).length
   const runs = await Promise.all(
@@ -104,7 +104,7 @@ test('many runs at the same time do not meet, and leave nothing in the process',
   expect(Object.getOwnPropertySymbols(globalThis)).toHaveLength(globals)
 })
 
-test('a command that calls another', async () => {
+test('a tested command may call another command', async () => {
   class Outer extends Command {
     override readonly key = 'outer'
     async handle() {
@@ -134,7 +134,7 @@ describe('a key of the project', () => {
     expect((await testCommand(line, options)).json).toEqual({ words, loud })
   })
 
-  test('takes words behind those of the line, or an object', async () => {
+  test('may be followed by more words, or by an object with the values', async () => {
     expect((await testCommand('say a', { ...options, args: ['b c'] })).json).toMatchObject({
       words: ['a', 'b c'],
     })

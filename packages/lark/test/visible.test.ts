@@ -11,14 +11,14 @@ test.each([
   ['abc\u202edef', 'abc\\u202edef'],
   ['\u2028', '\\u2028'],
   ['\u001b[31mred\u001b[0m', 'red'],
-  // Removing a colour from the middle must not leave another colour.
+  // If a colour code inside of another code is removed, no colour code must be left.
   ['\u001b[\u001b[0m31m', '\\x1b[31m'],
   ['\u001b[2J', '\\x1b[2J'],
 ])('%j is shown as %j', (text, shown) => {
   expect(visible(text)).toBe(shown)
 })
 
-test('lines and tabs stay; a single carriage return does not overwrite a line', () => {
+test('line breaks and tabs stay, and a single carriage return does not overwrite a line', () => {
   expect(visibleLines('a\tb\r\nc\rd\n\u001b[1me')).toEqual(['a\tb', 'c\\rd', 'e'])
 })
 
@@ -57,7 +57,7 @@ class Echo extends Command {
   }
 }
 
-/** What the console itself writes: it erases the status line, and keeps colours. */
+/** The sequences that the console itself writes: to erase the status line, and for colours. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the console writes these
 const OWN = /\r\u001b\[K|\u001b\[[\d;:]*m/g
 
@@ -86,25 +86,25 @@ test('only text and colours reach a terminal', async () => {
   }
 })
 
-test('an error has no colours from the text that it quotes', async () => {
+test('the text that an error quotes has no colours', async () => {
   const console = new MemoryConsole({ isTTY: true, color: false })
   await run(['\u001b[32m✓ all is well'], { commands: [Echo], console })
   expect(console.stderr).toMatch(/^✗ Unknown command "✓ all is well"\n/)
 })
 
-test('a cell is one line', () => {
+test('a cell of a table is printed as one line', () => {
   const console = new MemoryConsole({ isTTY: true })
   console.table(['a'], [['x\n✓ y\r'], ['\tz']])
   expect(console.stdout).toBe('a\nx ✓ y\n\\tz\n')
 })
 
-test("Lark's own styles stay around a text that is made visible", () => {
+test('the styles of Lark stay around a text whose control characters are made visible', () => {
   const console = new MemoryConsole({ isTTY: true, color: true })
   console.line(console.paint('bold', visible('\u001b[2Jx')))
   expect(console.stdout).toBe('\u001b[1m\\x1b[2Jx\u001b[22m\n')
 })
 
-test('a line for a program stays unchanged', () => {
+test('a line that a program reads stays unchanged', () => {
   const console = new MemoryConsole({ isTTY: false })
   console.line('a\rb\u200f')
   expect(console.stdout).toBe('a\rb\u200f\n')

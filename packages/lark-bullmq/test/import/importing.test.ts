@@ -469,7 +469,7 @@ test('the import leaves some flows, and reports errors in others', async () => {
   expect(await queue.getWaitingChildrenCount()).toBe(9)
 })
 
-test('an import that dies at any point of a flow can be repeated', async () => {
+test('an import that dies while it imports a flow can be repeated', async () => {
   const flows = new bullmq6.FlowProducer({ connection, prefix })
   open.push(flows)
   const { job } = await flows.add({
@@ -507,7 +507,7 @@ test('an import that dies at any point of a flow can be repeated', async () => {
   await removeKeys(url, other)
 })
 
-test('after an import that died between its two marks, ids show repeated jobs at first, and later a report names them', async () => {
+test('if an import died between its two marks, a repeated import recognises the jobs by their ids at first, and reports them later', async () => {
   const queue = queueOf(bullmq6)
   for (const n of [1, 2]) await queue.add('n', { n })
   const dies = (call: number) => {
@@ -591,7 +591,7 @@ test('an unknown queue, an unknown prefix and a queue missing in Lark are refuse
   await expect(importBullmq('sqlite:x', {}, operate(jobs))).rejects.toMatchObject({ code: 'STORE_INVALID' })
 })
 
-test('a user who may only read in BullMQ can import, and learns that no marks are written', async () => {
+test('a Redis user who may only read in BullMQ can import, and is told that no marks are written', async () => {
   await queueOf(bullmq6).add('n', { n: 1 })
   await command(
     url,
@@ -617,7 +617,7 @@ test('a user who may only read in BullMQ can import, and learns that no marks ar
   }
 })
 
-test('a job that BullMQ takes during the import is not removed', async () => {
+test('a job that a worker of BullMQ claims during the import is not removed', async () => {
   const queue = queueOf(bullmq6)
   await queue.addBulk([1, 2].map((n) => ({ name: 'n', data: { n } })))
   await command(url, 'LREM', `${prefix}:emails:wait`, '1', '1')
@@ -626,7 +626,7 @@ test('a job that BullMQ takes during the import is not removed', async () => {
   expect(await command(url, 'EXISTS', `${prefix}:emails:1`)).toBe(1)
 })
 
-test('keys that match a template come page by page until the signal is aborted', async () => {
+test('keys that match a template are returned page by page until the signal is aborted', async () => {
   const queue = queueOf(bullmq6)
   await queue.addBulk(Array.from({ length: 300 }, (_, n) => ({ name: 'n', data: { n } })))
   const stopping = new AbortController()

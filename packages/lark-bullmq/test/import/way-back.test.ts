@@ -47,7 +47,7 @@ function program(...words: string[]): string {
 }
 
 test.each(['sqlite', 'redis'])(
-  'waiting jobs of Lark (%s) go back to BullMQ, and only once',
+  'the script moves waiting jobs of Lark (%s) to BullMQ, each job once',
   async (store) => {
     const connection = store === 'sqlite' ? `sqlite:${join(folder, 'jobs.db')}` : inject('redisUrl')
     writeFileSync(

@@ -47,7 +47,7 @@ const isAway = (page: Page) => page.getByText('The store is away since').waitFor
 const isBack = (page: Page) =>
   expect.poll(() => page.locator('.stale, .problem').count(), { timeout: 20_000 }).toBe(0)
 
-test('when a store hangs or is killed, the page says so and keeps its data in grey, and it recovers by itself', async () => {
+test('when a store hangs or is killed, the page says so, shows its last data in grey, and recovers by itself', async () => {
   const page = await shown.open('/')
   const row = page.getByRole('row', { name: /emails/ })
   await row.waitFor()
@@ -87,7 +87,7 @@ test('when a store hangs or is killed, the page says so and keeps its data in gr
   await list.context().close()
 }, 90_000)
 
-test('a store that may evict jobs is named on the overview, and the error counts at the doctor', async () => {
+test('the overview reports a store that may evict jobs, and the doctor counts the error', async () => {
   await server.send('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru', 'maxmemory', '1gb')
   await using board = await Shown.start(browser, jobs)
   const page = await board.open('/')
@@ -97,7 +97,7 @@ test('a store that may evict jobs is named on the overview, and the error counts
   await server.send('CONFIG', 'SET', 'maxmemory-policy', 'noeviction', 'maxmemory', '0')
 })
 
-/** A dashboard of a store with three jobs, until the test ends. */
+/** Opens a dashboard of a store with three jobs, and closes it when the test ends. */
 async function opened(connection: string) {
   const own = createJobs({ connection, jobs: [SendJob], queues: ['emails'] })
   await own.dispatch([new SendJob().with(), new SendJob().with(), new SendJob().with()])
@@ -132,7 +132,7 @@ const waits = (page: Page, count: number) =>
     .poll(() => page.locator('.queue-row td[data-label=waiting]').textContent(), { timeout: 20_000 })
     .toBe(`${count}`)
 
-test('a store that answers slowly does not count as away; the page shows the age of its data', async () => {
+test('a store that answers slowly does not count as unreachable, and the page shows the age of its data', async () => {
   await using own = await startRedis()
   await using proxy = await TcpProxy.start(own.port)
   await using board = await opened(proxy.url)

@@ -1,6 +1,6 @@
 /**
- * A bad day: queues that are stuck for every possible reason, thousands of failures, and texts of an
- * attacker.
+ * A bad day: queues that are stuck for every possible reason, thousands of failures, and texts with HTML and
+ * escape sequences.
  */
 
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -336,7 +336,7 @@ test('the page of a waiting job shows why, for every reason', async () => {
   expect(seen.sort()).toEqual([...reasonKinds].sort())
 }, 90_000)
 
-test('the overview and the page of a queue begin with what stands still: since when, why, and what to do', async () => {
+test('the overview and the page of a queue begin with the incidents: since when, why, and what to do', async () => {
   // biome-ignore lint/performance/useDomNodeTextContent: the layout counts
   const incident = () => page.getByRole('region', { name: 'What stands still or fails' }).innerText()
   const unserved =
@@ -411,7 +411,7 @@ test('a schedule that does not tick is marked on its page and in the list, where
   await jobs.schedules.remove('hourly')
 })
 
-test('only the rows near the visible ones are drawn, of thousands of rows', async () => {
+test('of thousands of rows, only those near the visible rows are drawn', async () => {
   await jobs.dispatch(Array.from({ length: BULK }, (_, n) => new BulkJob().with({ n })))
   await page.goto(`${shown.url}/jobs?queue=bulk`)
   const rows = page.locator('.job-table tbody tr:not(.spacer)')

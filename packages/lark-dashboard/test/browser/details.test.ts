@@ -161,7 +161,7 @@ test('a dialog is accessible, and can be closed with the keyboard', async () => 
   await worker.stop(0)
 }, 60_000)
 
-test('the payloads of one kind of failure are edited together, and the new payloads are shown before', async () => {
+test('the payloads of one kind of failure are edited together, and the new payloads are shown before the change', async () => {
   await goTo('/failures')
   await page
     .getByRole('row', { name: /no such user/ })
@@ -221,7 +221,7 @@ test('the history of a job that failed five times shows each run, wide enough to
   expect(await text()).toMatch(/Run 1 failed[\s\S]*Backoff[\s\S]*Run 5 failed[\s\S]*5 runs, 5 failed/)
 })
 
-test('a flow of 10,000 nodes is drawn, and its layers open', async () => {
+test('a flow of 10,000 nodes is drawn, and its layers can be opened', async () => {
   const [layers, each] = [100, 100]
   const flow = await jobs.dispatch(
     workflow('large', (w) => {
@@ -278,7 +278,7 @@ test('the drawing of a flow follows its running jobs', async () => {
   await worker.stop(0)
 }, 60_000)
 
-test('a failed chain of 30 opens on the node that failed, and its job on the error', async () => {
+test('the page of a failed chain of 30 steps shows the failed node first, and the page of its job shows the error first', async () => {
   const steps = Array.from({ length: 30 }, (_, i) => new MailJob().with({ to: i === 19 ? 'nobody' : 'a@b' }))
   const flow = await jobs.dispatch(chain(steps))
   const worker = await jobs.work({ queues: ['default'], report: silent, stopWhenEmpty: true })

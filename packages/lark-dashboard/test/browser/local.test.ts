@@ -1,6 +1,6 @@
 /**
- * Tests the dashboard of `lark jobs:dashboard` in a browser. Its link lets in this browser, with all of its
- * tabs, and no other browser.
+ * Tests the dashboard of `lark jobs:dashboard` in a browser. The printed link gives access to all tabs of
+ * this browser, and to no other browser.
  */
 import { createJobs, Job, type Jobs } from '@s18i/lark-jobs'
 import type { Browser } from 'playwright-core'
@@ -31,7 +31,7 @@ afterAll(async () => {
   await jobs?.close()
 })
 
-test('the link opens it, the key leaves the address, and other tabs and a reload need no link', async () => {
+test('the link opens the dashboard, the key disappears from the address, and other tabs and a reload need no link', async () => {
   const context = await browser.newContext()
   const page = await context.newPage()
   await page.goto(local.link)
@@ -42,7 +42,7 @@ test('the link opens it, the key leaves the address, and other tabs and a reload
   const tab = await context.newPage()
   await tab.goto(`${local.url}queues`)
   await tab.getByRole('row', { name: /emails/ }).waitFor()
-  // A browser with the cookie alone, without the key, sees nothing.
+  // A browser with only the cookie, and without the key, sees nothing.
   const other = await browser.newContext()
   await other.addCookies(await context.cookies())
   const stolen = await other.newPage()

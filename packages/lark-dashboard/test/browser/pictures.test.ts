@@ -59,7 +59,7 @@ async function goTo(path: string, shows: string | RegExp): Promise<void> {
   await page.locator('main').getByText(shows).first().waitFor()
 }
 
-test('the important pages, on a screen and on a phone', async () => {
+test('the important pages look right on a screen and on a phone', async () => {
   const { running, workflow } = shop.ids
   const pictures: [
     name: string,

@@ -107,7 +107,7 @@ describe.each(places)('on %s', (_, find) => {
     await page.context().close()
   })
 
-  test('a viewer who may not see payloads is offered none of their fields', async () => {
+  test('the search offers no payload fields to a viewer who may not see payloads', async () => {
     const page = await shown.open('/jobs', 'operate')
     const box = page.getByRole('combobox', { name: 'Search' })
     await box.fill('A-1')
@@ -119,7 +119,7 @@ describe.each(places)('on %s', (_, find) => {
     await page.context().close()
   })
 
-  test('a search is stopped where it is, and goes on there', async () => {
+  test('a person can stop a search and let it go on from the same place', async () => {
     const page = await shown.open(where(`A-${COUNT - 1}`))
     await page.getByRole('progressbar').waitFor()
     await page.getByRole('button', { name: 'Stop' }).press('Enter')
@@ -134,7 +134,7 @@ describe.each(places)('on %s', (_, find) => {
     await page.context().close()
   })
 
-  test('a search that breaks off goes on by itself where it was', async () => {
+  test('a search whose connection breaks goes on by itself from the same place', async () => {
     const page = await shown.open('/jobs?key=nothing')
     await page.getByText(/^Looked at all 60,000 jobs/).waitFor()
     const asked: string[] = []
@@ -150,7 +150,7 @@ describe.each(places)('on %s', (_, find) => {
     await page.context().close()
   })
 
-  test('a list of many jobs shows a page, and loads more at its end, on a phone too', async () => {
+  test('a list of many jobs shows a page and loads more at its end, also on a phone', async () => {
     const page = await shown.open('/jobs?key=order', 'read', { viewport: { width: 390, height: 844 } })
     await page.getByText(/^200\+ jobs/).waitFor()
     await page.getByRole('button', { name: 'Show more' }).press('Enter')

@@ -155,7 +155,7 @@ export function describeDashboard(find: () => Promise<Place>, isFirst = false): 
 
   if (isFirst)
     describe('a hostile job', () => {
-      test('is text wherever it is shown, and runs nothing', async () => {
+      test('is shown as text everywhere, and runs no code', async () => {
         const { hostile } = scene.ids
         const paths = [
           '/jobs?key=hostile',
@@ -190,7 +190,7 @@ export function describeDashboard(find: () => Promise<Place>, isFirst = false): 
       })
     })
 
-    test('failures are understood by kind, and the right kind is retried with the mouse', async () => {
+    test('failures are shown by kind, and one kind can be retried with the mouse', async () => {
       await using page = await opened('/failures')
       await page
         .getByRole('row', { name: /ECONNREFUSED/ })
@@ -328,7 +328,7 @@ export function describeDashboard(find: () => Promise<Place>, isFirst = false): 
     })
 
     if (isFirst)
-      test('the layers of a flow are closed and opened', async () => {
+      test('the layers of a flow can be closed and opened', async () => {
         await using page = await opened(`/flows/${scene.ids.workflow}`)
         await page.getByRole('button', { name: 'Close 2 nodes' }).click()
         await page.locator('svg.flow-graph').getByText('2 nodes', { exact: true }).waitFor()
@@ -337,7 +337,7 @@ export function describeDashboard(find: () => Promise<Place>, isFirst = false): 
         await page.locator('svg.flow-graph text', { hasText: 'pack' }).waitFor()
       })
 
-    test('removing several jobs asks, with the count and samples', async () => {
+    test('before several jobs are removed, the page asks with their number and samples', async () => {
       await using page = await opened('/jobs?state=failed&queue=emails')
       await page.getByText('no such user').first().waitFor()
       const before = (await scene.jobs.list({ queue: 'emails', state: 'failed' })).jobs.length

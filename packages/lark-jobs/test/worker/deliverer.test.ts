@@ -1,5 +1,6 @@
 /**
- * The deliverer of effects, without a worker: what it acknowledges, what it leaves to others, and when it
+ * The deliverer of effects, without a worker: what it acknowledges, which effects it leaves to other workers,
+ * and when it
  * gives up.
  */
 import { expect, test, vi } from 'vitest'
