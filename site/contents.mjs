@@ -14,11 +14,12 @@ export const docs = fileURLToPath(new URL('../docs', import.meta.url))
  * @type {readonly { section: string, pages: readonly string[] }[]}
  */
 export const contents = [
-  { section: 'Start Here', pages: ['introduction', 'first-job', 'concepts', 'questions'] },
+  { section: 'Start Here', pages: ['introduction', 'first-job', 'concepts', 'glossary', 'questions'] },
   {
     section: 'Guides',
     pages: [
       'creating-jobs',
+      'idempotent-handlers',
       'dispatching-jobs',
       'transactions',
       'outbox',

@@ -116,7 +116,7 @@ const shared: Record<string, string[]> = {
 const packages = ['lark', 'lark-jobs', 'lark-bullmq', 'lark-jobs-bench', 'lark-dashboard']
 
 /** Other packages that the pages use, from the `node_modules` of the workspace. */
-const libraries = ['zod', '@opentelemetry', 'nodemailer', 'smtp-server', 'sharp'].concat([
+const libraries = ['zod', 'libsql', '@opentelemetry', 'nodemailer', 'smtp-server', 'sharp'].concat([
   '@types/nodemailer',
   '@types/smtp-server',
 ])
