@@ -1,5 +1,5 @@
-// The steps that `npm run demo` and `npm test` share. They are plain Node, because they run before anything is
-// installed.
+// The steps that `npm run demo` and `npm test` share. The steps use only modules of Node, because they run
+// before packages are installed.
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { constants, setPriority, tmpdir } from 'node:os'

@@ -1,11 +1,13 @@
 /**
- * The outside world of the example: an SMTP server on loopback with the manners of a real one.
+ * The mail server of the example: an SMTP server on the loopback that behaves like a real one.
  *
- * It refuses a recipient whose address is none (501) or whose host is not a host name (550), tells those of some
- * countries to come again (450, greylisting, RFC 6647: only the second attempt at a recipient is let in), and takes
- * the rest. An e-mail that it has already, by its Message-ID, is taken again and not counted again.
+ * The server refuses an invalid address (501) and a host that is not a host name (550). It asks the senders
+ * to recipients in some countries to try again (450, greylisting, RFC 6647), and accepts only the second
+ * attempt. It accepts all other e-mails. An e-mail with a known Message-ID is accepted again, but not counted
+ * again.
  *
- * `node mail-server.js [PORT]` serves until Ctrl-C. Plain JavaScript, since the demo runs it without Lark.
+ * `node mail-server.js [PORT]` serves until Ctrl-C. The file is plain JavaScript, because the demo runs it
+ * without Lark.
  */
 import { domainToASCII, fileURLToPath } from 'node:url'
 import { SMTPServer } from 'smtp-server'
@@ -14,9 +16,9 @@ const HOST_NAME = /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+test$/i
 const GREYLISTING = /\.(be|fi)\.test$/i
 
 export class MailServer {
-  /** The e-mails taken, as they came, by Message-ID. @type {Map<string, string>} */
+  /** The accepted e-mails by their Message-ID. @type {Map<string, string>} */
   received = new Map()
-  /** How many recipients were told to come again. */
+  /** For how many recipients the sender was asked to try again. */
   greylisted = 0
 
   /** @type {Set<string>} */
@@ -37,8 +39,8 @@ export class MailServer {
   })
 
   /**
-   * Listens on 127.0.0.1, on a free port unless one is named.
-   * @returns {Promise<string>} the server's URL
+   * Listens on 127.0.0.1, on the given port or on a free port.
+   * @returns {Promise<string>} the URL of the server
    */
   start(port = 0) {
     return new Promise((resolve, reject) => {
@@ -58,7 +60,7 @@ export class MailServer {
   /** @param {string} address */
   #judge(address) {
     const host = address.slice(address.lastIndexOf('@') + 1)
-    // The name in ASCII ("xn--…"), or '' where there is none.
+    // The name in ASCII ("xn--…"), or '' if it has no ASCII form.
     if (!HOST_NAME.test(domainToASCII(host))) return reply(550, `"${host}" is not a host name`)
     if (GREYLISTING.test(host) && !this.#seen.has(address)) {
       this.#seen.add(address)

@@ -1,6 +1,6 @@
-// What the outcome of a row depends on, as one short hash: the row, its fixture and the program; how the packages are
-// built and declared to npm; and for a compiler, their declarations. A row whose inputs have changed since it ran is
-// stale. It is a hash, and not the history, because a clone may be shallow.
+// Computes a short hash of the inputs of a row: the row, its fixture and the program, how the packages are
+// built and declared to npm, and for a compiler their declarations. A row whose inputs have changed since its
+// last run is stale. A hash is used and not the Git history, because a clone may be shallow.
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -21,7 +21,10 @@ export function inputsOf({ kind, name, fixture, version, node, text = '' }) {
     .slice(0, 12)
 }
 
-/** What npm and a bundler read of each package.json. A release changes the version alone. */
+/**
+ * The fields of each package.json that npm and bundlers read, without the version, because a release changes
+ * only the version.
+ */
 const manifests = once(() =>
   packages
     .map((name) => {
@@ -34,8 +37,8 @@ const manifests = once(() =>
 )
 
 /**
- * How the packages are built, and which modules of others their files load. Which of these files has which part is not
- * of interest: a bundler and a runtime follow the imports.
+ * How the packages are built, and which modules of others their files load. Which of these files has which
+ * part is not of interest: a bundler and a runtime follow the imports.
  */
 const builds = once(() => {
   const loaded = packages.flatMap((name) =>
@@ -48,7 +51,7 @@ const builds = once(() => {
   return [textOf('packages/lark/build'), ...[...new Set(loaded)].sort()].join('\n')
 })
 
-/** Without comments: they mean nothing to a compiler. */
+/** The declarations without comments, because a compiler ignores comments. */
 const declarations = once(() =>
   packages
     .map((name) => textOf(`packages/${name}/dist`, '.d.ts').replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, ''))
@@ -56,7 +59,10 @@ const declarations = once(() =>
     .replace(/\s+/g, ' '),
 )
 
-/** The files below a folder, with their names. @param {string} folder @param {string} [end] */
+/**
+ * Returns the texts of the files below a folder, with their names. @param {string} folder @param {string}
+ * [end]
+ */
 function textOf(folder, end = '') {
   const files = readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
     .filter((each) => each.isFile() && each.name.endsWith(end))

@@ -19,13 +19,17 @@ const memory = file('matrix/results.json')
  * @property {string} remark what was tried, or why it failed
  * @property {number} seconds
  *
- * @typedef {Omit<Result, 'seconds'> & { date: string, commit: string, inputs: string }} KeptResult inputs: see `inputs.js`
+ * @typedef {Omit<Result, 'seconds'> & { date: string, commit: string, inputs: string }} KeptResult inputs:
+ *   see `inputs.js`
  */
 
 export class Report {
   /** @type {Result[]} */
   results = []
-  /** What is tried: read before the first row runs, because the sources may change meanwhile. */
+  /**
+   * The commit that is tested. It is read before the first row runs, because the sources may change
+   * meanwhile.
+   */
   #commit = commit()
   #inputs
 
@@ -69,13 +73,13 @@ export class Report {
 /** @param {{ kind: string, name: string }} row */
 const key = ({ kind, name }) => `${kind}\n${name}`
 
-/** @returns {{ machine: string, results: KeptResult[] }} what the page was made from */
+/** @returns {{ machine: string, results: KeptResult[] }} the stored outcomes, from which the page was made */
 export function kept() {
   return JSON.parse(readFileSync(memory, 'utf8'))
 }
 
 /**
- * The rows that did not work when they ran last, or that were tried with something else.
+ * Returns the rows that failed in their last run, or whose inputs have changed since then.
  *
  * @param {import('./row.js').Row[]} rows
  * @returns {import('./row.js').Row[]}
@@ -111,7 +115,7 @@ function aligned(rows) {
   )
 }
 
-/** The text of the page. @param {{ machine: string, results: KeptResult[] }} kept */
+/** Returns the text of the page. @param {{ machine: string, results: KeptResult[] }} kept */
 export function pageOf({ machine, results }) {
   const escaped = (cell) => cell.replaceAll('|', '\\|').replaceAll('`', "'")
   const rows = results.map((result) => [...cells(result), result.date, result.commit].map(escaped))

@@ -11,11 +11,12 @@ import { freePort, startRedis } from './redis.js'
  * @property {string} name such as "esbuild, CommonJS"
  * @property {string} fixture a folder of `matrix/fixtures`, installed before it runs
  * @property {string} [version] the package of the fixture whose version is shown, or of `nodes`: `node24`
- * @property {string} [text] what it does is written there too, such as in README.md
+ * @property {string} [text] a text on which the row also depends, for example README.md
  * @property {boolean} [isDaily] whether `npm test` runs it every day, and not every twentieth
- * @property {string} [node] the Node that runs its tools and programs: '20', '22', '24', '26'. Default: the one that
- *   runs the matrix
- * @property {(row: Trial) => Promise<string | void>} run throws when it does not work; returns a remark
+ * @property {string} [node] the Node that runs its tools and programs: '20', '22', '24', '26'. Default: the
+ *   one that runs the matrix
+ * @property {(row: Trial) => Promise<string | void>} run throws if the row does not work, and may return a
+ *   remark
  */
 
 const sources = fileURLToPath(new URL('..', import.meta.url))
@@ -92,7 +93,7 @@ export class Trial {
   }
 
   /**
-   * Starts a program in the background, by its path or as 'node'. It ends with the row.
+   * Starts a program in the background, by its path or as 'node'. The program is ended when the row ends.
    *
    * @param {readonly string[]} words
    * @param {Partial<import('./process.js').Options>} [options] cwd: default `folder`
@@ -130,7 +131,8 @@ export class Trial {
       .map((sub) => join(folder, `${from}`, sub, name))
       .find((each) => existsSync(each))
     if (file === undefined) throw new Failure(`no ${name} for ${process.platform} ${process.arch} on npm`)
-    // npm may have installed the file without permission to execute it, because install scripts do not run here.
+    // npm may have installed the file without permission to execute it, because install scripts do not run
+    // here.
     chmodSync(file, 0o755)
     return file
   }
@@ -145,9 +147,9 @@ export class Trial {
    *
    * @param {readonly string[]} words the command that starts it
    * @param {Store} store
-   * @param {Partial<import('./process.js').Options> & { mode?: 'once' | 'block', isolated?: boolean }} [options] block:
-   *   the job blocks the event loop for longer than its lease, beside another worker. isolated: two more jobs run in
-   *   processes of their own, one until it is killed
+   * @param {Partial<import('./process.js').Options> & { mode?: 'once' | 'block', isolated?: boolean }}
+   *   [options] block: the job blocks the event loop for longer than its lease, beside another worker.
+   *   isolated: two more jobs run in processes of their own, one until it is killed
    * @returns {Promise<{ runs: number, stderr: string }>} how often the job was started
    */
   async works(words, store, { mode = 'once', isolated = false, ...options } = {}) {
@@ -160,7 +162,7 @@ export class Trial {
     return { runs, stderr }
   }
 
-  /** Does something while the packages of the fixture are missing. @param {() => Promise<unknown>} act */
+  /** Calls a function while the packages of the fixture are missing. @param {() => Promise<unknown>} act */
   async withoutPackages(act) {
     const packages = join(this.folder, 'node_modules')
     renameSync(packages, `${packages}.away`)
@@ -193,7 +195,7 @@ export class Trial {
     return found
   }
 
-  /** @throws {Failure} if they differ */
+  /** @throws {Failure} if the two values differ */
   expect(found, expected, where = '', output = '') {
     if (found !== expected)
       throw new Failure(`${where}${JSON.stringify(found)} instead of ${JSON.stringify(expected)}`, output)

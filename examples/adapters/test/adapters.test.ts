@@ -1,6 +1,7 @@
 /**
- * The adapters, as an application uses them, on an embedded store and on Redis; and that they are as short as the manual
- * says. The matrix runs the one for Nest, since its packages are not installed here.
+ * Tests that the adapters work in an application, on an embedded store and on Redis, and that they are as
+ * short as the manual says. The matrix runs the adapter for Nest, because the packages of Nest are not
+ * installed here.
  */
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -75,7 +76,7 @@ class TurnTask {
   }
 }
 
-/** Notes the order of runs. @throws if another of the same shop runs */
+/** Records the order of runs. @throws if another job of the same shop runs */
 async function oneByOne(
   shop: string,
   n: number,
@@ -100,7 +101,7 @@ describe.each(['sqlite', 'redis'] as const)('%s', (kind) => {
   })
   afterAll(() => rm(folder, { recursive: true }))
 
-  test('a queue of functions: dispatch, own id, groups, retries, progress, results, removal', async () => {
+  test('a queue of functions has dispatches, ids, groups, retries, progress, results and removals', async () => {
     const queue = new FunctionQueue<Tasks>(config())
     const turns = { running: new Set<string>(), order: [] as number[] }
     queue.define('square', {}, async ({ n }, job) => {
@@ -139,7 +140,7 @@ describe.each(['sqlite', 'redis'] as const)('%s', (kind) => {
     await queue.close()
   })
 
-  test('a queue of classes: dispatch, own id, groups, retries, progress, results, removal', async () => {
+  test('a queue of classes has dispatches, ids, groups, retries, progress, results and removals', async () => {
     const squares = new Squares()
     const container: Container = (Class) => new Class(...([squares] as never[]))
     const queue = new ClassQueue(config(), container, [SquareTask, FlakyTask, TurnTask])

@@ -1,11 +1,11 @@
 /**
- * What the jobs have found out, kept in `var/NAME.jsonl`, one entry a line. A journal only grows, and the last
- * entry of an id is the one that counts: a job that runs twice writes twice and changes nothing, and several
- * workers may write at once.
+ * The results of jobs, in the file `var/NAME.jsonl`, with one entry on each line. Entries are only appended,
+ * and the last entry of an id counts. So a job that runs twice writes twice and changes nothing, and several
+ * workers may write at the same time.
  */
 import { appendFile, mkdir, readFile } from 'node:fs/promises'
 
-/** Where all that the jobs make is kept. */
+/** The folder for all files that the jobs write. */
 export const FOLDER = new URL('../var/', import.meta.url)
 
 export class Journal<Entry extends { id: string }> {
@@ -20,7 +20,10 @@ export class Journal<Entry extends { id: string }> {
     await appendFile(this.file, `${JSON.stringify(entry)}\n`)
   }
 
-  /** The entries that count, oldest id first; none when nothing was written yet. */
+  /**
+   * Returns the entries that count, in the order in which their ids were first written; empty if nothing was
+   * written yet.
+   */
   async read(): Promise<Entry[]> {
     const text = await readFile(this.file, 'utf8').catch((error) => {
       if (error.code === 'ENOENT') return ''

@@ -1,7 +1,8 @@
 /**
- * Sends e-mail over SMTP, to the server that `SMTP_URL` names. Connections are shared by all jobs of the process and
- * kept between e-mails (a new one for each is 28 times slower, as servers make a stranger wait), and closed when
- * none was sent for a while, since an open one would keep a worker that is done from ending.
+ * Sends e-mail over SMTP, to the server that `SMTP_URL` names. All jobs of the process share connections, and
+ * connections stay open between e-mails: a new connection for each e-mail is 28 times slower, because servers
+ * make a new client wait. After some time without e-mails, the connections are closed, because an open
+ * connection would keep a worker from ending.
  */
 import nodemailer from 'nodemailer'
 
@@ -13,7 +14,10 @@ export interface Email {
   to: string
   subject: string
   body: string
-  /** The same for every try at sending one e-mail, so that the receiver can tell a repeated one. */
+  /**
+   * The id is the same in every attempt to send an e-mail, so that the receiver can recognise a repeated
+   * e-mail.
+   */
   id: string
 }
 
@@ -21,7 +25,7 @@ let pool: ReturnType<typeof connect> | undefined
 let underway = 0
 let idle: NodeJS.Timeout | undefined
 
-/** @throws {Error} with the server's answer, where it does not take the e-mail */
+/** @throws {Error} with the answer of the server, if the server does not accept the e-mail */
 export async function send({ to, subject, body, id }: Email): Promise<void> {
   clearTimeout(idle)
   underway++
@@ -29,7 +33,8 @@ export async function send({ to, subject, body, id }: Email): Promise<void> {
   try {
     await pool.sendMail({
       from: 'Address registry <desk@registry.test>',
-      // As an object, since a string is read as a list of addresses: "3e Technologies Int;., Inc." would be two.
+      // An object, because nodemailer would read a string as a list of addresses: "3e Technologies Int;.,
+      // Inc." would be two addresses.
       to: { name: '', address: to },
       subject,
       text: body,

@@ -1,4 +1,4 @@
-/** How far the desk has come: one entry for each tick of `NoteProgressJob`. */
+/** The progress of the application, with one entry for each tick of `NoteProgressJob`. */
 import { Journal } from './journal'
 
 export interface Progress {

@@ -1,9 +1,11 @@
 /**
- * The registry: every block of network hardware addresses (MAC addresses) that the IEEE has sold, and to whom.
+ * The registry: every block of network hardware addresses (MAC addresses) that the IEEE has sold, with its
+ * registrant.
  *
- * A block is one line of the public listing. The application calls it an order where it was bought and an item
- * where it is looked up, so `orderId` and `itemId` are block ids. A user is a registrant: all blocks under the
- * same name, spelled the same way. Those who paid to stay unnamed stand under "Private" and are nobody's.
+ * A block is one line of the public listing. The application calls a block an order when it was bought, and
+ * an item when it is searched for, so `orderId` and `itemId` are block ids. A user is a registrant: all
+ * blocks under the same name, spelled the same way. Blocks of registrants who paid to stay unnamed are listed
+ * under "Private", and belong to no user.
  */
 import { createRequire } from 'node:module'
 import { countryCode } from './country'
@@ -12,9 +14,9 @@ export interface Block {
   /** The first 6, 7 or 9 hex digits of the addresses in the block. */
   id: string
   registrant: string
-  /** ISO 3166 code; missing where the listing names no country. */
+  /** The ISO 3166 code; missing if the listing names no country. */
   country?: string
-  /** How many addresses the block holds: 16,777,216, 1,048,576 or 4,096. */
+  /** How many addresses the block has: 16,777,216, 1,048,576 or 4,096. */
   size: number
 }
 
@@ -22,11 +24,11 @@ export interface User {
   id: number
   name: string
   country?: string
-  /** In the order of their ids; never empty. */
+  /** The blocks of the user in the order of their ids; never empty. */
   orders: Block[]
 }
 
-// require(), which takes a JSON file under every loader, without an import attribute.
+// Use require(), because it can load a JSON file under every loader without an import attribute.
 const listing: Record<string, string> = createRequire(import.meta.url)('oui-data')
 
 /** All blocks, in the order of their ids: the oldest companies of the trade come first. */
@@ -37,26 +39,29 @@ export const blocks: Block[] = Object.keys(listing)
 /** The blocks of 4,096 addresses, in the order of their ids: the smallest that the registry sells. */
 export const smallBlocks = blocks.filter(({ size }) => size === 4_096)
 
-/** All registrants, in the order of their first block. A user's id is its place in this list, from 1. */
+/**
+ * All registrants, in the order of their first block. The id of a user is its place in this list, counted
+ * from 1.
+ */
 export const users: User[] = groupByRegistrant(blocks)
 
 const blocksById = new Map(blocks.map((block) => [block.id, block]))
 
-/** @throws {Error} when no such block was ever sold */
+/** @throws {Error} if no block with this id was ever sold */
 export function findBlock(id: string): Block {
   const block = blocksById.get(id)
   if (!block) throw new Error(`The registry has no block ${id}`)
   return block
 }
 
-/** @throws {Error} when there is no such registrant */
+/** @throws {Error} if there is no registrant with this id */
 export function findUser(id: number): User {
   const user = users[id - 1]
   if (!user) throw new Error(`The registry has no user ${id}; it has 1 to ${users.length}`)
   return user
 }
 
-/** An entry is a name and up to three lines of address, the last of which is the country, where there is one. */
+/** An entry has a name and up to three lines of address. The last line is the country, if there is one. */
 function parse(id: string, entry: string): Block {
   const [registrant, ...address] = entry.split('\n')
   const country = countryCode(address.at(-1))

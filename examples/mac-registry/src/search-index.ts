@@ -1,4 +1,4 @@
-/** The search index: of each block, the words by which it is found. */
+/** The search index has the words by which each block is found. */
 import { Journal } from './journal'
 import type { Block } from './registry'
 
@@ -12,13 +12,16 @@ export const searchIndex = new Journal<IndexEntry>('search-index')
 
 const ENTITIES: Record<string, string> = { '&amp;': '&', '&quot;': '"', '&lt;': '<', '&gt;': '>' }
 
-/** The words of a block: its prefix and its registrant's name, in lower case, without accents or HTML entities. */
+/**
+ * Returns the words of a block: its prefix and the name of its registrant, in lower case, without accents or
+ * HTML entities.
+ */
 export function words(block: Block): string[] {
   const name = block.registrant.replace(/&\w+;/g, (entity) => ENTITIES[entity] ?? entity)
   return [block.id.toLowerCase(), ...split(name)]
 }
 
-/** The ids of the blocks that have, for each word of the query, a word that begins with it. */
+/** Returns the ids of the blocks that have, for each word of the query, a word with this beginning. */
 export async function search(query: string): Promise<string[]> {
   const wanted = split(query)
   const entries = await searchIndex.read()
@@ -27,7 +30,7 @@ export async function search(query: string): Promise<string[]> {
     .map((entry) => entry.id)
 }
 
-/** NFKD takes accents off their letters and makes full-width forms plain. */
+/** NFKD separates accents from their letters, and replaces full-width letters by ordinary letters. */
 function split(text: string): string[] {
   return (
     text

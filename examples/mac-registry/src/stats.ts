@@ -1,4 +1,4 @@
-/** The sales statistics: one entry an order. */
+/** The sales statistics, with one entry for each order. */
 import { Journal } from './journal'
 
 export interface Sale {

@@ -1,6 +1,7 @@
 /**
- * The demo's pieces, as a user runs them: the built `lark`, the embedded store, a real SMTP server. The application
- * is copied to a folder of its own, so that neither its store nor what it writes is the checkout's.
+ * The parts of the demo, as a user runs them: the built `lark`, the embedded store, and a real SMTP server.
+ * The application is copied to a temporary folder, so that its store and its files are not in the working
+ * copy.
  */
 import { execFile } from 'node:child_process'
 import { cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
@@ -15,7 +16,7 @@ import { blocks, smallBlocks, users } from '../src/registry'
 const USERS = 200
 const ITEMS = 500
 const SMALL = 300
-/** Milliseconds; it takes about 5,000. */
+/** The time limit in milliseconds. The test takes about 5,000. */
 const LIMIT = 60_000
 const QUEUES = '--queue=high-priority,emails,default,low-priority'
 
@@ -39,7 +40,7 @@ afterAll(async () => {
   await rm(app, { recursive: true })
 })
 
-/** Runs `lark` in the copy, and gives what it printed to stdout. */
+/** Runs `lark` in the copy, and returns its output to stdout. */
 async function lark(...args: string[]): Promise<string> {
   const { REDIS_URL, LARK_JOBS_URL, LARK_CONFIG, NODE_ENV, ...env } = process.env
   const options = {
@@ -53,14 +54,15 @@ async function lark(...args: string[]): Promise<string> {
 }
 
 test(
-  'all that is dispatched ends, and the server has every e-mail that a job says it sent',
+  'all dispatched jobs end, and the mail server has every e-mail that a job has reported as sent',
   async () => {
     await lark('users:process', '--limit', `${USERS}`)
     await lark('bulk:process', '--limit', `${ITEMS}`)
     await lark('index:build', '--limit', `${SMALL}`)
     const events = parseLines(await lark('jobs:work', QUEUES, '--stop-when-empty', '--json'))
 
-    // A registrant without a country gets nothing; any other two e-mails, an order and its place in the statistics.
+    // A registrant without a country gets nothing. Any other registrant gets two e-mails, an order and an
+    // entry in the statistics.
     const reachable = users.slice(0, USERS).filter((user) => user.country).length
     // The chain of the report has two steps, and the batch of small blocks a callback.
     const dispatched = USERS + 4 * reachable + ITEMS + 2 + SMALL + 1
@@ -79,7 +81,7 @@ test(
     expect(mail.received.size).toBe(sent.length)
     for (const { id } of sent) expect(mail.received.has(`<${id}@registry.test>`)).toBe(true)
 
-    // Those who were told to come again came again.
+    // The e-mails of greylisted recipients were sent again.
     expect(mail.greylisted).toBeGreaterThan(0)
     expect(sent.filter(({ attempt }) => attempt === 2)).toHaveLength(mail.greylisted)
 
@@ -106,7 +108,7 @@ test(
     expect(index).toMatchObject({ added: SMALL })
     expect(index.blocks).toBeGreaterThanOrEqual(SMALL)
     expect(await lark('items:find', smallBlocks[0]!.id)).toContain(smallBlocks[0]!.registrant)
-    // Each tick ran once, on the instants of its schedule.
+    // Each tick ran once, at an instant of the schedule.
     const noted = parseLines(await readFile(join(app, 'var', 'progress.jsonl'), 'utf8'))
     const instants = idsOf(noted)
     expect(scheduled.map(({ id }) => id).sort()).toEqual(
@@ -115,14 +117,14 @@ test(
     expect(instants.every((at) => Date.parse(at) % 2_000 === 0)).toBe(true)
     const { schedules } = JSON.parse(await lark('schedule:list', '--json'))
     expect(schedules).toMatchObject([{ id: 'NoteProgressJob', when: 'every 2s', state: 'running' }])
-    // The worker may have been too quick for a tick.
+    // The worker may have ended before the first tick.
     const now = (await lark('schedule:run', 'NoteProgressJob')).trim().split('@')[1]!
     await lark('jobs:work', QUEUES, '--stop-when-empty')
     const { runs: last } = JSON.parse(await lark('schedule:show', 'NoteProgressJob', '--json'))
     expect(last).toContainEqual(expect.objectContaining({ tick: Date.parse(now), state: 'completed' }))
     const report = await readFile(join(app, 'var', 'report.csv'), 'utf8')
     expect(report).toMatch(/^country,orders,addresses\nus,\d+,\d+\n/)
-    // The second step of its chain sent what the first one wrote.
+    // The second step of the chain has sent the report of the first step.
     const reports = [...mail.received.values()].filter((text) => text.includes('To: director@registry.test'))
     expect(reports).toHaveLength(1)
     expect(reports[0]!.replaceAll('\r\n', '\n')).toContain(report.trim())

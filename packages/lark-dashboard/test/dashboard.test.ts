@@ -474,7 +474,7 @@ describe('payloads', () => {
     const found = await (await look('jobs.find', { id: 'done' }, { role: 'admin' })).text()
     for (const part of ['payload', 'result', 'progress', 'context', 'baggage']) expect(found).toContain(part)
     for (const role of ['read', 'operate', 'admin no']) await told(role)
-    // The class refuses the new payload, and its message quotes it.
+    // The class refuses the new payload, and the message quotes this payload.
     const quoted = await change('failures.patch', patched('{"bad":true}'), { role: 'admin' })
     expect(await quoted.text()).toContain(MARK)
     // Actions that remove something come last.

@@ -5,7 +5,7 @@ import { ProcessUserJob } from '../jobs/ProcessUserJob'
 import { SendEmailJob } from '../jobs/SendEmailJob'
 import { users } from '../registry'
 
-/** Who reads the reports. */
+/** The address to which the reports are sent. */
 const DIRECTOR = 'director@registry.test'
 
 export class ProcessAllUsersCommand extends Command {
@@ -20,7 +20,7 @@ export class ProcessAllUsersCommand extends Command {
     for (const user of chosen) {
       await new ProcessUserJob().dispatch({ userId: user.id })
     }
-    // The e-mail is sent when the report is written. `text` is known then, and filled in.
+    // The e-mail is sent after the report is written. Lark then fills in `text` with the result of that step.
     await chain([new GenerateReportJob().with().delayed('3s')])
       .next(([{ text }]) =>
         new SendEmailJob().with({ to: DIRECTOR, subject: 'Orders by country', body: text }),

@@ -3,7 +3,10 @@ import { Job } from '@s18i/lark-jobs'
 import { FOLDER } from '../journal'
 import { searchIndex } from '../search-index'
 
-/** Writes `var/index.json` when a batch is through: what it has put into the search index, and what the index has now. */
+/**
+ * Writes `var/index.json` at the end of a batch: what the batch has put into the search index, and what the
+ * index contains now.
+ */
 export class DescribeIndexJob extends Job {
   async handle() {
     const { counts } = (await this.flow!.status())!

@@ -3,10 +3,10 @@ import { Job } from '@s18i/lark-jobs'
 import { FOLDER } from '../journal'
 import { sales } from '../stats'
 
-/** Writes `var/report.csv`: for each country, how many orders and addresses went there so far. */
+/** Writes `var/report.csv`: for each country, how many orders and addresses it has so far. */
 export class GenerateReportJob extends Job {
   queueName = 'low-priority'
-  // After the statistics that wait in the same queue.
+  // With a low priority, so that the statistics in the same queue run first.
   priority = -100
 
   async handle() {

@@ -3,7 +3,7 @@ import { findBlock } from '../registry'
 import { SendEmailJob } from './SendEmailJob'
 import { UpdateStatsJob } from './UpdateStatsJob'
 
-/** Confirms an order and counts it. Orders go before all else. */
+/** Confirms an order and counts it. Orders run before all other jobs. */
 export class ProcessOrderJob extends Job {
   queueName = 'high-priority'
 

@@ -4,9 +4,9 @@ import { findUser } from '../registry'
 import { ProcessOrderJob } from './ProcessOrderJob'
 import { SendEmailJob } from './SendEmailJob'
 
-/** Sends a registrant its statement, and processes the order that opened its account. */
+/** Sends a registrant an e-mail with its statement, and processes the first order of the registrant. */
 export class ProcessUserJob extends Job {
-  // The same data would fail in the same way.
+  // Another attempt with the same data would fail in the same way.
   tries = 1
 
   async handle(payload: { userId: number }) {

@@ -3,7 +3,7 @@ import { send } from '../mailer'
 
 export class SendEmailJob extends Job {
   queueName = 'emails'
-  // A server that greylists wants to be asked once more, soon.
+  // A server that uses greylisting accepts the second attempt, so the pause is short.
   backoff = '200ms'
 
   async handle(payload: { to: string; subject: string; body: string }) {

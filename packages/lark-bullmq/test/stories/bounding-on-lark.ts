@@ -1,6 +1,6 @@
 /**
- * The limits that are stored with a queue, for the workers of all processes. `bounding-on-lark.ts` is the
- * same file with the import changed; what the two do is compared.
+ * Uses the limits that are stored with a queue and count for the workers of all processes.
+ * `bounding-on-lark.ts` is the same file with another import, and a test compares what the two files do.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Queue, Worker } from '../../src/index.ts'

@@ -4,7 +4,7 @@
  */
 import type { Page } from 'playwright-core'
 
-/** Leaves the page at the width of a phone. @param path the path of the page, for the findings */
+/** After the call, the page has the width of a phone. @param path the path of the page, for the findings */
 export async function harmOn(page: Page, path: string): Promise<string[]> {
   const ill: string[] = []
   for (const width of [1_280, 390]) {

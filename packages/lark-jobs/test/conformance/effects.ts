@@ -23,7 +23,7 @@ import { type Caller, LEASE } from './caller.ts'
 import type { Harness, Make } from './harness.ts'
 import { completed, failed, ids, job, jobError, jobs, line, retried, settlement, unstarted } from './jobs.ts'
 
-/** Milliseconds of the real clock. A notification of the store arrives sooner. */
+/** Milliseconds of the real clock. A notification of the store arrives within this time. */
 const PATIENCE = 10_000
 export const cancel = { kind: 'cancel', reason: 'user' } as const
 const none = { count: 0, age: 0 }

@@ -16,7 +16,7 @@ import type { Harness, Make } from './harness.ts'
 import { Book, wrote } from './schedules.ts'
 
 /**
- * Milliseconds of the real clock. A notification of the store arrives sooner. A wait for which no
+ * Milliseconds of the real clock. A notification of the store arrives within this time. A wait for which no
  * notification should come ends after this time.
  */
 export const PATIENCE = 10_000

@@ -24,7 +24,7 @@ import type { Harness, Make } from './harness.ts'
 import { completed, failed, ids, job, jobs, retried, settlement } from './jobs.ts'
 
 /**
- * Milliseconds of the real clock. A notification of the store arrives sooner. A wait for which no
+ * Milliseconds of the real clock. A notification of the store arrives within this time. A wait for which no
  * notification should come ends after this time.
  */
 const PATIENCE = 10_000

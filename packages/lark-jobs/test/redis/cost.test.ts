@@ -101,7 +101,7 @@ async function costOf(work: () => Promise<unknown>): Promise<Cost> {
   return { calls, bytes }
 }
 
-/** A call that queues one job. */
+/** The cost of a call that queues one job: how often each command runs. */
 const ENQUEUE = {
   evalsha: 1,
   get: 1, // the answer to this call, if it was made before

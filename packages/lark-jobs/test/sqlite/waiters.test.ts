@@ -32,7 +32,7 @@ test('a notification that a caller has not read before it retires goes to anothe
   expect(await store.wait('bob', PATIENCE)).toEqual(['emails'])
 })
 
-test('prune removes the rows of dead callers, and not those of living ones', async () => {
+test('prune removes the rows of dead callers, and keeps the rows of living callers', async () => {
   let now = 1
   await using store = new SqliteStore(':memory:', { ...options, clock: () => now })
   const [dead, living, web] = await callers(store, 'dead', 'living', 'web')

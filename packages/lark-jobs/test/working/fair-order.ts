@@ -60,7 +60,7 @@ export function fairOrder(connect: Connect): void {
     }
     await (await bench.work([WorkJob], { stopWhenEmpty: true, ...options }, client)).done
     expect(ran).toHaveLength(3 * count)
-    // Count only while all queues have jobs: until 60 % of the jobs of the first queue to be empty have run.
+    // Count only the runs while all queues still have jobs.
     const among = ran.slice(0, count)
     const counts = Object.keys(weights).map((queue) => among.filter((each) => each === queue).length)
     for (const [i, part] of [0.6, 0.3, 0.1].entries()) {

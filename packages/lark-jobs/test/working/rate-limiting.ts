@@ -71,8 +71,8 @@ export function rateLimiting(connect: Connect): void {
     // The permit is granted within the period, but the handler may begin a little later.
     expect(times.at(-1)! - times[0]!).toBeGreaterThan(3 * per - 100)
     const released = report.endings.filter(({ outcome }) => outcome.kind === 'released')
-    // Each worker has at most ten jobs at a time. With equal waits, all ten jobs would come back together
-    // each time.
+    // Each worker has at most ten jobs at a time. If all refused jobs waited equally long, all ten jobs would
+    // be due at the same time again.
     expect(released.length).toBeLessThan(40)
     expect(released[0]?.outcome).toMatchObject({ because: 'limiter stripe has no free permit' })
   })
