@@ -26,9 +26,10 @@ export function callStep<T>(
   act: () => T | PromiseLike<T>,
 ): T | Promise<T> {
   const { processing } = around
-  const call = () => untilFailed(around, current.run({ around, key }, act))
-  if (processing === undefined) return call()
-  return processing.step({ what, name: stepWords(key), family: stepFamily(key), attempt }, async () => call())
+  if (processing === undefined) return untilFailed(around, current.run({ around, key }, act))
+  return processing.step({ what, name: stepWords(key), family: stepFamily(key), attempt }, async () =>
+    untilFailed(around, current.run({ around, key }, act)),
+  )
 }
 
 /**

@@ -152,7 +152,8 @@ export class Recorder {
 
   #record(isProgress: boolean): Promise<void> {
     this.#isProgress ||= isProgress
-    this.#entries.push(...this.#late.splice(0))
+    this.#entries.push(...this.#late)
+    this.#late.length = 0
     const stored = this.#storedAt(this.#at + this.#entries.length)
     this.#send()
     return stored

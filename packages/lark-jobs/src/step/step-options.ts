@@ -131,7 +131,9 @@ export function inTime<T>(
   { timeout }: How,
   signal: AbortSignalLike,
 ): T | PromiseLike<T> {
-  return timeout === undefined ? work({ ...context, signal }) : until(timeout, work, context, signal)
+  if (timeout !== undefined) return until(timeout, work, context, signal)
+  const { key, attempt } = context
+  return work({ key, attempt, signal })
 }
 
 async function until<T>(
