@@ -1,4 +1,4 @@
-/** Makes the payloads of the jobs. They are the same for every peer. */
+/** Makes the payloads of the jobs. The payloads are the same for every peer. */
 
 /** Makes a payload of about 60 bytes of JSON, a typical size in a web application. */
 export function payload(n) {

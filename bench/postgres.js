@@ -78,8 +78,8 @@ function unprivileged() {
 }
 
 /**
- * Whether the server accepts connections. A server may listen before it accepts connections. Its pid file
- * says when it accepts them.
+ * Whether the server accepts connections. A server may listen before it accepts connections. The pid file of
+ * the server says when the server accepts connections.
  */
 async function isReady(folder) {
   const file = join(folder, 'data', 'postmaster.pid')

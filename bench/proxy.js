@@ -1,7 +1,7 @@
 /**
  * A TCP proxy that delays every byte in each direction, like the network between a client and a distant
- * server. It keeps the order of the bytes, and any number of bytes can be on the way. So it adds latency
- * without a limit of the throughput.
+ * server. The proxy keeps the order of the bytes, and any number of bytes can be on the way. So the proxy
+ * adds latency without a limit of the throughput.
  */
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'

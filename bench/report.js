@@ -1,6 +1,6 @@
 /**
- * Makes the table of results. It has a line for each figure, a column for each peer, and then columns for the
- * ratios of Lark's figure, for the target, and for whether the target is met.
+ * Makes the table of results. The table has a line for each figure, a column for each peer, and then columns
+ * for the ratios of Lark's figure, for the target, and for whether the target is met.
  *
  * A figure is the median of its rounds. A ratio is the median of the ratios of all rounds, and not the ratio
  * of the medians: within one round, the machine was about equally busy for both peers. On a busy machine, one
@@ -91,7 +91,7 @@ function times(ratio) {
   return ratio === undefined ? '' : `${ratio >= 10 ? ratio.toFixed(0) : ratio.toFixed(2)}×`
 }
 
-/** Aligns the first column to the left, and the others to the right. */
+/** Aligns the first column to the left, and all other columns to the right. */
 function align(rows) {
   const widths = rows[0].map((_, at) => Math.max(...rows.map((row) => row[at].length)))
   return rows

@@ -1,4 +1,7 @@
-/** The objects that a measure uses: the peer, its store, and helpers. They belong to one process. */
+/**
+ * The objects that a measure uses: the peer, its store, and helpers. All of these objects belong to one
+ * process.
+ */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { load } from './peers/index.js'
@@ -21,7 +24,8 @@ export class Stage {
   #applications = []
 
   /**
-   * @param {{ peer: string, place: object, near?: object, folder: string, seconds: number, samples: number }} task
+   * @param {{ peer: string, place: object, near?: object, folder: string, seconds: number, samples: number }}
+   *   task
    */
   static async make(task) {
     const stage = new Stage()

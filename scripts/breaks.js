@@ -1,12 +1,13 @@
 // Breaks the code on purpose, to find out whether a test fails (mutation testing). `node scripts/breaks.js
-// --seed 33` chooses four places at random in each room (a folder of the sources, see `rooms`). It changes
-// one place at a time: it replaces a comparison, a condition or a constant, swaps two arguments, or removes a
-// statement. Then it runs the tests until one of them fails, and begins with the tests that are most likely
-// to notice the change. `--list` only prints the changes, and `--apply` makes them without a test and leaves
-// them in the files. `--room` chooses a room, `--from` skips the first changes of a room, and `--each` is the
-// number of changes in each room. The script changes files of this working copy and restores them, so use a
-// copy in which nobody works. If all tests pass although something was changed, either the tests have a gap,
-// or nobody can observe the change. In the second case, try another place instead (`--from 4 --each 1`).
+// --seed 33` chooses four places at random in each room (a folder of the sources, see `rooms`). The script
+// changes one place at a time: it replaces a comparison, a condition or a constant, swaps two arguments, or
+// removes a statement. After each change, the script runs the tests until one of them fails, and begins with
+// the tests that are most likely to notice the change. `--list` only prints the changes, and `--apply` makes
+// them without a test and leaves them in the files. `--room` chooses a room, `--from` skips the first changes
+// of a room, and `--each` is the number of changes in each room. The script changes files of this working
+// copy and restores them, so use a copy in which nobody works. If all tests pass although something was
+// changed, either the tests have a gap, or nobody can observe the change. In the second case, try another
+// place instead (`--from 4 --each 1`).
 import { execFileSync, spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join, relative } from 'node:path'
@@ -75,8 +76,8 @@ const another = (/** @type {string} */ number) =>
   number === '0' ? '1' : number === '1' ? '0' : String(Number(number.replaceAll('_', '')) * 2)
 
 /**
- * Returns all possible changes of a TypeScript file. They come from its syntax tree, and from the SQL in its
- * texts. @returns {Change[]}
+ * Returns all possible changes of a TypeScript file. The changes come from the syntax tree of the file, and
+ * from the SQL in its texts. @returns {Change[]}
  */
 function inTypeScript(/** @type {string} */ path, /** @type {string} */ text) {
   /** @type {Change[]} */

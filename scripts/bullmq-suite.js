@@ -1,6 +1,6 @@
 // `npm run bullmq-suite -- FOLDER`: runs BullMQ's own tests (FOLDER is a checkout of BullMQ) on the classes
-// of @s18i/lark-bullmq (CONTRIBUTING.md). It first installs missing packages and builds the sources. The code
-// of the runner is in packages/lark-bullmq/test/suite.
+// of @s18i/lark-bullmq (CONTRIBUTING.md). The script first installs missing packages and builds the sources.
+// The code of the runner is in packages/lark-bullmq/test/suite.
 import { runProgram } from './steps.js'
 
 const words = process.argv.slice(2)

@@ -1,6 +1,6 @@
 // `npm run chaos`: kills processes, stops servers and breaks connections while jobs run, for as long as you
-// like, and then checks that no job was lost (docs/broken-on-purpose.md). It first installs missing packages and
-// builds the sources. The code of the test is in packages/lark-jobs/test/chaos.
+// like, and then checks that no job was lost (docs/broken-on-purpose.md). The script first installs missing
+// packages and builds the sources. The code of the test is in packages/lark-jobs/test/chaos.
 import { runProgram } from './steps.js'
 
 const given = process.argv.slice(2)

@@ -4,7 +4,7 @@
  * server on this machine, runs the commands that a user would type, and then shows the results. `npm run demo
  * -- --store redis://…` uses this store instead.
  *
- * This is plain Node without dependencies, because it runs before `npm ci`.
+ * The script uses only modules of Node, because it runs before `npm ci`.
  */
 import { spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'

@@ -1,6 +1,6 @@
 // `npm run matrix`: tests the packed packages (as npm publishes them) on every supported platform and with
-// every supported tool. It prints its progress to stderr, and a table of the results to stdout. Each row of
-// the table is defined in `matrix/`, and matrix/README.md says how to add a row.
+// every supported tool. The script prints its progress to stderr, and a table of the results to stdout. Each
+// row of the table is defined in `matrix/`, and matrix/README.md says how to add a row.
 //
 //   --only=NAME   run only the rows whose kind or name contains NAME; may be repeated
 //   --today       run only the rows of today, without their slow parts: `npm test` runs a different twentieth

@@ -1,11 +1,11 @@
-// A reporter of vitest for `npm test`. It writes to a file which test files failed, and how many tests of
-// each file passed, failed or were skipped. The JSON report of Vitest does not contain errors that happen
-// outside of a test, for example unhandled rejections.
+// A reporter of vitest for `npm test`. The reporter writes to a file which test files failed, and how many
+// tests of each file passed, failed or were skipped. The JSON report of Vitest does not contain errors that
+// happen outside of a test, for example unhandled rejections.
 import { writeFileSync } from 'node:fs'
 
 /**
- * @typedef {{ passed: number, failed: number, skipped: number, cpu: number, isFailed: boolean, names: string[] }} File
- *   `cpu`: CPU time in seconds (`cpu-time.ts`). `names`: the names of the tests that failed.
+ * @typedef {{ passed: number, failed: number, skipped: number, cpu: number, isFailed: boolean, names:
+ *   string[] }} File `cpu`: CPU time in seconds (`cpu-time.ts`). `names`: the names of the tests that failed.
  * @typedef {{ files: Record<string, File>, strays: string[] }} Tally `strays`: errors whose file is not
  *   known.
  */

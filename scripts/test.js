@@ -1,8 +1,8 @@
-// `npm test`: runs all checks, also in a fresh clone. It installs missing packages, builds the sources,
-// checks style and types, runs a twentieth of the matrix (`npm run matrix`) and every test, and fails if a
-// test was skipped. If this process may install Debian packages, it installs Redis, Valkey, PostgreSQL,
-// MariaDB and Chromium. Instead, the variables REDIS_URL and VALKEY_URL can name running servers, and
-// CHROMIUM a browser.
+// `npm test`: runs all checks, also in a fresh clone. The script installs missing packages, builds the
+// sources, checks style and types, and runs a twentieth of the matrix (`npm run matrix`) and every test. It
+// fails if a test was skipped. If this process may install Debian packages, it installs Redis, Valkey,
+// PostgreSQL, MariaDB and Chromium. Instead, the variables REDIS_URL and VALKEY_URL can name running servers,
+// and CHROMIUM a browser.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs'
 import { tmpdir, totalmem } from 'node:os'
@@ -79,7 +79,10 @@ const typed = [
   'test',
 ]
 const total = { passed: 0, failed: 0, skipped: 0 }
-/** The CPU time of each file in seconds, the run that the file was part of, and the file. @type {[number, string, string][]} */
+/**
+ * The CPU time of each file in seconds, the run that the file was part of, and the file. @type {[number,
+ * string, string][]}
+ */
 const costs = []
 let tallies = 0
 const own = process.execPath
@@ -89,16 +92,16 @@ const testing = startTests(own, 'Testing', { show: true }, '--project=alone')
 // The tests that have just been started wait half of the time for processes, servers and clocks. Meanwhile,
 // the next steps run one after the other, and use the rest of the two cores. All projects are type-checked in
 // one call. Without --force, a project counts as checked if only files that it imports have changed. With one
-// thread and fewer garbage collections, the check takes 40 s of CPU. It took 88 s with several threads,
-// because each thread checks the shared files again (2026-12-02).
+// thread and fewer garbage collections, the check takes 40 s of CPU. With several threads, the check took 88
+// s, because each thread checks the shared files again (2026-12-02).
 await start(
   'Checking types',
   own,
   ['node_modules/typescript/bin/tsc', '--build', '--force', '--noEmit', '--singleThreaded', ...typed],
   { env: { ...process.env, GOGC: '400' } },
 )()
-// One test file takes most of the time of this run. It needs the CPU all the time, so the time limit of a
-// test is longer than usual.
+// One test file takes most of the time of this run. This file needs the CPU all the time, so the time limit
+// of a test is longer than usual.
 if (newer) await beside(newer, 'Testing with node:sqlite', {}, '--testTimeout=600000', ...embedded)
 // The browser tests wait for a page only about as long as a person would, so they must not run with a low
 // priority. Meanwhile, the build of the manual uses the rest of the CPU. The build ends at about the same
@@ -113,8 +116,8 @@ await beside(
 )
 await manual()
 await beside(own, 'Looking at the manual', looking, 'test/browser/site.test.ts')
-// These tests are a separate run. When they were the last part of the run `Testing`, nothing else ran during
-// 216 of the 705 s of that run, and most of this time was waiting (2026-12-02).
+// The tests that share processes are a separate run. When they were the last part of the run `Testing`,
+// nothing else ran during 216 of the 705 s of that run, and most of this time was waiting (2026-12-02).
 await beside(own, 'Testing in shared processes', { isPatient: false }, '--maxWorkers=2', '--project=together')
 ended.push([own, 'Testing', await testing()])
 await packed()

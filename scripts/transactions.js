@@ -1,7 +1,7 @@
 // `npm run transactions`: dispatches jobs in transactions with every supported database client, kills and
 // freezes processes and servers meanwhile, and then checks that each committed transaction has its job
-// (docs/transactions.md). It first installs missing packages and builds the sources. The code of the test is
-// in packages/lark-jobs/test/transactions.
+// (docs/transactions.md). The script first installs missing packages and builds the sources. The code of the
+// test is in packages/lark-jobs/test/transactions.
 import { runProgram } from './steps.js'
 
 const words = process.argv.slice(2)

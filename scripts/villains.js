@@ -1,6 +1,6 @@
 // `npm run villains`: runs jobs that loop forever, use too much memory, exit, abort or block the event loop,
-// together with well-behaved jobs, and then checks what became of each job (docs/isolation.md). It first
-// installs missing packages and builds the sources. The code of the test is in
+// together with well-behaved jobs, and then checks what became of each job (docs/isolation.md). The script
+// first installs missing packages and builds the sources. The code of the test is in
 // packages/lark-jobs/test/villains.
 import { runProgram } from './steps.js'
 

@@ -56,8 +56,8 @@ export class Registry implements AsyncDisposable {
   }
 
   /**
-   * Adds a packed package as if it were published. Its version becomes the latest version, and earlier
-   * versions stay.
+   * Adds a packed package as if it were published. The version of the package becomes the latest version, and
+   * earlier versions stay.
    */
   take(tarball: string): void {
     const manifest = JSON.parse(

@@ -73,8 +73,8 @@ describe('on Redis', () => {
   beforeAll(async () => {
     const config = `import founding from './lark.config.js'
 export default { jobs: { ...founding.jobs, prefix: '${prefix}' } }`
-    // The configuration has a prefix, because other tests use the same server. It is a `.ts` file, which
-    // counts before the `.js` file in the same folder.
+    // The configuration has a prefix, because other tests use the same server. The configuration is a `.ts`
+    // file, which counts before the `.js` file in the same folder.
     app = await install({ 'lark.config.ts': config }, { REDIS_URL: url })
     app.atEnd(() => removeKeys(url, prefix))
   })

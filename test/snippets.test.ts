@@ -3,8 +3,9 @@
  * shell block names an existing command and flags, and every link has a target. `markdown.ts` describes the
  * marks.
  *
- * A page is an application. Its blocks with titles are files. All other blocks may use, without importing
- * them, the exports of these files and of the packages, and names that the page leaves out (`leftOut`).
+ * A page is an application. Blocks with titles are files of this application. All other blocks may use,
+ * without importing them, the exports of these files and of the packages, and names that the page leaves out
+ * (`leftOut`).
  */
 import { existsSync } from 'node:fs'
 import { symlink } from 'node:fs/promises'
@@ -380,7 +381,7 @@ function namesOf({ name, short, type }: Listed['flags'][number]): string[] {
 
 /**
  * Whether a link has a target. Links to other pages are relative, because people also read the pages on
- * GitHub. All other links lead to the web.
+ * GitHub. A link that is not relative must lead to a page of the web.
  */
 function leadsSomewhere(link: string, page: string): boolean {
   if (link.startsWith('https://')) return true

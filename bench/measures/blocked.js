@@ -11,7 +11,7 @@ import { scale, scaled } from '../scale.js'
 import { percentile } from '../statistics.js'
 
 /**
- * `BEFORE`: the number of fast jobs before the job that blocks. They warm up both workers, so that both
+ * `BEFORE`: the number of fast jobs before the job that blocks. These jobs warm up both workers, so that both
  * workers prefetch. `BEHIND`: the number of fast jobs after the job that blocks.
  */
 const BEFORE = 3_000

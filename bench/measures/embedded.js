@@ -13,8 +13,8 @@ const peers = ['lark-embedded', 'plainjob']
 const batch = payloads(100)
 const JOBS = scaled(60_000)
 /**
- * For how many seconds the CPU time of an idle worker is measured. This is much longer than the garbage
- * collection after its last work takes.
+ * For how many seconds the CPU time of an idle worker is measured. The time is much longer than the garbage
+ * collection after the last work of the worker takes.
  */
 const IDLE = 20 * scale
 

@@ -91,8 +91,8 @@ return ''`
  * Makes a measure with many workers in this process, although one worker would be enough. The measurement
  * begins when all workers have started, are registered and are idle. Each worker runs at most 5 jobs at the
  * same time: with 50, the 200 workers would hold 10,000 jobs, and one event loop cannot start so many jobs in
- * the time for which a worker may hold jobs. `idle` is the CPU that the workers spend without jobs. It is
- * subtracted from the figures of the jobs that come one every 2 ms.
+ * the time for which a worker may hold jobs. `idle` is the CPU that the workers spend without jobs. This CPU
+ * time is subtracted from the figures of the jobs that come one every 2 ms.
  */
 function workers(count) {
   return {

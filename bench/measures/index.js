@@ -33,8 +33,8 @@ import { embedded as embeddedSteps, measures as steps } from './steps.js'
 import { measures as telemetry } from './telemetry.js'
 
 /**
- * `against`: the figures by which Lark's figures are divided. They belong to another peer or to another
- * measure. If `against` has two entries, both ratios must meet the target.
+ * `against`: the figures by which Lark's figures are divided. These figures belong to another peer or to
+ * another measure. If `against` has two entries, both ratios must meet the target.
  */
 export const sections = [
   {

@@ -1,7 +1,7 @@
 /**
- * plainjob on better-sqlite3, with its own pragmas (WAL, synchronous NORMAL). Its worker runs one job at a
- * time. It removes completed jobs in the background when they have reached a certain age. It has no limit for
- * their number.
+ * plainjob on better-sqlite3, with its own pragmas (WAL, synchronous NORMAL). A worker of plainjob runs one
+ * job at a time. plainjob removes completed jobs in the background when they have reached a certain age, and
+ * has no limit for the number of completed jobs.
  */
 import Database from 'better-sqlite3'
 import { better, defineQueue, defineWorker } from 'plainjob'

@@ -346,7 +346,7 @@ test('a job that runs again has the progress and the errors of earlier runs', as
   ])
 })
 
-test('a RateLimitError pauses for the time of its own rateLimit(), not of an earlier one', async () => {
+test('a RateLimitError pauses the queue for the time of its own rateLimit() call, and not of an earlier call', async () => {
   const queue = opened(new Queue('limits', { connection }))
   let begun = 0
   const worker: Worker = opened(

@@ -917,7 +917,7 @@ describe('the audit', () => {
     expect(entries).toMatchObject([{ who: 'admin@example.com', what: 'resume', on: 'queue emails' }])
   })
 
-  test('has no payload values that were searched for, whoever reads it', async () => {
+  test('has no payload values of searches, whatever role the viewer has', async () => {
     const search = { filter: { where: { secret: 4711 }, state: 'failed' } }
     await change('jobs.retry', search, { role: 'admin' })
     const shown = async (role: string) => await (await look('audit', {}, { role })).text()

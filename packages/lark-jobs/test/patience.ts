@@ -5,8 +5,8 @@
 import { vi } from 'vitest'
 
 /**
- * How long tests wait, in milliseconds. It is shorter than the time limit of a test, so that the error names
- * the condition that was not met.
+ * How long tests wait, in milliseconds. The time is shorter than the time limit of a test, so that the error
+ * names the condition that was not met.
  */
 const PATIENCE = 30_000
 

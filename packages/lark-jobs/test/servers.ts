@@ -1,7 +1,7 @@
 /**
- * Runs before all tests. It embeds the Lua scripts, and starts one Redis server and one Valkey server for all
- * tests, unless `REDIS_URL` and `VALKEY_URL` name other servers. Each test uses its own key prefix, and
- * removes its keys.
+ * Runs before all tests. This file embeds the Lua scripts, and starts one Redis server and one Valkey server
+ * for all tests, unless `REDIS_URL` and `VALKEY_URL` name other servers. Each test uses its own key prefix,
+ * and removes its keys.
  */
 import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

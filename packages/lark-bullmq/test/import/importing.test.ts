@@ -376,7 +376,7 @@ test('a Worker of @s18i/lark-bullmq runs imported jobs with their options and th
   expect(seen).toMatchObject([job, job])
 })
 
-test('the import reports wrong entries and imports the others', async () => {
+test('the import reports wrong entries and imports all other entries', async () => {
   const queue = queueOf(bullmq6)
   for (const n of [1, 2, 3, 4, 5, 6, 7]) await queue.add('good', { n })
   const key = (id: number) => `${prefix}:emails:${id}`

@@ -1,6 +1,6 @@
 /**
- * An ordinary application of Nest. It prints what happens, and ends by itself. Only the imports of queues
- * differ between BullMQ and Lark; `nest.test.ts` replaces them.
+ * An ordinary application of Nest. The application prints what happens, and ends by itself. Only the imports
+ * of queues differ between BullMQ and Lark; `nest.test.ts` replaces them.
  */
 import 'reflect-metadata'
 import {

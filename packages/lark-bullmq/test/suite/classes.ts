@@ -1,6 +1,6 @@
 /**
- * BullMQ's tests import this file as its `src/classes`. It has the classes of this package, and notes their
- * refusals. A name that this package does not have throws at its use.
+ * BullMQ's tests import this file as its `src/classes`. The file exports the classes of this package, and
+ * notes their refusals. A name that this package does not have throws at its use.
  */
 import * as lark from '@s18i/lark-bullmq'
 import { noteMethods, noting } from './refusals.ts'

@@ -1,6 +1,6 @@
 /**
- * `npm run bullmq-suite` runs BullMQ's own tests on the classes of this package. It runs the tests that pass
- * on BullMQ, and sorts the results.
+ * `npm run bullmq-suite` runs BullMQ's own tests on the classes of this package. The program runs those tests
+ * that pass on BullMQ, and sorts the results.
  */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'

@@ -200,8 +200,8 @@ test('the page goes on after the server of the dashboard has restarted, also beh
       .getByRole('row', { name: /emails/ })
       .count(),
   ).toBe(1)
-  // A proxy answers with an error while the server is still starting. After such an answer, a browser does
-  // not reconnect a stream by itself.
+  // A proxy answers with an error while the server is still starting. After an answer with an error, a
+  // browser does not reconnect a stream by itself.
   await new Promise<void>((resolve) => {
     const proxy = createServer(({ url }, response) => {
       response.writeHead(502, { connection: 'close' }).end('Bad gateway')

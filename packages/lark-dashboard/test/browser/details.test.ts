@@ -249,7 +249,7 @@ test('a flow of 10,000 nodes is drawn, and its layers can be opened', async () =
 }, 60_000)
 
 test('the drawing of a flow follows its running jobs', async () => {
-  // Of layers with two nodes, none is folded into a row.
+  // The drawing folds no layer that has only two nodes.
   const flow = await jobs.dispatch(
     workflow('long', (w) => {
       let before: ReturnType<typeof w.add>[] = []

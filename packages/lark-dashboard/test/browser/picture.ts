@@ -1,6 +1,6 @@
 /**
- * Takes a picture of a page with a palette of at most 256 colours. Its size is a third of that of a picture
- * without a palette.
+ * Takes a picture of a page with a palette of at most 256 colours. The picture has a third of the bytes of a
+ * picture without a palette.
  */
 import { crc32, deflateSync } from 'node:zlib'
 import type { Page } from 'playwright-core'

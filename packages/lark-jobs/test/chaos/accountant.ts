@@ -26,7 +26,10 @@ export interface Row {
   refused: number
   /** Dispatches that the fault left uncertain. */
   uncertain: number
-  /** Jobs that were accepted and are not in the store. This is allowed if the store may have been rewound. */
+  /**
+   * Jobs that were accepted and are not in the store. Lost jobs are allowed if a failover may have set the
+   * store back.
+   */
   lost: number
   /** How many runs did not count, by the event that happened to their workers. */
   again: Partial<Record<Blame, number>>

@@ -75,7 +75,7 @@ export class Causes {
   }
 
   /**
-   * Returns the runs of a job that did not count. For a job with undos it returns nothing, because such a job
+   * Returns the runs of a job that did not count. The result is empty for a job with undos, because the job
    * runs again to undo its steps, and `judgeUndos` checks these runs.
    */
   losses(story: Story): Loss[] {

@@ -1,7 +1,7 @@
 /**
- * The conductor makes one chaos run. It starts the store, the workers and the dispatchers. Then it begins one
- * fault after another in the order of the schedule, ends each fault, and waits until all processes work
- * again. At last it waits until the queues are empty, and accounts for every job.
+ * The conductor makes one chaos run. The conductor starts the store, the workers and the dispatchers. Then
+ * the conductor causes one fault after another in the order of the schedule, ends each fault, and waits until
+ * all processes work again. At last it waits until the queues are empty, and accounts for every job.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,7 +1,7 @@
 /**
- * Everything that is known after a run. It comes from the journals of the roles, from the store, and from the
- * conductor, which knows the faults. The accountant uses nothing else. All times are in milliseconds, by the
- * clock of the machine.
+ * Everything that is known after a run. The evidence comes from the journals of the roles, from the store,
+ * and from the conductor, which knows the faults. The accountant uses nothing else. All times are in
+ * milliseconds, by the clock of the machine.
  */
 import { memberOf } from '../../src/model/effect.ts'
 import { type FlowOutcome, type NodeState, nodeOf } from '../../src/model/flow.ts'
@@ -101,7 +101,7 @@ export interface Touch extends Partial<MembersPlan> {
   answer?: { at: number; what: 'done' | 'nothing' | 'refused' | 'uncertain' | 'odd'; message?: string }
 }
 
-/** A flow in the store at the end of the run. It may be a node of another flow. */
+/** A flow in the store at the end of the run. The flow may be a node of another flow. */
 export interface KeptFlow {
   id: string
   isNested: boolean

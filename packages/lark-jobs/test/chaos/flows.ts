@@ -4,9 +4,9 @@
  * members and nodes must be in the flow. A cancelled flow must have ended as cancelled. If a flow was started
  * again, each part that had not completed, and each callback, must be a new job.
  *
- * A failover that loses the last writes may set a flow or its jobs back to an earlier state. This flow must
- * end, too. If its state differs from the state that follows from its jobs, the difference counts as a
- * deviation, and not as a finding.
+ * A failover that loses the last writes may set a flow or its jobs back to an earlier state. A flow that was
+ * set back must end, too. If its state differs from the state that follows from its jobs, the difference
+ * counts as a deviation, and not as a finding.
  */
 import { type Causes, overlap, type Story } from './causes.ts'
 import {
@@ -28,7 +28,7 @@ import type { Finding, Found, Rule } from './rules.ts'
 const ROUNDING = 5
 /**
  * Milliseconds until a batch has ended whose dispatcher no longer adds members. The batch is given up after
- * 30 seconds. Then it still waits for members that may be on their way to the store.
+ * 30 seconds. After that, the batch still waits for members that may be on their way to the store.
  */
 export const GIVEN_UP = 75_000
 /**
@@ -338,7 +338,7 @@ class Judged {
     if (isWhole) for (const n of given) this.#stateOf(n)
     if (!isEarly) for (const n of sure) if (!this.#isThere(n)) this.#off('not-added', n)
     // Indices may have been reserved for members that were never queued, because the process that added them
-    // died. These members count as cancelled.
+    // died. Members without a queued job count as cancelled.
     const least = isWhole ? given.length + sure.length : queued.length
     const isKnown = isAccepted && !isAbandoned && all.length === given.length + sure.length
     // The answer with the indices of the first members may be lost, and the batch may be cancelled before the

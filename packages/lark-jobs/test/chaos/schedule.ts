@@ -1,5 +1,6 @@
 /**
- * The order of the faults. It is computed from a seed before the run begins, so that a run can be repeated.
+ * The order of the faults. The order is computed from a seed before the run begins, so that a run can be
+ * repeated.
  *
  * Each kind comes once before any kind comes again. In the long form, some faults overlap in pairs, and some
  * faults last several times as long. In the short form, faults of roles and of the network overlap to save

@@ -21,7 +21,7 @@ export const stages = ['sqlite', 'redis', 'valkey', 'sentinel', 'cluster'] as co
 export type StageName = (typeof stages)[number]
 
 export interface Stage extends AsyncDisposable {
-  /** The URL for the conductor. Its connection is never broken. */
+  /** The URL for the conductor. No fault breaks the connection of the conductor. */
   url: string
   /** The URL for a role. */
   urlFor(role: string): string

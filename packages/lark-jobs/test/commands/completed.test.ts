@@ -1,5 +1,5 @@
 /**
- * The values that a shell offers for the arguments of commands. They come from the project, and need no
+ * The values that a shell offers for the arguments of commands. The values come from the project, and need no
  * store.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'

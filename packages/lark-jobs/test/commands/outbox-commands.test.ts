@@ -35,8 +35,8 @@ afterEach(() => Jobs.close())
 afterAll(() => rmSync(folder, { recursive: true }))
 
 /**
- * Configures the outbox as a `lark.config` would. This is repeated, because a command closes the instance
- * that it used.
+ * Configures the outbox as a `lark.config` would. Call this function before each command, because a command
+ * closes the instance that it has used.
  */
 function configure(): void {
   Jobs.configure({ connection: `sqlite:${join(folder, `${files}.db`)}`, outbox: application.outbox })

@@ -22,7 +22,7 @@ import { expectedEnd, namesOf, type RandomFlow, randomFlow } from './random-flow
 const DAY = 86_400_000
 /**
  * With `LARK_DEATHS=1`, the tests play each story once for each of its calls, and a process dies after this
- * call. They also run many random flows.
+ * call. The tests also run many random flows.
  */
 const isLong = process.env.LARK_DEATHS === '1'
 /** After how many calls of a story a process dies. */

@@ -41,7 +41,7 @@ export async function compare(store: Store, partition: string, model: Model, ran
   expect(journal && isEmpty(journal) ? undefined : journal).toEqual(expected.wholeJournal)
 }
 
-/** Whether a journal has nothing in it. A store may keep such a journal, or none. */
+/** Whether a journal has nothing in it. A store may keep an empty journal, or no journal. */
 function isEmpty({ count, signals, undo, rested }: Journal): boolean {
   return count + signals.length === 0 && undo === undefined && rested === undefined
 }

@@ -499,7 +499,7 @@ export function effects(make: Make): void {
     expect(await fates()).toEqual([])
   })
 
-  test('the ends of members of one call can be acknowledged one by one or together, and the others are handed out again', async () => {
+  test('the ends of members of one call can be acknowledged one by one or together, and all other ends are handed out again', async () => {
     await using harness = await make(forgetful)
     const { store, clock } = harness
     const caller = harness.caller()
@@ -652,7 +652,7 @@ export function effects(make: Make): void {
     stop.abort()
   })
 
-  test('of several workers that hold jobs in the partition, the worker whose lease ends last gets the notice, because the others may be dead', async () => {
+  test('of several workers that hold jobs in the partition, the worker whose lease ends last gets the notice, because other workers may be dead', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const given = job({ hooked: true, delay: 10_000 })

@@ -1,6 +1,6 @@
 /**
- * Workers that work at the same time. They may die at any call, and their calls and answers may be lost. A
- * dead worker is replaced.
+ * Workers that work at the same time. A worker may die at any call, and calls and answers may be lost. A dead
+ * worker is replaced.
  */
 import { FlowWorker, workUntilQuiet } from './flow-worker.ts'
 import type { World } from './flow-world.ts'

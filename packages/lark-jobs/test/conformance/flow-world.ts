@@ -1,7 +1,7 @@
 /**
  * The surroundings of a flow under test: a store whose partitions may be on several servers. Each server can
- * be set back to an earlier state. The world records which jobs ran. It also makes views of the store for
- * processes that die, or whose calls are lost.
+ * be set back to an earlier state. The world records which jobs ran. The world also makes views of the store
+ * for processes that die, or whose calls are lost.
  */
 
 import { JobsError } from '../../src/model/errors.ts'
@@ -80,9 +80,9 @@ export class World implements AsyncDisposable {
   }
 
   /**
-   * Makes a view of the store for a process that dies. Its nth call that changes something gets no answer,
-   * and its further calls never reach the store. (For the store, this is the same as a death before the next
-   * call.)
+   * Makes a view of the store for a process that dies. The nth call of the process that changes something
+   * gets no answer, and further calls never reach the store. (For the store, this is the same as a death
+   * before the next call.)
    */
   mortal(deathAt: number, of = this.store): { store: Store; died: Promise<void>; writes: () => number } {
     const { promise, resolve: die } = new Deferred<void>()

@@ -80,7 +80,7 @@ export function leases(make: Make): void {
     expect((await harness.store.recover('emails')).recovered).toEqual([held.id])
   })
 
-  test('an extend returns the lost leases, and extends the others', async () => {
+  test('an extend returns the lost leases, and extends all other leases', async () => {
     await using harness = await make()
     const caller = harness.caller()
     await caller.enqueue(...jobs(3))

@@ -13,7 +13,7 @@ import { LEASE } from './caller.ts'
 import type { Make } from './harness.ts'
 import { Random } from './random.ts'
 
-/** A worker that holds permits of one limiter. It numbers its calls, and counts its permits. */
+/** A worker that holds permits of one limiter. The holder numbers its calls, and counts its permits. */
 class Holder {
   held = 0
   readonly id: string
@@ -344,7 +344,7 @@ export function limiters(make: Make): void {
       expect(await bob.take(2)).toBe(2)
       expect(await bob.take(9)).toBe(1)
       expect(await bob.take(9)).toBe(0)
-      // The same call takes them again.
+      // The call that gives permits back also takes them again.
       expect(await bob.take(9, { unused: [{ ...bob.grant!, count: 1 }] })).toBe(1)
       expect(await ada.take(9)).toBe(0)
     },

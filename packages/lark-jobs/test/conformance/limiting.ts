@@ -127,7 +127,7 @@ export function limiting(make: Make): void {
   })
 
   // New kind of rate: add a test with numbers that were counted by hand.
-  test('window: counts anew with each second of the clock', async () => {
+  test('window: the count of starts begins at 0 with each second of the clock', async () => {
     await using harness = await make()
     harness.clock.now = Math.ceil(harness.clock.now / 1_000) * 1_000 + 500
     expect(await begun(harness, rate({ kind: 'window', limit: 3 }), 250, 8)).toEqual([3, 0, 3, 0, 0, 0, 3, 0])

@@ -69,8 +69,8 @@ class Listener {
 }
 
 /**
- * Waits for the first notification. Returns the partitions that have notified the listener; empty if none has
- * within `patience`.
+ * Waits for the first notification. Returns the partitions that have notified the listener; the list is empty
+ * if no partition has done so within `patience`.
  */
 async function rung(store: Store, listener: string, patience = PATIENCE): Promise<string[]> {
   const found = new Set<string>()

@@ -83,7 +83,9 @@ export class ModelJob implements Counters {
    * queue counts.
    */
   keptUntil: number | undefined
-  /** Whether the job is no longer kept for its flow. Such a job is removed by the next `prune`. */
+  /**
+   * Whether the job is no longer kept for its flow. The next `prune` removes a job whose retention is over.
+   */
   isUnpinned = false
   reason: CancelReason | undefined
   /** The reason that a person gave for cancelling the job. */

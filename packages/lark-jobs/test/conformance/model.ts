@@ -573,7 +573,7 @@ export class Model {
     return this.in(state).filter(({ keptUntil }) => keptUntil === undefined)
   }
 
-  /** Checks that the store kept the newest jobs, and forgets the others. */
+  /** Checks that the store kept the newest jobs, and removes all other ended jobs from the model. */
   keep(state: Ended, kept: readonly string[]): void {
     const others = this.#others(state)
     const gone = others.filter((job) => !kept.includes(job.id))

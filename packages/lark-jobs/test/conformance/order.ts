@@ -118,7 +118,7 @@ export function order(make: Make): void {
     const [zero, high] = [job(), job({ priority: 1 })]
     await caller.enqueue(zero, high)
     const claim = (aging: number) => caller.exchange([], { limit: 9, prefetch: 9, leaseMs: 60_000, aging })
-    // Their aged places are 1,000 (low), 1,000 (late), 2,000 and 1,000 (high).
+    // The aged places of the jobs are 1,000 (low), 1,000 (late), 2,000 and 1,000 (high).
     const { jobs: claimed } = await claim(1_000)
     expect(ids(claimed)).toEqual(ids([high, late, low, zero]))
     await caller.exchange(
@@ -141,7 +141,7 @@ export function order(make: Make): void {
     await caller.enqueue(zero, high)
     const claim = (aging: number, limit: number) =>
       caller.exchange([], { limit, leaseMs: 60_000, aging, permits: { 'stripe*1': limit } })
-    // Their aged places are 1,000 (late), 1,000 and a step of aging (low), 1,990 (high) and 2,000.
+    // The aged places of the jobs are 1,000 (late), 1,000 and a step of aging (low), 1,990 (high) and 2,000.
     const { jobs: claimed } = await claim(10, 3)
     expect(ids(claimed)).toEqual(ids([late, low, high]))
     await caller.exchange(

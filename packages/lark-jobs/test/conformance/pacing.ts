@@ -80,7 +80,7 @@ async function failedJobs(harness: Harness, count: number): Promise<string[]> {
 
 async function start(harness: Harness, kind: PacedKind, filter: object, options: object) {
   const begun = await begin(openOn(harness.store), checkBegin(kind, filter, options), ada)
-  // It goes on in the next millisecond.
+  // The change goes on in the next millisecond.
   harness.clock.advance(1)
   return begun
 }

@@ -1,6 +1,6 @@
 /**
- * Jobs that were taken back from a worker. They are never prefetched again. So a job that kills its worker
- * can be found.
+ * Jobs that were taken back from a worker. A recovered job is never prefetched again. So a job that kills its
+ * worker can be found.
  */
 import { expect, test } from 'vitest'
 import type { Outcome } from '../../src/model/record.ts'

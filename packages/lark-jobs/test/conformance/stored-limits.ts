@@ -1,6 +1,6 @@
 /**
- * Limits that are stored with a partition. They count for the claims of all workers, whatever limits the
- * claims state.
+ * Limits that are stored with a partition. Stored limits count for the claims of all workers, whatever limits
+ * the claims state.
  */
 import { expect, test } from 'vitest'
 import { LEASE } from './caller.ts'

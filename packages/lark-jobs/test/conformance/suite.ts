@@ -95,7 +95,7 @@ import { workerRuns } from './worker-runs.ts'
 import { workers } from './workers.ts'
 
 export interface Traits {
-  /** Whether two handles see the same jobs. This is false for a store in memory. */
+  /** Whether two handles see the same jobs. The value is false for a store in memory. */
   shared: boolean
   /** Whether the places of the store can be set back to an earlier state (`Place.save`). */
   rollsBack: boolean

@@ -59,7 +59,7 @@ export function survey(make: Make): void {
     expect(await found(harness, { waits: true })).toBeUndefined()
     await waiting(harness)
     await harness.caller('bob').claim()
-    // This notifies one of the callers, and the notification may be lost.
+    // The new job notifies one of the callers, and the notification may be lost.
     await harness.caller('web').enqueue(job())
     expect(await found(harness, { waits: true })).toEqual({ nextDue: 0 })
     expect(await found(harness)).toBeUndefined()

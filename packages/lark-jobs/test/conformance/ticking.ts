@@ -83,8 +83,8 @@ async function toNext(harness: Harness, until = Number.POSITIVE_INFINITY): Promi
 }
 
 export function ticking(make: Make): void {
-  // The test of a whole year takes long, because each of 120,000 ticks needs about ten calls. It runs only
-  // with `LARK_YEAR=1`.
+  // The test of a whole year takes long, because each of 120,000 ticks needs about ten calls. The test of a
+  // year runs only with `LARK_YEAR=1`.
   const year = { day: 'a year', from: start, to: end, changing: zones }
   const windows = process.env.LARK_YEAR === '1' ? [year] : changesOf(zones)
   test.each(windows)(

@@ -28,8 +28,8 @@ const TTL = 10_000
 const LONG = 600_000
 
 /**
- * Waits until a watcher is notified. Returns the partitions that have notified the watcher; empty if none has
- * within `patience`.
+ * Waits until a watcher is notified. Returns the partitions that have notified the watcher; the list is empty
+ * if no partition has done so within `patience`.
  */
 async function rung(store: Store, watcher: string, patience = PATIENCE): Promise<string[]> {
   const found = new Set<string>()

@@ -353,7 +353,8 @@ export function workerRuns(make: Make): void {
     clock.advance(59_000)
     await web.enqueue(job())
     expect(await look()).toEqual([start + 30_000, 7])
-    // The first job of the list was cancelled. Its entry may stay in the list, and does not count.
+    // The first job of the list was cancelled. The entry of a cancelled job may stay in the list, and does
+    // not count.
     const [late] = await harness.caller().claim(1)
     expect(late).toMatchObject({ priority: 3 })
     await store.alter('emails', [list[0]!.id], { kind: 'cancel', reason: 'user' })

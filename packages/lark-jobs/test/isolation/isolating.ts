@@ -63,7 +63,7 @@ class PlainJob extends Job {
 
 /**
  * @param outage makes the store unreachable, and reachable again. With this parameter, only the tests that
- *   involve the store run. The other tests run on the other store
+ *   involve the store run. All other tests run on the other store
  */
 export function isolating(connect: Connect, outage?: { begins(): void; ends(): void }): void {
   let bench: Bench

@@ -1,5 +1,6 @@
 /**
- * An isolated class that makes spans. Its process sets up an SDK of its own, as an application does.
+ * An isolated class that makes spans. The isolated process sets up its own OpenTelemetry SDK, as an
+ * application does.
  */
 import { propagation, trace } from '@opentelemetry/api'
 import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node'

@@ -1,6 +1,6 @@
 /**
  * A Node whose `node:sqlite` the embedded store prefers: the running Node, or a Node that is installed in
- * this folder. It cannot be a package of the repository, because `npm run` would then start every program
+ * this folder. Node 24 cannot be a package of the repository, because `npm run` would start every program
  * with it.
  */
 import { spawnSync } from 'node:child_process'

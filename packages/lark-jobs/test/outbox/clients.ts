@@ -1,6 +1,6 @@
 /**
  * The database clients with which a dispatch can be part of a transaction, each as an application uses the
- * client. They share the servers of `databases.ts`.
+ * client. All clients share the servers of `databases.ts`.
  */
 
 import { createClient } from '@libsql/client'

@@ -1,6 +1,6 @@
 // A worker that relays the outbox and runs no job. After LOTS lots, it kills itself instead of removing the
-// rows of the next lot. Its arguments are DIALECT URL CONNECTION LOTS NAME PREFIX. NAME: of the relays with
-// the same name, only one works at a time. PREFIX: the prefix of the keys in Redis.
+// rows of the next lot. The arguments of the program are DIALECT URL CONNECTION LOTS NAME PREFIX. NAME: of
+// the relays with the same name, only one works at a time. PREFIX: the prefix of the keys in Redis.
 import { createPool } from 'mysql2/promise'
 import pg from 'pg'
 import { createJobs } from '../../dist/index.js'

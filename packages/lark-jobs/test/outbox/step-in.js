@@ -1,5 +1,5 @@
-// A worker whose process is killed right after the transaction of its step has committed. Its arguments are
-// DIALECT URL CONNECTION.
+// A worker whose process is killed right after the transaction of its step has committed. The arguments of
+// the program are DIALECT URL CONNECTION.
 import Libsql from 'libsql'
 import { createConnection } from 'mysql2/promise'
 import pg from 'pg'

@@ -23,7 +23,7 @@ const PAUSE = 500
 /** Milliseconds after the end of a job within which its result must be known. */
 const LATEST = 1_000
 const WORKERS = 3
-/** The number of slots of a worker. It is chosen so that the whole test takes some seconds. */
+/** The number of slots of a worker. With this number of slots, the whole test takes some seconds. */
 const SLOTS = Math.max(5, Math.ceil(COUNT / 200))
 
 class SquareJob extends Job {

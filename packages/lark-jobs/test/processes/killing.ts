@@ -67,8 +67,8 @@ const files = {
 /** @param url the URL of a store; undefined for the embedded store */
 export function killing(url: () => string | undefined, isFirst = false): void {
   /**
-   * A test of how a process reports its end. This does not depend on the store, so the test runs only on the
-   * first store.
+   * A test of how a process reports its end. The report does not depend on the store, so the test runs only
+   * on the first store.
    */
   const onFirst = (name: string, act: () => Promise<void>) => void (isFirst && test(name, act))
 

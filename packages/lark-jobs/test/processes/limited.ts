@@ -68,7 +68,7 @@ interface Line {
   at: number
 }
 
-/** One run of a handler. It has no end if its process died. */
+/** One run of a handler. The run has no end if its process died. */
 interface Run {
   pid: number
   n: number

@@ -137,7 +137,7 @@ export function limiters(url: () => string | undefined): void {
     process.kill(first!.pid, 'SIGKILL')
     const killedAt = performance.now()
     await traced(app, 'ends', 2)
-    // This is less than a lease, which is 15 seconds.
+    // The bound is less than a lease, which is 15 seconds.
     expect(performance.now() - killedAt).toBeLessThan(8_000)
     supervisor.child.kill('SIGTERM')
     expect(await supervisor.result).toMatchObject({ code: 0 })

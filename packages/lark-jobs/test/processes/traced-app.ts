@@ -72,8 +72,8 @@ export interface Traced {
   /** Dispatches `count` jobs that sleep for `ms` milliseconds each. */
   fill(count: number, ms: number): Promise<void>
   /**
-   * Dispatches a job for each word. The job acts as the word says. A job that hangs or blocks does so only at
-   * its first attempt.
+   * Dispatches a job for each word. The job acts as the word says. Jobs hang or block only at their first
+   * attempt.
    * @returns the id, if there is only one job
    */
   mood(

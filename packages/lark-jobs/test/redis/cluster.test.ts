@@ -267,7 +267,7 @@ describe('rings on a cluster', () => {
     await new Caller(dead, 'dead', 'emails').claim()
     await dead.close()
     const owner = await cluster.owner(slotOf('{emails}'))
-    // This makes its last call 15 seconds older.
+    // The command makes the last call of the caller 15 seconds older.
     await owner.send('PEXPIRE', `${prefix}:{emails}:call:dead`, '45000')
     await using store = await openStore(cluster.url, { prefix })
     await new Caller(store, 'ada', 'emails').claim()

@@ -61,8 +61,8 @@ describe('a user who is named', () => {
 })
 
 /**
- * Makes a random password. It consists of parts of ten letters, separated by any characters that a password
- * may contain. The test searches for each part.
+ * Makes a random password. The password consists of parts of ten letters, separated by any characters that a
+ * password may contain. The test searches for each part.
  */
 function chancePassword(random: Random): { parts: string[]; text: string } {
   const letters = [...'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789']

@@ -1,5 +1,5 @@
 /**
- * A primary that Sentinels watch dies, hangs, or is replaced by a command. Its clients must use the new
+ * A primary that Sentinels watch dies, hangs, or is replaced by a command. The clients must use the new
  * primary by themselves.
  */
 import { describe, expect, test } from 'vitest'

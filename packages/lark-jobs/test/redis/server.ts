@@ -1,8 +1,8 @@
 /**
  * Real Redis and Valkey servers for tests, on free ports of the loopback, each in its own folder. A shell
  * watches each server. When this process ends in any way, the shell ends the server and removes its folder.
- * The shell notices the end because it reads from a pipe that closes with this process. It is in its own
- * process group, so that Ctrl-C does not reach it.
+ * The shell notices the end because it reads from a pipe that closes with this process. The shell has its own
+ * process group, so that Ctrl-C does not reach the shell.
  *
  * `cluster.ts` and `sentinel.ts` combine several servers.
  */
@@ -20,9 +20,9 @@ import { parseLocation } from '../../src/store/redis/client/location.ts'
 import { type Certificates, writeCertificates } from './certificates.ts'
 
 /**
- * The script of this shell. It starts a server, and ends the server when no process is left that could write
- * to the shell. It does not kill a server that has already ended, because the process id may belong to
- * another process by then, perhaps to a server of another test.
+ * The script of this shell. The script starts a server, and ends the server when no process is left that
+ * could write to the shell. The script does not kill a server that has already ended, because the process id
+ * may belong to another process by then, perhaps to a server of another test.
  */
 const watch = `exec 3<&0
 "$@" 3<&- & server=$!
@@ -191,7 +191,7 @@ export class Server implements AsyncDisposable {
   }
 }
 
-/** Starts one server. It stops with `await using`, or `server[Symbol.asyncDispose]()`. */
+/** Starts one server. The server stops with `await using`, or with `server[Symbol.asyncDispose]()`. */
 export function startRedis(options: ServerOptions = {}): Promise<Server> {
   return Server.with(options)
 }

@@ -1,5 +1,5 @@
 /**
- * Dispatchers and workers that go on whatever happens to the servers, and an account of every job. They call
+ * Dispatchers and workers that go on whatever happens to the servers, and an account of every job. Both call
  * the verbs of a store like real dispatchers and workers: one call at a time in a partition, and the same
  * call again until it is answered.
  */
@@ -11,8 +11,7 @@ import { Caller } from '../conformance/caller.ts'
 import { completed, ids, jobs, settlement } from '../conformance/jobs.ts'
 
 /**
- * The lease in milliseconds. It is short, so that jobs whose claim was lost in a failover are soon taken
- * back.
+ * The lease in milliseconds. A short lease lets jobs whose claim was lost in a failover be taken back soon.
  */
 const LEASE = 2_000
 

@@ -303,7 +303,8 @@ describe.concurrent.each(['SIGKILL', 'SIGSTOP'] as const)('a server that cannot 
     await using bench = await Bench.make(on(server))
     const worker = await bench.work([NoteJob])
     server.signal(away)
-    // Wait until the worker has asked for jobs and got no answer. It asks by itself every few seconds.
+    // Wait until the worker has asked for jobs and got no answer. The worker asks by itself every few
+    // seconds.
     const exchange = vi.spyOn((await insideOf(bench.jobs).open()).store, 'exchange')
     await vi.waitFor(() => expect(exchange).toHaveBeenCalled(), 10_000)
     expect((await timed(worker.stop())).ms).toBeLessThan(10_000)

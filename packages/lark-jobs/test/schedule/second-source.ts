@@ -1,6 +1,6 @@
 /**
- * A second, independent calculation of the ticks of a year. It uses the local time of every fifth minute,
- * according to Intl.
+ * A second, independent calculation of the ticks of a year. The calculation uses the local time of every
+ * fifth minute, according to Intl.
  */
 
 export const MINUTE = 60_000

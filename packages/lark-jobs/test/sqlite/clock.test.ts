@@ -1,6 +1,6 @@
 /**
- * The clock of the machine is set back. This must not affect leases, delays and permits, neither in running
- * processes nor in processes that start later.
+ * The clock of the machine is set back. The change of the clock must not affect leases, delays and permits,
+ * neither in running processes nor in processes that start later.
  */
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { Clock } from '../../src/store/sqlite/clock.ts'

@@ -128,7 +128,7 @@ describe('on Node 24', () => {
   })
 })
 
-// CI runs the tests on such a Node, too.
+// CI also runs the tests on a Node whose SQLite is too old.
 if (!isSound)
   describe('on a Node without a sound SQLite', () => {
     test('the library is loaded when a store is opened, and not when Lark is imported', async () => {

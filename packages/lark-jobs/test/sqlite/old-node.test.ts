@@ -62,7 +62,7 @@ test('a rollback without a transaction does nothing, and other failures of a rol
   expect(() => driver.rollback()).toThrow('disk I/O error')
 })
 
-test('a version that returns a row although there is none is refused', () => {
+test('a version of Node that returns a row for an empty result is refused', () => {
   play(
     class {
       prepare() {

@@ -1,6 +1,7 @@
 /**
  * A process that uses a file together with other processes, in one of several roles: `node process.js <role>
- * <file> <name> [umask and clock]`. It sends messages to the test over IPC, and uses the built package.
+ * <file> <name> [umask and clock]`. The process sends messages to the test over IPC, and uses the built
+ * package.
  */
 import { SqliteStore } from '../../dist/sqlite-store.js'
 

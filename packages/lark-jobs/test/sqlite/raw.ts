@@ -1,6 +1,6 @@
 /**
- * A separate connection to the file of a store. It uses the SQLite library of the store, because a second
- * library in the same process would release the locks of the store.
+ * A separate connection to the file of a store. The connection uses the SQLite library of the store, because
+ * a second library in the same process would release the locks of the store.
  */
 import type { Driver } from '../../src/store/sqlite/driver.ts'
 import { library } from '../../src/store/sqlite/library.ts'

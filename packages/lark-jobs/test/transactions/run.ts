@@ -46,7 +46,7 @@ export interface Found extends Account {
   errors: Record<string, number>
 }
 
-/** The clients of each application. Those of SQLite block their process while another one writes. */
+/** The clients of each application. A client of SQLite blocks its process while another process writes. */
 const applications: Record<Dialect, readonly string[][]> = {
   postgres: [
     ['pg', 'Drizzle on pg', 'another client'],

@@ -1,6 +1,6 @@
 /**
  * A short form of `npm run transactions`: 300 transactions of all clients of PostgreSQL, while an
- * application, a worker, the relay, the database and the store are killed. It takes 8 s of CPU.
+ * application, a worker, the relay, the database and the store are killed. The test takes 8 s of CPU time.
  */
 import { expect, test } from 'vitest'
 import { clients } from '../outbox/clients.ts'

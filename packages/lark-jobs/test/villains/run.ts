@@ -31,7 +31,7 @@ export interface VillainsOptions {
   keep?: boolean
 }
 
-/** The lease in milliseconds. It is short, so that the jobs of a killed worker are soon taken back. */
+/** The lease in milliseconds. A short lease lets the jobs of a killed worker be taken back soon. */
 const LEASE = 2_500
 /** How many honest jobs are dispatched per second. */
 const RATE = 60

@@ -91,7 +91,7 @@ test('if the store cannot be reached, all workers give up before any worker wait
   expect(new Set(events.slice(-2).map((event) => event.slice(2))).size).toBe(1)
 })
 
-test('a worker whose report throws does not prevent the reports of the others', () => {
+test('a worker whose report throws does not prevent the reports of other workers', () => {
   const warn = () => {
     throw new Error('the pipe is gone')
   }

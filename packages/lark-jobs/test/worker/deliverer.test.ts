@@ -186,7 +186,7 @@ function members(from: number, count: number): Effect[] {
   })
 }
 
-test('an acknowledgement names a limited number of effects, and the others go with the next call', async () => {
+test('an acknowledgement names a limited number of effects, and all further effects are acknowledged with the next call', async () => {
   const { harness, store, recover, deliverer } = await make()
   await openFlow(store, 2 * MAX_ITEMS)
   deliverer.take('emails', members(0, MAX_ITEMS))

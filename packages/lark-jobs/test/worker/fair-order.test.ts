@@ -115,8 +115,8 @@ describe('prefetched jobs', () => {
 
 describe('calls without a free slot', () => {
   /**
-   * Makes a claimer that prefetches `want` jobs. It has run fast jobs, or a job that took as long as jobs may
-   * be prefetched.
+   * Makes a claimer that prefetches `want` jobs. The claimer has run fast jobs, or a job that took as long as
+   * jobs may be prefetched.
    */
   function fast(claimer: Claimer, want: number, took = 0.01): Claimer {
     const { prefetch } = claimer

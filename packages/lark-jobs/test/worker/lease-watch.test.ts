@@ -81,8 +81,8 @@ it('the lease thread closes its store when the process ends, also while another 
   thread.processEnds({ cause: 'ended with exit code 3', outcomes: [] })
   expect(thread.awaitEnd(performance.now() + 200)).toBe(false)
   thread.giveUp()
-  // After that, Node may end the thread, because it is in no call to SQLite. (Ending a thread inside such a
-  // call would abort the process.)
+  // After that, Node may end the thread, because it is in no call to SQLite. (If Node ended the thread during
+  // a call to SQLite, the process would abort.)
   expect(thread.awaitEnd(performance.now() + 10_000)).toBe(true)
   locker.close()
   await thread.stop()

@@ -337,7 +337,7 @@ test('a store whose answers are all late grants permits after a while', async ()
   expect(grants).toBeGreaterThan(1)
 })
 
-test('a call during an outage is not sent again afterwards, and the permits that it may have got are given back', async () => {
+test('a call during an outage is not sent again after the outage, and the permits that it may have got are given back', async () => {
   await using shop = await open()
   const [ada, bob] = ['ada', 'bob'].map((id) => shop.worker(id, { stripe: { concurrency: 1 } }))
   // The store has carried out the call, and its answer is lost.

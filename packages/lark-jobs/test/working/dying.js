@@ -1,6 +1,6 @@
 /**
- * Runs a worker that dies in the middle of a job: `node dying.js CONNECTION [PREFIX]`. It uses the built
- * package.
+ * Runs a worker that dies in the middle of a job: `node dying.js CONNECTION [PREFIX]`. The program uses the
+ * built package.
  */
 import { createJobs, Job } from '../../dist/index.js'
 

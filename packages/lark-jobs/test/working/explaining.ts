@@ -383,7 +383,7 @@ export function explaining(connect: Connect): void {
       workers: [worker.id],
     })
     await jobs.cancel(first!, { because: 'too late' })
-    // Its handler does not listen to its signal.
+    // The handler of the job does not listen to its signal.
     const [asked] = await reasons(first)
     expect(asked?.text).toMatch(
       /has run it for .+\. It was asked to end \d+ m?s ago \(user: too late\), and does when its handler ends, or its worker stops$/,

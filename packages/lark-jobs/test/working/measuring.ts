@@ -59,7 +59,7 @@ export function measuring(connect: Connect): void {
     expect(overview.queues.find(({ queue }) => queue === 'emails')).toEqual({
       ...row,
       ...emails,
-      // These counts change with each part of a minute.
+      // The counts of the last minute change all the time.
       ...{ in: expect.any(Number), out: expect.any(Number), lastMinute: expect.any(Object) },
     })
     // A new minute may have begun meanwhile.

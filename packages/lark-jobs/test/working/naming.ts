@@ -85,7 +85,7 @@ export function naming(connect: Connect): void {
     expect(began.toSorted()).toEqual(['keepLast', '=sync:1', long, hash].toSorted())
   })
 
-  test('pausing a group with such a name pauses only this group', async () => {
+  test('to pause a group with a name like a keepLast group pauses only this group', async () => {
     await using bench = await Bench.make(connect)
     const ran: string[] = []
     class ShopJob extends Job {

@@ -154,8 +154,8 @@ export function partitions(connect: Connect): void {
   test('more partitions do not give a queue more turns', async () => {
     await using bench = await Bench.make(connect)
     const ran: string[] = []
-    // The jobs take longer than their settling. Otherwise a queue would miss its turn while its answer is on
-    // its way.
+    // The jobs take longer than their settling. If the jobs were shorter, a queue would miss its turn while
+    // its answer is on its way.
     class TurnJob extends MailJob {
       override async handle() {
         ran.push('emails')

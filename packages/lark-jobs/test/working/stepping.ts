@@ -254,7 +254,7 @@ export function stepping(connect: Connect): void {
     await expect(failed).rejects.toMatchObject({ cause: { code: 'STEP_NOT_AWAITED' } })
   })
 
-  test('the timeout of a job applies to all runs of one attempt together, and begins anew with the next attempt', async () => {
+  test('the timeout of a job applies to all runs of one attempt together, and the next attempt has the whole time again', async () => {
     await using bench = await Bench.make(connect)
     class TimedJob extends StepsJob {
       override timeout = '1h'
@@ -426,7 +426,7 @@ export function stepping(connect: Connect): void {
 
   test('a step whose name belonged to another kind of entry in the release before runs again', async () => {
     await using bench = await Bench.make(connect)
-    // A busy worker may suspend the job at the wait. Then another run of the old code comes first.
+    // A busy worker may suspend the job at the wait. In this case, another run of the old code comes first.
     let isOld = true
     const { result } = await run(bench, async (job) => {
       if (isOld) {

@@ -1,6 +1,6 @@
 /**
  * A dispatcher: dispatches jobs in every possible way until SIGTERM, and notes each dispatch and its answer.
- * It does not wait for the answer before its next dispatch.
+ * The dispatcher does not wait for an answer before its next dispatch.
  */
 import './leash.js'
 import './retention.js'

@@ -37,8 +37,8 @@ export function handsOn({ flow, kind, mends = false }, signal) {
 }
 
 /**
- * Makes each change once, as soon as possible, because random changes may not include each kind. This takes a
- * second if there is no fault.
+ * Makes each change once, as soon as possible, because random changes may not include each kind. Without a
+ * fault, all changes take a second.
  *
  * @param begin dispatches a chain that fails until somebody retries it, and resolves to its id, or to
  *   undefined if the answer to the dispatch was lost

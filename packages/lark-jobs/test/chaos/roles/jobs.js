@@ -82,7 +82,7 @@ export function mendedBy(flow) {
   return `${flow}.mended`
 }
 
-/** A job of a flow. It fails until the file `mendedBy(flow)` exists. */
+/** A job of a flow. The job fails until the file `mendedBy(flow)` exists. */
 export class MendingJob extends ChaosJob {
   key = 'mending'
   tries = 2

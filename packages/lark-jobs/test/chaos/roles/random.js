@@ -1,4 +1,7 @@
-/** Random choices of a role. They do not depend on the seed of the run, which determines only the faults. */
+/**
+ * Random choices of a role. The choices do not depend on the seed of the run, which determines only the
+ * faults.
+ */
 export const between = (from, to) => from + Math.floor(Math.random() * (to - from + 1))
 export const pick = (list) => list[between(0, list.length - 1)]
 /** Returns true in one of `of` calls on average. */

@@ -1,6 +1,6 @@
 /**
- * A worker: serves its queues in turn until SIGTERM. It notes when its event loop stood still for any reason.
- * Without these notes, the delays of a busy machine would count as broken promises.
+ * A worker: serves its queues in turn until SIGTERM. The worker notes when its event loop stood still for any
+ * reason. Without these notes, the delays of a busy machine would count as broken promises.
  */
 import './leash.js'
 import './retention.js'

@@ -1,6 +1,6 @@
 /**
- * An application that commits orders with their jobs. It uses several clients at the same time, each with one
- * transaction at a time, and rolls back one in five transactions.
+ * An application that commits orders with their jobs. The application uses several clients at the same time,
+ * each with one transaction at a time, and rolls back one in five transactions.
  */
 import '../../chaos/roles/leash.js'
 import { setTimeout as pause } from 'node:timers/promises'

@@ -1,4 +1,4 @@
-/** The job of an order. It writes a line when it begins and when it ends. */
+/** The job of an order. The job writes a line when it begins and when it ends. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Job } from '@s18i/lark-jobs'
 import { write } from './journal.js'

@@ -1,4 +1,4 @@
-/** The honest classes that run in the worker. They wait, compute, and use what a worker offers. */
+/** The honest classes that run in the worker. Their jobs wait, compute, and use the features of a worker. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { group, limiter } from '@s18i/lark-jobs'
 import { HonestJob, spin } from './honest.js'

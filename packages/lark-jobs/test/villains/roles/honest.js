@@ -1,6 +1,6 @@
 /**
- * The base class of honest jobs. At its start, such a job writes how much time has passed since its dispatch.
- * Then the job works, and in the end it writes that it ends.
+ * The base class of honest jobs. At its start, an honest job writes how much time has passed since its
+ * dispatch. Then the job works, and writes another line at its end.
  */
 import { Job } from '@s18i/lark-jobs'
 import { write } from './journal.js'
