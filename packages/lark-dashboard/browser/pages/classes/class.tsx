@@ -15,7 +15,7 @@ import { Moment } from '../../parts/time.tsx'
 import { runsOf, timeOf } from './figures.ts'
 
 /** Milliseconds between two requests. */
-const EVERY = 15_000
+const EVERY = 30_000
 /** The most kinds of failures that are listed. */
 const MOST_KINDS = 10
 

@@ -11,7 +11,7 @@ import { ClassPage } from './class.tsx'
 import { runsOf, timeOf } from './figures.ts'
 
 /** Milliseconds between two requests. */
-const EVERY = 15_000
+const EVERY = 30_000
 
 export default function Classes() {
   const [key] = route.value.rest

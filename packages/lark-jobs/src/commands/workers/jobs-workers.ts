@@ -1,7 +1,7 @@
 import { Command, flag } from '@s18i/lark'
 import { defined, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
-import { type LostWorker, type Operate, operate } from '../../operate.ts'
+import { type LostWorker, type Operate, operate, type WorkerRecord } from '../../operate.ts'
 import { listed } from '../../words/listed.ts'
 import { plural } from '../../words/plural.ts'
 import { silentWords } from '../look/queue-remarks.ts'
@@ -61,6 +61,8 @@ export class JobsWorkersCommand extends Command {
           ],
         ),
       )
+    const old = otherReleases(workers)
+    if (old !== undefined) this.warn(visible(old))
     for (const { id, alone } of workers)
       if (alone !== undefined)
         this.info(
@@ -95,6 +97,17 @@ export class JobsWorkersCommand extends Command {
     )
     if (cursor !== undefined) this.info(`More jobs run: the same command with --cursor=${cursor}`)
   }
+}
+
+/** Says which workers have another release than the worker that started last. */
+function otherReleases(workers: readonly WorkerRecord[]): string | undefined {
+  const known = workers.filter(({ release }) => release !== undefined)
+  const latest = known.sort((one, other) => other.startedAt - one.startedAt)[0]?.release
+  const others = latest === undefined ? [] : workers.filter(({ release }) => release !== latest)
+  if (others.length === 0) return undefined
+  const releases = [...new Set(others.map(({ release = 'none' }) => release))]
+  const have = others.length === 1 ? 'has' : 'have'
+  return `${plural(others.length, 'worker')} ${have} another release than ${latest}, which started last: ${listed(releases)}`
 }
 
 /** The maximum number of jobs that are named. */
