@@ -1,9 +1,10 @@
 /**
- * Says in words which jobs a filter chooses: `of queue emails, tag vip since 1h where tenant is 7`.
+ * Says in words which jobs a filter chooses: `of queue emails, tag vip since 2h until 1h where tenant is 7`.
  */
 interface Conditions {
   all?: boolean
   since?: unknown
+  until?: unknown
   where?: Readonly<Record<string, unknown>>
 }
 
@@ -15,7 +16,7 @@ const NAMED = ['group', 'tag']
  *   groups and tags are left out as well
  */
 export function filterWords(filter: Readonly<Conditions>, hides?: 'payloads' | 'names'): string {
-  const { all, since, where = {}, ...others } = filter
+  const { all, since, until, where = {}, ...others } = filter
   const of = Object.entries(others).map(
     ([name, value]) => `${name} ${hides === 'names' && NAMED.includes(name) ? '…' : value}`,
   )
@@ -24,7 +25,9 @@ export function filterWords(filter: Readonly<Conditions>, hides?: 'payloads' | '
   )
   return [
     ...(all ? ['of every queue'] : of.length > 0 ? [`of ${of.join(', ')}`] : []),
-    ...(since === undefined ? [] : [`since ${since instanceof Date ? since.toISOString() : since}`]),
+    ...Object.entries({ since, until })
+      .filter(([, at]) => at !== undefined)
+      .map(([name, at]) => `${name} ${at instanceof Date ? at.toISOString() : at}`),
     ...(values.length > 0 ? [`where ${values.join(' and ')}`] : []),
   ].join(' ')
 }

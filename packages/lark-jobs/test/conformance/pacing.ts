@@ -165,6 +165,25 @@ export function pacing(make: Make): void {
     ])
   })
 
+  test('a change retries only the jobs that failed within its time, also when a worker goes on with it later', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const all = await failedJobs(harness, 12)
+    const at = await Promise.all(all.map(async (id) => (await store.get(FROM, id))!.finishedAt!))
+    const filter = { queue: FROM, since: new Date(at[3]!), until: new Date(at[8]!) }
+    const begun = await start(harness, 'retry', filter, { limit: 2, per: '10s' })
+    expect(begun).toMatchObject({ total: 5, left: 5 })
+    expect(begun.of).toContain(`until ${new Date(at[8]!).toISOString()}`)
+    const retried: string[] = []
+    for (let n = 0; n < 200 && (await only(store)).state === 'running'; n++) {
+      await continueChanges(store, settings)
+      retried.push(...(await run(harness, completed)))
+      clock.advance(1_000)
+    }
+    expect(retried).toEqual(all.slice(3, 8))
+    expect(await only(store)).toMatchObject({ state: 'done', done: 5 })
+  })
+
   test('a change stops by itself when half of the last hundred jobs, or the given share, have failed again', async () => {
     await using harness = await make()
     const { store, clock } = harness

@@ -10,9 +10,9 @@ async function appWithoutStore(): Promise<App> {
 }
 
 const toRetry =
-  'Which jobs? Give their ids, or --all, --job, --state, --group, --tag, --kind, --since or --where'
+  'Which jobs? Give their ids, or --all, --job, --state, --group, --tag, --kind, --since, --until or --where'
 const toCancel =
-  'Which jobs? Give their ids, or --job, --queue, --state, --group, --tag, --kind, --since, --where or --all'
+  'Which jobs? Give their ids, or --job, --queue, --state, --group, --tag, --kind, --since, --until, --where or --all'
 const toWhere = "--where is 'tenant'; it must be a path of the payload, =, and a JSON value"
 
 test('a command with an unknown word prints one line, and exits with 2', async () => {

@@ -336,13 +336,13 @@ export function filtering(connect: Connect): void {
     const nowhere = bench.client({ connection })
     await expect(nowhere.cancel({} as never)).rejects.toMatchObject({
       code: 'FILTER_INVALID',
-      hint: 'Give queue or state or idPrefix or key or group or tag or kind or since or where, or { all: true } for everything.',
+      hint: 'Give queue or state or idPrefix or key or group or tag or kind or since or until or where, or { all: true } for everything.',
     })
     await expect(nowhere.cancel({ keys: 'note' } as never)).rejects.toMatchObject({
       hint: 'Did you mean key?',
     })
     await expect(nowhere.cancel({ payload: 1 } as never)).rejects.toMatchObject({
-      hint: 'Options: queue, state, idPrefix, key, group, tag, kind, since, where, all',
+      hint: 'Options: queue, state, idPrefix, key, group, tag, kind, since, until, where, all',
     })
   })
 
@@ -379,6 +379,18 @@ export function filtering(connect: Connect): void {
     expect(await jobs.retry({ tag: 'shop 1', where: { shop: 2 } })).toBe(0)
     expect(await jobs.retry({ state: ['failed', 'cancelled'], group: 2 }, { dryRun: true })).toBe(1)
     expect(await jobs.retry({ since: new Date(Date.now() + 60_000) })).toBe(0)
+    const last = Math.max(...(await jobs.failed()).map(({ finishedAt }) => finishedAt!))
+    const until = new Date(last)
+    const before = (await jobs.failed()).filter(({ finishedAt }) => finishedAt! < last)
+    expect(await jobs.retry({ until }, { dryRun: true })).toBe(before.length)
+    expect(await jobs.retry({ until: new Date(last + 1) }, { dryRun: true })).toBe(3)
+    expect(await jobs.retry({ since: '1h', until: '30m' })).toBe(0)
+    expect(await jobs.purge({ until: '1h' })).toEqual({ removed: 0, running: 0 })
+    for (const order of ['newest', 'oldest'] as const) {
+      const filter = { state: 'failed', since: new Date(last), until: new Date(last + 1) } as const
+      const page = await jobs.list(filter, { order })
+      expect(page.jobs.map(({ finishedAt }) => finishedAt)).toEqual(Array(3 - before.length).fill(last))
+    }
     expect(await jobs.retry({ tag: 'shop 1', where: { shop: 1 }, queue: ['default', 'emails'] })).toBe(2)
     expect(await Promise.all(handles.map(async (each) => (await each.status())?.state))).toEqual([
       'waiting',

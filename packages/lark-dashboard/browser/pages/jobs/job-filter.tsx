@@ -38,6 +38,7 @@ export function JobFilter({ problem }: { problem: string | undefined }) {
         </select>
       </label>
       <Text name="since" title="Since" placeholder="1h" size={6} />
+      <Text name="until" title="Until" placeholder="30m" size={6} />
       {query.size > 0 && (
         <button type="button" class="plain" onClick={() => go(href('jobs'))}>
           Clear

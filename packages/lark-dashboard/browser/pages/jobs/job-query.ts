@@ -5,7 +5,7 @@ import { route } from '../../data/route.ts'
 
 export const states: readonly State[] = ['waiting', 'delayed', 'active', 'completed', 'failed', 'cancelled']
 /** The conditions that are texts. */
-export const texts = ['queue', 'key', 'group', 'tag', 'kind', 'since', 'idPrefix'] as const
+export const texts = ['queue', 'key', 'group', 'tag', 'kind', 'since', 'until', 'idPrefix'] as const
 
 export interface JobQuery {
   filter: ListFilter
@@ -76,6 +76,7 @@ export function queryWords({
   tag,
   kind,
   since,
+  until,
   idPrefix,
   where,
 }: ListFilter): string {
@@ -86,6 +87,7 @@ export function queryWords({
     tag !== undefined && `tag ${tag}`,
     kind !== undefined && `kind ${kind}`,
     since !== undefined && (/^[0-9]+[a-z]+$/.test(`${since}`) ? `of the last ${since}` : `since ${since}`),
+    until !== undefined && (/^[0-9]+[a-z]+$/.test(`${until}`) ? `until ${until} ago` : `until ${until}`),
     idPrefix !== undefined && `ids that begin with ${idPrefix}`,
     where !== undefined && `with ${JSON.stringify(where)}`,
   ].filter((part) => part !== false)

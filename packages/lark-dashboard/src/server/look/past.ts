@@ -23,8 +23,8 @@ import { changesSince, type Mark } from './marks.ts'
 /** Milliseconds for which an answer is shared. */
 const SHARED = 10_000
 /**
- * The same for the runs of classes, which cost more to read: 150 ms of a processor for 20 classes (measured on
- * 2026-12-03, Node 20.20, 2 cores, busy).
+ * The same for the runs of classes, which cost more to read: 150 ms of a processor for 20 classes (measured
+ * on 2026-12-03, Node 20.20, 2 cores, busy).
  */
 const CLASSES_SHARED = 30_000
 

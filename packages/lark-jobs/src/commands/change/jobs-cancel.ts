@@ -15,7 +15,8 @@ import { ChangeCommand, checkCanAsk, chosenBy, INTERRUPTED, paced } from './job-
 /** Milliseconds between two checks of how many jobs have ended. */
 const LOOK = 1_000
 /** The message for a call without ids and conditions. */
-const WHICH = 'Give their ids, or --job, --queue, --state, --group, --tag, --kind, --since, --where or --all'
+const WHICH =
+  'Give their ids, or --job, --queue, --state, --group, --tag, --kind, --since, --until, --where or --all'
 
 /**
  * `lark jobs:cancel`: cancels jobs. Jobs that are not running end at once, and running jobs are asked to end.

@@ -40,7 +40,7 @@ export class JobsRetryCommand extends PacedCommand {
       throw usageError(
         isFiltered
           ? 'Give ids or a filter, not both'
-          : 'Which jobs? Give their ids, or --all, --job, --state, --group, --tag, --kind, --since or --where',
+          : 'Which jobs? Give their ids, or --all, --job, --state, --group, --tag, --kind, --since, --until or --where',
         'See lark jobs:failed',
       )
     }

@@ -16,6 +16,7 @@ export const flagNames = {
   tag: '--tag',
   kind: '--kind',
   since: '--since',
+  until: '--until',
   where: '--where',
   all: '--all',
   to: '--to',
@@ -32,6 +33,7 @@ export abstract class ConditionsCommand extends Command {
   tag = flag.string('Only jobs with this tag')
   kind = flag.string('Only jobs whose last failure is of this kind: see jobs:failed --group')
   since = flag.string('Only jobs that ended since then, or were queued since then, such as 1h')
+  until = flag.string('Only jobs that ended before then, or were queued before then, such as 30m')
   where = flag.strings('Only jobs whose payload has this value: tenant=7', { splits: false })
 
   override complete(field: string) {
@@ -55,6 +57,7 @@ export interface FilterFlags {
   tag: string | undefined
   kind: string | undefined
   since: string | undefined
+  until: string | undefined
   where: readonly string[]
   all: boolean
 }
@@ -72,6 +75,7 @@ export function filterOf({
   tag,
   kind,
   since,
+  until,
   where,
   all,
 }: FilterFlags): CommandFilter {
@@ -88,6 +92,7 @@ export function filterOf({
     tag,
     kind,
     since,
+    until,
     where: pairs.length > 0 ? Object.fromEntries(pairs) : undefined,
     all: all ? (true as const) : undefined,
   }) as CommandFilter

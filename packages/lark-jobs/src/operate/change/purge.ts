@@ -20,7 +20,7 @@ import { askAll } from '../look/ask-all.ts'
 import { type Chosen, isIds, type JobConditions } from '../look/filter.ts'
 import { Meeting } from '../look/meeting.ts'
 import { Passage } from '../look/passage.ts'
-import { sinceInstantIn } from '../look/since.ts'
+import { spanOf } from '../look/since.ts'
 import {
   alterAll,
   checkQueues,
@@ -158,8 +158,7 @@ async function wishOf(store: Store, filter: JobConditions): Promise<Partial<Purg
 }
 
 async function meetingOf(store: Store, filter: JobConditions): Promise<Meeting> {
-  const { since } = filter
-  return new Meeting(filter, since === undefined ? undefined : await sinceInstantIn(store, since))
+  return new Meeting(filter, await spanOf(store, filter))
 }
 
 /** Whether a filter chooses all jobs of the queues that it names. */

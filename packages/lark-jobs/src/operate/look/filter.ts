@@ -87,6 +87,11 @@ export function jobConditions<S extends State>(states: readonly S[]) {
      */
     since: sinceCondition,
     /**
+     * Only jobs that ended before then or, if they have not ended, were queued before then: an instant, or
+     * how long ago.
+     */
+    until: sinceCondition,
+    /**
      * The values that a payload must have: a JSON value for each path, such as `{ tenant: 7, 'card.type':
      * 'visa' }`.
      */

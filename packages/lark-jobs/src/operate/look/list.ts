@@ -21,7 +21,7 @@ import { checkFilter, conditions, type Flags, type JobConditions, jobConditions 
 import { Meeting } from './meeting.ts'
 import { prefilterOf } from './prefilter.ts'
 import { partsDelayed, storedStates, strandedAmong } from './seen-state.ts'
-import { sinceInstantIn } from './since.ts'
+import { type Span, spanOf } from './since.ts'
 import { type OpenQueues, partitionsToLookIn, type StoredJob, stored } from './stored-jobs.ts'
 
 /** How far a call for one page goes. */
@@ -128,13 +128,11 @@ export async function list<J extends JobLike>(
   const chosen = isStored ? seen : storedStates(seen)
   const what = [Object.entries(filter).sort(), order, store.isRemote]
   const cursors = new Cursors<Continued>('Jobs.list()', what)
-  // All pages of a list use the instant at which its first page was read.
-  const [from, since] =
-    cursor === undefined
-      ? [undefined, filter.since === undefined ? undefined : await sinceInstantIn(store, filter.since)]
-      : readPlace(cursors.read(cursor, flags))
+  // All pages of a list use the instants at which its first page was read.
+  const [from, span] =
+    cursor === undefined ? [undefined, await spanOf(store, filter)] : readPlace(cursors.read(cursor, flags))
   const isOldestFirst = order === 'oldest'
-  const page = new ListedPage<J>({ store, filter, since, limit, isOldestFirst, isLean, reach })
+  const page = new ListedPage<J>({ store, filter, span, limit, isOldestFirst, isLean, reach })
 
   const partitions = [...new Set(await partitionsToLookIn(open, filter.queue))]
     .sort()
@@ -144,7 +142,7 @@ export async function list<J extends JobLike>(
     if (next === undefined) return { jobs, scanned }
     const { partition, state, after } = next
     const position = { queue: queueOf(partition), partition, state }
-    const cursor = cursors.write([partition, state, after ?? null, since ?? null])
+    const cursor = cursors.write([partition, state, after ?? null, span.since ?? null, span.until ?? null])
     return { jobs, cursor, scanned, position }
   }
   for (let i = 0; i < partitions.length; i += MAX_STANDINGS) {
@@ -170,11 +168,11 @@ export async function list<J extends JobLike>(
 /** Where to continue in a state, or undefined if all of its jobs have been read. */
 type ListRest = Pick<ListPlace, 'after'> | undefined
 
-/** The requirements of one call. `since`: the instant from which jobs are listed. */
+/** The requirements of one call. `span`: the instants between which jobs are listed. */
 interface ListQuestion {
   store: Store
   filter: ListFilter
-  since: number | undefined
+  span: Span
   limit: number
   isOldestFirst: boolean
   isLean: boolean
@@ -197,7 +195,7 @@ class ListedPage<J extends JobLike> {
   constructor(asked: ListQuestion) {
     const { filter } = asked
     this.#asked = asked
-    this.#meeting = new Meeting(filter, asked.since)
+    this.#meeting = new Meeting(filter, asked.span)
     this.#prefilter = prefilterOf(filter)
     this.#seen = [filter.state ?? states].flat()
     this.#isSelective = Object.keys(filter).some((name) => name !== 'queue' && name !== 'state')
@@ -278,9 +276,16 @@ class ListedPage<J extends JobLike> {
   }
 }
 
-/** The content of a cursor: a place, and the instant from which jobs are listed. */
-type Continued = [partition: string, state: State, after: string | null, since: number | null]
+/** The content of a cursor: a place, and the instants between which jobs are listed. */
+type Continued = [
+  partition: string,
+  state: State,
+  after: string | null,
+  since: number | null,
+  until: number | null,
+]
 
-function readPlace([partition, state, after, since]: Continued): [ListPlace, since: number | undefined] {
-  return [{ partition, state, after: after ?? undefined }, since ?? undefined]
+function readPlace([partition, state, after, since, until]: Continued): [ListPlace, Span] {
+  const place = { partition, state, after: after ?? undefined }
+  return [place, { since: since ?? undefined, until: until ?? undefined }]
 }

@@ -6,20 +6,21 @@ import type { JobRecord } from '../../model/record.ts'
 import { groupName } from '../../options/group.ts'
 import { fingerprintOf } from '../../run/fingerprint.ts'
 import type { JobConditions } from './filter.ts'
+import type { Span } from './since.ts'
 
 /** The fields of a job that the conditions need. */
 export type Met = Pick<JobRecord, 'id' | 'key' | 'group' | 'options' | 'errors' | 'queuedAt' | 'finishedAt'>
 
 export class Meeting {
   readonly #filter: JobConditions
-  readonly #since: number | undefined
+  readonly #span: Span
   readonly #group: string | undefined
   readonly #where: [path: string[], value: unknown][]
 
-  /** @param since the instant of the condition `since` */
-  constructor(filter: JobConditions, since: number | undefined) {
+  /** @param span the instants of the conditions `since` and `until` */
+  constructor(filter: JobConditions, span: Span) {
     this.#filter = filter
-    this.#since = since
+    this.#span = span
     this.#group = filter.group === undefined ? undefined : groupName(filter.group)
     this.#where = Object.entries(filter.where ?? {}).map(([path, value]) => [path.split('.'), value])
   }
@@ -32,11 +33,17 @@ export class Meeting {
     if (this.#group !== undefined && job.group !== this.#group) return false
     if (tag !== undefined && !job.options?.tags?.includes(tag)) return false
     if (kind !== undefined && !fingerprintOf(job)?.hash.startsWith(kind)) return false
-    return !this.isOld(job)
+    return !this.isOld(job) && !this.#isNew(job)
   }
 
   isOld({ finishedAt, queuedAt }: Pick<Met, 'finishedAt' | 'queuedAt'>): boolean {
-    return this.#since !== undefined && (finishedAt ?? queuedAt) < this.#since
+    const { since } = this.#span
+    return since !== undefined && (finishedAt ?? queuedAt) < since
+  }
+
+  #isNew({ finishedAt, queuedAt }: Pick<Met, 'finishedAt' | 'queuedAt'>): boolean {
+    const { until } = this.#span
+    return until !== undefined && (finishedAt ?? queuedAt) >= until
   }
 
   /** Whether a payload meets the conditions on payloads. */

@@ -1,4 +1,4 @@
-/** The condition `since`: an instant, or how long ago. */
+/** The conditions `since` and `until`: an instant, or how long ago. */
 
 import { Option } from '../../options/schema.ts'
 import type { Store } from '../../store/contract/store.ts'
@@ -17,6 +17,25 @@ export const sinceCondition = new Option<Date | Duration, Date | number>(
 export function sinceInstant(since: Date | Duration | undefined, now: number): number {
   if (since === undefined) return 0
   return since instanceof Date ? since.getTime() : now - milliseconds(since)!
+}
+
+/** The instants between which jobs ended or, if they have not ended, were queued. */
+export interface Span {
+  since: number | undefined
+  until: number | undefined
+}
+
+/** Converts the conditions of a filter to instants by the same reading of the store's clock. */
+export async function spanOf(
+  store: Store,
+  { since, until }: { since?: Date | Duration; until?: Date | Duration },
+): Promise<Span> {
+  const isAgo = [since, until].some((each) => each !== undefined && !(each instanceof Date))
+  const now = isAgo ? await store.now() : 0
+  return {
+    since: since === undefined ? undefined : sinceInstant(since, now),
+    until: until === undefined ? undefined : sinceInstant(until, now),
+  }
 }
 
 /**

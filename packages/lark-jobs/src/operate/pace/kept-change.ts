@@ -34,8 +34,8 @@ export interface KeptChange {
   id: string
   kind: PacedKind
   /**
-   * The filter as JSON, with an instant for `since`. Absent after the end, because it may contain values of
-   * payloads.
+   * The filter as JSON, with instants for `since` and `until`. Absent after the end, because it may contain
+   * values of payloads.
    */
   filter?: Readonly<Record<string, unknown>>
   /** The jobs in words, without values of payloads. */

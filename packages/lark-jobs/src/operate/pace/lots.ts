@@ -17,6 +17,7 @@ import { askAll } from '../look/ask-all.ts'
 import type { JobConditions } from '../look/filter.ts'
 import { list } from '../look/list.ts'
 import { Passage } from '../look/passage.ts'
+import type { Span } from '../look/since.ts'
 import type { Located } from '../look/stored-jobs.ts'
 import { ChangeBook } from './change-book.ts'
 import {
@@ -327,8 +328,12 @@ function located({ id, key, partition, state, runs, strandedSince }: ReadJob): L
 }
 
 function filterOf({ filter = {} }: KeptChange): JobConditions {
-  const { since, ...others } = filter as Omit<JobConditions, 'since'> & { since?: number }
-  return { ...others, ...(since !== undefined && { since: new Date(since) }) }
+  const { since, until, ...others } = filter as Omit<JobConditions, keyof Span> & Partial<Span>
+  return {
+    ...others,
+    ...(since !== undefined && { since: new Date(since) }),
+    ...(until !== undefined && { until: new Date(until) }),
+  }
 }
 
 type ReadJob = Pick<JobRecord, 'id' | 'key' | 'partition' | 'state' | 'runs' | 'strandedSince'>

@@ -22,7 +22,7 @@ import type { PendingFilter, RetryFilter } from '../change/changed.ts'
 import { lotRowOf } from '../change/job-changes.ts'
 import { makeChange, type OpenChange, readChange } from '../change/row.ts'
 import { checkFilter, conditions, type Flags, isIds, type JobConditions, queueName } from '../look/filter.ts'
-import { sinceInstantIn } from '../look/since.ts'
+import { spanOf } from '../look/since.ts'
 import { partitionsToLookIn } from '../look/stored-jobs.ts'
 import { ChangeBook } from './change-book.ts'
 import {
@@ -215,8 +215,12 @@ export async function begin(
       'See jobs.schedules in lark.config.',
     )
   const row = lotRowOf(kind)
-  const since = filter.since && (await sinceInstantIn(store, filter.since))
-  const whole = { ...filter, ...(since !== undefined && { since: new Date(since) }) }
+  const { since, until } = await spanOf(store, filter)
+  const whole = {
+    ...filter,
+    ...(since !== undefined && { since: new Date(since) }),
+    ...(until !== undefined && { until: new Date(until) }),
+  }
   await row.checks?.(open, value)
   const narrowed = ((await row.narrows?.(open, whole, value, { dryRun })) ?? whole) as JobConditions
   const counted = (await makeChange(row, open, narrowed, value, { dryRun: true })) as never
@@ -225,7 +229,7 @@ export async function begin(
   const id = newId()
   const changeAt = (at: number): KeptChange => ({
     ...{ id, kind, of: `jobs ${filterWords(filter, 'payloads') || 'of every queue'}` },
-    filter: { ...narrowed, ...defined({ since }) },
+    filter: { ...narrowed, ...defined({ since, until }) },
     ...{ limit, per, maxFailed, who, host, from, total },
     ...defined({ value }),
     ...(fromStart && { fromStart }),
