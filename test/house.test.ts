@@ -128,6 +128,7 @@ const floors: Record<string, string[][]> = {
     ['job/bull-job.ts'],
     ['queue/job-schedulers.ts'],
     ['queue/job-scheduler.ts'],
+    ['queue/queue-metrics.ts'],
     ['queue/queue.ts'],
     ['flow/*', 'worker/*', 'events/*'],
     ['nest/tokens.ts', 'nest/options.ts', 'nest/hosts.ts'],

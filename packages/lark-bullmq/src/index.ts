@@ -94,6 +94,7 @@ export {
   type JobType,
   type ObliterateOpts,
 } from './queue/queue.ts'
+export type { Metrics } from './queue/queue-metrics.ts'
 export type { BullConnection as ConnectionOptions, RedisOptions } from './store/connection.ts'
 export type { RateLimiterOptions } from './store/rate.ts'
 export type {

@@ -17,6 +17,8 @@ import { stories as ofClearing } from './stories/clearing.ts'
 import { stories as ofClearingOnLark } from './stories/clearing-on-lark.ts'
 import { stories as ofFlows } from './stories/flows.ts'
 import { stories as ofFlowsOnLark } from './stories/flows-on-lark.ts'
+import { stories as ofMeasuring } from './stories/measuring.ts'
+import { stories as ofMeasuringOnLark } from './stories/measuring-on-lark.ts'
 import { stories as ofMembers } from './stories/members.ts'
 import { stories as ofMembersOnLark } from './stories/members-on-lark.ts'
 import { stories as ofRefusing } from './stories/refusing.ts'
@@ -39,6 +41,7 @@ const onBullMQ = {
   ...ofBounding,
   ...ofChildren,
   ...ofTracing,
+  ...ofMeasuring,
 }
 const onLark = {
   ...{ ...ofQueuesOnLark, ...ofFlowsOnLark, ...ofMembersOnLark },
@@ -46,6 +49,7 @@ const onLark = {
   ...ofBoundingOnLark,
   ...ofChildrenOnLark,
   ...ofTracingOnLark,
+  ...ofMeasuringOnLark,
 }
 const read = (name: string) => readFileSync(new URL(`stories/${name}`, import.meta.url), 'utf8')
 
@@ -60,6 +64,7 @@ test.each([
   'bounding',
   'children',
   'tracing',
+  'measuring',
 ])('the %s for Lark is the file for BullMQ with another import', (name) => {
   const changed = read(`${name}.ts`).replace(/from 'bullmq5?'/, "from '../../src/index.ts'")
   expect(read(`${name}-on-lark.ts`)).toBe(changed)

@@ -16,7 +16,7 @@ import { BullEmitter, type IoredisListener } from '../events/emitter.ts'
 import { FlowNode } from '../flow/flow-node.ts'
 import { type Any, BullJob } from '../job/bull-job.ts'
 import { EveryJob } from '../job/every-job.ts'
-import type { JobProgress } from '../job/job-json.ts'
+import type { JobJson, JobProgress } from '../job/job-json.ts'
 import {
   type AddedJob,
   type BulkJobOptions,
@@ -48,6 +48,7 @@ import {
   type JobTemplate,
   type RepeatableJob,
 } from './job-schedulers.ts'
+import { type Metrics, metricsOf, prometheusOf } from './queue-metrics.ts'
 import { readQueue } from './queue-name.ts'
 
 export interface BullQueueOptions extends QueueBaseOptions {
@@ -388,6 +389,66 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
           : this.#states(type).reduce((sum, state) => sum + (kept[state as never] ?? 0), 0),
       ]),
     )
+  }
+
+  /**
+   * The workers of the queue, with `id`, `addr` (host and process), `name` and `rawname`. A worker that does
+   * not run, and the `name` of a worker in `rawname`, are known only in the process of the worker.
+   */
+  getWorkers(): Promise<Record<string, string>[]> {
+    return this.#home.store.workersOf(this.name)
+  }
+
+  async getWorkersCount(): Promise<number> {
+    return (await this.getWorkers()).length
+  }
+
+  /**
+   * How many jobs have ended in each minute.
+   *
+   * @param start the first minute that is returned; 0 is the last minute that is over
+   * @param end the last minute that is returned; -1 is the oldest
+   */
+  getMetrics(type: 'completed' | 'failed', start = 0, end = -1): Promise<Metrics> {
+    return metricsOf(this.#home, type, start, end)
+  }
+
+  /** The counts of the queue as a text for Prometheus. @param variables further labels of each line */
+  async exportPrometheusMetrics(variables?: Record<string, string>): Promise<string> {
+    const [counts, completed, failed] = await Promise.all([
+      this.getJobCounts(),
+      this.getMetrics('completed'),
+      this.getMetrics('failed'),
+    ])
+    const ended = { completed: completed.meta.count, failed: failed.meta.count }
+    return prometheusOf(this.name, counts, ended, variables)
+  }
+
+  /** The children of a job that have completed, or that it waits for, and a page of them. */
+  async getDependencies(
+    parentId: string,
+    type: 'processed' | 'pending',
+    start: number,
+    end: number,
+  ): Promise<{ items: { id: string; v?: unknown }[]; jobs: JobJson[]; total: number }> {
+    const parent = await this.getJob(parentId)
+    const { processed = {}, unprocessed = [] } = (await parent?.getDependencies()) ?? {}
+    const all =
+      type === 'processed'
+        ? Object.entries(processed).map(([id, v]) => ({ id, v }))
+        : unprocessed.map((id) => ({ id }))
+    const items = all.slice(start, end < 0 ? all.length + end + 1 : end + 1)
+    const found = await Promise.all(items.map(({ id }) => this.#withKey(id)))
+    const jobs = found.filter((job) => job !== undefined).map((job) => job.asJSON())
+    return { items, jobs, total: all.length }
+  }
+
+  /** @param key `prefix:queue:id` */
+  async #withKey(key: string): Promise<BullJob | undefined> {
+    const { store } = this.#home
+    const { prefix } = await store.settings()
+    const [, queue, id] = /^([^:]*):(.*)$/s.exec(key.slice(prefix.length + 1)) ?? []
+    return queue === undefined ? undefined : await BullJob.withId({ store, queue }, id!)
   }
 
   /**

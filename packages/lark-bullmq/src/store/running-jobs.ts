@@ -7,6 +7,14 @@ interface JobInProcess {
   gotChildren(): void
 }
 
+/** A `Worker` of this process, which may not run yet. */
+export interface OwnWorker {
+  readonly id: string
+  readonly opts: { name?: string }
+  /** The id of the worker in Lark; undefined if it does not run. */
+  readonly larkId: string | undefined
+}
+
 export class RunningJobs {
   readonly #jobs = new Map<string, Set<JobInProcess>>()
 

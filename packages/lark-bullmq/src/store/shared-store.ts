@@ -5,6 +5,7 @@
  * With BullMQ, a process makes its queues one after the other, each with its own settings. So the settings of
  * this instance are maps, to which queues can be added at any time.
  */
+import { hostname } from 'node:os'
 import { defined, visible } from '@s18i/lark/internal'
 import type { Counts, CrashedEvent, Jobs, RedisServers } from '@s18i/lark-jobs'
 import {
@@ -20,7 +21,7 @@ import {
 import { type QueueRetention, type Rate, type Retention, retention } from '@s18i/lark-jobs/operate'
 import { wrongValue } from '../compared/unsupported.ts'
 import { type BullConnection, larkConnection } from './connection.ts'
-import { RunningJobs } from './running-jobs.ts'
+import { type OwnWorker, RunningJobs } from './running-jobs.ts'
 
 /** The options of every class that say where the jobs are. */
 export interface PlaceOptions {
@@ -89,6 +90,8 @@ export class SharedStore {
   readonly jobs: Jobs
   readonly place: Place
   readonly running = new RunningJobs()
+  /** The workers of this process, by queue. */
+  readonly #workers = new Map<string, Set<OwnWorker>>()
   readonly #key: string
   readonly #partitions = new Map<string, number>()
   readonly #limits: Map<string, NonNullable<ReturnType<typeof limitsOf>>> = new Map()
@@ -369,6 +372,42 @@ export class SharedStore {
     const partitions = partitionsOf(queue, this.#partitions.get(queue) ?? 1)
     const counts = await Promise.all(partitions.map((partition) => store.lowered(partition)))
     return counts.reduce((sum, count) => sum + count, 0)
+  }
+
+  hire(queue: string, worker: OwnWorker): void {
+    this.#workers.set(queue, (this.#workers.get(queue) ?? new Set()).add(worker))
+  }
+
+  dismiss(queue: string, worker: OwnWorker): void {
+    this.#workers.get(queue)?.delete(worker)
+  }
+
+  /**
+   * The workers of a queue: those of this process, and those of others that run. The names of workers are
+   * known only in their own process.
+   */
+  async workersOf(queue: string): Promise<Record<string, string>[]> {
+    const { store, settings } = await opened(this.jobs)
+    const own = [...(this.#workers.get(queue) ?? [])]
+    const known = new Set(own.map(({ larkId }) => larkId))
+    const raw = `${settings.prefix}:${Buffer.from(queue).toString('base64')}`
+    const others = (await store.workers()).filter(
+      ({ id, queues }) => queues.includes(queue) && !known.has(id),
+    )
+    return [
+      ...own.map(({ id, opts: { name } }) => {
+        return {
+          id,
+          addr: `${hostname()}:${process.pid}`,
+          name: queue,
+          rawname: name ? `${raw}:w:${name}` : raw,
+        }
+      }),
+      ...others.map(({ id, host, pid, startedAt }) => {
+        const age = String(Math.max(0, Math.round((Date.now() - startedAt) / 1_000)))
+        return { id, addr: `${host}:${pid}`, age, name: queue, rawname: raw }
+      }),
+    ]
   }
 
   async #load(): Promise<OpenJobs['settings']> {

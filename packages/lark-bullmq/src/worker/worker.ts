@@ -233,6 +233,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     this.#processor = isFile ? processorFile(who, processor) : (processor ?? undefined)
     this.opts = { concurrency: 1, ...readOptions(who, opts) }
     this.#home = settleAt(this, { store: SharedStore.of(who, opts, name), queue: name })
+    this.#home.store.hire(name, this)
     const { limiter, autorun = true } = this.opts
     if (limiter !== undefined) this.#limit(who, rateOf(limiter))
     if (autorun && this.#processor !== undefined) this.run().catch((error) => this.tell('error', error))
@@ -243,6 +244,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     try {
       store.limit(who, queue, rate)
     } catch (error) {
+      store.dismiss(queue, this)
       void store.leave()
       throw error
     }
@@ -251,6 +253,11 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   /** The prefix and the name of the queue: `prefix:queue`. @throws Error if the prefix is not known yet */
   get qualifiedName(): string {
     return this.#home.store.qualifiedName(this.name)
+  }
+
+  /** The id of the worker in Lark; undefined if it does not run. @internal */
+  get larkId(): string | undefined {
+    return this.#worker?.id
   }
 
   /** The promise of `close()`; undefined before that call. */
@@ -772,6 +779,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     // Jobs that the application has taken and not moved are given back.
     await worker?.stop(force || this.#desk !== undefined ? 0 : LONGEST_TIMER)
     store.forget(queue, this.#crashed)
+    store.dismiss(queue, this)
     if (this.opts.limiter !== undefined) store.unlimit(queue)
     await (await this.#scheduler)?.close()
     await store.leave()
