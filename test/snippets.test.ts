@@ -108,6 +108,11 @@ const leftOut: Record<string, Record<string, string>> = {
   },
 }
 
+// Pages that were one page once leave out the same names.
+for (const page of ['retries', 'class-limits']) leftOut[`docs/${page}.md`] = leftOut['docs/creating-jobs.md']!
+for (const page of ['child-jobs', 'step-recipes', 'steps-in-operation'])
+  leftOut[`docs/${page}.md`] = leftOut['docs/steps.md']!
+
 const shared: Record<string, string[]> = {
   '@s18i/lark': ['arg', 'Command', 'flag'],
   '@s18i/lark-jobs': ['createJobs', 'exponential', 'Job', 'Jobs'],

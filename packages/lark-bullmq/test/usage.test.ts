@@ -418,7 +418,7 @@ export class Mails extends Queue {
 
   test.each([
     ['from-bullmq', 'src'],
-    ['commands', 'src/queues.ts'],
+    ['check-bullmq', 'src/queues.ts'],
   ])('prints the text on the page %s of the manual', async (page, source) => {
     const manual = readFileSync(join(import.meta.dirname, `../../../docs/${page}.md`), 'utf8')
     const { stdout } = await check(join(folder, 'manual', source))

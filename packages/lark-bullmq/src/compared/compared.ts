@@ -26,7 +26,7 @@ export type Comparison = readonly [verdict: Compatibility, inLark: string, page?
 
 type Topic = Readonly<Record<string, Comparison>>
 
-const errors = 'creating-jobs.md#retries'
+const errors = 'retries.md#retries'
 const unique = 'unique-jobs.md#options'
 const workers = 'queue-workers.md'
 const schedules = 'schedules.md'
@@ -84,14 +84,14 @@ export const compared = {
     QueueEventsProducer: ['same', 'a job, or a channel of your own', events],
     JobScheduler: ['same', '`Jobs.schedules`', schedules],
     UnrecoverableError: ['same', '`this.fail()`, `NonRetryableError`', errors],
-    DelayedError: ['same', '`this.release(delay)`', 'creating-jobs.md#not-yet'],
-    WaitingError: ['same', '`this.release()`', 'creating-jobs.md#not-yet'],
+    DelayedError: ['same', '`this.release(delay)`', 'retries.md#not-yet'],
+    WaitingError: ['same', '`this.release()`', 'retries.md#not-yet'],
     RateLimitError: [
       'same',
       '`this.pauseQueue(delay)`, after which the job comes behind those that wait',
-      'creating-jobs.md#pausing-the-queue',
+      'retries.md#pausing-the-queue',
     ],
-    WaitingChildrenError: ['same', '`this.runJob()`', 'steps.md#child-jobs'],
+    WaitingChildrenError: ['same', '`this.runJob()`', 'child-jobs.md#child-jobs'],
     SpanKind: ['same', '`telemetry: otel()`', 'telemetry.md'],
     TelemetryAttributes: ['differs', 'attributes of OpenTelemetry. Only those that are used', 'telemetry.md'],
     MetricNames: ['same', '`telemetry: otel()`', 'telemetry.md'],
@@ -421,7 +421,7 @@ export const compared = {
     isPaused: ['same', '`worker.quiet()`', workers],
     isRunning: ['same', '`worker.done`', workers],
     close: ['same', '`worker.stop(deadline)`', workers],
-    rateLimit: ['same', '`this.pauseQueue(delay)`', 'creating-jobs.md#pausing-the-queue'],
+    rateLimit: ['same', '`this.pauseQueue(delay)`', 'retries.md#pausing-the-queue'],
     cancelJob: ['same', '`Jobs.cancel(id)`, from any process', operating],
     cancelAllJobs: ['same', '`Jobs.cancel(filter)`, from any process', operating],
     waitUntilReady: ['same', '`Jobs.work()` resolves', workers],
@@ -434,7 +434,7 @@ export const compared = {
     processJob: ['missing', '`job.dispatchNow()`', 'dispatching-jobs.md'],
     extendJobLocks: ['missing', 'leases are renewed', 'reliability.md'],
     startStalledCheckTimer: ['missing', 'every worker looks for jobs of dead workers', 'reliability.md'],
-    delay: ['missing', '`this.release(delay)`', 'creating-jobs.md#not-yet'],
+    delay: ['missing', '`this.release(delay)`', 'retries.md#not-yet'],
     getBackend: noBackend,
     trace: noTrace,
   },
@@ -469,8 +469,8 @@ export const compared = {
     changeDelay: ['same', '`handle.reschedule(delay)`', handles],
     changePriority: ['same', '`handle.prioritize(priority)`', handles],
     updateData: ['differs', '`handle.edit(payload)`. In a processor, or while the job does not run', handles],
-    moveToDelayed: ['same', '`this.release(delay)`', 'creating-jobs.md#not-yet'],
-    moveToWait: ['same', '`this.release()`', 'creating-jobs.md#not-yet'],
+    moveToDelayed: ['same', '`this.release(delay)`', 'retries.md#not-yet'],
+    moveToWait: ['same', '`this.release()`', 'retries.md#not-yet'],
     extendLock: ['needless', 'leases are renewed', 'reliability.md'],
     toJSON: ['same', 'a record', handles],
     asJSON: ['same', 'a record', handles],
@@ -485,7 +485,7 @@ export const compared = {
       bullNextJob,
     ],
     moveToFailed: ['differs', '`this.fail()`. Of a job that `getNextJob()` has returned', bullNextJob],
-    moveToWaitingChildren: ['same', '`this.runJob()`', 'steps.md#child-jobs'],
+    moveToWaitingChildren: ['same', '`this.runJob()`', 'child-jobs.md#child-jobs'],
     removeChildDependency: ['same', "`ifFailed: 'run'`", flows],
     removeDeduplicationKey: ['missing', 'a job that ends or is removed frees it', unique],
   },
@@ -498,7 +498,7 @@ export const compared = {
     addJobLog: ['same', '`this.info()`, in the job that runs', 'creating-jobs.md'],
   },
   'static methods of Worker': {
-    RateLimitError: ['same', '`this.pauseQueue(delay)`', 'creating-jobs.md#pausing-the-queue'],
+    RateLimitError: ['same', '`this.pauseQueue(delay)`', 'retries.md#pausing-the-queue'],
   },
   'methods of JobScheduler': {
     upsertJobScheduler: ['same', '`Jobs.schedules.set()`', schedules],

@@ -67,7 +67,7 @@ const elsewhere = {
   'terminal-screens: $ lark jobs:why': 'jobs-why.test.ts',
   'monitoring: ✗ emails': 'incident-words.test.ts',
   'terminal-screens: $ lark jobs:classes': 'jobs-classes.test.ts',
-  'steps: $ lark jobs:steps': 'jobs-steps.test.ts',
+  'steps-in-operation: $ lark jobs:steps': 'jobs-steps.test.ts',
   'check-bullmq: $ lark jobs:check-bullmq': 'packages/lark-bullmq/test/usage.test.ts',
   'from-bullmq: $ lark jobs:check-bullmq': 'packages/lark-bullmq/test/usage.test.ts',
   'from-bullmq: $ lark jobs:import-bullmq': 'packages/lark-bullmq/test/import/import-words.test.ts',
@@ -332,7 +332,7 @@ test('schedule:list, schedule:resume and schedule:explain print the blocks of th
     await running.ended
     shown.push(running.all())
   }
-  expect(shown.join('\n\n')).toBe(screen('schedules', '$ lark schedule:list'))
+  expect(shown.join('\n\n')).toBe(screen('schedules-at-run-time', '$ lark schedule:list'))
 })
 
 test('jobs:doctor', async () => {

@@ -52,7 +52,7 @@ type Place = [page: string, above: string]
 const tables: Record<string, [Place, Entries]> = {
   'a job': [['creating-jobs', '## Settings'], { ...classSettings.entries, ...jobSettings.entries }],
   'a payload': [['payloads', '# Payloads'], payloadOptions.entries],
-  'a limiter of a class': [['creating-jobs', 'The options of `limiter()`:'], limiterOptions.entries],
+  'a limiter of a class': [['class-limits', 'The options of `limiter()`:'], limiterOptions.entries],
   'the configuration': [['configuration', 'The section `jobs`:'], jobsOptions.entries],
   'a queue': [['queue-settings', 'The options of a queue:'], queueOptions.entries],
   'what is kept': [['retention', 'The options of `keep`:'], keepOptions.entries],
