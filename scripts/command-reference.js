@@ -1,6 +1,6 @@
-// `npm run reference`: writes docs/command-reference.md, which has each command with its arguments and flags,
-// from what the built packages declare. Build the packages before you run this script. A test compares the
-// page with the commands.
+// `npm run reference`: writes docs/command-reference.md from the commands of the built packages. The page has
+// each command with its arguments and flags. Build the packages before you run this script. A test compares
+// the page with the commands.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('..', import.meta.url))
 export const path = join(root, 'docs/command-reference.md')
 
-/** The packages with commands, in the order of the page. The commands of the first one have no file. */
+/** The packages with commands, in the order of the page. The commands of the first package have no files. */
 const packages = ['lark', 'lark-jobs', 'lark-dashboard', 'lark-bullmq', 'lark-jobs-bench']
 
 const head = `---
@@ -34,7 +34,7 @@ export function reference() {
   return `${[head.trimEnd(), ...sections].join('\n\n')}\n`
 }
 
-/** What `lark list --json` prints in an application that depends on all packages. */
+/** Returns the output of `lark list --json` in an application that depends on all packages. */
 function listed() {
   const folder = mkdtempSync(join(tmpdir(), 'lark-reference-'))
   try {

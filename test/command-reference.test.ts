@@ -1,4 +1,4 @@
-/** docs/command-reference.md is what `npm run reference` writes. */
+/** docs/command-reference.md must be the same as the output of `npm run reference`. */
 import { expect, it } from 'vitest'
 import { reference } from '../scripts/command-reference.js'
 import { read } from './source.ts'

@@ -1,4 +1,7 @@
-/** The actions for changes at a pace: who may do what, what they refuse, and what they show to whom. */
+/**
+ * The actions for changes at a pace: which role each action needs, which inputs are refused, and which data
+ * each viewer gets.
+ */
 import { createJobs, Job, type Jobs } from '@s18i/lark-jobs'
 import { operate, type PacedChange } from '@s18i/lark-jobs/operate'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
@@ -62,7 +65,7 @@ describe.each([
 
   const failed = { change: 'retry', filter: { key: 'charge', state: 'failed' }, limit: 2, per: '1h' }
 
-  test('who may operate begins one, pauses, resumes and stops it, and the audit has their name', async () => {
+  test('an operator can begin, pause, resume and stop a change, and the audit has the name of the operator', async () => {
     const counted = await change('changes.begin', { ...failed, dryRun: true })
     expect(counted).toMatchObject({ status: 200, body: { total: 4, limit: 2, per: 3_600_000 } })
     expect(await look('changes.list')).toEqual([])
@@ -83,7 +86,7 @@ describe.each([
     expect((await change('changes.stop', { id, because: 'enough' })).body).toMatchObject({
       ...{ state: 'stopped', because: 'enough', left: 4 },
     })
-    // What has ended cannot be resumed.
+    // A change that has ended cannot be resumed.
     expect((await change('changes.resume', { id })).body).toMatchObject({ state: 'stopped' })
     const { entries } = await operate(jobs).audit()
     expect(entries.map(({ what, who, from }) => [what, who, from])).toContainEqual([
@@ -92,7 +95,7 @@ describe.each([
     expect(entries.find(({ what }) => what === 'stop-change')).toMatchObject({ who: 'operate@example.com' })
   })
 
-  test('a viewer who may only read begins, pauses and stops nothing', async () => {
+  test('a viewer who may only read cannot begin, pause or stop a change', async () => {
     const { body } = await change('changes.begin', failed)
     for (const [name, input] of [
       ['changes.begin', failed],
@@ -104,7 +107,7 @@ describe.each([
     expect(await look('changes.list')).toMatchObject([{ id: body.id, state: 'running' }])
   })
 
-  test('what is wrong is refused, and nothing begins', async () => {
+  test('wrong input is refused, and no change begins', async () => {
     for (const [input, code] of [
       [{ ...failed, limit: 0 }, 'FILTER_INVALID'],
       [{ ...failed, limit: 1.5 }, 'FILTER_INVALID'],
@@ -125,7 +128,7 @@ describe.each([
     expect(await look('changes.list')).toEqual([])
   })
 
-  test('values of payloads are searched only by who may see them, and shown to nobody', async () => {
+  test('only viewers who may see payloads can use payload values in a filter, and nobody gets these values back', async () => {
     const secret = { ...failed, filter: { where: { tenant: 'secret-tenant' } } }
     expect((await change('changes.begin', { ...secret, dryRun: true })).body.code).toBe('VALUES_REFUSED')
     expect((await change('changes.begin', secret)).body.code).toBe('VALUES_REFUSED')
@@ -138,7 +141,7 @@ describe.each([
     expect(JSON.stringify(await look('audit', 'operate'))).not.toContain('secret-tenant')
   })
 
-  test('the overview gets the changes that go on, and none that a person has stopped', async () => {
+  test('the overview gets the running changes, but no change that a person has stopped', async () => {
     expect((await look<FoundTroubles>('troubles')).changes).toEqual([])
     const { body } = await change('changes.begin', failed)
     await shown.close()

@@ -1,6 +1,6 @@
 /**
- * Measures the CPU time of each test file in seconds, with the CPU time of the processes that the file
- * started and waited for. `npm test` uses all of two cores, so it names the most expensive files.
+ * Measures the CPU time of each test file in seconds, including the processes that the file has started and
+ * waited for. `npm test` uses all of two cores, so it names the most expensive files.
  */
 import { readFileSync } from 'node:fs'
 import { afterAll } from 'vitest'

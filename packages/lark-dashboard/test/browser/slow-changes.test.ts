@@ -1,4 +1,7 @@
-/** Changes at a pace in a browser: begun, watched, paused and stopped, on both kinds of stores. */
+/**
+ * Tests in a browser, on both kinds of stores, how a person begins, watches, pauses and stops changes at a
+ * pace.
+ */
 import { createJobs, Job, type Jobs } from '@s18i/lark-jobs'
 import { operate } from '@s18i/lark-jobs/operate'
 import type { Browser, Page } from 'playwright-core'
@@ -40,7 +43,7 @@ describe.each([
     jobs = createJobs({ connection, jobs: [ChargeJob], queues, ...(prefix !== undefined && { prefix }) })
     await jobs.dispatch(Array.from({ length: JOBS }, (_, n) => new ChargeJob().with({ n })))
     await charge()
-    // A worker of any queue goes on with a change.
+    // A worker of any queue can continue a change.
     await jobs.work({ queues: ['other'], report: silent })
     shown = await Shown.start(browser, jobs)
   })
@@ -113,7 +116,7 @@ describe.each([
     await line(page)
       .getByText(/paused .*by operate@example\.com/)
       .waitFor()
-    // The line of the change says it, and no other line repeats it.
+    // Only the line of the change contains the text.
     expect(await page.getByText('change at a pace').count()).toBe(0)
     await page.goto(`${shown.url}/changes`)
     await row.getByRole('button', { name: 'Resume' }).click()
@@ -135,7 +138,7 @@ describe.each([
     for (const { who, from } of entries) expect([who, from]).toEqual(['operate@example.com', 'dashboard'])
   }, 90_000)
 
-  test('a change that stops by itself says why, on the overview, in the list and beside the name of the page', async () => {
+  test('the overview, the list and the head of the page say why a change has stopped by itself', async () => {
     await operate(jobs).changes.begin(
       'retry',
       { queue: 'payments' },
@@ -154,7 +157,7 @@ describe.each([
     await expect.poll(() => text(page)).toMatch(/stopped by itself[\s\S]*30 of 30 failed again/)
   }, 90_000)
 
-  test('on a phone and by keyboard: jobs that a filter finds are made due, and moved, slowly', async () => {
+  test('on a phone and with the keyboard, a person can make jobs of a filter due, or move them, at a pace', async () => {
     const later = Array.from({ length: 4 }, (_, n) => new ChargeJob().with({ n }).delayed('1d'))
     await jobs.dispatch(later)
     await using page = await opened('/jobs?state=delayed&queue=payments')
@@ -193,7 +196,7 @@ describe.each([
     await narrow()
   }, 90_000)
 
-  test('who may only read sees the changes, and no button', async () => {
+  test('a viewer who may only read sees the changes, but no button', async () => {
     await operate(jobs).changes.begin('retry', { queue: 'payments' }, { limit: 1, per: '1h' })
     for (const path of ['/changes', '/jobs?state=failed&queue=payments', '/failures']) {
       await using page = await opened(path, 'read')

@@ -244,9 +244,9 @@ export interface Fault {
 export interface LimitedQueue {
   queue: string
   most: number
-  /** How often the count was read. */
+  /** How often the number of active jobs was read. */
   looks: number
-  /** The count of active jobs, each time that it changed. */
+  /** The number of active jobs, with an entry for each change of this number. */
   active: { at: number; count: number }[]
 }
 

@@ -51,13 +51,13 @@ async function printed(...args: string[]): Promise<string> {
   return console.stdout + console.stderr
 }
 
-test('all classes are listed, the one with the most runs first', async () => {
+test('jobs:classes lists all classes, those with the most runs first', async () => {
   const text = await printed('--by=day')
   expect(text).toMatch(/CLASS +RUNS +FAILED .*\ncharge +5 +1 \(20%\) +0 .*\nmail +2 +0 +0 /)
   expect(await printed()).toContain('DAY BEFORE')
 })
 
-test('one class has its days, its releases, its slowest runs and the kinds of its failures', async () => {
+test('jobs:classes of one class prints its days, its releases, its slowest runs and the kinds of its failures', async () => {
   const text = await printed('charge', '--by=day')
   expect(text).toMatch(/\n\d{4}-\d\d-\d\d .*(r1, r2|r2, r1)\n/)
   expect(text).toMatch(/RELEASE .*\nr2 +2 +1 \(50%\) .*\nr1 +3 +0 /)
@@ -66,11 +66,14 @@ test('one class has its days, its releases, its slowest runs and the kinds of it
   expect(await printed('charge')).toContain('a week before')
 })
 
-test('the manual shows what the command prints', async () => {
+test('docs/terminal-screens.md shows the real output of jobs:classes', async () => {
   const page = readFileSync(new URL('../../../../docs/terminal-screens.md', import.meta.url), 'utf8')
   const screens = blocksOf(page).map(({ text }) => text)
   const shown = screens.find((text) => text.startsWith('$ lark jobs:classes'))!
-  /** The lines without what differs from run to run. Lines that are then the same are shown once. */
+  /**
+   * Returns the lines without the parts that differ from run to run. Lines that become equal are returned
+   * once.
+   */
   const steady = (text: string) => {
     const lines = text.split('\n').map((line) =>
       line
@@ -88,11 +91,11 @@ test('the manual shows what the command prints', async () => {
   expect(steady(shown.slice(shown.indexOf('\n') + 1))).toEqual(steady(printedText))
 })
 
-test('a class without runs, and one that nobody has, are told apart', async () => {
+test('jobs:classes distinguishes a class without runs from a class that no worker has', async () => {
   expect(await printed('nobody')).toContain('No worker has ever had a class with the key nobody')
 })
 
-test('as JSON and as CSV', async () => {
+test('jobs:classes can print JSON and CSV', async () => {
   const found = JSON.parse(await printed('charge', '--by=day', '--json'))
   expect(found).toMatchObject({ unit: 'days', classes: [{ key: 'charge', total: { failed: 1 } }] })
   expect(found.kinds).toMatchObject([{ key: 'charge', count: 1 }])

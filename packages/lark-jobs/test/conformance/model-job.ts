@@ -84,7 +84,7 @@ export class ModelJob implements Counters {
    */
   keptUntil: number | undefined
   /**
-   * Whether the job is no longer kept for its flow. The next `prune` removes a job whose retention is over.
+   * Whether the job is no longer kept for its flow. The next `prune` removes a job that is no longer kept.
    */
   isUnpinned = false
   reason: CancelReason | undefined

@@ -1,5 +1,5 @@
 /**
- * The journal of a job in the model: its entries, its signals, what is to be undone, and how long the job was
+ * The journal of a job in the model: its entries, its signals, the steps to undo, and how long the job was
  * suspended.
  */
 import type { Journal, KeptSignal, Recorded } from '../../src/model/journal.ts'
@@ -9,7 +9,7 @@ import type { AppendVerdict, NewSignal } from '../../src/store/contract/store.ts
 export class ModelJournal {
   readonly entries: string[] = []
   readonly signals: KeptSignal[] = []
-  /** What is to be undone (`store/contract/rules/undoing.ts`). */
+  /** The stored state of undoing (`store/contract/rules/undoing.ts`). */
   undo: string | null = null
   #rests: string | null = null
 
@@ -57,13 +57,13 @@ export class ModelJournal {
     this.#rests = null
   }
 
-  /** The journal as it is read beside the job, with the keys of the signals. */
+  /** Returns the journal as `journals.read` returns it, with the keys of the signals. */
   readWhole(now: number): Journal | undefined {
     const journal = this.read(now)
     return journal && { ...journal, signals: [...this.signals] }
   }
 
-  /** The journal as a claim returns it; undefined if there is nothing in it. */
+  /** Returns the journal as a claim returns it; undefined if the journal is empty. */
   read(now: number): Journal | undefined {
     const { entries, signals, undo } = this
     if (entries.length + signals.length === 0 && undo === null && this.#rests === null) return undefined

@@ -127,8 +127,8 @@ export class ModelLanes {
   }
 
   /**
-   * How many jobs of each limiter may begin with a permit: one of each lane, and all of the lane without a
-   * group.
+   * For each limiter: how many of its waiting jobs could begin if there were permits. A group counts one job,
+   * and all jobs without a group count.
    */
   get limited(): Record<string, number> {
     const counts: Record<string, number> = {}

@@ -495,7 +495,7 @@ export function moves(make: Make): void {
     expect((await fatesFollowed(store, FROM, [given.id]))[0]!.kind).toBe('unknown')
   })
 
-  test('moves of no jobs, and in a partition that does not exist', async () => {
+  test('a move accepts an empty list of jobs, and a partition that does not exist', async () => {
     await using harness = await make()
     const { moves } = harness.store
     expect(await moves.take(FROM, [], [])).toEqual({ verdicts: [], jobs: [] })

@@ -210,7 +210,7 @@ test('the doctor finds problems of queues and workers', async () => {
   await harness.caller().run(job(), completed)
   expect(await look([worker()])).toEqual([])
   await harness.store.clear('emails', 'waiting')
-  // Some jobs fail, and then too many jobs.
+  // First, a few jobs fail. Then more jobs fail than the doctor accepts.
   for (const each of jobs(9)) await harness.caller().run(each, failed)
   expect(await look([worker()])).toEqual([])
   await harness.caller().run(job(), failed)

@@ -48,7 +48,7 @@ test('a cursor whose events the server has lost also causes a gap if there are n
   expect(await next(again)).toMatchObject({ kind: 'gap', queue: 'emails' })
 })
 
-test('a listener gets events of a queue that is not configured again after the store has lost all data', async () => {
+test('after the store has lost all data, a listener still gets events of a queue that is not in the configuration', async () => {
   await using server = await Server.start()
   await using app = connect(server, ['emails'])
   await app.dispatch(SendJob.with())

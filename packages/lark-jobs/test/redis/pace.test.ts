@@ -1,6 +1,6 @@
 /**
- * A change at a pace whose server is killed, or whose connections break, in the middle of a lot: the change
- * goes on by itself, and no job is retried twice.
+ * A change at a pace while the server is killed or connections break in the middle of a lot. The change must
+ * go on by itself, and no job must be retried twice.
  */
 import { expect, test, vi } from 'vitest'
 import { Job } from '../../src/index.ts'
@@ -10,14 +10,14 @@ import { Bench, Record } from '../working/bench.ts'
 import { TcpProxy } from './proxy.ts'
 import { Server } from './server.ts'
 
-/** Two calls retry a lot of so many jobs. */
+/** A lot of this many jobs needs two calls. */
 const JOBS = 300
 const place = (connection: string) => async () => ({ connection, remove: async () => {} })
 
 /**
  * Lets jobs fail, and begins to retry all of them in one lot.
  *
- * @returns their class, and a function that waits until each job was retried once
+ * @returns the class of the jobs, and a function that waits until each job was retried once
  */
 async function begin(bench: Bench) {
   const { jobs } = bench
@@ -38,7 +38,7 @@ async function begin(bench: Bench) {
   const { id } = await changes.begin('retry', { key: 'charge' }, options)
   const isThrough = async () => {
     const change = async () => (await changes.list()).find((each) => each.id === id)
-    // A store that is away is asked again.
+    // If the store cannot be reached, ask again.
     const now = async () => await change().catch(() => undefined)
     await vi.waitFor(async () => expect(await now()).toMatchObject({ done: JOBS, left: 0 }), 45_000)
     await vi.waitFor(
@@ -51,7 +51,7 @@ async function begin(bench: Bench) {
   return { ChargeJob, isThrough }
 }
 
-test.concurrent('the server is killed and comes back', async ({ expect }) => {
+test.concurrent('a change goes on after the server was killed and restarted', async ({ expect }) => {
   await using server = await Server.start('redis-server', ['--appendonly', 'yes', '--appendfsync', 'always'])
   await using bench = await Bench.make(place(server.url))
   const { ChargeJob, isThrough } = await begin(bench)
@@ -69,7 +69,7 @@ test.concurrent('the server is killed and comes back', async ({ expect }) => {
 }, 90_000)
 
 test.concurrent.each(['cut', 'silence'] as const)(
-  'the connections of the worker meet with %s while a call is on its way',
+  "a change goes on after its worker's connections had a fault (%s) during a call",
   async (does) => {
     await using server = await Server.start()
     await using proxy = await TcpProxy.start(server.port)
@@ -80,7 +80,7 @@ test.concurrent.each(['cut', 'silence'] as const)(
     const alter = store.alter.bind(store)
     const altered = vi.spyOn(store, 'alter').mockImplementationOnce((...args) => {
       const answer = alter(...args)
-      // The call may have arrived. Its answer does not.
+      // The server may have got the call, but the worker gets no answer.
       setImmediate(() => proxy[does]())
       return answer
     })

@@ -1,4 +1,4 @@
-/** Changes at a pace with real workers: they come and go, and jobs are purged meanwhile. */
+/** Changes at a pace with real workers, which start and stop while jobs are purged. */
 import { expect, test, vi } from 'vitest'
 import type { Jobs } from '../../src/api/jobs.ts'
 import { every, Job } from '../../src/index.ts'
@@ -14,7 +14,7 @@ class SweepJob extends Job {
   handle() {}
 }
 
-/** Lets jobs fail, and begins to retry them, 20 in a second. */
+/** Lets jobs fail, and begins to retry 20 of them per second. */
 async function begin(bench: Bench) {
   const { jobs } = bench
   const runs = new Map<number, number>()
@@ -41,13 +41,13 @@ async function countsOf(jobs: Jobs) {
 }
 
 export function pacing(connect: Connect): void {
-  test('workers that do not know the class go on with a change, one after the other is stopped, and each job is retried once', async () => {
+  test('workers that do not know the class continue a change, and each job is retried once although these workers stop one after the other', async () => {
     await using bench = await Bench.make(connect)
     const { ChargeJob, runs, change } = await begin(bench)
     const older = bench.client()
     const { store } = await insideOf(older).open()
     const first = await bench.work([SweepJob], { queues: 'low' }, older)
-    // It is told to stop while it changes a lot, and finishes the lot first.
+    // The worker is told to stop while it changes a lot, and finishes the lot first.
     const alter = store.alter.bind(store)
     let stopped: Promise<void> | undefined
     vi.spyOn(store, 'alter').mockImplementation((...args) => {
@@ -68,7 +68,7 @@ export function pacing(connect: Connect): void {
     expect([...runs.values()].filter((count) => count !== 2)).toEqual([])
   })
 
-  test('a worker on which schedules are off leaves a change to the others', async () => {
+  test('a worker whose schedules are turned off leaves a change to other workers', async () => {
     await using bench = await Bench.make(connect)
     const { change } = await begin(bench)
     const off = bench.client({ schedules: { enabled: false } })
@@ -82,7 +82,7 @@ export function pacing(connect: Connect): void {
     await vi.waitFor(async () => expect(await change()).toMatchObject({ done: JOBS }), 20_000)
   })
 
-  test('a purge of all jobs of the queue leaves the change, which then has nothing to do, and the schedules', async () => {
+  test('a purge of all jobs of a queue keeps its schedules and the change, which has no jobs left to change', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     const { ChargeJob, change } = await begin(bench)

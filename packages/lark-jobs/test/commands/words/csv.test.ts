@@ -1,4 +1,4 @@
-/** Rows of CSV. */
+/** Tests how rows of CSV are written. */
 import { expect, test } from 'vitest'
 import { csvLine } from '../../../src/commands/words/csv.ts'
 
