@@ -4,7 +4,7 @@
  */
 import type { StorePlace } from '@s18i/lark-jobs/operate'
 
-/** If a dispatch takes fewer milliseconds than this, no advice is given. */
+/** No advice is given about a write or a round trip that takes fewer milliseconds than this. */
 const LITTLE = 1
 
 /**

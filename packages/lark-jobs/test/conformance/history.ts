@@ -105,7 +105,8 @@ export function history(make: Make): void {
     // No worker lived for two hours.
     await Promise.all([store.prune('emails'), store.prune('emails')])
     await store.prune('emails')
-    // The clock is set back. A store may count in the hour that was already added up, or ignore the clock.
+    // The clock is set back. A store may count the end in the hour that was already added up, or ignore that
+    // the clock was set back.
     clock.advance(-1)
     await ada.run(job(), completed)
     clock.advance(1)

@@ -127,8 +127,8 @@ export class ModelLanes {
   }
 
   /**
-   * For each limiter: how many of its waiting jobs could begin if there were permits. A group counts one job,
-   * and all jobs without a group count.
+   * For each limiter: how many of its waiting jobs could begin if there were permits. Each group counts as
+   * one job, and each job without a group counts.
    */
   get limited(): Record<string, number> {
     const counts: Record<string, number> = {}

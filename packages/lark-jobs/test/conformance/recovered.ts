@@ -34,7 +34,7 @@ export function recovered(make: Make): void {
     expect(ids(await ada.claimAhead(2, 4))).toEqual(ids(list.slice(1)))
   })
 
-  test('recovered jobs of a higher priority end the claim before jobs of a lower one', async () => {
+  test('a claim ends at a recovered job of a higher priority, and prefetches no job of a lower priority', async () => {
     await using harness = await make()
     const caller = harness.caller()
     const high = jobs(2, { priority: 5 })

@@ -106,7 +106,7 @@ const ENQUEUE = {
   evalsha: 1,
   get: 1, // the answer to this call, if it was made before
   hsetnx: 1, // the record, unless its id exists already
-  exists: 1, // whether a caller waits, and whether an entry of the line is void
+  exists: 1, // whether a caller waits, and whether the line has entries of removed jobs
   rpush: 1, // adds the job to the line
   set: 1, // the answer, in case the call comes again
 }
@@ -200,7 +200,7 @@ const EXCHANGE = {
   // job has run before.
   exists: 3,
   llen: 1, // whether more jobs wait
-  scard: 1, // and whether not all of them are void
+  scard: 1, // whether not all of these entries belong to removed jobs
   set: 1, // the answer
 }
 
@@ -294,7 +294,7 @@ test('the cost of a failed job that is retried', async () => {
     hmget: EXCHANGE.hmget + 1,
     zrange: 2, // whether it is the next job to become due, and whether the cost of a delayed job is due now
     lrange: 1, // the entries before it
-    smismember: 1, // and whether they are not void
+    smismember: 1, // whether these entries belong to removed jobs
     sadd: 1, // it waits for its next try
   })
 })
@@ -417,7 +417,7 @@ const TICK = {
   hmget: 6, // the definitions, the states and the runs; whether the numbers are still the same; and whether there are flows
   hset: 1, // the state
   hsetnx: 1, // the record of the job, unless its id exists already
-  exists: 1, // whether a caller waits, and whether an entry of the line is void
+  exists: 1, // whether a caller waits, and whether the line has entries of removed jobs
   rpush: 1, // adds the job to the line
   get: 1, // whether the write was made before, and its answer was lost
   set: 1, // its answer

@@ -41,7 +41,7 @@ export function redisPlace(url: string, admin = url): MakePlace {
 
 /** Copies the keys with a prefix. @returns a function that restores the copy */
 async function saveKeys(url: string, prefix: string): Promise<() => Promise<void>> {
-  // Dumps are binary. The client of Lark would decode them as text and so change them.
+  // Dumps are binary. The client of Lark would decode a dump as text and so change the dump.
   const copies = await onServers(url, async (server) => {
     const dumps: [key: string, dump: Buffer][] = []
     for await (const keys of server.scanIterator({ MATCH: `${prefix}:*`, COUNT: 1_000 }))

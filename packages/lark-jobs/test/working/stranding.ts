@@ -1,6 +1,6 @@
 /**
- * A newer release has dispatched jobs that no worker can read. Each alarm must report this until a worker can
- * read them.
+ * A newer release has dispatched jobs that no worker can read. Each alarm must report these jobs until a
+ * worker can read the jobs.
  */
 
 import { expect, test } from 'vitest'
