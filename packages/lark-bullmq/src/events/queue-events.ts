@@ -74,6 +74,8 @@ const kinds: Record<string, readonly EventKind[]> = {
 }
 /** The kind of the events that `Store.publish` writes, which `Jobs.events()` has no type for. */
 const PUBLISHED = 'published'
+/** Milliseconds without an event after which `drained` may come. */
+const QUIET = 30
 /** The events for which the job must be read. */
 const ofJobs = ['added', 'delayed', 'completed', 'failed', 'retries-exhausted']
 
@@ -101,6 +103,8 @@ export class BullQueueListener<ReturnType = Any>
   #isRunning = false
   /** Whether `drained` was emitted since a job came or began. */
   #isDrained = false
+  /** The timer of `drained`. */
+  #draining: NodeJS.Timeout | undefined
   /** Aborted when this object is closed. */
   readonly #stopped = new AbortController()
   /** The cursor of the last event, after which listening continues. */
@@ -207,7 +211,10 @@ export class BullQueueListener<ReturnType = Any>
   /** Emits the events of BullMQ for a change of a job. */
   async #changed({ id, kind, cursor, at }: QueueEvent): Promise<void> {
     const heard = Object.keys(kinds).filter((name) => kinds[name]!.includes(kind) && this.#hears(name, id))
-    if (kind === 'started' || kind === 'queued') this.#isDrained = false
+    if (kind === 'started' || kind === 'queued') {
+      this.#isDrained = false
+      clearTimeout(this.#draining)
+    }
     // The application may have chosen another id for a job of a flow.
     const isPut = heard.includes('waiting') && kind !== 'returned'
     const isNeeded = isPut || heard.some((name) => ofJobs.includes(name)) || memberOf(id) !== undefined
@@ -234,7 +241,7 @@ export class BullQueueListener<ReturnType = Any>
       stalled: { jobId },
     }
     for (const name of heard) if (told[name] !== undefined) this.#tellOf(name, told[name], cursor)
-    if (heard.includes('drained')) await this.#drained(cursor)
+    if (heard.includes('drained')) this.#drainsSoon(cursor)
   }
 
   /** The state that a job had before it was `waiting`; undefined if it is new. */
@@ -282,9 +289,21 @@ export class BullQueueListener<ReturnType = Any>
     if (args.jobId !== undefined) tell(`${name}:${args.jobId}`, args, cursor)
   }
 
+  /**
+   * Emits `drained` after a moment without an event, if no job waits or runs then. Without the pause, several
+   * jobs that run one after the other could each be told as the last one: the store may be ahead of the
+   * events.
+   */
+  #drainsSoon(cursor: string): void {
+    clearTimeout(this.#draining)
+    this.#draining = setTimeout(() => {
+      this.#drained(cursor).catch((error) => this.tell('error', error))
+    }, QUIET)
+  }
+
   /** Emits `drained`, once, if no job waits or runs. */
   async #drained(cursor: string): Promise<void> {
-    if (this.#isDrained) return
+    if (this.#isDrained || this.#stopped.signal.aborted) return
     const { waiting, active } = (await this.#home.store.standing(this.name)).counts
     this.#isDrained = waiting + active === 0
     if (this.#isDrained) this.tell('drained', cursor)
@@ -327,6 +346,7 @@ export class BullQueueListener<ReturnType = Any>
 
   async #close(): Promise<void> {
     this.#stopped.abort()
+    clearTimeout(this.#draining)
     this.#due.close()
     // If the store is away, there is no stream of events to end.
     await this.#events?.return().catch(() => {})

@@ -70,6 +70,22 @@ export const stories: Record<string, (place: Place) => Promise<unknown>> = {
     return { heard: [...new Set(heard)], isDrained: drained > 0 }
   },
 
+  async 'a queue that is empty after jobs that run one after the other'(place) {
+    const queue = new Queue('emptied', place)
+    const events = new QueueEvents('emptied', place)
+    await listens(events)
+    const heard = { completed: 0, drained: 0 }
+    events.on('completed', () => heard.completed++)
+    events.on('drained', () => heard.drained++)
+    await queue.setGlobalConcurrency(1)
+    await queue.addBulk([1, 2, 3, 4].map((n) => ({ name: 'short', data: { n } })))
+    const worker = new Worker('emptied', async () => {}, { ...place, concurrency: 4 })
+    await until(() => heard.completed === 4 && heard.drained > 0)
+    await sleep(300)
+    await Promise.all([worker.close(), events.close(), queue.close()])
+    return heard
+  },
+
   async 'progress, delays, and the end of all attempts'(place) {
     const queue = new Queue('told-more', place)
     const events = new QueueEvents('told-more', place)
