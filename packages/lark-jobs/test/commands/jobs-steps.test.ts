@@ -10,9 +10,10 @@ import { JobsShowCommand } from '../../src/commands/look/jobs-show.ts'
 import { JobsStatusCommand } from '../../src/commands/look/jobs-status.ts'
 import { JobsStepsCommand } from '../../src/commands/look/jobs-steps.ts'
 import { JobsWhyCommand } from '../../src/commands/look/jobs-why.ts'
-import { remarkWords } from '../../src/commands/words/job-words.ts'
+import { remarkWords, whenWords } from '../../src/commands/words/job-words.ts'
 import { createJobs, defineSignal, Job, type Jobs } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
+import { FOREVER } from '../../src/model/journal.ts'
 import { metrics, type StoredJob } from '../../src/operate.ts'
 import { Record } from '../working/bench.ts'
 
@@ -136,6 +137,9 @@ test('jobs:list, jobs:status and the metrics show suspended jobs', async () => {
   expect((await lark('jobs:list', '--state=delayed')).said).toMatch(
     new RegExp(`${one}.* in .*suspended until approved`),
   )
+  // Without a timeout, only a signal ends the wait, so no time is shown.
+  const due = Date.now() + FOREVER - 1_000
+  expect(whenWords({ state: 'delayed', queuedAt: 1, dueAt: due } as unknown as StoredJob)).toBe('')
   expect(await metrics(jobs)).toMatch(/^lark_jobs_suspended\{queue="default"\} 1$/m)
   const suspended = ['$child:a', '$approval:["publish",7]']
   expect(remarkWords({ state: 'delayed', errors: [], suspended } as unknown as StoredJob)).toBe(

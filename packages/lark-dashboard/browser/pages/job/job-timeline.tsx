@@ -1,5 +1,6 @@
 /** The history of a job, drawn to scale: how long it waited, ran, and waited again. */
 import { now } from '../../data/clock.ts'
+import { dueOf } from '../../data/due.ts'
 import { href } from '../../data/route.ts'
 import { duration } from '../../parts/numbers.ts'
 import { exact, Moment } from '../../parts/time.tsx'
@@ -16,7 +17,8 @@ interface Span {
 const LEAST = 1.5
 
 export function JobTimeline({ job }: { job: ShownJob }) {
-  const { queuedAt, dueAt, finishedAt, state, holder } = job
+  const { queuedAt, finishedAt, state, holder } = job
+  const dueAt = dueOf(job)
   const end = finishedAt ?? Math.max(now.value, dueAt ?? 0)
   const spans = spansOf(job, now.value)
   const whole = Math.max(1, end - queuedAt)
@@ -71,7 +73,8 @@ export function JobTimeline({ job }: { job: ShownJob }) {
 
 /** In records of an earlier Lark, only the end of the last run is known. */
 function spansOf(job: ShownJob, at: number): Span[] {
-  const { queuedAt, dueAt, claimedAt, finishedAt, state, errors, runs, strandedSince } = job
+  const { queuedAt, claimedAt, finishedAt, state, errors, runs, strandedSince } = job
+  const dueAt = dueOf(job)
   const spans: Span[] = []
   const add = (kind: Span['kind'], title: string, from: number, until: number) => {
     if (until > from) spans.push({ kind, title, from, until })
@@ -109,7 +112,7 @@ function spansOf(job: ShownJob, at: number): Span[] {
     }
   } else if (state === 'delayed') {
     add('wait', isKnown ? 'Since then' : 'Since it was queued', since, at)
-    add('delay', 'Still delayed for', at, dueAt ?? at)
+    if (dueAt !== undefined) add('delay', 'Still delayed for', at, dueAt)
   } else {
     const due = Math.max(since, strandedSince ?? dueAt ?? since)
     add('delay', isKnown ? 'Backoff' : 'Delayed', since, Math.min(at, due))

@@ -1,7 +1,9 @@
 /**
  * Jobs by filter, or one job.
  */
+
 import { useState } from 'preact/hooks'
+import { dueOf } from '../../data/due.ts'
 import { href, route, setQuery } from '../../data/route.ts'
 import { useKeys } from '../../frame/keys.ts'
 import { Empty } from '../../parts/empty.tsx'
@@ -219,10 +221,11 @@ function JobRow({ job, isChosen, onChoose }: JobRowProps) {
   )
 }
 
-/** When the job entered its state or, if it is delayed, when it will leave it. */
-function timeOf({ state, finishedAt, claimedAt, dueAt, queuedAt }: ListedJob): number {
+/** When the job entered its state or, if it is delayed, when it will leave it, if this is known. */
+function timeOf(job: ListedJob): number {
+  const { state, finishedAt, claimedAt, queuedAt } = job
   if (state === 'active') return claimedAt ?? queuedAt
-  if (state === 'delayed') return dueAt ?? queuedAt
+  if (state === 'delayed') return dueOf(job) ?? queuedAt
   return finishedAt ?? queuedAt
 }
 

@@ -1,6 +1,7 @@
 import { arg, Command, flag } from '@s18i/lark'
 import { defined, visible, visibleLines } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
+import { isForEver } from '../../model/journal.ts'
 import type { JobError, LogLine } from '../../model/record.ts'
 import { partsOf } from '../../model/run/job-error.ts'
 import { type FlowOfJob, type JobDetail, type JobSteps, operate, type Reason } from '../../operate.ts'
@@ -114,7 +115,10 @@ function facts(
     Flow: parent === undefined && flow && flowWords(flow),
     Limiter: limiter && limiterWords(limiter),
     Queued: time(job.queuedAt),
-    Due: (state === 'delayed' || state === 'waiting') && time(job.dueAt),
+    Due:
+      (state === 'delayed' || state === 'waiting') &&
+      !isForEver((job.dueAt ?? 0) - Date.now()) &&
+      time(job.dueAt),
     Claimed: state === 'active' && time(job.claimedAt),
     Ended: time(job.finishedAt),
     'Held by': holder,

@@ -1,6 +1,7 @@
 /** Texts for lists of jobs: how long a job has been in its state, and further remarks. */
 
 import { isChildSignal } from '../../flow/child.ts'
+import { isForEver } from '../../model/journal.ts'
 import { codedLine } from '../../model/run/job-error.ts'
 import type { StoredJob } from '../../operate.ts'
 import { answerWords } from '../../step/approval.ts'
@@ -13,13 +14,17 @@ import { ago, timeSince } from './instant.ts'
  */
 const MOST = 300
 
-/** How long a job has been in its state, or when it is due: `for 3 s`, `in 5 min`, `4 min ago`. */
+/**
+ * How long a job has been in its state, or when it is due: `for 3 s`, `in 5 min`, `4 min ago`. Empty for a
+ * job that is only due when a signal comes.
+ */
 export function whenWords(job: StoredJob): string {
   const { state, queuedAt, dueAt = queuedAt, claimedAt = queuedAt, finishedAt = queuedAt } = job
   const { strandedSince = dueAt } = job
   const now = Date.now()
   if (state === 'active') return `for ${timeSince(claimedAt)}`
   if (state === 'waiting') return `for ${timeSince(strandedSince)}`
+  if (state === 'delayed' && isForEver(dueAt - now)) return ''
   if (state === 'delayed') return dueAt > now ? `in ${readable(dueAt - now)}` : 'now'
   return ago(finishedAt)
 }
