@@ -1192,7 +1192,7 @@ describe('the stream', () => {
     expect(await codeOf(await look('times', { range: '1h', queue: 'nowhere' }))).toBe('UNKNOWN_QUEUE')
   })
 
-  test('tells the groups of a queue by a part of their names, sorted, and more than a page of them', async () => {
+  test('finds the groups of a queue by a part of their names, sorted, also if there is more than one page', async () => {
     const groups = Array.from({ length: 205 }, (_, n) => `shop-${n}`)
     for (const group of [...groups, 'Acme']) await jobs.pause({ queue: 'emails', group })
     const get = async (input: object) =>
@@ -1210,7 +1210,7 @@ describe('the stream', () => {
     expect(await codeOf(await look('groups', { queue: 'nowhere' }))).toBe('UNKNOWN_QUEUE')
   })
 
-  test('tells the runs of each class, and of one by hour, day and release', async () => {
+  test('has the runs of each class, and the runs of one class by hour, day and release', async () => {
     await jobs.dispatch([new SendJob().with({ to: 'nobody' })])
     await runAll()
     const get = async (name: string, input: object = {}) => (await look(name, input)).json()

@@ -397,7 +397,7 @@ export function pacing(make: Make): void {
     expect(entries.map(({ text }) => JSON.parse(text))).toMatchObject([{ what: 'retry', count: 250 }])
   })
 
-  test('a change that meets an error says so and waits, and the other changes go on', async () => {
+  test('a change that fails with an error says so and waits, and other changes go on', async () => {
     await using harness = await make()
     const { store, clock } = harness
     await failedJobs(harness, 4)
@@ -450,7 +450,7 @@ export function pacing(make: Make): void {
     expect(await only(store)).toMatchObject({ state: 'done', total: 12, done: 8, left: 0 })
   })
 
-  test('two changes that meet the same jobs retry each of them once', async () => {
+  test('two changes that select the same jobs retry each job once', async () => {
     await using harness = await make()
     const { store, clock } = harness
     const all = await failedJobs(harness, 20)

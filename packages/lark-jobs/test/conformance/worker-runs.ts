@@ -268,7 +268,7 @@ export function workerRuns(make: Make): void {
     expect((await store.classHistory(DAY, 2 * DAYS)).within).toEqual([])
   })
 
-  test('a release that comes back is not counted twice', async () => {
+  test('a release that is deployed again is not counted twice', async () => {
     await using harness = await make()
     const { store, clock } = harness
     clock.advance(DAY - (clock.now % DAY))

@@ -214,7 +214,7 @@ describe('callbacks', () => {
   })
 })
 
-describe('a job that is retried by hand and completes', () => {
+describe('a job that a person retries and that completes', () => {
   it('starts the nodes that were skipped because of it, also if another node has failed', () => {
     const flow = new Driven(workflow([{}, { after: [0] }, {}])).ends(2, 'failed').ends(0, 'failed')
     expect(flow.state).toMatchObject({ phase: 'ended', nodes: 'fxf' })

@@ -1,4 +1,4 @@
-/** Dispatches of jobs and flows a dispatch in a transaction of the application, and their answers. */
+/** Dispatches of jobs and flows in a transaction of the application, and their answers. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import Libsql from 'libsql'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -63,7 +63,7 @@ async function committed(act: (tx: object) => Promise<unknown>): Promise<OutboxR
 const jobOf = (row: OutboxRow | undefined) => (row?.work?.kind === 'job' ? row.work.job : undefined)
 const flowOf = (row: OutboxRow | undefined) => (row?.work?.kind === 'flow' ? row.work.flow : ({} as NewFlow))
 
-describe('in a transaction', () => {
+describe('a dispatch in a transaction', () => {
   it('writes a row with all the data that the store needs for a job', async () => {
     const draft = PackJob.with({ order: 7 }).delayed('5m').withTries(2).tagged('vip').withId('order-7')
     const [row] = await committed((tx) => withContext({ user: 3 }, () => jobs.dispatch(draft, { tx })))

@@ -148,7 +148,7 @@ test('a call that queues a hundred jobs costs one more command', async () => {
   expect(bytes).toEqual({ in: 6_865, out: 6 })
 })
 
-test('a delayed job', async () => {
+test('the cost of a delayed job', async () => {
   const { calls } = await costOf(() => web.enqueue(...plain(1, { delay: 60_000 })))
   const { rpush: _, ...enqueue } = ENQUEUE
   expect(calls).toEqual({
@@ -292,7 +292,7 @@ test('the cost of a failed job that is retried', async () => {
     hget: 3, // how often the job has run, its errors, and its priority
     hset: EXCHANGE.hset + 2,
     hmget: EXCHANGE.hmget + 1,
-    zrange: 2, // whether it is the next job to become due, and whether the cost of a delayed job is due now
+    zrange: 2, // whether it is the next job to become due, and whether a delayed job is due now
     lrange: 1, // the entries before it
     smismember: 1, // whether these entries belong to removed jobs
     sadd: 1, // it waits for its next try

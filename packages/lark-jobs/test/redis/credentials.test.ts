@@ -1,5 +1,5 @@
 /**
- * Credentials that a function that returns credentials returns, on servers whose users change under load. In
+ * Credentials that a function returns, on servers whose users change under load. In
  * each round, a new user is made and the user before the last one is deleted. The deletion ends every
  * connection that is still logged in as this user. So a lost connection shows that it has not logged in again
  * in time.
@@ -296,7 +296,7 @@ test.each(['redis-server', 'valkey-server'])(
   },
 )
 
-describe('a function', () => {
+describe('a function that returns credentials', () => {
   const wrong: [what: string, give: () => unknown, message: string][] = [
     ['throws', () => Promise.reject(new Error('no network')), 'credentials() failed: no network'],
     [

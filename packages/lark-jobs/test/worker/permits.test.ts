@@ -145,7 +145,7 @@ test('permits of a rate that no job has used are given back in one call, and onl
   expect(shop.permit).toHaveBeenCalledTimes(4)
 })
 
-test('a request that is refused while permits of the rate come back is made again with them', async () => {
+test('if a request is refused while permits of the rate are given back, the request is made again', async () => {
   await using shop = await open()
   const ada = shop.worker('ada', { stripe: hourly(1) })
   const first = await take(ada, 'stripe')

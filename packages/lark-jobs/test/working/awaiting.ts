@@ -258,7 +258,7 @@ export function awaiting(connect: Connect): void {
     expect(await third.result()).toEqual({ square: 9 })
   })
 
-  test('after a retry by hand between two looks, the handle gets the result of the retry', async () => {
+  test('if a person retries the job between two checks of a handle, the handle gets the result of the retry', async () => {
     await using bench = await Bench.make(connect)
     const web = bench.client()
     let fails = true

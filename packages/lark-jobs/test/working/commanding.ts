@@ -147,7 +147,7 @@ export function commanding(connect: Connect): void {
     })
   })
 
-  test('a cancel and the timeout abort the signal of the command, and only the worker hears process signals', async () => {
+  test('a cancel and the timeout abort the signal of the command, and only the worker handles process signals', async () => {
     await using bench = await Bench.make(connect)
     await bench.work([])
     const before = process.listenerCount('SIGINT')

@@ -22,7 +22,7 @@ class LongJob extends Job {
 
 /** A handle stands for one job in the store, and is used outside of its run. */
 export function handling(connect: Connect): void {
-  test('a handle tells the state of its job, and finds it with its payload and its log', async () => {
+  test('a handle returns the state of its job, and finds the job with its payload and its log', async () => {
     await using bench = await Bench.make(connect)
     const handle = await bench.jobs.dispatch(new NoteJob().with({ n: 21 }))
     expect(await handle.status()).toMatchObject({ id: handle.id, state: 'waiting', queue: 'default' })

@@ -52,7 +52,7 @@ async function counts(jobs: Jobs, queue: string) {
 
 /** Tests that people move jobs to another queue from another process. */
 export function moving(connect: Connect): void {
-  test('jobs are moved by id, by filter and by handle; a dry run moves none; handles still find their jobs', async () => {
+  test('jobs are moved by id, by filter and by handle, a dry run moves no job, and handles still find their jobs', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     ran = []

@@ -80,7 +80,7 @@ export function overlapping(connect: Connect): void {
     return { endings: endings.sort(), released }
   }
 
-  test('names belong to a class, and a job that must wait comes back after about releaseAfter', async () => {
+  test('names belong to a class, and a job that must wait is due again after about releaseAfter', async () => {
     const { endings, released } = await meeting({ releaseAfter: '10s' }, { releaseAfter: '10s' })
     expect(endings).toEqual([
       'HoldingJob {"id":1} released',

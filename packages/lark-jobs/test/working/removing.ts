@@ -97,7 +97,7 @@ export function removing(connect: Connect): void {
     expect(await jobs.remove({ all: true })).toEqual({ removed: 0, running: 0 })
   })
 
-  test('removed jobs in any state come back from their records, and a second import changes nothing', async () => {
+  test('an import brings back removed jobs in any state from their records, and a second import changes nothing', async () => {
     await using bench = await Bench.make(connect)
     const { jobs } = bench
     await jobs.dispatchMany(
@@ -216,7 +216,7 @@ export function removing(connect: Connect): void {
     expect(again.queued).toBe(true)
   })
 
-  test('a purge also removes the data of a removed job that waits for its class to hear of the end', async () => {
+  test('a purge also removes the data of a removed job whose hook has not been called yet', async () => {
     await using bench = await Bench.make(connect)
     const list = [new ToldJob(), new ToldJob()]
     for (const job of list) await bench.jobs.dispatch(job, { n: 1 })

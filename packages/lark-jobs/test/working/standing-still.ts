@@ -24,7 +24,7 @@ class DeclinedJob extends Job {
 }
 
 export function standingStill(connect: Connect) {
-  test('incidents say what stands still or fails, since when, why, and what to do', async () => {
+  test('incidents say which queues stand still or fail, since when, why, and what to do', async () => {
     await using bench = await Bench.make(connect)
     const config = { queues: ['unserved', 'paused', 'payments'], release: 'r7' }
     const client = bench.client(config)
