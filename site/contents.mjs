@@ -24,6 +24,8 @@ export const contents = [
       'idempotent-handlers',
       'dispatching-jobs',
       'transactions',
+      'steps-in-transactions',
+      'relay',
       'outbox',
       'handles',
       'payloads',

@@ -110,6 +110,10 @@ const leftOut: Record<string, Record<string, string>> = {
 
 // Pages that were one page once leave out the same names.
 for (const page of ['retries', 'class-limits']) leftOut[`docs/${page}.md`] = leftOut['docs/creating-jobs.md']!
+leftOut['docs/steps-in-transactions.md'] = {
+  ...leftOut['docs/transactions.md'],
+  ChargeJob: 'class ChargeJob extends Job { async handle(payload: { order: number }) {} }',
+}
 for (const page of ['child-jobs', 'step-recipes', 'steps-in-operation'])
   leftOut[`docs/${page}.md`] = leftOut['docs/steps.md']!
 

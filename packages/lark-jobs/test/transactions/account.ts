@@ -92,7 +92,7 @@ const WAKING = 2_000
 /** How old the newest sign of a relay may be, in milliseconds. A relay gives a sign twice a second. */
 const SIGN = 3_500
 /**
- * How many milliseconds longer than an outage a row may wait, as the table in docs/transactions.md says. The
+ * How many milliseconds longer than an outage a row may wait, as the table in docs/relay.md says. The
  * death of a worker counts only if the worker had the relay.
  */
 const MORE = { database: 200, store: 2_000, relay: 4_000 }
