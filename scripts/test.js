@@ -143,7 +143,7 @@ if (total.skipped > 0) fail('A skipped test proves nothing: mend it or remove it
  * @param {string} node
  * @param {string} what
  * @param {{ isPatient?: boolean }} options
- * @param {...string} words of vitest
+ * @param {...string} words more arguments for Vitest
  */
 async function beside(node, what, options, ...words) {
   ended.push([node, what, await startTests(node, what, options, ...words)()])
@@ -153,7 +153,7 @@ async function beside(node, what, options, ...words) {
  * @param {string} node
  * @param {string} what
  * @param {{ show?: boolean, isPatient?: boolean }} options
- * @param {...string} words of vitest
+ * @param {...string} words more arguments for Vitest
  * @returns {() => Promise<Run>} a function that waits for the end of the tests
  */
 function startTests(node, what, options, ...words) {

@@ -1,5 +1,5 @@
 /**
- * groupmq. groupmq keeps the newest 1,000 completed jobs here.
+ * groupmq keeps the newest 1,000 completed jobs here.
  *
  * With `autoBatch`, groupmq collects up to 100 jobs, or the jobs of one millisecond, and its `add` resolves
  * when they are stored. So it enqueues 53,000 jobs a second instead of 42,000, but the latency rises by a
