@@ -117,7 +117,7 @@ function chooseMeasures() {
 
 /**
  * Loads the peers that the command line asks for, if they are installed and their server is available.
- * Returns their modules by name.
+ * Returns the modules of these peers by name.
  */
 async function choosePeers() {
   const wanted = options.peers?.split(',')

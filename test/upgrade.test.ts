@@ -58,8 +58,8 @@ async function npm(app: App, ...words: string[]): Promise<void> {
 }
 
 /**
- * The program that both versions run. With the older version it leaves jobs and keeps working. With the newer
- * version it continues these jobs.
+ * The program that both versions run. With the older version, the program leaves jobs and keeps working. With
+ * the newer version, the program continues these jobs.
  */
 const shop = `
 import { createRequire } from 'node:module'

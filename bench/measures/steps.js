@@ -16,8 +16,8 @@ import { percentile } from '../statistics.js'
 /** How many steps one job has, one after the other. */
 const STEPS = scaled(1_000)
 /**
- * `WIDE`: how many jobs or steps run at the same time. `TURNS`: how many times as many jobs a measurement has
- * in all.
+ * `WIDE`: how many jobs or steps run at the same time. `TURNS`: a measurement runs `TURNS` times as many jobs
+ * or steps in all.
  */
 const [WIDE, TURNS] = [scaled(50), scaled(10)]
 /** How many steps the longest job has. */

@@ -1,6 +1,6 @@
 /**
  * A real application in a temporary folder, with this package in its node_modules. Tests run the built
- * program there. The folders are removed at the end of each test file.
+ * program in this application. The folders are removed at the end of each test file.
  */
 import { execFileSync, type SpawnOptions, spawn } from 'node:child_process'
 import {

@@ -373,15 +373,15 @@ export function advancing(make: Make, turn: number): void {
     },
   )
 
-  test('after the home partition was rolled back, the end that it still has counts when the node starts again', async () => {
+  test('if a failover loses the retry of a node but keeps the end of this retry, the end counts when the node starts again', async () => {
     await using world = await oneServer(make)
     world.fails.add('a')
     const place = { flow: 'flow', home: HOME }
     const worker = new FlowWorker(world)
     await worker.book.start(place, flow('chain', [node('a'), node('b', [0])]))
     await worker.work()
-    // This end belongs to a retry that the home partition has lost. So the present flow ignores the end, now
-    // and later.
+    // This end belongs to a retry that the home partition has lost. The end is not news for the present state
+    // of the flow, and is not handed out again.
     const lost = { flow: 'flow', index: indexOf(0, 1), state: 'completed', at: world.now } as const
     await worker.book.apply(HOME, [lost])
     await worker.work()

@@ -299,7 +299,7 @@ describe('a cluster that is being opened', () => {
     expect(ms).toBeLessThan(2_000)
   })
 
-  test('has its layout migrated in several slots', async () => {
+  test('migrates an earlier layout in several slots', async () => {
     await using earlier = await openStore(cluster.url)
     const partitions = Array.from({ length: 8 }, (_, i) => `emails/${i}`)
     for (const each of partitions) await new Caller(earlier, 'web', each).enqueue(job())
