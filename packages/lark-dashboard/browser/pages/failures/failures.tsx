@@ -121,7 +121,9 @@ function KindRow({
           {kind}
         </a>
       </td>
-      <td>{key}</td>
+      <td>
+        <a href={href('classes', [key])}>{key}</a>
+      </td>
       <td class="wide">
         <span
           class="cut kind-message"

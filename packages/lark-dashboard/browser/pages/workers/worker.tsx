@@ -68,7 +68,9 @@ export function WorkerPage({ id, worker, lost, silent }: WorkerPageProps) {
                           {id}
                         </a>
                       </td>
-                      <td>{key}</td>
+                      <td>
+                        <a href={href('classes', [key])}>{key}</a>
+                      </td>
                       <td class="quiet">{queue}</td>
                       <td class="wide">
                         <Since at={since} />
