@@ -232,7 +232,11 @@ export class FlowNode {
       const child = this.#other(number)
       const { key, opts, state } = child
       if (child.isRemoved) continue
+      // The flow learns of the end of a job a moment after the job has ended.
+      const job = state === 's' ? await child.#queued() : undefined
       if (state === 'c') all.processed[key] = child.#valueOf(ends.get(number))
+      else if (job?.state === 'completed' && job.result !== undefined) all.processed[key] = job.result
+      else if (job?.state === 'completed') all.processed[key] = null
       else if (state === 'b' || state === 's' || (await child.#isRetried())) all.unprocessed.push(key)
       else if (opts.ignoreDependencyOnFailure || opts.continueParentOnFailure)
         all.ignored[key] = child.#reasonOf(ends.get(number))
@@ -298,6 +302,10 @@ export class FlowNode {
 
   #handle() {
     return this.#home.store.jobs.handle(EveryJob, this.id, { queue: this.queue })
+  }
+
+  #queued() {
+    return this.#home.store.jobs.find(this.id, { queue: this.queue })
   }
 
   get #isOpen(): boolean {

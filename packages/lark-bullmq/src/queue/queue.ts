@@ -439,7 +439,9 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
         : unprocessed.map((id) => ({ id }))
     const items = all.slice(start, end < 0 ? all.length + end + 1 : end + 1)
     const found = await Promise.all(items.map(({ id }) => this.#withKey(id)))
-    const jobs = found.filter((job) => job !== undefined).map((job) => job.asJSON())
+    const jobs = found
+      .filter((job) => job !== undefined)
+      .map((job) => ({ ...job.asJSON(), delay: job.delay, priority: job.priority }))
     return { items, jobs, total: all.length }
   }
 
