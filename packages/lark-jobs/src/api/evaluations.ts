@@ -2,7 +2,7 @@
  * Tells whether two calls come from different loads of a file. A development server loads a file again when
  * the file, or a file that it imports, has changed. The code of the file runs a second time, while the
  * workers that the first run started are still running. No runtime says whether a second call comes from a
- * second load or from a loop in the first load. Therefore this file infers it:
+ * second load or from a loop in the first load. Therefore this file finds out in one of two ways:
  *
  *   CommonJS    each load makes a new `module` object, which `require` keeps
  *   otherwise   the code at the top of a file runs once for each load, in one chain of asynchronous steps.
@@ -41,8 +41,8 @@ const isMarking = process.env.NODE_ENV === 'development' || Number.parseInt(proc
 if (process.env.NODE_ENV === 'development') marks.enterWith(new Map())
 
 /**
- * @param below the function of this package that the application called. The stack frames of functions that
- * it calls are ignored
+ * @param below the function of this package that the application called. The stack frames of this function,
+ * and of all functions that it calls, are ignored
  */
 export function evaluationsOf(below: Called): Evaluations {
   const found = new Map<string, object>()
@@ -63,7 +63,10 @@ export function loadedAgain(now: Evaluations, then: Evaluations): string | undef
   return [...now.keys()].find((file) => then.has(file) && then.get(file) !== now.get(file))
 }
 
-/** The object that stands for the load of the file whose chain makes this call. */
+/**
+ * Returns the object that stands for the load of `file` that makes this call. If the current chain has no
+ * such object yet, this function makes one and marks the chain with it.
+ */
 function marked(file: string): object {
   const before = marks.getStore()
   const mark = before?.get(file) ?? {}

@@ -74,7 +74,7 @@ export class Inside implements Operated {
    * The role of this process, as far as this instance knows: it dispatches, runs a worker, or runs a command.
    */
   #role: Role = PROGRAM in globalThis ? 'command' : 'web'
-  /** Its signal is aborted by `close`. */
+  /** `close` aborts the signal of this controller. */
   #closing = new AbortController()
   readonly #underway = new Underway()
   /** The dispatches in transactions. Created with the first dispatch that is part of a transaction. */
@@ -122,7 +122,7 @@ export class Inside implements Operated {
     this.#transactions?.forget()
   }
 
-  /** `dispatchNow` without its types. */
+  /** `Jobs.dispatchNow`, without the types of the payload and the result. */
   dispatchNow(job: JobLike, payload: unknown): Promise<unknown> {
     return this.#runs.run(job, payload)
   }
@@ -152,7 +152,8 @@ export class Inside implements Operated {
   }
 
   /**
-   * `dispatch` and `dispatchMany` without their types: queues one job for each payload.
+   * Queues one job for each payload. `Jobs.dispatch` and `Jobs.dispatchMany` call this method, and add the
+   * types.
    *
    * @param options undefined, or options that name a transaction of the application
    */
@@ -314,8 +315,8 @@ export class Inside implements Operated {
   /**
    * Starts a worker.
    *
-   * @param evaluations which load of each calling file this call comes from. If undefined, the worker
-   * replaces no other worker
+   * @param evaluations from which load of each file on the stack this call comes (`evaluations.ts`). If
+   * undefined, the worker replaces no other worker
    */
   work(
     options: WorkOptions,
@@ -327,7 +328,7 @@ export class Inside implements Operated {
     return starting.finally(() => this.#starting.delete(starting))
   }
 
-  /** @param before the workers that are already being started */
+  /** @param before the promises of the workers that are already being started */
   async #start(
     given: WorkOptions,
     supervised: SupervisedOptions,

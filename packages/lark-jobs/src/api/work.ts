@@ -31,7 +31,7 @@ export { checkWork, type WorkOptions } from '../worker/options.ts'
 export { Worker } from '../worker/worker.ts'
 export { schedulesOfWorker } from './schedules/worker-schedules.ts'
 
-/** The options that `jobs:work` adds. */
+/** The options that only the command `jobs:work` passes. */
 export interface SupervisedOptions
   extends Pick<WorkerOptions, 'id' | 'onStuck' | 'onRestart' | 'onDelivering' | 'onEnding'> {
   /** Whether `boot` of the configuration was called. */
@@ -78,8 +78,8 @@ export async function workerOn(
   const unsure = isProduction ? [keyless(registry.classes) ?? []].flat() : []
   const needy = make === undefined ? needing(registry) : []
   const { schedules, off, remarks: wrong } = await schedulesOfWorker(registry, settings, jobs === undefined)
-  // Lark's own class is added after the checks above, because these are for the classes of the application. A
-  // worker that runs jobs of every name does not run commands.
+  // The class that runs commands is added after the checks above, because these checks are for the classes of
+  // the application. A worker with a class for every key (`EVERY_KEY`) does not run commands.
   if (registry.find(EVERY_KEY) === undefined) registry.add(CommandJob)
   const own = workerSettings(open, owner)
   const { preset = own.preset } = options

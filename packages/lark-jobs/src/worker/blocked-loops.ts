@@ -3,7 +3,7 @@
  * that ran during the whole standstill may be the cause, and all of them are recorded. If the lease thread
  * has found out which handler blocked the loop (`lease/loop-holder.ts`), only that handler is recorded.
  *
- * Short runs cost nothing, because they are not noted.
+ * Runs shorter than `NOTED` cost nothing, because the worker does not note them.
  */
 import type { EventLoopUtilization } from 'node:perf_hooks'
 import { BLOCKED_KEPT, type BlockedLoop, ISOLATE, oneOf } from '../model/blocked-loop.ts'
@@ -12,8 +12,8 @@ import type { Execution } from '../run/execution.ts'
 import { readable } from '../words/duration.ts'
 
 /**
- * Milliseconds. A loop that has not turned for this long counts as blocked. `SLACK` is subtracted for runs
- * because an idle worker notes only once a second that its loop turns.
+ * Milliseconds. A loop that has not turned for this long counts as blocked. The shortest run that is noted is
+ * shorter by `SLACK`, because an idle worker notes only once a second that its loop turns.
  */
 export const BLOCKED = 2_000
 const SLACK = 1_250
@@ -27,7 +27,7 @@ export class BlockedLoops {
   readonly #warn: (text: string) => void
   /** Long runs that ended recently. */
   readonly #ended: { name: string; from: number; to: number }[] = []
-  /** The classes that block the loop at present, as the lease thread has found out. */
+  /** The classes that may block the loop at present, as the lease thread has found out. */
   #seen: readonly string[] | undefined
   /** The recorded standstills, by the names of the classes that may have caused them. */
   readonly #known = new Map<string, BlockedLoop>()
@@ -91,7 +91,10 @@ export class BlockedLoops {
     return [...new Set([...ended, ...running].map(({ name }) => name))]
   }
 
-  /** Warns when these classes block the loop for the first time, or again after their record is gone. */
+  /**
+   * Records that these classes may have blocked the loop, and warns unless the same classes are recorded
+   * already.
+   */
   #note(classes: readonly string[], ms: number): void {
     const by = classes.toSorted().slice(0, MOST)
     const name = by.join()
@@ -107,7 +110,7 @@ export class BlockedLoops {
   }
 }
 
-/** All zeros on Bun, which does not measure the utilization. */
+/** Returns zeros on Bun, which does not measure the utilization of the event loop. */
 function utilization(since?: EventLoopUtilization): EventLoopUtilization {
   return performance.eventLoopUtilization?.(since) ?? { active: 0, idle: 0, utilization: 0 }
 }

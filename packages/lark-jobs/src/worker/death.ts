@@ -1,9 +1,10 @@
 /**
  * What happens when a process ends that still has jobs. The process writes to stderr why it ends and which
- * jobs it ran. Its lease thread (`lease/lease-thread.ts`) tells the store how jobs ended, and hands back the
- * jobs that have not ended. All this happens when Node emits `exit`, also after `process.exit()`. A signal, a
- * native crash or a lack of memory ends the process without `exit`. In these cases the supervisor
- * (`supervisor/supervisor.ts`), or the worker that takes the jobs back, reports the cause.
+ * jobs it ran. The lease thread of the process (`lease/lease-thread.ts`) tells the store how jobs ended, and
+ * hands back the jobs that have not ended. The process does this when Node emits `exit`, also after
+ * `process.exit()`. A signal, a native crash or a lack of memory ends the process without `exit`. After such
+ * an end, the supervisor (`supervisor/supervisor.ts`) reports the cause, or the worker that takes the jobs
+ * back does.
  */
 import { fileURLToPath } from 'node:url'
 import type { Execution } from '../run/execution.ts'
@@ -24,7 +25,7 @@ const FRAMES = 100
  * handed back the jobs.
  */
 const HANDING_BACK = 2_000
-/** Milliseconds that the lease thread gets after that to close its store. */
+/** Milliseconds that the lease thread then gets to close its store. */
 const CLOSING = 1_000
 
 interface Watched {
@@ -41,7 +42,7 @@ interface Watched {
   onEnding?: Ending | undefined
 }
 
-/** A cause is cut after this number of characters. */
+/** The longest cause that is passed on, in characters. */
 const LONGEST = 500
 
 const watched = new Set<Watched>()
@@ -85,7 +86,7 @@ function note(error: unknown): void {
 
 /**
  * The workers of a process share one lease thread. First each worker passes its outcomes to the thread, and
- * after that all of them wait for the thread together.
+ * then all workers wait for the thread together.
  */
 function tell(code: number): void {
   const stack = stackHere()

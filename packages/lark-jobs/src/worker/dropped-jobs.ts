@@ -22,8 +22,8 @@ class DroppedJobs {
   readonly #store: Store
   readonly #report: WorkerReport
   /**
-   * For each partition: when the store may be asked again (by `performance.now()`), and how many jobs it had
-   * removed when it was last asked.
+   * For each partition: when the store may be asked again (by `performance.now()`), and how many failed jobs
+   * the store had removed at the last question.
    */
   readonly #seen = new Map<string, { nextAt: number; count: number }>()
 

@@ -3,10 +3,11 @@
  * timer, because most jobs end so soon that a timer for each job would be set and cleared for nothing.
  */
 
-/** Milliseconds after which a running job is reported. Most jobs have ended by then. */
+/** Milliseconds after which a running job is reported. Most jobs have ended before this time. */
 export const LONG = 3_000
 /**
- * Minimum milliseconds between two reports: jobs that started shortly after each other are reported together.
+ * The minimum time between two reports, in milliseconds. So jobs that started shortly after each other are
+ * reported together.
  */
 const LOOK = 500
 

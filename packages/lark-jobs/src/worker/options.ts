@@ -58,8 +58,8 @@ export const workOptions = new Schema('an object', {
     // every queue.
   ).with({ refusesUndefined: 'written' }),
   /**
-   * The job classes to run. By default these are the classes that the configuration names. If it names none,
-   * they are the classes in the application's folders.
+   * The job classes to run. By default these are the classes that the configuration names. If the
+   * configuration names no classes, the worker runs the classes in the application's folders.
    */
   jobs: jobClasses,
   /** Makes the job object for each run. The default is `make` of the configuration. */
@@ -82,9 +82,9 @@ export const workOptions = new Schema('an object', {
   /** The worker ends after this number of jobs. */
   maxJobs: whole(1),
   /**
-   * If the store does not answer, a stopping worker keeps sending it the outcomes of its jobs for this time.
-   * The time begins when all handlers have ended or their jobs were given back. The default is the value of
-   * the configuration, or 2 minutes. Jobs whose outcome does not reach the store may run again.
+   * If the store does not answer, a stopping worker keeps sending the outcomes of its jobs to the store for
+   * this time. The time begins when all handlers have ended or their jobs were given back. The default is the
+   * value of the configuration, or 2 minutes. Jobs whose outcome does not reach the store may run again.
    */
   outcomes: duration(0),
   /** How long the worker holds a job without renewing its lease, in milliseconds. Default 15,000. */
@@ -114,8 +114,8 @@ export interface WorkerOptions
   registry: Registry
   queues: readonly string[]
   /**
-   * How many partitions each queue is configured with. Default: one. The worker also serves other partitions
-   * that exist.
+   * How many partitions each queue is configured with. Default: one. The worker also serves partitions that
+   * exist without being configured.
    */
   partitions?: ReadonlyMap<string, number>
   /** Limiters that middleware may name. Default: none. */
@@ -138,7 +138,7 @@ export interface WorkerOptions
    */
   strict?: boolean
   /**
-   * The location of the store, which the lease thread needs; undefined if only this process can reach the
+   * The location of the store, which the lease thread needs. Undefined if only this process can reach the
    * store.
    */
   location?: StoreLocation | undefined

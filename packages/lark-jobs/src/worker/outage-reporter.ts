@@ -12,8 +12,8 @@ export class OutageReporter extends Part {
 
   /**
    * @param store the name of the store in messages
-   * @param isAway whether a failed call is still being sent again; meanwhile other calls, which only read,
-   *   may have been answered
+   * @param isAway returns whether a failed call is still being sent again. Until that call is answered, the
+   *   outage goes on, even if calls that only read were answered
    */
   constructor(store: string, report: WorkerReport, isAway: () => boolean) {
     super()

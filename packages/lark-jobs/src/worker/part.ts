@@ -2,7 +2,7 @@
  * A running part of a worker, of a supervisor, or of the code that reports their state. All parts have one
  * lifecycle:
  *
- *   new → running ⇄ quiet (takes no more, and goes on with what it has) → stopped
+ *   new → running ⇄ quiet (takes no more work, and finishes the work that it has) → stopped
  *
  * Each step may be repeated without harm, and `stop` is final. A part that is told to be quiet before it
  * starts will start quiet. A class that extends `Part` implements only the steps that it needs.
@@ -10,7 +10,8 @@
 
 /**
  * The lifecycle of every running part. A worker and a supervisor forward these calls to all their parts. (The
- * class of a worker does not name this type, because users would have to know it.)
+ * class `Worker` does not say that it implements this type, because the type would then be a part of the
+ * public API.)
  */
 export interface Lifecycle extends AsyncDisposable {
   /** Starts the part. Resolves when the part runs. */
@@ -18,8 +19,8 @@ export interface Lifecycle extends AsyncDisposable {
   /** Makes the part take no more work. */
   quiet(): void | Promise<void>
   /**
-   * Resolves when nothing of this part runs any more. @param deadline milliseconds for which work that has
-   * begun may go on
+   * Stops the part. Resolves when all work of this part has ended. @param deadline milliseconds for which
+   * work that has begun may go on
    */
   stop(deadline?: number): Promise<void>
 }

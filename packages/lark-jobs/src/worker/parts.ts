@@ -1,6 +1,6 @@
 /**
- * Makes the parts of a worker, and connects them. Each part gets only what it needs, mostly as functions,
- * because many parts need each other. `worker.ts` starts and stops the parts together.
+ * Makes the parts of a worker, and connects them. Each part gets only the functions of other parts that it
+ * needs, because many parts need each other. `worker.ts` starts and stops the parts together.
  */
 import { FlowBook } from '../flow/flow-book.ts'
 import { queueOf } from '../model/partition.ts'
@@ -46,7 +46,7 @@ export interface WorkerAround {
   /** Aborted when the worker disconnects from the store. */
   signal: AbortSignal
   obeying: Obeying
-  /** Returns the record with which the worker announces itself. */
+  /** Returns the record with which the worker announces itself to the store. */
   record: () => AnnouncedWorker
   /** Called when jobs may have been claimed, or may have ended. */
   turned: () => void
@@ -177,7 +177,8 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
       if (intake.room <= 0) await store.wake(partition, id)
       intake.schedule()
     },
-    // Jobs that have not begun are given back, because the notice may be to cancel one of these jobs.
+    // Jobs that have not begun are given back, because the notice may say that one of these jobs is
+    // cancelled.
     noticed: (partition, signalled) => {
       if (signalled !== undefined) return steps.hear(partition, signalled)
       const claimer = served.of(partition)
@@ -225,8 +226,8 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
     steps,
     thread,
     death,
-    // The first round of the maintenance announces the worker. Only after that, the store may ring and jobs
-    // may begin.
+    // The first round of the maintenance announces the worker. The store may ring, and jobs may begin, only
+    // after this round.
     maintenance,
     ...(declarations === undefined ? [] : [declarations]),
     ticks,

@@ -10,8 +10,8 @@ export type Unstored = (readonly [partition: string, settlements: readonly Settl
 /** How a process ends, and what its worker leaves to the lease thread. */
 export interface ProcessEnd {
   /**
-   * Why the process ends, in words that continue "its process". Absent if a supervisor hands back the jobs of
-   * the worker.
+   * Why the process ends, as the rest of a sentence that begins with "its process". Absent if a supervisor
+   * hands back the jobs of the worker.
    */
   cause?: string
   /** Whether code in the process ended it, without an order or signal to stop. */

@@ -1,10 +1,10 @@
 /**
  * Pauses a queue when one of its jobs has asked for a pause (`Job.pauseQueue`). The store pauses the
  * partition of the job in the same step that puts the job back. This file pauses the other partitions of the
- * queue that the worker serves. If such a call fails, jobs of that partition still begin, and pause the
- * partition when they meet the same problem. This worker gives back jobs of the queue that it has claimed but
- * not begun, and jobs that calls under way bring. Other workers may still begin jobs that they have
- * prefetched.
+ * queue that the worker serves. If the call for a partition fails, jobs of this partition still begin, and
+ * they pause the partition themselves when they meet the same problem. This worker gives back the jobs of the
+ * queue that have not begun: the jobs that it has claimed, and the jobs that calls under way bring. Other
+ * workers may still begin jobs that they have prefetched.
  */
 import type { Outcome } from '../model/record.ts'
 import type { Store } from '../store/contract/store.ts'

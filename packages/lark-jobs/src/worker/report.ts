@@ -1,7 +1,7 @@
 /**
- * How a worker reports to people: the interface of a report, and the plain report that a worker started by
- * code uses. `lark jobs:work` has its own report (`commands/workers/work-report.ts`), and a supervised
- * process passes reports on to its supervisor (`supervisor/supervised.ts`).
+ * How a worker reports to people: the interface of a report, and the plain report, which a worker uses by
+ * default. `lark jobs:work` has its own report (`commands/workers/work-report.ts`), and a supervised process
+ * passes reports on to its supervisor (`supervisor/supervised.ts`).
  */
 import type { ClaimedJob, LogLine, Outcome } from '../model/record.ts'
 import type { Remedy } from '../model/remedy.ts'
@@ -11,7 +11,7 @@ import { print } from '../run/job-log.ts'
 /** A job that runs. */
 export interface RunningJob {
   job: ClaimedJob
-  /** The name of the job's class, or the key if no class is known. */
+  /** The name of the job's class. If this process does not know the class, the key of the job. */
   name: string
   queue: string
   /** For how many milliseconds the job has run. */
@@ -21,7 +21,7 @@ export interface RunningJob {
 /** A run that has ended. `took` is its whole duration. */
 export interface EndedRun extends RunningJob {
   outcome: Outcome
-  /** The total number of attempts that the class allows; undefined if the class is not known. */
+  /** The total number of attempts that the class allows. Undefined if the class is not known. */
   tries?: number
   /** Whether the class has a `retryUntil`, which replaces `tries`. */
   isTimed?: boolean
@@ -49,7 +49,7 @@ export interface WorkerReport {
    * @param remedy what people can do about the problem
    */
   warn(text: string, remedy?: Remedy): void
-  /** Reports the end of such a problem, and other good news. */
+  /** Reports that a problem has ended, or other good news. */
   info(text: string): void
 }
 

@@ -2,9 +2,9 @@
  * Counts the runs of a worker. For each queue and key, it notes how long jobs waited, how long they ran, and
  * how they ended. The worker sends the counts with its announcements, so they need no extra calls.
  *
- * (Measured on 2026-11-27, Node 20.20, 2 cores, shared and busy: a run takes 54 ns of CPU, a record of five
- * pairs 40 µs. Since 2026-12-02, with 119 buckets instead of 25, each of the two times of a run takes up to
- * 30 ns more.)
+ * (Measured on 2026-11-27, Node 20.20, 2 cores, shared and busy: to count a run takes 54 ns of CPU, and to
+ * write a record of five pairs 40 µs. Since 2026-12-02 there are 119 buckets instead of 25, and to count each
+ * of the two times of a run takes up to 30 ns more.)
  */
 
 import { RunCounts } from '../model/run/run-counts.ts'
@@ -137,7 +137,7 @@ function kept(runs: readonly SlowRun[], now: number): SlowRun[] {
 
 /** How many runs became due in each of the last minutes, by the store's clock. */
 class Arrivals {
-  /** The minute that each place counts. A place is reused for a later minute. */
+  /** The minute that each place of the ring counts. A place is reused for a later minute. */
   readonly #minutes = new Float64Array(LATELY)
   readonly #counts = new Float64Array(LATELY)
 
@@ -145,7 +145,7 @@ class Arrivals {
     const minute = Math.floor(at / MINUTE)
     const index = minute % LATELY
     if (this.#minutes[index] !== minute) {
-      // The place already counts a later minute, because the job became due long ago.
+      // The job became due so long ago that the place for its minute already counts a later minute.
       if (this.#minutes[index]! > minute) return
       this.#minutes[index] = minute
       this.#counts[index] = 0

@@ -48,7 +48,7 @@ const LAST_WORDS = 1_000
 export class SlotExecution extends Execution {
   readonly held: HeldJob
   declare readonly claimer: Claimer
-  /** The counts to which the run belongs; undefined if this process has no class for the job. */
+  /** The counts to which the run belongs. Undefined if this process has no class for the job. */
   counts: RunCounts | undefined
 
   constructor(
@@ -83,7 +83,7 @@ type SlotsOptions = Pick<
   | 'store'
 >
 
-/** The functions of the worker that its slots need. */
+/** The parts and functions of the worker that its slots need. */
 export interface SlotsAround {
   /** The id of the worker. */
   id: string
@@ -122,10 +122,10 @@ export class Slots extends Part implements RunEnvironment {
   readonly #ledger: Ledger
   readonly #around: SlotsAround
   readonly #failed: (own: Claimer) => void
-  /** The hooks of the application; undefined if it has none. */
+  /** The hooks of the application. Undefined if the application has no hooks. */
   readonly hooks: HookCalls | undefined
   /**
-   * Called when the store has acknowledged the outcome of a run; undefined if the report has no `settled`.
+   * Called when the store has acknowledged the outcome of a run. Undefined if the report has no `settled`.
    */
   readonly settled: ((id: string, isLost: boolean) => void) | undefined
   readonly #deadline = new Deadline(
@@ -203,7 +203,9 @@ export class Slots extends Part implements RunEnvironment {
     return true
   }
 
-  /** Whether the handler of the job runs in another process, and so cannot end this process. */
+  /**
+   * Whether the handler of the job runs in an isolated process, so that the handler cannot end this process.
+   */
   runsApart({ job }: HeldJob): boolean {
     return this.isolation !== undefined && this.#options.registry.find(job.key)?.isolate !== undefined
   }
@@ -355,7 +357,8 @@ export class Slots extends Part implements RunEnvironment {
   #retryIn(running: SlotExecution): number {
     const { jobClass, timeout, name } = running
     if (this.#options.onStuck === undefined || jobClass === undefined || running.isIsolated) return NEVER
-    // To make an error takes microseconds, so it is made only for a class that looks at the error.
+    // To make an error takes microseconds, so the error is made only for a class whose `retryIf` or `backoff`
+    // reads the error.
     const isLookedAt = jobClass.hasRetryIf || typeof jobClass.backoff === 'function'
     const error = isLookedAt ? timedOut(name, timeout) : undefined
     return retryIn(error, running, jobClass, timeout) ?? NEVER
@@ -397,7 +400,7 @@ export class Slots extends Part implements RunEnvironment {
 
   /**
    * Called when the lease thread has settled a job that blocks this thread, and will soon end the process.
-   * The function runs in the blocked thread, so asynchronous work would never be done.
+   * This function runs in the blocked thread, so asynchronous work in it would never be done.
    */
   readonly #blocked = (running: Execution, outcome: Outcome & { kind: 'failed' }): void => {
     running.thrown = timedOut(running.name, running.timeout)
@@ -434,8 +437,8 @@ export class Slots extends Part implements RunEnvironment {
 }
 
 /**
- * The time at which the lease thread may settle the job if it blocks the event loop. An isolated job cannot
- * block the loop.
+ * The time from which the lease thread may settle the job if the job blocks the event loop. An isolated job
+ * cannot block the loop.
  */
 function deadlineHere({ isIsolated, deadline }: Execution): number {
   return isIsolated ? Number.POSITIVE_INFINITY : deadline

@@ -1,6 +1,6 @@
 /**
- * Counts how the runs of a worker ended. An outcome is counted when its run ends. It is subtracted again if
- * the store says that the outcome does not count, or if the store never answers.
+ * Counts how the runs of a worker ended. The tally counts an outcome when the run ends, and subtracts the
+ * outcome again if the store says that it does not count, or if the store never answers.
  */
 import type { Outcome } from '../model/record.ts'
 import type { WorkerSummary } from './report.ts'
@@ -29,7 +29,7 @@ export class Tally {
     this.#counts[kindOf(outcome)]++
   }
 
-  /** @param outcome the outcome under which the run was counted; undefined if it was not counted */
+  /** @param outcome the outcome under which the run was counted. Undefined if the run was not counted */
   lost(outcome?: Outcome): void {
     this.#counts.lost++
     if (outcome !== undefined) this.#counts[kindOf(outcome)]--

@@ -3,9 +3,9 @@
  * even if this file runs from the sources, as in the tests.
  *
  * In an application that is bundled, this file is a part of the bundle. The files of the threads may be
- * beside the bundle, with any extension of JavaScript. If they are not, they are taken from the installed
- * package. An application with isolated classes builds one more file, `isolated-jobs`, which exports these
- * classes.
+ * beside the bundle, with any extension of JavaScript. If they are not there, they are taken from the
+ * installed package. An application with isolated classes builds one more file, `isolated-jobs`, which
+ * exports these classes.
  */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -20,7 +20,7 @@ type ThreadFile = 'lease-watch' | 'supervised-guard' | 'health-thread' | 'isolat
  */
 const here: string | undefined = import.meta.url
 
-/** The path of the file that runs a thread with this name; undefined if there is none. */
+/** The path of the file that runs a thread with this name. Undefined if there is no such file. */
 export function threadFile(name: ThreadFile): string | undefined {
   const starts = [pathOf(here), process.mainModule?.filename, process.argv[1]]
   const files = starts.filter((file) => file !== undefined)
@@ -39,8 +39,8 @@ function beside(file: string, name: ThreadFile): string | undefined {
 
 /**
  * The file in the installed package, which Node resolves when the program runs. `createRequire` is not
- * imported, because webpack would resolve its calls during the build. If the file has another version than
- * the worker, the thread says so and does nothing (`lease-watch.ts`).
+ * imported, because webpack would resolve its calls during the build. If the file is from another version of
+ * Lark than the worker, the thread says so and does nothing (`lease-watch.ts`).
  */
 function installed(file: string, name: ThreadFile): string | undefined {
   try {

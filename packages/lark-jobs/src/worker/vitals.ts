@@ -27,17 +27,17 @@ export interface Vitals {
 
 /**
  * Milliseconds without a sign of life after which a worker counts as unhealthy. An idle worker gets an answer
- * of the store every five seconds, or a little later.
+ * of the store about every five seconds.
  */
 export const WELL = 20_000
 export const LEAST_WELL = 10_000
-/** Milliseconds that a worker may take to start: it loads the application's files, and opens the store. */
+/** Milliseconds that a worker may take to load the application's files and to open the store. */
 const START = 60_000
 
 /**
- * The problem of a worker that a restart could solve, in words that follow the worker's name; undefined if
- * the worker is healthy. During an outage of the store, a worker that keeps calling counts as healthy,
- * because a restart would not help and would lose the outcomes of its jobs.
+ * The problem of a worker that a restart could solve, as the rest of a sentence that begins with the worker's
+ * name. Undefined if the worker is healthy. During an outage of the store, a worker that keeps calling counts
+ * as healthy, because a restart would not help and would lose the outcomes of its jobs.
  *
  * @param age milliseconds since the vitals were reported
  * @param within how many milliseconds without a sign of life are allowed
@@ -49,7 +49,8 @@ export function ailmentOf(vitals: Vitals, age: number, within = WELL): string | 
   if (state === 'stopped') return undefined
   if (state === 'starting')
     return starting + age > START ? `has been starting for ${seconds(starting + age)}` : undefined
-  // The store, or a node of a cluster, does not answer, so the leases of its jobs cannot be renewed.
+  // The store, or a node of a Redis Cluster, does not answer, so the worker cannot renew the leases of the
+  // jobs there.
   if (isAway) return undefined
   if (answered > within) return `has had no answer of the store for ${seconds(answered)}`
   if (running > 0 && unrenewed > Math.max(within, leaseMs))

@@ -67,7 +67,7 @@ export class Worker implements AsyncDisposable {
    */
   readonly #end = new AbortController()
   #mode: 'new' | 'running' | 'quiet' | 'stopped' = 'new'
-  /** Why the worker ends; undefined until it stops. */
+  /** Why the worker ends. Undefined until it stops. */
   #ends: 'stopping' | 'restarting' | undefined
   #lastCall: NodeJS.Timeout | undefined
   #stopping: Promise<void> | undefined
@@ -170,8 +170,8 @@ export class Worker implements AsyncDisposable {
   /**
    * Claims no more jobs.
    *
-   * @returns a promise that resolves when the store has acknowledged the outcomes of the running jobs, or
-   * after `resume` or `stop`
+   * @returns a promise that resolves when the running jobs have ended and the store has acknowledged their
+   * outcomes, or after `resume` or `stop`
    */
   async quiet(): Promise<void> {
     if (this.#mode !== 'running') return this.#quieted?.promise
@@ -193,14 +193,14 @@ export class Worker implements AsyncDisposable {
     for (const claimer of this.#parts.served.claimers) claimer.ring()
   }
 
-  /** The state that the worker announces. @internal */
+  /** The state of the worker, as it announces itself. @internal */
   get state(): WorkerState {
     return this.#ends ?? (this.#mode === 'running' ? 'running' : 'quiet')
   }
 
   /**
-   * Stops the worker, which is listed as restarting meanwhile. The supervisor or service manager of its
-   * process starts it again. @internal
+   * Stops the worker. Until it has stopped, lists show the worker as restarting. The supervisor or service
+   * manager of its process starts it again. @internal
    */
   restart(deadline?: number): Promise<void> {
     return this.#stop('restarting', deadline)
@@ -214,8 +214,8 @@ export class Worker implements AsyncDisposable {
    *
    * @param deadline how long running jobs may go on, in milliseconds; default 25 s; 0 gives them back at
    *   once. If `stop` is called several times, the earliest deadline counts
-   * @param outcomes for how many milliseconds after that the worker keeps sending outcomes. Default: the
-   *   option of the worker
+   * @param outcomes for how many milliseconds the worker keeps sending outcomes after all handlers have ended
+   *   or their jobs were given back. Default: the option of the worker
    */
   stop(deadline?: number, outcomes?: number): Promise<void> {
     return this.#stop('stopping', deadline, outcomes)
@@ -276,7 +276,8 @@ export class Worker implements AsyncDisposable {
     // After the worker has disconnected from the store, no more outcomes are acknowledged.
     if (this.#parts.order.isSettling && !this.#end.signal.aborted) return
     if (this.#parts.order.isCalling) {
-      // Only claims are under way, and a store that does not answer must not delay the end of the worker.
+      // No outcomes are left, so only claims are under way. A store that does not answer must not delay the
+      // end of the worker.
       if (this.#ends !== undefined) this.#lastCall ??= setTimeout(() => this.#letGo(), LAST_CALL)
       return
     }
@@ -328,8 +329,8 @@ export class Worker implements AsyncDisposable {
     const { report, onDelivering } = this.#options
     const { isAway, unstored } = this.#parts.served
     const many = unstored.filter(isReached).length
-    // A store that answers needs only `LAST_CALL`. During an outage, the wait is useful only for jobs that
-    // have ended, because jobs that were given back run again in any case.
+    // If the store answers, `LAST_CALL` is enough. During an outage, the worker waits only for the outcomes
+    // of jobs that have ended, because jobs that were given back run again in any case.
     const patience = Math.max(isAway ? 0 : LAST_CALL, many > 0 ? outcomes : Math.min(outcomes, LAST_CALL))
     if (this.#parts.order.isSettling && patience > 0) {
       onDelivering?.(patience)

@@ -66,10 +66,7 @@ export async function readyChild(jobs: Operated, drafted: Drafted, parent: Child
   return { place, begin, goesOn }
 }
 
-/**
- * Repeats an action while the store is unreachable, until the run is over. The records of steps are written
- * in the same way.
- */
+/** Repeats an action while the store is unreachable, until the run is over. */
 async function lasting<T>(parent: ChildParent, act: () => Promise<T>): Promise<T> {
   for (;;) {
     try {

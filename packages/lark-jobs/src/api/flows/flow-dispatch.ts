@@ -128,10 +128,10 @@ function begun(id: string, error: unknown): unknown {
 }
 
 /**
- * Starts a flow, and repeats this until the store answers, or for a few seconds.
+ * Starts a flow. If the store does not answer, tries again for a few seconds.
  *
  * @returns whether the flow is new
- * @throws STORE_UNREACHABLE; DISPATCH_UNCERTAIN if it may have been started
+ * @throws STORE_UNREACHABLE; DISPATCH_UNCERTAIN if the flow may have been started
  */
 async function started(id: string, start: () => Promise<boolean>): Promise<boolean> {
   let wasSent = false

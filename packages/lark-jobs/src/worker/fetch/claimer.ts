@@ -3,7 +3,8 @@
  * a claimer makes one call at a time. `intake.ts` decides when a claimer calls and for how many jobs.
  *
  *   ready     the partition may have jobs: call when there is room
- *   resting   it had fewer jobs than were asked for: wait until the next job falls due, the store rings, or a
+ *   resting   the partition had fewer jobs than the claimer asked for: wait until a job is due, the store
+ *             rings, or a
  *             survey finds jobs
  *   calling   a call is under way
  *
@@ -33,13 +34,13 @@ import type { ClaimPermits } from '../permits/claim-permits.ts'
 import { Prefetch } from './prefetch.ts'
 
 /**
- * The longest time of the timer, in milliseconds. A longer wait takes several timers, because a timer of Node
- * runs for at most 24.8 days.
+ * The longest time of the timer, in milliseconds. A longer wait uses several timers in a row, because a timer
+ * of Node runs for at most 24.8 days.
  */
 const LONGEST = 3_600_000
 /**
  * Milliseconds before a call is sent again. The pause is doubled each time, up to `to` or a twentieth of the
- * lease.
+ * lease, whichever is shorter.
  */
 export const RESEND = { from: 100, to: 2_000 }
 
@@ -49,7 +50,10 @@ export const RESEND = { from: 100, to: 2_000 }
  */
 const VAIN = { from: 1, to: 1_000 }
 
-/** An outcome to send. `held` is the job's place in the ledger; it is missing if the job never began. */
+/**
+ * An outcome to send. `held` is the job's place in the ledger. The field `held` is missing if the job never
+ * began.
+ */
 interface Outgoing extends Settlement {
   held: HeldJob | undefined
 }
@@ -67,7 +71,7 @@ export interface Answer extends Exchange {
   sentAt: number
 }
 
-/** The partition's order and limits, which each claim tells the store. */
+/** The order and the limits of the partition, which the claimer sends to the store with each claim. */
 export type Terms = Pick<Want, 'limits' | 'aging'>
 
 /** The call that is under way. */
@@ -76,11 +80,11 @@ interface ClaimCall {
   readonly startedAt: number
   /** The outcomes that the call carries. */
   settled: readonly Outgoing[]
-  /** Whether the store rang during the call. If so, the answer may be older than the ring. */
+  /** Whether the store rang during the call. If so, the store may have made the answer before the ring. */
   hasRung: boolean
   /** The earliest time that was passed to `foresee` during the call, by `performance.now()`. */
   foreseen: number
-  /** The call is being sent again, because the store does not answer. */
+  /** Whether the call is being sent again, because the store does not answer. */
   isAway: boolean
 }
 
@@ -89,14 +93,14 @@ export interface ClaimerOptions {
   partition: string
   /** The position of the queue among those that the worker serves. */
   rank?: number
-  /** The weight of the queue among the others. Default 1. */
+  /** The weight of the queue. Default 1. */
   weight?: number | undefined
   caller: string
   /** Milliseconds. */
   leaseMs: number
   prefetch?: Prefetch
   unread?: Unread
-  /** Takes permits for jobs that need some. */
+  /** Takes permits for the jobs that need a permit of a limiter. */
   permits?: ClaimPermits
   /**
    * The order and limits of the partition. If it has limits, no jobs are prefetched, and the store hands over
@@ -122,7 +126,7 @@ export class Claimer extends Part {
   readonly permits: ClaimPermits | undefined
   readonly unread: Unread
   readonly #options: ClaimerOptions
-  /** The call under way; undefined while the claimer is ready or rests. */
+  /** The call under way. Undefined while the claimer is ready or rests. */
   #call: ClaimCall | undefined
   #number = 0
   #settlements: Outgoing[] = []
@@ -167,7 +171,7 @@ export class Claimer extends Part {
     return this.#call !== undefined
   }
 
-  /** The call is being sent again, because the store does not answer. */
+  /** Whether the call is being sent again, because the store does not answer. */
   get isAway(): boolean {
     return this.#call?.isAway === true
   }
@@ -208,8 +212,8 @@ export class Claimer extends Part {
   }
 
   /**
-   * Until when (`performance.now()`) the waiting outcomes should wait for more. 0 means that they should be
-   * sent now.
+   * Until when (`performance.now()`) the waiting outcomes should wait for more outcomes, so that one call
+   * carries all of them. 0 means that the outcomes should be sent now.
    */
   get waitUntil(): number {
     const { prefetch } = this
@@ -243,9 +247,9 @@ export class Claimer extends Part {
   }
 
   /**
-   * Gives back a suspect, which was to run alone and has not started.
+   * Gives back a suspect that has not started. (A suspect must run alone in its process.)
    *
-   * @param ms milliseconds until the job is due again; by default it keeps its place in the queue
+   * @param ms milliseconds until the job is due again. By default the job keeps its place in the queue
    */
   giveBackApart(held: HeldJob, ms?: number): void {
     const now = performance.now()
@@ -264,8 +268,9 @@ export class Claimer extends Part {
   }
 
   /**
-   * Called when the lease thread has recalled claims. If one of them belongs to this claimer, the store hands
-   * over no more jobs with a ring until the next call, so the claimer becomes ready.
+   * Called when the lease thread has recalled claims. If one of these claims belongs to this claimer, the
+   * store hands over no jobs with a ring until the next call of the claimer. So the claimer becomes ready to
+   * call.
    */
   askAnew(): void {
     const recalled = sources.filter((source) => this.unread.recalled(source) !== undefined)
@@ -276,8 +281,8 @@ export class Claimer extends Part {
   /**
    * Notes that in `ms` milliseconds a job may begin, or a call is needed for another reason.
    *
-   * @returns whether the claimer becomes ready at that time; during a call it returns false, and the time
-   *   counts after the answer
+   * @returns whether the claimer becomes ready at that time. During a call the result is false, and the
+   *   claimer considers the time when the answer has come
    */
   foresee(ms: number): boolean {
     if (this.#call !== undefined) this.#call.foreseen = Math.min(this.#call.foreseen, performance.now() + ms)
@@ -288,7 +293,7 @@ export class Claimer extends Part {
     return true
   }
 
-  /** The claimer never becomes ready again. */
+  /** After the stop, the claimer never becomes ready again. */
   protected override onStop(): void {
     clearTimeout(this.#timer)
   }
@@ -326,7 +331,8 @@ export class Claimer extends Part {
       this.unread.expect(RING, 0, since)
       this.unread.expect(CALL, call.number, since)
     }
-    // A call that only settles does not end the claimer's registration as waiting in the store.
+    // A call that only settles leaves the claimer registered in the store as waiting, so the claimer goes on
+    // resting until the same time.
     const rested = want + more > 0 ? 0 : this.#restUntil
     let isAlone = false
     let isAnswered = false
@@ -362,8 +368,9 @@ export class Claimer extends Part {
           this.#options.changed?.(this)
           await pause(wait, undefined, { signal }).catch(() => {})
           if (signal.aborted) return undefined
-          // A newer version has changed the layout of the store, so this worker's leases run out. The next
-          // call waits for a pause, because an embedded store answers without giving the event loop a turn.
+          // A newer version of Lark has changed the layout of the store. This worker can no longer use the
+          // store, and its leases run out. The next call waits for a pause, because an embedded store answers
+          // without giving the event loop a turn.
           if (JobsError.is(error, 'LAYOUT_UNKNOWN')) return undefined
           // This error is unexpected. A job that the call would claim, or an effect, may be the cause, so the
           // next call sends only the outcomes.
@@ -384,8 +391,8 @@ export class Claimer extends Part {
    *
    * @param rested if the call only settled, the time until which the claimer rested before the call; 0 for
    *   all other calls
-   * @param isAlone whether the call asked for no jobs because an earlier attempt had failed; if so, the
-   *   claimer rests until the next survey
+   * @param isAlone whether the call asked for no jobs because an earlier attempt of the call had failed. If
+   *   true, the claimer rests until the next survey
    */
   #rest(want: number, reply: Exchange, isAlone: boolean, rested: number): void {
     if (rested > 0) {
@@ -397,8 +404,8 @@ export class Claimer extends Part {
       return
     }
     const { jobs, nextDue = Number.POSITIVE_INFINITY } = reply
-    // A store with damaged counters may always say that there is a job, and an embedded store answers without
-    // giving the event loop a turn.
+    // A store with damaged counters may say forever that there is a job. Without a pause, the calls to an
+    // embedded store would then block the event loop.
     const isVain = want > 0 && jobs.length === 0 && !(nextDue > 0)
     this.#vain = isVain ? this.#vain + 1 : 0
     if (isVain) this.#restFor(Math.min(VAIN.to, VAIN.from * 2 ** (this.#vain - 1)))

@@ -36,8 +36,9 @@ export class DrainCheck {
   }
 
   /**
-   * Checks once. After a check that found a job or failed, it pauses: an embedded store fails without giving
-   * the event loop a turn, so checking again at once would block the loop.
+   * Checks once. If the check finds a job or fails, this method pauses before it returns. (An embedded store
+   * answers without giving the event loop a turn, so a loop of checks without pauses would block the event
+   * loop.)
    *
    * @returns undefined while another check is under way
    */
@@ -72,7 +73,10 @@ export class DrainCheck {
     return !this.#served.meet(await this.#store.partitions()) && !this.#advances()
   }
 
-  /** How many jobs are delayed in each partition; undefined if some wait or are active. */
+  /**
+   * How many jobs are delayed in each partition. Undefined if a job is waiting or active in one of the
+   * partitions.
+   */
   async #delayed(partitions: readonly string[]): Promise<number[] | undefined> {
     const delayed: number[] = []
     for (let i = 0; i < partitions.length; i += MAX_STANDINGS * TOGETHER) {
@@ -89,7 +93,7 @@ export class DrainCheck {
     return delayed
   }
 
-  /** Whether a job that has a class here falls due within a minute. */
+  /** Whether a job whose class this process knows is due within a minute. */
   async #isKnownSoon(partition: string): Promise<boolean> {
     const soon = (await this.#store.now()) + SOON
     let cursor: string | undefined

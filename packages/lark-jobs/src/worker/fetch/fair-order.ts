@@ -1,16 +1,17 @@
 /**
  * The order in which a worker's claimers may call for jobs, and how many jobs each call may ask for. (The
- * order of jobs within a partition is the store's: `store/sql/claim/order.ts`,
+ * store decides the order of jobs within a partition: `store/sql/claim/order.ts`,
  * `store/redis/lua/claim/shared/order.lua`.)
  *
- *   strict      queue by queue, as listed; a later queue gets what the earlier ones leave
+ *   strict      queue by queue, as listed; a later queue gets the slots that the earlier queues leave free
  *   fair        the queues take turns; a call asks for at most the queue's part of the slots, so that no
- *               queue takes all of them
- *   by weight   first the queue that has had least for its weight (`weighted-shares.ts`); its part of the
+ *               queue takes all slots
+ *   by weight   first the queue with the fewest started jobs for its weight (`weighted-shares.ts`); its part
+ *               of the
  *               slots is in proportion to its weight
  *
- * The partitions of a queue take turns and share its part, so a queue does not get more by having more
- * partitions. `round-robin.ts` keeps the turns.
+ * The partitions of a queue take turns and share the queue's part of the slots, so a queue with more
+ * partitions does not get more slots. `round-robin.ts` keeps the turns.
  *
  * A worker may serve a thousand partitions of which only a few have jobs. So no function here loops over all
  * claimers: each claimer is sorted into the sets below when something has changed for it.
@@ -30,7 +31,8 @@ export class FairOrder {
   /** Claimers that may have jobs, or whose call is under way: they share the slots. */
   readonly #busy: RoundRobin
   /**
-   * The busy claimers whose part of the store answers. This round is used only if the queues have weights.
+   * The busy claimers, except those that get no answer from the store. This round is used only if the queues
+   * have weights.
    */
   readonly #present: RoundRobin
   /**
@@ -45,8 +47,8 @@ export class FairOrder {
   /** Claimers that need a call even without a free slot: they have outcomes, or few prefetched jobs left. */
   readonly #pressing = new Set<Claimer>()
   /**
-   * The pressing claimers without those that are fast and could prefetch less than a turn (`pressing` says
-   * why).
+   * The pressing claimers without those that are fast and could prefetch less than a turn (the comment on
+   * `pressing` says why).
    */
   readonly #urgent = new Set<Claimer>()
   /** Undefined if all queues have the same weight or their order is strict. */
@@ -103,9 +105,9 @@ export class FairOrder {
 
   /**
    * Claimers that may need a call even if no slot is free. If more partitions take turns than there are
-   * slots, no call is made for a claimer that would prefetch less than a whole turn. So such claimers, of
-   * which there may be thousands, are left out. (One job in each of 5,000 queues, Redis: the worker took 3.6
-   * s of CPU when each turn looked at all of them, and 2.6 s since. 2 cores, shared, 2026-11-26.)
+   * slots, a claimer that would prefetch less than a whole turn makes no call. There may be thousands of such
+   * claimers, so this list leaves them out. (One job in each of 5,000 queues, Redis: the worker took 3.6 s of
+   * CPU when each turn looked at all of them, and 2.6 s since. 2 cores, shared, 2026-11-26.)
    */
   get pressing(): Iterable<Claimer> {
     return this.isCrowded ? this.#urgent : this.#pressing
@@ -119,7 +121,7 @@ export class FairOrder {
     return this.#urgent.has(claimer)
   }
 
-  /** The claimer that may call next; undefined while all are resting or in a call. */
+  /** The claimer that may call next. Undefined while each claimer rests or has a call under way. */
   next(): Claimer | undefined {
     // In strict order, a later queue waits for the answer to an earlier queue's call, because only this
     // answer tells how many slots are left.
@@ -137,7 +139,7 @@ export class FairOrder {
     return claimer.limits === undefined && !this.#leads(claimer)
   }
 
-  /** Whether the queue is so far above its share that the other queues must come first. */
+  /** Whether the queue of the claimer is so far above its share that the other queues must come first. */
   #leads(claimer: Claimer): boolean {
     if (this.#shares === undefined || this.#present.weight <= claimer.weight) return false
     return this.#shares.leads(claimer, this.#present.weight)
@@ -176,7 +178,7 @@ export class FairOrder {
    * queue gets a whole turn even beside a slow queue. (One slot, beside jobs of 3 ms at a server,
    * `intake.test.ts`: 4,960 starts a second instead of 330.)
    *
-   * @param row the number for the whole worker, which counts until a first job of the claimer has ended
+   * @param row the result of `row()`, which is used until a first job of the claimer has ended
    */
   rowOf({ prefetch: { perSlot } }: Claimer, row: number): number {
     return perSlot === undefined ? row : this.#rowAt(perSlot * this.#slots.concurrency)
@@ -188,8 +190,8 @@ export class FairOrder {
 
   /**
    * How many jobs of one claimer may be prefetched. If more partitions take turns than there are slots, a
-   * fast claimer gets its next turn only after all other claimers. Jobs that it could not start in this turn
-   * would have to be given back.
+   * fast claimer gets its next turn only after all other claimers. Jobs that the claimer could not start in
+   * this turn would have to be given back.
    *
    * @param soon how many jobs the worker will start within the horizon
    */

@@ -4,9 +4,9 @@
  *   running   claims jobs for free slots, and prefetches more
  *   quiet     only settles; prefetched jobs go back
  *
- * The intake has two tasks. `#turn` lets the claimers make their calls. It runs at the end of each tick in
- * which something has changed. So jobs that end in one tick are settled in one call, which also claims the
- * next jobs. `#fill` starts prefetched jobs, and runs whenever a slot is free.
+ * The intake has two tasks. `#turn` lets the claimers make their calls, and runs at the end of each tick in
+ * which something has changed. So one call settles all jobs that end in a tick, and also claims the next
+ * jobs. `#fill` starts prefetched jobs, and runs whenever a slot is free.
  *
  * Three files determine how many jobs a call asks for. `fair-order.ts` decides whose turn it is and how many
  * jobs a queue may ask for. `prefetch.ts` decides how many jobs a partition holds beyond the free slots.
@@ -37,14 +37,15 @@ export interface IntakeOptions {
   /** Whether the store is embedded. */
   isHere: boolean
   /**
-   * Returns for how many milliseconds this process has just been suspended (`../maintenance/maintenance.ts`).
+   * Returns for how many milliseconds this process was suspended just before the call
+   * (`../maintenance/maintenance.ts`).
    */
   stoodStill: () => number
   /** Aborted when the worker disconnects from the store. */
   signal: AbortSignal
   /** Called when the store has answered. */
   answered: () => void
-  /** Called when the worker has got prefetched jobs. */
+  /** Called when jobs were prefetched. */
   holds: () => void
   /** Called at the end of each `#turn`. */
   turned: () => void
@@ -73,7 +74,7 @@ export class Intake extends Part {
     this.#start()
     this.schedule()
   })
-  /** Starts more jobs after the event loop has turned. */
+  /** Lets `#fill` start more jobs after the event loop has turned. */
   readonly #goOn = new Coalesced(setImmediate, () => {
     this.#slice = this.#options.pace.slice
     this.#fill()
@@ -95,7 +96,7 @@ export class Intake extends Part {
     return this.#held + this.#options.suspects.count
   }
 
-  /** Whether some claimed job has not begun, or a call is under way that may bring jobs. */
+  /** Whether a claimed job has not begun yet, or a call that may bring jobs is under way. */
   get isBusy(): boolean {
     return this.#reserved > 0 || this.held > 0
   }
@@ -150,8 +151,8 @@ export class Intake extends Part {
   /**
    * Called when a slot has become free.
    *
-   * @param took for how many milliseconds a job used the slot; undefined if the slot is new because
-   * `concurrency` has changed
+   * @param took for how many milliseconds a job used the slot. Undefined if the slot is new because
+   * `concurrency` was raised
    */
   freed(took?: number): void {
     if (took !== undefined) this.#speed.ended(took)
@@ -180,10 +181,11 @@ export class Intake extends Part {
 
   /**
    * How many jobs the claimers without prefetched jobs may ask for while no slot is free and other claimers
-   * have prefetched jobs. The next free slot should go to one of these claimers, not to a faster one. The
-   * number has two bounds. One is the number of prefetched jobs of the other claimers, because those jobs
-   * start soon. The other is one more than the number of queues that can get a slot then (or a whole turn, if
-   * there are more queues than slots).
+   * have prefetched jobs. The next free slot should go to a claimer without prefetched jobs, and not to a
+   * faster claimer. The number has two bounds. The first bound is the number of prefetched jobs of the other
+   * claimers, because these jobs start soon. The second bound counts queues: as many queues as can soon get a
+   * slot (or a whole turn, if there are more queues than slots), and one more, without the queues that have
+   * prefetched jobs.
    */
   get #spare(): number {
     if (!this.#mayStart) return 0
@@ -193,8 +195,8 @@ export class Intake extends Part {
 
   /**
    * How many more jobs a call should prefetch. The claimer's own speed determines the number. A call that
-   * claims for a free slot prefetches at least a few. A queue that rarely has a turn prefetches only as many
-   * jobs as start in its turns.
+   * claims for a free slot prefetches at least a few jobs. A queue that rarely has a turn prefetches only as
+   * many jobs as start in its turns.
    */
   #prefetchOf(claimer: Claimer, limit: number): number {
     const { order } = this.#options
@@ -273,9 +275,9 @@ export class Intake extends Part {
       }
       if (claimer.isHere && isCut(reply)) {
         // To fetch the remaining jobs takes many calls, and an embedded store answers without giving the
-        // event loop a turn. Without this line, the prefetched jobs could not begin during these calls and
-        // would be recalled. (Measured on 2026-11-25, 2 cores, shared: of 400 jobs of 510 KB at concurrency
-        // 100, 15 ran in 40 s without this, and all ran in 2.4 s with it.)
+        // event loop a turn. Without this line, the prefetched jobs could not begin during these calls, and
+        // the lease thread would recall them. (Measured on 2026-11-25, 2 cores, shared, 400 jobs of 510 KB at
+        // concurrency 100: without this line 15 jobs ran in 40 s, and with this line all jobs ran in 2.4 s.)
         this.#fill()
         this.#goOn.ask()
         return
@@ -288,7 +290,10 @@ export class Intake extends Part {
     this.schedule()
   }
 
-  /** Called when the store has handed over jobs with a ring. It hands over more only after another call. */
+  /**
+   * Called when the store has handed over jobs with a ring. The store hands over more jobs only after another
+   * call of the claimer.
+   */
   #handed(claimer: Claimer, claim: Claim): void {
     const sentAt = performance.now() - this.#options.stoodStill()
     this.#hold(claimer, { ...claim, isShort: true, sentAt }, RING)
@@ -298,9 +303,10 @@ export class Intake extends Part {
   }
 
   /**
-   * Takes in claimed jobs. In three cases the jobs are given back at once: the worker is quiet; a handler
-   * blocked the event loop while the answer was unread, so the jobs were recalled or their leases may have
-   * ended; or other jobs, which must start first, were given back meanwhile.
+   * Takes in claimed jobs. In three cases the worker gives the jobs back at once: the worker is quiet; a
+   * handler blocked the event loop while the answer was unread, so the lease thread has recalled the jobs, or
+   * their leases may have ended; or the worker gave back other jobs after the call was sent, and these jobs
+   * must start first.
    */
   #hold(claimer: Claimer, claim: Claim & Pick<Answer, 'isShort' | 'sentAt'>, source: Source): void {
     const { jobs, number, isShort, sentAt } = claim
@@ -318,8 +324,8 @@ export class Intake extends Part {
   }
 
   /**
-   * Starts prefetched jobs. Answers of an embedded store are read first. The lease thread does not know the
-   * jobs in unread answers, so a handler that blocks the loop would hold them up.
+   * Starts prefetched jobs, but not before all answers of an embedded store are read. The lease thread does
+   * not know the jobs in an unread answer, so a handler that blocks the loop would delay these jobs.
    */
   #fill(): void {
     if (this.#callsHere > 0) this.#startSoon.ask()
@@ -344,17 +350,18 @@ export class Intake extends Part {
       order.started(claimer)
       const job = prefetch.take()!
       if (prefetch.size === 0) this.#holding.set(claimer, false)
-      // The claimer may want more jobs now.
+      // The claimer may want to prefetch more jobs now.
       const isNews = prefetch.size === 0 || (prefetch.isLow && !order.isUrgent(claimer))
       if (isNews && !claimer.calling) order.changed(claimer)
       const now = performance.now()
-      // Otherwise the process was suspended after it had claimed the job.
+      // If the lease may have ended, the process was suspended after it had claimed the job.
       const isInTime = now <= job.until
       if (isSuspect(job.job)) suspects.take(job, claimer)
       else if (!isInTime || !slots.begin(job, claimer, now)) {
         this.#claimed--
         if (!isInTime) claimer.giveBackLate(job)
-        // The job is given back, by this line or by the lease thread. Later jobs must not start before it.
+        // This line or the lease thread gives the job back, and later jobs of the claimer must not start
+        // before this job. So the claimer gives back all its jobs.
         this.#giveBack(claimer)
       }
     }
@@ -399,7 +406,7 @@ export class Intake extends Part {
   }
 }
 
-/** Whether the store has more due jobs than fitted into the answer. */
+/** Whether the store has more due jobs, because not all of them fitted into the answer. */
 function isCut({ jobs, isShort, nextDue }: Answer): boolean {
   return isShort && jobs.length > 0 && nextDue === 0
 }

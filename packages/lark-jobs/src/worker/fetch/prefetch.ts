@@ -3,11 +3,11 @@
  * within a window of time. Jobs that do not start within the window are given back, and no attempt is
  * counted.
  *
- * As many jobs are prefetched as lately ended within the horizon, which is half of the window. The speed is
- * measured between two answers of the store. So no job is given back even if the next jobs take twice as long
- * as the last ones. If jobs are slow, or no job has ended yet, no jobs are prefetched. Window, horizon and
- * the largest number come from the preset (`options/preset.ts`). `intake.ts` makes the calls; `speed.ts`
- * measures the whole worker.
+ * A worker prefetches as many jobs of the partition as ended in the last period of one horizon. The speed is
+ * measured between two answers of the store. The horizon is half of the window, so no job is given back even
+ * if the next jobs take twice as long as the last jobs. If jobs are slow, or no job has ended yet, no jobs
+ * are prefetched. Window, horizon and the largest number come from the preset (`options/preset.ts`).
+ * `intake.ts` makes the calls; `speed.ts` measures the whole worker.
  */
 import type { ClaimedJob } from '../../model/record.ts'
 import { type Pace, PRESET, paces } from '../../options/preset.ts'
@@ -31,11 +31,14 @@ export class Prefetch {
   #speed = 0
   #ended = 0
   /**
-   * The average time in milliseconds that a job keeps its slot. The latest jobs count most. Undefined until a
-   * first job has ended.
+   * The average time in milliseconds for which a job keeps its slot. The latest jobs have the largest weight
+   * in this average. Undefined until a first job has ended.
    */
   #took: number | undefined
-  /** When the count in `#ended` began; undefined if the last answer left slots empty. */
+  /**
+   * When the count in `#ended` began. Undefined if the last answer brought fewer jobs than the worker had
+   * room for.
+   */
   #since: number | undefined
   /**
    * Whether the last claim found fewer jobs than it asked for. While this is true, no call is made only to
@@ -69,7 +72,7 @@ export class Prefetch {
   }
 
   /**
-   * How many jobs of the partition one slot could run within the horizon; undefined until a first job has
+   * How many jobs of the partition one slot could run within the horizon. Undefined until a first job has
    * ended.
    */
   get perSlot(): number | undefined {
@@ -115,8 +118,9 @@ export class Prefetch {
   }
 
   /**
-   * Takes out all jobs if the first job has waited too long at the time `now`. All of them go, because later
-   * jobs must not start before the first. No more jobs are prefetched until a job has ended again.
+   * Takes out all jobs if the first job has waited too long at the time `now`. All jobs are taken out,
+   * because later jobs must not start before the first job. No more jobs are prefetched until a job has ended
+   * again.
    *
    * @returns the jobs to be given back
    */
@@ -129,7 +133,7 @@ export class Prefetch {
     this.#batches = []
     this.#speed = 0
     this.#since = undefined
-    // Jobs that can no longer be withdrawn were already given back by the lease thread.
+    // The lease thread has already given back the jobs that cannot be withdrawn.
     const [ours, theirs]: HeldJob[][] = [[], []]
     for (const each of held) (this.ledger.withdraw(each) ? ours! : theirs!).push(each)
     for (const { job } of theirs!) this.gone(job)

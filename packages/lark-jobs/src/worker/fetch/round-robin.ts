@@ -1,9 +1,9 @@
 /**
  * Claimers in the order of their turns. The queues take turns, and within a queue its partitions take turns.
- * The claimer that has waited longest since its last turn comes first. This also holds for a claimer that
- * left the round in between, because a claimer that was busy settling must not lose its place. With weights,
- * the queue that has had the least work for its weight comes first (`weighted-shares.ts`). `fair-order.ts`
- * decides which claimers take part.
+ * The claimer that has waited longest since its last turn comes first. A claimer that leaves the round and
+ * comes back keeps the time of its last turn, because a claimer that was busy settling must not lose its
+ * place. With weights, the queue that has had the least work for its weight comes first
+ * (`weighted-shares.ts`). `fair-order.ts` decides which claimers take part.
  */
 import type { Claimer } from './claimer.ts'
 import type { WeightedShares } from './weighted-shares.ts'
@@ -53,7 +53,7 @@ export class RoundRobin {
     return this.#members.get(rank)?.length ?? 0
   }
 
-  /** Adds the claimer to the round, or removes it. */
+  /** Adds the claimer to the round if it belongs there, and removes the claimer otherwise. */
   set(claimer: Claimer, belongs: boolean): void {
     const { rank, weight } = claimer
     let members = this.#members.get(rank)

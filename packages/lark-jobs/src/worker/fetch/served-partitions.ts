@@ -19,7 +19,9 @@ export class ServedPartitions extends Part {
   readonly #claimers = new Map<string, Claimer>()
   readonly #open: OpenClaimer
 
-  /** @param partitions how many partitions a queue has; 1 if it is not in the map */
+  /**
+   * @param partitions how many partitions each queue has. A queue that is not in the map has one partition
+   */
   constructor(queues: readonly string[], partitions: ReadonlyMap<string, number>, open: OpenClaimer) {
     super()
     this.#ranks = new Map(queues.map((queue, rank) => [queue, rank]))
@@ -35,7 +37,10 @@ export class ServedPartitions extends Part {
     return this.#claimers.values()
   }
 
-  /** Whether some call is being sent again because the store, or a part of it, does not answer. */
+  /**
+   * Whether a call of one of the claimers is being sent again because the store, or a part of the store, does
+   * not answer.
+   */
   get isAway(): boolean {
     return [...this.claimers].some((claimer) => claimer.isAway)
   }
@@ -50,8 +55,8 @@ export class ServedPartitions extends Part {
   }
 
   /**
-   * Serves those of the given partitions that belong to the worker's queues. @returns whether one of them is
-   * new
+   * Serves those of the given partitions that belong to the worker's queues. @returns whether one of the
+   * served partitions is new
    */
   meet(partitions: readonly string[]): boolean {
     const before = this.#claimers.size

@@ -2,13 +2,15 @@
  * Measures the speed of a worker over all its queues. Each claimer also measures the speed of its own
  * partition (`prefetch.ts`).
  *
- *   soon    jobs that it will probably start within the horizon: as many as ended in such a time
- *   reach   jobs that it could start within the horizon, calculated from how long each keeps its slot
+ *   soon    how many jobs the worker will probably start within the horizon: as many as ended lately in such
+ *           a time
+ *   reach   how many jobs the worker could start within the horizon, calculated from how long each job keeps
+ *           its slot
  *
  * If each queue has a turn only now and then, every job needs a call of its own, so jobs end as slowly as the
  * store answers. `soon` measures this low speed, and a worker that used only `soon` would keep making one
- * call for each job. So `reach` decides whether a turn takes several jobs, until the claimer has measured its
- * own jobs (`Prefetch.perSlot`). `soon` decides how many turns are prefetched (`fair-order.ts`).
+ * call for each job. So `reach` decides whether a claimer takes several jobs in a turn, until the claimer has
+ * measured its own jobs (`Prefetch.perSlot`). `soon` decides how many turns are prefetched (`fair-order.ts`).
  */
 import type { Pace } from '../../options/preset.ts'
 import type { Slots } from '../slots.ts'

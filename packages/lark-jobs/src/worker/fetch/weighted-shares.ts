@@ -12,14 +12,17 @@
 import type { WorkerOptions } from '../options.ts'
 import type { Slots } from '../slots.ts'
 
-/** A queue may be ahead of its share by this factor times that number of jobs, divided by its weight. */
+/**
+ * By how much a queue may be ahead of its share: this factor times the larger of the two numbers above,
+ * divided by the weight of the queue.
+ */
 const OWED = 4
 
 export class WeightedShares {
   readonly #slots: Pick<Slots, 'concurrency'>
-  /** What each queue has had, by the rank of the queue. */
+  /** The quotient of each queue (started jobs divided by weight), by the rank of the queue. */
   readonly #had = new Map<number, number>()
-  /** What a queue would have had so far if it had always got exactly its share. */
+  /** The quotient of a queue that has always got exactly its share. */
   #even = 0
   /** How many jobs the worker starts within the horizon. */
   reach = 0

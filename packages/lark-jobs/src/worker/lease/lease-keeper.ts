@@ -1,9 +1,9 @@
 /**
- * Renews leases every third of a lease: the leases of running jobs, of ended jobs whose outcomes have waited
- * for long, and of the permits that running jobs hold. The same calls hand over log lines. The answers say
- * which leases are lost and which jobs should be cancelled. A run that has lost its lease is aborted with
- * LEASE_LOST. When the store says that a partition has a notice, the jobs of this partition are renewed at
- * once.
+ * Renews the leases of running jobs, of ended jobs whose outcomes have waited for long, and of the permits
+ * that running jobs hold. A round of renewals begins every third of the length of a lease. The same calls
+ * hand over log lines. The answers say which leases are lost and which jobs should be cancelled. A run that
+ * has lost its lease is aborted with LEASE_LOST. When the store says that a partition has a notice, the jobs
+ * of this partition are renewed at once.
  *
  * Progress and log lines of a watched job are handed over by separate calls, at most four a second for each
  * partition. Progress and log lines of other jobs wait for the next renewal.
@@ -38,8 +38,8 @@ export interface LeaseKeeperOptions {
   permits: Pick<PermitPools, 'renew'>
   trouble: (error: unknown) => void
   /**
-   * Receives the time at which the last successful round began, by the wall clock, because the monotonic
-   * clock stops while a machine sleeps.
+   * Receives the time at which the last successful round began. This time is by the wall clock, because the
+   * monotonic clock stops while a machine sleeps.
    */
   pulse: Pulse
 }
@@ -47,8 +47,8 @@ export interface LeaseKeeperOptions {
 interface Settling {
   readonly partition: string
   /**
-   * @param ms only outcomes whose call, or the call before it, has had no answer for this many milliseconds
-   *   are returned
+   * @param ms for how many milliseconds the call with an outcome, or the call before it, must have had no
+   *   answer
    */
   unsettled(ms: number): readonly Settlement[]
 }
@@ -80,7 +80,7 @@ export class LeaseKeeper extends Part {
   }
 
   protected override onStart(): void {
-    // A third of the lease: two rounds may fail before a lease ends.
+    // With a third of the lease, two rounds may fail before a lease ends.
     this.#timer = setInterval(() => void this.#renewNow(), this.#options.leaseMs / 3)
   }
 
@@ -94,8 +94,8 @@ export class LeaseKeeper extends Part {
     if (this.#noticed.has(partition)) return
     this.#noticed.add(partition)
     void this.#inTurn(partition, () => {
-      // The answer to this call may miss a notice that comes from now on, so such a notice needs another
-      // call.
+      // The answer to this call may not contain a notice that comes from now on. Another call must read such
+      // a notice.
       this.#noticed.delete(partition)
       return this.#renewGroup(partition, this.#groups().get(partition) ?? [])
     })
@@ -138,7 +138,8 @@ export class LeaseKeeper extends Part {
   }
 
   /**
-   * Renews all leases of the worker. Does not wait for the partitions that did not answer in the last round.
+   * Renews all leases of the worker. This method does not wait for partitions whose renewals were not
+   * answered in the last round.
    */
   async #renewNow(): Promise<void> {
     const began = Date.now()
@@ -173,7 +174,7 @@ export class LeaseKeeper extends Part {
   /**
    * Renews the leases of ended jobs whose outcomes wait for the store. If many processes write to an embedded
    * store, the store may delay the call with the outcomes for longer than a lease, and still answer other
-   * calls. When the delayed call is answered, its answer says which leases are lost.
+   * calls. The answer to the delayed call says which of these leases are lost.
    *
    * @returns whether the store answered
    */
@@ -227,8 +228,8 @@ export class LeaseKeeper extends Part {
       this.#tell(group, await store.extend(partition, caller, notes, leaseMs))
       return true
     } catch (error) {
-      // If there was no answer, the store may already have the lines. It is better to lose some lines than to
-      // store them twice.
+      // If the call had no answer, the store may already have the lines. It is better to lose some lines than
+      // to store them twice.
       if (!JobsError.is(error, 'STORE_UNCERTAIN')) {
         for (const [i, { log }] of notes.entries()) if (log !== undefined) group[i]!.keepLog(log)
       }
@@ -239,8 +240,8 @@ export class LeaseKeeper extends Part {
   }
 
   #tell(group: Execution[], { lost, notices, watched = [] }: Extension): void {
-    // A job counts as watched for the time of one lease. The next renewal comes earlier, and its answer again
-    // says which jobs are watched.
+    // A job counts as watched for the time of one lease. The next renewal comes before that time has passed,
+    // and its answer says again which jobs are watched.
     const until = performance.now() + this.#options.leaseMs
     const ids = new Set(watched)
     for (const running of group) {
@@ -269,7 +270,7 @@ export class LeaseKeeper extends Part {
   }
 }
 
-/** Ends a run whose lease is lost: its outcome no longer counts. */
+/** Aborts a run whose lease is lost. The store no longer accepts the outcome of this run. */
 export function lose(running: Execution): void {
   running.abandoned = true
   running.run.abort(leaseLost(running))

@@ -5,12 +5,12 @@
  * event loop last turned and when it last renewed its leases. All workers of a process share one thread, and
  * each worker has its own port to the thread.
  *
- *   new → running → stopped, or missing: a bundle has no file for the thread, or the thread cannot open the
- *   store
+ *   new → running → stopped, or missing (a bundle has no file for the thread, or the thread cannot open the
+ *   store)
  */
 
 import { once, setMaxListeners } from 'node:events'
-// A test may replace the global timers. These imports stay real.
+// A test may replace the global timers, but not these imported functions.
 import { clearTimeout, setTimeout } from 'node:timers'
 import { MessageChannel, type MessagePort, Worker as Thread } from 'node:worker_threads'
 import type { StoreLocation } from '../../store/connect.ts'
@@ -27,8 +27,8 @@ import type { Unread } from './unread.ts'
 const LAST_CALL = 2_000
 /**
  * Milliseconds for which the thread goes on without a worker. So a process that starts one worker after
- * another, as tests do, starts the thread only once. (Measured on 2026-12-02: 96 tests with a worker each
- * took 20 s of CPU instead of 35.)
+ * another, as a test file does, starts the thread only once. (Measured on 2026-12-02: 96 tests with a worker
+ * each took 20 s of CPU instead of 35.)
  */
 const IDLE = 5_000
 
@@ -84,7 +84,7 @@ export class Pulse {
     Atomics.store(this.#flags, 0, dozes ? 1 : 0)
   }
 
-  /** The number of the last sign that the event loop has given. */
+  /** The number of the last sign. The event loop of the worker gives a sign when the thread asks for one. */
   get sign(): number {
     return Atomics.load(this.#flags, 1)
   }
@@ -130,8 +130,8 @@ export interface Watch {
   /** The time by `process.hrtime()`, in milliseconds, at which `performance.now()` of the worker was 0. */
   origin: number
   /**
-   * Whether the thread ends the process when a handler blocks the loop long past its timeout. This is so
-   * under a supervisor, which then starts another process.
+   * Whether the thread ends the process when a handler blocks the loop long past its timeout. This is true
+   * under a supervisor, because the supervisor then starts another process.
    */
   kills: boolean
 }
@@ -159,8 +159,9 @@ export type Message =
   | 'end'
 
 /**
- * A message of the thread to a worker. A number asks for the sign with this number; a negative number also
- * says that the thread has recalled a claim. A text says why the thread does nothing for this worker.
+ * A message of the thread to a worker. A number asks the worker for the sign with this number. A negative
+ * number also tells the worker that the thread has recalled a claim. A text is the reason why the thread does
+ * nothing for this worker.
  */
 export type ThreadAnswer = number | string
 
@@ -193,8 +194,8 @@ function share(file: string): Shared {
     // Each worker adds a listener. From eleven listeners on, Node would warn of a leak.
     setMaxListeners(0, started.thread)
     started.thread.unref()
-    // While the thread has no worker, no other listener receives its errors, and an error without a listener
-    // would end the process.
+    // While no worker uses the thread, only this listener receives the errors of the thread. An error without
+    // a listener would end the process.
     started.thread.on('error', () => {})
     started.thread.once('exit', () => {
       started.isOver = true
@@ -225,9 +226,9 @@ async function leave(from: Shared, port: MessagePort): Promise<void> {
 }
 
 /**
- * Names an option of a connection that cannot be passed to another thread, such as a function. The thread
- * then does not connect at all: without `tls.checkServerIdentity`, for example, it might trust a server that
- * the worker does not trust.
+ * Names an option of a connection that cannot be passed to another thread, such as a function. If there is
+ * such an option, the thread does not connect at all. For example, without `tls.checkServerIdentity` the
+ * thread might trust a server that the worker does not trust.
  */
 function unsharableIn(value: unknown, path = ''): string | undefined {
   try {
@@ -321,8 +322,8 @@ export class LeaseThread extends Part {
   }
 
   /**
-   * Tells the thread of one more partition. A page names a partition by its index in the order of these
-   * calls.
+   * Tells the thread of one more partition. A page of the ledger names a partition by its index, and the
+   * order of the calls of `serve` gives the indexes.
    */
   serve(partition: string, unread: Unread): void {
     this.#tell({ partition, unread: unread.memory })
@@ -334,9 +335,9 @@ export class LeaseThread extends Part {
   }
 
   /**
-   * Tells the thread whether the worker holds permits of a limiter, which the thread then renews. The worker
-   * holds no permits before the thread starts. (Measured on 2026-11-26, Node 20.20, 2 cores, shared and busy:
-   * a message takes 2 µs here and 2 µs in the thread, much less than the call to the store beside it.)
+   * Tells the thread whether the worker holds permits of a limiter, which the thread then renews. (Measured
+   * on 2026-11-26, Node 20.20, 2 cores, shared and busy: a message takes 2 µs here and 2 µs in the thread,
+   * much less than the call to the store beside it.)
    */
   hold(limiter: string, isHeld: boolean): void {
     this.#port?.postMessage({ limiter, isHeld } satisfies Message)
@@ -371,8 +372,8 @@ export class LeaseThread extends Part {
 
   /**
    * Called when the process ends. The thread tells the store how jobs ended, hands back the other jobs of the
-   * worker, and closes its store. So these jobs are free at once and not only when their leases end, and the
-   * store learns the cause of the end, which only this process knows.
+   * worker, and closes its store. So another worker can claim these jobs at once, before their leases end.
+   * The store also gets the cause of the end, which only this process knows.
    */
   processEnds(end: ProcessEnd): void {
     if (this.#isThere) this.#port!.postMessage(end satisfies Message)
@@ -387,19 +388,20 @@ export class LeaseThread extends Part {
   }
 
   /**
-   * Blocks until the thread has closed its store, at most until the time `until` (`performance.now()`).
-   * Called after `processEnds`.
+   * Blocks until the thread has closed its store, at most until the time `until` (`performance.now()`). To be
+   * called after `processEnds`.
    *
-   * @returns false if the store was not closed in time, because it does not answer or is locked
+   * @returns false if the thread could not close the store in time, because the store does not answer or is
+   *   locked
    */
   awaitEnd(until: number): boolean {
     return !this.#isThere || this.pulse.awaitEnd(until - performance.now())
   }
 
   /**
-   * Makes the thread close its store without handing back jobs, whose leases then run out. The process must
-   * wait for this, too: Node terminates the threads of a process that exits, and if this happens during a
-   * call to SQLite, the driver aborts the process with exit code 134.
+   * Makes the thread close its store without handing back jobs. The leases of these jobs then run out. The
+   * process must wait until the store is closed: Node terminates the threads of a process that exits, and if
+   * it terminates a thread during a call to SQLite, the driver aborts the process with exit code 134.
    */
   giveUp(): void {
     this.#port?.postMessage('end' satisfies Message)

@@ -1,6 +1,5 @@
 /**
- * The lease thread, which does the work of its process that cannot wait while a handler blocks the event
- * loop.
+ * The lease thread. It does the work of its process that must go on while a handler blocks the event loop.
  *
  *   - It gives back prefetched jobs that wait longer than their window, so that another worker starts them.
  *     It also makes the store take back claims that the loop has not read (`unread.ts`).
@@ -17,8 +16,8 @@
  * prefetched job. The thread opens its own connection to the store, because the worker's connection needs the
  * blocked loop. Work that fails is repeated at the next check. `lease-thread.ts` has the worker's side.
  *
- * All workers of a process share one thread, because starting one takes 35 ms of CPU and 11 MB. After the
- * last worker has stopped, the thread goes on for a few seconds, in case another worker starts.
+ * All workers of a process share one thread, because a thread needs 35 ms of CPU to start, and 11 MB. After
+ * the last worker has stopped, the thread goes on for a few seconds, in case another worker starts.
  */
 import { setMaxListeners } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -45,17 +44,20 @@ import { Recaller, Unread } from './unread.ts'
  * Milliseconds between two checks. `often` is used while jobs are prefetched and for a second (`AWAKE`) after
  * that. At other times `rarely`, or an eighth of a lease, is used. If the worker holds no jobs and its store
  * cannot hand over jobs with a ring, the thread does not check at all, and the worker wakes it when it has
- * claimed jobs. (An idle worker, 2026-11-25, over 80 seconds: four checks a second took 0.10 % of a core, no
- * checks 0.01 %.)
+ * claimed jobs. (Measured on 2026-11-25 over 80 seconds with an idle worker: four checks a second took 0.10 %
+ * of a core, and no checks 0.01 %.)
  */
 const LOOK = { often: 5, rarely: 250 }
 const AWAKE = 1_000
-/** Milliseconds after the window in which a worker whose loop turns can give the jobs back itself. */
+/**
+ * Milliseconds after the end of the window. In this time, a worker whose loop turns gives the jobs back
+ * itself.
+ */
 const GRACE = 8
 /**
  * Milliseconds. `after`: for how long past its timeout a handler may block the loop. `still`: for how long
- * the loop must have been blocked. `stop`: how long it may take to stop the thread of the loop, and also to
- * find out which job blocks it.
+ * the loop must have been blocked. `stop`: how long the lease thread tries to stop the thread of the loop,
+ * and how long it then tries to find out which job blocks the loop.
  */
 const STUCK = { after: 10_000, still: 5_000, stop: 2_000 }
 /** Milliseconds for the last calls to the store before the process is killed. */
@@ -65,8 +67,8 @@ const LAST_CALL = 3_000
 const stores = new Map<unknown, { store: Promise<Store>; users: number }>()
 
 /**
- * Only the lease thread begins to work. A bundler may put this file into one bundle with code of other
- * threads, so other threads may load this file, too.
+ * This check is necessary because other threads may load this file, too: a bundler may put this file into one
+ * bundle with the code of other threads.
  */
 if (workerData === LEASE_THREAD) parentPort!.on('message', begin)
 
@@ -81,8 +83,8 @@ function begin({ watch, port }: { watch: Watch; port: MessagePort }): void {
 }
 
 /**
- * Refuses a worker of another release, whose shared memory this file would read wrongly. A file of an older
- * release may be left beside a bundle.
+ * Returns why the thread cannot work for a worker of another release. (This file would read the shared memory
+ * of another release wrongly.) A file of an older release may be left beside a bundle.
  */
 function unfitFor(version: string | undefined): string | undefined {
   if (version === VERSION || version === undefined || VERSION === undefined) return undefined
@@ -111,7 +113,7 @@ class LeaseWatch extends Part {
   #store: Store | undefined
   /** The same store, when it is open. */
   readonly #opened = new Deferred<Store>()
-  /** One claimer for each of `#partitions`; none before the store is open. */
+  /** One claimer for each of `#partitions`. The list is empty before the store is open. */
   readonly #claimers: Claimer[] = []
   /** All partitions that the worker serves, in the order in which it learned of them. */
   readonly #partitions: Served[] = []
@@ -128,9 +130,7 @@ class LeaseWatch extends Part {
   readonly #permits = new Renewals()
   #isEnding = false
   readonly #naming: LoopNaming
-  /**
-   * Until this time (`performance.now()` of the worker), the job that blocks the loop is within its timeout.
-   */
+  /** When the timeout of the job that blocks the loop expires, by `performance.now()` of the worker. */
   #patientUntil = 0
 
   constructor(watch: Watch, port: MessagePort) {
@@ -200,7 +200,7 @@ class LeaseWatch extends Part {
     return clock() - this.#watch.origin
   }
 
-  /** Serves one more partition, if given. Before the store is open, partitions are only noted. */
+  /** Serves the given partition, if there is one. Before the store is open, partitions are only noted. */
   #serve(served?: Served): void {
     const { caller, leaseMs } = this.#watch
     const store = this.#store
@@ -222,8 +222,8 @@ class LeaseWatch extends Part {
     const { leaseMs, kills } = this.#watch
     const pulse = this.#pulse
     const at = this.#now()
-    // `isDozing` is set before the check. So the worker wakes the thread for each job that is prefetched
-    // after this line, and this check sees all earlier jobs.
+    // `isDozing` is set before the check. So the worker wakes the thread for each job that it prefetches
+    // after this line, and the check below sees all jobs that it prefetched before.
     pulse.isDozing = at > this.#awakeUntil
     if (this.#store !== undefined && !this.#isEnding) {
       this.#returnOverdue(at)
@@ -251,7 +251,8 @@ class LeaseWatch extends Part {
     for (const page of this.#pages) {
       page.isRead = true
       try {
-        // The message about the partition may arrive after the change in shared memory.
+        // The worker tells the thread of a partition by a message, which may arrive after the page in shared
+        // memory has been filled.
         if (!page.inUse || page.head[2]! >= this.#claimers.length || !page.states.includes(state)) continue
         const token = `${this.#watch.caller}.${page.claim[0]}`
         for (const [index, id] of page.ids.entries()) {
@@ -281,16 +282,17 @@ class LeaseWatch extends Part {
 
   async #settle(claimer: Claimer): Promise<void> {
     const { signal } = this.#end
-    // Waits one tick, so that one call gives back all jobs that one check has found.
+    // The claimer waits one tick, so that one call gives back all jobs that this check has found.
     await null
     while (claimer.hasSettlements && !signal.aborted) await claimer.exchange(0, 0, signal)
     this.#settling.delete(claimer)
   }
 
   /**
-   * Renews the leases of claims with running jobs. One job of each claim would be enough, but the store also
-   * notes each named job as begun. Jobs that have ended are included, because their outcomes may not have
-   * left the blocked loop; the store ignores jobs that are already settled.
+   * Renews the leases of claims with running jobs. A call with one job of each claim would be enough to renew
+   * the leases, but the store also notes that each job in the call has begun. Ended jobs are in the call,
+   * too, because the blocked loop may not have sent their outcomes. The store ignores jobs that are already
+   * settled.
    */
   async #renew(store: Store): Promise<void> {
     this.#isRenewing = true
@@ -336,14 +338,17 @@ class LeaseWatch extends Part {
   async #processEnds({ cause, fromWithin = false, outcomes }: ProcessEnd): Promise<void> {
     this.#isEnding = true
     if (outcomes.length > 0) await this.#tellOutcomes(outcomes)
-    // A job whose handler has ended must not be handed back as interrupted. So if the store does not
-    // acknowledge the outcomes, no job is handed back, and the leases run out.
+    // The store must not treat a job whose handler has ended as interrupted. So if the store does not
+    // acknowledge the outcomes, the thread hands back no job, and the leases run out.
     if (cause !== undefined && (outcomes.length === 0 || this.#pulse.hasTold))
       await this.#handBack(cause, fromWithin)
     await this.stop()
   }
 
-  /** Sends the outcomes until the store has acknowledged all of them, or until the worker no longer waits. */
+  /**
+   * Sends the outcomes again and again until the store has acknowledged all of them, or until the worker
+   * stops waiting.
+   */
   async #tellOutcomes(outcomes: Unstored): Promise<void> {
     await this.#opened.promise
     for (const [partition, settlements] of outcomes) {
@@ -373,13 +378,13 @@ class LeaseWatch extends Part {
       await Promise.allSettled(this.#partitions.map(({ partition }) => takeFrom(store, partition)))
       await this.#renewPermits(store, 0)
     } catch {
-      // If a call fails, the leases run out.
+      // An error is ignored here, because the leases then run out.
     }
   }
 
   /**
    * Ends the process if a handler blocks the loop and a job is long past its timeout. Only the job that
-   * blocks the loop fails; other late jobs are late because of this job.
+   * blocks the loop fails, because the other late jobs are late because of this job.
    */
   async #endIfStuck(at: number): Promise<void> {
     const isOverdue = (job: LedgerJob) => deadlineOf(job) + STUCK.after < at
@@ -392,8 +397,8 @@ class LeaseWatch extends Part {
     const named = await this.#holdersAmong(running, loop)
     const [holder] = named
     const deadline = holder === undefined ? 0 : deadlineOf(holder)
-    // The job that blocks the loop may still be within its own timeout. It fails only if it blocks the loop
-    // beyond this timeout.
+    // The job that blocks the loop may still be within its own timeout. The thread waits, and the job fails
+    // only if it blocks the loop beyond this timeout.
     const mayGoOn = named.length === 1 && deadline >= at && deadline < Number.POSITIVE_INFINITY
     if (hasTurned || mayGoOn) {
       this.#isEnding = false
@@ -404,7 +409,8 @@ class LeaseWatch extends Part {
     const failed = named.length === 1 && deadline < at ? holder : undefined
     // No job is settled if it is not known which of several jobs blocks the loop, or if the blocking job has
     // no timeout. In this case the end of the process counts as a crash of each of these jobs. Later each of
-    // them runs alone, which shows the cause (`maintenance/suspects.ts`).
+    // these jobs runs alone in its process, so a further crash shows which job is the cause
+    // (`maintenance/suspects.ts`).
     const suspects = failed !== undefined ? [] : named.length > 0 ? named : running.filter(isOverdue)
     for (const job of running) {
       if (job === failed) await this.#fail(job, loop, at)
@@ -435,7 +441,7 @@ class LeaseWatch extends Part {
     const next = retryIn! >= 0 ? { retryIn: retryIn! } : { untold: retryIn === NEVER }
     const outcome: Outcome = { kind: 'failed', error, ...next }
     this.#putBack(job, outcome, at)
-    // A hook of the application may take any time, so the call has a limit.
+    // The call runs a hook of the application, which may take any time, so the call has a limit.
     await within(STUCK.stop, loop?.failed(nameOfRun(token, id), JSON.stringify(outcome)) ?? Promise.resolve())
   }
 
@@ -456,7 +462,7 @@ function isAnswered(call: Promise<unknown>): Promise<boolean> {
   )
 }
 
-/** Opens the store of a location once, and counts the watches that use it. */
+/** Opens the store of a location once, and counts the watches that use the store. */
 function open(location: StoreLocation): Promise<Store> {
   const { connection, prefix, options } = location
   const name = nameOf(location)

@@ -4,7 +4,8 @@
  *
  * A `LedgerPage` has up to `JOBS` jobs of one claim. A job on a page is
  *
- *   prefetched  claimed, and not begun. The worker begins it or takes it back, or the thread gives it back:
+ *   prefetched  claimed, and not begun. The worker begins the job or takes it back, or the thread gives the
+ *               job back:
  *               whichever acts first
  *   running     begun in this worker
  *   apart       taken out to begin, and not begun: a suspect that waits to run alone
@@ -23,7 +24,7 @@ import type { ClaimedJob } from '../../model/record.ts'
 export const JOBS = 64
 /**
  * Bytes for the ids of a page, which has one id on each line. Ids that Lark makes have 13 letters.
- * Applications may choose ids of up to 300 bytes, and fewer jobs with such ids fit on a page.
+ * Applications may choose ids of up to 300 bytes. A page has room for fewer jobs with such ids.
  */
 const TEXT = JOBS * 16
 
@@ -35,7 +36,7 @@ export const APART = 5
 
 /**
  * Special values of the milliseconds until a retry. NEVER: the job is not tried again, and its `failed()`
- * hook must be called afterwards. TOLD: its `failed()` hook is running now.
+ * hook must be called afterwards. TOLD: the `failed()` hook of the job is running now.
  */
 export const NEVER = -1
 export const TOLD = -2
@@ -61,7 +62,7 @@ export class LedgerPage {
   readonly terms: Float64Array
   readonly states: Uint8Array
   readonly text: Buffer
-  /** How many jobs are left on the page. Only the worker uses it. */
+  /** How many jobs are left on the page. The thread does not use this number. */
   left = 0
 
   constructor(memory = new SharedArrayBuffer(40 + JOBS * 25 + TEXT)) {
@@ -178,7 +179,8 @@ export class Ledger {
   }
 
   /**
-   * Keeps a job that waits until it can run alone. The thread does not give back such a job after its window.
+   * Marks a job that waits until it can run alone. The thread does not give back such a job, even after the
+   * window of the job.
    *
    * @returns false if the thread has already given the job back
    */
@@ -192,7 +194,7 @@ export class Ledger {
     return false
   }
 
-  /** Writes how the thread settles the job if it blocks the event loop for too long. */
+  /** Writes how the thread settles the job if the job blocks the event loop for too long. */
   judge({ job, page, index }: HeldJob, deadline: number, retryIn: number): void {
     const at = index * 3
     page.terms[at] = deadline
@@ -205,7 +207,7 @@ export class Ledger {
     Atomics.store(page.states, index, DONE)
   }
 
-  /** Removes a job when the store has acknowledged its outcome, or when its outcome will not be sent. */
+  /** Removes a job whose outcome the store has acknowledged, or whose outcome will never be sent. */
   settled({ page }: HeldJob): void {
     page.left--
     if (page.left > 0) return
@@ -213,7 +215,7 @@ export class Ledger {
     this.#free.push(page)
   }
 
-  /** Takes back a job that has not begun. @returns false if the thread has already given it back */
+  /** Takes back a job that has not begun. @returns false if the thread has already given the job back */
   withdraw(held: HeldJob): boolean {
     const isOurs = Atomics.compareExchange(held.page.states, held.index, PREFETCHED, RETURNED) === PREFETCHED
     this.settled(held)

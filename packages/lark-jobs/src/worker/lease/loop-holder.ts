@@ -1,8 +1,8 @@
 /**
- * Finds the job that blocks the event loop. The lease thread opens a session of Node's inspector on the main
- * thread, which needs no port, and stops the main thread as a debugger does. If the `handle` of a job is on
- * the stack, the `this` of that frame is the job. If `handle` awaits a function that blocks, only the name of
- * the class is known (`loop-witness.ts`).
+ * Finds the job that blocks the event loop. The lease thread connects to the main thread with a session of
+ * Node's inspector, and stops the main thread as a debugger does. Such a session needs no port. If the
+ * `handle` of a job is on the stack, the `this` of that frame is the job. If `handle` awaits a function that
+ * blocks, only the name of the class is known (`loop-witness.ts`).
  *
  * While the main thread runs native code, it stops only when the native code returns. So in this case the job
  * is not found in time. (Tried on 2026-12-01, Node 20.20: loops, regular expressions and `Atomics.wait` stop
@@ -13,7 +13,7 @@ import { jobInside } from '../../options/job-inside.ts'
 import { inTime } from '../../waiting/bounded-wait.ts'
 import { nameOf, WITNESSES } from './loop-witness.ts'
 
-/** The source of a function that is called on the `this` of a frame. */
+/** The source text of a function. The inspector calls the function with the `this` of a stack frame. */
 const RUN_OF = `function () {
   const job = this?.[Symbol.for('${Symbol.keyFor(jobInside)}')]?.run?.job
   return job && [job.token, job.id]
@@ -59,8 +59,8 @@ export class StoppedLoop {
   }
 
   /**
-   * The names of the runs that may block the loop: one name if the cause is certain, no name if nothing is
-   * known.
+   * The names (`nameOf`) of the runs that may block the loop. The list has one name if the cause is certain,
+   * and is empty if nothing is known.
    */
   async holders(): Promise<string[]> {
     for (const { this: self } of this.#frames) {

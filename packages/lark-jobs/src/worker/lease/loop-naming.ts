@@ -7,14 +7,20 @@ import { inTime } from '../../waiting/bounded-wait.ts'
 import type { Pulse } from './lease-thread.ts'
 import { StoppedLoop } from './loop-holder.ts'
 
-/** Milliseconds that it may take to stop the thread of the loop. Finding the job may take as long again. */
+/**
+ * Milliseconds for which the lease thread tries to stop the thread of the loop. It then tries for the same
+ * time to find the job.
+ */
 const STOP = 2_000
 
 export class LoopNaming {
   readonly #worker: string
   readonly #pulse: Pulse
   readonly #end: AbortSignal
-  /** The time of the last turn of the loop when the last search began (`Pulse.beat`). */
+  /**
+   * The value of `Pulse.beat` when the last search began: when the loop had last turned before that
+   * standstill.
+   */
   #lookedFor = 0
   #look: Promise<void> | undefined
 
@@ -60,8 +66,8 @@ export class LoopNaming {
 }
 
 /**
- * Several workers of a process may search at the same time, but the thread is stopped for one of them at a
- * time.
+ * The workers of a process may all need a search at the same time. Their searches run one after the other,
+ * because a thread can be stopped for only one search at a time.
  */
 let asking: Promise<unknown> = Promise.resolve()
 

@@ -23,7 +23,7 @@ export interface Witness {
   seen(by: readonly string[]): void
 }
 
-/** The functions that the lease thread calls. A job is named by `nameOf`. */
+/** The functions that the lease thread calls. They name a run as `nameOf` does. */
 export interface Witnesses {
   /** The workers in this thread of the process. */
   all: Set<Witness>
@@ -36,8 +36,9 @@ export interface Witnesses {
   /**
    * Tells the workers which of their classes may block the loop.
    *
-   * @param id the id of a worker; if the worker is not in this thread, nobody is told
-   * @param names the names of the runs that may block the loop; if empty, each running job may block it
+   * @param id the id of a worker. If the worker does not run in this thread, no worker is told
+   * @param names the names of the runs that may block the loop. If the list is empty, each running job may
+   *   block the loop
    * @returns the names of the classes of these jobs
    */
   seen(id: string, names: readonly string[]): string[]

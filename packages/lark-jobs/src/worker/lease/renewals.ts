@@ -1,8 +1,8 @@
 /**
  * Makes one renewal at a time for each partition or limiter. A renewal without an answer does not delay the
- * other renewals: if a node of a cluster is away, or a slot moves, a call may wait for longer than a short
- * lease lasts. `lease-keeper.ts` uses this class to renew leases, and `permits/permit-pools.ts` to renew
- * permits.
+ * other renewals: if a node of a Redis Cluster is unreachable, or a slot moves to another node, a call may
+ * wait for longer than a short lease lasts. `lease-keeper.ts` uses this class to renew leases, and
+ * `permits/permit-pools.ts` to renew permits.
  */
 export class Renewals {
   readonly #underway = new Map<string, Promise<boolean>>()
@@ -12,8 +12,8 @@ export class Renewals {
   /**
    * Makes a round: begins each renewal, except those whose last call is still under way.
    *
-   * @param renewals a function for each name; its promise resolves to whether the store answered, and never
-   * rejects
+   * @param renewals a function for each name. The promise that the function returns resolves to whether the
+   * store answered, and never rejects
    * @returns two promises. `present` resolves when the renewals that were answered in the last round have
    *   ended. `all` resolves to whether the store answered all renewals
    */

@@ -1,8 +1,9 @@
 /**
- * Unread claims: jobs that the store may have handed to a worker in an answer or with a ring, and that the
- * worker has not read. While the event loop is blocked, the lease thread (`lease-watch.ts`) makes the store
- * take back these jobs, so that another worker gets them. The worker and the thread share the memory in
- * `Unread`, one for each partition. For each claim, the side that acts first decides:
+ * An unread claim is a claim that the store may have answered, with jobs in the answer or with a ring, while
+ * the worker has not read the answer or the ring. While the event loop is blocked, the lease thread
+ * (`lease-watch.ts`) makes the store take back these jobs, so that another worker gets them. The worker and
+ * the thread share the memory of an `Unread` for each partition. For each claim, the side that acts first
+ * decides:
  *
  *   nothing → unread (under the number of the call) → read, by the worker
  *                                                   → recalled, by the thread; the worker gives back what
@@ -51,7 +52,7 @@ export class Unread {
     return this.#change(source, number, 0)
   }
 
-  /** Since when the claim of a source has been unread; undefined if no claim is. */
+  /** Since when the claim of a source has been unread. Undefined if the source has no unread claim. */
   since(source: Source): number | undefined {
     return Atomics.load(this.#numbers, source) > 0 ? this.#since[source] : undefined
   }
@@ -59,7 +60,7 @@ export class Unread {
   /**
    * Recalls the claim; called by the lease thread.
    *
-   * @returns the number of the claim; undefined if there is none, or if the worker has read it
+   * @returns the number of the claim. Undefined if there is no unread claim
    */
   recall(source: Source): number | undefined {
     const number = Atomics.load(this.#numbers, source)
@@ -82,18 +83,18 @@ export class Unread {
 }
 
 /**
- * Milliseconds. `answer`: the thread asks the loop for a sign when an answer has been due, or a job
- * prefetched, for this time. `sign`: without a sign, the thread recalls unread claims after this time.
- * `turn`: without a sign, the loop counts as blocked after this time (one turn of 64 jobs takes less than 1
- * ms).
+ * Milliseconds. `answer`: when a call has had no answer for this time, or a job has been prefetched for this
+ * time, the thread asks the loop for a sign. `sign`: if no sign comes in this time, the thread recalls unread
+ * claims. `turn`: if no sign comes in this time, the loop counts as blocked (one turn of 64 jobs takes less
+ * than 1 ms).
  */
 const PATIENCE = { answer: 10, sign: 15, turn: 5 }
 /**
  * For rings, `sign` is longer by 1 ms for each ten partitions in which a ring may bring jobs. A recall costs
  * one call for each partition, and another call when the loop turns again. These calls need about 0.1 ms of
- * the server. On a busy machine, every loop turns late, so without this rule there would be many recalls.
- * (Measured on 2026-11-26, 5,000 queues with one job each, 2 cores with 19 busy processes: 26,000 calls
- * without this.)
+ * the server. On a busy machine, every loop turns late, so without this longer time there would be many
+ * recalls. (Measured on 2026-11-26, 5,000 queues with one job each, 2 cores with 19 busy processes: 26,000
+ * calls without the longer time.)
  */
 const RINGS = 10
 /** Milliseconds between two attempts to take back a recalled claim. */
@@ -104,36 +105,36 @@ export interface RecallerOptions {
   unread: readonly Unread[]
   /**
    * How many claims of each source are unread in all partitions. Most checks need only these numbers.
-   * (Measured on 2026-11-26, an idle worker of 5,000 queues, 2 cores, shared: a check of each of them took 5
-   * ms, and four checks a second took 2.2 % of a core.)
+   * (Measured on 2026-11-26, an idle worker of 5,000 queues, 2 cores, shared: a check of each partition took
+   * 5 ms, and four checks a second took 2.2 % of a core.)
    */
   counts: Int32Array
   /**
-   * Asks the event loop for a sign, and tells the worker whether a claim was recalled. When the loop has
-   * given the sign, `sign` returns this number.
+   * Asks the event loop for the sign with this number, and tells the worker whether a claim was recalled.
+   * When the loop has given the sign, `sign` returns the same number.
    */
   ask: (number: number, hasRecalled: boolean) => void
   /** The number of the last sign. */
   sign: () => number
   /**
-   * When the event loop last read an answer, by `performance.now()`. A busy loop turns slowly, but is not
-   * blocked. (Measured on 2026-11-25, 2 cores, shared and busy, 2,000 queues with one job each, without this:
-   * the thread recalled the jobs of rings again and again, with a call for each queue, and there were 10,100
-   * calls for 2,000 jobs.)
+   * When the event loop last read an answer, by `performance.now()`. A loop that reads answers is not
+   * blocked, even if it gives its signs late. (Measured without this time on 2026-11-25, 2 cores, shared and
+   * busy, 2,000 queues with one job each: the thread recalled the jobs of rings again and again, with a call
+   * for each queue, and there were 10,100 calls for 2,000 jobs.)
    */
   beat: () => number
   /** Whether any job runs: only a running job can block the loop. */
   runs: () => boolean
-  /** Since when the oldest prefetched job has been held; undefined if no job is prefetched. */
+  /** Since when the oldest prefetched job has been held. Undefined if no job is prefetched. */
   holdsSince: () => number | undefined
   /** Makes the store take back the claim with this number. */
   recover: (partition: number, number: number) => Promise<unknown>
 }
 
 /**
- * Runs in the lease thread. It asks the event loop for a sign; if no sign comes, it takes back jobs that the
- * store may have handed over. It also asks while jobs are prefetched, to find out whether the worker can give
- * them back itself.
+ * Runs in the lease thread. The recaller asks the event loop for a sign. If no sign comes, the recaller makes
+ * the store take back the unread claims. While jobs are prefetched, the recaller asks for signs, too, to find
+ * out whether the worker can give back these jobs itself.
  */
 export class Recaller {
   readonly #options: RecallerOptions
@@ -161,7 +162,7 @@ export class Recaller {
     if (at >= this.#againAt && !this.#recovering) void this.#recover(at)
   }
 
-  /** Whether the loop counts as blocked: it has not given a sign for longer than a turn takes. */
+  /** Whether the loop counts as blocked, because it has not given a sign for longer than a turn takes. */
   isOwed(at: number): boolean {
     return this.#options.sign() !== this.#asked.number && this.#owedFor(at) >= PATIENCE.turn
   }
@@ -171,7 +172,10 @@ export class Recaller {
     return at - Math.max(this.#asked.at, this.#options.beat())
   }
 
-  /** Recalls unread claims. The worker is told, because it must not wait for rings that no longer come. */
+  /**
+   * Recalls unread claims. The worker is told of the recall, because the store no longer rings for a recalled
+   * claim, so the worker must call again.
+   */
   #recall(at: number): void {
     const { unread, counts } = this.#options
     const rings = Atomics.load(counts, RING)

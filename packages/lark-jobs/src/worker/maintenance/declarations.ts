@@ -52,7 +52,10 @@ export class Declarations extends Part {
     return { schedules: Object.fromEntries(declared.map(({ id, definition }) => [id, hashOf(definition)])) }
   }
 
-  /** Resolves when the schedules are declared, or when the store has not answered. */
+  /**
+   * Resolves when the schedules are declared, or when the attempt has failed because the store does not
+   * answer.
+   */
   protected override async onStart(): Promise<void> {
     const { declared, hasOthers, met } = this.#options
     if (declared.length > 0 || hasOthers()) {
@@ -75,7 +78,8 @@ export class Declarations extends Part {
     for (const { schedules = {} } of await store.workers())
       for (const [id, hash] of Object.entries(schedules)) add(id, hash)
     for (const { id, definition } of declared) add(id, hashOf(definition))
-    // One call reads all schedules of a partition, because usually none of them has changed.
+    // One call reads all schedules of a partition. Usually no schedule has changed, so no further call is
+    // needed.
     const all = new Map((await book.list(true)).map((found) => [found.id, found]))
     for (const each of declared)
       await this.#unlessAway(each.id, () => this.#declare(each, hashes, all.get(each.id)))
@@ -99,7 +103,7 @@ export class Declarations extends Part {
     this.#warned.add(id)
   }
 
-  /** @param read the schedule, if it has just been read */
+  /** @param read the stored schedule, if the caller has just read it */
   async #declare(
     { id, definition }: DeclaredSchedule,
     hashes: Declared,

@@ -4,11 +4,11 @@
  * `Store.survey` finds that effects are due, or the store wakes this worker because of them, the deliverer
  * makes a call of its own for these effects.
  *
- * The next call to the same partition acknowledges delivered effects. This is a call of a claimer if one
- * comes soon, or else a call of the deliverer. The store hands out effects again that could not be delivered:
- * a hook whose class is not known here goes to another worker, and the end of a member comes again when the
- * home partition of its flow may answer again. If the store hands out an effect again while it is being
- * delivered, the effect is not delivered twice.
+ * The next call to the same partition acknowledges the delivered effects. If a claimer makes a call soon, its
+ * call does this. If not, the deliverer makes a call. The store hands out effects again that this worker
+ * could not deliver. A hook whose class this worker does not know goes to another worker. The end of a member
+ * comes again later, when the home partition of its flow may answer again. If the store hands out an effect
+ * again while it is being delivered, the effect is not delivered twice.
  */
 
 import { defined } from '@s18i/lark/internal'
@@ -36,13 +36,13 @@ import type { WorkerReport } from '../report.ts'
 import type { StoreClock } from './store-clock.ts'
 
 /**
- * Milliseconds for which hooks may go on when the worker stops. Hooks that have not ended by then are called
- * again by another worker.
+ * Milliseconds for which hooks may go on when the worker stops. Another worker calls the hooks that have not
+ * ended in this time again.
  */
 const LAST_WORDS = 1_000
 /**
- * Milliseconds for which an acknowledgement waits for a call of a claimer. This is much less than the lease
- * of an effect.
+ * Milliseconds for which an acknowledgement waits for a call of a claimer. This time is much shorter than the
+ * lease of an effect.
  */
 const ACKNOWLEDGE = 50
 /**
@@ -51,13 +51,13 @@ const ACKNOWLEDGE = 50
  */
 const RUN = 0.9
 /**
- * Milliseconds for which hooks are left to other workers, each of which checks every partition every 5 s
- * (`maintenance.ts`).
+ * Milliseconds for which this worker at most leaves hooks to other workers. Each worker checks every
+ * partition at least every 5 s (`maintenance.ts`).
  */
 const LEAVE = 6_000
 /**
- * A hook is dropped this many milliseconds after the end of its job, if no worker has known the class until
- * then.
+ * If no worker knows the class of a hook, the hook is dropped this many milliseconds after the end of its
+ * job.
  */
 const UNDELIVERABLE = 7 * 24 * 3_600_000
 
@@ -84,8 +84,8 @@ class Delivery {
   /** Effects that were delivered and are not acknowledged yet. */
   readonly #done = new Map<string, EffectName>()
   /**
-   * Between these two times (`performance.now()`), this worker takes no hooks, so that workers which know the
-   * classes get them.
+   * Between these two times (`performance.now()`), this worker takes no hooks, so that the hooks go to
+   * workers which know their classes.
    */
   rests = { from: 0, until: 0 }
   /** Deliveries and calls under way. */
@@ -96,7 +96,7 @@ class Delivery {
   asksAgain = false
   /** The timer of the next acknowledgement. */
   timer: NodeJS.Timeout | undefined
-  /** The timer that asks again for the ends of members whose home partition did not answer. */
+  /** The timer of the next attempt to get the ends of members whose home partition did not answer. */
   retry: NodeJS.Timeout | undefined
 
   get hasDone(): boolean {
@@ -157,8 +157,8 @@ export class Deliverer extends Part {
   }
 
   /**
-   * The effects part of the next call to a partition. If the call fails, the caller must put it back with
-   * `putBack`.
+   * Returns what the next call to a partition asks for effects and acknowledges. If the call fails, the
+   * caller must return this value with `putBack`.
    */
   wanted(partition: string): EffectsWanted {
     const delivery = this.#deliveries.get(partition)
@@ -208,7 +208,8 @@ export class Deliverer extends Part {
         }, MEMBER_LEASE_MS)
         throw error
       })
-      // If the flow no longer exists, nothing waits for its members.
+      // If the flow no longer exists, the end of the member counts as delivered, because nothing waits for
+      // it.
       const counted = counting.then((next) => {
         if (next !== undefined) this.#options.dueIn(home, next)
         return true
@@ -233,7 +234,8 @@ export class Deliverer extends Part {
       while (work.size > 0) await Promise.all(work)
     }
     const deliveries = [...this.#deliveries]
-    // Other effects are acknowledged as soon as they are delivered, so a slow hook does not delay them.
+    // The other effects are acknowledged as soon as they are delivered, so a slow hook does not delay their
+    // acknowledgement.
     await within(LAST_WORDS, Promise.all(deliveries.map(([, delivery]) => finish(delivery))))
     this.#isOver = true
     const acknowledge = async ([partition, delivery]: [string, Delivery]) => {
@@ -250,7 +252,7 @@ export class Deliverer extends Part {
     return delivery
   }
 
-  /** Whether a call should ask for hooks. The call may bring up to `MAX_HOOKS` of them. */
+  /** Whether a call should ask for hooks. The call may bring up to `MAX_HOOKS` hooks. */
   #takesHooks(partition: string, delivery: Delivery | undefined): boolean {
     if (this.#hooks >= MAX_HOOKS) {
       this.#full.add(partition)
@@ -277,10 +279,11 @@ export class Deliverer extends Part {
     delivery.asksAgain = false
     const since = performance.now()
     const effects = this.wanted(partition)
-    // `until: 0` takes no jobs back. Only `maintenance.ts` takes jobs back, because it knows about outages.
+    // With `until: 0` the call takes no jobs back. Only `maintenance.ts` takes jobs back, because only that
+    // file knows about outages.
     const asking = this.#options.store.recover(partition, { until: 0, effects }).catch((error) => {
-      // The next call carries these acknowledgements. It is made when a survey finds that the store answers
-      // again.
+      // The next call carries these acknowledgements. The deliverer makes this call when a survey finds that
+      // the store answers again.
       delivery.putBack(effects.done ?? [])
       throw error
     })
@@ -295,7 +298,7 @@ export class Deliverer extends Part {
     return delivery.asking
   }
 
-  /** @param delivering resolves to whether the effects are delivered */
+  /** @param delivering a promise that resolves to whether the effects are delivered */
   #deliver(partition: string, effects: readonly Effect[], delivering: Promise<boolean>): void {
     const delivery = this.#of(partition)
     const end = (isDone: boolean) => {

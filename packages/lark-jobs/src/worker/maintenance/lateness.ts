@@ -1,13 +1,13 @@
 /**
  * Measures for how long the store's answers have been late again and again. After a late answer, no job is
- * taken back until living workers have had time to renew their leases. With a store that is always late (a
- * slow disk, a busy machine), no job would ever be taken back. Such a store does answer, however, so after a
- * while all living workers have renewed their leases, and jobs may be taken back.
+ * taken back until living workers have had time to renew their leases. If this rule had no limit, no job
+ * would ever be taken back from a store that is always late (a slow disk, a busy machine). But such a store
+ * does answer, so after `PATIENCE` all living workers have renewed their leases, and jobs may be taken back.
  */
 
-/** After this time of late answers, jobs are taken back in spite of them. In lengths of a lease. */
+/** When the answers have been late for this time, jobs are taken back all the same. In lengths of a lease. */
 export const PATIENCE = 4
-/** Late answers that are further apart than this belong to different periods. In lengths of a lease. */
+/** Two late answers with a longer time between them belong to different periods. In lengths of a lease. */
 const APART = 1.5
 
 export class Lateness {

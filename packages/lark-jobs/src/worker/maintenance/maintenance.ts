@@ -8,11 +8,11 @@
  *
  * An outage means that the store did not answer, or that this process was suspended. After an outage, living
  * workers get the time of one lease to renew before any job is taken back. For jobs that are taken back after
- * that, no crash is counted, because the outage may have ended their leases and not the death of a worker. If
- * a store is late again and again (a slow disk, a busy machine), the jobs of dead workers must still be taken
- * back at some time, so an ended lease is spared only for `PATIENCE`. If no worker lived during an outage,
- * the store itself notices it (`store/contract/rules/silence.ts`), because each survey also tells the store
- * that a worker is alive.
+ * an outage, no crash is counted: their leases may have ended because of the outage, and not because a worker
+ * died. If a store is late again and again (a slow disk, a busy machine), the jobs of dead workers must still
+ * be taken back at some time, so an ended lease is spared only for `PATIENCE`. If no worker ran during an
+ * outage, the store itself notices the outage (`store/contract/rules/silence.ts`), because each survey also
+ * tells the store that a worker is alive.
  */
 
 import { queueOf } from '../../model/partition.ts'
@@ -35,18 +35,21 @@ import { Lateness, PATIENCE } from './lateness.ts'
 import { Standstill } from './standstill.ts'
 import type { StoreClock } from './store-clock.ts'
 
-/** Milliseconds between two ticks. `rarely`, or an eighth of a lease, is used if nothing is due sooner. */
+/**
+ * Milliseconds between two ticks. If nothing is due sooner, the pause is `rarely` or an eighth of a lease,
+ * whichever is shorter.
+ */
 const TICK = { often: 250, rarely: 1_000 }
-/** Milliseconds. An announcement is made `every` so often, and is valid for `holds`. */
+/** Milliseconds. The worker announces itself `every` so often, and an announcement is valid for `holds`. */
 const ANNOUNCE = { every: 5_000, holds: 20_000 }
-/** Milliseconds. An answer within this time does not indicate an outage, however short the leases are. */
+/** Milliseconds. An answer within this time is not a sign of an outage, even if leases are shorter. */
 const LATE = 500
 /**
  * The longest time in milliseconds between two checks of a partition for ended leases and for jobs whose ring
  * was lost. The same call carries the announcement. So an idle worker sends 12 commands a minute to a Redis
- * server, for up to 1,000 queues. Each of its two idle connections sends 2 more (`connection.ts`), and one
- * worker of a store sends three or four more for the history of runs. When each claimer and each task made
- * its own calls, a worker with one queue sent 74 a minute.
+ * server, for up to 1,000 queues. Each of its two idle connections sends 2 more commands (`connection.ts`),
+ * and one worker of a store sends three or four more for the history of runs. When each claimer and each task
+ * made its own calls, a worker with one queue sent 74 commands a minute.
  */
 const LOOK = 5_000
 /** A survey also covers partitions whose next check is at most this part of `LOOK` away. */
@@ -62,14 +65,14 @@ interface Chores {
   /** When the last answered survey was sent (`performance.now()`). */
   askedAt: number
   lookAt: number
-  /** Before this time (`performance.now()`), living workers may not have renewed: no job is taken back. */
+  /** Before this time (`performance.now()`), no job is taken back: leases may not be renewed yet. */
   recoverFrom: number
   pruneAt: number
-  /** For how many milliseconds ended leases have been spared. An outage counts as the time of one lease. */
+  /** For how many milliseconds ended leases have been spared. Each survey adds at most one lease. */
   leftFor: number
   /** Whether the next recovery counts no crashes. */
   forgiving: boolean
-  /** Whether the part of the store that has this partition did not answer the last call. */
+  /** Whether the last call for this partition had no answer from its part of the store. */
   isAway: boolean
 }
 
@@ -96,7 +99,7 @@ export interface MaintenanceOptions {
   owes: (partition: string) => void
   /** Called when a survey says in how many milliseconds the next schedule of a partition is due. */
   ticksIn?: ((partition: string, ms: number) => void) | undefined
-  /** Called with the last order to the worker, with each answer that contains it. */
+  /** Called for each answer that contains an order: with the last order to the worker. */
   ordered: (order: WorkerOrder) => void
   /** Called with the jobs that were taken back from dead workers. */
   recovered: (partition: string, recovery: Recovery) => void
@@ -120,7 +123,10 @@ export class Maintenance extends Part {
   /** Measures how long this process was suspended. An answer may have waited unread for as long. */
   readonly standstill: Standstill
   #isAway = false
-  /** By this time (`performance.now()`), all living workers have renewed after the store's last outage. */
+  /**
+   * The time (`performance.now()`) at which all living workers have renewed their leases after the store's
+   * last outage.
+   */
   #renewedBy = 0
   readonly #lateness: Lateness
   /** `recoverFrom` for partitions that are new to this worker: the last outage concerns them as well. */
@@ -135,7 +141,8 @@ export class Maintenance extends Part {
     super()
     this.#options = options
     this.#lateness = new Lateness(options.leaseMs)
-    // A process that was suspended for this time may have missed a renewal, as may others on this machine.
+    // If this process was suspended for this time, it may have missed a renewal, and so may the other
+    // processes of this machine.
     this.standstill = new Standstill(Math.max(options.leaseMs / 2, TICK.often * 4))
     this.#add(options.partitions)
   }
@@ -146,7 +153,7 @@ export class Maintenance extends Part {
     await this.#tick()
   }
 
-  /** Announces the worker's state now. `stop` waits for it. */
+  /** Announces the worker's state now. `stop` waits for the announcement. */
   async announce(): Promise<void> {
     const announcing = this.#announce().catch((error) => this.#options.trouble.met(error))
     this.#announced = Promise.all([this.#announced, announcing])
@@ -165,14 +172,15 @@ export class Maintenance extends Part {
     if (order !== undefined) ordered(order)
   }
 
-  /** Milliseconds. During a later answer, other workers may have missed a renewal or lost a connection. */
+  /** Milliseconds. During a longer answer, other workers may have missed a renewal or a connection. */
   get #late(): number {
     return Math.max(this.#options.leaseMs / 4, LATE)
   }
 
   /**
    * Whether the store does not answer, or did not answer until recently. In this time other workers may not
-   * have renewed their leases. A store that is always late does not count as away for ever (`lateness.ts`).
+   * have renewed their leases. For a store that is always late, the result becomes false after a while
+   * (`lateness.ts`).
    */
   get isAfterOutage(): boolean {
     const { leaseMs } = this.#options
@@ -185,7 +193,7 @@ export class Maintenance extends Part {
   #tick(): Promise<void> {
     this.#options.ticked()
     if (this.standstill.tick()) this.#forgive(false)
-    // Ticks go on during a round: a slow store must not look like a suspended process.
+    // Ticks go on during a round, so that a slow store does not look like a suspended process.
     this.#tickIn(TICK.often)
     this.#round ??= this.#work()
       .catch((error) => {
@@ -216,7 +224,8 @@ export class Maintenance extends Part {
     const { store, renew, trouble } = this.#options
     await this.#ask(renew())
     const { due, isAnnounced } = this.#due()
-    // There are two calls, because a cluster node that does not answer delays a call for longer than `LATE`.
+    // The partitions of nodes that do not answer get a call of their own, because such a node of a Redis
+    // Cluster delays a call for longer than `LATE`.
     const [present, away]: [Chore[], Chore[]] = [[], []]
     for (const each of due) (each[1].isAway ? away : present).push(each)
     let failure: unknown
@@ -240,9 +249,7 @@ export class Maintenance extends Part {
     else if (due.length > 0 || isAnnounced) trouble.passed()
   }
 
-  /**
-   * The partitions that are due for a check. If there are any, the list also has those that will be due soon.
-   */
+  /** The partitions that are due for a check, and then also the partitions that will be due soon. */
   #due(): { due: Chore[]; isAnnounced: boolean } {
     const now = performance.now()
     let isAny = this.#isAway || this.#announceAt <= now
@@ -255,7 +262,7 @@ export class Maintenance extends Part {
 
   /**
    * @param wereAway whether none of these partitions answered the last call
-   * @returns why something could not be done
+   * @returns the error of a task that failed
    */
   async #look(due: readonly Chore[], isAnnounced: boolean, wereAway = false): Promise<unknown> {
     const { store, leaseMs, record, clock, rests, ordered } = this.#options
@@ -276,8 +283,8 @@ export class Maintenance extends Part {
     if (isAnnounced && survey.unannounced === undefined) this.#announceAt = asked + ANNOUNCE.every
     if (survey.order !== undefined) ordered(survey.order)
     if (survey.partitions !== undefined) await this.#meet(survey.partitions)
-    // If one node of a cluster does not answer, the partitions on the other nodes are still served. This call
-    // finds out whether any part of the store answers.
+    // If one node of a Redis Cluster does not answer, the worker still serves the partitions on the other
+    // nodes. This call finds out whether any part of the store answers, and throws if no part does.
     if (survey.failures.size > 0) await this.#ask(store.now())
     this.#options.trouble.answered()
     for (const [partition, chores] of due) {
@@ -290,10 +297,7 @@ export class Maintenance extends Part {
     return survey.failures.values().next().value ?? survey.unannounced ?? failure
   }
 
-  /**
-   * @param isLate whether the answer was late; if so, no job is taken back, because living workers may not
-   * have renewed their leases
-   */
+  /** @param isLate whether the answer was late. If true, no job is taken back (`recoverFrom`). */
   async #act(
     due: readonly Chore[],
     { findings, failures }: Survey,
@@ -322,7 +326,7 @@ export class Maintenance extends Part {
       if (isPatient && (isLate || left > 0)) this.#lookIn(chores, isLate ? undefined : left)
       else if (finding?.nextLeaseEnd === 0) dead.push(() => this.#recover(finding, chores, isPatient))
       else {
-        // By now, all jobs whose leases ended in the outage have been taken back.
+        // No ended lease is left, so all jobs whose leases ended in the outage have been taken back.
         chores.forgiving = false
         this.#lookIn(chores, soonest(finding))
       }
@@ -339,7 +343,7 @@ export class Maintenance extends Part {
     return chores.leftFor < PATIENCE * leaseMs
   }
 
-  /** @returns why something could not be done */
+  /** @returns the error of a task that failed */
   async #doAll(all: readonly (() => Promise<void>)[]): Promise<unknown> {
     const failures: unknown[] = []
     for (let i = 0; i < all.length && !this.isStopped; i += TOGETHER) {
@@ -366,11 +370,11 @@ export class Maintenance extends Part {
     const now = performance.now()
     for (const partition of partitions) {
       if (this.#chores.has(partition)) continue
-      // A new worker does not know whether there was an outage, so it waits for one more check, by which
-      // living workers have renewed. It also checks now, so that the store notices for how long no survey
-      // came.
+      // A worker that is new to a partition does not know whether there was an outage. So it takes back no
+      // job until its second check, because living workers have renewed their leases by that time. The first
+      // check is made now, so that the store notices for how long no survey came.
       const recoverFrom = Math.max(this.#recoverFrom, now + this.#longest)
-      // The time is random, so that many workers do not search at the same time.
+      // The time is random, so that not all workers search for old jobs at the same time.
       const pruneAt = now + Math.random() * PRUNE
       const forgiving = now < this.#recoverFrom
       const since = { askedAt: now, leftFor: 0 }
@@ -411,7 +415,8 @@ export class Maintenance extends Part {
 
   /**
    * Takes no jobs back for the time of a lease from now on. The checks go on as often as before, because
-   * another outage may begin meanwhile, and a store that is late again and again must not prevent them.
+   * another outage may begin meanwhile. Otherwise a store that is late again and again would prevent all
+   * checks.
    */
   #leaveToTheLiving(chores: Chores): void {
     chores.recoverFrom = performance.now() + this.#options.leaseMs
@@ -420,9 +425,9 @@ export class Maintenance extends Part {
 
   async #recover({ partition, at }: Finding, chores: Chores, isPatient: boolean): Promise<void> {
     const { forgiving } = chores
-    // A suspended store would carry out the call when it goes on, before living workers have renewed. `until`
-    // prevents this. A store that is always late would never carry out the call, so after a while it has no
-    // `until`.
+    // A store that was suspended would carry out this call when it goes on, before living workers have
+    // renewed their leases. The field `until` prevents this. A store that is always late would never carry
+    // out a call with `until`, so after a while the calls have no `until`.
     const until = isPatient ? { until: at + this.#late } : {}
     const recovery = await this.#options.store
       .recover(partition, { forgiving, ...until, leaseMs: this.#options.leaseMs, by: this.#options.caller })
@@ -434,8 +439,8 @@ export class Maintenance extends Part {
     this.#tell(partition, recovery)
     this.#options.recovered(partition, recovery)
     if (nextEffect === 0) this.#options.owes(partition)
-    // One call takes back a limited number of jobs. If jobs are left, their leases ended in the same outage,
-    // so the next call must count no crashes either.
+    // One call takes back a limited number of jobs. If jobs with ended leases are left, their leases ended in
+    // the same outage, so the next call must count no crashes either.
     chores.forgiving &&= nextLeaseEnd === 0
     this.#lookIn(chores, nextLeaseEnd)
   }
@@ -446,10 +451,11 @@ export class Maintenance extends Part {
   }
 
   /**
-   * Plans the next check, which comes at the latest after the time of a lease. A lease that begins after this
-   * check does not end sooner, unless another worker uses shorter leases. The next check also comes at the
-   * latest a third of a lease after the last survey. Workers renew in the same rhythm, so each outage in
-   * which they could lose their leases is noticed, and the store does not take a slow check for silence.
+   * Plans the next check. It comes at the latest after the time of a lease, because a lease that begins after
+   * this check does not end sooner (unless another worker uses shorter leases). The next check also comes at
+   * the latest a third of a lease after the last survey. Workers renew their leases as often, so the checks
+   * notice each outage that is long enough to end a lease. And the store does not take a slow check for
+   * silence.
    */
   #lookIn(chores: Chores, most = this.#options.leaseMs): void {
     chores.lookAt = Math.min(performance.now() + most, chores.askedAt + this.#longest)

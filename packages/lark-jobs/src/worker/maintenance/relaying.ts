@@ -1,11 +1,11 @@
 /**
  * Runs the relay of an outbox (`outbox/relay.ts`). Every worker with an outbox in its configuration has this
- * part. One worker at a time relays: the worker that holds the permit of a limiter. Two relays at the same
- * time do no harm, because both queue the jobs under the same ids. So a worker without the permit also relays
- * rows that have waited for long. This happens, for example, if two databases have outboxes with the same
- * name.
+ * part. Usually one worker at a time relays: the worker that holds the permit of a limiter. Two relays at the
+ * same time do no harm, because both queue the jobs under the same ids. So a worker without the permit also
+ * relays rows that have waited for long. For example, rows wait for long if two databases have outboxes with
+ * the same name, because both outboxes share the permit.
  *
- * The relay queries the database every 50 ms. The longer no row has come, the less often it does so.
+ * The relay queries the database every 50 ms. If no row has come for a while, the pauses become longer.
  */
 import { visible } from '@s18i/lark/internal'
 import type { FlowBook } from '../../flow/flow-book.ts'
@@ -19,26 +19,29 @@ import { OutageReporter } from '../outage-reporter.ts'
 import { Part } from '../part.ts'
 import type { WorkerReport } from '../report.ts'
 
-/** Milliseconds between two queries. */
+/** The shortest pause between two queries, in milliseconds. */
 const OFTEN = 50
 const RARELY = 2_000
 /** The pause between two queries is the time since the last row came, divided by this number. */
 const CALM = 1_000
-/** Milliseconds. The permit has this lease, and the time between two tries to get the permit is as long. */
+/**
+ * The lease of the permit in milliseconds. A worker without the permit tries to get the permit about as
+ * often.
+ */
 const LEASE_MS = 3_000
 const TRY = 2_500
 /**
- * Milliseconds. If the oldest row has waited for this time, the relay may be dead. A worker without the
- * permit then asks for the permit after this time.
+ * Milliseconds. If the oldest row has waited for longer than this time, the worker that relays may be dead.
+ * So a worker without the permit asks for the permit again after the same time, and not later.
  */
 const SOON = 1_000
 /** Milliseconds that the oldest row may wait before workers without the permit take it. */
 const STANDING = 15_000
 /**
- * Milliseconds until another try if the database or the store is away. A worker without the permit tries the
- * database only when it asks for the permit, because many workers may have the database. With 1,000, rows
- * waited for 250 to 950 ms after PostgreSQL answered again; with 200, for 43 to 78 ms, in five outages of 2
- * to 6 s (2026-12-02, 2 cores, quiet).
+ * Milliseconds until another try if the database or the store does not answer. A worker without the permit
+ * tries the database only when it asks for the permit, because many workers may have the same outbox.
+ * (Measured on 2026-12-02, 2 cores, quiet, in five outages of PostgreSQL of 2 to 6 s: with 1,000 ms, rows
+ * waited for 250 to 950 ms after PostgreSQL answered again, and with 200 ms for 43 to 78 ms.)
  */
 const RETRY = 200
 
@@ -61,8 +64,8 @@ export class Relaying extends Part {
   readonly #trouble: OutageReporter
   #number = 0
   /**
-   * `#heldUntil` is the end of this worker's permit; `#askAt` is when it asks for the permit next. By
-   * `performance.now()`.
+   * `#heldUntil`: when this worker's permit ends. `#askAt`: when this worker next asks for the permit. Both
+   * are times by `performance.now()`.
    */
   #heldUntil = 0
   #askAt = 0
@@ -110,7 +113,7 @@ export class Relaying extends Part {
         this.#isWoken = true
         this.#in(0)
       })
-      // The database may have answered only after the worker stopped.
+      // The worker may have stopped before the database answered.
       if (this.isStopped) await this.#endListening()
     } catch (error) {
       this.#trouble.met(error)
@@ -159,8 +162,8 @@ export class Relaying extends Part {
   }
 
   /**
-   * Milliseconds until this worker asks for the permit. A timer may fire one millisecond too early, so one is
-   * added.
+   * Milliseconds until this worker asks for the permit. A timer may fire one millisecond too early, so one
+   * millisecond is added.
    */
   get #untilAsk(): number {
     return Math.max(0, this.#askAt - performance.now()) + 1
@@ -178,7 +181,7 @@ export class Relaying extends Part {
     if (now < this.#heldUntil) return true
     const age = await this.#oldest()
     if (age > SOON) this.#askAt = Math.min(this.#askAt, performance.now() + SOON)
-    // A row that is so old does not seem to be relayed by the holder of the permit.
+    // The worker with the permit does not seem to relay a row that is so old.
     return age > STANDING
   }
 

@@ -4,7 +4,10 @@
  * machine sleeps.
  */
 
-/** Milliseconds in which a process reads all answers that came during a standstill. */
+/**
+ * Milliseconds after a standstill. In this time the process has read all answers that came during the
+ * standstill.
+ */
 const READ = 100
 
 export class Standstill {
@@ -16,12 +19,12 @@ export class Standstill {
    */
   #last = { length: 0, until: 0 }
 
-  /** @param shortest a time between two ticks counts as a standstill from this many milliseconds on */
+  /** @param shortest the shortest time between two ticks that counts as a standstill, in milliseconds */
   constructor(shortest: number) {
     this.#shortest = shortest
   }
 
-  /** Starts the measurement; called when the ticks begin. */
+  /** Starts the measurement. To be called when the ticks begin. */
   begin(): void {
     this.#lastTick = Date.now()
   }

@@ -1,10 +1,10 @@
 /**
- * The gate through which the jobs of all workers of this process start. The gate counts the running jobs. It
- * closes for a suspect (`store/contract/rules/after-run.ts`), which must run alone; `suspects.ts` decides
- * when it closes. There is one suspect at a time.
+ * The gate through which the jobs of all workers of this process start. The gate counts the running jobs. The
+ * gate closes for a suspect, because a suspect must run alone (`store/contract/rules/after-run.ts`).
+ * `suspects.ts` decides when the gate closes. There is one suspect at the gate at a time.
  *
  *   open     jobs start
- *   closed   no other job starts: a suspect waits until no other job runs, or it runs alone
+ *   closed   no other job starts, because a suspect runs alone, or waits until no other job runs
  */
 import type { WorkerRecord } from '../../model/record.ts'
 import type { HeldJob } from '../lease/ledger.ts'
@@ -49,7 +49,7 @@ class StartGate {
     this.opensIn(ms)
   }
 
-  /** Notes that the gate opens within this many milliseconds. */
+  /** Notes that the gate will open within this many milliseconds. */
   opensIn(ms: number): void {
     this.#until = Date.now() + ms
   }

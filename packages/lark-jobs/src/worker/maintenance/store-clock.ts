@@ -5,9 +5,9 @@
 const DRIFT = 0.0005
 
 /**
- * Estimates the store's time without a call: the last time that the store has told, plus the time since then
- * by the monotonic clock. The maintenance (`maintenance.ts`) asks for the store's time at its start and with
- * each survey. This also corrects the estimate after the machine has slept.
+ * Estimates the store's time without a call. The estimate is the last time that the store has told, plus the
+ * time since that answer by the monotonic clock. The maintenance (`maintenance.ts`) asks for the store's time
+ * at its start and with each survey. So the estimate is also corrected after the machine has slept.
  *
  *   unasked (the time of this process) → asked
  */
@@ -26,9 +26,9 @@ export class StoreClock {
    *
    * @param at milliseconds since 1970, by the store
    * @param asked when the store was asked, by `performance.now()`. The store is assumed to have read its
-   *   clock in the middle between this time and now. A slow answer that agrees with the known offset is less
-   *   exact than the offset, so it is ignored. (When slow answers counted, they moved the clock under load by
-   *   up to half of their own duration, and a sleeping job woke 55 ms early.)
+   *   clock in the middle between this time and now. A slow answer that agrees with the known offset is
+   *   ignored, because the offset is more exact. (When slow answers counted, they moved the estimate under
+   *   load by up to half of their own duration, and a sleeping job woke 55 ms early.)
    */
   heard(at: number, asked: number): void {
     const now = performance.now()

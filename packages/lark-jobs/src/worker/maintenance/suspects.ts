@@ -1,21 +1,24 @@
 /**
  * Runs suspects alone. A suspect is a job that is one crash before its limit
- * (`store/contract/rules/after-run.ts`). It may have killed its processes, or it may only have run beside a
- * job that did so. If the process ends by itself while a suspect runs alone, the suspect was the cause. If
- * the process may have been killed from outside, the suspect gets one more crash.
+ * (`store/contract/rules/after-run.ts`). The suspect may have killed its processes, or it may only have run
+ * beside a job that killed them. If the process ends by itself while a suspect runs alone, the suspect was
+ * the cause. If the process may have been killed from outside, the suspect gets one more crash.
  *
- *   waits     until all other jobs of the process have ended; no other job starts meanwhile. It waits at most
+ *   the suspect waits until all other jobs of the process have ended, and no other job starts. It waits at
+ *             most
  *             for `WAIT`, because a job may never end: then the suspect goes back for a pause, and another
  *             process may get it
- *   alone     runs, and no other job starts
- *   beside    after a long time alone, or because it could not run alone for a minute: it runs with others,
- *             one of which may be the next suspect. A crash of it is then counted, and does not fail it
+ *   alone     the suspect runs, and no other job starts
+ *   beside    the suspect has run alone for long, or could not run alone for a minute. Now it runs with other
+ *             jobs, one of which may be the next suspect. A crash is then counted, but does not make the
+ *             suspect fail
  *
  * The handler of an isolated class cannot end this process, so its jobs start beside other jobs.
  *
- * The worker tells the store before the suspect starts alone, and again before other jobs start beside it. So
- * a job that did not run alone is never taken for the cause, even if the process dies just after one of these
- * calls. `start-gate.ts` keeps the other jobs of the process from starting.
+ * The worker tells the store that a suspect runs alone before the suspect starts, and tells the store again
+ * before other jobs start beside the suspect. So a suspect that did not run alone is never taken for the
+ * cause, even if the process dies just after one of these calls. `start-gate.ts` keeps the other jobs of the
+ * process from starting.
  */
 
 import { type Extension, type Store, suspectFrom } from '../../store/contract/store.ts'
@@ -29,14 +32,14 @@ import { startGate } from './start-gate.ts'
 
 /**
  * In lengths of a lease (15 seconds by default). `WAIT`: for how long no other job starts because a suspect
- * waits. It is less than half a lease, so that the lease of the suspect need not be renewed meanwhile.
+ * waits. This is less than half a lease, so that the lease of the suspect need not be renewed in this time.
  * `PAUSE`: for how long a suspect that could not start is delayed when it is given back.
  */
 const WAIT = 1 / 3
 const PAUSE = 1 / 3
 /**
- * After a suspect has waited in vain, no suspect waits for the time of this many leases, because the long
- * jobs probably still run.
+ * If a suspect has waited in vain, the long jobs probably still run. So after that, no suspect waits for the
+ * time of this many leases.
  */
 const REST = 2
 /**
@@ -55,8 +58,8 @@ const LONGEST_ALONE = 4
 /** The longest time in milliseconds that a timer can have. */
 const LONGEST = 2 ** 31 - 1
 /**
- * If the store did not answer, it is told again after this many milliseconds that a suspect is no longer
- * alone.
+ * If the store did not answer, the worker tells the store again after this many milliseconds that a suspect
+ * is no longer alone.
  */
 const AGAIN = 1_000
 /** The largest number of suspects in `#met`. */
@@ -76,8 +79,8 @@ export interface SuspectsOptions {
   /** Called when a suspect was given back. */
   returned: () => void
   /**
-   * Called when a suspect begins or ceases to keep other jobs from starting, so that the worker announces
-   * this.
+   * Called when a suspect begins or ceases to keep other jobs from starting, so that the worker announces the
+   * change.
    */
   shown: () => void
 }
@@ -141,7 +144,8 @@ export class Suspects extends Part {
   }
 
   /**
-   * Gives back the waiting suspect. If a claimer is given, this is done only for a suspect of its partition.
+   * Gives back the waiting suspect. With a `claimer`, only a suspect of the partition of this claimer is
+   * given back.
    */
   giveBack(claimer?: Claimer): void {
     if (claimer === undefined || this.#waiting?.claimer === claimer) this.#waiting?.giveUp()
@@ -262,7 +266,7 @@ export class Suspects extends Part {
   }
 }
 
-/** For the time of how many leases no job starts beside this suspect. */
+/** For how long no job starts beside this suspect, in lengths of a lease. */
 function aloneFor({ job: { crashes, options } }: HeldJob): number {
   return Math.min(LONGEST_ALONE, ALONE * 4 ** (crashes - suspectFrom(options)))
 }

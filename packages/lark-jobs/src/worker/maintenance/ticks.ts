@@ -1,10 +1,11 @@
 /**
- * Fires the schedules and advances the flows of all partitions. Every worker does this for the whole store:
- * the store says when the next schedule or flow is due, and the worker sets a timer. Most schedules are due a
+ * Fires the schedules and advances the flows of all partitions. Every worker does this for the whole store.
+ * The store says when the next schedule or flow is due, and the worker sets a timer. Most schedules are due a
  * little before the instants of their ticks (`leadOf`), and their jobs are delayed until these instants.
  *
  * For each schedule that is due, the worker decides which ticks become jobs (`schedule/plan.ts`). It writes
- * this decision and the jobs in one atomic step. If another worker was faster, the write changes nothing.
+ * this decision and the jobs in one atomic step. If another worker has already handled the schedule, the
+ * write changes nothing.
  */
 import type { FlowBook } from '../../flow/flow-book.ts'
 import { JobsError } from '../../model/errors.ts'
@@ -31,8 +32,8 @@ import { Part } from '../part.ts'
 import type { WorkerReport } from '../report.ts'
 
 /**
- * The lease, in milliseconds, of the schedules that this worker handles. It is much longer than two calls
- * take.
+ * The lease, in milliseconds, of the schedules that this worker handles. The lease is much longer than two
+ * calls take.
  */
 const LEASE_MS = 2_000
 /** A schedule whose class no living worker knows is checked again after this many milliseconds. */
@@ -153,8 +154,8 @@ export class Ticks extends Part {
     const handled: Promise<number | undefined>[] = []
     let asked: Promise<DueAnswer> | undefined = ask()
     try {
-      // The next question to the store is sent before this worker computes, so that both work at the same
-      // time.
+      // The next question is sent before this worker handles the answer, so that the store and the worker
+      // work at the same time.
       while (asked !== undefined) {
         const { at, due, flows, nextTick, heardAt }: DueAnswer = await asked
         const isMore: boolean = nextTick === 0 && due.length + flows.length > 0 && !this.isStopped
@@ -163,13 +164,14 @@ export class Ticks extends Part {
         const schedules = due.filter(({ id }) => id !== CHANGES)
         if (schedules.length < due.length) this.#change(partition)
         const found = schedules.flatMap((stored) => this.#read(partition, stored, at) ?? [])
-        // Another worker was faster, and may have dispatched more jobs than it can run. So this worker
-        // expects a job, too.
+        // Another worker has handled what was due, and may have dispatched more jobs than it can run. So this
+        // worker expects a job, too.
         if (due.length + flows.length === 0) foreseen(partition, LEAD)
         handled.push(this.#handle(partition, found, heardAt))
         if (isMore) continue
         const next = (await Promise.all(handled)).at(-1) ?? nextTick
-        // During the calls, a schedule or flow may have become due sooner.
+        // While the calls were under way, this worker may have learned of a schedule or flow that is due
+        // sooner.
         if (next !== undefined) this.foresee(partition, next)
       }
     } catch (error) {
@@ -180,8 +182,8 @@ export class Ticks extends Part {
   }
 
   /**
-   * Advances a flow. Nothing waits for it, because other flows and schedules must not be delayed. If it
-   * fails, the flow becomes due again.
+   * Advances a flow. No caller waits for this, because a slow flow must not delay other flows and schedules.
+   * If this fails, the flow becomes due again.
    */
   #advance(partition: string, stored: StoredFlow, at: number): void {
     const { flows, met } = this.#options
@@ -199,8 +201,7 @@ export class Ticks extends Part {
   }
 
   /**
-   * Continues the changes at a pace. Nothing waits for this, as for flows. If it fails, the changes become
-   * due again.
+   * Continues the changes at a pace. No caller waits for this. If this fails, the changes become due again.
    */
   #change(partition: string): void {
     const { changes, met } = this.#options
@@ -233,7 +234,7 @@ export class Ticks extends Part {
 
   /**
    * @param heardAt when the store read the schedules, by `performance.now()`
-   * @returns milliseconds until the next schedule is due; undefined if nothing was written
+   * @returns milliseconds until the next schedule is due. Undefined if nothing was written
    */
   async #handle(
     partition: string,
@@ -242,8 +243,8 @@ export class Ticks extends Part {
   ): Promise<number | undefined> {
     const { foreseen = () => false } = this.#options
     const dueAt = heardAt + untilFirst(found)
-    // `foreseen` is called before the write, so that the store need not ring for the jobs. It is called again
-    // after the write, because this worker may have made a claim in between.
+    // `foreseen` is called before the write, so that the store need not ring for the jobs, and again after
+    // the write, because this worker may have made a claim in between.
     const isExpected = dueAt < Number.POSITIVE_INFINITY && foreseen(partition, dueAt - performance.now())
     const decided = await Promise.all(
       found.map((schedule) =>
@@ -284,7 +285,7 @@ export class Ticks extends Part {
     for (const { id } of unknown) known.add(id)
   }
 
-  /** The write for a schedule that is due; undefined if nothing is to be written. */
+  /** Decides what to write for a schedule that is due. Undefined if nothing is to be written. */
   async #decide(schedule: KeptSchedule, isExpected: boolean): Promise<Decided | undefined> {
     const { book } = this.#options
     const { state, definition, at } = schedule
@@ -372,8 +373,8 @@ export class Ticks extends Part {
   }
 
   /**
-   * Leaves a schedule alone, which becomes due again when its lease has ended. @returns 0, which means "not
-   * written"
+   * Reports the error, and leaves the schedule as it is. The schedule becomes due again when its lease has
+   * ended. @returns 0, which means "not written"
    */
   #leave({ id }: KeptSchedule, error: unknown): 0 {
     this.#warn(id, `The schedule '${id}' could not tick: ${whyOf(error)}`)
@@ -400,8 +401,8 @@ function whyOf(error: unknown): string {
 }
 
 /**
- * The schedules and flows that are due. `heardAt` is the time of this answer by `performance.now()`, assumed
- * to be the middle between question and answer.
+ * The schedules and flows that are due. `heardAt` is the time (`performance.now()`) at which the store is
+ * assumed to have read its clock: the middle between the question and the answer.
  */
 type DueAnswer = DueSchedules & { heardAt: number }
 

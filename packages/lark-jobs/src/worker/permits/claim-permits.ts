@@ -5,15 +5,16 @@
  * jobs, and the call carries the permits.
  *
  *   known      jobs with a need wait; permits are taken before the next call
- *   put off    there were no permits; they are asked for again when this worker gives one back, or some time
+ *   put off    no permits were granted; the worker asks again when it gives a permit back, or some time
  *              later
- *   brought    permits go with a call; those that the call does not use are refunded
- *   in use     a job has them until it has ended, was lost, or was put back. If it has not begun, they are
+ *   brought    a call carries permits; the permits that the call does not use are refunded
+ *   in use     a job has permits until it has ended, was lost, or was put back. If the job has not begun,
+ *              they are
  *              refunded
  *
  * When a job gives permits back, the claimer of this worker that has waited longest may claim again. After
- * the time `TERM`, returned permits are left to other workers, which ask again from time to time and so have
- * the same chance.
+ * the time `TERM`, this worker leaves returned permits to other workers, so that they have the same chance.
+ * These workers ask again from time to time.
  */
 
 import type { Limits } from '../../model/limits.ts'
@@ -30,8 +31,8 @@ import { Part } from '../part.ts'
 const AGAIN = 200
 /**
  * If a rate had no permits, this worker asks again after about this many milliseconds, because another worker
- * may have refunded some. The time doubles with each refusal, so that many workers can wait for a rate per
- * hour.
+ * may have refunded permits. The time doubles with each refusal, so that many workers can wait for the
+ * permits of an hourly rate without many calls.
  */
 const REFUND = 1_000
 /** For this many milliseconds, this worker may take returned permits again at once. */
@@ -58,13 +59,13 @@ interface Grant extends Pick<Granted, 'giveBack' | 'refund'> {
 interface Needs {
   /** At least how many jobs wait for each need. */
   known: ReadonlyMap<string, number>
-  /** For each need, the time before which no permits are asked for (`performance.now()`). */
+  /** For each need, the time (`performance.now()`) before which the worker asks for no permits. */
   readonly putOff: Map<string, number>
-  /** For each need, how often permits were refused since permits were last granted. */
+  /** For each need, how many requests were refused since the last request that was granted. */
   readonly refusals: Map<string, number>
   brought: Grant[]
   timer: NodeJS.Timeout | undefined
-  /** The index of the need whose permits are taken first the next time. */
+  /** The index of the need whose permits the worker takes first in the next call. */
   turn: number
   /** Whether a call is under way that may carry the permits. */
   isCalling: boolean
@@ -74,7 +75,7 @@ export interface ClaimPermitsOptions {
   permits: Permits
   /**
    * Returns the limits of a limiter that is configured or belongs to a class; `none` if the class no longer
-   * has the limiter; undefined if the limiter is unknown.
+   * has the limiter. Undefined if the limiter is unknown.
    */
   limiters: (name: string) => Limits | 'none' | undefined
   warn: (text: string) => void
@@ -105,7 +106,7 @@ export class ClaimPermits extends Part {
   /**
    * Takes permits for a call for `want` jobs.
    *
-   * @returns for how many jobs of each need permits were taken; undefined if for none
+   * @returns for how many jobs of each need permits were taken. Undefined if no permits were taken
    */
   async prepare(claimer: PermitClaimer, want: number): Promise<Want['permits']> {
     const needs = this.#needs.get(claimer)!
@@ -179,9 +180,9 @@ export class ClaimPermits extends Part {
   }
 
   /**
-   * Until `resume`, no claimer is told to claim again, and no further call carries permits. The permits of a
-   * call that is under way are kept until its answer comes, because its jobs may begin if `resume` comes
-   * first.
+   * Until `resume`, this part tells no claimer to claim again, and no further call carries permits. A call
+   * that is under way keeps its permits until its answer comes. Its jobs may begin if `resume` is called
+   * before the answer.
    */
   protected override onQuiet(): void {
     for (const [claimer, { timer, brought, isCalling }] of this.#needs) {
@@ -263,9 +264,9 @@ export class ClaimPermits extends Part {
 }
 
 /**
- * A function that returns the limits of a limiter by its name. It knows the configured limiters and the
- * limiters of the worker's classes, also under earlier keys of a class. `none` means that the class no longer
- * has a limiter.
+ * Makes a function that returns the limits of a limiter by its name. The function knows the configured
+ * limiters and the limiters of the worker's classes, also under earlier keys of a class. `none` means that
+ * the class no longer has a limiter.
  */
 export function limitersOf({ limiters, registry }: WorkerOptions): ClaimPermitsOptions['limiters'] {
   const own = new Map(registry.classes.flatMap(ownLimiters))
@@ -278,7 +279,8 @@ export function limitersOf({ limiters, registry }: WorkerOptions): ClaimPermitsO
 }
 
 /**
- * Milliseconds until it may be worthwhile to ask again. @param refusals how many refusals there were before
+ * Milliseconds until it may be worthwhile to ask for permits again. @param refusals how many earlier requests
+ * in a row were refused
  */
 function waitOf(taken: readonly Taken[], refusals: number): number {
   const waits = taken.flatMap((each) =>
