@@ -8,8 +8,8 @@ import type { PacedKind } from './pace/kept-change.ts'
 import type { PacedChange, PacedFilter, PaceOptions, PaceReason } from './pace/paced-changes.ts'
 
 /**
- * Changes at a pace: changes by filter that go on by themselves, so many jobs at a time. They are kept in the
- * store, and any worker goes on with them. `operate().changes` is such an object.
+ * Changes at a pace: changes of all jobs that meet a filter, a limited number of jobs at a time. The store
+ * keeps these changes, and any worker continues them. `operate().changes` is such an object.
  */
 export class ChangeOperations {
   readonly #operating: Operating
@@ -20,14 +20,15 @@ export class ChangeOperations {
   }
 
   /**
-   * Begins a change at a pace: at most `limit` jobs in the time `per`, in several lots. It changes the jobs
-   * that meet the filter now, and each of them once: a job that is retried and fails again is left. The
-   * change stops by itself if too many of its jobs fail again. While their queue is paused, it waits.
+   * Begins a change at a pace: workers change at most `limit` jobs in the time `per`, in several lots. They
+   * change the jobs that meet the filter now, and each job once: a job that was retried and failed again is
+   * not retried a second time. The change stops by itself if too many of its jobs fail again. The jobs of a
+   * paused queue are not changed during the pause.
    *
    * @param change `'retry'`, `'run-now'`, `'reschedule'` or `'move'`
-   * @param filter as the change itself takes it: at least one condition, or `{ all: true }`
-   * @param options `limit`, `per`, `maxFailed`; `delay` for `reschedule`, `to` for `move`; with `dryRun`, it
-   *   only counts the jobs
+   * @param filter a filter as for `retry()`, `runNow()` and so on: at least one condition, or `{ all: true }`
+   * @param options `limit`, `per`, `maxFailed`; `delay` for `reschedule`, `to` for `move`; with `dryRun`, the
+   *   call only counts the jobs
    * @throws CHANGE_INVALID, FILTER_INVALID, UNKNOWN_QUEUE
    * @example await operate().changes.begin('retry', { kind: '3f2a' }, { limit: 500, per: '1m' })
    */
@@ -46,8 +47,8 @@ export class ChangeOperations {
   }
 
   /**
-   * Lists the changes that go on, in the order in which they began; then those that have ended in the last
-   * seven days, at most 20.
+   * Lists the changes that have not ended, in the order in which they began, and then at most 20 changes that
+   * have ended in the last seven days.
    *
    * @example for (const { id, done, left, failed } of await operate().changes.list()) show(id, done, left,
    *   failed)
@@ -58,7 +59,7 @@ export class ChangeOperations {
   }
 
   /**
-   * Pauses a change. A lot that a worker is changing is changed to its end.
+   * Pauses a change. If a worker is changing a lot of jobs, it changes all jobs of this lot.
    *
    * @param options `because`: the reason, for people
    * @returns the change. If it was paused or has ended, nothing changes
@@ -70,7 +71,7 @@ export class ChangeOperations {
     return this.#perform('pause-change', id, (open, by) => pauseChange(open, id, options, by))
   }
 
-  /** Goes on with a paused change. @throws CHANGE_NOT_FOUND, CHANGE_INVALID */
+  /** Continues a paused change. @throws CHANGE_NOT_FOUND, CHANGE_INVALID */
   async resume(id: string): Promise<PacedChange> {
     const { checkHalt, resumeChange } = await import('./pace/paced-changes.ts')
     checkHalt('resume()', id, {})
@@ -78,7 +79,7 @@ export class ChangeOperations {
   }
 
   /**
-   * Stops a change for good. Jobs that were changed by then stay changed.
+   * Stops a change for good. Jobs that were already changed stay changed.
    *
    * @param options `because`: the reason, for people
    * @throws CHANGE_NOT_FOUND, CHANGE_INVALID

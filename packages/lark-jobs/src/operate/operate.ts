@@ -76,9 +76,9 @@ export class Operate extends Operations {
   }
 
   /**
-   * Explains why a job does not run: every reason, the most important reason first, and how to end each
-   * reason. For a job that has ended, the reason says how the job ended. Undefined if there is no such job,
-   * or if it was removed. The id may also be that of a node of a flow that has not started.
+   * Explains why a job does not run: every reason, the most important reason first, and what helps against
+   * each reason. For a job that has ended, the reason says how the job ended. Undefined if there is no such
+   * job, or if it was removed. The id may also be the id of a node of a flow that has not started.
    *
    * @param options `queue`: looks only in this queue. Several queues may have a job with an id that you chose
    * @throws JOB_ID_INVALID, JOB_ID_AMBIGUOUS, FILTER_INVALID, UNKNOWN_QUEUE, STORE_DAMAGED
@@ -97,9 +97,10 @@ export class Operate extends Operations {
   }
 
   /**
-   * Explains why the next job of a queue does not run: as `why()`, for the job that would begin first. A job
-   * whose group or limiter holds it back is passed over if jobs behind it may begin. If no job waits, the
-   * answer is about the first delayed job. Undefined if no job waits and none is delayed.
+   * Explains why the next job of a queue does not run: calls `why()` for the job that would begin first. If a
+   * job waits for its group or its limiter but later jobs may begin, the answer is about the first of these
+   * later jobs. If no job waits, the answer is about the first delayed job. Undefined if no job is waiting or
+   * delayed.
    *
    * @throws UNKNOWN_QUEUE, FILTER_INVALID, STORE_DAMAGED
    * @example console.log((await operate().whyNext('emails'))?.reasons[0]?.text)
@@ -112,9 +113,9 @@ export class Operate extends Operations {
 
   /**
    * Returns what stands still or fails now, the worst first: for each queue at most one incident, and the
-   * problems of the store itself, its schedules, its limiters and its outbox. An incident says since when,
-   * why, what has changed before, and the first thing to do, as kinds and values: a surface has its own words
-   * for them.
+   * problems of the store itself, its schedules, its limiters and its outbox. An incident says since when the
+   * problem exists, why, what changed before, and the first thing to do. These are kinds and values, for
+   * which each surface has its own words.
    *
    * Nothing is stored for it. The call costs what `status()` costs, and more only for queues that stand still
    * or fail. Since when and why is looked for in the ten worst queues; the others have only their kind. With
@@ -189,8 +190,8 @@ export class Operate extends Operations {
   }
 
   /**
-   * Returns the configured limiters and those that live workers use: their limits, which workers hold
-   * permits, and how many permits are waited for. For each worker, only the 100 limiters and circuits that
+   * Returns the configured limiters and the limiters that live workers use: their limits, which workers hold
+   * permits, and for how many permits workers wait. For each worker, only the 100 limiters and circuits that
    * the worker used last are known.
    */
   async limiters(): Promise<LimiterStatus[]> {
@@ -262,7 +263,7 @@ export class Operate extends Operations {
   }
 
   /**
-   * Returns `status()` and `figures()` of every queue together. The store is asked only once, so this call
+   * Returns `status()` and `figures()` of every queue together. This call asks the store only once, so it
    * suits a screen that is refreshed each second.
    *
    * @param options `keys: false`: does not look for keys that no worker knows, which is the most expensive
@@ -384,14 +385,14 @@ export class Operate extends Operations {
   }
 
   /**
-   * Searches all jobs for those that meet all conditions of a filter, and tells every tenth of a second what
-   * it has found and how far it is. It ends when it has looked at all jobs, or found `limit` of them. The
-   * order is that of `list()`. It reads little of the jobs that it does not find, and takes only a share of
-   * the store's time.
+   * Searches all jobs for the jobs that meet all conditions of a filter. Every tenth of a second, the search
+   * returns the jobs that it has found, and its progress. The search ends when it has looked at all jobs, or
+   * has found `limit` jobs. The order is the order of `list()`. The search reads little of the jobs that do
+   * not meet the filter, and uses only a part of the store's time.
    *
    * @param options `limit`: how many jobs to find; default: all. `cursor`: continues after a step of an
-   *   earlier search with the same filter and order. `order`: as in `list()`. `signal`: aborting it ends the
-   *   search after the current step, whose `cursor` continues it
+   *   earlier search with the same filter and order. `order`: as in `list()`. `signal`: if it is aborted, the
+   *   search ends after the current step. The `cursor` of this step continues the search
    * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE, when the first step is requested
    * @example for await (const { jobs, looked, of } of operate().search({ where: { 'order.id': 'A-77' } }))
    *   console.log(jobs, `${looked} of ${of}`)
@@ -406,9 +407,9 @@ export class Operate extends Operations {
   }
 
   /**
-   * Reads the complete records of the jobs that meet a filter, in lots, so that they can be written to a
-   * file. Payloads, results and progress are JSON texts in these records, as they are stored, and no part is
-   * hidden. Without conditions, the records of all jobs are read.
+   * Reads the complete records of the jobs that meet a filter, in lots, so that the records can be written to
+   * a file. Payloads, results and progress are JSON texts in these records, as they are stored, and no part
+   * is hidden. Without conditions, the records of all jobs are read.
    *
    * @param options `signal`: aborting it ends the reading
    * @throws FILTER_INVALID, UNKNOWN_QUEUE, when the first lot is requested

@@ -1,4 +1,4 @@
-/** The interface through which operations and all other folders below `api/` use an instance of `Jobs`. */
+/** The interface through which operations, handles and schedules use an instance of `Jobs`. */
 import type { Settings } from '../config/config.ts'
 import type { RecordedNow, SentNow } from '../run/steps-now.ts'
 import type { NewSignal, Store } from '../store/contract/store.ts'

@@ -202,8 +202,9 @@ export abstract class Operations {
   }
 
   /**
-   * Gives waiting and delayed jobs another priority. Jobs are chosen by id or by a filter. Jobs of the same
-   * priority are still ordered by the time at which they were queued or are due.
+   * Gives waiting and delayed jobs another priority. Jobs are chosen by id or by a filter. The order of jobs
+   * with the same priority does not change: they are ordered by the time at which they were queued or are
+   * due.
    *
    * @param priority a number, as in a job class: jobs with a higher priority come first
    * @throws the errors of `runNow`
@@ -224,9 +225,9 @@ export abstract class Operations {
    * `result()` and the job's flow still find the job. If this process dies meanwhile, each job is in one of
    * the two queues, or a worker brings it to the new queue within seconds.
    *
-   * @param queue the new queue: one of the configuration, or one that has jobs
-   * @returns how many jobs were moved, and how many were left where they are, because they began meanwhile,
-   *   or because the new queue has a job with the same id or the same unique lock
+   * @param queue the new queue: a queue in the configuration, or a queue that has jobs
+   * @returns how many jobs were moved, and how many jobs were left where they are, because they began
+   *   meanwhile, or because the new queue has a job with the same id or the same unique lock
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_MOVABLE, before any job is moved;
    *   FILTER_INVALID, UNKNOWN_QUEUE
    * @example await Jobs.move({ queue: 'emials' }, 'emails')
@@ -312,8 +313,8 @@ export abstract class Operations {
    * runs, and no hook of its class is called. If the end of a job still has to be reported elsewhere (to its
    * flow, for example), a hidden record is kept until that has happened. `purge` removes this record, too.
    *
-   * @param options `ifNotBegun`: leaves jobs unchanged that are running or have run before; `left` counts
-   *   these jobs
+   * @param options `ifNotBegun`: leaves jobs unchanged that are running or have run before. In the answer,
+   *   `left` counts these jobs
    * @returns how many jobs were removed, and how many matching jobs were left unchanged because they are
    *   running
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_REMOVABLE, before any job is removed;

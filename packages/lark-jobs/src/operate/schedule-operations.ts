@@ -36,7 +36,7 @@ export class ScheduleOperations {
   /**
    * Reads the schedule with this id, with its last runs. Undefined if there is no such schedule.
    *
-   * @param options `following`: how many ticks after the next one are returned, up to 1,000. Default 0
+   * @param options `following`: how many ticks after the next tick are returned, up to 1,000. Default 0
    * @throws SCHEDULE_INVALID for a value that cannot be an id and for invalid options; STORE_DAMAGED
    * @example const { next, lastRun } = (await Jobs.schedules.get('report'))!
    */

@@ -36,8 +36,8 @@ export class StepOperations {
   }
 
   /**
-   * Sends a signal to a job, as `handle.send()` does, and records it in the audit: the name of the signal,
-   * but never its value.
+   * Sends a signal to a job, as `handle.send()` does. The audit records the name of the signal, but never its
+   * value.
    *
    * @param signal a signal made by `defineSignal`, or only its name. With a name, no schema checks the value
    * @param value a JSON value. If the value is omitted, the signal carries no value

@@ -90,8 +90,8 @@ export class WorkerOperations {
   }
 
   /**
-   * Tells workers to take no more jobs, and to finish the jobs that are running. Their processes go on until
-   * somebody stops them. Workers that start later take jobs as usual.
+   * Tells workers to take no more jobs, and to finish the jobs that are running. The processes of these
+   * workers go on until a person or program stops them. Workers that start later take jobs as usual.
    *
    * @throws FILTER_INVALID
    * @example const { workers } = await operate().workers.quiet({ host: 'web-3' })
@@ -101,8 +101,8 @@ export class WorkerOperations {
   }
 
   /**
-   * Tells quiet workers to take jobs again, no matter who made them quiet. Workers that are already stopping
-   * still stop.
+   * Tells quiet workers to take jobs again, even if a signal to their process made them quiet. Workers that
+   * are already stopping still stop.
    *
    * @throws FILTER_INVALID
    */

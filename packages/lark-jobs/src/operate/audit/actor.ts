@@ -2,7 +2,7 @@
 import { hostname, userInfo } from 'node:os'
 import { isObject, isText, type OptionsOf, oneOf, option, Schema } from '../../options/schema.ts'
 
-/** Names are cut to this many characters. */
+/** The longest name of a person or a machine, in characters. Longer names are cut. */
 const LONGEST = 64
 
 /** How people change something: with a command of `lark`, a dashboard, or other code. */

@@ -11,8 +11,8 @@ import { type Audited, audited } from './audited.ts'
 import { type AuditOutcome, type AuditText, PACE } from './recording.ts'
 
 /**
- * Milliseconds. A running change without a write for this long counts as interrupted: its process has died or
- * hangs.
+ * Milliseconds. If the entry of a running change was not written for this long, the change counts as
+ * interrupted, because its process has died or hangs.
  */
 const SILENCE = 6 * PACE
 /** The default number of entries on a page. */
@@ -50,7 +50,7 @@ export interface AuditEntry {
   on: string
   /**
    * How many jobs or other things were changed. For a change that is running or was interrupted: the number
-   * that is known so far.
+   * in the last update of the entry.
    */
   count: number
   /**
@@ -74,7 +74,8 @@ export interface AuditPage {
    */
   cursor?: string
   /**
-   * How many entries of the page cannot be read because Lark did not write them. Absent if all can be read.
+   * How many entries of the page cannot be read because Lark did not write them. Absent if all entries can be
+   * read.
    */
   damaged?: number
 }

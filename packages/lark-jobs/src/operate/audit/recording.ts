@@ -1,8 +1,8 @@
 /**
  * Records a change by hand in the audit of the store:
  *
- *   begun     written before anything is changed. If it cannot be written, the change is not made
- *   running   written again soon after, and then every few seconds, with how many were changed so far
+ *   begun     written before anything is changed. If this write fails, the change is not made
+ *   running   written again soon, and then every few seconds, with how many jobs were changed so far
  *   ended     written for the last time, with the result
  *
  * If the process dies during a change, the audit therefore says how far the change came. A store that refuses
@@ -23,8 +23,8 @@ import type { Audited } from './audited.ts'
 import type { HandChange } from './hand-change.ts'
 
 /**
- * Milliseconds between two writes of a running change: the first pause (FIRST) and the longest. Each pause is
- * twice as long as the previous one.
+ * Milliseconds between two writes of a running change: `FIRST` is the first pause, and `PACE` the longest.
+ * Each pause is twice as long as the previous pause.
  */
 const FIRST = 250
 export const PACE = 5_000
@@ -64,7 +64,7 @@ export async function withRecord<T>(
   const writeIn = (ms: number) => {
     timer = setTimeout(() => {
       writeIn(Math.min(2 * ms, PACE))
-      // If this write fails and the next write succeeds, no data is lost.
+      // An error of this write is ignored, because the next write contains the same data.
       writing ??= write()
         .catch(() => undefined)
         .finally(() => {

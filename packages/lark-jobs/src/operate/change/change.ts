@@ -86,7 +86,7 @@ function statesOf({ state }: JobConditions, all: readonly State[]): readonly Sta
 
 /**
  * Reads the jobs that meet a filter, partition by partition. If the filter has a kind of failure, the jobs of
- * all partitions are returned together. All jobs of a partition are read before the first one is changed,
+ * all partitions are returned together. All jobs of a partition are read before the first job is changed,
  * because a changed job gets another place in the list that is being read, and might appear again.
  */
 async function* read(
@@ -98,7 +98,8 @@ async function* read(
 ): AsyncGenerator<Located[]> {
   const { queue, key } = filter
   const states = statesOf(filter, all)
-  // These conditions can be checked with the ids and keys of jobs alone, so the records are not read.
+  // These conditions can be checked with only the ids and keys of jobs, so the records of the jobs are not
+  // read.
   if (
     !isWhole &&
     !partsDelayed([filter.state ?? []].flat()) &&

@@ -106,8 +106,8 @@ function isMet(key: string): boolean {
 }
 
 /**
- * @param like a payload text whose trailing spaces give the version (`payload-rules.ts`); used if this
- *   process does not know the class
+ * @param like a payload text. If this process does not know the class, the new payload gets the trailing
+ *   spaces of this text, which encode the version (`payload-rules.ts`)
  * @param before the stored payload, if the new payload is made from it
  */
 function changeOf(like: string, key: string, payload: unknown, before?: string): Edit {
@@ -123,8 +123,8 @@ function changeOf(like: string, key: string, payload: unknown, before?: string):
 }
 
 /**
- * The trailing spaces of a payload text: the number of spaces encodes the payload's version. A person edits
- * the stored payload, so the version does not change.
+ * The trailing spaces of a payload text. The number of spaces encodes the version of the payload. A person
+ * edits the stored payload, so the version does not change.
  */
 function versionIn(text: string): string {
   return text.slice(text.trimEnd().length)

@@ -40,16 +40,16 @@ export interface Imported {
 const ended: readonly State[] = ['completed', 'failed', 'cancelled']
 
 const importConditions = conditions({
-  /** A text that says where the records come from, for the audit. */
+  /** Where the records come from, such as the path of a file. The audit shows this text. */
   source: option<string>('a text', isText),
   /**
-   * Also accepts jobs that run commands of `lark`, whatever the command. Use this option only for records
-   * that you trust. Default: no.
+   * Also accepts jobs that run commands of `lark`, with any command. Use this option only for records that
+   * you trust. Default: such jobs are refused.
    */
   commands: flag(),
   /**
-   * When this signal is aborted, the call ends before the next lot of jobs. The answer says which jobs were
-   * restored by then.
+   * When this signal is aborted, the call ends before the next lot of jobs. The answer counts the jobs that
+   * were already restored.
    */
   signal,
   /** Called after each lot with the number of records that were processed so far. */
@@ -215,8 +215,8 @@ async function queueAgain({ store }: OpenQueues, partition: string, all: readonl
 
 function newJob(record: WholeRecord, now: number): NewJob {
   const { id, key, payload, priority, options, group, limiter, suspended } = record
-  // A suspended job is due at once: its run suspends the job again immediately, and this tells the store what
-  // the job waits for.
+  // A suspended job is due at once. Its run suspends the job again, and the outcome of the run tells the
+  // store what the job waits for.
   const dueAt = suspended === undefined ? (record.dueAt ?? 0) : 0
   return {
     ...{ id, ownId: 'new', key, payload, priority, delay: Math.max(0, dueAt - now) },

@@ -101,7 +101,8 @@ const rows = {
     'in place',
     row<RescheduleOptions, Rescheduled>({
       states: pending,
-      // Only delayed jobs are looked for, because a job that is already due runs as soon as possible anyway.
+      // The search finds only delayed jobs, because a job that is already due runs as soon as possible
+      // anyway.
       finds: ['delayed'],
       refusal: notPending,
       verdict: ({ state }) => (state === 'waiting' ? 'refused' : 'done'),
@@ -235,7 +236,7 @@ function retryOf(_: undefined, { fromStart }: RetryOptions): Retry {
 /** The rows of the table by name. The audit uses the same names. */
 export const jobChanges = named(rows)
 
-/** The row of a change as a change at a pace uses it, without the types of its own options and answer. */
+/** The row of a change for a change at a pace, without the types of the row's own options and answer. */
 export function lotRowOf(name: keyof typeof jobChanges): LotRow & { what: string } {
   return jobChanges[name] as unknown as LotRow & { what: string }
 }

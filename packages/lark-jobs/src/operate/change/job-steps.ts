@@ -20,7 +20,7 @@ import { sendAt } from './send.ts'
 const place = {
   /** The queue of the job. Default: every queue. Needed only if several queues have a job with this id. */
   queue: queueName,
-  /** Only says what would be done. Nothing is changed. */
+  /** Returns the result that the call would have, and changes nothing. */
   dryRun: flag(),
 }
 
@@ -40,7 +40,9 @@ export interface ForgetOptions extends OptionsOf<typeof forgetConditions.entries
 
 /** The result of sending a signal. */
 export interface SentSignal {
-  /** Whether the job gets the signal, or has already got one with this id. False if the job has ended. */
+  /**
+   * Whether the job gets the signal, or has already got a signal with this id. False if the job has ended.
+   */
   sent: boolean
   /** The state of the job before the signal was sent. */
   state: State

@@ -30,8 +30,8 @@ export async function checkQueue(open: OpenQueues, to: string): Promise<void> {
 }
 
 /**
- * Chooses the jobs to move, without those that are already in the target queue. Before that, the function
- * completes earlier moves to the target queue that were interrupted because their process died.
+ * Completes earlier moves to the target queue that were interrupted because their process died. Then chooses
+ * the jobs to move, without the jobs that are already in the target queue.
  */
 export async function sourcesOf(
   open: OpenQueues,
@@ -75,7 +75,7 @@ function isMovable(state: State): boolean {
 
 /**
  * Moves jobs of a partition. @returns a verdict for each job, or only for the first jobs if the passage ended
- * before the others
+ * before the other jobs were moved
  */
 export async function moveSome(
   open: OpenQueues,
@@ -130,8 +130,8 @@ async function moveLot(
 
 /**
  * The name that decides to which partition of its new queue a job goes, by the same rule as in a dispatch.
- * The rule depends on whether the application chose the id. The store does not know that, but ids made by
- * Lark have a recognisable form.
+ * The rule depends on whether the application chose the id. The store does not know who chose an id, but the
+ * ids that Lark makes have a recognisable form.
  */
 function placeName(id: string, name: string | undefined): string {
   const isOfLark = /^[0-9A-Za-z]{13}$/.test(id) || id.includes(':')

@@ -86,7 +86,10 @@ export interface PauseResult {
   hasJobs?: boolean
 }
 
-/** @throws UNKNOWN_QUEUE @param options must be checked already @param by the person who pauses it */
+/**
+ * @throws UNKNOWN_QUEUE @param options must be checked already @param by the person who pauses the queue or
+ * group
+ */
 export async function pause(
   open: OpenQueues,
   options: PauseOptions | EveryQueue,

@@ -1,8 +1,8 @@
 /**
  * Purges jobs: removes them for good from everything that Lark reads. Running jobs are not purged.
  *
- * Jobs of flows are collected first, so that each flow is visited only once (`flow-purge.ts`): a flow has
- * copies of the data of its jobs, and may have jobs that were never queued.
+ * Jobs of flows are collected first, so that the purge visits each flow only once (`flow-purge.ts`). A visit
+ * is necessary because a flow has copies of the data of its jobs, and may have jobs that were never queued.
  */
 import { FlowPurge, flowName, type PurgeWish } from '../../flow/flow-purge.ts'
 import { FlowRecords } from '../../flow/flow-records.ts'
@@ -74,7 +74,8 @@ export async function purge(open: OpenPurge, which: Chosen, options: PurgeOption
     passed: (count, removed) => passage.passed(count, Array(removed).fill('done')),
   })
   await visitAll(purging, isIds(which) ? listed.places() : everyFlow(open), passage)
-  // The jobs that are left are those whose flows are no longer kept, or whose nodes were started again since.
+  // The jobs that are left belong to flows that are no longer kept, or to nodes that were started again
+  // meanwhile.
   for (const [partition, ids] of dryRun ? [] : listed.left())
     for (const verdict of await alterAll(
       open.store,
@@ -136,7 +137,7 @@ async function flowsOf({ flows }: Store, home: string): Promise<Set<string>> {
   }
 }
 
-/** The condition with which a flow finds those of its jobs that a filter chooses. */
+/** Returns the condition with which the visit of a flow finds the jobs of this flow that a filter chooses. */
 async function wishOf(store: Store, filter: JobConditions): Promise<Partial<PurgeWish>> {
   const { state } = filter
   const meeting = await meetingOf(store, filter)
@@ -198,8 +199,8 @@ async function purgeFound(
     },
   }
   if (options.dryRun) return changeJobs(open, filter, changing, options, passage)
-  // Jobs that are being moved to a queue of the filter are left out, because these jobs are found in that
-  // queue.
+  // Jobs that are being moved to a queue of the filter are left out here, because the purge finds these jobs
+  // in that queue.
   const moving = (await bringEvery(open)).filter(({ to }) => !isIn(filter, to))
   const tally = await changeJobs(open, filter, changing, options, passage)
   moving.push(...(await bringEvery(open)))
@@ -224,8 +225,8 @@ async function bringEvery(open: OpenPurge): Promise<Moving[]> {
 }
 
 /**
- * Returns those of the moved jobs that a filter chooses. A job that was being moved counts as a job of its
- * old and of its new queue.
+ * Returns the moved jobs that a filter chooses. A job that was being moved counts as a job of its old queue
+ * and of its new queue.
  */
 async function metAmong(
   open: OpenPurge,
@@ -235,7 +236,7 @@ async function metAmong(
   const meeting = await meetingOf(open.store, filter)
   const found = await askAll(moving, async ({ id, from, to, movedAt }): Promise<Located[]> => {
     const job = await getFollowed(open.store, to, id)
-    // A job that was not moved at this time or later may be another job with the same id.
+    // If this job was last moved before that time, it may be another job with the same id.
     if (job === undefined || (job.options?.movedAt ?? 0) < movedAt) return []
     if (!meeting.passes(job) || !meeting.has(stored(job).payload)) return []
     const { partition, state, key } = job
@@ -265,7 +266,9 @@ async function purgeStuck(
   return count
 }
 
-/** Purges the notes about moved jobs in the partitions from which purged jobs were moved to this one. */
+/**
+ * Purges the notes about moved jobs in the partitions from which purged jobs were moved to this partition.
+ */
 async function purgeTraces(open: OpenPurge, partition: string, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return
   const others = [...(await everyPartition(open)).values()].flat().filter((each) => each !== partition)

@@ -1,6 +1,6 @@
 /**
- * Answers an approval: sends its signal to the job. All tokens of an approval use the same id for that
- * signal, so the store keeps only one answer, even if several answers arrive at the same time.
+ * Answers an approval: sends the signal with the answer to the job. All tokens of an approval use the same id
+ * for that signal, so the store keeps only one answer, even if several answers arrive at the same time.
  */
 import { signalText } from '../../step/signal.ts'
 import { signalFollowed } from '../../store/contract/moved.ts'

@@ -6,7 +6,7 @@ import { cancellable, editable, pending, removable } from './changed.ts'
 
 type Refuses = (job: Pick<Located, 'id' | 'state'>) => JobsError | undefined
 
-/** @param rule the end of the message, which says in which states jobs can be changed in this way */
+/** @param rule the last part of the message. It says in which states jobs can be changed in this way */
 function refusalOf(code: JobsErrorCode, states: readonly State[], rule: string, hint?: string): Refuses {
   return ({ id, state }) =>
     states.includes(state) ? undefined : new JobsError(code, `${id} is ${state}; ${rule}`, { id, hint })

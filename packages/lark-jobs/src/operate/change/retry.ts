@@ -57,8 +57,8 @@ export function readRetry(
 }
 
 /**
- * The change that retries a job. A job that had not completed when it was read is retried only if it is still
- * failed or cancelled.
+ * The change that retries a job. If the job had failed or was cancelled when it was read, it is retried only
+ * if it is still failed or cancelled.
  */
 function stillDue({ state }: Located, change: Retry): Retry {
   return state === 'completed' ? change : { ...change, only: ['failed', 'cancelled'] }

@@ -53,8 +53,8 @@ export interface ChangeRow<Options extends ChangeOptions, Answer, Value = undefi
   /** The value that the change sets, and its name in messages. */
   value?: readonly [name: string, option: OptionOf<Value>]
   /**
-   * The options that the method of a handle also takes, and how messages describe its argument. Default: no
-   * options.
+   * The options that the method of a handle also takes, and how messages describe the argument of this
+   * method. Default: no options.
    */
   ofHandle?: { options: readonly (keyof Options)[]; form?: string }
   /**
@@ -74,9 +74,9 @@ export interface ChangeRow<Options extends ChangeOptions, Answer, Value = undefi
    */
   change?(value: Value, options: Options, records?: readonly JobRecord[]): Change
   /**
-   * Whether a job that a filter has found by its state is changed only if the job is still in that state:
-   * somebody else may have retried the job meanwhile, and may wait for its result. Absent if the change does
-   * no harm in another state, or if the store refuses the change there in any case.
+   * Whether a job that a filter has found by its state is changed only if the job is still in that state.
+   * (Another person may have retried the job meanwhile, and may wait for its result.) Absent if the change
+   * does no harm in another state, or if the store refuses the change in any other state.
    */
   rechecks?: true
   /**
@@ -120,7 +120,8 @@ interface ChangeCall<Options, Value> {
   /** Whether the jobs were named by their ids. */
   isNamed: boolean
   /**
-   * The states in which a job must be when it is changed. Absent if any state that the change allows is fine.
+   * The states in which a job must be when it is changed. Absent if the job may be in any state that the
+   * change allows.
    */
   only?: readonly State[]
 }
@@ -249,10 +250,10 @@ async function actOf<Options extends ChangeOptions, Answer, Value>(
   }
 }
 
-/** A row as a change at a pace uses it (`operate/pace`). */
+/** The part of a row that a change at a pace uses (`operate/pace`). */
 export type LotRow = ChangeRow<ChangeOptions & { fromStart?: true }, unknown, unknown>
 
-/** How such a change changes jobs that it has found by a filter. */
+/** Returns how a change at a pace changes the jobs that its filter has found. */
 export function lotActor(
   row: LotRow,
   open: OpenChange,
@@ -267,8 +268,8 @@ export function lotActor(
 /**
  * Passes the records of jobs to `before`, and then changes the jobs. An interruption does not stop the call
  * between these two steps: if the caller has kept the record of a job, that job is also changed. If the
- * change removes records, a job is changed only after `before` has received its record. This ends when
- * `before` resolves to `'enough'`.
+ * change removes records, a job is changed only after `before` has received its record. When `before`
+ * resolves to `'enough'`, it is not called again, and the other jobs are changed without this call.
  */
 function afterRecords<Options extends ChangeOptions, Answer, Value>(
   { store }: OpenQueues,

@@ -55,7 +55,7 @@ export function sendNow(jobs: Pick<Operated, 'sentNow'>, id: string, signal: New
 }
 
 /**
- * @returns whether the job gets the signal, or has already got one with this id @throws SIGNALS_FULL,
+ * @returns whether the job gets the signal, or has already got a signal with this id @throws SIGNALS_FULL,
  *   UNKNOWN_QUEUE
  */
 export async function sendAt(open: OpenQueues, place: JobPlace, signal: NewSignal): Promise<boolean> {
@@ -65,8 +65,8 @@ export async function sendAt(open: OpenQueues, place: JobPlace, signal: NewSigna
     if (verdict === 'full') throw full(place.id)
     if (verdict !== 'missing') return verdict !== 'ended'
   }
-  // A signal can be sent before its job exists only if the application chose the id: an id that Lark makes is
-  // known only after the dispatch.
+  // A signal can be sent before its job exists only if the application chose the id of the job, because an id
+  // that Lark makes is known only after the dispatch.
   if (isMade(place.id)) return false
   // The signal is stored in the partition to which the job will go. The id decides which partition that is.
   const verdict = await open.store.journals.signal(partitions[0]!, place.id, { ...signal, mayBeEarly: true })

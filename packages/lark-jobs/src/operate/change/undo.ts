@@ -36,8 +36,8 @@ const undoConditions = conditions({
    */
   of: oneOf<UndoableChange>(undoableChanges),
   /**
-   * For `remove` and `cancel`: also restores jobs that run commands of `lark`, whatever the command. Use this
-   * option only for records that you trust. Default: no.
+   * For `remove` and `cancel`: also restores jobs that run commands of `lark`, with any command. Use this
+   * option only for records that you trust. Default: such jobs are refused.
    */
   commands: flag(),
 })
@@ -70,7 +70,7 @@ export async function undo(
   return { undone: counts.undone + back.undone, left: counts.left - back.undone }
 }
 
-/** In the result, `left` includes the missing jobs. */
+/** In the result, `left` also counts the jobs that no longer exist. */
 async function undoInPlace(
   store: Store,
   values: readonly unknown[],

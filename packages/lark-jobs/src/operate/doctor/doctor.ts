@@ -92,8 +92,8 @@ export async function examine(open: OpenSchedules, isBrief: boolean): Promise<Do
 }
 
 /**
- * The findings for the servers of a store that could not be opened. A server that is full, for example,
- * refuses to open a store but still answers.
+ * The findings for the servers of a store that could not be opened. For example, a server without free memory
+ * still answers, although no store can be opened on it.
  */
 async function answering(jobs: Operated): Promise<DoctorFinding[]> {
   const store = await jobs.unopened()
@@ -125,7 +125,7 @@ async function samplesOf(store: Store, partitions: readonly Counted[]): Promise<
   return samples
 }
 
-/** The partitions in which leases have ended and no worker has taken the jobs back. */
+/** The partitions with ended leases whose jobs no worker has taken back. */
 async function lostLeases(store: Store, partitions: readonly Counted[]): Promise<string[]> {
   const ended = await endedLeases(
     store,

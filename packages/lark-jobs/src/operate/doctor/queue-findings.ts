@@ -30,7 +30,10 @@ export interface PartitionSample {
   unreadable: { id: string; mark?: string | undefined }[]
   /** The jobs that were taken back after a time in which the store did not answer, the newest first. */
   doubts?: readonly DoubtedJob[]
-  /** For at least how many milliseconds there have been ended leases whose jobs no worker has taken back. */
+  /**
+   * The minimum number of milliseconds since the first of the ended leases whose jobs no worker has taken
+   * back.
+   */
   lostFor?: number
 }
 
@@ -225,8 +228,8 @@ function checkConfigured(
 }
 
 /**
- * Does not report a queue that is stopped, for example by a pause or because it has no worker: another
- * finding reports that.
+ * Checks how long the oldest job waits. This finding leaves out a queue that stands still because of a pause
+ * or because it has no worker, because another finding reports the cause.
  */
 function checkLate({ queue, oldest = 0, target, counts, pace }: QueueStatus, found: Examination): void {
   const why = ['See what its first job waits for: ', { do: 'see-queue', queue }] as const
@@ -237,8 +240,8 @@ function checkLate({ queue, oldest = 0, target, counts, pace }: QueueStatus, fou
 }
 
 function checkKeys({ unknownKeys, queue }: QueueStatus, areWorkersThere: boolean, found: Examination): void {
-  // Workers announce the keys of the classes that they know. If there is no worker, another finding reports
-  // that.
+  // Workers announce the keys of the classes that they know. Without a worker there are no keys to compare,
+  // and another finding reports that there is no worker.
   if (!areWorkersThere) return
   if (unknownKeys.length === 0) found.ok('known-jobs', 'live workers know the classes of the next jobs')
   else

@@ -67,9 +67,9 @@ export const eventOptions = new Schema('an object', {
 })
 
 /**
- * Where to continue in a partition: a position, the number of events after it that were already returned or
- * skipped, and the mark of the entry with the last of these events. The mark shows whether the store still
- * has that entry, because after a failover other events may be at its position.
+ * Where to continue in a partition: a position, the number of events after this position that were already
+ * returned or skipped, and the mark of the entry with the last of these events. After a failover, other
+ * events may be at the position. The mark shows whether the store still has the same entry.
  */
 type HeardAt = readonly [position: string, passed: number, mark?: string]
 
@@ -89,7 +89,7 @@ class HeardPartition {
   isRung = true
   // When the partition was last asked, by `performance.now()`.
   askedAt = 0
-  /** When to ask the partition if it does not ring. */
+  /** When to ask the partition if no ring comes. */
   nextAt = 0
   /** Until when rings are ignored. */
   restsUntil = 0
@@ -186,8 +186,8 @@ export class EventStream implements EventReader {
     const begun = new Map(places.filter(([name]) => this.#partitions.has(name)))
     await inTurn([...this.#partitions.values()], async (partition) => {
       const heard = await this.#persist(() => this.#ask(open, partition))
-      // A partition that is missing in the cursor is new and gets no place: its earlier events are not known,
-      // so the reader reports a gap.
+      // A partition that is missing in the cursor is new, and gets no place. The reader does not know its
+      // earlier events, so the reader reports a gap.
       if (since === undefined && heard !== undefined) begun.set(partition.name, [heard.position, 0])
     })
     this.#places = begun
@@ -196,8 +196,8 @@ export class EventStream implements EventReader {
   }
 
   /**
-   * Finds the partitions of the queues. A queue that existed before may be missing, if the store has lost
-   * data.
+   * Finds the partitions of the queues. A queue that existed at the last search may be missing, if the store
+   * has lost data.
    */
   async #discover(open: WatchedStore): Promise<void> {
     const { queues } = this.#options
@@ -357,8 +357,8 @@ export class EventStream implements EventReader {
 }
 
 /**
- * Whether a page begins with the events that the reader has already passed according to a place. The page may
- * have been shorter at that time.
+ * Whether a page begins with the events that the reader has already returned or skipped according to a place.
+ * When the reader read these events, the page may have had fewer entries.
  */
 function hasPassed(entries: readonly EventEntry[], [, passed, mark]: HeardAt): boolean {
   let left = passed

@@ -7,7 +7,7 @@ import type { EventKind } from '../../model/event.ts'
 import type { ScheduleTick } from '../../model/tick.ts'
 import type { AbortSignalLike } from '../../waiting/abort-signal.ts'
 
-/** Something has happened to a job. */
+/** An event of a job, for example that the job has completed. */
 export interface QueueEvent {
   kind: EventKind
   /** The id of the job. */
@@ -22,8 +22,8 @@ export interface QueueEvent {
 }
 
 /**
- * Some events of a queue may be missing. The application should look at the jobs of the queue. Events after
- * the gap are complete again.
+ * Says that some events of a queue may be missing. The application should look at the jobs of the queue. No
+ * events are missing after the gap.
  */
 export interface EventGap {
   kind: 'gap'

@@ -48,7 +48,10 @@ const LONGEST = 2_147_483_647
 /** How long a wait without a timeout waits for a job or flow whose transaction may still commit, in ms. */
 export const COMES_WITHIN = 60_000
 
-/** Milliseconds between two looks for a job or flow that has not come or not ended: at first, and at most. */
+/**
+ * Milliseconds between two looks for a job or flow that is not in the store yet or has not ended. `first` is
+ * the first pause, and `last` the longest.
+ */
 export const LOOK = { first: 20, last: 500 }
 
 /** @returns milliseconds @throws JOB_INVALID */
@@ -63,7 +66,7 @@ export function readTimeout(id: string, { timeout }: Pick<ResultOptions, 'timeou
  * Waits until the job at a place has ended.
  *
  * @param closed aborted when the instance is closed
- * @param isToCome whether the job was dispatched in a transaction: then it may come into the store later
+ * @param isToCome whether the job was dispatched in a transaction. Such a job may come into the store later
  * @throws the errors of `JobHandle.result`
  * @internal
  */

@@ -3,8 +3,9 @@
  *
  * A job that is followed counts as watched, so its worker sends progress and log lines to the store within a
  * quarter of a second. When a new run of the job is first seen, its worker is told that the job is watched.
- * The store rings when there is progress or the job has ended. The store is also asked every half second, for
- * all other changes and in case a ring is lost. While the store is unreachable, the iteration waits.
+ * The store rings when the job has reported progress or has ended. This file also asks the store every half
+ * second, because the store does not ring for other changes, and because a ring may be lost. While the store
+ * is unreachable, the iteration waits.
  */
 
 import { JobsError } from '../../model/errors.ts'
@@ -44,7 +45,10 @@ export type TailEvent =
    */
   | { kind: 'state'; job: JobStatus }
   | { kind: 'log'; line: LogLine }
-  /** Lines of the log may be missing: the job wrote more lines than the store keeps before they were read. */
+  /**
+   * Lines of the log may be missing, because the job wrote more lines than the store keeps before this
+   * iteration could read them.
+   */
   | { kind: 'gap' }
   | { kind: 'progress'; progress: unknown }
   /** The job was removed, or is no longer kept. This is the last event. */
@@ -89,7 +93,8 @@ export async function* tail(
         if (!passes(error)) throw error
       })
       if (look === undefined) {
-        // The watch may lapse while the store is unreachable, so the worker must be told again.
+        // The store may forget the watch while it is unreachable, so the worker must be told again that the
+        // job is watched.
         told = undefined
         await alarm.wait(WATCH_AGAIN)
         continue

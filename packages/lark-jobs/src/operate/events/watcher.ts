@@ -2,9 +2,9 @@
  * Waits until jobs have ended, and receives the rings for events. All waits on one store share a watcher. The
  * watcher has one id in the store, one subscription, and one timer, no matter how many waits there are.
  *
- * The watcher does not miss the end of a job: in one call (`Store.watch`) it registers with the store and
- * reads the job, and it reads the job again every `WATCH_AGAIN`. Rings only make the watcher faster. While
- * the store does not answer, the waits go on.
+ * The watcher does not miss the end of a job. In one call (`Store.watch`), the watcher registers with the
+ * store and reads the job, and it reads the job again every `WATCH_AGAIN`. Because of rings, the watcher only
+ * learns of the end sooner. While the store does not answer, the waits go on.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { EndedJob } from '../../model/effect.ts'
@@ -97,7 +97,7 @@ export class Watcher {
    * @param reported called with the JSON text of the job's progress, now and whenever the progress changes
    * @param born the value that distinguishes the awaited job from other jobs with its id, if the caller knows
    *   it. Default: the job that exists at the first read is awaited
-   * @returns the ended job; undefined if the partition has no such job, no longer keeps the job, or has
+   * @returns the ended job. Undefined if the partition has no such job, no longer keeps the job, or has
    *   another job with its id
    * @throws the reason of the signal; LAYOUT_UNKNOWN, STORE_DAMAGED
    */
@@ -209,7 +209,7 @@ export class Watcher {
     }
   }
 
-  /** Reads all awaited jobs, even if nothing has rung. */
+  /** Reads all awaited jobs, even if no ring has come. */
   protected lookAgain(): void {
     const now = performance.now()
     for (const [partition, watched] of this.#partitions) {

@@ -31,7 +31,10 @@ const MOST_JOBS = 200_000
 const ROOM = 50_000
 /** How long a look waits for the read of changes, in milliseconds. */
 const PATIENCE = 500
-/** Milliseconds after which all ids are compared with those of the store, no matter how many there are. */
+/**
+ * Milliseconds after which all remembered ids are compared with the ids in the store, no matter how many ids
+ * there are.
+ */
 const COMPARE = 60_000
 /** How long a book keeps its memory after the last look, in milliseconds. */
 const REMEMBERED = 10 * 60_000
@@ -107,7 +110,8 @@ export class FailureBook {
     const partitions = await partitionsToLookIn(open, filter.queue)
     this.#keep()
     const reading = this.#read(open)
-    // Before the first answer of the store there is nothing to return, so the look waits for it.
+    // Before the first answer of the store, the book has nothing to return. So the look waits for this
+    // answer.
     const read = reading.then(() => true)
     while (!(await inTime(PATIENCE, read, () => false)) && this.#at === 0);
     return this.#told(partitions, filter, options.limit ?? 100)

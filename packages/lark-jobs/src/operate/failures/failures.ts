@@ -88,7 +88,7 @@ export function checkFailures(filter: unknown, options: unknown, flags?: Flags):
 
 /**
  * @throws UNKNOWN_QUEUE, and the reason of the signal
- * @param filter must be checked already, and `options` too
+ * @param filter must be checked already, like `options`
  */
 export async function failures(
   open: OpenQueues,

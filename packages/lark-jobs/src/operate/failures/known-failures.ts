@@ -2,7 +2,8 @@
  * The failed jobs of one partition in the memory of a failure book. Only the time and the kind of each job's
  * failure are remembered, and the last failure of each kind.
  *
- *   older    reads jobs that failed before the known ones, page by page, the latest first, until all are read
+ *   older    reads jobs that failed before the known jobs, page by page, the latest first, until all jobs are
+ *            read
  *   newer    reads jobs that failed since the last read
  *   compare  reads the ids of all failed jobs, and forgets jobs that are no longer failed
  *
@@ -41,8 +42,8 @@ export interface KnownKind {
   /** The releases in which this kind of failure was seen. */
   releases: string[]
   /**
-   * The last failure of this kind. Undefined for the moment between the discovery that its job is no longer
-   * failed and the choice of another job (`settle`).
+   * The last failure of this kind. Undefined if the job of this failure is no longer failed, and `settle` has
+   * not chosen another job yet.
    */
   last: LastFailure | undefined
 }
@@ -66,7 +67,7 @@ export class KnownFailures {
   readonly #mayMeet: () => boolean
   readonly #jobs = new Map<string, KnownFailure>()
   readonly #kinds = new Map<string, KnownKind>()
-  /** The cursor of the store at which the unread jobs begin. Undefined if all jobs have been read. */
+  /** The store's cursor to the jobs that have not been read yet. Undefined if all jobs have been read. */
   #older: string | undefined
   #hasBegun = false
   /**
@@ -78,8 +79,8 @@ export class KnownFailures {
   #compared = { at: 0, nextAt: 0 }
 
   /**
-   * @param mayMeet returns whether one more kind may be distinguished, or the maximum number of kinds is
-   * reached
+   * @param mayMeet returns whether one more kind may be distinguished. False if there are as many kinds as
+   * allowed
    */
   constructor(store: Store, partition: string, mayMeet: () => boolean) {
     this.#store = store
@@ -105,7 +106,7 @@ export class KnownFailures {
     return !this.#hasBegun || this.#older !== undefined
   }
 
-  /** Reads a page of the jobs that failed before the known ones. */
+  /** Reads a page of the jobs that failed before the known jobs. */
   async older(): Promise<void> {
     const { jobs, cursor } = await this.#read(TOGETHER, this.#older)
     for (const job of jobs) this.#take(job)
@@ -134,9 +135,9 @@ export class KnownFailures {
   }
 
   /**
-   * Whether the ids should be compared with those of the store, because some jobs were removed or retried, or
-   * because the last comparison was long ago. After a comparison of many ids, the next comparison waits ten
-   * times as long as the last comparison took.
+   * Whether the remembered ids should be compared with the ids in the store, because some jobs were removed
+   * or retried, or because the last comparison was long ago. After a comparison of many ids, the next
+   * comparison waits ten times as long as the last comparison took.
    *
    * @param before how many failed jobs the store had before the newer jobs were read @param after how many
    *   failed jobs the store had afterwards

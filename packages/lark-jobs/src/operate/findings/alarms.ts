@@ -54,8 +54,8 @@ export async function lookForAlarms(open: OpenSchedules): Promise<Alarms> {
 }
 
 /**
- * Reads the schedules and the changes at a pace. If the store has none, their code is not loaded, and this is
- * one call.
+ * Reads the schedules and the changes at a pace. If the store has no schedules and no changes, the code for
+ * them is not loaded, and this function makes one call.
  */
 async function heldIn(open: OpenSchedules): Promise<{ schedules: ScheduleInfo[]; changes: PacedChange[] }> {
   const homes = await open.store.schedules.homes()

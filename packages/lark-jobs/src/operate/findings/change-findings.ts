@@ -1,4 +1,7 @@
-/** The findings of the doctor for changes at a pace: which are paused, or have ended by themselves. */
+/**
+ * The findings of the doctor for changes at a pace: which changes are paused, and which have ended by
+ * themselves.
+ */
 
 import { CHANGES, type Store } from '../../store/contract/store.ts'
 import { plural } from '../../words/plural.ts'
@@ -8,7 +11,7 @@ import { type DoctorFinding, Examination } from './finding-codes.ts'
 /** For how many milliseconds a change that has ended by itself is a finding. */
 const DAY = 86_400_000
 
-/** Reads the changes at a pace. If the store has none, this reads only where they would be. */
+/** Reads the changes at a pace, if the store has any. */
 export async function lookAtChanges(store: Store): Promise<PacedChange[]> {
   if ((await store.schedules.home(CHANGES)) === undefined) return []
   return (await import('../pace/paced-changes.ts')).listChanges({ store })

@@ -3,7 +3,7 @@ import type { FileInspection } from '../../store/contract/inspection.ts'
 import { type DoctorFinding, Examination } from './finding-codes.ts'
 import { bytes } from './size.ts'
 
-/** There is a warning if fewer bytes of the disk are free. */
+/** If fewer bytes of the disk are free, the doctor warns. */
 const ROOM = 256e6
 /** A write-ahead log with this many bytes is too long: commits normally empty it from 16 MB on. */
 const LONG = 128e6

@@ -1,4 +1,4 @@
-/** The findings of the doctor for the schedules of a store: which of them are paused or late. */
+/** The findings of the doctor for the schedules of a store: which schedules are paused or late. */
 import { isKnown } from '../../model/every-key.ts'
 import type { WorkerRecord } from '../../model/record.ts'
 import { lateBy } from '../../model/tick.ts'

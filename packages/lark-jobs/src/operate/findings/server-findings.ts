@@ -8,10 +8,7 @@ import { bytes } from './size.ts'
 
 /** The oldest versions that Lark works with. */
 const OLDEST = { Redis: [6, 2], Valkey: [7, 2] } as const
-/**
- * The share of the memory in use above which there is a warning (`TIGHT`), and the share above which there is
- * an error.
- */
+/** If a larger share of the memory is in use, the doctor warns (`TIGHT`), or finds an error (`FULL`). */
 const TIGHT = 0.75
 const FULL = 0.9
 /**

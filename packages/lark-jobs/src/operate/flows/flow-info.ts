@@ -16,10 +16,10 @@ export interface OpenFlows {
 export const flowKinds = ['chain', 'batch', 'workflow'] as const satisfies readonly FlowKind[]
 
 /**
- *   filling   a batch whose members are still being added by its dispatch
- *   open      its nodes and members run, or wait for each other
+ *   filling   the dispatch of the batch is still adding members
+ *   open      the nodes and members run, or wait for each other
  *   ending    the flow was cancelled, its deadline has passed, or too many members have failed: no more jobs
- *             start, and running jobs are asked to end
+ *             start, and the `signal` of running jobs is aborted
  *   completed, failed, cancelled    the flow has ended. Its callbacks may still run
  */
 export const flowStates = ['filling', 'open', 'ending', 'completed', 'failed', 'cancelled'] as const
@@ -78,7 +78,7 @@ export interface FlowInfo extends FlowRef {
   runs: string[]
   /** The nodes of the flow, including callbacks, if the call requested them. */
   nodes?: FlowNodeInfo[]
-  /** For a batch, if the call requested them: the first members that did not complete. */
+  /** For a batch: the first members that did not complete, if the call requested these members. */
   failures?: FlowFailure[]
 }
 

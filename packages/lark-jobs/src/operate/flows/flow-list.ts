@@ -64,8 +64,8 @@ export interface FlowListOptions extends OptionsOf<typeof optionsConditions.entr
 /** A flow whose data in the store was not written by Lark. */
 export interface DamagedFlow {
   /**
-   * The id of the flow. Absent if the store cannot say which flow it is. If the id is absent, the later flows
-   * of the partition are not listed.
+   * The id of the flow. The id is absent if the store cannot say which flow is damaged. In this case, the
+   * list leaves out the later flows of the partition.
    */
   id?: string
   /** The partition that keeps the flow. */
@@ -89,14 +89,14 @@ export interface FlowPage {
  */
 type FlowMark = [id: string, at: number]
 /**
- * The first and the last instant of the list, and a mark for each partition in which the list has passed a
- * flow.
+ * The instants between which the listed flows were dispatched, and a mark for each partition in which the
+ * list has passed a flow.
  */
 type FlowCursor = [from: number, until: number | null, marks: Record<string, FlowMark>]
 
 /**
- * A flow that a call has found. `at`: the flows after it in its partition were not dispatched later than this
- * time.
+ * A flow that a call has found. `at`: no flow that comes after this flow in its partition was dispatched
+ * later than this time.
  */
 interface PassedFlow extends FlowRef {
   at: number
@@ -121,7 +121,7 @@ export function checkFlows(filter: unknown, options: unknown, flags?: Flags): vo
   checkFilter('flows.list()', options, optionsConditions, { flags, whole: 'the second argument' })
 }
 
-/** @throws CURSOR_INVALID, UNKNOWN_QUEUE @param filter must be checked already, and `options` too */
+/** @throws CURSOR_INVALID, UNKNOWN_QUEUE @param filter must be checked already, like `options` */
 export async function listFlows(
   open: OpenFlows,
   filter: FlowFilter,
@@ -135,7 +135,7 @@ export async function listFlows(
     Object.entries(filter).sort(),
     store.isRemote,
   ])
-  // All pages of a list use the instant at which its first page was read.
+  // All pages of a list use the instant at which the first page was read.
   const [from, until, marks]: FlowCursor =
     cursor === undefined ? [await sinceInstantIn(store, since), null, {}] : cursors.read(cursor, flags)
   const homes = await partitionsToLookIn({ store, queues: settings.partitions }, queue)
@@ -160,7 +160,7 @@ export async function listFlows(
 
 /**
  * Merges the flows that were found in all partitions into a page of up to `limit` flows that meet the filter.
- * The page ends early if the next flow may be one that was not read yet.
+ * The page ends early if the next flow of the list may be a flow that was not read yet.
  */
 function merged(found: readonly FoundFlows[], limit: number): PassedFlow[] {
   const cut = Math.max(0, ...found.map(({ passed, isCut }) => (isCut ? (passed.at(-1)?.at ?? 0) : 0)))
@@ -176,7 +176,8 @@ function merged(found: readonly FoundFlows[], limit: number): PassedFlow[] {
 }
 
 /**
- * Reads the flows of a partition after the mark of the previous page, until `limit` of them meet the filter.
+ * Reads the flows of a partition after the mark of the previous page, until `limit` flows have met the
+ * filter.
  */
 async function newest(
   store: Store,

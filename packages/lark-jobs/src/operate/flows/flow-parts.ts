@@ -20,7 +20,8 @@ export interface FlowRef {
 }
 
 /**
- *   blocked      the node has not started: it waits for other nodes, or as a callback for the end of the flow
+ *   blocked      the node has not started: it waits for other nodes or, if it is a callback, for the end of
+ *                the flow
  *   started      the job of the node is queued or running; or the node is a flow that has not ended
  *   completed, failed, cancelled    the node has ended
  *   skipped      the node never starts, because a node that it waits for ended without completing
@@ -111,8 +112,8 @@ function nodeOf(found: KeptFlow, node: number, end: NodeEnd | undefined): FlowNo
   const cause = state.causes?.[node]
   const nested = state.flows?.[node]
   const nameOf = (each: number) => definition.nodes[each]!.name
-  // The store never had a job for a node that was rejected, or that had already ended when the flow was
-  // dispatched.
+  // A node has no job in the store if its job was rejected, or if the node had already ended when the flow
+  // was dispatched.
   const isQueued = letter === 's' || (end !== undefined && end.reason !== 'rejected' && ended === undefined)
   const waits = letter === 'b' ? after.filter((each) => 'bs'.includes(state.nodes[each]!)) : []
   return {

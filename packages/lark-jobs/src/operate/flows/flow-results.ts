@@ -33,7 +33,7 @@ export type FlowResultOptions = Pick<ResultOptions, 'timeout' | 'signal'>
  *
  * @param closed aborted when the instance is closed
  * @param find returns the place of the flow, if it exists
- * @param isToCome whether the flow was dispatched in a transaction: then it may come into the store later
+ * @param isToCome whether the flow was dispatched in a transaction. Such a flow may come into the store later
  * @throws the errors of `FlowHandle.result`
  * @internal
  */
@@ -83,8 +83,8 @@ async function endedAt(store: Store, records: FlowRecords, place: FlowPlace): Pr
 }
 
 /**
- * Whether a state text belongs to an open flow. A damaged state does not count as open: in that case the
- * whole flow is read, which reports the damage.
+ * Whether a state text belongs to an open flow. A damaged state does not count as open, because the caller
+ * then reads the whole flow, and reports the damage.
  */
 function isOpen(state: string): boolean {
   const { phase } = (parsed(state) ?? {}) as Partial<FlowState>
@@ -192,8 +192,8 @@ async function nestedOf(records: FlowRecords, found: KeptFlow, node: number): Pr
 }
 
 /**
- * The problem of the first member that did not complete for a reason of its own. Skipped members before it
- * are ignored.
+ * The problem of the first member that failed, or was cancelled for a reason of its own. Skipped members are
+ * ignored.
  */
 async function problemOfMember(store: Store, found: KeptFlow): Promise<{ words?: string; error?: string }> {
   const failures = await failuresOf(store, found, MAX_ITEMS)

@@ -1,7 +1,8 @@
 /**
- * When an incident began, from what the store has kept anyway: the ends of runs by minute, hour and day, how
- * long runs had waited, and the newest ended jobs. Nothing is written for it, so a queue without an incident
- * costs nothing, and the answer is the same on every surface and after a restart.
+ * Finds out when an incident began. It uses only data that the store keeps in any case: how many runs ended
+ * by minute, hour and day, how long runs had waited, and the newest ended jobs. Nothing is written for an
+ * incident, so a queue without an incident costs nothing, and the answer is the same on every surface and
+ * after a restart.
  */
 import { defined } from '@s18i/lark/internal'
 import {
@@ -24,10 +25,11 @@ interface KeptStep {
 }
 
 /**
- * When the row of bad steps began whose last step is the newest bad step. A good step ends a row, and a step
- * without data does not.
+ * Returns when the last row of bad steps began. A good step ends a row of bad steps. A step without data does
+ * not end it.
  *
- * @param steps the oldest first. @returns `isWhole`: whether a good step comes before the row
+ * @param steps the steps of a history (minutes, hours or days), the oldest first. @returns `isWhole`: whether
+ *   a good step comes before the row
  */
 function rowOf<S extends KeptStep>(
   steps: readonly S[],
@@ -42,7 +44,10 @@ function rowOf<S extends KeptStep>(
   return { isWhole: false, ...defined({ began }) }
 }
 
-/** The steps that are kept of one length: how far back they reach, and the length of one, in milliseconds. */
+/**
+ * The steps of one length that the store keeps. `reach`: how many milliseconds the history reaches back.
+ * `length`: the length of a step in milliseconds.
+ */
 export interface KeptSteps<S extends KeptStep> {
   steps: () => readonly S[] | Promise<readonly S[]>
   reach: number
@@ -50,10 +55,11 @@ export interface KeptSteps<S extends KeptStep> {
 }
 
 /**
- * When a row of bad steps began. If all minutes that are kept are bad, the hours are asked, and then the
- * days.
+ * Returns when a row of bad steps began. If all minutes in the store are bad, this function also looks at the
+ * hours, and then at the days.
  *
- * @param units steps of growing lengths, each list with the oldest step first
+ * @param units the histories, the one with the shortest steps first. In each history, the oldest step comes
+ *   first
  */
 export async function beganIn<S extends KeptStep>(
   units: readonly KeptSteps<S>[],
@@ -97,8 +103,8 @@ export async function historyOf(store: Store, { partitions }: QueueStatus): Prom
 }
 
 /**
- * When the last run of a queue ended: exactly if its job is still kept, otherwise the minute, hour or day in
- * which it ended. Undefined if the store knows of no run.
+ * When the last run of a queue ended. If the store no longer keeps the job of this run, the result is the
+ * minute, hour or day in which the run ended. Undefined if the store knows of no run.
  */
 export async function lastRunEnded(
   { store }: Pick<OpenQueues, 'store'>,
@@ -119,7 +125,7 @@ export async function lastRunEnded(
   return all.length === 0 ? undefined : Math.max(...all)
 }
 
-/** The unit of a history that reaches back to an instant. */
+/** The shortest unit of a history that reaches back to an instant. */
 export function unitSince(since: number, now: number): 'minutes' | 'hours' | 'days' {
   if (now - since < HOUR - 5 * MINUTE) return 'minutes'
   return now - since < 3 * DAY - HOUR ? 'hours' : 'days'

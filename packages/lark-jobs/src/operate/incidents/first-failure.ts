@@ -11,8 +11,8 @@ import type { IncidentFailure } from './incident.ts'
  * Looks at the newest jobs that failed, at most some 1,000, or at the next 1,000 that wait for another try.
  * Each partition of the queue that has such jobs is asked for the same number.
  *
- * @param since jobs that failed before it are left out: milliseconds since 1970
- * @returns `first`: when the first of all these jobs failed. Absent if not all of them were read
+ * @param since jobs that failed before this instant are left out: milliseconds since 1970
+ * @returns `first`: when the first of all these jobs failed. Absent if there are more jobs than were read
  */
 export async function mostFailures(
   store: Store,

@@ -1,6 +1,6 @@
 /**
- * An incident: something that stands still or fails now. It is made of kinds and values, and each surface has
- * its own words for them.
+ * An incident: a queue that stands still or fails now, or a problem of the store. An incident consists of
+ * kinds and values, and each surface has its own words for these.
  */
 import type { Remedy } from '../../model/remedy.ts'
 import type { DoctorFinding } from '../findings/finding-codes.ts'
@@ -14,7 +14,7 @@ import type { Reason } from '../why/reason.ts'
  *   stranded   the queue has jobs that no worker could read
  *   late       the oldest job waits for longer than the target of the queue
  *   failing    many jobs fail for good
- *   retrying   half of the runs fail, and their jobs are tried again
+ *   retrying   at least half of the runs fail, and their jobs are tried again
  *   paused     the queue is paused, and jobs wait
  */
 export const incidentKinds = [
@@ -28,15 +28,15 @@ export const incidentKinds = [
 ] as const
 export type IncidentKind = (typeof incidentKinds)[number]
 
-/** What a queue does not do, since when, why, what has changed before, and what to do. */
+/** What is wrong with a queue, since when, why, what changed before, and what to do. */
 export interface QueueIncident {
   kind: IncidentKind
-  /** As for a finding of the doctor. `error`: nothing gets better by waiting. */
+  /** As for a finding of the doctor. `error`: the problem does not go away by itself. */
   level: 'error' | 'warning'
   queue: string
   /**
-   * How many jobs the incident concerns. For `failing` and `retrying`, how many runs failed within five
-   * minutes; otherwise how many jobs wait.
+   * How many jobs the incident concerns. For `failing` and `retrying`: how many runs failed within five
+   * minutes. For all other kinds: how many jobs wait.
    */
   jobs: number
   /** For `failing` and `retrying`: how many runs ended within five minutes. */
@@ -45,17 +45,17 @@ export interface QueueIncident {
   target?: number
   oldest?: number
   /**
-   * When the incident began, in milliseconds since 1970, as far as the store has kept this. Absent if the
-   * store has kept nothing about it.
+   * When the incident began, in milliseconds since 1970, as far as the store's data reaches back. Absent if
+   * the store has no such data.
    */
   since?: number
-  /** The reason why the next job waits. Absent if it has no reason, and for `failing` and `retrying`. */
+  /** The reason why the next job waits. Absent if no reason was found, and for `failing` and `retrying`. */
   because?: Reason
-  /** The worker whose process a handler blocks now. */
+  /** A worker whose event loop a handler blocks now, and the classes that may block it. */
   blocked?: { worker: string; by: string[]; since: number }
   /** Who paused the queue, when and why. */
   pause?: { by?: string; at?: number; because?: string; until?: number }
-  /** For `failing` and `retrying`: the kind of failure that most of the jobs have. */
+  /** For `failing` and `retrying`: the most frequent kind of failure. */
   failure?: IncidentFailure
   /** The last release of the application that workers began to run in the hour before the incident. */
   release?: { name: string; at: number }
@@ -71,14 +71,17 @@ export interface IncidentFailure {
   key: string
   name: string
   message: string
-  /** How many of the failed jobs that were looked at have this kind, and how many were looked at. */
+  /**
+   * How many of the examined failed jobs have this kind of failure (`count`), and how many jobs were examined
+   * (`of`).
+   */
   count: number
   of: number
-  /** When the first of them failed: milliseconds since 1970. */
+  /** When the first job with this kind of failure failed: milliseconds since 1970. */
   first?: number
-  /** The releases in which they failed. */
+  /** The releases of the application in which these jobs failed. */
   releases: string[]
-  /** The job that failed last. */
+  /** The id of the job that failed last. */
   job: string
 }
 

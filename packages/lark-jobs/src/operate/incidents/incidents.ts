@@ -1,7 +1,7 @@
 /**
- * Finds what stands still or fails in a store: for each queue at most one incident, with the time at which it
- * began, its cause, what has changed before, and the first thing to do. Whether there is an incident is read
- * from the status alone. Only an incident costs more calls.
+ * Finds what stands still or fails in a store. Each queue has at most one incident, with the time at which it
+ * began, its cause, what changed before, and the first thing to do. The status alone says whether a queue has
+ * an incident. More calls are made only for the queues that have one.
  */
 import { defined } from '@s18i/lark/internal'
 import type { WorkerRecord } from '../../model/record.ts'
@@ -25,17 +25,25 @@ import { type Incident, type IncidentKind, incidentKinds, type QueueIncident } f
 
 /** Milliseconds for which jobs must wait before a queue counts as standing still, as in the dashboard. */
 const STILL = 10_000
-/** The most queues whose causes are looked for. Of the others, only the kind is told. */
+/**
+ * The largest number of queues whose causes are looked for. For further queues, only the kind of the incident
+ * is known.
+ */
 const MOST = 10
-/** Runs count as failing most of the time from this share and this number on. */
+/**
+ * A queue counts as `retrying` if at least this share of its runs fails, and at least this number of runs.
+ */
 const SHARE = 0.5
 const LEAST = 10
-/** The share of failed jobs with which a minute belongs to the time in which many jobs fail. */
+/** A minute counts as bad if at least this share of the jobs that end in it fails. */
 const MANY = 0.1
-/** How long before an incident a release may have begun to count as a change, in milliseconds. */
+/**
+ * A release counts as a change before an incident if workers began to run it at most this many milliseconds
+ * before.
+ */
 const BEFORE = HOUR
 
-/** Reasons that end neither by a worker nor with time: somebody must do something. */
+/** Reasons that do not go away by themselves. A person must do something. */
 const lasting: ReasonKind[] = ['no-worker', 'unknown-key', 'unreadable']
 
 const incidentConditions = conditions({
@@ -93,7 +101,7 @@ function waiting({ queue }: { queue: QueueStatus }): number {
   return queue.counts.waiting
 }
 
-/** What is wrong with a queue, by its status alone. Undefined if nothing is. */
+/** Reads from the status of a queue which kind of incident the queue has. Undefined if the queue has none. */
 export function kindOf(queue: QueueStatus): IncidentKind | undefined {
   const { counts, damaged, stranded, paused, oldest = 0, pace, workers, lastMinute, lastFiveMinutes } = queue
   if (damaged.length > 0) return 'damaged'
@@ -109,7 +117,7 @@ export function kindOf(queue: QueueStatus): IncidentKind | undefined {
   return bad >= LEAST && bad >= (completed + bad) * SHARE ? 'retrying' : undefined
 }
 
-/** An incident of which only the status is known. */
+/** An incident with only the data that the status contains. */
 function plain(kind: IncidentKind, status: QueueStatus): QueueIncident {
   const { queue, counts, lastFiveMinutes, lastHour, workers, target, oldest } = status
   const { completed, failed, retried } = lastFiveMinutes
@@ -188,7 +196,10 @@ function pauseOf({ pausedBy, pausedAt, pausedBecause, pausedUntil }: QueueStatus
   return defined({ by: pausedBy, at: pausedAt, because: pausedBecause, until: pausedUntil })
 }
 
-/** The first thing to do. Slots that are all in use need a look at what runs, or more workers if jobs end. */
+/**
+ * The first thing to do. If all slots are in use and jobs end, more workers help. If no job ends, a person
+ * must look at the jobs that run.
+ */
 function actionOf(
   { kind, queue, action }: QueueIncident,
   because: ReasonKind | undefined,
@@ -224,7 +235,7 @@ async function waitingSince(
   return Math.max(due, ended ?? 0)
 }
 
-/** For an incident whose jobs fail: adds since when they fail, and the failure that most of them have. */
+/** For an incident whose jobs fail: adds since when the jobs fail, and the most frequent kind of failure. */
 async function failingIncident(
   { open, now }: Looking,
   incident: QueueIncident,
@@ -251,10 +262,11 @@ async function releaseBefore(
   since: number,
 ): Promise<QueueIncident['release']> {
   const from = since - BEFORE
-  // A release that began within the first step of a history is not told as new, so several are asked.
+  // A history does not list a release that began within its first step, so several histories are asked.
   const units = [...new Set([unitSince(since, now), unitSince(from, now)])]
   const kept = await Promise.all(units.map((unit) => runTimes(queues, { unit })))
-  // A history has the end of the minute or hour in which a release was first seen. Its workers know better.
+  // A history knows only the end of the minute or hour in which a release was first seen. The workers of the
+  // release know when they started.
   const began = (name: string, at: number) =>
     Math.min(at, ...workers.flatMap((each) => (each.release === name ? each.startedAt : [])))
   const changes = kept

@@ -1,6 +1,6 @@
 /**
  * Reads the approval that belongs to a token, and finds out whether the approval can still be answered. A
- * token contains the place of its hash in the journal of its job, so checking an invalid token costs little.
+ * token says where its hash is in the journal of its job, so checking an invalid token costs little.
  */
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
@@ -16,7 +16,7 @@ import type { Operated } from '../operated.ts'
 import { journalFrom } from './job-steps.ts'
 import { locateAt } from './stored-jobs.ts'
 
-/** An approval that somebody was asked for. */
+/** An approval that a job asks a person for. */
 export interface Approval {
   /**
    * `open`: the approval can be answered. `answered`: the approval has been answered. `expired`: the time for
@@ -79,7 +79,10 @@ export async function findApproval(jobs: Operated, text: unknown): Promise<Found
   }
 }
 
-/** The job that asks for an approval, and its journal from the entry on that the token names. */
+/**
+ * The job that asks for an approval, and the part of its journal that begins with the entry that the token
+ * names.
+ */
 interface AskingJob {
   key: string
   queue: string

@@ -1,6 +1,6 @@
 /**
- * Makes many calls to a store, a limited number at a time, because a call that waits behind too many others
- * would time out.
+ * Makes many calls to a store, a limited number at a time, because a call that waits behind too many other
+ * calls would time out.
  */
 import { inLots } from '../../store/contract/rules/in-lots.ts'
 

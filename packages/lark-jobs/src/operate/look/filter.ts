@@ -68,7 +68,7 @@ export function jobConditions<S extends State>(states: readonly S[]) {
     queue: someOf<string>('the name of a queue', isText),
     /** One state or several. Default: all states that the call allows. */
     state: someOf<S>(oneOf(states).right, (value) => states.includes(value as S)),
-    /** What the id of the job begins with. */
+    /** Only jobs whose ids begin with this text. */
     idPrefix: option<string>('the beginning of an id', isText),
     /** The key of the job's class. */
     key: option<string>('the key of a job class', isText),
@@ -142,7 +142,7 @@ export const changeEntries = {
   queue: queueName,
   /**
    * When this signal is aborted, the call ends before the next lot of jobs. The answer counts the jobs that
-   * were changed by then.
+   * were already changed.
    */
   signal,
   /**

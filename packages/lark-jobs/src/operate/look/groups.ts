@@ -75,8 +75,9 @@ export interface GroupStatus {
   /**
    * `paused`: the group is paused until a time, or until somebody resumes it. `turn`: jobs of the group may
    * begin, if there are permits. `asleep`: before the time `until`, no job of the group is due, or a rate
-   * allows no job to begin. The group wakes with the first claim after that time. `full`: the maximum number
-   * of its jobs is running. `running`: jobs of the group are running, and no other job of the group waits.
+   * allows no job to begin. The group wakes with the first claim after that time. `full`: as many jobs of the
+   * group are running as are allowed to run at the same time. `running`: jobs of the group are running, and
+   * no other job of the group waits.
    */
   state: GroupState
   /** Milliseconds since 1970. */
@@ -101,7 +102,7 @@ export function checkGroups(filter: unknown, options: unknown, flags?: Flags): v
   checkFilter('operate().groups()', options, pageOptions, { flags, whole: 'the second argument' })
 }
 
-/** @throws CURSOR_INVALID, UNKNOWN_QUEUE @param filter must be checked already, and `options` too */
+/** @throws CURSOR_INVALID, UNKNOWN_QUEUE @param filter must be checked already, like `options` */
 export async function groups(
   open: OpenQueues,
   { queue, state, name }: GroupFilter,

@@ -31,8 +31,8 @@ const stepsConditions = conditions({
 export interface StepsOptions extends OptionsOf<typeof stepsConditions.entries> {}
 
 /**
- * More about a child job that has not ended. `suspended`: the child sleeps or waits. `retrying`: the child
- * has failed and will be retried. `undoing`: the steps of the child are being undone.
+ * More about the state of a child job that has not ended. `suspended`: the child sleeps or waits. `retrying`:
+ * the child has failed and will be retried. `undoing`: the steps of the child are being undone.
  */
 export type ChildNote = 'suspended' | 'retrying' | 'undoing'
 
@@ -175,7 +175,7 @@ interface ChildState {
   note?: ChildNote
 }
 
-/** The states of child jobs by id, for the children whose end the parent has not learned of. */
+/** The states of the child jobs, by id. Children whose end the parent already knows are left out. */
 async function childStates(
   store: Pick<Store, 'moves' | 'get'>,
   steps: readonly SeenStep[],

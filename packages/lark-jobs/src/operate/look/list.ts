@@ -64,14 +64,14 @@ export interface JobPage<J extends JobLike = JobLike> {
 
 /** How far one call goes. */
 export interface ListReach {
-  /** How many jobs, and how many pages of the store, it reads. */
+  /** The largest number of jobs, and of pages of the store, that the call reads. */
   jobs: number
   pages: number
   /** How many jobs a page of the store has. */
   together: number
   /**
-   * Called after each page of the store, with the milliseconds that it took and how many jobs it looked at.
-   * The next page waits for it.
+   * Called after each page of the store, with the milliseconds that the page took, and the number of jobs
+   * that the store looked at. The call waits for the returned promise before it reads the next page.
    */
   rest?: (took: number, looked: number) => Promise<void>
   /** Whether the call should end after this page. */
@@ -83,7 +83,7 @@ interface OwnOptions {
   /** Whether to leave out payloads. Must not be set if a condition of the filter needs payloads. */
   isLean?: boolean
   /**
-   * Whether the states in the filter are those in which the store keeps jobs, not those that people see
+   * Whether the filter means the states in which the store keeps jobs, and not the states that people see
    * (`seen-state.ts`).
    */
   isStored?: boolean
@@ -108,7 +108,7 @@ export function checkList(filter: unknown, options: unknown, flags?: Flags): voi
 
 /**
  * @throws CURSOR_INVALID, UNKNOWN_QUEUE
- * @param filter must be checked already, and `options` too
+ * @param filter must be checked already, like `options`
  */
 export async function list<J extends JobLike>(
   open: OpenQueues,
@@ -209,8 +209,8 @@ class ListedPage<J extends JobLike> {
   }
 
   /**
-   * @param isParted whether only some of the jobs that the store keeps in this state have a requested state
-   *   for people
+   * @param isParted whether people see some of the jobs that the store keeps in this state in a state that
+   *   was not requested
    */
   async read(
     partition: string,
@@ -236,7 +236,7 @@ class ListedPage<J extends JobLike> {
     return { after: cursor }
   }
 
-  /** Whether a job that ended at this time, and all that the list shows after it, ended too early. */
+  /** Whether a job with this end, and all jobs that come after it in the list, ended too early. */
   #isPast(finishedAt: number | undefined): boolean {
     if (finishedAt === undefined || this.#asked.isOldestFirst) return false
     return this.#meeting.isOld({ finishedAt, queuedAt: finishedAt })

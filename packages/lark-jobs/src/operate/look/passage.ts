@@ -5,8 +5,8 @@ import type { AbortSignalLike } from '../../waiting/abort-signal.ts'
 
 /**
  * Options of a call that goes through many jobs. The call reports its progress. When its signal is aborted,
- * the call ends before the next lot of jobs. Jobs that were changed by then stay changed, and the answer
- * includes them.
+ * the call ends before the next lot of jobs. Jobs that were already changed stay changed, and the answer
+ * counts these jobs.
  */
 export interface PassageOptions {
   signal?: AbortSignalLike

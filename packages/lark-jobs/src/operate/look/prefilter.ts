@@ -10,9 +10,12 @@ import type { Prefilter } from '../../store/contract/store.ts'
 import type { JobConditions } from './filter.ts'
 import { REDACTED } from './redacted.ts'
 
-/** A JSON writer may escape any other character, such as `/`, `<` and `é`. */
+/**
+ * The characters that no JSON writer escapes. (A writer may escape all other characters, such as `/`, `<` and
+ * `é`.)
+ */
 const PLAIN = /[\w .,:@-]+/g
-/** Above this, some JSON writers write whole numbers with an exponent. */
+/** Some JSON writers write larger whole numbers with an exponent. */
 const MOST_DIGITS = 1e15
 
 /** @returns undefined if the store cannot leave out jobs by these conditions */
@@ -28,8 +31,8 @@ export function prefilterOf({ idPrefix, key, tag, group, where }: JobConditions)
 }
 
 /**
- * The texts of a payload with these values. There are none if a value is what people see instead of a hidden
- * part, because the stored payload does not contain it.
+ * The texts that each payload with these values contains. The list is empty if a value is the text that
+ * people see instead of a hidden part, because the stored payload does not contain this text.
  */
 function payloadTexts(where: Readonly<Record<string, unknown>>): string[] | undefined {
   if (JSON.stringify(where).includes(REDACTED)) return undefined
@@ -37,12 +40,12 @@ function payloadTexts(where: Readonly<Record<string, unknown>>): string[] | unde
   const names: string[] = []
   for (const [path, value] of Object.entries(where)) {
     const parts = path.split('.')
-    // The text of a list contains neither its length nor the index of an element.
+    // The JSON text of a list contains neither the length of the list nor the indexes of its elements.
     if (parts.includes('length')) continue
     values.push(...textsOf(value))
     names.push(...parts.flatMap((name) => (/^\d+$/.test(name) ? [] : (longestPlain(name) ?? []))))
   }
-  // A value is rarer than a name, so most jobs are left out after one comparison.
+  // A value is rarer than a name, so the values come first, and most jobs are left out after one comparison.
   const all = [...new Set([...values, ...names])]
   return all.length > 0 ? all : undefined
 }
@@ -59,7 +62,7 @@ function* textsOf(value: unknown): Generator<string> {
     }
 }
 
-/** The longest part of a text that each JSON writer writes as it is. */
+/** The longest part of a text that every JSON writer writes without escapes. */
 function longestPlain(text: string): string[] | undefined {
   const parts = text.match(PLAIN) ?? []
   const [longest] = parts.sort((one, other) => other.length - one.length)

@@ -26,7 +26,7 @@ export function checkRecords(filter: unknown, options: unknown, flags?: Flags): 
   checkFilter('operate().records()', options, optionsSchema, { flags, whole: 'the second argument' })
 }
 
-/** @throws UNKNOWN_QUEUE @param filter must be checked already, and `options` too */
+/** @throws UNKNOWN_QUEUE @param filter must be checked already, like `options` */
 export async function* records(
   open: OpenQueues,
   filter: ListFilter,

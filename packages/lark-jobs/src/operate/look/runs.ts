@@ -50,7 +50,7 @@ export function checkRuns(filter: unknown, options: unknown, flags?: Flags): voi
   checkFilter('operate().runs()', options, pageOptions, { flags, whole: 'the second argument' })
 }
 
-/** @throws CURSOR_INVALID, UNKNOWN_QUEUE @param filter must be checked already, and `options` too */
+/** @throws CURSOR_INVALID, UNKNOWN_QUEUE @param filter must be checked already, like `options` */
 export async function runs(
   open: OpenQueues,
   { queue, worker }: RunFilter,

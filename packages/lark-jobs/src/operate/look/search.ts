@@ -1,6 +1,6 @@
 /**
- * Searches all jobs of some queues and states for those that meet some conditions, until it has found enough
- * or has looked at all of them. It says how far it is, and takes only a share of the store's time.
+ * Searches some queues and states for the jobs that meet some conditions, until enough jobs are found or all
+ * jobs have been looked at. The search reports its progress, and uses only a part of the store's time.
  */
 import { defined } from '@s18i/lark/internal'
 import { states } from '../../model/record.ts'
@@ -13,42 +13,49 @@ import { checkList, type JobPage, type ListFilter, type ListReach, list } from '
 import { storedStates } from './seen-state.ts'
 import { type OpenQueues, partitionsToLookIn } from './stored-jobs.ts'
 
-/** Milliseconds after which a search tells what it has found and how far it is. */
+/** Milliseconds after which a search returns the jobs that it has found, and its progress. */
 const STEP = 100
 /**
- * How many jobs are looked at in one call to the store. While the store answers it, other calls wait.
- * (Measured on 2026-12-03, 2 cores, Redis 8, 300,000 jobs, a dispatch every 2 ms meanwhile. With 100 jobs in
- * a call, the mean dispatch took 12 % longer than without a search, and the 90th percentile 39 %; with 50
- * jobs 3 and 11 %; with 25 jobs 0 and 5 %, but the search took 3.3 s instead of 2.7.)
+ * How many jobs the store looks at in one call. Other calls to the store wait meanwhile. (Measured on
+ * 2026-12-03, 2 cores, Redis 8, 300,000 jobs, with a dispatch every 2 ms. The search with 100 jobs in a call
+ * made dispatches 12 % slower in the mean, and 39 % slower at the 90th percentile. With 50 jobs in a call,
+ * these figures were 3 and 11 %. With 25 jobs, they were 0 and 5 %, but the search took 3.3 s instead of
+ * 2.7.)
  */
 const TOGETHER = { remote: 50, embedded: 250 }
-/** The most jobs that are looked at in a millisecond. */
+/** The largest number of jobs that the store looks at in a millisecond. */
 const PACE = 120
-/** The largest share of its time that a search waits for answers of the store. It rests in the other time. */
+/**
+ * The largest share of the time in which the store works for a search. In the rest of the time, the search
+ * pauses.
+ */
 const SHARE = 2 / 3
-/** The shortest rest in milliseconds, because timers are not exact. Shorter ones are added up. */
+/** The shortest pause in milliseconds, because timers are not exact. Shorter pauses are added up. */
 const NAP = 1
-/** How many milliseconds of rest a search may make up for, after a timer that was late. */
+/** If a timer was late, the search may shorten its next pauses by up to this many milliseconds. */
 const LATE = 5
 
 const optionsSchema = conditions({
-  /** Where to go on: the cursor of a step of an earlier search with the same filter and order. */
+  /** Where to continue: the cursor of a step of an earlier search with the same filter and order. */
   cursor: option<string>('the cursor of a step', isText),
-  /** The search ends when it has found so many jobs. Default: it looks at all jobs. */
+  /** The search ends when it has found this number of jobs. Default: the search looks at all jobs. */
   limit: whole(1),
   /** For ended jobs: the latest end first (`'newest'`, the default) or the earliest (`'oldest'`). */
   order: oneOf(['newest', 'oldest']),
-  /** When it is aborted, the search ends with its current step. */
+  /** When this signal is aborted, the search ends with its current step. */
   signal,
 })
 
 export interface SearchOptions extends OptionsOf<typeof optionsSchema.entries> {}
 
-/** What a search has found since the step before, and how far it is. */
+/** The jobs that a search has found since its previous step, and the progress of the search. */
 export interface SearchStep<J extends JobLike = JobLike> extends Omit<JobPage<J>, 'scanned'> {
-  /** How many jobs the search has looked at so far, since its cursor if it has one. */
+  /** How many jobs the search has looked at so far. The jobs before the option `cursor` are not counted. */
   looked: number
-  /** About how many jobs there are to look at in all. If the filter has `since`, it may be far fewer. */
+  /**
+   * About how many jobs the search looks at in all. If the filter has `since`, the real number may be much
+   * smaller.
+   */
   of: number
 }
 
@@ -59,11 +66,11 @@ export function checkSearch(filter: unknown, options: unknown, flags?: Flags): v
 }
 
 /**
- * Ends after a step without a `cursor`, when all jobs have been looked at, or with one: when enough jobs have
- * been found, or when the signal is aborted.
+ * If the search has looked at all jobs, its last step has no `cursor`. If it has found enough jobs, or the
+ * signal was aborted, its last step has a `cursor`.
  *
  * @throws CURSOR_INVALID, UNKNOWN_QUEUE
- * @param filter must be checked already, and `options` too
+ * @param filter must be checked already, like `options`
  */
 export async function* search<J extends JobLike>(
   open: OpenQueues,

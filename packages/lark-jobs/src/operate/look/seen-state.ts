@@ -21,7 +21,7 @@ export function storedStates(seen: readonly State[]): State[] {
 /**
  * Returns the states in which the store may change a job that was found in one of the given states. A job
  * that was waiting, delayed or active may now be waiting or delayed, because it became due or was put back.
- * Any other change of the state means that somebody has changed the job since it was found. For example, a
+ * Any other change of the state means that a person has changed the job since it was found. For example, a
  * failed job was retried.
  */
 export function stillIn(found: readonly State[]): State[] {
@@ -29,7 +29,7 @@ export function stillIn(found: readonly State[]): State[] {
   return [...new Set<State>([...found, ...(isOpen ? (['waiting', 'delayed'] as const) : [])])]
 }
 
-/** Whether only some of the jobs that a store keeps as delayed are in these states for people. */
+/** Whether people see only some of the jobs that a store keeps as delayed in one of these states. */
 export function partsDelayed(seen: readonly State[]): boolean {
   return seen.includes('waiting') !== seen.includes('delayed')
 }

@@ -232,7 +232,8 @@ export function stored<J extends JobLike>({
     queue: queueOf(rest.partition),
     // Groups that Lark itself creates are not shown.
     ...(group !== undefined && !group.startsWith('=') && { group: shownName(group) }),
-    // A damaged record is not shown, because the paths to hide may be in the part that cannot be read.
+    // A damaged record is not shown, because the part that cannot be read may contain the paths of the parts
+    // to hide.
     ...(payload.trimEnd() !== '' && {
       payload: unreadable === undefined ? shownPayload(payload, rest.options?.redact) : REDACTED,
     }),
@@ -302,7 +303,7 @@ export function checkQueues(id: string, queues: ReadonlySet<string>): void {
   })
 }
 
-/** A hint for messages: why there may be no job with an id that was valid before. */
+/** A hint for messages: why a job with an id that was valid before may no longer exist. */
 export const JOB_GONE = 'Jobs that have ended are kept for a while only.'
 
 /** A job that a call is about to change. */
@@ -403,7 +404,8 @@ export async function partitionsToLookIn(
 /**
  * Changes any number of jobs.
  *
- * @returns the verdict for each job, or only for the first jobs if the passage ended before the others
+ * @returns the verdict for each job, or only for the first jobs if the passage ended before the other jobs
+ *   were changed
  */
 export async function alterAll(
   store: Store,

@@ -1,6 +1,6 @@
 /**
  * Reads the complete records of jobs, with their payloads as they are stored. No part of a payload is hidden,
- * so that jobs can be written to a file and restored from the file.
+ * because jobs can be restored only from complete records.
  */
 import { defined } from '@s18i/lark/internal'
 import type { WholeRecord } from '../../model/record.ts'

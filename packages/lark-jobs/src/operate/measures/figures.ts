@@ -1,7 +1,7 @@
 /**
- * The figures of a queue: how long its jobs wait and run, how many become due and how many end, and how long
- * the oldest job has waited. Workers announce these numbers every five seconds, so the figures are at most
- * five seconds old.
+ * The figures of a queue: how long its jobs wait and run, how many jobs become due and how many end, and how
+ * long the oldest job has waited. Workers announce these numbers every five seconds, so the figures are at
+ * most five seconds old.
  */
 import { defined } from '@s18i/lark/internal'
 import { type Histogram, type Measured, quantile, RunCounts } from '../../model/run/run-counts.ts'

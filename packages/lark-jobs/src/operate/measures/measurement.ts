@@ -36,7 +36,7 @@ export interface Measurement {
 
 /**
  * @param named the only queue to measure. Default: every queue
- * @param next how many of the next jobs in each partition and state have their keys read
+ * @param next of how many of the next jobs in each partition and state the keys are read
  */
 export async function measure(open: OpenQueues, named?: string, next = 0): Promise<Measurement> {
   const { store } = open
@@ -66,7 +66,7 @@ export async function standingsOf(
   const partitions = chosen.flatMap(([, list]) => list)
   const all: Standing[] = []
   // The partitions are read in lots, because there may be thousands of partitions, and a call that waits
-  // behind too many others would time out.
+  // behind too many other calls would time out.
   for (const some of inLots(partitions, MAX_STANDINGS))
     all.push(...(await store.standings(some, next)).map((each) => ({ ...each, counts: seenCounts(each) })))
   return chosen.map(([queue, list]) => ({ queue, partitions: list, standings: all.splice(0, list.length) }))

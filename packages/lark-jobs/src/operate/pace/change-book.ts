@@ -9,7 +9,7 @@ import { type KeptChange, nextOf, withoutOld } from './kept-change.ts'
 /** The document as it was read. */
 export interface ChangesRead {
   partition: string
-  /** 0: there is no document yet. */
+  /** The revision of the document. 0 if there is no document yet. */
   rev: number
   /** The time by the store's clock. */
   at: number
@@ -23,7 +23,10 @@ export class ChangeBook {
     this.#store = store
   }
 
-  /** @param partition where a new document is kept. Without it, undefined if there is no document. */
+  /**
+   * @param partition the partition of a new document. If this argument is missing and there is no document,
+   * the result is undefined
+   */
   async read(partition?: string): Promise<ChangesRead | undefined> {
     const { schedules } = this.#store
     const known = await schedules.home(CHANGES)
@@ -35,11 +38,12 @@ export class ChangeBook {
   }
 
   /**
-   * Changes the document. If somebody else has written meanwhile, the change starts over.
+   * Changes the document. If another process has written the document meanwhile, the document is read and
+   * changed again.
    *
-   * @param change returns the new changes; undefined to write nothing
-   * @param partition where a new document is kept
-   * @returns the changes as they are now, and the time
+   * @param change returns the new list of changes, or undefined to write nothing
+   * @param partition the partition of a new document
+   * @returns the list of changes after the call, and the time by the store's clock
    */
   async update(
     change: (read: ChangesRead) => readonly KeptChange[] | undefined,
@@ -58,8 +62,8 @@ export class ChangeBook {
   /**
    * Changes one change of the document.
    *
-   * @param change returns the new one; undefined to write nothing
-   * @returns the change as it is now; undefined if there is no such change
+   * @param change returns the new version of the change, or undefined to write nothing
+   * @returns the change after the call. Undefined if there is no such change
    */
   async updateOne(
     id: string,
@@ -74,7 +78,7 @@ export class ChangeBook {
     return found && { change: found, at }
   }
 
-  /** @returns undefined if somebody else has written meanwhile */
+  /** @returns undefined if another process has written the document meanwhile */
   async #write({ partition, rev }: ChangesRead, changes: readonly KeptChange[]): Promise<true | undefined> {
     const state = JSON.stringify({ changes })
     const next = nextOf(changes)

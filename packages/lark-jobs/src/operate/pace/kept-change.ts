@@ -1,10 +1,11 @@
 /**
- * A change at a pace: a change by filter that goes on by itself, a lot of jobs at a time. All changes of a
- * store are kept in one document beside the schedules (`CHANGES` of `store/contract/schedules.ts`), which any
- * worker continues when it is due. A lot is written down before it is changed. So if the process dies
- * meanwhile, another worker finishes the same lot, and the pace is kept.
+ * A change at a pace: workers change all jobs that meet a filter, one lot of jobs after the other. All
+ * changes of a store are in one document beside the schedules (`CHANGES` of `store/contract/schedules.ts`).
+ * When a change is due, any worker continues it. The worker writes the jobs of a lot into the document before
+ * it changes them. So if its process dies meanwhile, another worker finishes the same lot, and no jobs are
+ * changed faster than the pace allows.
  *
- * Every time is in milliseconds since 1970 by the store's clock.
+ * All times are in milliseconds since 1970, by the store's clock.
  */
 import type { ActorOrigin } from '../audit/actor.ts'
 
@@ -12,22 +13,25 @@ import type { ActorOrigin } from '../audit/actor.ts'
 export const pacedKinds = ['retry', 'run-now', 'reschedule', 'move'] as const
 export type PacedKind = (typeof pacedKinds)[number]
 
-/** Where a job is. */
+/** The place of a job. */
 export type JobAt = readonly [partition: string, id: string]
 
-/** Jobs that were chosen together, and are being changed. */
+/** The jobs that a worker has chosen together, and is changing now. */
 export interface JobLot {
   jobs: JobAt[]
-  /** When they were chosen. */
+  /** When the jobs were chosen. */
   at: number
-  /** Where the next lot begins. Absent: there are no more jobs. */
+  /** Where the next lot begins. Absent if there are no more jobs. */
   cursor?: string
 }
 
-/** A job that was changed, and the time from which an end of the job counts. */
+/** A job that was changed, and the time of its change. Only an end of the job after this time counts. */
 export type WatchedJob = readonly [partition: string, id: string, since: number]
 
-/** Why a change has ended. `failing`: too many of its jobs failed again. `error`: it could not go on. */
+/**
+ * Why a change has ended. `failing`: too many of its jobs failed again. `error`: an error that would come
+ * again ended the change.
+ */
 export type EndedBecause = 'done' | 'stopped' | 'failing' | 'error'
 
 export interface KeptChange {
@@ -43,7 +47,7 @@ export interface KeptChange {
   /** The delay in milliseconds, or the queue to which the jobs are moved. */
   value?: number | string
   fromStart?: true
-  /** At most `limit` jobs in `per` milliseconds. */
+  /** The pace: at most `limit` jobs are changed in `per` milliseconds. */
   limit: number
   per: number
   /** The share of the last `JUDGED` jobs that may fail again. */
@@ -52,10 +56,10 @@ export interface KeptChange {
   host: string
   from: ActorOrigin
   begunAt: number
-  /** How many jobs there were when it began. */
+  /** How many jobs met the filter when the change began. */
   total: number
   done: number
-  /** How many jobs the store refused to change, because they have changed meanwhile. */
+  /** How many jobs the store refused to change, because their state had changed meanwhile. */
   refused: number
   cursor?: string
   /**
@@ -63,56 +67,67 @@ export interface KeptChange {
    * `done`.
    */
   lot?: JobLot
-  /** Whether all jobs have been changed. The change then only watches how its jobs end. */
+  /** Whether all jobs have been changed. In this case, workers only watch how the changed jobs end. */
   isThrough?: true
-  /** When the change goes on. */
+  /** When a worker continues the change. */
   dueAt: number
-  /** Jobs whose end is not known yet: at most `WATCHED`. */
+  /** The changed jobs whose end is not known yet, at most `WATCHED`. */
   watched: WatchedJob[]
-  /** How the last jobs ended, the latest last: at most `JUDGED` characters, `f` for failed again. */
+  /**
+   * How the last `JUDGED` watched jobs ended, one character for each job: `f` if the job failed again, `c` if
+   * not. The latest end comes last.
+   */
   results: string
-  /** How many of the changed jobs have ended or failed since, as far as they were watched. */
+  /** How many of the watched jobs have ended since they were changed, and how many of these failed. */
   ended: number
   failed: number
   paused?: { at: number; by?: string; because?: string }
-  /** Why the change waits, although it is not paused. */
+  /** Why no jobs are changed now although the change is not paused. */
   waits?: string
   end?: { at: number; why: EndedBecause; by?: string; because?: string }
 }
 
-/** How many ended jobs decide whether too many fail again. */
+/** The number of ended jobs that decide whether too many jobs fail again. */
 export const JUDGED = 100
-/** The most jobs that are watched at a time: each costs a read with each lot. */
+/** The largest number of jobs that are watched at a time. Each watched job is read once with each lot. */
 export const WATCHED = 200
-/** The most jobs of a lot. */
+/** The largest number of jobs in a lot. */
 export const LARGEST_LOT = 500
-/** The shortest time from one lot to the next, in milliseconds, if the lots are not too large then. */
+/**
+ * The shortest time between two lots, in milliseconds. The time is shorter only if lots would otherwise
+ * exceed `LARGEST_LOT`.
+ */
 const BETWEEN = 5_000
-/** The most jobs in a second. */
+/** The fastest pace, in jobs per second. */
 export const MOST_IN_SECOND = 500
-/** The most changes that may be running or paused at a time, and how many ended ones are kept. */
+/** The largest number of changes that have not ended, and of ended changes that are kept. */
 export const MOST_CHANGES = 20
 const MOST_ENDED = 20
 /** For how many milliseconds an ended change is kept. */
 const KEPT = 7 * 86_400_000
 
-/** How many jobs a lot has. A pace of 500 a minute is kept with some 42 jobs every five seconds. */
+/**
+ * The number of jobs in a lot. For example, with a pace of 500 jobs a minute, a lot has 42 jobs, and a lot is
+ * changed about every five seconds.
+ */
 export function lotSize({ limit, per }: Pick<KeptChange, 'limit' | 'per'>): number {
   const most = Math.max(Math.floor(per / BETWEEN), Math.ceil(limit / LARGEST_LOT), 1)
   return Math.ceil(limit / Math.min(limit, most))
 }
 
-/** Milliseconds after a lot of `count` jobs before the next one. */
+/** The time between a lot of `count` jobs and the next lot, in milliseconds. */
 export function restAfter(count: number, { limit, per }: Pick<KeptChange, 'limit' | 'per'>): number {
   return Math.ceil((per * count) / limit)
 }
 
-/** Whether so many of the last jobs have failed again that the change must stop. */
+/** Whether the change must stop because too many of its last jobs have failed again. */
 export function isFailing({ results, maxFailed }: Pick<KeptChange, 'results' | 'maxFailed'>): boolean {
   return failedIn(results) >= Math.max(1, Math.ceil(maxFailed * JUDGED))
 }
 
-/** Whether a change watches how its jobs end, because the jobs may fail again. */
+/**
+ * Whether the ends of the changed jobs are watched. Only jobs that run because of the change may fail again.
+ */
 export function isWatching(kind: PacedKind): boolean {
   return kind === 'retry' || kind === 'run-now'
 }
@@ -121,7 +136,7 @@ export function failedIn(results: string): number {
   return results.split('f').length - 1
 }
 
-/** When the next change goes on. Undefined if no change goes on. */
+/** When the next change is due. Undefined if all changes are paused or have ended. */
 export function nextOf(changes: readonly KeptChange[]): number | undefined {
   const dues = changes.filter((each) => isGoing(each) || isUncounted(each)).map(({ dueAt }) => dueAt)
   return dues.length === 0 ? undefined : Math.min(...dues)
@@ -143,7 +158,7 @@ export function ended(change: KeptChange, end: NonNullable<KeptChange['end']>): 
   return { ...kept, ...left, watched: [], end }
 }
 
-/** The changes without those that ended too long ago. The order is that of their beginning. */
+/** Removes the changes that ended too long ago. The other changes stay in the order in which they began. */
 export function withoutOld(changes: readonly KeptChange[], now: number): KeptChange[] {
   const over = changes.filter(({ end }) => end !== undefined)
   const latest = over.sort((one, other) => other.end!.at - one.end!.at).slice(0, MOST_ENDED)

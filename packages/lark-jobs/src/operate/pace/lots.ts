@@ -1,6 +1,7 @@
 /**
- * Continues the changes at a pace that are due: it looks how the jobs of earlier lots have ended, chooses the
- * next lot, writes it down, changes its jobs, and writes down how many were changed. Any worker does this.
+ * Continues the changes at a pace that are due. For each of these changes, it finds out how the jobs of
+ * earlier lots have ended, chooses the next lot, writes the lot into the document, changes the jobs, and
+ * writes how many jobs were changed. Any worker may do this.
  */
 import { defined } from '@s18i/lark/internal'
 import type { Settings } from '../../config/config.ts'
@@ -39,21 +40,25 @@ import {
 import { recordEnd } from './recorded-end.ts'
 
 /**
- * Milliseconds after which another worker finishes a lot, because the worker that began it has died or hangs.
+ * Milliseconds after which another worker finishes a lot, because the worker that began the lot has died or
+ * hangs.
  */
 const HOLD = 10_000
-/** Milliseconds before the end of that time from which a worker changes no more jobs of its lot. */
+/** A worker changes no more jobs of its lot when only this many milliseconds of `HOLD` are left. */
 const MARGIN = 2_000
-/** Milliseconds for which a worker looks for the jobs of a lot. Then it changes the jobs found by then. */
+/**
+ * Milliseconds for which a worker searches for the jobs of a lot. After that, the worker changes the jobs
+ * that it has found.
+ */
 const SEARCH = 300
-/** Milliseconds until a change that waits looks again. */
+/** Milliseconds between two looks at a change whose jobs cannot be changed now, or are only watched. */
 const WAIT = 5_000
-/** The codes of errors that would come again with each try. */
+/** The codes of errors that would come again with each try. They end the change. */
 const FINAL: ReadonlySet<string> = new Set(['UNKNOWN_QUEUE', 'CURSOR_INVALID', 'FILTER_INVALID'])
-/** Milliseconds after the last lot for which a change still watches how its jobs end. */
+/** Milliseconds after the last lot for which workers still watch how the changed jobs end. */
 const WATCH = 600_000
 
-/** @returns milliseconds until a change is due again; undefined if none will be */
+/** @returns milliseconds until a change is due again. Undefined if no change will be due */
 export async function continueChanges(store: Store, settings: Settings): Promise<number | undefined> {
   const book = new ChangeBook(store)
   const open: OpenChange = { store, settings, queues: settings.partitions }
@@ -146,8 +151,8 @@ class Round {
   async #advance(change: KeptChange, at: number): Promise<void> {
     const held = change.lot
     if (held !== undefined) {
-      // The worker that began the lot has died or hangs. It has changed the jobs that are no longer as they
-      // were when the change began.
+      // The worker that began the lot has died or hangs. Jobs that are no longer in their state from the
+      // beginning of the change were already changed.
       if (!(await this.#keep(change, { dueAt: at + HOLD }))) return
       const fresh = await this.#stillFresh(change, held, at)
       return await this.#change(change, held, fresh, at + HOLD)
@@ -178,8 +183,8 @@ class Round {
   /**
    * Changes the jobs of a lot, and writes down how many were changed.
    *
-   * @param jobs those that were not changed yet
-   * @param heldUntil when another worker takes the lot over, by the store's clock
+   * @param jobs the jobs of the lot that were not changed yet
+   * @param heldUntil when another worker takes over the lot, by the store's clock
    */
   async #change(
     { kind, value, fromStart }: KeptChange,
@@ -191,7 +196,7 @@ class Round {
     let refused = 0
     for (const [partition, some] of groupedBy(jobs, ({ partition }) => partition)) {
       const verdicts = await act(partition, some, new HeldPassage(this.#until))
-      // This process was held up for so long that another worker may be changing the rest.
+      // This process was so slow that another worker may be changing the other jobs now.
       if (verdicts.length < some.length) return
       refused += verdicts.filter((verdict) => verdict !== 'done').length
     }
@@ -211,7 +216,10 @@ class Round {
     })
   }
 
-  /** Chooses the jobs of the next lot: only such as are still what they were when the change began. */
+  /**
+   * Chooses the jobs of the next lot. A job that has run or was queued again since the change began is left
+   * out.
+   */
   async #choose(change: KeptChange, at: number) {
     const row = lotRowOf(change.kind)
     const filter = filterOf(change)
@@ -235,7 +243,10 @@ class Round {
     return { jobs, cursor }
   }
 
-  /** The jobs of a lot that the worker which began it has not changed. */
+  /**
+   * The jobs of a lot that are not changed yet. (The worker that began the lot may have changed the other
+   * jobs.)
+   */
   async #stillFresh(change: KeptChange, { jobs }: JobLot, at: number): Promise<Located[]> {
     const { finds, states } = lotRowOf(change.kind)
     const read = await askAll(jobs, ([partition, id]) => this.#open.store.get(partition, id, true))
@@ -245,7 +256,10 @@ class Round {
     })
   }
 
-  /** Why the jobs would not begin now: they would all begin together later. */
+  /**
+   * Why the jobs could not begin now, because their queue is paused. If jobs were changed during a pause, all
+   * of them would begin together after it. Undefined if the jobs could begin.
+   */
   async #pausedFor({ kind, value }: KeptChange, jobs: readonly Located[]): Promise<string | undefined> {
     const { store, queues } = this.#open
     const target = kind === 'move' ? String(value) : undefined
@@ -258,7 +272,7 @@ class Round {
     return undefined
   }
 
-  /** Looks how watched jobs have ended. */
+  /** Finds out which watched jobs have ended, and how. */
   async #look({
     watched,
     results,
@@ -282,7 +296,7 @@ class Round {
     }
   }
 
-  /** Writes fields of the change, unless it has changed since it was read. */
+  /** Writes fields of the change, unless a process has written the change since it was read. */
   async #keep(was: KeptChange, fields: Partial<KeptChange>): Promise<boolean> {
     let isKept = false
     await this.#book.updateOne(this.#id, (now) => {
@@ -293,7 +307,7 @@ class Round {
     return isKept
   }
 
-  /** Ends the change, and records in the audit what it has done. */
+  /** Ends the change, and records the result in the audit. */
   async #end(
     was: KeptChange,
     { because, ...end }: NonNullable<KeptChange['end']>,
@@ -309,7 +323,7 @@ class Round {
   }
 }
 
-/** A passage that is over when another worker may soon take the lot over. */
+/** A passage that is over shortly before another worker may take over the lot. */
 class HeldPassage extends Passage {
   readonly #until: number
 
@@ -340,8 +354,8 @@ type ReadJob = Pick<JobRecord, 'id' | 'key' | 'partition' | 'state' | 'runs' | '
 type Fresh = Pick<JobRecord, 'queuedAt' | 'finishedAt' | 'errors' | 'dueAt'>
 
 /**
- * Whether a job is still what it was when the change began: it has neither run nor been queued again since.
- * So a job that is retried and fails again is not retried twice.
+ * Whether a job has neither run nor been queued again since the change began. So a job that was retried and
+ * failed again is not retried a second time.
  */
 function isFresh(
   { queuedAt, finishedAt = 0, errors, dueAt = 0 }: Fresh,
@@ -351,17 +365,19 @@ function isFresh(
   const failedAt = errors.at(-1)?.at ?? 0
   if (Math.max(queuedAt, finishedAt, failedAt) >= begunAt) return false
   if (kind !== 'reschedule') return true
-  // The change itself may have moved a job to this time. Others that are due then need no change.
+  // A job with another due time may have got this time from the change itself. If not, the job is due soon
+  // enough, and needs no change.
   const delay = Number(value)
   return dueAt < begunAt + delay || dueAt > now + delay
 }
 
 /**
- * How a watched job has ended since it was changed: `f` if a run has failed, even if the job is retried
- * again; `c` if it has ended otherwise. Undefined if it has not ended.
+ * How a watched job has ended since it was changed. `f`: a run has failed, even if the job will be retried.
+ * `c`: the job has ended in another way. Undefined if the job has not ended.
  */
 function resultOf(job: JobRecord | undefined, since: number): 'f' | 'c' | undefined {
-  // Completed jobs may be kept for a short time only, or not at all.
+  // A job that is no longer kept counts as completed, because completed jobs may be kept only for a short
+  // time, or not at all.
   if (job === undefined) return 'c'
   if ((job.errors.at(-1)?.at ?? 0) >= since) return 'f'
   if (job.finishedAt === undefined || job.finishedAt < since) return undefined

@@ -45,27 +45,27 @@ const share = new Option<`${number}%`, number>("a share such as '50%', above 0% 
 })
 
 const paceConditions = conditions({
-  /** The most jobs that are changed in the time `per`. */
+  /** The largest number of jobs that are changed in the time `per`. */
   limit: whole(1).needed(),
-  /** A time of at least one second. Default: one minute. */
+  /** The period for `limit`: at least one second. Default: one minute. */
   per: duration(1_000).or('1m'),
   /**
-   * The change stops by itself if so many of its last 100 jobs have failed again. Default `'50%'`: when 50 of
-   * them have. It counts a run that failed, even if the job is retried once more. Only for `retry` and
-   * `run-now`.
+   * The share of the last 100 changed jobs with which the change stops by itself, if this share has failed
+   * again. Default `'50%'`: the change stops when 50 of these jobs have failed again. A job counts as failed
+   * if a run has failed, even if the job will be retried. Only for `retry` and `run-now`.
    */
   maxFailed: share.or('50%'),
   /** For `move`: the new queue. */
   to: queueName,
-  /** For `reschedule`: how long from then on each job is delayed. */
+  /** For `reschedule`: the delay of each job, counted from its change. */
   delay: duration(0),
   /** For `retry`: forgets what the steps of the jobs have recorded. */
   fromStart: flag(),
-  /** Only counts the jobs: nothing begins, and the change that is returned is not kept. */
+  /** Only counts the jobs. No job is changed, and the returned change is not stored. */
   dryRun: flag(),
 })
 
-/** How fast jobs are changed, and what else the change needs. */
+/** The pace of a change, and the values that the change needs. */
 export interface PaceOptions
   extends OptionsOf<typeof paceConditions.entries>,
     NeededOptionsOf<typeof paceConditions.entries> {}
@@ -77,7 +77,7 @@ const reasonConditions = conditions({
 
 export interface PaceReason extends OptionsOf<typeof reasonConditions.entries, undefined> {}
 
-/** The filter of a change at a pace, as the change itself takes it. */
+/** The filter of a change at a pace: the same filter as for `retry()`, `runNow()` and so on. */
 export type PacedFilter<Kind extends PacedKind = PacedKind> = Kind extends 'retry'
   ? RetryFilter
   : PendingFilter
@@ -87,12 +87,12 @@ export interface PacedChange {
   id: string
   change: PacedKind
   /**
-   *   running   it goes on
-   *   paused    until somebody resumes it
-   *   done      all its jobs have been changed
-   *   stopped   somebody has stopped it
-   *   failing   it has stopped by itself, because too many of its jobs failed again
-   *   error     it could not go on; `because` has the reason
+   *   running workers change the jobs
+   *   paused    a person has paused the change
+   *   done      all jobs have been changed
+   *   stopped   a person has stopped the change
+   *   failing   the change has stopped by itself, because too many of its jobs failed again
+   *   error     the change has ended because of an error, which `because` describes
    */
   state: 'running' | 'paused' | 'done' | 'stopped' | 'failing' | 'error'
   /** The jobs in words. Values of payloads are not shown. */
@@ -104,29 +104,32 @@ export interface PacedChange {
   limit: number
   /** Milliseconds. */
   per: number
-  /** The share of the last 100 jobs that may fail again: 0.5 is half. */
+  /**
+   * The share of the last 100 changed jobs with which the change stops by itself, if this share has failed
+   * again: 0.5 is half.
+   */
   maxFailed: number
-  /** The person who began it. */
+  /** The person who began the change. */
   by: string
   begunAt: number
-  /** How many jobs met the filter when it began. */
+  /** How many jobs met the filter when the change began. */
   total: number
   /** How many jobs were changed so far. */
   done: number
-  /** How many jobs are still to be changed. After a stop: how many were not. */
+  /** How many jobs are still to be changed. After a stop: how many jobs were not changed. */
   left: number
-  /** How many of the changed jobs have ended since, as far as it has looked, and how many of these failed. */
+  /** How many of the watched jobs have ended since they were changed, and how many of these failed. */
   ended: number
   failed: number
-  /** How many of the last jobs failed again, and of how many: at most 100. */
+  /** How many of the last `of` watched jobs failed again. `of` is at most 100. */
   lately: { failed: number; of: number }
-  /** When it goes on. Absent if it is paused or has ended. */
+  /** When a worker continues the change. Absent if the change is paused or has ended. */
   next?: number
-  /** Why it changes nothing at the moment although it runs, such as `the queue emails is paused`. */
+  /** Why no jobs are changed now although the change is running, such as `the queue emails is paused`. */
   waits?: string
-  /** Since when it is paused, or when it ended. */
+  /** Since when the change is paused, or when the change ended. */
   since?: number
-  /** Who paused or stopped it, and why. */
+  /** The person who paused or stopped the change, and the reason. */
   stoppedBy?: string
   because?: string
 }
@@ -150,7 +153,7 @@ export function infoOf(change: KeptChange): PacedChange {
   }
 }
 
-/** What `checkBegin` has read. */
+/** The checked arguments of `begin()`. */
 export interface Beginning {
   kind: PacedKind
   filter: JobConditions
@@ -202,7 +205,10 @@ function invalid(message: string, hint: string): JobsError {
   return new JobsError('CHANGE_INVALID', message, { hint, exit: 2 })
 }
 
-/** @throws the errors of the change; CHANGE_INVALID if schedules are off, or if too many changes go on */
+/**
+ * @throws the errors of the change; CHANGE_INVALID if schedules are off, or if there are too many changes
+ * that have not ended
+ */
 export async function begin(
   open: OpenChange,
   { kind, filter, value, pace, dryRun = false }: Beginning,
@@ -233,7 +239,7 @@ export async function begin(
     ...{ limit, per, maxFailed, who, host, from, total },
     ...defined({ value }),
     ...(fromStart && { fromStart }),
-    // A job that was dispatched in this millisecond was counted.
+    // `total` includes a job that was dispatched in this millisecond, so the change begins after it.
     ...{ begunAt: at + 1, dueAt: at + 1 },
     ...{ done: 0, refused: 0, watched: [], results: '', ended: 0, failed: 0 },
     ...(total === 0 && { isThrough: true }),
@@ -251,7 +257,7 @@ export async function begin(
   return infoOf(changes.find((each) => each.id === id)!)
 }
 
-/** The partition in which the document is kept if there is none yet: one of the jobs that are changed. */
+/** The partition for a new document: a partition of the first queue that the filter names. */
 async function homeOf(open: OpenChange, filter: JobConditions): Promise<string> {
   const { queues } = open
   const [queue = queues.keys().next().value!] = [filter.queue ?? []].flat()
@@ -260,7 +266,10 @@ async function homeOf(open: OpenChange, filter: JobConditions): Promise<string> 
     : (await partitionsToLookIn(open, queue))[0]!
 }
 
-/** The changes that go on, the first begun first; then those that have ended, the last ended first. */
+/**
+ * Returns the changes that have not ended, in the order in which they began, and then the ended changes. The
+ * change that ended last is the first of the ended changes.
+ */
 export async function listChanges({ store }: Pick<OpenChange, 'store'>): Promise<PacedChange[]> {
   const changes = (await new ChangeBook(store).read())?.changes ?? []
   const over = changes.filter(({ end }) => end !== undefined)

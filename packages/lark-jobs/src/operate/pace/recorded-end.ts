@@ -19,6 +19,6 @@ export async function recordEnd({ store, settings }: OpenChange, change: KeptCha
     ...{ who, host, from, what: kind, on: of, count: done, outcome: outcomes[end!.why] },
     ...(end!.why !== 'stopped' && defined({ error: end!.because })),
   }
-  // The change has ended in any case. If the entry cannot be written, the list of changes still has the end.
+  // An error is ignored here, because the change has ended in any case, and the list of changes shows how.
   await store.audit.write(newId(), JSON.stringify(text), settings.audit).catch(() => {})
 }

@@ -45,7 +45,7 @@ export interface ScheduleInfo {
    * not late.
    */
   late?: number
-  /** The instants of the ticks after the next one, if the call requested them. */
+  /** The instants of the ticks after the next tick, if the call requested these instants. */
   following?: number[]
   /** Since when the schedule is paused, why, and who paused it. Absent if the schedule is not paused. */
   paused?: { at: number; because?: string; by?: string }
@@ -99,7 +99,7 @@ const filterConditions = conditions({
 export interface ScheduleFilter extends OptionsOf<typeof filterConditions.entries> {}
 
 const getConditions = conditions({
-  /** How many ticks after the next one are returned. Default 0. */
+  /** How many ticks after the next tick are returned. Default 0. */
   following: whole(0, 1_000),
 })
 
@@ -166,7 +166,7 @@ export async function listSchedules(
   )
 }
 
-/** @param count how many ticks after the next one are returned */
+/** @param count how many ticks after the next tick are returned */
 export function infoOf({ id, at, definition, state, runs }: KeptSchedule, count = 0): ScheduleInfo {
   const { timing, queue, job, missed, grace, overlap, jitter, pauseAfterFailures, limit, ofClass } =
     definition

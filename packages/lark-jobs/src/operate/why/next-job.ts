@@ -1,7 +1,8 @@
 /**
- * Finds the job of a queue that runs next, and why it does not run. The first job in the order of the queue
- * may wait for something of its own, such as its paused group or its limiter, while jobs behind it go on. So
- * a job of each group and limiter is asked, until one does not wait for something of its own.
+ * Finds the job of a queue that runs next, and the reason why it does not run. The first job in the order of
+ * the queue may wait for its own group or limiter, while later jobs may begin. So this file looks for the
+ * reasons of one job of each group and limiter, until it finds a job that does not wait for its own group or
+ * limiter.
  */
 import { defined } from '@s18i/lark/internal'
 import type { Counts } from '../../store/contract/store.ts'
@@ -16,10 +17,12 @@ import { type JobWhy, why } from './why.ts'
 
 /** How many of the next jobs are looked at. */
 const LOOK = 100
-/** How many groups and limiters are asked at most. */
+/** The largest number of groups and limiters whose jobs are examined. */
 const MOST_ASKED = 5
 
-/** The reasons that concern a job, its group or its limiter alone: other jobs of the queue may go on. */
+/**
+ * The reasons that concern only a job, its group or its limiter, so that other jobs of the queue may begin.
+ */
 const own: ReadonlySet<ReasonKind> = new Set([
   ...(['lock', 'paused-group', 'unreadable', 'strict', 'group-limit', 'class-limit', 'limiter'] as const),
   ...(['circuit', 'turn'] as const),
@@ -41,10 +44,10 @@ export async function whyNextOf(open: OpenFlows, queue: string): Promise<JobWhy 
 }
 
 /**
- * If no job waits, the answer is about the first delayed job. A job that no worker could read has precedence,
- * because other jobs begin before it.
+ * If the queue has jobs that no worker could read, the answer is about the first of these jobs, even if other
+ * jobs of the queue may begin. If no job waits, the answer is about the first delayed job.
  *
- * @returns undefined if no job waits and none is delayed
+ * @returns undefined if no job is waiting or delayed
  */
 export async function whyNext(
   open: OpenFlows,

@@ -52,8 +52,8 @@ export async function suspendedReason(
       signals.length === 1
         ? signalWords(signals[0]!)
         : `one of the signals ${listed(signals.map(answerWords))}`
-    // The signal that answers an approval is left out, because people can send it only with a token, not with
-    // a command.
+    // The signal that answers an approval is left out, because people can send this signal only with a token,
+    // and not with a command.
     const sent = signals.find((name) => !isOwnSignal(name))
     const [wait, ...others] = open
     const isNamed = wait !== undefined && others.length === 0 && wait.key !== signals.join(' or ')
@@ -96,7 +96,7 @@ async function awaits(
     text: `It is suspended: it waits for the end of ${named}${most}`,
     jobs,
     ...(Number.isFinite(until) && { until }),
-    // The remedy shows why the other job does not end, because the cause of that also delays this job.
+    // The remedy shows why the other job does not end, because this job waits for the same cause.
     remedy: { do: 'see-why', job: jobs[0] ?? job.id },
   }
 }

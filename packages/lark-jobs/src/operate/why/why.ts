@@ -99,8 +99,8 @@ async function heldReasons({ stand, workers, open }: Facts): Promise<Reason[]> {
 }
 
 /**
- * The answer for a node of a flow that has no job, because the node has not started, never starts, or its job
- * is no longer kept.
+ * The answer for a node of a flow that has no job: the node has not started, it never starts, or its job is
+ * no longer kept.
  */
 async function whyNode(open: OpenFlows, id: string): Promise<JobWhy | undefined> {
   const member = memberOf(id)
