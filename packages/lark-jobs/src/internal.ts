@@ -134,7 +134,8 @@ export async function settingsOf(
 }
 
 /**
- * Makes an instance of `Jobs` whose settings come from a function. The maps in these settings may grow later.
+ * Makes an instance of `Jobs` whose settings come from a function. The caller may later add entries to the
+ * maps in these settings.
  */
 export function jobsWith(load: () => Promise<Settings>): Jobs {
   return new Jobs(new Inside(load))
@@ -165,8 +166,9 @@ export async function startFlow(jobs: Jobs, spec: FlowSpec): Promise<boolean> {
 }
 
 /**
- * Starts a worker like `jobs.work()`, but the new worker replaces no other worker. (A worker of `jobs.work()`
- * replaces the worker from before when a development server loads the calling file again.)
+ * Starts a worker like `jobs.work()`, but the new worker replaces no other worker. (If a development server
+ * loads the file that calls `jobs.work()` again, the new worker replaces the worker that the file started
+ * before.)
  *
  * @param maker makes the isolated classes of the worker in another process
  */
@@ -194,7 +196,10 @@ export function nodeId(place: FlowPlace, node: number, state: Pick<FlowState, 'g
   return memberId({ ...place, index: jobIndex(state, node) })
 }
 
-/** @throws SCHEDULE_INVALID for an expression without a date @param what is wrong, in the message */
+/**
+ * @throws SCHEDULE_INVALID for an expression that never matches a date @param what the name of the wrong
+ * value in the message
+ */
 export function checkTicks(definition: Definition, what: string): void {
   checkTicksOf(definition, voiceOf('SCHEDULE_INVALID', what))
 }
@@ -208,8 +213,8 @@ export function runOf(job: JobLike | MiddlewareJob): { job: ClaimedJob; abort(re
 }
 
 /**
- * Ends the run of a job and puts the job back, as `release` does. Unlike with `release`, the job stays before
- * the jobs that were queued after it.
+ * Ends the run of a job and puts the job back, as `release` does. Unlike with `release`, the job keeps its
+ * place before the jobs that were queued later.
  *
  * @param ms for how many milliseconds the queue of the job is paused. 0: the queue is not paused
  * @throws JOB_RELEASED

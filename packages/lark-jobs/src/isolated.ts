@@ -1,6 +1,4 @@
-/**
- * The program of an isolated process, and of the thread that guards it, which begins with the same file.
- */
+/** The program of an isolated process. The thread that guards this process runs the same file. */
 import { isMainThread } from 'node:worker_threads'
 
 if (isMainThread)

@@ -184,13 +184,13 @@ export {
 
 export interface OperateOptions {
   /**
-   * What messages of FILTER_INVALID call the conditions, if not by their names here: `{ key: '--job' }`.
-   * Default: a message names the call and the condition.
+   * Other names for the conditions of a filter in messages of FILTER_INVALID: `{ key: '--job' }`. Default: a
+   * message names the call and the condition.
    */
   names?: Readonly<Record<string, string>>
   /**
-   * Who changes something, for the audit and with a pause: a name, or `{ name, host, from }`. Default: the
-   * user of the operating system, on this machine.
+   * The person who changes something, for the audit and for the texts about a pause: a name, or `{ name,
+   * host, from }`. Default: the user of the operating system, on this machine.
    */
   actor?: Actor
 }
@@ -200,8 +200,9 @@ export interface OperateOptions {
  *
  * Each change is recorded in the store, and `audit()` lists the recorded changes.
  *
- * @param jobs whose store. Default: the default instance, with the configuration of `lark.config`
- * @param options `actor`: who changes something. Default: the user of the operating system
+ * @param jobs the instance of `Jobs` whose store is used. Default: the default instance, with the
+ *   configuration of `lark.config`
+ * @param options `actor`: the person who changes something. Default: the user of the operating system
  * @throws OPERATE_INVALID for a value that is not an instance of `Jobs`, such as a configuration, and for a
  *   wrong `actor`
  * @example
@@ -215,11 +216,12 @@ export function operate(jobs: Jobs = Jobs, { names, actor }: OperateOptions = {}
 }
 
 /**
- * The metrics of the whole store as text for Prometheus (format 0.0.4): they include the work of other
+ * The metrics of the whole store as text for Prometheus (format 0.0.4): the metrics include the work of other
  * processes. The store is asked at most once a second. If the store does not answer, the text is only
  * `lark_jobs_store_up 0`.
  *
- * @param jobs whose store. Default: the default instance, with the configuration of `lark.config`
+ * @param jobs the instance of `Jobs` whose store is used. Default: the default instance, with the
+ *   configuration of `lark.config`
  * @throws OPERATE_INVALID for a value that is not an instance of `Jobs`
  * @example app.get('/metrics', async (_, reply) => reply.type('text/plain; version=0.0.4').send(await metrics()))
  */
@@ -249,6 +251,6 @@ function operatedBy(call: string, jobs: Jobs): Operated {
   const operated = insideOf((jobs ?? {}) as Facade<Operated | undefined>)
   if (typeof operated?.open === 'function') return operated
   const right = 'Jobs, or what createJobs({ connection }) returns, of this version of the package'
-  // A configuration may contain a password.
+  // The message describes only the form of the value, because a configuration may contain a password.
   refuse(voiceOf('OPERATE_INVALID', call), '', jobs, right, formOf)
 }

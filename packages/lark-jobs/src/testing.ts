@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
- * For tests of applications. Jobs that they dispatch go to a store in memory, and the test says when they
- * run, what time it is, and what goes wrong.
+ * The test kit for applications. Jobs that a test dispatches go to a store in memory, and the test decides
+ * when the jobs run, what time it is, and which errors occur.
  *
  * @module @s18i/lark-jobs/testing
  */

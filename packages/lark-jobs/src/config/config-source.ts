@@ -23,7 +23,7 @@ export function placeFor(key: 'queues' | 'limiters' | 'connection', source: Conf
   return `jobs.${key} in lark.config${source.looked.length > 0 ? ` (${absent(source.looked)})` : ''}`
 }
 
-/** The text that a worker adds to its first line if a configuration file is expected and there is none. */
+/** The text that a worker adds to its first line if a configuration file is expected but does not exist. */
 export function absence(source: ConfigSource, isExpected: boolean): string {
   return isExpected && source.kind === 'none' ? `; ${absent(source.looked)}` : ''
 }

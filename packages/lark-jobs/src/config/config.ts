@@ -111,8 +111,8 @@ export const jobsOptions = new Schema('an object', {
    */
   outcomes: duration(0),
   /**
-   * The release of the application that this process runs, such as `'2.14.0'`, or a commit: workers show it,
-   * and keep it with each error. Default: none. An empty text counts as absent.
+   * The release of the application that this process runs, such as `'2.14.0'`, or a commit. Workers show the
+   * release, and keep it with each error. Default: none. An empty text counts as absent.
    */
   release: option<string | undefined>(
     `a text of 1 to ${MAX_RELEASE} characters, such as '2.14.0'`,
@@ -177,7 +177,7 @@ declare module '@s18i/lark/config' {
 
 /** The checked configuration, with all defaults. */
 export interface Settings extends Around, ConfiguredQueues {
-  /** A connection string, `sqlite:` with an absolute path; or Redis servers. */
+  /** A connection string (with `sqlite:`, its path is absolute), or Redis servers. */
   connection: string | RedisServers
   /** The limits of the configured limiters, by name. */
   limiters: ReadonlyMap<string, Limits>
@@ -275,7 +275,7 @@ export function settingsFrom(section: Section, source: ConfigSource, folder: str
 }
 
 /**
- * Whether an object names its servers by a `url`, even if the `url` is undefined at the moment: `{ url:
+ * Whether an object names its servers by a `url`, even if the value of `url` is undefined: `{ url:
  * process.env.REDIS_URL, tls: … }`.
  */
 function isBesideUrl(named: RedisServers): boolean {

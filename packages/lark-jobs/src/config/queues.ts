@@ -51,7 +51,7 @@ export const queueOptions = new Schema(
     weight: whole(1, 100).or(1),
     /**
      * The aging of priorities: after this time, a waiting job comes before a new job whose priority is higher
-     * by one. Default: no aging, so jobs of a lower priority wait as long as jobs of a higher priority come.
+     * by one. Default: no aging, so jobs of a lower priority wait while there are jobs of a higher priority.
      */
     aging: duration(1),
     /** How many jobs of the queue may run at a time on all workers together. Default: no limit. */
@@ -62,8 +62,9 @@ export const queueOptions = new Schema(
      */
     rate,
     /**
-     * How long a job should wait at most, from when it is due until it begins. The target does not change how
-     * jobs run. Figures, health checks and monitors compare the wait with the target. Default: no target.
+     * The longest time that a job should wait, from when it is due until it begins. The target does not
+     * change how jobs run. Figures, health checks and monitors compare the wait with the target. Default: no
+     * target.
      */
     target: duration(1),
     /** The maximum number of jobs in the queue that have not begun. Default: no bound. */

@@ -2,8 +2,8 @@
  * Fills a batch with its members, and seals it. While one lot is sent (`member-lots.ts`), the next lot is
  * collected, so that even a million members need only the memory of two lots.
  *
- * The process that fills a batch must report again and again that it is alive. If it dies, the batch ends
- * `failed`, with the reason `abandoned`.
+ * The process that fills a batch must report again and again that it is alive. If the process dies, the batch
+ * ends `failed`, with the reason `abandoned`.
  */
 import { JobsError } from '../model/errors.ts'
 import type { FlowJob, FlowPlace } from '../model/flow.ts'
@@ -112,7 +112,9 @@ export class BatchFill {
     }
   }
 
-  /** Sends a sign of life. A lost sign of life does no harm, because others follow. */
+  /**
+   * Sends a sign of life. If a sign of life is lost, this does no harm, because the next one follows soon.
+   */
   #say(): void {
     if (!this.#isSending) this.#options.book.stillFills(this.#place, FILLING).catch(() => {})
   }

@@ -3,16 +3,16 @@
  * and elsewhere.
  *
  * If the caller awaits the dispatch (directly, or in a `Promise.all`), V8 finds the line from the rejected
- * promise, at no cost for a successful dispatch. Recording the stack of every dispatch would need no `await`,
- * but takes as long as the dispatch itself (2.9 µs for four frames and 5.2 µs for ten, while a dispatch among
- * 100 takes 4.9 µs; and `dispatchMany` of ten jobs took 35 µs instead of 25. Node 20, 2 cores, shared,
- * 2026-11-25). So only the first dispatches of a process record their stack, while they wait for the store to
- * open.
+ * promise, at no cost for a successful dispatch. Recording the stack of every dispatch would also work
+ * without `await`, but takes as long as the dispatch itself. (Recording takes 2.9 µs for four frames and 5.2
+ * µs for ten frames, and one of 100 dispatches takes 4.9 µs. With recording, `dispatchMany` of ten jobs took
+ * 35 µs instead of 25. Node 20, 2 cores, shared, 2026-11-25.) So only the first dispatches of a process
+ * record their stack, while they wait for the store to open.
  */
 import { LarkError } from '@s18i/lark/internal'
 import { JobsError } from '../model/errors.ts'
 
-/** A stack. V8 turns it into text only when it is read. */
+/** A stack. V8 turns the stack into text only when code reads it. */
 export interface Caller {
   readonly stack?: unknown
 }
@@ -39,7 +39,7 @@ export function toldTo(caller: Caller, error: unknown): unknown {
 
 /**
  * A promise that rejects a moment later. The promise of a failed dispatch is resolved with this promise
- * instead of being rejected at once. When the rejection comes, V8 knows the code that awaits the dispatch,
+ * instead of being rejected at once. When this promise rejects, V8 knows the code that awaits the dispatch,
  * and the stack of the error includes that code.
  *
  * @param end called just before the promise rejects

@@ -29,8 +29,8 @@ import { type OpenPayload, openPayload } from './open-payload.ts'
 /** How deep flows may be nested. A flow that contains no other flow has depth 1. */
 export const MAX_NESTING = 10
 /**
- * The queue of a flow without jobs, if this queue is configured. If that queue is not configured, such a flow
- * is in the first configured queue.
+ * The queue of a flow without jobs. If this queue is not configured, such a flow is in the first configured
+ * queue.
  */
 const DEFAULT_QUEUE = 'default'
 /**
@@ -44,7 +44,7 @@ const LEAST_KEPT = 600_000
  */
 const TOGETHER = 1_000
 
-/** The content of a flow's draft. Only the members of the outermost flow are not included. */
+/** The content of a flow's draft, without the members of the outermost flow. */
 export interface FlowSpec
   extends Pick<FlowOptions, 'name' | 'id' | 'within' | 'unknownAfter' | 'tags' | 'keep' | 'allowFailures'> {
   kind: FlowKind
@@ -86,7 +86,7 @@ export function queueOfFlow(
 }
 
 /**
- * The first job of a flow: that of a node or a member, or that of a callback if the flow has neither.
+ * The first job of a flow: the job of a node or a member or, if the flow has neither, the job of a callback.
  * Undefined if the flow has no job.
  */
 function firstJob({ nodes, members = [] }: FlowSpec): Drafted | undefined {
@@ -280,7 +280,8 @@ export class FlowJobs {
     const retention = retentionOf(this.#placing, queue)
     const of = (state: EndedState) => {
       const { age } = retention[state]
-      // A queue without an age keeps a number of jobs instead, so the default age is used here.
+      // A queue without a maximum age keeps a number of jobs. A flow needs an age, so the default age is used
+      // here.
       return keep?.[state] ?? Math.max(LEAST_KEPT, age === LONGEST ? RETENTION[state].age : age)
     }
     return { completed: of('completed'), failed: of('failed'), cancelled: of('cancelled') }

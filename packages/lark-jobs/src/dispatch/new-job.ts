@@ -43,11 +43,11 @@ export interface Drafted {
   fields: WrittenSettings
   payload: unknown
   ownId?: OwnId
-  /** Tags in addition to those of the class. */
+  /** Tags in addition to the tags of the class. */
   tags?: readonly string[]
   /** The key of the job, if its class runs jobs of every key (`EVERY_KEY`). */
   key?: string
-  /** How long the job is kept after it has ended, if this differs from its class. */
+  /** How long the job is kept after it has ended, if the class sets another time. */
   keep?: Keep
   /** Values that are added to the context in which the job is dispatched. */
   context?: Context

@@ -1,6 +1,6 @@
 /**
- * Repeats the dispatch of a flow while the store is unreachable, for as long as the dispatch of a job is
- * repeated (`send-buffer.ts`).
+ * Repeats the dispatch of a flow while the store is unreachable. The time limit is the limit for the dispatch
+ * of a job (`send-buffer.ts`).
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { JobsError } from '../model/errors.ts'

@@ -1,7 +1,7 @@
 /**
  * Makes the definition of a schedule from a draft and a recurrence. The jobs of its ticks are made from this
- * definition without the class (`schedule/tick-write.ts`), so it contains everything that a dispatch would
- * take from the class.
+ * definition without the class (`schedule/tick-write.ts`), so the definition contains everything that a
+ * dispatch would take from the class.
  */
 import { defined } from '@s18i/lark/internal'
 import { inContext } from '../model/context.ts'
@@ -88,7 +88,7 @@ export function declaredBy(
 
 /**
  * The partition of a schedule and its jobs. The group or the lock of the jobs determines the partition. If
- * the jobs have neither, the id of the schedule does.
+ * the jobs have neither, the id of the schedule determines it.
  *
  * @param partitions the number of partitions of each configured queue
  */

@@ -4,8 +4,9 @@
  *
  *   idle → scheduled (for the end of the tick) → calling → scheduled again, or idle
  *
- * If a tick brings many jobs, the first ones are sent before the tick ends, so that a store in another
- * process queues them while this process prepares the rest. So several calls may be open. Each call
+ * If a tick brings many jobs, the first jobs are sent before the tick ends, so that a store in another
+ * process queues these jobs while this process prepares the other jobs. So several calls may be open. Each
+ * call
  * needs a caller of its own (a lane), because a caller may have only one open call at a time.
  *
  * A *parcel* is one `dispatch`, or one chunk of `dispatchMany`. A parcel is queued as a whole or not at all,
@@ -30,9 +31,9 @@ const LEAST = 500
 /** Milliseconds between two sendings of the same call. */
 const RESEND_PAUSE = 50
 /**
- * The number of jobs from which the buffer sends before the tick ends. (Measured with `Promise.all` of 100
- * dispatches on a quiet machine, medians of 4 runs in turns, 2026-11-25: 34 gave 213,000 jobs a second, 40
- * gave 214,000, 50 gave 223,000, and 64 gave 200,000.)
+ * When this many jobs wait, the buffer sends them before the tick ends. (Measured on 2026-11-25 with
+ * `Promise.all` of 100 dispatches on a quiet machine, medians of 4 runs: 213,000 jobs a second with 34,
+ * 214,000 with 40, 223,000 with 50, and 200,000 with 64.)
  */
 const EARLY = 50
 /** The maximum number of open calls. */
@@ -97,7 +98,7 @@ export class SendBuffer {
       void this.#call()
   }
 
-  /** Gives the waiting parcels their full time again, because the store answers. */
+  /** Gives the waiting parcels their full time again. Called when the store has answered. */
   #renew(): void {
     const deadline = performance.now() + PATIENCE
     for (const parcel of this.#parcels) parcel.deadline = deadline
@@ -199,8 +200,8 @@ export class SendBuffer {
       this.#rejectLate()
       this.#expireLater()
     }
-    // If this process itself was frozen, the answer may already be in the socket. `setImmediate` lets the
-    // process read that answer first.
+    // If this process itself was suspended, the answer may already be in the socket. `setImmediate` lets the
+    // process read the answer before parcels are rejected.
     const ms = Math.max(0, first.deadline - LEAST - performance.now())
     this.#expiry = setTimeout(() => setImmediate(look), ms)
   }

@@ -1,7 +1,7 @@
 /**
  * The buffers of each queue, one for each partition, and the turn of the buffers.
  *
- * The jobs of one tick go to one partition, so that they need one call. The next tick uses the next
+ * The jobs of one tick go to one partition, so that one call is enough. The next tick uses the next
  * partition. A process begins with a random partition, so that scripts that dispatch only once do not all use
  * the same partition. A job with a group or a lock goes to the partition that the name of the group or lock
  * determines.
@@ -32,8 +32,8 @@ export class SendBuffers {
   })
 
   /**
-   * @param partitions the number of partitions of each queue, default 1 @param bounds the maximum length of
-   *   each partition's queue, by queue
+   * @param partitions the number of partitions of each queue, default 1 @param bounds how many jobs each
+   *   partition of a queue may hold, by queue
    */
   constructor(store: Store, partitions: ReadonlyMap<string, number>, bounds: ReadonlyMap<string, Bound>) {
     this.#store = store
@@ -41,7 +41,7 @@ export class SendBuffers {
     this.#bounds = bounds
   }
 
-  /** The buffer for a plain job that is dispatched now. */
+  /** The buffer whose turn it is, for a job that may go to any partition. */
   now(queue: string): SendBuffer {
     const row = this.#row(queue)
     return row.buffers[row.at]!

@@ -1,6 +1,6 @@
 /**
- * Counts the dispatches that have no answer yet. So a caller can wait for all of them without a promise for
- * each dispatch, and a process that ends too early can say how many dispatches were not answered.
+ * Counts the dispatches that have no answer yet. So a caller can wait for all dispatches without a promise
+ * for each of them, and a process that ends too early can say how many dispatches were not answered.
  */
 import { print } from '../run/job-log.ts'
 
@@ -20,8 +20,8 @@ export class Underway {
   #before: Promise<void> = Promise.resolve()
 
   /**
-   * @param dispatches the number of dispatches that begin @returns a function to call once when they have
-   *   ended
+   * @param dispatches the number of dispatches that begin @returns a function to call once when these
+   *   dispatches have ended
    */
   begin(dispatches = 1): () => void {
     const generation = this.#generation
@@ -33,7 +33,10 @@ export class Underway {
     }
   }
 
-  /** Resolves when all dispatches that have begun so far have ended. Later dispatches do not delay it. */
+  /**
+   * Resolves when all dispatches that have begun so far have ended. Dispatches that begin later do not delay
+   * this.
+   */
   through(): Promise<void> {
     const generation = this.#generation
     this.#generation = { count: 0 }

@@ -1,11 +1,11 @@
 /**
  * Computes how a flow advances: from its definition, its state and the news about its nodes, it makes the
- * next state and the list of work to do. It is a pure function, so each rule of flows exists only once, for
- * all stores. `flow-book.ts` calls it and does the work.
+ * next state and a list of the work to do. `advance` is a pure function, so each rule of flows exists only
+ * once, for all stores. `flow-book.ts` calls `advance` and does the work.
  *
- * A step only does work that can be repeated. The state is written first, with the jobs of the home partition
- * in the same atomic step. Work in other partitions is done after that, and is repeated if a later check
- * (`checks`) finds that it was not done.
+ * A step contains only work that can be repeated. First the state is written, with the jobs of the home
+ * partition in the same atomic step. Then the work in other partitions is done. If a later check (`checks`)
+ * finds that this work was not done, it is repeated.
  */
 import { defined } from '@s18i/lark/internal'
 import {
@@ -24,13 +24,13 @@ import type { EndedState } from '../model/record.ts'
 import type { Crowd, KeptEnd } from '../store/contract/store.ts'
 
 /**
- * Milliseconds until the first check of the fates of started nodes, and of members. Each check without news
- * doubles this time, unless the check failed.
+ * Milliseconds until the first check of how started nodes have ended (`nodes`), and members (`members`). Each
+ * check without news doubles the time until the next check, unless the check failed.
  */
 const FIRST_LOOK = { nodes: 1_000, members: 5_000 }
 /** The longest time between two checks, in milliseconds. */
 const LAST_LOOK = 300_000
-/** Milliseconds after which another worker does the pending work, if the worker that should do it dies. */
+/** Milliseconds after which another worker does the work of a step if the first worker has died. */
 const AGAIN = 2_000
 /** The maximum number of nodes that one step starts. */
 export const MAX_STARTS = 500
@@ -49,21 +49,21 @@ export interface Step {
   state: FlowState
   /** The nodes that start now, by number. */
   starts: number[]
-  /** Started jobs must be asked to end. */
+  /** Whether started jobs must be asked to end. */
   asks: boolean
-  /** Failed members must be started again. */
+  /** Whether failed members must be started again. */
   retries: boolean
-  /** The fates of the jobs that the flow waits for must be checked. */
+  /** Whether to check what has become of the jobs that the flow waits for. */
   checks: boolean
-  /** The parent must be told of the end. */
+  /** Whether the parent must be told of the end. */
   tells: boolean
-  /** The indices of purged nodes whose ends have arrived. The ends themselves must not be kept. */
+  /** The indices of purged nodes whose ends have arrived. The store must not keep these ends. */
   purges: number[]
-  /** The flow has ended and was kept for long enough: it must be removed. */
+  /** Whether the flow must be removed, because it has ended and was kept for long enough. */
   forgets: boolean
   /** The final number of members of the batch. Absent while members may still be added. */
   size?: number
-  /** When the flow is due next: milliseconds since 1970. Undefined if it is not due until there is news. */
+  /** When the flow is due next: milliseconds since 1970. Undefined if only news makes the flow due. */
   next: number | undefined
 }
 
@@ -129,7 +129,8 @@ class Advancing {
       const before = this.#nodes[node]
       if (this.#definition.nodes[node]?.purged) this.#purges.push(index)
       if (before === undefined || generation !== this.#generation(node)) continue
-      // If the home has lost its last writes, an end may arrive although the home has not started the node.
+      // If the home partition has lost its last writes, the end of a node may arrive although the home has
+      // not recorded the start of this node.
       const hasEnded = before === 'c' || before === 'f' || before === 'x'
       if (before === '-' || (hasEnded && (before === 'c' || state !== 'completed'))) continue
       this.#hasNews = true
@@ -181,7 +182,7 @@ class Advancing {
         const state = ruleOf(cause) === 'fail' ? 'failed' : 'cancelled'
         this.#finish(node, state, 'skipped', this.#causeOf(cause))
       } else if (purged) {
-        // A node after a purged one ends as its own rule says.
+        // The own rule of a node decides how the node ends after a purged node.
         const waits = after.some((each) => nodes[each]!.purged && !this.#isOver(each))
         if (!waits) this.#finish(node, 'cancelled', 'removed')
       } else if (starts.length === MAX_STARTS) continue
@@ -219,7 +220,8 @@ class Advancing {
     if (this.#hasNews || starts.length > 0) this.#lookIn(FIRST_LOOK.nodes)
     let checks = false
     if (awaits && state.checkAt <= this.#at) {
-      // Members are only counted, so the flow compares their number with that of the last check.
+      // Members are only counted, so the flow compares the number of ended members with the number at the
+      // last check.
       const isQuiet = state.seen === undefined || state.seen === ended
       state.seen = ended
       checks = isQuiet && state.phase !== 'filling'
@@ -232,7 +234,7 @@ class Advancing {
     const isOver = isEnded && !tells && !awaits
     const keptUntil = isOver ? state.end!.at + definition.keep[state.end!.state] : undefined
     const forgets = keptUntil !== undefined && keptUntil <= this.#at
-    // If there were too many nodes for this step, the others start in the next one.
+    // If this step starts as many nodes as it may, the other nodes start in the next step.
     const isMore = this.#size !== undefined || (state.phase === 'open' && starts.length >= MAX_STARTS)
     const dues = [
       asks || retries || tells || forgets || checks ? this.#at + AGAIN : undefined,
@@ -273,16 +275,13 @@ class Advancing {
     this.#note('causes', node, cause)
   }
 
-  /**
-   * Handles a node that had ended without completing and has completed now: the nodes that were skipped
-   * because of it wait again.
-   */
+  /** Lets nodes wait again that were skipped because of a node that has completed now. */
   #mend(node: number): void {
     const state = this.#state
     const skipped = Object.entries(state.causes ?? {}).filter(([, cause]) => cause === node)
     for (const [other] of skipped) this.#blockAgain(Number(other))
     const outcome = this.#outcome()
-    // Without this condition, the flow would end again in the same way, and its callbacks would start again.
+    // Without this condition, a flow that ends in the same way as before would start its callbacks again.
     if (skipped.length > 0 || outcome.state === 'completed')
       reopen(state, this.#definition, this.#nodes, this.#at)
     else if (state.end?.node === node) {
@@ -324,7 +323,7 @@ class Advancing {
     return kind !== 'batch' || (size !== undefined && completed + failed >= size)
   }
 
-  /** Whether a flow that failed because of its members has few enough failed members now, after retries. */
+  /** Whether a flow that failed because of its members has few enough failed members to complete. */
   get #isMended(): boolean {
     const { end } = this.#state
     const { allowed } = this.#definition
@@ -350,7 +349,8 @@ class Advancing {
       const { state, reason, because } = ending
       return { state, reason, ...defined({ because }), ...node }
     }
-    // A node that must fail if an earlier one fails counts as failed, no matter how the earlier one ended.
+    // A node with the rule `fail` counts as failed if an earlier node ended without completing, no matter how
+    // the earlier node ended.
     const failing = nodes.findIndex((_, each) => this.#nodes[each] === 'f' && !isHandled[each])
     if (bad < 0 && failing < 0)
       return allowed !== undefined && this.#crowd.failed > allowed
@@ -363,7 +363,7 @@ class Advancing {
   }
 }
 
-/** For each node, whether nodes wait for it and all of these run even if it fails. */
+/** For each node, whether other nodes wait for this node, and all of them run even if this node fails. */
 function handledBy(nodes: readonly NodeDefinition[]): boolean[] {
   const handled: (boolean | undefined)[] = nodes.map(() => undefined)
   for (const node of nodes)
@@ -379,7 +379,7 @@ export function failureRule({ ifFailed, rules }: NodeDefinition, each: number): 
   return rules?.[each] ?? ifFailed ?? 'skip'
 }
 
-/** Opens an ended flow again: it goes on, and its callbacks will start again. */
+/** Opens an ended flow again. Its nodes go on, and its callbacks will start again. */
 export function reopen(state: FlowState, of: FlowDefinition, letters: NodeState[], at: number): void {
   if (state.phase !== 'ended') return
   const { nodes, within } = of
@@ -405,7 +405,7 @@ function nextGeneration(state: FlowState, node: number): void {
   state.generations = { ...state.generations, [node]: Math.min(generation, MAX_GENERATIONS) }
 }
 
-/** Whether a flow ends or has ended because of its own deadline, not that of a flow inside it. */
+/** Whether the flow's own deadline ends or has ended it, and not the deadline of a flow inside it. */
 export function isLate({ state: { end, ending, deadline }, at }: Pick<FlowView, 'state' | 'at'>): boolean {
   const isOver = deadline !== undefined && (end?.at ?? at) >= deadline
   return isOver && (end ?? ending)?.reason === 'deadline'
@@ -415,17 +415,17 @@ export function isLate({ state: { end, ending, deadline }, at }: Pick<FlowView, 
 export interface Startable {
   /** Whether some of the failed members can start again. */
   members: boolean
-  /** The nodes that are flows of which no part can start again. */
+  /** The nodes that are flows without any part that can start again. */
   spent: ReadonlySet<number>
 }
 
 /**
- * The state of a flow in which everything starts again that did not complete: nodes that failed or were
- * cancelled, nodes that were skipped because of them, and members that failed. Results are kept. Undefined if
- * the flow has completed, or if nothing is left that could start again.
+ * Returns the state in which all parts of a flow start again that did not complete: nodes that failed or were
+ * cancelled, nodes that were skipped because of such a node, and members that failed. Results are kept.
+ * Undefined if the flow has completed, or if no part can start again.
  *
- * @param within milliseconds in which it must end from now on. Default: for an ended flow, the same time as
- *   at first
+ * @param within milliseconds from now within which the flow must end. Default: for an ended flow, the time
+ *   from its definition
  */
 export function startAgain(
   { definition, state: before, crowd, at }: FlowView,
@@ -463,12 +463,12 @@ export function startAgain(
   return state
 }
 
-/** Whether a flow was cancelled or has failed, and waits for its jobs that still run. */
+/** Whether a flow was cancelled or has failed, and waits for jobs that are still running. */
 export function isEnding({ state: { phase, ending } }: Pick<FlowView, 'state'>): boolean {
   return phase !== 'ended' && ending !== undefined
 }
 
-/** The state of a flow when somebody cancels it. Undefined if it has ended, or is already ending. */
+/** Returns the state of a flow after a cancel. Undefined if the flow has ended, or is already ending. */
 export function endNow({ state }: FlowView, reason: EndReason, because?: string): FlowState | undefined {
   if (state.phase === 'ended' || isEnding({ state })) return undefined
   const ending = { state: 'cancelled' as const, reason, ...defined({ because }) }
@@ -476,7 +476,7 @@ export function endNow({ state }: FlowView, reason: EndReason, because?: string)
 }
 
 /**
- * Makes a copy of a state that may be changed. (With 50 started nodes, this takes 0.3 µs, and
+ * Makes a copy of a state. The copy may be changed. (With 50 started nodes, this takes 0.3 µs, and
  * `structuredClone` 20 µs. Node 20, 2026-11-26.)
  */
 export function copyOf(state: FlowState): FlowState {

@@ -1,8 +1,8 @@
 /**
- * A child is a job that another job has started and awaits (`Job.runJob`). It is dispatched as a flow with
- * one node. So the flow learns how the child ends in any case: if it fails, is cancelled, removed, not queued
- * or lost, or if its class no longer exists. When the flow has ended, it sends a signal to the parent, and
- * repeats this until it succeeds.
+ * A child is a job that another job has started and awaits (`Job.runJob`). A child is dispatched as a flow
+ * with one node. So the flow always learns how the child ends: also if the child fails, is cancelled,
+ * removed, not queued or lost, or if its class no longer exists. When the flow has ended, a signal is sent to
+ * the parent. This is repeated until it succeeds.
  */
 import { memberId } from '../model/effect.ts'
 import { type EndReason, type FlowPlace, indexOf } from '../model/flow.ts'
@@ -21,7 +21,7 @@ export interface ChildEnd {
   at: number
   /** Why the child ended, if it did not complete. */
   reason?: EndReason
-  /** The message of the child's last error. For a job that was not queued, the reason why it was not. */
+  /** The message of the child's last error. For a job that was not queued: the reason. */
   error?: string
   /** The stored result. Absent if the child returned `true` or nothing. */
   result?: unknown

@@ -8,7 +8,7 @@ import { type Change, countsAsQueued, type Enqueued, type MemberEnd } from '../s
 /**
  * The ends of jobs that a store did not queue.
  *
- * @param answers one for each job
+ * @param answers the answers of the store, one for each job
  * @param at by the store's clock
  */
 export function rejected(jobs: readonly NewJob[], answers: readonly Enqueued[], at: number): MemberEnd[] {

@@ -1,11 +1,11 @@
 /**
- * The flows of a store: starts, reads, advances and changes one at a time.
+ * The flows of a store: starts, reads, advances and changes a flow.
  *
  * A change reads the flow, computes the next state, and writes it on condition that the flow still has the
- * revision number that was read (`store/contract/flows.ts`). If another process has written meanwhile, the
- * change starts over. So any number of processes may change a flow at the same time, and no change is lost.
- * The work of a step is done after the state was written. All of this work may be repeated, and it is
- * repeated if a later check finds that it was not done.
+ * revision number that was read (`store/contract/flows.ts`). If another process has written the flow
+ * meanwhile, the flow is read and changed again. So any number of processes may change a flow at the same
+ * time, and no change is lost. The work of a step is done after the state was written. All of this work may
+ * be repeated, and it is repeated if a later check finds that it was not done.
  */
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../model/errors.ts'
@@ -52,14 +52,14 @@ import { checkSize } from './flow-size.ts'
 import { JobSender } from './job-sender.ts'
 import { MAX_KEYS, unknownKeys } from './unknown-keys.ts'
 
-/** Milliseconds until the first check of the fates of a batch's members after the batch was filled. */
+/** Milliseconds after a batch was filled until the first check of what has become of its members. */
 const LOOK_AFTER_FILL = 5_000
-/** The minimum time until the next check after a failed one, in milliseconds. */
+/** The minimum time between a failed check and the next check, in milliseconds. */
 const LOOK_AFTER_FAILURE = 5_000
 
 export interface FlowBookOptions {
   store: Store
-  /** The maximum length of a partition's queue. */
+  /** Returns how many jobs a partition may hold. Undefined if there is no bound. */
   boundOf?: (partition: string) => Bound | undefined
   /** The keys that living workers know. By default, keys are not checked. */
   keys?: () => Promise<ReadonlySet<string>>
@@ -87,8 +87,8 @@ export class FlowBook implements FlowControl {
    * Starts a flow.
    *
    * @param members absent if the flow has no members
-   * @param by distinguishes this dispatch from others with the same id. It makes it safe to repeat a call
-   *   that got no answer
+   * @param by a text that distinguishes this dispatch from other dispatches with the same id, so that a call
+   *   without an answer can be repeated safely
    * @returns whether the flow was started by this call or by another call of the same dispatch. If another
    *   dispatch has already started a flow with this id, nothing changes
    * @throws FLOW_TOO_LARGE
@@ -139,10 +139,10 @@ export class FlowBook implements FlowControl {
   }
 
   /**
-   * If a flow has ended, tells the job that awaits it again how it ended: a server may have lost the earlier
-   * message.
+   * If a flow has ended, tells the job that awaits this flow again how the flow ended, because a server may
+   * have lost the earlier message.
    *
-   * @returns the flow; undefined if there is no such flow
+   * @returns the flow. Undefined if there is no such flow
    */
   async tellAgain(place: FlowPlace): Promise<KeptFlow | undefined> {
     const found = await this.get(place)
@@ -170,7 +170,7 @@ export class FlowBook implements FlowControl {
    * Changes a flow, and does the work that follows.
    *
    * @param change makes the next state, or returns undefined to change nothing
-   * @returns whether the flow was changed; undefined if there is no such flow
+   * @returns whether the flow was changed. Undefined if there is no such flow
    * @throws FLOW_TOO_LARGE if the new definition is too large
    */
   async change(
@@ -198,7 +198,7 @@ export class FlowBook implements FlowControl {
     }
   }
 
-  /** Cancels a flow. @returns whether the flow had not ended; undefined if there is no such flow */
+  /** Cancels a flow. @returns whether the flow had not ended. Undefined if there is no such flow */
   cancel(place: FlowPlace, reason: EndReason = 'user', because?: string): Promise<boolean | undefined> {
     return this.change(place, (found) => {
       const state = endNow(found, reason, because)
@@ -209,8 +209,8 @@ export class FlowBook implements FlowControl {
   /**
    * Starts all parts of a flow again that did not complete.
    *
-   * @param within milliseconds in which the flow must end from now on
-   * @returns whether there was a part to start; undefined if there is no such flow
+   * @param within milliseconds from now within which the flow must end
+   * @returns whether there was a part to start. Undefined if there is no such flow
    * @throws FLOW_LATE; FLOW_ENDING while jobs of the flow are still ending, because these jobs would be
    *   mistaken for the jobs that start now
    */
@@ -239,7 +239,7 @@ export class FlowBook implements FlowControl {
    *
    * @param filling passed by the dispatcher of the batch: the time within which it must report again, in
    *   milliseconds, and the number of this lot, from 1. With the number, a repeated call returns the same
-   *   indices. Absent if somebody else adds members
+   *   indices. Absent if the members are added after the batch was filled
    * @returns the first index
    * @throws FLOW_ENDED, FLOW_TOO_LARGE
    */
@@ -269,7 +269,7 @@ export class FlowBook implements FlowControl {
       return {
         state: { ...state, fills, keys: keysWith(state, runs), filledAt: at, ...lot },
         crowd: { reserved, ...(isSealed && { size: reserved }) },
-        // If a server lost this write, it would give the same indices to other members.
+        // If a server lost this write, the same indices would be given to other members.
         isRelied: true,
       }
     })
@@ -380,8 +380,8 @@ export class FlowBook implements FlowControl {
 
   /**
    * When a flow that has ended goes on, its callbacks will start again under other ids. Callbacks in other
-   * partitions may not have been queued yet, and later no check would look for them. So these callbacks are
-   * queued before the flow is written.
+   * partitions may not have been queued yet, and no later check would look for them. So this method queues
+   * these callbacks before the flow is written.
    */
   async #queueLeftBehind(before: KeptFlow, next: FlowState): Promise<void> {
     const ended = new Set(before.news.map(({ index }) => index))
@@ -423,8 +423,8 @@ export class FlowBook implements FlowControl {
   }
 
   /**
-   * Applies again the ends that the home has kept and that are no longer news, because a server that has lost
-   * its last writes may have lost what followed from them.
+   * Applies again the ends of nodes that the home partition has kept and that were already taken into
+   * account, because a server that has lost its last writes may have lost their consequences.
    */
   async #hearAgain(found: KeptFlow): Promise<void> {
     const ends = await this.#records.ends(found, startedNodes(found.state))
@@ -445,7 +445,7 @@ export class FlowBook implements FlowControl {
     if (state.keys?.some((key) => overdue.has(key))) await this.#members.cancelUnknown(found, overdue)
   }
 
-  /** Removes a flow, with everything that is kept of its nodes. */
+  /** Removes a flow, with everything that the store keeps about its nodes. */
   async #forget(found: KeptFlow): Promise<Written> {
     const { home, id, rev, crowd } = found
     if (crowd.failed > 0) await this.#members.unpin(found)
@@ -473,8 +473,8 @@ interface Written {
 }
 
 /**
- * Begins the work that follows a change by hand. The change has certainly been written, so this must not
- * throw an error: if the store becomes unreachable, a worker does the rest, because the flow is due.
+ * Begins the work that follows a change by hand. The change has certainly been written, so this function must
+ * not throw an error. If the store becomes unreachable, a worker does the rest, because the flow is due.
  */
 async function begun({ follow }: Written): Promise<void> {
   await follow?.().catch((error) => {
@@ -485,7 +485,7 @@ async function begun({ follow }: Written): Promise<void> {
 type CrowdChange = NonNullable<Extract<FlowWrite, { state: string }>['crowd']>
 
 /**
- * The state after a failed check. Such a check gives no information, so it does not double the pause until
+ * The state after a failed check. A failed check gives no information, so it does not double the pause until
  * the next check.
  */
 function lookAgain({ state, at }: KeptFlow): FlowState {
@@ -493,7 +493,7 @@ function lookAgain({ state, at }: KeptFlow): FlowState {
   return { ...state, pause, checkAt: at + pause }
 }
 
-/** Adds keys to the known ones. Undefined if there are too many keys to store. */
+/** Adds keys to the known keys. Undefined if there are too many keys to store. */
 function keysWith(
   { keys = [], fills }: FlowState,
   runs: readonly { keys: readonly string[] }[],

@@ -1,6 +1,6 @@
 /**
- * The members of a batch: queues them, asks them to end, starts failed members again, and checks the fates of
- * members whose ends were not reported. The flow itself only counts how many members have ended.
+ * The members of a batch: queues them, asks them to end, starts failed members again, and checks what has
+ * become of members whose ends were not reported. The flow itself only counts how many members have ended.
  */
 import { memberId } from '../model/effect.ts'
 import {
@@ -27,7 +27,7 @@ import { lostFor } from './unknown-keys.ts'
  * during the call (11 µs for each member, Redis, 2026-11-25).
  */
 const TOGETHER = 200
-/** Milliseconds after which a walk over members stores its progress. */
+/** Milliseconds after which a loop over all members stores its progress. */
 const NOTE = 1_000
 /**
  * For this many milliseconds after members were added, a member that the store does not know may still be on
@@ -135,8 +135,9 @@ export class FlowMembers {
     const page = (after: number) => store.flows.failed(home, id, after, TOGETHER)
     const again: Change = { kind: 'retry', only: ['failed', 'cancelled'] }
     const work = async (partition: string, indices: number[]) => {
-      // The jobs are retried before the flow is changed. If this process dies in between, they are retried
-      // again, which changes nothing, not even for members that have completed meanwhile.
+      // The jobs are retried before the flow is changed. If this process dies in between, the jobs are
+      // retried again later. The second retry changes nothing, not even for members that have completed
+      // meanwhile.
       const verdicts = await alterFollowed(store, partition, idsOf(found, indices), again)
       // A member whose job is no longer kept cannot run again.
       const kept = indices.filter((_, i) => verdicts[i] !== 'missing')
@@ -176,8 +177,8 @@ export class FlowMembers {
   }
 
   /**
-   * Checks the fates of members that have not ended as far as the flow knows. Only members that existed when
-   * the flow was read are checked: members that were added since may not be queued yet.
+   * Checks what has become of the members whose ends the flow has not counted. Only members that existed when
+   * the flow was read are checked, because members that were added later may not be queued yet.
    */
   async check(found: KeptFlow): Promise<void> {
     const { store } = this.#parts
@@ -198,14 +199,14 @@ export class FlowMembers {
     }
   }
 
-  /** Counts the fates of members. */
+  /** Counts the ends of members at the flow. */
   async #apply(found: KeptFlow, ends: readonly MemberEnd[]): Promise<void> {
     const { records, store } = this.#parts
     const { verdicts } = await store.flows.apply(found.home, ends)
     const former = ends.filter((_, i) => verdicts[i] === 'former').map(({ index }) => index)
     if (former.length === 0) return
     // These ends are older than the last start of their members, or the partition of the members has lost
-    // that start, or somebody has undone it. So the present fates of these members are read.
+    // this start, or a person has undone it. So this method reads again what has become of these members.
     const { ends: last } = await this.#fatesOf(found, former)
     await records.apply(
       found.home,
@@ -214,8 +215,8 @@ export class FlowMembers {
   }
 
   /**
-   * Returns those missing members whose ends the flow has still not counted. (A member that has ended and is
-   * no longer kept looks like a lost member.)
+   * Returns the missing members whose ends the flow has still not counted. (A member that has ended and is no
+   * longer kept looks like a lost member.)
    */
   async #stillMissing({ home, id }: KeptFlow, indices: readonly number[]): Promise<number[]> {
     if (indices.length === 0) return []
@@ -258,7 +259,7 @@ export class FlowMembers {
         else if (fate.kind === 'unknown') lost.push(some[i]!)
         else if (fate.kind === 'present') present.push(ids[i]!)
       }
-      // These members are asked again, because they were queued after all members had been asked to end.
+      // These members are asked to end again, because they were queued after all members had been asked.
       if (ending?.isAsked && present.length > 0)
         await alterFollowed(store, partition, present, cancelFor(ending))
     }
@@ -315,7 +316,7 @@ export function byPartition(indices: readonly number[], fills: readonly Fill[]):
   return grouped(pairs)
 }
 
-/** Sorts the jobs of members by partition, so that the flow has few ranges of members. */
+/** Sorts the jobs of members by partition, so that the flow stores few ranges of members. */
 export function inRuns(members: readonly FlowJob[]): { members: FlowJob[]; fills: Fill[] } {
   const fills: Fill[] = []
   const ordered: FlowJob[] = []

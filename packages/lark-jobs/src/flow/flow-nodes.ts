@@ -1,6 +1,6 @@
 /**
  * The nodes of a flow: makes their jobs, starts the flows that are nodes, asks started nodes to end, checks
- * what became of nodes whose ends were not reported, and removes their jobs when the flow is forgotten.
+ * what has become of nodes whose ends were not reported, and removes their jobs when the flow is forgotten.
  */
 
 import { defined } from '@s18i/lark/internal'
@@ -33,7 +33,7 @@ import { lostFor } from './unknown-keys.ts'
  * How many jobs one call removes. The number is limited because the server does nothing else during the call.
  */
 const TOGETHER = 200
-/** The jobs of nodes are kept until their flow is forgotten, but no longer than this. */
+/** The jobs of nodes are kept until their flow is removed, but not longer than this time. */
 const pinned = { completed: PINNED, failed: PINNED, cancelled: PINNED }
 
 /**
@@ -175,7 +175,7 @@ export class FlowNodes {
   }
 
   /**
-   * Checks the fates of started nodes, and queues jobs that are missing.
+   * Checks what has become of started nodes, and queues jobs that are missing.
    *
    * @returns the ends of the nodes that have ended
    */
@@ -201,7 +201,7 @@ export class FlowNodes {
         }
       }
     }
-    // These nodes are asked again, because they were started after all nodes had been asked to end.
+    // These nodes are asked to end again, because they were started after all nodes had been asked.
     if (state.ending?.isAsked)
       for (const node of present)
         await alterFollowed(
@@ -293,7 +293,7 @@ export class FlowNodes {
   ): Promise<Partial<NewJob> | undefined> {
     const { store } = this.#parts
     const says = definition.nodes[node]!.job
-    // A generation that was not queued has no job. In that case the generation before it is read.
+    // A generation that was not queued has no job. In that case the job of the previous generation is read.
     for (let last = generation - 1; says !== undefined && last >= 0; last--) {
       const id = memberId({ flow, home, index: indexOf(node, last) })
       const before = await getFollowed(store, says.partition, id, true)

@@ -1,13 +1,13 @@
 /**
  * Purges jobs of flows, including jobs that were never queued. The data of such a job is in several places,
- * and the purge reaches all of them: the payload in the definition of the flow and in those of the flows
+ * and the purge removes the data from all of them: the payload in the definition of the flow and of the flows
  * around it, the jobs (one for each time that the node was started), and the result and the error, with the
- * copies that were passed on.
+ * copies that other nodes got.
  *
  * Two kinds of nodes are purged together with a purged node: nodes whose payload contains, or would contain,
- * its result, and nodes that can never start because of it. Running jobs are left alone. With the last job of
- * a flow, the name of the flow, its tags, and the names of its nodes are removed, because an application may
- * make them from payloads.
+ * the result of the purged node, and nodes that can never start because of it. Running jobs are left alone.
+ * With the last job of a flow, the name of the flow, its tags, and the names of its nodes are removed,
+ * because an application may make them from payloads.
  *
  * First the payloads are removed, in one atomic step for each flow, in which nodes that have not started end.
  * Then the jobs are removed. If this process dies in between, at most the job of a node is left, and the node
@@ -48,13 +48,15 @@ export interface PurgeWish {
    * flow, only the jobs that were not purged with their nodes are left.
    */
   listed: Map<string, ReadonlyMap<number, string>>
-  /** Whether a job is to be purged, whatever its state. `at`: when its flow was dispatched. */
+  /**
+   * Returns whether a job is to be purged, if it is in one of `states`. `at`: when its flow was dispatched.
+   */
   isMeant?: ((job: FlowJob, at: number) => boolean) | undefined
-  /** The states in which such a job is to be purged. Default: any state. */
+  /** The states in which a job that `isMeant` chooses is to be purged. Default: any state. */
   states?: ReadonlySet<State> | undefined
   /** The states in which a listed or meant job must still be when it is removed. Default: any state. */
   only?: readonly State[] | undefined
-  /** For batches: whether the stored errors of failed members in a partition are removed. */
+  /** For batches: returns whether the stored errors of failed members in a partition are removed. */
   forgets?: ((partition: string) => boolean) | undefined
   /** A flow to be purged, with everything in it. */
   flow?: FlowPlace | undefined
@@ -106,7 +108,10 @@ export class FlowPurge {
     await this.#passed(count, removed)
   }
 
-  /** The outermost flow around a flow; undefined if it is no longer kept. @throws STORE_DAMAGED */
+  /**
+   * The outermost flow around a flow. Undefined if the outermost flow is no longer kept. @throws
+   * STORE_DAMAGED
+   */
   async outermost(place: FlowPlace): Promise<KeptFlow | undefined> {
     let found = await this.#records.get(place)
     for (;;) {
@@ -134,8 +139,8 @@ export class FlowPurge {
     }
     const listed = new Set(this.#wish.listed.get(flowName(level))?.keys())
     const listedNodes = new Set([...listed].map((index) => nodeOf(index)?.node))
-    // Callbacks are planned last, because a callback may wait for a node behind it in this list, or use its
-    // result.
+    // Callbacks are planned last, because a callback may wait for a later node of this list, or use the
+    // result of such a node.
     for (const isCallback of [false, true])
       for (const [node, { on, job, flow }] of definition.nodes.entries()) {
         if ((on !== undefined) !== isCallback) continue
@@ -153,8 +158,8 @@ export class FlowPurge {
   }
 
   /**
-   * Removes a planned flow from the list. Jobs of nodes that stay in the flow are left in the list: former
-   * jobs of a node that was started again are purged without the node.
+   * Removes a planned flow from the list. Jobs of nodes that stay in the flow are left in the list, because
+   * the former jobs of a node that was started again are purged without the node.
    */
   #leave({ level, nodes, members }: PurgePlan): void {
     const { listed, only } = this.#wish

@@ -108,7 +108,7 @@ export class FlowRecords {
     for (const node of nodes) {
       const index = jobIndex(state, node)
       const { ended, purged } = definition.nodes[node]!
-      // `ended` is an end that the node had before the flow was dispatched. It counts until the node is
+      // `ended` is an end that the node had before the flow was dispatched. This end counts until the node is
       // started again.
       const before = state.generations?.[node] === undefined ? ended : undefined
       const kept = purged ? undefined : this.#ends.get(nameOf(home, id, index))
@@ -129,8 +129,8 @@ export class FlowRecords {
   }
 
   /**
-   * Keeps an end in memory: usually the worker that reports the end of a node also starts the next node,
-   * which may use its result.
+   * Keeps an end in memory, because the worker that reports the end of a node usually also starts the next
+   * node, which may use the result.
    */
   #remember(home: string, { flow, ...end }: MemberEnd): void {
     // Only ends of completed nodes are kept, because a failed node may end again after a retry.

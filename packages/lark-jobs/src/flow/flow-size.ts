@@ -1,8 +1,8 @@
 /**
- * Estimates how large a flow becomes while it is built. The definition is one text, so a flow must be refused
- * as soon as a node makes it too large: all of its nodes together may not fit into memory. The estimate costs
- * almost nothing: it assumes one byte for each character, and leaves out fields that most nodes do not have.
- * So it never exceeds the real size of the definition, which is measured when the definition is written.
+ * Estimates how large a flow becomes while it is built. A flow must be refused as soon as a node makes it too
+ * large, because all nodes together may not fit into memory. The estimate costs almost nothing: it assumes
+ * one byte for each character, and leaves out fields that most nodes do not have. So the estimate never
+ * exceeds the real size of the definition, which is measured when the definition is written.
  */
 import { JobsError } from '../model/errors.ts'
 import { MAX_DEFINITION } from '../model/flow.ts'
@@ -19,8 +19,8 @@ export class FlowSize {
    * Counts a node, or a member of a batch in a flow.
    *
    * @param what the node, for messages
-   * @param text its payload, as JSON
-   * @param links how many nodes it waits for
+   * @param text the payload of the node, as JSON
+   * @param links how many nodes the node waits for
    * @throws FLOW_TOO_LARGE
    */
   add(what: string, text = '', links = 0): void {
@@ -30,7 +30,7 @@ export class FlowSize {
   }
 }
 
-/** @param words make the message, from the number of bytes of the definition @throws FLOW_TOO_LARGE */
+/** @param words makes the message from the number of bytes of the definition @throws FLOW_TOO_LARGE */
 export function checkSize(definition: string, words: (bytes: number) => string): void {
   const bytes = Buffer.byteLength(definition)
   if (bytes > MAX_DEFINITION) throw tooLarge(`${words(bytes)}, the limit is ${MAX_DEFINITION}`)

@@ -1,6 +1,6 @@
 /**
- * Queues the jobs of flows in partitions other than the home of the flow. Their ids identify them, so they
- * may be sent again: a job that already exists counts as queued.
+ * Queues the jobs of flows in partitions other than the home of the flow. The jobs may be sent again: a job
+ * whose id already exists counts as queued.
  */
 import { newNonce } from '../model/id.ts'
 import type { NewJob } from '../model/record.ts'
@@ -31,7 +31,7 @@ export class JobSender {
   /**
    * @param attempts repeats a call. All attempts have the same call number: with a new number, jobs that have
    *   run and were removed since the first attempt would be queued again
-   * @returns one answer for each job, in their order
+   * @returns one answer for each job, in the order of the jobs
    */
   async send(partition: string, jobs: readonly NewJob[], attempts = once): Promise<Enqueued[]> {
     const answers: Enqueued[] = []

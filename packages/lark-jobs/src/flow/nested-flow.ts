@@ -14,7 +14,7 @@ type Results = ReadonlyMap<number, string | undefined>
 /**
  * The definition of a node that is a flow, with the results that it uses filled in.
  *
- * @param found the flow around it
+ * @param found the flow that contains the node
  * @throws PAYLOAD_TOO_LARGE, RESULT_DROPPED
  */
 export async function nestedFlow(records: FlowRecords, found: KeptFlow, node: number): Promise<NestedFlow> {

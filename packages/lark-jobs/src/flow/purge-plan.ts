@@ -28,7 +28,7 @@ export interface PurgePlan {
   ends: MemberEnd[]
 }
 
-/** Whether a node uses the result of a purged node, or can never start because of one. */
+/** Whether a node uses the result of a purged node, or can never start because of a purged node. */
 export function goesAlong(plan: PurgePlan, node: number): boolean {
   const { level, letters, nodes } = plan
   const definition = level.definition.nodes[node]!

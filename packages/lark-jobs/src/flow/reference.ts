@@ -1,17 +1,18 @@
 /**
- * References: parts of the payload of a node that are taken from the results of others when the node starts.
+ * References: parts of the payload of a node that are taken from the results of other nodes when the node
+ * starts.
  */
 import { JobsError } from '../model/errors.ts'
 import type { Path, Reference } from '../model/flow.ts'
 import { MAX_PAYLOAD, whyDropped } from '../model/payload.ts'
 
 /**
- * Makes the payload of a node, as JSON text, by filling in the results that it refers to.
+ * Makes the payload of a node, as JSON text, by filling in the results that the payload refers to.
  *
  * @param payload the payload as it was dispatched
- * @param results the results as JSON texts, by node; a node without a result has no entry
- * @returns the payload, or an error: PAYLOAD_TOO_LARGE, or RESULT_DROPPED if a result that it uses was not
- *   kept
+ * @param results the results as JSON texts, by node. A node without a result has no entry
+ * @returns the payload, or an error: PAYLOAD_TOO_LARGE, or RESULT_DROPPED if a result that the payload uses
+ *   was not kept
  */
 export function payloadOf(
   payload: string,
@@ -54,7 +55,7 @@ export function valueAt(value: unknown, path: Path): unknown {
 
 /**
  * Puts a result into a payload. The path exists, because the payload has a placeholder there. If the result
- * has no such part, the property is left out; in a list, it becomes null.
+ * has no such part, the property of an object is left out, and the element of a list becomes null.
  */
 function put(value: object, path: Path, part: unknown): void {
   const last = path.at(-1)!

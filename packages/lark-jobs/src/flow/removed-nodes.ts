@@ -1,12 +1,12 @@
-/** Computes how a flow changes when somebody removes some of its jobs. */
+/** Computes how a flow changes when a person removes some of its jobs. */
 import type { FlowState, NodeDefinition, NodeState } from '../model/flow.ts'
 import { copyOf, failureRule, jobIndex, reopen } from './advance.ts'
 import type { FlowChange, KeptFlow } from './flow-records.ts'
 
 /**
- * Ends nodes with the reason `removed`. No other node waits for them any longer, and the nodes that were
- * skipped because of them wait again. A node that has already ended stays as it is, unless other nodes were
- * skipped because it did not complete.
+ * Ends nodes with the reason `removed`. No other node waits for a removed node any longer, and nodes that
+ * were skipped because of a removed node wait again. A node that has already ended does not change, unless
+ * other nodes were skipped because it did not complete.
  *
  * @returns undefined if nothing changes
  */

@@ -1,14 +1,15 @@
 /**
  * The result of a flow: for a chain the result of its last step, for a workflow the results of its nodes by
- * name, for a batch its counts. It is JSON text.
+ * name, and for a batch its counts. The result is a JSON text.
  */
 import { droppedResult, MAX_PAYLOAD, whyDropped } from '../model/payload.ts'
 import type { KeptEnd } from '../store/contract/store.ts'
 import type { FlowView } from './advance.ts'
 
 /**
- * @param endsOf how nodes ended
- * @returns undefined if the flow has no result; the reason if the result was not kept or is too large
+ * @param endsOf returns how the given nodes ended
+ * @returns undefined if the flow has no result. If the result was not kept or is too large, the text contains
+ *   the reason (`whyDropped`)
  */
 export async function flowResult(
   { definition, crowd }: Pick<FlowView, 'definition' | 'crowd'>,

@@ -1,7 +1,7 @@
 /**
- * Keys that no living worker knows. Their jobs wait, because a worker that knows them may come, such as the
- * next version of the application. A flow waits for such a worker for a limited time, and then cancels these
- * jobs, so that it ends.
+ * Keys that no living worker knows. The jobs with such keys wait, because a worker that knows their keys may
+ * start later, for example after a deploy. A flow waits for such a worker for a limited time, and then
+ * cancels these jobs, so that it ends.
  */
 import type { FlowDefinition, FlowState } from '../model/flow.ts'
 
@@ -14,7 +14,10 @@ export const MAX_KEYS = 50
 export interface UnknownKeys {
   /** The keys that have been unknown for too long. */
   overdue: ReadonlySet<string>
-  /** Since when each key is unknown, as far as this was checked: for the state of the flow. */
+  /**
+   * For the state of the flow: when a check first found that no living worker knows the key, for each unknown
+   * key.
+   */
   since: FlowState['unknown']
   isChanged: boolean
 }

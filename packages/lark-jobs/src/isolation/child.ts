@@ -53,7 +53,8 @@ type RunOrder = Order & { kind: 'run' }
 
 export class IsolatedChild implements RunEnvironment {
   readonly middleware = []
-  // There are no permits here: only middleware needs permits, and middleware runs in the worker.
+  // An isolated process has no permits, because only middleware needs permits, and middleware runs in the
+  // worker.
   readonly permits = {} as Permits
   readonly clock = { now: () => this.#now + performance.now() - this.#began }
   make: Make | undefined
@@ -80,8 +81,8 @@ export class IsolatedChild implements RunEnvironment {
     this.#host = host
     this.owner = host.owner
     Object.defineProperty(globalThis, ISOLATED, { value: true })
-    // On Linux each thread has its own priority: the guard thread must run even if the main thread is in a
-    // busy loop.
+    // The guard thread starts before the priority is lowered. On Linux each thread has its own priority, and
+    // the guard thread must run even if the main thread is in a busy loop.
     this.#guard = new Thread(guard, { execArgv: [] })
     this.#guard.unref()
     this.#guard.once('online', yieldToOthers)
@@ -252,7 +253,7 @@ export class IsolatedChild implements RunEnvironment {
   }
 }
 
-/** @throws the error of the first file, if no file has the class */
+/** @throws the error of the first file, if no file exports the class */
 async function firstWith(key: string, [file, ...others]: readonly string[]): Promise<JobConstructor> {
   try {
     return await classIn(file!, key)
@@ -277,7 +278,8 @@ function yieldToOthers(): void {
     // the priority of the session is lowered, too: see "autogroup" in `sched(7)`.
     if (process.platform === 'linux') writeFileSync('/proc/self/autogroup', String(NICE))
   } catch {
-    // The write may fail: the system has no such groups, or allows only a few changes a second.
+    // An error is ignored here, because the system may have no such groups, or may allow only a few changes a
+    // second.
   }
 }
 

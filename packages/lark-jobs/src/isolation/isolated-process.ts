@@ -33,7 +33,7 @@ const LEAVE = 1_000
 /** How long the last output of a process is read after its end, in milliseconds. */
 const LAST_OUTPUT = 500
 /**
- * How many characters of the last output of a process are kept (`TAIL`), and how many of them an error
+ * How many characters of the last output of a process are kept (`TAIL`), and how many of these an error
  * contains.
  */
 const TAIL = 8_000
@@ -103,7 +103,7 @@ export class IsolatedProcess {
     lifeline?.on('error', () => {})
     child.once('exit', () => {
       pool.exited(this)
-      // A process that its job has left behind must be killed, too.
+      // Processes that a job has started and left behind must be killed, too.
       this.kill()
     })
     void this.#end(child)
@@ -149,7 +149,7 @@ export class IsolatedProcess {
     try {
       process.kill(-pid, 'SIGKILL')
     } catch {
-      // The process has no group of its own on Windows, or has just ended.
+      // On Windows the process has no group of its own. On other systems the process has just ended.
       this.#child.kill('SIGKILL')
     }
   }
@@ -229,7 +229,7 @@ export class IsolatedProcess {
       run.threw(error)
     } else {
       const { flag, text } = ended
-      // The text is stored unchanged. The text is parsed only because middleware receives the value.
+      // The text of the result is stored unchanged. It is parsed only because middleware receives the value.
       const hasValue = text !== undefined && whyDropped(text) === undefined
       const value = hasValue ? decode(text) : flag
       if (text !== undefined) execution.crossed = { value, text }
@@ -281,7 +281,7 @@ export class IsolatedProcess {
     try {
       return (await isLastCrash(run)) ? asNonRetryable(error) : error
     } catch (stopped) {
-      // The store was unreachable until the run was stopped.
+      // The store did not answer before the run was stopped.
       return stopped
     }
   }
@@ -341,8 +341,8 @@ export function startIsolated(file: string): ChildProcess {
 }
 
 /**
- * The Node flags for the isolated process: those of this process that load what the application needs. Flags
- * that concern only this program are left out.
+ * The Node flags for the isolated process: the flags of this process that load modules for the application.
+ * Flags that concern only this program are left out.
  */
 function flags(all: readonly string[]): string[] {
   const at = all.findIndex((flag) => /^(-[ep]|-pe|--eval|--print)$/.test(flag))

@@ -1,7 +1,7 @@
 /**
- * The guard thread of an isolated process. The guard thread can end the process no matter what the job does,
- * because an endless loop, a native call or `Atomics.wait` blocks only the main thread. The guard thread
- * kills the process, with everything that the job has started, when the worker is gone, or when the process
+ * The guard thread of an isolated process. The guard thread can end the process even if the job runs an
+ * endless loop, a native call or `Atomics.wait`, because these block only the main thread. The guard thread
+ * kills the process, with everything that the job has started, when the worker has ended, or when the process
  * uses more memory than the job may use.
  */
 import { Socket } from 'node:net'
@@ -33,7 +33,7 @@ export function guard(): void {
     .on('error', () => {}) // and then it closes
     .on('close', killGroup)
     .resume()
-  /** @param limit the maximum memory in bytes; 0 means no limit */
+  /** @param limit the maximum memory in bytes. 0 means no limit */
   parentPort!.on('message', (limit: number) => {
     clearInterval(timer)
     if (limit === 0) return

@@ -51,7 +51,7 @@ export type Order =
       trace?: Trace | undefined
     }
   | { kind: 'abort'; run: number; reason: CrossedError }
-  /** The store has stored the entries of steps that the process sent. */
+  /** The answer of the store to the entries of steps that the process sent. */
   | { kind: 'stored'; run: number; signals: readonly KeptSignal[]; lost?: CrossedError; known?: number }
   /** A durable signal has come for the job. */
   | { kind: 'signalled'; run: number }

@@ -22,7 +22,7 @@ import { IsolatedProcess, type PoolAround, startIsolated } from './isolated-proc
 import type { IsolationSetting } from './messages.ts'
 import { RemoteRun } from './remote-run.ts'
 
-/** If so many processes were given a job and did not begin it, the job goes back to the store. */
+/** If this many processes were given a job and did not begin it, the job goes back to the store. */
 const MOST_HANDS = 3
 /** Milliseconds between two checks for processes that are no longer needed. */
 const LOOK = 10_000
@@ -46,7 +46,7 @@ export interface IsolationOptions {
 export class IsolationPool extends Part implements Isolation, PoolAround {
   readonly #options: IsolationOptions
   readonly #processes = new Set<IsolatedProcess>()
-  /** The processes without a job. The one that ran a job most recently is last. */
+  /** The processes without a job. The process that ran a job most recently is last. */
   readonly #idle: IsolatedProcess[] = []
   /** The runs that wait for a process, in order. */
   readonly #waiting: RemoteRun[] = []
@@ -185,7 +185,8 @@ export class IsolationPool extends Part implements Isolation, PoolAround {
 
   #left(process: IsolatedProcess): void {
     this.#processes.delete(process)
-    // If a process could not start, another process is started only when a job needs it.
+    // If the ended process has had no job, it could not start. Another process is then started only if a job
+    // waits for it.
     if (process.jobs > 0 || this.#waiting.length > 0) this.#grow()
   }
 
@@ -235,7 +236,7 @@ export function isolationOf(
     if (makerOf(each) !== undefined || found !== undefined) return [named ?? found!]
     // In a bundle, the file that the class names is the program, so only the file `isolated-jobs` beside the
     // program is used. Outside of a bundle, a file that has this name by chance lacks the class, so the named
-    // file follows.
+    // file is tried after it.
     const files = [bundled, named === program && bundled !== undefined ? undefined : named]
     return files.filter((file) => file !== undefined)
   }

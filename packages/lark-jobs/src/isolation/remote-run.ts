@@ -4,7 +4,7 @@
  *
  *   waiting for a process → given to a process → running → ended
  *
- * The timeout of the job passes only while it is running.
+ * The timeout of the job counts only the time in which the job is running.
  */
 import { defined } from '@s18i/lark/internal'
 import { context } from '../model/context.ts'
@@ -110,7 +110,7 @@ export class RemoteRun implements StepsOfRun {
     if (rest === undefined) return
     this.#note(rest)
     this.#rest = rest
-    // `rest` contains these entries, too.
+    // The waiting entries are dropped, because `rest` contains them, too.
     this.#waiting = {}
     this.#sent = undefined
   }

@@ -1,6 +1,6 @@
 /**
- * The pause between a failed attempt and the next, as a formula. `run/retry-policy.ts` decides whether there
- * is a next attempt, and when.
+ * The pause between a failed attempt and the next attempt, as a formula. `run/retry-policy.ts` decides
+ * whether there is a next attempt, and when.
  */
 import { type Duration, milliseconds } from '../words/duration.ts'
 

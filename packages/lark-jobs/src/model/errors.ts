@@ -128,13 +128,15 @@ export type JobsErrorCode = keyof typeof jobsErrors
 export interface JobsErrorOptions {
   /** Advice: what the reader of the message can do about the error. */
   hint?: string | undefined
-  /** The error that led to this one. */
+  /** The error that led to this error. */
   cause?: unknown
   /** The exit code with which the `lark` program ends. Default 1. */
   exit?: number
   /** The id of the affected job. */
   id?: string | undefined
-  /** The ids of the affected jobs, if there are several: for example those of a chunk of `dispatchMany`. */
+  /**
+   * The ids of the affected jobs, if there are several: for example, the ids of a chunk of `dispatchMany`.
+   */
   ids?: string[] | undefined
   /** The ids of the jobs that are queued, if a dispatch of many jobs failed half-way. */
   queued?: string[] | undefined
@@ -171,9 +173,9 @@ export class JobsError extends LarkError {
   }
 
   /**
-   * Whether a value is an error of the queue, thrown by this copy of the package or by another one.
+   * Whether a value is an error of the queue, thrown by this copy of the package or by another copy.
    *
-   * @param code a code that the error must also have; optional
+   * @param code if given, the code that the error must also have
    * @example if (JobsError.is(error, 'DISPATCH_UNCERTAIN')) await lookFor(error.id!)
    */
   static override is<C extends JobsErrorCode>(value: unknown, code?: C): value is JobsError & { code: C } {

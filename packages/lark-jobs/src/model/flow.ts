@@ -22,7 +22,7 @@ export type FlowKind = 'chain' | 'batch' | 'workflow'
 export const MAX_NODES = 10_000
 /** The maximum number of members in a batch. */
 export const MAX_MEMBERS = 1_000_000
-/** The number of the first node. Lower numbers are those of members. */
+/** The number of the first node. Lower numbers are numbers of members. */
 export const NODES = 90_000_000
 /** The maximum number of times that a node may start. Each start is a new generation. */
 export const MAX_GENERATIONS = 999
@@ -36,7 +36,7 @@ export function indexOf(node: number, generation: number): number {
   return NODES + generation * MAX_NODES + node
 }
 
-/** The node and the generation of an index, or undefined if the index is that of a member. */
+/** The node and the generation of an index, or undefined if the index belongs to a member. */
 export function nodeOf(index: number): { node: number; generation: number } | undefined {
   if (index < NODES) return undefined
   return { node: (index - NODES) % MAX_NODES, generation: Math.floor((index - NODES) / MAX_NODES) }

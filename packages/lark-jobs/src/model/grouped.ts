@@ -1,5 +1,5 @@
 /**
- * Collects pairs of a name and a value: the result has the list of the values of each name. Names and values
+ * Collects pairs of a name and a value. The result maps each name to the list of its values. Names and values
  * keep the order of the pairs.
  */
 export function grouped<T>(pairs: Iterable<readonly [name: string, value: T]>): Map<string, T[]> {

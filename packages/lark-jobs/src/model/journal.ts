@@ -43,8 +43,8 @@ export interface Journal {
    */
   undo?: string
   /**
-   * How long the job was suspended in all, in milliseconds. The store keeps this time only if the outcomes of
-   * the job's runs have `rests`.
+   * The total time for which the job was suspended, in milliseconds. The store keeps this time only if the
+   * outcomes of the job's runs have `rests`.
    */
   rested?: number
 }

@@ -25,9 +25,9 @@ export function partitionFor(name: string, count: number): number {
 }
 
 /**
- * The partition of a queue for all jobs with this name. The name is that of a group or a lock, or an id that
- * the application chose. Jobs that were queued while the queue had another number of partitions may be in
- * another partition.
+ * The partition of a queue for all jobs with this name. The name is the name of a group or a lock, or an id
+ * that the application chose. Jobs that were queued while the queue had another number of partitions may be
+ * in another partition.
  *
  * @param partitions the number of partitions of each configured queue
  */
@@ -38,8 +38,8 @@ export function partitionWith(name: string, queue: string, partitions: ReadonlyM
 
 /**
  * The name that determines the partition of a job, or undefined if the job may go to any partition. The name
- * is an id that the application chose, or that of a group or a lock, because all jobs of a group or a lock
- * must be in one partition.
+ * is an id that the application chose, or the name of a group or a lock, because all jobs of a group or a
+ * lock must be in one partition.
  */
 export function placeNameOf({ id, ownId, group, lock }: NewJob): string | undefined {
   return ownId === undefined ? (group?.name ?? lock?.name) : id

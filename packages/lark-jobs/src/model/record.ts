@@ -102,7 +102,10 @@ export interface JobOptions {
    * replaced. A retry by hand does not change these characters.
    */
   born?: string
-  /** The job that started this job and awaits its end (`Job.runJob`), and the queue of that job then. */
+  /**
+   * The job that started this job and awaits its end (`Job.runJob`), and the queue in which that job was at
+   * the time.
+   */
   parent?: { id: string; queue: string }
   /** When somebody edited the payload: milliseconds since 1970. */
   editedAt?: number
@@ -140,7 +143,7 @@ export interface Keep {
 /** A job that is to be put into a store. */
 export interface NewJob {
   /**
-   * The id of the job. Either the dispatcher made it (`id.ts`): 13 characters that sort by time; or the
+   * The id of the job. Either the dispatcher made the id (`id.ts`: 13 characters that sort by time), or the
    * application chose it (`ownId`).
    */
   id: string
@@ -210,7 +213,10 @@ export interface Group {
   name: string
   /** The limits of the whole group. The limits of the job that was queued last apply. */
   limits?: Limits
-  /** Whether each job begins only when the previous one has ended, with its retries: `concurrency` is 1. */
+  /**
+   * Whether each job begins only when the previous job has ended, including its retries. In this case
+   * `concurrency` is 1.
+   */
   strict?: boolean
   /**
    * Present if the dispatcher does not know the limits. In this case, a group with jobs keeps its limits, and
@@ -360,13 +366,13 @@ export type Outcome = (
   /**
    * `retryIn`: milliseconds until the retry. If `retryIn` is absent, the job has failed and is not retried.
    * In that case, `untold` says that `failed()` of its class was not called, because no handler could run:
-   * see `effect.ts`. `alike`: the fingerprint that the job shares with others that failed for the same reason
-   * (`run/fingerprint.ts`).
+   * see `effect.ts`. `alike`: the fingerprint that the job shares with other jobs that failed for the same
+   * reason (`run/fingerprint.ts`).
    */
   | { kind: 'failed'; error: JobError; retryIn?: number; untold?: boolean; alike?: string }
   /**
    * `in`: milliseconds until the job is due. `pauses`: until then, no other job of its group, or of its
-   * partition, begins either. `keepsPlace`: the job gets its former place in the queue back, and `in` is only
+   * partition, begins either. `keepsPlace`: the job gets back its former place in the queue, and `in` is only
    * the length of the pause. `because`: the reason, for people, in a few words. `isStranded`: the worker
    * could not read the job, because it does not know the key, the version of the payload, or the format.
    */
@@ -483,6 +489,9 @@ export type WorkerState = (typeof workerStates)[number]
 
 /** The record that a worker announces to the store. */
 export interface AnnouncedWorker extends WorkerRecord {
-  /** The counts of its runs. Absent if no run has begun, or if its version of Lark does not report them. */
+  /**
+   * The counts of the worker's runs. Absent if no run has begun, or if the worker's version of Lark does not
+   * report these counts.
+   */
   runs?: WorkerRuns
 }

@@ -29,7 +29,7 @@ export type Remedy =
   /** Shows a change at a pace, which can be resumed and stopped there. */
   | { do: 'see-change'; change: string }
   // Remedies that change data.
-  /** Starts a worker. @param queue the queue that it must serve. Absent: any queue */
+  /** Starts a worker. `queue`: the queue that the worker must serve. Absent: any queue. */
   | { do: 'start-worker'; queue?: string }
   | { do: 'restart-worker'; worker: string }
   /** Resumes a paused queue or one of its groups. A group with a long name is given by its hash. */
@@ -37,9 +37,9 @@ export type Remedy =
   | { do: 'send-signal'; job: string; signal: string }
   | { do: 'resume-schedule'; schedule: string }
   | { do: 'retry'; job: string }
-  /** Moves a job to another queue. Without `job`, moves all jobs of a queue that is not configured. */
+  /** Moves a job to another queue. Without `job`, all jobs of a queue that is not configured are moved. */
   | { do: 'move'; queue: string; to: string; job?: string }
-  /** Cancels the jobs of a queue. @param key the key of their class. Absent: any class */
+  /** Cancels the jobs of a queue. `key`: the key of their class. Absent: any class. */
   | { do: 'cancel'; queue: string; key?: string }
 
 /**

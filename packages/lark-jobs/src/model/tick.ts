@@ -16,8 +16,8 @@ export interface Tick {
 const form = /^(.+)@(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z)$/
 
 /**
- * The maximum length of a schedule's id, in characters: the id of a tick has 25 more, and ids have at most
- * `MAX_ID`.
+ * The maximum length of a schedule's id, in characters: the id of a tick has 25 more characters, and ids have
+ * at most `MAX_ID`.
  */
 export const MAX_SCHEDULE_ID = 75
 

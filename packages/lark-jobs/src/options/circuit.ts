@@ -7,8 +7,8 @@
  *              failed trial opens it again. If the trial has no result within another pause, the next job
  *              becomes the trial
  *
- * The time at which an opening began identifies the opening. So the late result of a job that began before
- * the opening does not close the circuit.
+ * An opening (the time for which a circuit is open) is identified by its beginning. So the late result of a
+ * job that began before the opening does not close the circuit.
  */
 
 /** The rule by which a circuit opens: how many failures within a period open it, and for how long. */
@@ -46,7 +46,7 @@ export type CircuitEvent =
   | { kind: 'failed'; id: string; opening?: number | undefined }
   /** A trial succeeded. */
   | { kind: 'passed'; opening: number }
-  /** A trial ended without a result: the next job becomes the trial. */
+  /** A trial ended without a result, so the next job becomes the trial. */
   | { kind: 'undecided'; opening: number }
 
 /** The answer to a job that asks whether it may run. */

@@ -3,11 +3,12 @@
  * key are stored under the name of the class, and a minifier makes another name with the next build.
  *
  * A minifier gives classes names that are as short as possible: one or two letters in most bundles, three
- * letters in a bundle with more than some 3,000 names, and four from 220,000 on. A minifier uses names of two
- * capital letters after some 930 other names. (Measured on 2026-11-26 with 4,200 classes and esbuild 0.28,
- * terser 5.51 and swc 1.16: each made 676 names like `PR`, and none with a character that is not in ASCII.)
- * Only a minifier omits the space before the brace of a class, and all indentation. So a short name that
- * people also write (`Sms`, `PR`) is doubtful only if the text of the class is minified.
+ * letters in a bundle with more than about 3,000 names, and four letters in a bundle with more than 220,000
+ * names. A minifier uses names of two capital letters after about 930 other names. (Measured on 2026-11-26
+ * with 4,200 classes and esbuild 0.28, terser 5.51 and swc 1.16: each made 676 names like `PR`, and no name
+ * with a character outside of ASCII.) Only a minifier omits the space before the brace of a class, and all
+ * indentation. So a short name that people also write (`Sms`, `PR`) is doubtful only if the text of the class
+ * is minified.
  */
 import { listed } from '../words/listed.ts'
 

@@ -1,4 +1,3 @@
-/** The options in which one dispatch differs from the class of its job. */
 import type { JobFields } from './job-class.ts'
 import { jobSettings } from './job-settings.ts'
 import type { IdOptions } from './own-id.ts'

@@ -16,7 +16,7 @@ const entries = {
    * Default: no limit.
    */
   rate,
-  /** Whether each job begins only when the previous one has ended, including its retries. Default: no. */
+  /** Whether each job begins only when the previous job has ended, including its retries. Default: no. */
   strict: flag(),
 }
 
@@ -44,7 +44,7 @@ export const groupOptions = new Schema(
  * Puts the jobs of a class into groups. Groups take fair turns, no matter how many jobs each group has.
  *
  * @param by returns the name of the group for a payload: a number, or a text that is not empty
- * @param options see `GroupOptions`; they apply to each group separately
+ * @param options see `GroupOptions`. The limits apply to each group separately
  * @example class SyncShopJob extends Job { group = group((payload: { shop: string }) => payload.shop, {
  *   concurrency: 2 }) async handle(payload: { shop: string }) {} }
  * @example group = group((p: { account: number }) => p.account, { strict: true })

@@ -60,8 +60,8 @@ export type IsolatedRead = Read<typeof entries>
 
 /**
  * Isolates a class: `handle` runs in a process of its own, which the worker keeps warm. When the job times
- * out or is cancelled, the worker kills that process, no matter what the handler does. A crash of the process
- * affects only this job.
+ * out or is cancelled, the worker kills that process, even if the handler ignores its signal. A crash of the
+ * process affects only this job.
  *
  * @param options see `IsolatedOptions`
  * @example class TranscodeJob extends Job { isolate = isolated({ memory: '512mb', grace: '5s' }) timeout =

@@ -45,7 +45,7 @@ import type { PayloadInput } from './standard-schema.ts'
 export const jobBrand = Symbol.for('s18i.lark.job')
 /**
  * Marks the methods of `Job` that do nothing, so that every copy of this package can distinguish these
- * methods from those that a class overrides.
+ * methods from methods of a class that override them.
  */
 export const idle = Symbol.for('s18i.lark.job.idle')
 
@@ -267,9 +267,9 @@ const foreign: Record<string, keyof JobSettings> = {
 }
 
 /**
- * Warns about a field that looks like a setting, but that Lark does not read. The name of such a field is
- * that of a static, is similar to that of a setting, or is another library's name for a setting; and the
- * value of the field would be valid for the setting. Other fields belong to the application.
+ * Warns about a field that looks like a setting, but that Lark does not read. The name of such a field is the
+ * name of a static field, is similar to the name of a setting, or is another library's name for a setting.
+ * The value of the field would also be valid for the setting. Other fields belong to the application.
  */
 function warnOfMisspelt(job: JobLike, voice: Voice): void {
   const statics: Record<string, Readable> = payloadOptions.entries
@@ -306,10 +306,10 @@ export function writtenOf(job: JobLike): WrittenSettings {
 }
 
 /**
- * The settings of one job: those of the job's class, and those in which the job differs from its class. The
- * settings in which the job differs are checked.
+ * The settings of one job: the settings of its class, changed by the settings in which the job differs from
+ * its class. The settings in which the job differs are checked.
  *
- * @returns the class itself if the job does not differ from it
+ * @returns the settings of the class itself if the job does not differ from its class
  * @throws JOB_INVALID
  */
 export function settingsOf(job: WrittenSettings, jobClass: JobClass): JobSettings {
@@ -337,7 +337,7 @@ export function settingsOf(job: WrittenSettings, jobClass: JobClass): JobSetting
 
 /**
  * The options of a class with the functions of one of its jobs. Each job object of a class creates its own
- * functions, such as the one in `group(() => this.shop)`.
+ * functions, such as the function in `group(() => this.shop)`.
  *
  * @param value the options of the job
  * @param written the options of the class, as they are written

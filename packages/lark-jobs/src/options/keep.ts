@@ -19,8 +19,8 @@ const entries = {
   /** How long cancelled jobs are kept. `false`: not at all. Default: the setting of their queue. */
   cancelled: age,
   /**
-   * How long the log is kept after the end of the job, if that is shorter than the job is kept; `false`: no
-   * log is written to the store.
+   * How long the log is kept after the end of the job, if this time is shorter than the time for the job
+   * itself. `false`: no log is written to the store.
    */
   log: age,
 }

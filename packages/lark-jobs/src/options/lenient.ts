@@ -9,7 +9,7 @@ const mark = Symbol.for('s18i.lark.lenient')
 
 /**
  * The type of a value after its conversion to JSON and back: a date becomes a text. Functions and symbols in
- * an object are left out, and those in a list become null.
+ * an object are left out. In a list, they become null.
  */
 export type Json<T> = T extends { toJSON(...args: never): infer J }
   ? Json<J>

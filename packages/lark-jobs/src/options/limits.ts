@@ -44,8 +44,8 @@ export interface RateOption
 
 type RateRead = Read<typeof rateOptions.entries>
 
-// The options that all limits have. Each schema repeats the names of these options, with a comment of its own
-// that an editor shows.
+// The options that all limits have. Each schema that uses these options repeats their names, so that each
+// name has its own comment, which editors show.
 export const concurrency = whole(1)
 export const rate = rateOptions as Option<RateOption, RateRead>
 

@@ -7,7 +7,8 @@
  *               to share a call, and the event loop turns less often. A job may wait for up to 50 ms at a
  *               worker that is busy with another job. A pause, a cancellation and a higher priority take
  *               effect up to 50 ms later, too.
- *   spread      for jobs that are slow or very uneven. No job is prefetched, so every job goes to a worker
+ *   spread      for jobs that are slow, or that take very different times. No job is prefetched, so every job
+ *               goes to a worker
  *               that is free, and outcomes are settled at once. Each fast job needs a round trip of its own.
  *
  * The CPU time of a job that does nothing was measured with Redis on loopback, on two cores (medians of 3
@@ -33,13 +34,14 @@ export interface Pace {
   /**
    * The maximum number of jobs that are prefetched from one partition. 0 turns prefetching off. When half of
    * the prefetched jobs have started, the worker makes the next call. The larger the number, the less often
-   * the server and this process wait for each other. (Measured with `balanced`, 50 at a time: with 400 jobs
-   * and 128 outcomes in a call 166,000 jobs/s, with 700 and 256 182,000, with 1,000 and 400 188,000.)
+   * the server and this process wait for each other. (Measured with `balanced`, 50 jobs at a time: 166,000
+   * jobs/s with 400 jobs and 128 outcomes in a call, 182,000 with 700 jobs and 256 outcomes, and 188,000 with
+   * 1,000 jobs and 400 outcomes.)
    */
   most: number
   /**
    * While jobs are prefetched, outcomes wait to share a call, because a call costs the server as much as 30
-   * jobs. Outcomes wait until there are `count` of them, but at most `age` milliseconds.
+   * jobs. Outcomes wait until `count` outcomes have come, but at most `age` milliseconds.
    */
   company: { count: number; age: number }
   /**

@@ -88,15 +88,15 @@ export class Registry {
 }
 
 /**
- * The classes that a worker runs: the given classes, or the classes of the application if none are given. The
- * classes of the application are all classes that extend `Job` and are exported by a file in `paths`, and the
- * defined jobs whose handlers these files set. The default of `paths` is `jobs/` and `src/jobs/` in `folder`,
- * or the built copies of these folders.
+ * The classes that a worker runs: the given classes or, if no classes are given, the classes of the
+ * application. The classes of the application are all classes that extend `Job` and are exported by a file in
+ * `paths`, and the defined jobs whose handlers these files set. The default of `paths` is `jobs/` and
+ * `src/jobs/` in `folder`, or the built copies of these folders.
  *
  * If the import of a file throws, the classes of the other files are still returned, and a remark of one line
  * names the file.
  *
- * @throws JOB_KEY_TAKEN, JOB_INVALID if a job would run the wrong class or none
+ * @throws JOB_KEY_TAKEN, JOB_INVALID if a job would be run by the wrong class or by no class
  */
 export async function registryOf(
   given: readonly JobConstructor[] | undefined,

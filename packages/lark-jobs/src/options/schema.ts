@@ -40,8 +40,8 @@ export function voiceOf(code: JobsErrorCode, who: string, whole = 'the argument'
 type Reader<Out> = (value: unknown, path: string, voice: Voice) => Out | undefined
 
 /**
- * What an absent option is read as. `optional`: undefined. `filled`: the default. `needed`: an absent option
- * is refused.
+ * What happens if an option is absent. `optional`: the option is read as undefined. `filled`: it is read as
+ * the default. `needed`: the object is refused.
  */
 type Absence = 'optional' | 'filled' | 'needed'
 type ReadAs<Out, K extends Absence> = K extends 'optional' ? Out | undefined : Out
@@ -72,12 +72,12 @@ export class Option<In, Out = In, K extends Absence = 'optional'> {
     this.traits = traits
   }
 
-  /** The same option with a default. */
+  /** Returns the same option with a default. */
   or(fallback: In): Option<In, Out, 'filled'> {
     return new Option(this.right, this.#reader, { ...this.traits, fallback })
   }
 
-  /** The same option, but required. */
+  /** Returns the same option, but required. */
   needed(): Option<In, Out, 'needed'> {
     return new Option(this.right, this.#reader, { ...this.traits, refusesUndefined: 'always' })
   }
@@ -143,7 +143,10 @@ export type Read<E> = { [Name in keyof E]: OutOf<E[Name]> }
  */
 type Rule<E> = (read: Read<E>, refuse: (path: string, right: string) => never, written: OptionsOf<E>) => void
 
-/** An object of options. A schema is itself an option, so that an object of options may contain another. */
+/**
+ * An object of options. A schema is itself an option, so that an object of options may contain another object
+ * of options.
+ */
 export class Schema<E extends Entries> extends Option<OptionsOf<E> & NeededOptionsOf<E>, Read<E>> {
   readonly entries: E
   readonly #rule: Rule<E> | undefined

@@ -2,13 +2,14 @@
  * The schedules of a store: reads and changes one schedule at a time.
  *
  * A change reads the schedule, computes, and writes on condition that the schedule still has the version
- * number that was read. If somebody else has written meanwhile, the change starts over. So any number of
- * processes may make changes at the same time, and no change is lost.
+ * number that was read. If another process has written the schedule meanwhile, the schedule is read and
+ * changed again. So any number of processes may make changes at the same time, and no change is lost.
  *
  * A schedule is kept in the partition of its jobs, and the home of the schedule names that partition
  * (`store/contract/schedules.ts`). Nothing writes to two partitions at once, so a schedule whose jobs go to
- * another partition moves in steps: it is marked and no longer ticks; it is written unchanged to its new
- * partition; its home changes; the old entry is removed. Any process may repeat each step.
+ * another partition moves in steps: first it is marked and no longer ticks, then it is written unchanged to
+ * its new partition, then its home changes, and in the end the old entry is removed. Any process may repeat
+ * each step.
  */
 
 import { defined } from '@s18i/lark/internal'
@@ -30,7 +31,7 @@ export class ScheduleBook {
   readonly #store: Store
   readonly #boundOf: (partition: string) => Bound | undefined
 
-  /** @param boundOf returns the maximum length of a partition's queue */
+  /** @param boundOf returns how many jobs a partition may hold */
   constructor(store: Store, boundOf: (partition: string) => Bound | undefined = () => undefined) {
     this.#store = store
     this.#boundOf = boundOf
@@ -71,8 +72,8 @@ export class ScheduleBook {
       }
       const isAlike = entry !== undefined && writeDefinition(entry.definition) === text
       if (isAlike && entry.partition === partition) return entry
-      // After one successful write, the schedule counts as set. If two processes with different definitions
-      // checked again whether their own is there, they would overwrite each other for ever.
+      // After one successful write, the schedule counts as set. Otherwise two processes with different
+      // definitions would overwrite each other's definitions for ever.
       const is =
         entry === undefined
           ? await this.#create(id, definition, partition, home)
@@ -106,8 +107,8 @@ export class ScheduleBook {
    * handled first, so this may take more than one call.
    *
    * @param changes fields of the new state
-   * @param partition the partition of its jobs. Default: the present one
-   * @returns the schedule; undefined if it does not have the new definition yet
+   * @param partition the partition of its jobs. Default: the partition does not change
+   * @returns the schedule. Undefined if the schedule does not have the new definition yet
    */
   async replace(
     found: KeptSchedule,
@@ -129,7 +130,7 @@ export class ScheduleBook {
   /**
    * Starts the move of a schedule to the partition of its jobs.
    *
-   * @returns the schedule; undefined if somebody else has changed it
+   * @returns the schedule. Undefined if another process has changed the schedule
    */
   leaveFor(found: KeptSchedule, partition: string): Promise<KeptSchedule | undefined> {
     return this.#place(found, { state: found.state }, partition)
@@ -138,8 +139,9 @@ export class ScheduleBook {
   /**
    * Changes a schedule.
    *
-   * @param change is called again if somebody else has written meanwhile; returns undefined to change nothing
-   * @returns the schedule before and after the change; undefined if there is no such schedule
+   * @param change makes the change, or returns undefined to change nothing. Called again if another process
+   *   has written the schedule meanwhile
+   * @returns the schedule before and after the change. Undefined if there is no such schedule
    */
   async change(
     id: string,
@@ -169,14 +171,17 @@ export class ScheduleBook {
     }
   }
 
-  /** Removes a schedule, unless somebody has changed it since it was read. @returns whether it was removed */
+  /**
+   * Removes a schedule, unless another process has changed it since it was read. @returns whether the
+   * schedule was removed
+   */
   async forget({ id, partition, rev }: KeptSchedule): Promise<boolean> {
     const { schedules } = this.#store
     const home = await schedules.home(id)
     const { written } = await schedules.write(partition, [{ id, rev, remove: true }], undefined, true)
     const { isWritten } = written[0]!
-    // The home is removed last, and only if it has not changed since it was read above: if somebody has set
-    // the schedule again meanwhile, the schedule has another home.
+    // The home is removed last, and only if it has not changed since it was read above. If another process
+    // has set the schedule again meanwhile, the schedule has another home.
     if (isWritten && home !== undefined && partitionOf(home) === partition)
       await schedules.move(id, home, undefined)
     return isWritten
@@ -185,7 +190,7 @@ export class ScheduleBook {
   /**
    * Ends a pause.
    *
-   * @returns what happens to the ticks of the pause; undefined if there is no such schedule
+   * @returns what happens to the ticks of the pause. Undefined if there is no such schedule
    */
   async resume(id: string, missed: Missed): Promise<Pick<Plan, 'ticks' | 'skipped'> | undefined> {
     let plan: Plan | undefined
@@ -203,7 +208,8 @@ export class ScheduleBook {
   /**
    * All schedules that can be read, in the order of their ids.
    *
-   * @param ofClass whether to list only schedules of job classes, or only the others
+   * @param ofClass `true`: only schedules that job classes declare. `false`: only other schedules. Default:
+   *   all schedules
    * @param damaged receives the ids of the schedules that cannot be read
    */
   async list(ofClass?: boolean, damaged: string[] = []): Promise<KeptSchedule[]> {
@@ -257,7 +263,7 @@ export class ScheduleBook {
   }
 
   /**
-   * @returns the new revision number; 0 if nothing was written, because another process has changed the
+   * @returns the new revision number. 0 if nothing was written, because another process has changed the
    *   schedule
    */
   async write(found: KeptSchedule, changed: Changed): Promise<number> {
@@ -287,14 +293,14 @@ export class ScheduleBook {
   }
 
   /**
-   * @returns the revision number of the schedule in the new partition; 0 if another process has already
+   * @returns the revision number of the schedule in the new partition. 0 if another process has already
    *   written the schedule there
    */
   async #arrive(partition: string, schedule: Omit<Schedule, 'runs'>): Promise<number> {
     const { id, definition, state } = schedule
     const { at, found } = await this.#store.schedules.get(partition, [id])
     const there = found[0] && this.#readable(partition, found[0], at)
-    // An entry of a schedule that has moved on does not count as the schedule.
+    // An entry that was left by a further move does not count as the schedule.
     const isLeft = there?.state.movesTo !== undefined
     const write = newOf(id, definition, state, isLeft ? there?.rev : 0)
     const { written } = await this.#store.schedules.write(partition, [write], undefined, true)
@@ -303,9 +309,9 @@ export class ScheduleBook {
 
   /**
    * Checks whether a schedule that was found in a partition has its home there, and repairs it if not. A
-   * failover that loses the last changes may lose a home or bring back an old one: then the schedule gets a
-   * home again. If a process dies while others set the same schedule in another partition, there may be two
-   * schedules: then this one is removed.
+   * failover that loses the last changes may lose a home or bring back an earlier home. In this case the
+   * schedule gets a home again. If a process dies while other processes set the same schedule in another
+   * partition, there may be two entries of the schedule. In this case the entry in this partition is removed.
    */
   async adopt({ id, partition, rev, definition }: KeptSchedule): Promise<void> {
     const { schedules } = this.#store
@@ -314,7 +320,8 @@ export class ScheduleBook {
     const other = home === undefined ? undefined : await this.#read(partitionOf(home), id)
     if (other === undefined)
       await schedules.move(id, home, homeIn(partition), definition.ofClass !== undefined)
-    // A schedule that is moving may be in two partitions. Otherwise, this one is removed.
+    // A schedule that is moving may be in two partitions. If the schedule is not moving, the entry in this
+    // partition is removed.
     else if (other.state.movesTo === undefined)
       await schedules.write(partition, [{ id, rev, remove: true }], undefined, true)
   }
@@ -363,7 +370,7 @@ export class ScheduleBook {
     return found[0] && this.parse(partition, found[0], at)
   }
 
-  /** The home of a schedule. A schedule without a home gets one in this partition. */
+  /** The home of a schedule. A schedule without a home gets a home in this partition. */
   async #homeIn(id: string, partition: string, { ofClass }: Definition): Promise<string> {
     const { schedules } = this.#store
     const home = await schedules.home(id)
@@ -373,7 +380,7 @@ export class ScheduleBook {
   /**
    * Writes a change, and moves the schedule to the partition of its jobs.
    *
-   * @returns the schedule; undefined if it was not written
+   * @returns the schedule. Undefined if the change was not written
    */
   async #place(found: KeptSchedule, changed: Changed, partition: string): Promise<KeptSchedule | undefined> {
     const { definition = found.definition } = changed
@@ -385,7 +392,7 @@ export class ScheduleBook {
     return { ...found, definition, state: changed.state, rev, partition }
   }
 
-  /** @returns the schedule; undefined if somebody else has made one */
+  /** @returns the schedule. Undefined if another process has created a schedule with this id */
   async #create(
     id: string,
     definition: Definition,
@@ -394,8 +401,8 @@ export class ScheduleBook {
     kept?: ScheduleState,
   ): Promise<KeptSchedule | undefined> {
     const { schedules } = this.#store
-    // A simultaneous call that removes the former schedule knows only the former home, and so cannot remove
-    // this one.
+    // The home is a new one, so that a simultaneous call that removes the former schedule, and knows only the
+    // former home, cannot remove this home.
     const mine = homeIn(partition)
     const is = await schedules.move(id, home, mine, definition.ofClass !== undefined)
     if (is !== mine) return undefined
@@ -408,7 +415,8 @@ export class ScheduleBook {
     const present = await schedules.home(id)
     if (present === undefined) return undefined
     if (partitionOf(present) === partition) return { id, partition, rev, at, definition, state, runs: [] }
-    // Another process has created the schedule in another partition meanwhile, so this one is removed.
+    // Another process has created the schedule in another partition meanwhile, so the entry that this process
+    // has written is removed.
     await schedules.write(partition, [{ id, rev, remove: true }], undefined, true)
     return undefined
   }

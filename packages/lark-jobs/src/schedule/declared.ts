@@ -1,8 +1,9 @@
 /**
  * Decides which definition of a class schedule is used when workers of different deploys declare different
- * definitions: among the definitions that a living worker declares, the one whose first appearance is the
- * most recent. So a new deploy takes over with its first worker, an old process that starts again changes
- * nothing, and after a rollback the old definition is used again when the last new worker has gone.
+ * definitions. Among the definitions that living workers declare, the definition that first appeared last is
+ * used. So the definition of a new deploy is used as soon as its first worker starts, an old process that
+ * starts again changes nothing, and after a rollback the old definition is used again when the last new
+ * worker has ended.
  */
 import { defined } from '@s18i/lark/internal'
 import { type Definition, hashOf, writeDefinition } from './definition.ts'
@@ -13,14 +14,14 @@ import type { OtherDefinition } from './state.ts'
 export const FORGET = 600_000
 
 export interface Holding {
-  /** The definition to use. Undefined if the schedule already has it. */
+  /** The definition to use. Undefined if the schedule already has this definition. */
   definition?: Definition
   /** The changes of the state. Undefined if nothing changes. */
   changes?: { firstSeen: number; others: OtherDefinition[]; undeclaredSince?: number | undefined }
 }
 
 /**
- * @param own the definition that this process declares; undefined if the process knows the class, and the
+ * @param own the definition that this process declares. Undefined if the process knows the class, and the
  *   class declares no schedule
  * @param declared the hashes of the definitions that living workers declare
  */

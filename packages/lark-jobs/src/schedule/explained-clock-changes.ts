@@ -19,8 +19,8 @@ export interface ClockChange {
 export interface UnusualDay {
   change: ClockChange
   /**
-   * Local times that the expression names within the time that is skipped or repeated: milliseconds since
-   * 1970, as if the local time were UTC.
+   * The local times of the expression that are skipped or repeated: milliseconds since 1970, as if the local
+   * time were UTC.
    */
   named: number[]
   /**
@@ -33,7 +33,7 @@ export interface UnusualDay {
 const HOUR = 3_600_000
 /**
  * The step in which clock changes are searched for, in milliseconds. No zone changes its clock twice within
- * it.
+ * this time.
  */
 const LOOK = 12 * HOUR
 /**
@@ -67,7 +67,7 @@ function unusual(expression: string, timezone: string, change: ClockChange): Unu
   const { at, before, after } = change
   const length = Math.abs(after - before)
   const isSkipped = after > before
-  // The local times from the change on: those that do not exist, or those that come twice.
+  // The local times that begin at the change and that do not exist, or come twice.
   const local = at + Math.min(before, after)
   const named = instantsBetween(expression, 'UTC', local, local + length).slice(0, MOST)
   const ticks = isSkipped

@@ -1,6 +1,6 @@
 /**
- * The home of a schedule names the partition that keeps the schedule. It contains a nonce, so that removing a
- * schedule cannot remove the home of a later schedule with the same id.
+ * The home of a schedule names the partition that keeps the schedule. The home contains a nonce, so that the
+ * removal of a schedule cannot remove the home of a later schedule with the same id.
  */
 import { newNonce } from '../model/id.ts'
 

@@ -27,15 +27,15 @@ function offsetBy(timezone: string): Offset {
     second: 'numeric',
   })
   return (at) => {
-    // `formatToParts` takes three times as long.
+    // The text is parsed because `formatToParts` takes three times as long.
     const [month, day, year, hour, minute, second] = format.format(at).match(/\d+/g)!.map(Number)
     return Date.UTC(year!, month! - 1, day, hour, minute, second) - Math.floor(at / 1_000) * 1_000
   }
 }
 
 /**
- * The instant of a local time. If the local time comes twice, the first instant; if it is skipped, the
- * instant of the clock change.
+ * The instant of a local time. If the local time comes twice, this is its first instant. If the local time is
+ * skipped, this is the instant of the clock change.
  */
 export function instantOf(local: number, offset: Offset): number {
   const [before, after] = [offset(local - DAY), offset(local + DAY)]

@@ -1,10 +1,10 @@
 /**
  * The instants at which a timing ticks. croner finds the times of cron expressions. An expression for
- * intervals ticks at each instant whose local time it names. So it does not tick in the time that a clock
- * change skips, and ticks twice in the time that comes twice. An expression for fixed times ticks once for
- * each local time: if that time comes twice, at its first occurrence, and if it is skipped, at the clock
- * change. croner has this rule, too, but it loses local times that are skipped just before midnight
- * (America/Nuuk).
+ * intervals ticks at each instant whose local time it names. So such an expression does not tick in the time
+ * that a clock change skips, and ticks twice in the time that comes twice. An expression for fixed times
+ * ticks once for each local time. If the local time comes twice, it ticks at the first occurrence. If the
+ * local time is skipped, it ticks at the clock change. croner has this rule, too, but it loses local times
+ * that are skipped just before midnight (America/Nuuk).
  */
 import { Cron } from 'croner'
 import { JobsError } from '../model/errors.ts'
@@ -29,8 +29,9 @@ const MOST = 1_000
 const DAY = 86_400_000
 
 /**
- * The first instants after a time, in milliseconds since 1970, without the jitter. Fewer than `count` if the
- * timing ends, or if the expression has no more (`0 0 30 2 *` has none).
+ * The first instants after a time, in milliseconds since 1970, without the jitter. There are fewer than
+ * `count` instants if the timing ends, or if the expression matches no further date (`0 0 30 2 *` matches no
+ * date).
  */
 export function instantsAfter(timing: Timing, after: number, count: number): number[] {
   const { from = Number.NEGATIVE_INFINITY, until = Number.POSITIVE_INFINITY } = timing
@@ -44,8 +45,8 @@ export function instantsAfter(timing: Timing, after: number, count: number): num
 }
 
 /**
- * Whether the expression never matches a date. `from` and `until` do not matter: a timing that is over is not
- * a mistake.
+ * Whether the expression never matches a date. `from` and `until` are ignored, because a timing that is over
+ * is not a mistake.
  */
 export function neverTicks(timing: Timing): boolean {
   // This finds as many instants as a new schedule needs, so that they are in the cache when the schedule is
@@ -54,8 +55,8 @@ export function neverTicks(timing: Timing): boolean {
 }
 
 /**
- * The instants after a time, up to and including another time. If there are more than `most`, only the last
- * `most` are returned, and the one before them, which shows that there were more.
+ * The instants after a time, up to and including another time. If there are more than `most` instants, the
+ * last `most` instants are returned, and the instant before them, which shows that there were more.
  */
 export function instantsUpTo(timing: Timing, after: number, upTo: number, most: number): number[] {
   const first = instantsAfter(timing, after, most + 1).filter((at) => at <= upTo)
@@ -86,7 +87,7 @@ function nextOf(expression: string, timezone: string | undefined, after: number,
   const known = parsed(expression, timezone)
   const at = known.found.findIndex((instant) => instant > after)
   if (after < known.from || at < 0 || known.found.length - at < count) {
-    // Twice as many instants are computed as are needed, for the calls that follow.
+    // Twice as many instants are computed as are needed now, because further calls will need them.
     known.found = known.finder.after(after, 2 * count)
     known.from = after
     return known.found.slice(0, count)
@@ -136,8 +137,8 @@ function namedTimes(cron: Cron, offset: Offset): Finder {
       let local = cron.nextRun(new Date(instant + offset(instant)))
       for (; local !== null && found.length < count; local = cron.nextRun(local)) {
         const at = instantOf(local.getTime(), offset)
-        // Several local times may be skipped by one change, and the second of two equal local times may come
-        // after an instant in between.
+        // An instant may be found twice: one clock change may skip several local times, and a local time that
+        // comes twice may already have been found.
         if (at > (found.at(-1) ?? instant)) found.push(at)
       }
       return found

@@ -13,8 +13,8 @@ import { instantsAfter, instantsUpTo } from './next-ticks.ts'
 import { KEEP_ENDED, MAX_MISSED, MAX_SKIPPED, type ScheduleState, type Skipped } from './state.ts'
 
 /**
- * How many instants after the next one are computed in advance (`many`), and the number of remaining instants
- * at which more are computed (`few`).
+ * How many instants after the next instant are computed in advance (`many`), and the number of remaining
+ * instants at which more instants are computed (`few`).
  */
 const AHEAD = { many: 10, few: 2 }
 
@@ -53,7 +53,7 @@ export interface PlanOptions {
 /**
  * The state of a schedule whose definition takes effect at an instant.
  *
- * @param before the state with the definition that this one replaces
+ * @param before the state with the definition that the new definition replaces
  * @param after the schedule ticks only after this time
  */
 export function begin(definition: Definition, at: number, before?: ScheduleState, after = at): ScheduleState {
@@ -65,27 +65,29 @@ export function begin(definition: Definition, at: number, before?: ScheduleState
 
 /**
  * How long before their instants the ticks of a schedule are handled, in milliseconds, so that at the instant
- * the job only has to be claimed. It is 0 if the effect of a tick depends on the jobs that exist at its
- * instant: on earlier jobs of the schedule, or on the holder of a lock. With a jitter, the lead is also 0,
- * because the jitter moves each tick away from its exact instant anyway.
+ * the job only has to be claimed. The lead is 0 if the effect of a tick depends on the jobs that exist at its
+ * instant, that is, on earlier jobs of the schedule or on the holder of a lock. With a jitter, the lead is
+ * also 0, because the jitter moves each tick away from its exact instant anyway.
  */
 export function leadOf({ overlap, jitter, job }: Definition): number {
   const isAhead = (overlap === 'allow' || overlap === 'queue') && jitter === 0 && job.lock === undefined
   return isAhead ? LEAD : 0
 }
 
-/** When the next tick of a schedule is due; undefined if it is paused or has ended. */
+/** When the next tick of a schedule is due. Undefined if the schedule is paused or has ended. */
 export function tickAt({ id, definition, state }: Omit<Schedule, 'runs'>): number | undefined {
   if (state.ended !== undefined || state.paused !== undefined || state.next === undefined) return undefined
   return state.next + offsetOf(id, definition.jitter)
 }
 
-/** When the store must hand out a schedule to a worker. Undefined if it need not. */
+/**
+ * When the store must hand out a schedule to a worker. Undefined if the store need not hand out the schedule.
+ */
 export function dueAt(schedule: Omit<Schedule, 'runs'>): number | undefined {
   const { definition, state } = schedule
   if (state.ended !== undefined) {
-    // An ended schedule of a class is kept as long as the class declares it: otherwise it would be created
-    // again and start over.
+    // An ended schedule of a class is kept as long as the class declares it. Otherwise the next declaration
+    // would create the schedule again, and it would begin again.
     const isKept = definition.ofClass !== undefined && state.ended.why !== 'dropped'
     return isKept ? undefined : state.ended.at + KEEP_ENDED
   }
@@ -94,8 +96,8 @@ export function dueAt(schedule: Omit<Schedule, 'runs'>): number | undefined {
 }
 
 /**
- * The delay of all ticks of a schedule because of the jitter, in milliseconds. It is always the same for the
- * same id.
+ * The delay of all ticks of a schedule because of the jitter, in milliseconds. The delay is always the same
+ * for the same id.
  */
 export function offsetOf(id: string, jitter: number): number {
   if (jitter === 0) return 0
@@ -123,7 +125,7 @@ export function planTicks(schedule: Schedule, at: number, options: PlanOptions =
  * Plans the end of a pause at an instant. Ticks that were due during the pause count as missed, no matter how
  * late they are.
  *
- * @param missed what happens to these ticks
+ * @param missed what happens to the ticks that were due during the pause
  */
 export function planResume(schedule: Schedule, at: number, missed: Missed, options: PlanOptions = {}): Plan {
   const { paused: _, ...rest } = schedule.state
@@ -138,7 +140,10 @@ export function planResume(schedule: Schedule, at: number, missed: Missed, optio
   })
 }
 
-/** Failed jobs since the last job that completed, and since the schedule was last resumed or redefined. */
+/**
+ * How many jobs failed since the last job that completed, and since the schedule was last resumed or got a
+ * new definition.
+ */
 export function failuresInARow(
   { since, resumedAt = since }: ScheduleState,
   runs: readonly ScheduleRun[],
@@ -174,8 +179,8 @@ function handle({ id, definition, state }: Schedule, at: number, handling: Handl
   const { limit } = definition
   const allowed = limit === 0 ? wanted : wanted.slice(0, Math.max(0, limit - state.ticks))
   const ticks = withoutOverlap(definition, allowed, isRunning, (instants) => skip(instants, 'overlap'))
-  // The remaining ticks of a pause cannot wait for the next call, because that call would not know that they
-  // come from a pause.
+  // All ticks of a pause are handled now, because the next call would not know that they were due during a
+  // pause.
   const [chosen, rest] =
     why === 'paused' ? [ticks.slice(-most), []] : [ticks.slice(0, most), ticks.slice(most)]
   if (why === 'paused') skip(ticks.slice(0, -most), why)
@@ -211,7 +216,7 @@ function withoutOverlap(
 
 /**
  * The instants of a schedule up to a time (at most the last `MAX_MISSED`), the number of instants before
- * these as far as it is known, and the known instants after that time.
+ * these (if there are many, a minimum), and the known instants after that time.
  */
 function dueBy(
   { timing }: Definition,
@@ -228,8 +233,8 @@ function dueBy(
 }
 
 /**
- * The state with its next instants. If no instant is left, or for `every` only a few, more are computed. If
- * there are no more, the schedule ends.
+ * The state with its next instants. If no instant is left (or, for `every`, only a few), more instants are
+ * computed. If there are no more instants, the schedule ends.
  */
 function withNext(
   definition: Definition,
@@ -249,8 +254,8 @@ function withNext(
 }
 
 /**
- * The state with more instants computed in advance. Undefined if the state has enough of them, or if there
- * are no more.
+ * The state with more instants computed in advance. Undefined if the state has enough instants, or if there
+ * are no more instants.
  */
 export function planAhead({ definition, state }: Schedule): ScheduleState | undefined {
   const { next, ahead } = state

@@ -1,11 +1,11 @@
 /**
  * The state of a schedule. The store keeps it as JSON text beside the definition, and never reads it.
  *
- *   running   `next` is the instant of its next tick
+ *   running   `next` is the instant of the next tick
  *   paused    `paused` says since when
- *   ended     `ended` says why. It is removed `KEEP_ENDED` later
- *   leaving   `movesTo` says where to: the process that began the move may have died, so any worker
- *             completes it after `LEAVING`
+ *   ended     `ended` says why. The schedule is removed `KEEP_ENDED` later
+ *   leaving   `movesTo` names the new partition. The process that began the move may have died, so any worker
+ *             completes the move after `LEAVING`
  *
  * Every time is in milliseconds since 1970 by the store's clock.
  */
@@ -14,8 +14,8 @@ export interface ScheduleState {
   /** The instant of the next tick, without the jitter. */
   next?: number
   /**
-   * Instants after `next`, computed in advance by the worker that wrote the state. They apply even for a
-   * worker with different time zone data.
+   * Instants after `next`, computed in advance by the worker that wrote the state. A worker with other time
+   * zone data uses these instants, too.
    */
   ahead: number[]
   /** How many ticks became jobs. */
@@ -33,16 +33,16 @@ export interface ScheduleState {
   /** The last ticks that did not become jobs, the latest last: at most `MAX_SKIPPED`. */
   skipped: Skipped[]
   /**
-   * For a class schedule: when its definition was first seen, and other definitions of it that workers have
-   * declared.
+   * For the schedule of a class: when its definition was first seen, and which other definitions workers have
+   * declared for it.
    */
   firstSeen?: number
   others?: OtherDefinition[]
-  /** The time since which no living worker declares the schedule, as far as this was checked. */
+  /** Since when no living worker declares the schedule, according to the last check. */
   undeclaredSince?: number
   /**
-   * The partition to which the schedule is moving, because its jobs now go there. It does not tick until it
-   * has arrived.
+   * The partition to which the schedule is moving, because its jobs now go there. The schedule does not tick
+   * before it is in the new partition.
    */
   movesTo?: string
 }
@@ -51,12 +51,12 @@ export interface Skipped {
   /** The instants of the first and the last tick. */
   from: number
   to: number
-  /** How many ticks were skipped. If it is `MAX_MISSED`, there may have been more. */
+  /** How many ticks were skipped. If this number is `MAX_MISSED`, more ticks may have been skipped. */
   count: number
   /**
    *   missed     late by more than the grace
    *   paused     while the schedule was paused
-   *   overlap    the job before had not ended
+   *   overlap    the job of the previous tick had not ended
    */
   why: 'missed' | 'paused' | 'overlap'
 }
@@ -73,8 +73,12 @@ export const MAX_SKIPPED = 20
 /** The maximum number of missed ticks that become jobs, and up to which missed ticks are counted exactly. */
 export const MAX_MISSED = 1_000
 /**
- * For this many milliseconds after the beginning of a move, only the process that began it may complete it.
+ * For this many milliseconds after the beginning of a move, only the process that began the move may complete
+ * it.
  */
 export const LEAVING = 2_000
-/** How long an ended schedule is kept, in milliseconds. If it is set after that, it is a new schedule. */
+/**
+ * How long an ended schedule is kept, in milliseconds. If a schedule with this id is set later, it is a new
+ * schedule.
+ */
 export const KEEP_ENDED = 30 * 86_400_000

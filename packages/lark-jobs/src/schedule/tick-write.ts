@@ -1,6 +1,6 @@
 /**
  * The contents of a write of a schedule: its state, and the jobs of its ticks. `plan.ts` decides which ticks
- * become jobs; the store queues these jobs in the same step in which it keeps the state.
+ * become jobs. The store queues these jobs in the same step in which it writes the state.
  */
 import type { NewJob } from '../model/record.ts'
 import { tickId } from '../model/tick.ts'
@@ -29,8 +29,8 @@ export interface Changed {
 /**
  * The write of a change, on condition that the schedule still has the version number that was read.
  *
- * @param ahead whether instants of ticks may lie in the future: their jobs are delayed until then
- *   (`ScheduleWrite.delays`)
+ * @param ahead whether the instants of ticks may be in the future. The jobs of such ticks are delayed until
+ *   these instants (`ScheduleWrite.delays`)
  */
 export function writeOf(
   found: KeptSchedule,
@@ -54,8 +54,8 @@ function jobOf({ id, definition, at }: KeptSchedule, instant: number, isAhead: b
 }
 
 /**
- * The write of a whole new schedule. @param rev the revision number of the entry that is left of an earlier
- * schedule
+ * The write of a whole new schedule. @param rev the revision number of an entry that an earlier schedule with
+ * this id has left
  */
 export function newOf(id: string, definition: Definition, state: ScheduleState, rev = 0): ScheduleWrite {
   return { id, rev, definition: writeDefinition(definition), ...shown({ id, definition, state }) }

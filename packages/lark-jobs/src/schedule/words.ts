@@ -1,11 +1,12 @@
 /**
  * When a schedule ticks, in words: "weekdays at 08:00". Lark has its own words because a library would write
  * "At 08:00 AM, Monday through Friday", is larger than the whole folder `schedule/`, and does not know that
- * an expression which restricts both the day of the month and the weekday ticks if either of them matches.
+ * an expression which restricts both the day of the month and the weekday ticks on days that meet only one of
+ * these conditions.
  *
- * An expression has two parts: the times of a day, and the days. Each part is said in one phrase, the
- * shortest one that is true. If no phrase fits, the numbers are listed: "at minutes 0, 7 and 30 of hours 8, 9
- * and 17".
+ * An expression has two parts: the times of a day, and the days. Each part becomes one phrase, the shortest
+ * phrase that is true. If no phrase fits, the numbers are listed: "at minutes 0, 7 and 30 of hours 8, 9 and
+ * 17".
  */
 import { milliseconds } from '../words/duration.ts'
 
@@ -28,7 +29,7 @@ interface Numbers {
 
 /**
  * @param when an expression as `readCron` returns it, or `every 15m`
- * @param timezone the time zone to name. Absent: none is named
+ * @param timezone the time zone to name. If absent, no time zone is named
  */
 export function inWords(when: string, timezone?: string): string {
   const ms = when.startsWith('every ') ? milliseconds(when.slice(6)) : undefined
@@ -110,7 +111,7 @@ function daysOf(day: string, month: string, weekday: string): string {
   if (day === '*' && weekday === '*') return ofMonths === '' ? 'every day' : `every day in ${ofMonths}`
   const ofDays = day === '*' ? [] : day.split(',').flatMap(dayWords)
   const weekdays = weekday === '*' ? [] : weekdayWords(weekday)
-  // It is "the 1st of January", but "Mondays in January".
+  // English has "the 1st of January", but "Mondays in January".
   const within = weekdays.length > 0 ? ' in ' : ' of '
   const either = ofDays.length > 0 && weekdays.length > 0
   const of = ofMonths === '' ? (ofDays.length > 0 && !either ? ' of the month' : '') : `${within}${ofMonths}`
@@ -162,7 +163,9 @@ function span(row: readonly number[], name: (one: number) => string): string {
   return row.length === 1 ? name(row[0]!) : `${name(row[0]!)} to ${name(row.at(-1)!)}`
 }
 
-/** @param names of the numbers, in three or more letters. @param first the number of the first name */
+/**
+ * @param names the names of the numbers, in three or more letters. @param first the number of the first name
+ */
 function numbers(
   field: string,
   from: number,

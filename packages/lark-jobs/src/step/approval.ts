@@ -27,7 +27,7 @@ export interface ApprovalOptions extends Pick<StepOptions, 'tries' | 'backoff'> 
   /**
    * Sends the token to the person who may answer. This function is a step, so it runs once. If the worker
    * dies while the function runs, it runs again with another token. The answer may then come with either
-   * token, but only one answer is taken.
+   * token, but the run takes only the first answer.
    */
   send: (context: ApprovalContext) => unknown
   /** How long the run waits for the answer. Default: for ever. */
@@ -40,8 +40,8 @@ export interface ApprovalOptions extends Pick<StepOptions, 'tries' | 'backoff'> 
 export interface KeptToken {
   hash: string
   /**
-   * The hash of the first token of this approval. This hash identifies the approval: all tokens of an
-   * approval count as one.
+   * The hash of the first token of this approval. This hash identifies the approval, so all tokens of an
+   * approval lead to the same answer.
    */
   first: string
   /**
@@ -92,7 +92,7 @@ export async function approval(
   const call = `approval(${stepWords(key)})`
   const { send, timeout, title, ...how } = given(job, call, 'its options', options, 'an object with send')
   const signal = { name: answerTo(key) }
-  // This check of the name must come before the token is sent.
+  // An invalid name must be refused before the token is sent.
   stepKey(signal.name)
   if (typeof send !== 'function') throw invalid(job, call, 'send', send, 'a function')
   if (title !== undefined && !(typeof title === 'string' && title.length <= MAX_TITLE))

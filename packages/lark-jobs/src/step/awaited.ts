@@ -1,5 +1,5 @@
 /**
- * A promise that knows whether some code awaits it. A wait that lost a `Promise.race` was awaited, so it may
+ * A promise that knows whether any code awaits it. A wait that lost a `Promise.race` was awaited, so it may
  * still be open when the handler ends. A sleep that no code awaits is a mistake.
  */
 export interface Attention {

@@ -1,6 +1,6 @@
 /**
- * Calls the functions of steps, and knows which step is running: the function of a step must not begin a
- * wait, so such a wait is refused. With telemetry, each call has a span.
+ * Calls the functions of steps, and knows which step is running, because the function of a step must not
+ * begin a wait. With telemetry, each call has a span.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { TracedStep } from '../model/run/telemetry.ts'

@@ -93,7 +93,7 @@ export function nextLook({ at, seen = at }: Child): number {
   return seen + Math.min(LAST_LOOK, Math.max(FIRST_LOOK, seen - at))
 }
 
-/** @param job the name of its class @throws STEP_INVALID */
+/** @param job the name of the parent's class @throws STEP_INVALID */
 export function readRunJob(
   job: string,
   key: string,

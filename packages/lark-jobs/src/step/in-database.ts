@@ -1,9 +1,9 @@
 /**
  * A step whose effect and record are one transaction in a database of the application (`this.stepIn`). The
  * record is a row with a unique key. If two runs do the same step, the second commit is refused, and the
- * second run gets the result of the first. Two runs do the same step if a run has lost its lease without
- * knowing it, or if a run repeats a step because the worker of an earlier run died before the store had the
- * result. `outbox/step-in.ts` has the code for each kind of database.
+ * second run gets the result of the first. Two runs may do the same step in two cases: a run has lost its
+ * lease without knowing it, or the worker of an earlier run died before the store had the result of the step.
+ * `outbox/step-in.ts` has the code for each kind of database.
  */
 import type { StepContext, StepOptions } from './step-options.ts'
 
@@ -11,9 +11,9 @@ import type { StepContext, StepOptions } from './step-options.ts'
 export interface StepRow {
   /**
    * The name of the job in the table: its queue, its id and the time of its dispatch,
-   * `orders/order-7@1764633600000`. The first such step of the job records this name in the journal, because
-   * the job may be moved or retried later. A later job with the same id has another time, and so has a job
-   * that was started again from the beginning.
+   * `orders/order-7@1764633600000`. The first step of the job that writes to a database records this name in
+   * the journal, because the job may be moved or retried later. A later job with the same id has another
+   * time, and so has a job that was started again from the beginning.
    */
   job: string
   /**
@@ -46,8 +46,8 @@ export interface StepDatabase<Tx> {
   run(row: StepRow | undefined, isNew: boolean, work: (tx: Tx) => string | Promise<string>): Promise<string>
 
   /**
-   * Undoes a step in a transaction, unless the step was undone before. After the undo, a run that does not
-   * know of it cannot commit the step.
+   * Undoes a step in a transaction, unless the step was undone before. A run that does not know of the undo
+   * cannot commit the step after it.
    *
    * @param result the result of the step, if the job has it
    * @param work undoes the step. The function is not called if the step never committed

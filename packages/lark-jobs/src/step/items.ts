@@ -17,7 +17,7 @@ export interface EachItemOptions {
   exact?: boolean
 }
 
-/** How far an iteration has come. */
+/** The position of an iteration. */
 export interface ItemsPlace {
   cursor?: unknown
   /** How many items of the page are done. */
@@ -30,8 +30,9 @@ export interface ItemsPlace {
 const LOT = 100
 
 /**
- * Whether a lot ends here. A lot has a thousandth of the items done so far, but at least `LOT` items. So the
- * entries of even a very large set fit into a journal: a million items take about 3,500 entries.
+ * Whether a lot ends after `done` items. A lot has a thousandth of the items that are done, but at least
+ * `LOT` items. So the entries of even a very large set fit into a journal: a million items take about 3,500
+ * entries.
  */
 export function endsLot(done: number, kept: number): boolean {
   return done - kept >= Math.max(LOT, kept / 1_000)

@@ -88,8 +88,9 @@ export class Recorder {
   }
 
   /**
-   * Records the end of a step or a wait. Resolves when the run may continue after this end. That is at once
-   * if all earlier ends are recorded: a later run continues in the order of the entries.
+   * Records the end of a step or a wait. Resolves when the run may continue after this end, or returns
+   * undefined if the run may continue at once. A later run continues in the order of the entries, so earlier
+   * ends must be recorded before.
    */
   ended(entry: string, decides: boolean): Promise<void> | undefined {
     this.later(entry, decides)
@@ -99,8 +100,8 @@ export class Recorder {
 
   /**
    * Resolves when all entries that decide how a later run continues are stored, or returns undefined if they
-   * are already stored. If a step began earlier and the worker died, the next run might take another way and
-   * never come to that step.
+   * are already stored. If a step began before these entries are stored, and the worker died, the next run
+   * might take another way and never come to this step.
    */
   decided(): Promise<void> | undefined {
     if (this.#decisive <= this.#at) return undefined
@@ -142,8 +143,8 @@ export class Recorder {
    * Records that a signal was taken. Resolves when the entry is stored. The wait has reserved room for this
    * entry.
    *
-   * @param isProgress false if the signal says that a child job has failed. As progress, such signals would
-   *   reset the failures of this job each time, and it could be retried for ever
+   * @param isProgress false if the signal says that a child job has failed. If such signals counted as
+   *   progress, each of them would reset the failures of this job, and the job could be retried for ever
    */
   taken(entry: string, isProgress: boolean): Promise<void> {
     this.later(entry)
@@ -164,7 +165,7 @@ export class Recorder {
     return new Promise((stored, failed) => this.#waiting.push({ at, stored, failed }))
   }
 
-  /** The entries to send now: as many as one call takes. */
+  /** Returns the entries to send now, as many as fit in one call. */
   take(): Recorded | undefined {
     if (this.#sent > 0 || this.#entries.length === 0) return undefined
     let bytes = 0

@@ -1,8 +1,8 @@
 /**
  * The entries of earlier runs, which a run reads again. Results are handed out in the order in which they
  * were recorded, so that a `Promise.race` over steps and waits has the same winner as in the first run. If
- * the present code never asks for a recorded name, the results after that name are delayed by one turn of the
- * event loop.
+ * the code of this run never asks for a recorded name, the results after that name are delayed by one turn of
+ * the event loop.
  */
 import type { Journal, KeptSignal } from '../model/journal.ts'
 import type { KeptError } from '../model/record.ts'
@@ -117,7 +117,7 @@ export class Replay {
 
   /**
    * Finds the recorded end of the step or wait with this name, and reads more of the journal until it finds
-   * the name. Resolves with undefined if there is no such end.
+   * the name. Undefined if there is no such end.
    */
   async find(key: string): Promise<StepEnd | undefined> {
     if (this.#damage !== undefined) throw this.#damage
@@ -168,7 +168,7 @@ export class Replay {
     })
   }
 
-  /** Hands out a new end after all recorded ends for which the present code asks. */
+  /** Hands out a new end after all recorded ends that the code of this run asks for. */
   pass(go: () => void): void {
     if (this.#isOver) {
       this.#turns.pass(go)

@@ -1,6 +1,6 @@
 /**
- * The final error of a step that the handler receives. The run in which the step fails and all later runs
- * receive the same contents.
+ * The final error of a step. The handler receives an error with the same contents in the run in which the
+ * step fails and in all later runs.
  */
 import { branded } from '@s18i/lark/internal'
 import type { EndedState, KeptError } from '../model/record.ts'
@@ -12,7 +12,10 @@ import { stepWords } from './name.ts'
 export interface ChildFailure {
   id: string
   queue: string
-  /** The state in which the awaited job ended. Absent if that job has not ended in time, and still runs. */
+  /**
+   * The state in which the awaited job ended. Absent if that job has not ended before the timeout, and goes
+   * on.
+   */
   state?: EndedState
   /**
    * The reason for which the awaited job was cancelled, as for other cancelled jobs. Or `rejected`: the

@@ -52,11 +52,8 @@ export interface StepsAround {
   readonly ready?: ((draft: ChildDraft, step: string) => Promise<ReadyChild>) | undefined
   /** The telemetry of the run. Undefined without telemetry. */
   readonly processing?: Pick<Processing, 'step'> | undefined
-  /** The clock and timers of waits. Default: those of the process. */
+  /** The clock and timers of waits. Default: the clock and timers of the process. */
   times?: WaitTimes | undefined
-  /**
-   * Called when the run may have begun or stopped to do nothing but wait. `rests`: whether the run only waits
-   * now.
-   */
+  /** Called when the run may have begun or stopped to only wait. `rests`: whether the run only waits now. */
   rests?: ((rests: boolean) => void) | undefined
 }

@@ -1,7 +1,7 @@
 /**
- * The steps of one run: the code behind `this.step`, `this.sleep` and `this.waitFor`. A step that an earlier
- * run recorded is found by its name, and does not run again: its result is used. Any other step runs now and
- * is recorded.
+ * The steps of one run: the code behind `this.step`, `this.sleep` and `this.waitFor`. If an earlier run has
+ * recorded a step, the run finds the step by its name and uses its result. The step does not run again. Any
+ * other step runs now and is recorded.
  *
  *   running → suspended, or ended
  */
@@ -567,7 +567,7 @@ export class Steps implements StepsOfRun {
       await this.#recorder.now(writeEntry('result', key, stamp + versioned(text, how.from)), true)
       return { value }
     } catch (error) {
-      // The run is over, so the error is not a failure of the step.
+      // If the run is over, the error is not a failure of the step.
       if (this.#around.reason !== undefined) throw error
       return { error, took: performance.now() - began }
     } finally {
@@ -604,7 +604,7 @@ export class Steps implements StepsOfRun {
     child?: Child,
   ): Promise<number | undefined> {
     this.#refuseInside(key)
-    // The recorded wait may have been for another child.
+    // The journal may contain a wait with this name for another child.
     const isKnown = child === undefined || child === this.#replay.children.get(key)
     const before = isKnown ? await this.#find(key) : undefined
     if (this.#isDropped) return never()
@@ -642,8 +642,8 @@ export class Steps implements StepsOfRun {
   }
 
   /**
-   * Stops code that uses a step after the run is over. If the run was suspended, the code waits here for
-   * ever. If the handler has ended, the code gets an error.
+   * Stops code that uses a step after the run is over. If the run was suspended, this method never resolves.
+   * If the handler has ended, this method throws an error.
    */
   #over(): Promise<never> {
     return this.#hasEnded ? Promise.reject(hasEnded(this.#around.name)) : never()

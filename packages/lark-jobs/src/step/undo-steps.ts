@@ -1,4 +1,4 @@
-/** Calls the undo functions of steps, beginning with the last step, and retries each. */
+/** Calls the undo functions of steps, beginning with the last step, and retries an undo that fails. */
 import { readChildEnd } from '../flow/child.ts'
 import { pauseAfter } from '../model/backoff.ts'
 import { JobsError } from '../model/errors.ts'
@@ -47,7 +47,7 @@ export async function undoSteps(run: UndoAround): Promise<UndoneSteps> {
 }
 
 /**
- * Undoes one step. @returns the error, or the time until the next try, in milliseconds; undefined if the step
+ * Undoes one step. @returns the error, or the time until the next try, in milliseconds. Undefined if the step
  * was undone
  */
 async function undoStep(

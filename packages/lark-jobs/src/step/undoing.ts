@@ -1,8 +1,8 @@
 /**
  * Finds the undo functions of the steps of a job. The handler of the job runs again and gets the recorded
  * results, but no step runs and no wait begins. When the handler comes to a step that must be undone, the
- * `undo` of the step is noted. The handler stops when all undos are known, or when it cannot continue. Then
- * `undo-steps.ts` calls the undos, beginning with the last step.
+ * `undo` of the step is noted. The handler is stopped when all undos are known, or when it cannot continue.
+ * Then `undo-steps.ts` calls the undos, beginning with the last step.
  */
 import { never } from './awaited.ts'
 

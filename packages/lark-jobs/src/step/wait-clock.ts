@@ -1,5 +1,5 @@
 /**
- * The clock and the timers of waits: those of the process, or those of a test. `waits.ts` decides when a job
+ * The clock and the timers of waits. They belong to the process, or to a test. `waits.ts` decides when a job
  * is suspended and when its wait is over.
  */
 import { LONGEST_TIMER } from '../model/run/run.ts'
@@ -10,7 +10,7 @@ export interface WaitTimes {
    * claiming it again costs more.
    */
   readonly short: number
-  /** The time in milliseconds since 1970. Default: the store's clock, as far as the worker knows it. */
+  /** The time in milliseconds since 1970. Default: the store's clock, as the worker estimates it. */
   now?(): number
   /**
    * Calls a function after some milliseconds.
@@ -21,9 +21,7 @@ export interface WaitTimes {
   after(ms: number, act: () => void, isSleep?: boolean): () => void
   /** Calls a function in the next turn of the event loop. Default: `setImmediate`. */
   soon?(act: () => void): void
-  /**
-   * Called when one of the jobs that `dispatchNow` runs together continues (1), or begins to only wait (-1).
-   */
+  /** Called when a job that `dispatchNow` runs begins to only wait (-1), or stops only waiting (1). */
   busy?(change: 1 | -1): void
 }
 

@@ -16,8 +16,8 @@ import type { Turns } from './turns.ts'
 import { type WaitTimes, waitTimes } from './wait-clock.ts'
 
 /**
- * How long a run that only waits keeps its slot, in milliseconds. The handler may do other work meanwhile
- * that is not a step, such as reading a file beside the wait.
+ * How long a run that only waits keeps its slot, in milliseconds. In this time the handler may do work that
+ * is not a step, such as reading a file beside the wait.
  */
 const LINGER = 20
 
@@ -57,7 +57,7 @@ export interface WaitsAround {
   stamps: Stamps
   /** Whether the run has no other open work. */
   isIdle(): boolean
-  /** The clock and timers. Default: those of the process. */
+  /** The clock and timers. Default: the clock and timers of the process. */
   times: WaitTimes | undefined
   /**
    * Suspends the run. Undefined if the run cannot be suspended.
@@ -67,10 +67,7 @@ export interface WaitsAround {
    * @param awaits the names for people, if they differ from `names`
    */
   suspend: ((names: string[], until: number | undefined, awaits?: string[]) => void) | undefined
-  /**
-   * Called when the run may have begun or stopped to do nothing but wait. `rests`: whether the run only waits
-   * now.
-   */
+  /** Called when the run may have begun or stopped to only wait. `rests`: whether the run only waits now. */
   rests: ((rests: boolean) => void) | undefined
 }
 
@@ -108,8 +105,8 @@ export class Waits {
   }
 
   /**
-   * Resolves when the wait is over, with the number of the signal that ended it, or with undefined if its
-   * time was over.
+   * Resolves when the wait is over, with the number of the signal that ended it, or with undefined if the
+   * time of the wait was over.
    *
    * @param looks when a suspended job must be due at the latest
    */
@@ -128,7 +125,8 @@ export class Waits {
       if (this.#take(wait)) return
       const left = until === undefined ? Number.POSITIVE_INFINITY : until - this.#around.now()
       wait.isShort = this.isShort(left)
-      // A wait with one millisecond left counts as over, because rounded clocks can differ by a millisecond.
+      // A wait with one millisecond left counts as over, because two clocks can differ by a millisecond after
+      // rounding.
       if (left <= 1) this.#endSoon(wait)
       else if (left < Number.POSITIVE_INFINITY)
         wait.stop = this.#times.after(left, () => this.#end(wait, undefined), names.length === 0)
@@ -233,8 +231,8 @@ export class Waits {
       recorder.taken(entry, !tellsFailure(this.signals[signal]!)).then(() => wait.over(signal), wait.fail)
       return
     }
-    // The entry decides how a later run continues if another wait could have ended first, or if a signal
-    // could have come meanwhile.
+    // This entry decides how a later run continues, if another wait could have ended first or a signal could
+    // have come before.
     const decides = wait.names.length > 0 || !turns.isAlone
     const turn = recorder.ended(writeEntry('over', wait.key), decides)
     if (turn === undefined) wait.over(undefined)

@@ -4,13 +4,14 @@
  * not be loaded before.
  *
  *   running   the program runs, until it ends by itself or a source file changes
- *   ending    the program was told to stop because of a change. It gives back jobs that still run after
+ *   ending    the program was told to stop because of a change. The program gives back jobs that still run
+ *             after
  *             `DEADLINE`, and may need longer if the store is unreachable while it reports how its jobs ended
  *   waiting   the program has ended, by itself or because of a mistake. The next change starts it again
- *   stopping  there was a signal: when the program has ended, this process ends, too
+ *   stopping  a signal has come: when the program has ended, this process ends, too
  *
  * The program listens to messages while it has a channel to this process, and stops when the channel ends. So
- * nothing is left behind if this process is killed.
+ * the program also ends if this process is killed.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { STOP_DEADLINE } from '../worker/options.ts'
@@ -60,7 +61,7 @@ export class Development {
     await this.#sources.start()
     if (this.#sources.isPartial) warn('It has more folders than can be watched: changes in some are not seen')
     process.on('SIGINT', this.#stop).on('SIGTERM', this.#stop)
-    // This process ignores Ctrl-Z: it is meant for the program, which then takes no more jobs.
+    // This process ignores Ctrl-Z, which is meant for the program: the program then takes no more jobs.
     process.on('SIGTSTP', ignore)
     const done = new Promise<number>((resolve) => {
       this.#done = resolve
@@ -88,7 +89,7 @@ export class Development {
     child.on('message', (message) => {
       const report = larkMessage<ProcessReport>(message)
       if (report?.kind === 'needs') this.#killIn(report.ms)
-      // Messages of a job go to the program that started this one.
+      // Messages of a job are passed on to the program that started this process.
       else process.send?.(message, undefined, undefined, ignore)
     })
     child.once('close', (code) => this.#ended(code ?? 1))
@@ -119,8 +120,8 @@ export class Development {
   }
 
   /**
-   * Tells the program to stop. With a deadline of 0, it gives back its jobs at once. @param outcomes see the
-   * `stop` of a worker
+   * Tells the program to stop. With a deadline of 0, the program gives back its jobs at once. @param outcomes
+   * see the `stop` of a worker
    */
   #tell(deadline: number, outcomes?: number): void {
     const command: ProcessCommand = { kind: 'stop', deadline, outcomes }
@@ -130,8 +131,8 @@ export class Development {
   }
 
   /**
-   * Sets the time at which the program is killed. If the program has several processes, the one that needs
-   * the longest time determines it.
+   * Sets the time at which the program is killed. If the program has several processes, the process that
+   * needs the longest time determines this time.
    */
   #killIn(ms: number): void {
     const at = performance.now() + ms + GRACE + MARGIN

@@ -1,8 +1,8 @@
 /**
  * Hands back the jobs and permits of a dead worker process, so that other workers can start the jobs at once,
  * without waiting for the leases to end. (Permits that middleware took under names from payloads are not
- * known here. They are freed when their lease ends.) If the store does not answer, perhaps for the same
- * reason for which the process died, the attempts go on until one succeeds.
+ * known here. The store frees these permits when their lease ends.) If the store does not answer, perhaps for
+ * the same reason for which the process died, the attempts go on until an attempt succeeds.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { JobsError } from '../model/errors.ts'
@@ -25,7 +25,7 @@ const LATE = 1_000
 
 export interface Returned {
   jobs: number
-  /** How many of these jobs failed because they had crashed too often. */
+  /** How many of the jobs that were taken back failed because they had crashed too often. */
   failed: number
 }
 
@@ -65,7 +65,7 @@ export class HandBack extends Part {
   /**
    * @param late called with jobs that were claimed for the worker after its death, by a call that had not
    *   reached the server before
-   * @returns undefined if `stop` was called before it succeeded
+   * @returns undefined if `stop` was called before an attempt succeeded
    */
   async handBack(gone: DeadWorker, late: Late): Promise<Returned | undefined> {
     const returned = await this.#take(gone)
@@ -93,7 +93,7 @@ export class HandBack extends Part {
     const ended = grouped(outcomes.map(({ partition, settlement }) => [partition, settlement] as const))
     const returned: Returned = { jobs: 0, failed: 0 }
     return this.#insist(async () => {
-      // First, the dead worker must no longer be registered as waiting, so that the notifications for
+      // First the dead worker is removed from the store's list of waiting workers, so that the rings for
       // returned jobs reach living workers.
       await store.retire(holder).catch(unlessDamaged)
       // The outcomes are settled first, so that jobs that have ended do not run again and do not count as
@@ -106,8 +106,8 @@ export class HandBack extends Part {
       // The partitions are read each time, because a worker also serves partitions that were made since it
       // started.
       const served = (await store.partitions()).filter((partition) => queues.includes(queueOf(partition)))
-      // If the process ended in an orderly way, its jobs have not crashed: it only could not report their
-      // outcomes.
+      // If the process ended in an orderly way, its jobs have not crashed, and only their outcomes could not
+      // be reported.
       const crash = cause === undefined ? { forgiving: true } : { cause, fromWithin }
       const options = { holder, by: 'supervisor', ...crash }
       await Promise.all(
@@ -119,7 +119,7 @@ export class HandBack extends Part {
 
   /**
    * Takes back the jobs in a partition. A call to the store takes back whole claims, so more calls may be
-   * needed even if one took back only a few jobs. The last call is the one that takes back none.
+   * needed even if a call took back only a few jobs. The calls end when a call takes back no jobs.
    */
   async #takeFrom(partition: string, options: RecoverOptions, returned: Returned): Promise<void> {
     for (;;) {
@@ -158,8 +158,8 @@ export class HandBack extends Part {
 }
 
 /**
- * Ignores the error of a damaged partition, so that it does not hold up the others: its jobs are taken back
- * when it has been repaired. Workers report the damage.
+ * Ignores the error of a damaged partition, so that the jobs of the other partitions are taken back. The jobs
+ * of the damaged partition are taken back when it has been repaired. Workers report the damage.
  */
 function unlessDamaged(error: unknown): void {
   if (!JobsError.is(error, 'STORE_DAMAGED')) throw error

@@ -1,7 +1,7 @@
 /**
  * A thread of a supervised worker process that makes sure that the process does not outlive its supervisor.
  * Normally the main thread itself notices the supervisor's end and stops in an orderly way. While a handler
- * blocks the main thread, the main thread cannot do this, so this thread kills the process. If the process
+ * blocks the main thread, this is not possible, so this thread kills the process. If the process
  * needs more time, for example to report to the store how its jobs ended, it tells this thread.
  */
 import { Socket } from 'node:net'

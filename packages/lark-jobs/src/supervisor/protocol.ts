@@ -11,8 +11,8 @@ import type { WorkerSummary } from '../worker/report.ts'
 import type { Vitals } from '../worker/vitals.ts'
 
 /**
- * How long after its deadline a process may take to close the store, in milliseconds. After that it is
- * killed.
+ * How long after its deadline a process may take to close the store, in milliseconds. A process that takes
+ * longer is killed.
  */
 export const GRACE = 4_000
 /** The environment variable that holds a `ProcessSlot`, as JSON. */
@@ -34,7 +34,7 @@ export interface ProcessSlot {
   number: number
   /** How many worker processes there are. */
   of: number
-  /** Whether the process reports the condition of its worker every second. */
+  /** Whether the process reports the condition of its worker (`Vitals`) every second. */
   says?: boolean
   /**
    * The id of the process's worker. The supervisor chooses it, so that it knows which leases to hand back
@@ -51,11 +51,16 @@ export type ProcessReport =
   | { kind: 'refused'; code: string; message: string; hint?: string }
   /** The process serves its queues. */
   | { kind: 'serving' }
-  /** The condition of its worker. It is sent every second if the supervisor has asked for it. */
+  /** The condition of the worker. This message is sent every second if the supervisor has asked for it. */
   | { kind: 'vitals'; vitals: Vitals }
-  /** What the process has done so far. It is sent at most once a second, and when the process ends. */
+  /**
+   * What the process has done so far. This message is sent at most once a second, and when the process ends.
+   */
   | { kind: 'figures'; figures: Figures }
-  /** The process was told to restart. It goes on until the supervisor says that it is its turn. */
+  /**
+   * The process was told to restart. The process goes on until the supervisor says that it is the turn of
+   * this process.
+   */
   | { kind: 'restart' }
   /** The process is stopping without a command of the supervisor. */
   | { kind: 'leaving' }
@@ -65,16 +70,16 @@ export type ProcessReport =
    */
   | { kind: 'needs'; ms: number }
   /**
-   * The process ends with jobs that it has not settled. `cause`: why it ends, as far as it knows, as a text
-   * that continues "its process". `ranJobs`: whether handlers were running, so that the end counts as a crash
-   * of their jobs.
+   * The process ends with jobs that it has not settled. `cause`: why the process ends, as the rest of a
+   * sentence that begins with "its process". `ranJobs`: whether handlers were running, so that the end counts
+   * as a crash of their jobs.
    */
   | { kind: 'ends'; cause: string; ranJobs: boolean }
   /** The outcome of a job that the store may not have received before the process was gone. */
   | { kind: 'outcome'; partition: string; settlement: Settlement }
   /**
-   * The worker of the process has stopped in an orderly way. `finished`: it has stopped by itself, and the
-   * process is not replaced.
+   * The worker of the process has stopped in an orderly way. `finished`: the worker has stopped by itself,
+   * and the process is not replaced.
    */
   | { kind: 'ended'; finished: boolean }
 
@@ -95,15 +100,15 @@ export function larkMessage<T extends ProcessReport | ProcessCommand>(message: u
 export type QueueFigures = Pick<WorkerSummary, 'completed' | 'retried' | 'failed'>
 
 /**
- * What a worker process has done since its start. These are totals, not differences, so if a process dies, at
- * most the figures of its last second are lost.
+ * What a worker process has done since its start. All figures are totals. So if a process dies, at most the
+ * figures of its last second are lost.
  */
 export interface Figures {
   summary: WorkerSummary
   queues: Record<string, QueueFigures>
   /** Runs for which no line was printed. */
   hidden: number
-  /** When the last run ended, in milliseconds since 1970; 0 if no run has ended. */
+  /** When the last run ended, in milliseconds since 1970. 0 if no run has ended. */
   last: number
 }
 

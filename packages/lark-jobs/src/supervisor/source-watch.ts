@@ -1,6 +1,7 @@
 /**
- * Watches the sources of a project: the files that programs load, in all folders except hidden ones and those
- * of packages and builds. So changes of the store's file, of logs, and of files that jobs write do not count.
+ * Watches the sources of a project: the files that programs load, in all folders except hidden folders and
+ * the folders of packages and builds. Changes of other files, such as the store's file, logs, and files that
+ * jobs write, are ignored.
  *
  * Each folder is watched separately: on Linux, a recursive watch of the project would also watch
  * `node_modules`.
@@ -78,7 +79,7 @@ export class SourceWatch extends Part {
     if (SOURCE.test(name)) this.#note(join(folder, name))
     else if (foldersIn(folder).includes(name)) {
       const path = join(folder, name)
-      // The folder may be new, or may have replaced another one.
+      // The folder may be new, or may have replaced another folder with this name.
       this.#leave(path)
       this.#watch(path)
       if (filesIn(path).some((file) => SOURCE.test(file))) this.#note(path)

@@ -3,11 +3,12 @@
  *
  *   - The worker takes no more jobs when the supervisor says so, or after a SIGTSTP, because a Ctrl-Z in the
  *     terminal reaches both processes.
- *   - It stops when the supervisor says so, after a SIGTERM, and when the supervisor is gone. Several of
- *     these may come together, because a process manager sends signals to all processes of a service at once.
- *     So none of them counts as a second signal: only the supervisor decides that the worker must give back
- *     its jobs at once.
- *   - It ignores SIGINT: a Ctrl-C in the terminal reaches both processes, and the supervisor decides.
+ *   - The worker stops when the supervisor says so, after a SIGTERM, and when the supervisor has ended. These
+ *     may come together, because a process manager sends a signal to all processes of a service at once. So
+ *     none of these counts as a second signal. Only the supervisor decides that the worker must give back its
+ *     jobs at once.
+ *   - The process ignores SIGINT, because a Ctrl-C in the terminal reaches both processes, and the supervisor
+ *     decides what happens.
  *
  * The signals of a worker without a supervisor: `commands/workers/work-signals.ts`.
  */
@@ -40,9 +41,9 @@ export class Supervised {
   #guarding: Thread | undefined
 
   /**
-   * Finds the supervisor of this process. Undefined if it has none. This must be called once, before the
-   * application's files are loaded: processes that these files start must not take themselves for supervised
-   * workers.
+   * Finds the supervisor of this process. Undefined if there is no supervisor. This method must be called
+   * once, before the application's files are loaded, so that processes which these files start do not take
+   * themselves for supervised workers.
    */
   static find(): Supervised | undefined {
     const slot = process.env[PROCESS_SLOT]
@@ -69,7 +70,7 @@ export class Supervised {
     this.#guard()
   }
 
-  /** Called when the worker of this process runs. */
+  /** Called when the worker of this process has started. */
   serve(worker: Worker, report: WorkerReport): void {
     this.#worker = worker
     this.#report = report
@@ -90,10 +91,11 @@ export class Supervised {
   /**
    * Reports that the process ends although it still has jobs.
    *
-   * @param cause a text that continues "its process": `ended with exit code 1: …`
+   * @param cause why the process ends, as the rest of a sentence that begins with "its process": `ended with
+   *   exit code 1: …`
    * @param ranJobs whether handlers were running. If not, only outcomes had not been reported yet
    * @param outcomes the outcomes that the store has not received. They are sent last and one by one, because
-   *   messages that the channel has not accepted before the process is gone are lost
+   *   messages that the channel has not accepted before the end of the process are lost
    */
   ends(...[cause, ranJobs, outcomes]: Parameters<Ending>): void {
     void this.tell({ kind: 'ends', cause, ranJobs })
@@ -114,7 +116,10 @@ export class Supervised {
     void this.tell({ kind: 'restart' })
   }
 
-  /** Sends a message to the supervisor. Resolves when it has been sent, or if the supervisor is gone. */
+  /**
+   * Sends a message to the supervisor. Resolves when the message has been sent, or if the supervisor has
+   * ended.
+   */
   tell(report: ProcessReport): Promise<void> {
     return new Promise((resolve) => {
       if (process.connected) process.send?.({ lark: report }, undefined, undefined, () => resolve())
@@ -132,8 +137,8 @@ export class Supervised {
     this.isAsked = true
     if (this.#worker !== undefined)
       void (restarts ? this.#worker.restart(deadline) : this.#worker.stop(deadline, outcomes))
-    // The process may exit at once, because no job is claimed yet. It does not wait, because a file of the
-    // application may take for ever to load.
+    // The process may exit at once, because no job is claimed yet. The process does not wait until it has
+    // started, because a file of the application may take for ever to load.
     else void this.tell({ kind: 'ended', finished: false }).then(() => process.exit())
   }
 
@@ -167,8 +172,8 @@ export interface ShownReport extends WorkerReport {
 }
 
 /**
- * The report of a worker under a supervisor. It prints what concerns only this process, leaves what concerns
- * all processes to the supervisor, and sends the supervisor the figures once a second.
+ * The report of a worker under a supervisor. This report prints lines about this process alone. Lines about
+ * all processes are printed by the supervisor, to which this report sends the figures once a second.
  */
 export class SupervisedReport implements WorkerReport {
   /** Returns what the worker has done so far. Undefined before there is a worker. */
@@ -206,7 +211,10 @@ export class SupervisedReport implements WorkerReport {
     else void this.#supervised.tell({ kind: 'remark', text })
   }
 
-  /** Prints nothing before there is a worker: the supervisor has already said which store is served. */
+  /**
+   * Before there is a worker, this method prints nothing, because the supervisor has already printed which
+   * store is used.
+   */
   info(text: string): void {
     if (this.summary !== undefined) this.#shown.info(text)
   }

@@ -1,17 +1,19 @@
 /**
  * The supervisor (`--processes`): keeps a number of worker processes running, and runs no job itself.
  *
- *   new → running → quiet (its processes claim no more jobs, and none is replaced) → stopping → stopped
+ *   new → running → quiet (its processes claim no more jobs, and a process that ends is not replaced) →
+ *   stopping → stopped
  *
- * When a process ends, the supervisor hands back what it held (`hand-back.ts`) and starts another in its
- * place:
+ * When a process ends, the supervisor hands back its jobs and permits (`hand-back.ts`), and starts another
+ * process in its place:
  *
- *   - at once, if the process lived for `HEALTHY`, if it is the first short life, or if the job that ended it
- *     was found
- *   - otherwise after a pause that doubles with each further short life
+ *   - at once, if the process lived for `HEALTHY`, if this is the first short life in its place, or if the
+ *     job that ended the process was found
+ *   - in all other cases after a pause that doubles with each further short life
  *
- * Processes that ask to be restarted are restarted one after the other: the next is told to end only when a
- * new process serves in place of the previous one. If no new process serves, the others go on as they are.
+ * Processes that ask to be restarted are restarted one after the other: the next process is told to end only
+ * when a new process serves its queues in place of the previous process. If the new process does not come so
+ * far, the other processes are not restarted.
  *
  * A process that finishes by itself (because its queues are empty, or because it has run the given number of
  * jobs) is not replaced. When all processes have finished, the supervisor stops. `worker-process.ts` is the
@@ -53,7 +55,7 @@ export interface SupervisorOptions extends HandBackOptions {
   start: (slot: ProcessSlot) => ChildProcess
   /** Called when a process that is ending needs up to this many milliseconds. */
   needs?: (ms: number) => void
-  /** Remarks that apply to every process. They are printed once, at the start. */
+  /** Remarks that apply to every process. The supervisor prints these remarks once, at the start. */
   remarks: readonly string[]
   report: {
     warn(text: string): void
@@ -66,7 +68,7 @@ export interface SupervisorOptions extends HandBackOptions {
 interface ProcessPlace {
   number: number
   process: WorkerProcess | undefined
-  /** How many consecutive lives were shorter than `HEALTHY`. */
+  /** How many processes in a row lived shorter than `HEALTHY`. */
   shortLives: number
   isFinished: boolean
   pause: NodeJS.Timeout | undefined
@@ -118,8 +120,8 @@ export class Supervisor implements Lifecycle {
   }
 
   /**
-   * Tells all processes to claim no more jobs and to finish the running ones. They stay until `stop`. A
-   * process that ends is not replaced.
+   * Tells all processes to claim no more jobs and to finish the running jobs. The processes go on until
+   * `stop`. A process that ends is not replaced.
    */
   quiet(): void {
     if (this.#state !== 'running') return
@@ -132,7 +134,7 @@ export class Supervisor implements Lifecycle {
   }
 
   /**
-   * Tells all processes to claim no more jobs, finish the running ones, and end.
+   * Tells all processes to claim no more jobs, to finish the running jobs, and to end.
    *
    * @param deadline how long running jobs may take, in milliseconds. Default 25 s. With 0, running jobs are
    *   given back at once. If there are several calls, the earliest deadline counts
@@ -204,8 +206,8 @@ export class Supervisor implements Lifecycle {
     this.#past = sum(this.#past, process.figures)
     if (this.#state !== 'running' && departure.kind === 'died' && (process.hasServed || process.isKilled))
       this.#isInOrder = false
-    // No process has served yet, so whatever prevented this process from starting also prevents all others,
-    // and a person must fix it.
+    // No process has served yet, so the reason why this process could not start also applies to all other
+    // processes, and a person must fix it.
     if (departure.kind === 'refused' && !this.#hasServed) {
       const { code, message, ...hint } = departure
       this.#refusal ??= new LarkError(code, message, hint)
@@ -220,7 +222,8 @@ export class Supervisor implements Lifecycle {
   }
 
   /**
-   * @returns the number of milliseconds until another process takes the place; undefined if no process will
+   * @returns the number of milliseconds until another process takes the place. Undefined if no other process
+   *   will take it
    */
   #replace(place: ProcessPlace, { startedAt, isRestarting }: WorkerProcess): number | undefined {
     if (this.#state !== 'running' || place.isFinished) return undefined
@@ -237,8 +240,9 @@ export class Supervisor implements Lifecycle {
   }
 
   /**
-   * Starts the next process at once, because the job that ended the previous one was found and has failed, so
-   * it cannot end the next process. The next process may already have finished.
+   * Starts the next process at once, because the job that ended the previous process was found and has
+   * failed, so this job cannot end the next process. Nothing is done if a further process has already been
+   * started.
    *
    * @returns see `#replace`
    */
@@ -275,7 +279,8 @@ export class Supervisor implements Lifecycle {
     if (pause !== undefined && returned !== undefined && returned.failed > 0) pause = this.#hurry(place)
     const next =
       pause === undefined ? '' : `; another starts ${pause === 0 ? 'now' : `in ${readable(pause)}`}`
-    // If a process could not start, nothing is printed: `done` rejects with its error.
+    // If a process could not start, nothing is printed, because `done` rejects with the error of this
+    // process.
     const how = this.#refusal === undefined ? saying(departure) : undefined
     if (how !== undefined)
       report.warn(`${name}${pid === undefined ? '' : ` (pid ${pid})`} ${how}: ${what}${next}`)
@@ -294,8 +299,8 @@ export class Supervisor implements Lifecycle {
   }
 
   /**
-   * Called one second after the first new figures of a process. It reports the runs that ended without a
-   * printed line.
+   * Reports the runs that ended without a printed line. Called one second after the first new figures of a
+   * process.
    */
   #count(): void {
     this.#second = undefined

@@ -1,7 +1,7 @@
 /**
  * The supervisor's side of one worker process.
  *
- *   new → starting → serving → quiet → leaving (it was told to stop, or stops by itself) → departed
+ *   new → starting → serving → quiet → leaving (the process was told to stop, or stops by itself) → departed
  *
  * A process that was told to stop is killed if it has not ended by its deadline plus a grace period
  * (`GRACE`), unless it has reported that it needs longer. A process that is blocked by a handler cannot
@@ -31,15 +31,17 @@ const LAST_WORDS = 1_000
 /** Signals that a process gets because of its own actions, such as a native crash or a full heap. */
 const OWN_SIGNALS = ['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGSYS', 'SIGTRAP']
 
-/** How a process ended. `finished` and `left` are orderly ends; a process that `left` is replaced. */
+/**
+ * How a process ended. `finished` and `left` are orderly ends. After `left`, another process takes the place.
+ */
 export type Departure =
   | { kind: 'finished' | 'left' }
   | Extract<ProcessReport, { kind: 'refused' }>
   /**
-   * `how`: a text that continues "its process": `was killed by SIGKILL`. `cause`: the same, with what the
-   * process itself reported about it. It is undefined if no handler was running, so that no job was
-   * interrupted. `fromWithin`: whether a job of the process has ended it, and nobody has told it to stop or
-   * killed it.
+   * `how`: how the process ended, as the rest of a sentence that begins with "its process": `was killed by
+   * SIGKILL`. `cause`: the same text, with the report of the process itself. Undefined if no handler was
+   * running, so that no job was interrupted. `fromWithin`: whether code of a job ended the process, and
+   * neither a command nor a signal from outside did.
    */
   | { kind: 'died'; how: string; cause: string | undefined; fromWithin: boolean }
 
@@ -57,7 +59,7 @@ export class WorkerProcess extends Part {
   /** The outcomes of jobs that the process reported at its end. */
   readonly outcomes: Extract<ProcessReport, { kind: 'outcome' }>[] = []
   hasServed = false
-  /** Whether the process was told to end so that another takes its place. */
+  /** Whether the process was told to end so that another process takes its place. */
   isRestarting = false
   readonly #began = new Deferred<void>()
   /** Resolves when the process serves, or has ended before it served. */
@@ -67,7 +69,7 @@ export class WorkerProcess extends Part {
   readonly #start: (slot: ProcessSlot) => ChildProcess
   #child: ChildProcess | undefined
   readonly #heard: (report: ProcessReport) => void
-  /** The departure that the process announced, if any. */
+  /** The departure that the process announced. Undefined if it has announced none. */
   #last: Departure | undefined
   /** What the process reported at its end. A later signal overrides it. */
   #ending: Extract<ProcessReport, { kind: 'ends' }> | undefined
@@ -87,7 +89,7 @@ export class WorkerProcess extends Part {
     this.#heard = heard
   }
 
-  /** The id of the process; undefined before it is started, and if it could not be started. */
+  /** The id of the process. Undefined before the process is started, and if it could not be started. */
   get pid(): number | undefined {
     return this.#child?.pid
   }
@@ -97,8 +99,8 @@ export class WorkerProcess extends Part {
     this.#child.on('message', (message) => {
       const report = larkMessage<ProcessReport>(message)
       if (report !== undefined) this.#hear(report)
-      // Messages are passed on as without a supervisor: messages of a job reach the program that started the
-      // supervisor, and messages of Node reach `node --watch`.
+      // Messages that are not messages of Lark are passed on, so that messages of a job reach the program
+      // that started the supervisor, and messages of Node reach `node --watch`.
       else if (process.connected) process.send?.(message, undefined, undefined, () => {})
     })
     void this.#end(this.#child).then(this.#departed.resolve)
@@ -175,7 +177,7 @@ export class WorkerProcess extends Part {
       child.once('exit', (code, signal) => {
         const text = signal === null ? `ended with exit code ${code}` : `was killed by ${signal}`
         // `close` comes when the pipes have been read to the end. There is a time limit, because a process
-        // that this one has left behind may hold the pipes open.
+        // that the ended process has left behind may hold the pipes open.
         const late = setTimeout(resolve, LAST_WORDS, text)
         child.once('close', () => {
           clearTimeout(late)
@@ -204,9 +206,10 @@ const NEWLINE = 10
 /**
  * Starts a worker process, with a channel for messages and with the pipe that is its lifeline.
  *
- * The process writes to the stderr of the supervisor, and also to its stdout if that is a terminal. If it is
- * not a terminal, the supervisor passes on the output of the process in whole lines, because several
- * processes that write to a pipe with a slow reader could each write half a line.
+ * The process writes to the stderr of the supervisor. If the stdout of the supervisor is a terminal, the
+ * process also writes to this stdout. If it is not a terminal, the supervisor passes on the output of the
+ * process in whole lines, because several processes that write to a pipe with a slow reader could each write
+ * half a line.
  *
  * @param file a program that runs a worker when it is called with `words`
  */
@@ -223,7 +226,7 @@ export function startProcess(file: string, words: readonly string[], slot: Proce
 }
 
 /**
- * Passes on the output of a process. As long as the process lives, this function reads no faster than it can
+ * Passes on the output of a process. While the process lives, this function reads no faster than it can
  * write. After the end of the process only a little output is left, which must not delay the end. The
  * function does not wait for a reader that has ended (`| head`).
  */

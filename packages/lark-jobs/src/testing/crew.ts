@@ -98,7 +98,7 @@ interface Hand {
 
 type OpenWish = Wish & {
   since: number
-  /** The link of the worker whose job made the wish; undefined if the test made it. */
+  /** The link of the worker whose job made the wish. Undefined if the test made it. */
   link: StoreLink | undefined
   end: (how: 'over' | 'idle') => void
   fail: (error: unknown) => void

@@ -40,7 +40,7 @@ export class DueTimes {
   /**
    * @param schedulesUntil ticks of schedules count up to this instant
    * @param leasedUntil the instant at which the leases of dead workers have ended
-   * @returns milliseconds since 1970, later than now; undefined if nothing will be due. Periodic checks of
+   * @returns milliseconds since 1970, later than now. Undefined if nothing will be due. Periodic checks of
    *   flows do not count, because they never end
    */
   async next(

@@ -23,7 +23,7 @@ export class FakeClock {
     return this.#now
   }
 
-  /** The instant of the next alarm; undefined if there is none. */
+  /** The instant of the next alarm. Undefined if there is none. */
   get next(): number | undefined {
     return this.#alarms.size === 0 ? undefined : Math.min(...[...this.#alarms].map(({ at }) => at))
   }

@@ -56,7 +56,7 @@ export function differences(expected: unknown, actual: unknown, path: Path = [])
   )
 }
 
-/** The part of a value at a path; undefined if there is none. */
+/** The part of a value at a path. Undefined if there is none. */
 export function valueAt(value: unknown, path: Path): unknown {
   return path.reduce((part, name) => (Object(part) as Record<string | number, unknown>)[name], value)
 }

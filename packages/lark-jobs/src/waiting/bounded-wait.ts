@@ -26,10 +26,11 @@ export function orAborted<T>(signal: AbortSignal, promise: Promise<T>, left = ()
 }
 
 /**
- * Waits for a promise, but not longer than `ms` milliseconds. It leaves no timer behind. During the wait, the
- * timer keeps the process alive.
+ * Waits for a promise, but not longer than `ms` milliseconds. After the wait, no timer is left. During the
+ * wait, the timer keeps the process alive.
  *
- * @param late called if the time is over before the promise settles. What it returns or throws is the result
+ * @param late called if the time is over before the promise settles. The wait resolves or rejects with the
+ *   value that `late` returns or throws
  */
 export function inTime<T, L>(ms: number, promise: Promise<T>, late: () => L): Promise<T | L> {
   const over = new Deferred<void>()

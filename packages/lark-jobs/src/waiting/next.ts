@@ -1,6 +1,6 @@
 /**
- * Continues with a value that may be a promise. If it is not a promise, the rest happens synchronously,
- * before the caller continues.
+ * Continues with a value that may be a promise. If the value is not a promise, the next function is called
+ * synchronously, before the caller continues.
  */
 
 /**

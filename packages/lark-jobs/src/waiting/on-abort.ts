@@ -13,7 +13,7 @@ interface AbortListener {
 const waiting = new WeakMap<AbortSignalLike, AbortListener>()
 
 /**
- * Calls `leave` as soon as the signal is aborted, or at once if it already is.
+ * Calls `leave` as soon as the signal is aborted, or at once if the signal is already aborted.
  *
  * @param leave a function that is used for this wait only
  * @returns a function that removes `leave` again

@@ -1,6 +1,6 @@
 /** The reason why a job was put back or cancelled: a text for people, from its handler or from a person. */
 
-/** Reasons are cut to this many characters. */
+/** The longest reason that is kept, in characters. Longer reasons are cut. */
 const MAX_BECAUSE = 200
 
 /** The part of a text that is kept. Undefined if it is empty. */

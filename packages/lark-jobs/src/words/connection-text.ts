@@ -1,9 +1,12 @@
 /**
- * Reads a connection string from the environment, which may have blanks or quotes around it, or may be
- * something else by mistake.
+ * Reads a connection string from the environment. The string may have blanks or quotes around it, or may be
+ * another text that was set by mistake.
  */
 
-/** Removes blanks around the text, and quotes if the same quote is at both ends. */
+/**
+ * Removes blanks around the text. If the text begins and ends with the same quote, the quotes are removed,
+ * too.
+ */
 export function plain(text: string): string {
   const bare = text.trim()
   return /^(["'`])(.*)\1$/s.exec(bare)?.[2]?.trim() ?? bare

@@ -5,7 +5,7 @@
 import { readable } from './duration.ts'
 import { plural } from './plural.ts'
 
-/** @param at when the last of them was removed, and @param now, in milliseconds since 1970 */
+/** @param at when the last of these jobs was removed, in milliseconds since 1970, like `now` */
 export function droppedWords({ count, at }: { count: number; at: number }, now: number): string {
   const were = count === 1 ? 'was' : 'were'
   return `${plural(count, 'failed job')} ${were} removed before ${count === 1 ? 'its' : 'their'} age, the last ${readable(Math.max(0, now - at))} ago, because there were too many`

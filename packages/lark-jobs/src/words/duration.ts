@@ -8,12 +8,12 @@ export type Duration = number | string
 
 const units: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
-/** What a duration looks like, for messages that refuse one. */
+/** The forms of a duration, for messages that refuse a value. */
 export const durationForm = "milliseconds, or a text like '30s', '5m', '2h' or '1d'"
 
 /**
- * A hundred years, in milliseconds. A longer duration is refused: it is a mistake, and no store could
- * represent it.
+ * A hundred years, in milliseconds. A longer duration is refused, because it must be a mistake, and the
+ * stores cannot represent its end.
  */
 export const LONGEST = 100 * 365.25 * 86_400_000
 

@@ -1,19 +1,19 @@
 /**
- * Words about the failures of a queue: how many of its jobs failed for good, how many wait for
- * their next try, and whether that is many.
+ * Words about the failures of a queue: how many of its jobs failed for good, how many wait for their next
+ * try, and whether these numbers are high.
  */
 import { plural } from './plural.ts'
 
-/** Fewer failed jobs than this never count as many. */
+/** The smallest number of failed jobs that can count as many. */
 const LEAST = 10
-/** Failed jobs count as many from this share of the jobs that ended within an hour. */
+/** Failed jobs count as many if they are at least this share of the jobs that ended within an hour. */
 const MANY = 0.1
 /**
- * Failed jobs count as most from this share of the jobs that ended within five minutes. The time is short, so
- * that the message disappears soon after its cause.
+ * Failed jobs count as most if they are at least this share of the jobs that ended within five minutes. The
+ * period is short, so that the message disappears soon after its cause.
  */
 const MOST = 0.5
-/** Jobs that wait for their next try count as many from this number on. */
+/** The smallest number of jobs waiting for their next try that counts as many. */
 const RETRYING = 100
 
 /** How many jobs ended, and how. */
@@ -22,7 +22,7 @@ interface EndedJobs {
   failed: number
 }
 
-/** `many`: somebody should look at them. `most`: the queue does not do its work. */
+/** `many`: a person should look at the failed jobs. `most`: hardly any job of the queue succeeds. */
 export type HowMany = 'few' | 'many' | 'most'
 
 export function failingWords(

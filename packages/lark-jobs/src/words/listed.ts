@@ -1,10 +1,10 @@
 /**
- * Lists names in a message: the first few, and the number of the others. An application may have thousands of
- * queues.
+ * Lists names in a message: the first few names, and the number of the other names. The list is short because
+ * an application may have thousands of queues.
  */
 
 const MOST = 10
-/** Names are cut to this many characters. No name in a store is longer. */
+/** Names are cut to this many characters. (Names that a store accepts are not longer.) */
 const LONGEST = 200
 
 /** @param most how many names are listed */

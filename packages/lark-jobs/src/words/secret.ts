@@ -40,7 +40,10 @@ export function formOf(connection: unknown): string {
   return typeof connection === 'object' ? 'an object' : `a ${typeof connection}`
 }
 
-/** A setting as messages show it: only its form, if it may contain an address with a password. */
+/**
+ * A setting in the form for messages. If the setting may contain an address with a password, the result
+ * describes only its form.
+ */
 export function shownSetting(value: unknown): string {
   return /:\/\/|@/.test(inspect(value, { depth: 5, maxStringLength: null }))
     ? `${formOf(value)} with what may be a password`

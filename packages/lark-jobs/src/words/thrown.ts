@@ -11,8 +11,9 @@ export { isError }
 /** Texts are cut to this many characters. */
 const LONGEST = 2_000
 /**
- * Options that show an object without calling its getters or the traps of a proxy. They do not limit the
- * number of fields: 1,000 fields take 3 ms, and 100,000 take 0.4 s (Node 20, 2 cores, shared, 2026-11-25).
+ * Options that show an object without calling its getters or the traps of a proxy. These options do not limit
+ * the number of fields: to show 1,000 fields takes 3 ms, and 100,000 fields 0.4 s (Node 20, 2 cores, shared,
+ * 2026-11-25).
  */
 const SHORT = { ...oneLine, depth: 2, maxArrayLength: 20, maxStringLength: LONGEST, customInspect: false }
 

@@ -1,7 +1,7 @@
 /**
- * The base of the commands that change many jobs. It chooses the jobs by ids, by ids from the standard input,
- * or by a filter. Before more than one job is lost or ended, it shows the number of jobs and asks. It shows
- * the progress, and if the command is interrupted it reports what was done.
+ * The base of the commands that change many jobs. Such a command takes the ids of jobs (also from the
+ * standard input) or a filter. Before it removes or ends more than one job, it shows the number of jobs and
+ * asks. It shows its progress. If it is interrupted, it reports how many jobs were changed.
  */
 import { createInterface } from 'node:readline'
 import type { Command, CommandResult } from '@s18i/lark'
@@ -42,7 +42,7 @@ export interface CommandChange<Answer extends object> {
   call(operating: Operate, which: readonly string[] | CommandFilter, options: CallOptions): Promise<Answer>
   /** Returns how many jobs were changed. */
   count(answer: Answer): number
-  /** Returns a further line for people, if there is something to add. */
+  /** Returns a further line for people, or undefined. */
   remark?(answer: Answer): string | undefined
 }
 
@@ -133,8 +133,8 @@ export async function paced<T>(
 }
 
 /**
- * @param neither the message if there are neither ids nor a filter @throws USAGE if there are both ids and a
- *   filter, or neither ids nor a filter
+ * @param neither the message of the error for a command line with neither ids nor a filter @throws USAGE if
+ *   there are both ids and a filter, or neither ids nor a filter
  */
 export async function chosenBy(
   command: ChangeCommand,
@@ -170,7 +170,7 @@ function idIn(line: string): string {
     const { id } = JSON.parse(line) as { id?: unknown }
     if (typeof id === 'string') return id
   } catch {
-    // The result is printed below.
+    // The error is ignored here, because the result is printed below.
   }
   throw usageError(
     `A line of the standard input has no id: ${visible(line.slice(0, 60))}`,

@@ -151,15 +151,15 @@ export class JobsCancelCommand extends ChangeCommand {
         shown = endedOf(counts)
       }
     } catch {
-      // An error here means that the cancel is over or the store cannot be read. The cancel itself reports
-      // such a store.
+      // The error is ignored here. It means that the cancel is over, or that the store cannot be read, which
+      // the cancel itself reports.
     } finally {
       progress?.finish()
     }
   }
 
   /**
-   * Returns whether no job matches the filter. If none does, prints that.
+   * Returns whether no job matches the filter, and prints this.
    *
    * @throws USAGE if no worker ever had the key
    */

@@ -10,7 +10,7 @@ import { shown } from '../../words/secret.ts'
 import { byCommand } from '../words/by-command.ts'
 import { ago } from '../words/instant.ts'
 
-/** `lark jobs:changes`: lists the changes at a pace, or pauses, resumes or stops one of them. */
+/** `lark jobs:changes`: lists the changes at a pace, or pauses, resumes or stops one change. */
 export class JobsChangesCommand extends Command {
   readonly key = 'jobs:changes'
   override description = 'List the changes that go on at a pace; or pause, resume or stop one'
@@ -114,7 +114,7 @@ function haltWords({ stoppedBy, since, because }: PacedChange): string {
   return pausedWords({ by: stoppedBy, at: since, because }, Date.now())
 }
 
-/** How a change has ended. */
+/** Says in words how a change has ended. */
 function endWords(change: PacedChange): string {
   const { state, since, because, left } = change
   const when = since === undefined ? '' : ` ${ago(since)}`

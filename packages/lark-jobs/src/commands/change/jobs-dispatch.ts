@@ -11,8 +11,8 @@ import { completed } from '../words/completed.ts'
 import { flagVoice } from '../words/flag-voice.ts'
 
 /**
- * The codes of errors that mean a mistake in the command line. Other errors mean, for example, that the store
- * does not answer.
+ * The codes of errors that mean a mistake in the command line. Other errors have another cause, for example a
+ * store that does not answer.
  */
 const mistakes: readonly JobsErrorCode[] = [
   'UNKNOWN_JOB',
@@ -104,7 +104,10 @@ export class JobsDispatchCommand extends Command {
   }
 }
 
-/** Dispatches a command. Anyone who can call `lark` may run commands anyway. @throws JOB_INVALID */
+/**
+ * Dispatches a command. This is allowed, because a person who can call `lark` can run commands anyway.
+ * @throws JOB_INVALID
+ */
 function dispatchCommand(jobs: Jobs, payload: unknown, options: DispatchOptions): Promise<JobHandle> {
   const { command, args } = Object(payload)
   return jobs.dispatchCommand(command, args, options)

@@ -82,8 +82,8 @@ export class JobsImportCommand extends Command {
 }
 
 /**
- * @throws USAGE if the line is not JSON. The last line of a file is incomplete if the disk was full or the
- * process was killed
+ * @throws USAGE if the line is not JSON. The last line of a file may be incomplete, because the disk was full
+ * or the process was killed
  */
 function parsed(path: string, text: string, line: number): unknown {
   try {

@@ -8,8 +8,8 @@ import { JobFile } from './job-file.ts'
 const UNSURE = 'Its last 50 jobs may still be in the store: lark jobs:import leaves such jobs as they are'
 
 /**
- * `lark jobs:remove`: removes jobs that are not running. Before that, the jobs are written to a file that
- * `jobs:import` reads.
+ * `lark jobs:remove`: removes jobs that are not running. Before the removal, the jobs are written to a file
+ * that `jobs:import` reads.
  */
 export class JobsRemoveCommand extends ChangeCommand {
   readonly key = 'jobs:remove'

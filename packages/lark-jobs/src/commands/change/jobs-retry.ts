@@ -32,7 +32,7 @@ export class JobsRetryCommand extends PacedCommand {
     const { ids, queue, dryRun, fromStart } = this
     const hasIds = ids.length > 0
     const { all, queue: _, ...conditions } = filterOf(this)
-    // `--queue` alone does not count as a filter: it may belong to ids.
+    // `--queue` alone does not count as a filter, because the flag may say in which queue the given ids are.
     const isFiltered = all === true || Object.keys(conditions).length > 0
     if (this.within !== undefined)
       throw usageError('--within came without --flow', 'Leave it out, or name a flow.')

@@ -3,7 +3,7 @@ import { arg, Command } from '@s18i/lark'
 import { excerpt, loadConfig, stubPlace, usageError, writeStub } from '@s18i/lark/internal'
 
 /**
- * `lark make:job NAME`: writes the file of a new job class. The name is that of the class (`SendEmail`,
+ * `lark make:job NAME`: writes the file of a new job class. The name is the name of the class (`SendEmail`,
  * `SendEmailJob`) or its key (`send-email`).
  */
 export class MakeJobCommand extends Command {

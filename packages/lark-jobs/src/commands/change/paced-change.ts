@@ -1,6 +1,6 @@
 /**
- * The base of the commands that can also make their change at a pace. With `--limit`, the change goes on by
- * itself after the command has ended.
+ * The base of the commands that can also make their change at a pace. With `--limit`, workers make the change
+ * after the command has ended.
  */
 import { type CommandResult, flag } from '@s18i/lark'
 import { defined, usageError, visible } from '@s18i/lark/internal'
@@ -30,7 +30,7 @@ export abstract class PacedCommand extends ChangeCommand {
   limit = flag.number('Slowly: at most so many jobs in the time of --per', { wholeFrom: 1 })
   per = flag.string('With --limit: a time such as 10s; one minute without it')
 
-  /** Only for a change whose jobs run then. */
+  /** The flag `--max-failed`, which only exists for changes after which the jobs run. */
   maxFailed: string | undefined
 
   /** Whether the change is to be made at a pace. @throws USAGE for a flag that needs `--limit` */
@@ -42,7 +42,7 @@ export abstract class PacedCommand extends ChangeCommand {
   }
 
   /**
-   * Begins the change at a pace, and says where people see how far it is.
+   * Begins the change at a pace, and prints the command that shows its progress.
    *
    * @throws USAGE for a key that no worker ever had, and the errors of `changes.begin()`
    */
@@ -89,7 +89,7 @@ export abstract class PacedCommand extends ChangeCommand {
   }
 }
 
-/** A change that was only counted has no id that anybody could use. */
+/** Removes the id from a change that was only counted, because no stored change has this id. */
 function idless<T extends { id: string }>({ id: _, ...rest }: T): Omit<T, 'id'> {
   return rest
 }

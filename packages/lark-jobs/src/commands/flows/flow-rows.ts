@@ -14,8 +14,7 @@ type Paint = (style: 'red' | 'green' | 'blue' | 'dim', text: string) => string
 export type NodeRow = [name: string, state: string, id: string, remark: string]
 
 /**
- * The approximate maximum number of rows. If a flow has more nodes, the failed and running nodes are listed
- * first.
+ * The approximate maximum number of rows. If a flow has more nodes, failed and running nodes are preferred.
  */
 const MOST_ROWS = 200
 /** The maximum number of started nodes whose jobs are read. */

@@ -31,7 +31,7 @@ const DEEPEST = 12
 const ROOT = -1
 
 /**
- * @param afters for each node, the numbers of the nodes that it waits for. All of these are smaller than the
+ * @param afters for each node, the numbers of the nodes that it waits for. These numbers are smaller than the
  * number of the node itself
  */
 export function treeOf(afters: readonly (readonly number[])[]): TreeLine[] {

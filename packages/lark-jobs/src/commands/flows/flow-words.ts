@@ -31,7 +31,10 @@ export async function flowNamed(
   throw new JobsError('FLOW_NOT_FOUND', `There is no flow ${shown(id)}`, { hint: await meant(flows, id) })
 }
 
-/** A hint for an id that no flow has. It names a flow whose name is this text, or an id that is similar. */
+/**
+ * A hint for an id that no flow has. The hint names the flow with this name, or the flow with the most
+ * similar id.
+ */
 async function meant(flows: Operate['flows'], id: string): Promise<string> {
   const { flows: all } = await flows.list({}, { limit: LOOKS })
   const named = all.find(({ name }) => name === id)
@@ -110,8 +113,8 @@ const reasons: Record<string, string> = {
 }
 
 /**
- * The text that says why a flow has ended without completing, or is ending. Undefined if the flow has
- * completed or is running.
+ * Says in words why a flow has ended without completing, or is ending. Undefined if the flow has completed or
+ * is running.
  */
 export function whyWords(info: FlowInfo): string | undefined {
   const { state, reason, because, failedNode, allowed, counts } = info
@@ -137,7 +140,7 @@ export function wasLate(info: FlowInfo): boolean {
   return info.reason === 'deadline' && !isInner(info)
 }
 
-/** The text that says what a flow waits for, or why it has ended. */
+/** Says in words what a flow waits for, or why it has ended. */
 export function waitWords(info: FlowInfo): string {
   const { state, runs, counts, kind } = info
   const why = whyWords(info)

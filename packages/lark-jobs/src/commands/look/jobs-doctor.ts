@@ -43,7 +43,10 @@ export class JobsDoctorCommand extends Command {
     return errors > 0 || (this.strict && warnings > 0) ? 1 : 0
   }
 
-  /** The incidents of queues: the findings say the others. A store that cannot be opened has none. */
+  /**
+   * The incidents of queues. All other incidents are among the findings. If the store cannot be opened, the
+   * list is empty.
+   */
   async #incidents(operating: Operate, findings: readonly DoctorFinding[]): Promise<QueueIncident[]> {
     const canLook = findings.some(
       ({ code, level }) => code === 'queue-served' || (code === 'store-opens' && level === 'ok'),

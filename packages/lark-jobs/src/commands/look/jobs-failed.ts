@@ -100,11 +100,11 @@ export class JobsFailedCommand extends ConditionsCommand {
   }
 }
 
-/** The maximum number of kinds that a call returns, and of jobs on a page. */
+/** The maximum number of kinds of failures that a call returns, and of jobs on a page. */
 const MOST = 1_000
 /**
- * The maximum number of characters of an error in the list. They fit on one line of a wide terminal, or a few
- * lines of a narrow terminal.
+ * The maximum number of characters of an error in the list. Such an error fits on one line of a wide
+ * terminal, or on a few lines of a narrow terminal.
  */
 const MAX_REASON = 300
 

@@ -13,7 +13,7 @@ import { timeSince } from '../words/instant.ts'
 import { ConditionsCommand, checkKey, filterOf, flagNames } from '../words/job-filter.ts'
 import { remarkWords, reportedWords, whenWords } from '../words/job-words.ts'
 
-/** The most jobs of a page. */
+/** The maximum number of jobs on a page. */
 const MOST = 1_000
 
 /** `lark jobs:list`: lists the jobs that meet some conditions, page by page. */
@@ -58,8 +58,8 @@ export class JobsListCommand extends ConditionsCommand {
   }
 
   /**
-   * Searches until there are as many jobs as were asked for, or all jobs have been looked at. A search of
-   * more than one step shows its progress. Ctrl-C ends it, and the cursor says where to go on.
+   * Searches until it has found the requested number of jobs, or has looked at all jobs. A search that takes
+   * more than one step shows its progress. Ctrl-C ends the search, and the printed cursor continues it.
    */
   async #page(operating: Operate, filter: ListFilter): Promise<JobPage> {
     const { limit, oldest, cursor, signal } = this

@@ -23,8 +23,8 @@ const names = {
 }
 
 /**
- * `lark jobs:monitor`: compares the queues with limits, for cron and CI. It prints a verdict in one line and
- * the warnings below this line, and sets an exit code.
+ * `lark jobs:monitor`: compares the queues with limits, for cron and CI. The command prints a verdict in one
+ * line and the warnings below this line, and sets an exit code.
  */
 export class JobsMonitorCommand extends Command {
   readonly key = 'jobs:monitor'
@@ -75,8 +75,8 @@ function wordsOfFinding({ subject, text, code }: DoctorFinding): string {
 }
 
 /**
- * Names the queues without a limit. Without this text, jobs of such a queue could wait for ever while the
- * output says that all is well.
+ * Names the queues without a limit. Without these names, jobs of such a queue could wait for ever while the
+ * output says that no limit is exceeded.
  */
 function unlimitedWords({ unlimited }: MonitorReport): string {
   if (unlimited.length === 0) return ''

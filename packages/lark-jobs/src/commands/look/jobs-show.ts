@@ -146,7 +146,7 @@ function flowWords(flow: FlowOfJob): string {
   return `${called(flow)}, ${part}${retries === undefined ? '' : `, retry ${retries}`}`
 }
 
-/** The beginning of a damaged field, because only `--json` prints the whole field. */
+/** The beginning of a damaged field. (Only `--json` prints the whole field.) */
 function damage({ field, text }: { field: string; text: string }): string {
   return `${field}: ${text.length > MOST ? `${text.slice(0, MOST)}…` : text}`
 }
@@ -185,7 +185,7 @@ function logLines({ at, level, text }: LogLine): string[] {
 }
 
 /**
- * The lines of a text. Each line after the first has a bar in front, so that it does not look like another
+ * The lines of a text. Each line after the first begins with a bar, so that it does not look like another
  * error or log line.
  */
 function underFirst(text: string, indent: string): string[] {

@@ -96,7 +96,7 @@ export class JobsStatusCommand extends Command {
   }
 }
 
-/** The incidents of queues: remarks below the table are about the others. */
+/** The incidents of queues. The remarks below the table show all other incidents. */
 function withoutRemarks(incidents: readonly Incident[]): Incident[] {
   return incidents.filter(({ kind }) => kind !== 'finding')
 }
@@ -105,7 +105,7 @@ function words({ completed, failed }: EndedCounts): string {
   return failed === 0 ? `${completed}` : `${completed}, ${failed} failed`
 }
 
-/** Aligns the head and the cells of a column to the right. A table by itself aligns text to the left. */
+/** Aligns the head and the cells of a column to the right. (A table aligns text to the left by default.) */
 function toTheRight(cells: readonly string[]): string[] {
   const width = Math.max(...cells.map((cell) => cell.length))
   return cells.map((cell) => cell.padStart(width))

@@ -20,7 +20,10 @@ import { reportedWords } from '../words/job-words.ts'
 
 /** The exit codes for the ways in which following a job may end. */
 const codes = { completed: 0, failed: 1, cancelled: 3, gone: 4, interrupted: INTERRUPTED } as const
-/** If there are more events than this in a second, events other than failures are only counted. */
+/**
+ * The maximum number of events in a second that are printed. If there are more, all events except failures
+ * are only counted.
+ */
 const CALM = 50
 /** How many jobs are remembered, so that a job with several events is looked up only once. */
 const MOST_KNOWN = 5_000
@@ -146,7 +149,7 @@ export class JobsTailCommand extends Command {
     return [...this.#events.values()].reduce((sum, each) => sum + each, 0)
   }
 
-  /** Prints how many events there were in the last second, if some of these were not shown. */
+  /** Prints how many events there were in the last second, if some of them were not printed. */
   #tell(): void {
     clearTimeout(this.#second)
     this.#second = undefined

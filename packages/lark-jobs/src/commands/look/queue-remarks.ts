@@ -33,7 +33,10 @@ export interface Remark {
   text: string
 }
 
-/** @param incidents that are shown beside the remarks: a remark does not say the same again */
+/**
+ * @param incidents the incidents that the command shows in addition. A remark that would repeat an incident
+ * is left out
+ */
 export function* remarksOn(
   { queues, workers }: Pick<Status, 'queues' | 'workers'>,
   incidents: readonly Incident[] = [],
@@ -192,8 +195,7 @@ function isUnended({ waiting, delayed, blocked, active }: Counts): boolean {
 }
 
 /**
- * The text that says how long a pause still lasts. @param until the end of the pause, in milliseconds since
- * 1970
+ * Says in words how long a pause still lasts. @param until the end of the pause, in milliseconds since 1970
  */
 function remaining(until: number | undefined): string {
   return until === undefined ? '' : `for ${readable(Math.max(0, until - Date.now()))}, or `

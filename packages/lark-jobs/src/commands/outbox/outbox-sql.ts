@@ -14,7 +14,8 @@ export class OutboxSqlCommand extends Command {
   handle() {
     const statements = new OutboxTable(this.for).create()
     if (this.json) return { for: this.for, statements }
-    // A migration may begin with a comment line without an end. The first statement must not continue it.
+    // The migration into which this output is pasted may begin with a comment line without a line break. The
+    // first statement must not become a part of that comment.
     this.line('')
     for (const sql of statements) this.line(`${sql};`)
     return true

@@ -73,7 +73,8 @@ export class ScheduleExplainCommand extends Command {
       return
     }
     for (const change of changes) {
-      // An expression that ticks in every hour goes on through a skipped or repeated hour.
+      // If a clock changes by whole hours, the intervals of an expression that ticks in every hour stay the
+      // same.
       const goesOn = hourOf(when) === '*' && (change.after - change.before) % HOUR === 0
       const usual = goesOn ? 'Runs go on at the same intervals.' : 'Every run is at its usual time.'
       const day = unusual.find(({ change: { at } }) => at === change.at)
@@ -98,10 +99,7 @@ function happens({ at, before, after }: ClockChange): string {
   return after > before ? `the clock skips ${span}` : `the clock shows ${span} twice`
 }
 
-/**
- * The text that says when the expression ticks for those of its local times that a clock change skips or
- * repeats.
- */
+/** Says in words when the expression ticks for its local times that a clock change skips or repeats. */
 function runs({ change: { at, before, after }, named, ticks }: UnusualDay): string {
   const times = listed(named.map(clock), MOST)
   if (after > before) {

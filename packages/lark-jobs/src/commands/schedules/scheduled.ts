@@ -58,8 +58,8 @@ export function runWords({ state, took }: ScheduleRun): string {
 }
 
 /**
- * How many ticks were missed, as far as this is recorded, and the instant of the last missed tick. Undefined
- * if no tick was missed.
+ * How many missed ticks the schedule has recorded, and the instant of the last missed tick. Undefined if no
+ * tick was missed.
  */
 export function missedTicks({ skipped }: ScheduleInfo): { count: number; last: number } | undefined {
   const missed = skipped.filter(({ why }) => why === 'missed')
@@ -67,7 +67,7 @@ export function missedTicks({ skipped }: ScheduleInfo): { count: number; last: n
   return last === undefined ? undefined : { count: missed.reduce((sum, { count }) => sum + count, 0), last }
 }
 
-/** Whether there are live workers, but none of these workers knows the class of the schedule's jobs. */
+/** Whether there are live workers, but no live worker knows the class of the schedule's jobs. */
 export function isUnknown({ key, queue }: ScheduleInfo, workers: readonly WorkerRecord[]): boolean {
   return workers.length > 0 && !isKnown(workers, key, queue)
 }

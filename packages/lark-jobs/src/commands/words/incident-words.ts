@@ -1,6 +1,6 @@
 /**
- * An incident in the words of a terminal: what stands still or fails, since when, why, what has changed
- * before, and the command that helps first.
+ * An incident in the words of a terminal: what stands still or fails, since when, why, what changed before,
+ * and the first command that helps.
  */
 import { defined, visible } from '@s18i/lark/internal'
 import { oneOf } from '../../model/blocked-loop.ts'
@@ -13,9 +13,9 @@ import { commandFor, inCommands } from './remedy-commands.ts'
 
 const marks = { error: '✗', warning: '!' } as const
 
-/** The most incidents that are printed. */
+/** The maximum number of incidents that are printed. */
 const MOST = 10
-/** The most letters of a message of an error. */
+/** The maximum number of characters of an error message that are printed. */
 const LONGEST = 200
 
 type Words = (incident: QueueIncident) => string
@@ -33,7 +33,7 @@ const what: Record<QueueIncident['kind'], Words> = {
   paused: ({ pause = {} }) => `is paused${pausedWords(pause, Date.now())}`,
 }
 
-/** What an incident is, without what to do: sentences, each for a line. */
+/** The sentences that describe an incident, one for each line, without the command that helps. */
 export function incidentLines(incident: Incident): string[] {
   if (incident.kind === 'finding') return [`${incident.subject}: ${incident.text}`]
   const { kind, queue, since, jobs } = incident
@@ -69,7 +69,7 @@ function failureLines({ key, name, message, count, of, first, releases }: Incide
   return [`${many}${key} throws ${name}: ${text}${began}${where}`]
 }
 
-/** The command that helps first. */
+/** The first command that helps. */
 export function incidentAction(incident: Incident): string | undefined {
   if (incident.kind !== 'finding') return commandFor(incident.action)
   return incident.advice === undefined ? undefined : inCommands(incident.advice)
@@ -94,7 +94,10 @@ export function incidentsInLines(
   return left > 0 ? [...lines, `  ${left} more: see --json`] : lines
 }
 
-/** An incident in the form for scripts: its remedies are commands, and `text` says it in one text. */
+/**
+ * An incident in the form for scripts: its remedies are commands, and `text` describes the incident in one
+ * text.
+ */
 export function writtenIncident(incident: Incident) {
   const text = incidentLines(incident).join('. ')
   const action = incidentAction(incident)

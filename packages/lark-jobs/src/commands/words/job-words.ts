@@ -9,8 +9,8 @@ import { readable } from '../../words/duration.ts'
 import { ago, timeSince } from './instant.ts'
 
 /**
- * The maximum number of characters of an error or a progress report in a list. They fit on a few lines of a
- * narrow terminal.
+ * The maximum number of characters of an error or a progress report in a list. Such a text fits on a few
+ * lines of a narrow terminal.
  */
 const MOST = 300
 
@@ -60,8 +60,8 @@ export function reportedWords(progress: unknown): string {
 }
 
 /**
- * The text that says what a job waits for. Signals that report the end of another job have internal names, so
- * they are put into words.
+ * Says in words what a job waits for. Signals that report the end of another job have internal names, so the
+ * text does not contain these names.
  */
 function heardWords(signals: readonly string[]): string {
   const named = signals.filter((name) => !isChildSignal(name)).map(answerWords)

@@ -1,4 +1,4 @@
-/** The beginning of a JSON text, indented, as commands show payloads and results. */
+/** The beginning of a JSON text, with indentation. Commands show payloads and results in this form. */
 
 /** The maximum number of characters of a JSON text that are shown, and the maximum number of lines. */
 export const EXCERPT = 8_000
@@ -10,9 +10,9 @@ const DEEPEST = 20
 const TOKEN = /"(?:[^"\\]|\\.)*"?|[{}[\],:]|[^"{}[\],:]+/gs
 
 /**
- * Indents JSON for people, and returns only as much of it as fits on a screen. Reading stops there, so a
- * large or deeply nested text costs no more than its beginning. (`JSON.stringify` with an indentation made
- * 403 MB of a payload of 400 kB that consisted of brackets.)
+ * Indents JSON for people, and returns only the part that fits on a screen. The rest of the text is not read,
+ * so a large or deeply nested text costs no more than its beginning. (`JSON.stringify` with an indentation
+ * made 403 MB from a payload of 400 kB of brackets.)
  *
  * @param json a JSON text. A damaged text from the store is shown as it is
  */

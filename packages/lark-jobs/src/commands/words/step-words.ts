@@ -1,4 +1,4 @@
-/** The steps of a job and its signals as rows of a table, with one line for each. */
+/** The steps of a job and its signals as rows of a table. */
 import type { JobSignal, JobStep } from '../../operate.ts'
 import { readable } from '../../words/duration.ts'
 import { ago, fromNow } from './instant.ts'

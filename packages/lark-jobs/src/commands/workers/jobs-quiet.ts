@@ -3,8 +3,8 @@ import type { WorkerRecord } from '../../operate.ts'
 import { OrderCommand, PATIENCE } from './worker-orders.ts'
 
 /**
- * `lark jobs:quiet`: tells the workers of the store to take no more jobs, for example before a deploy. It
- * does the same as `kill -TSTP`, but on all machines.
+ * `lark jobs:quiet`: tells the workers of the store to take no more jobs, for example before a deploy. The
+ * command does the same as `kill -TSTP`, but on all machines.
  */
 export class JobsQuietCommand extends OrderCommand {
   readonly key = 'jobs:quiet'

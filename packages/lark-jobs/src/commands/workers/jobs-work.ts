@@ -152,8 +152,8 @@ export class JobsWorkCommand extends Command {
           report.info(why)
           supervised.askToRestart()
         },
-        // At the limit of the memory, the process does not wait for its turn to restart, because the system
-        // may kill it soon.
+        // When the memory reaches its limit, the process does not wait for its turn to restart, because the
+        // system may kill the process soon.
         memory: (why) => {
           report.info(why)
           supervised.leave()
@@ -260,7 +260,8 @@ export class JobsWorkCommand extends Command {
         await this.#shutDown(report)
         throw error
       })
-    // A rejected promise that one job does not handle must not end the process in which other jobs run.
+    // If one job leaves a rejected promise without a handler, this must not end the process, because other
+    // jobs run in it.
     process.on('unhandledRejection', (reason) => report.warn(unhandledText(reason)))
     return worker
   }

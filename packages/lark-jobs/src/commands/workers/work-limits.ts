@@ -1,7 +1,7 @@
 /**
- * `--max-time` and `--max-memory` of `jobs:work`: At such a limit, the process takes no more jobs, finishes
- * the running jobs, and exits, so that the service manager starts it again. Until the fault is found, this
- * limits the harm of an application that leaks memory or keeps connections for too long.
+ * `--max-time` and `--max-memory` of `jobs:work`. When the process reaches such a limit, it takes no more
+ * jobs, finishes the running jobs, and exits, so that the service manager starts it again. This limits the
+ * harm of an application that leaks memory or keeps connections for too long, until its fault is found.
  */
 import { usageError } from '@s18i/lark/internal'
 import { bytesForm, bytesIn, inMb } from '../../words/bytes.ts'

@@ -2,8 +2,8 @@
  * The output of `jobs:work` while it runs.
  *
  * For people, there is one line for each job, with the time of day. The first failure of each kind is
- * followed by the stack and the causes of its error. If more than 50 jobs end within a second, nobody could
- * read the lines, so one line per second shows only the number of jobs. Failures and warnings of jobs are
+ * followed by the stack and the causes of its error. If more than 50 jobs end within a second, people could
+ * not read the lines, so one line per second shows only the number of jobs. Failures and warnings of jobs are
  * always shown. For machines, there is one line of JSON for each event.
  */
 import type { Console } from '@s18i/lark'
@@ -32,7 +32,8 @@ const KINDS = 1_000
 /** The maximum number of lines of a stack that are printed. */
 const FRAMES = 8
 /**
- * The maximum number of long-running jobs that get a line each. If there are more, one line says how many.
+ * The maximum number of long-running jobs that get a line each. If more jobs run for long, one line says how
+ * many.
  */
 const FEW = 5
 
@@ -46,7 +47,7 @@ export class ConsoleReport implements ShownReport {
    * supervisor prints it.
    */
   readonly #counts: boolean
-  /** The number of the process, if there are several. */
+  /** The number of the process, if there are several processes. */
   readonly #speaker: string
   /** The kinds of failures whose stack was already printed. */
   readonly #kinds = new Set<string>()
@@ -213,7 +214,7 @@ export class JsonReport implements ShownReport {
   readonly queues = new Map<string, QueueFigures>()
   readonly hidden = 0
   readonly #console: Console
-  /** The id of the worker, if there are several. */
+  /** The id of the worker, if there are several workers. */
   readonly #worker: string | undefined
 
   /** @param slot the number of this process, if it has a supervisor */
@@ -312,7 +313,7 @@ export function sumUp(
       ? [`${count.toLocaleString('en')} ${what === 'unstored' ? 'not stored' : what}`]
       : [],
   )
-  // The rate is left out if there were few jobs or slow jobs, because it would mean nothing.
+  // If there were few jobs or slow jobs, the rate is left out, because it would have no meaning.
   const perSecond = took > 0 ? Math.round((done / took) * 1_000) : 0
   const rate = done >= 100 && perSecond > 1 ? `, ${perSecond.toLocaleString('en')} jobs a second` : ''
   console.line(`${parts.join(', ')} in ${readable(took)}${rate}`)

@@ -1,9 +1,9 @@
 /**
  * The signals of `jobs:work`, for a worker or for a supervisor. After SIGTSTP, the worker takes no more jobs.
- * After the first SIGINT or SIGTERM, the worker lets the running jobs finish. After the second, it gives
- * these jobs back at once. After the third, it no longer waits for a store that is unreachable. `Worker.stop`
- * (`worker/worker.ts`) has the steps of the end. A process under a supervisor uses `supervisor/supervised.ts`
- * instead of this file.
+ * After the first SIGINT or SIGTERM, the worker lets the running jobs finish. After the second of these
+ * signals, it gives these jobs back at once. After the third, it no longer waits for a store that is
+ * unreachable. `Worker.stop` (`worker/worker.ts`) has the steps of the end. A process under a supervisor uses
+ * `supervisor/supervised.ts` instead of this file.
  *
  *   starting   SIGTSTP is remembered; the other signals end the process, as they end any program
  *   serving    all signals are passed on to the worker or supervisor
@@ -12,7 +12,7 @@
  * Under `jobs:work --watch`, the process that watches the sources tells this process when to stop. This
  * process also stops when the watching process ends.
  *
- * Because there is a listener for SIGTSTP, that signal and Ctrl-Z do not suspend the process. A suspended
+ * Because this file listens for SIGTSTP, this signal and Ctrl-Z do not suspend the process. A suspended
  * worker would only lose its leases. Windows has no SIGTSTP.
  */
 import { larkMessage, type ProcessCommand, type ProcessReport, WATCHED } from '../../supervisor/protocol.ts'

@@ -1,6 +1,6 @@
 /**
- * The base of the commands that give orders to workers. It chooses the workers, prints which workers got the
- * order, and with `--wait` prints which workers have carried out the order.
+ * The base of the commands that give orders to workers. Such a command chooses the workers, and prints which
+ * workers got the order. With `--wait`, it also prints which workers have carried out the order.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { Command, flag } from '@s18i/lark'
@@ -26,7 +26,7 @@ export interface CommandOrder {
   give(workers: WorkerOperations, which: WorkerFilter): Promise<WorkerOrderResult>
   /** The text of the order, such as `take jobs again`. */
   what: string
-  /** Returns a further line for people, if there is something to add. */
+  /** Returns a further line for people, or undefined. */
   remark?(told: WorkerOrderResult): string | undefined
   /**
    * Says in words what a worker does now, if it has carried out the order. Returns undefined if the worker
@@ -93,7 +93,8 @@ export abstract class OrderCommand extends Command {
   }
 
   /**
-   * Waits until all workers have carried out the order. Prints what a worker does each time that changes.
+   * Waits until all workers have carried out the order. Prints a line each time when a worker does something
+   * new.
    *
    * @returns the workers that have not carried out the order in time, or before the command was interrupted
    */

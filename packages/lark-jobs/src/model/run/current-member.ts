@@ -9,12 +9,12 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { type Member, memberOf } from '../effect.ts'
 
 const slot = Symbol.for('s18i.lark.member')
-/** Shared by all copies of this package in the process. */
+/** All copies of this package in the process share this `AsyncLocalStorage`. */
 const everywhere = globalThis as { [slot]?: AsyncLocalStorage<Member> }
 
 /** Calls a function as the run of a job. @param id the id of the job, which need not belong to a flow */
 export function inRunOf<A extends unknown[]>(id: string, act: (...args: A) => void, ...args: A): void {
-  // Most ids have no colon. The search for a colon spares them the pattern.
+  // Most ids have no colon. The search for a colon is faster than the pattern.
   const member = id.includes(':') ? memberOf(id) : undefined
   if (member === undefined) act(...args)
   else {

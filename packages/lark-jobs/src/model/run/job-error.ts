@@ -20,8 +20,8 @@ const MAX_DEPTH = 5
 /** The maximum number of inner errors (`errors`) that are kept for each error. */
 const MAX_HELD = 5
 /**
- * The folder of this package. Undefined in a bundle, because there the frames of this package cannot be
- * distinguished from those of the application.
+ * The folder of this package. Undefined in a bundle, because in a bundle the stack frames of this package
+ * cannot be distinguished from the frames of the application.
  */
 const root = /^.*\/lark-jobs(?=\/(?:src|dist)\/)/.exec(import.meta.url ?? '')?.[0].replace('file://', '')
 
@@ -44,7 +44,7 @@ export function jobError(thrown: unknown, run: number, ms: number): JobError {
   }
 }
 
-/** An error without its causes. @param cut shortens a text to what the budget allows */
+/** An error without its causes. @param cut cuts a text to the length that the budget allows */
 function own(thrown: unknown, cut: (text: string, most: number) => string): KeptError {
   const message = cut(textOf(thrown), Number.POSITIVE_INFINITY)
   if (!isError(thrown)) return { name: 'Error', message }
@@ -91,8 +91,8 @@ function partOf(thrown: unknown, room: Budget, depth: number): KeptError | undef
 }
 
 /**
- * The inner errors of an error: the list `errors` of an `AggregateError` or any other error that has one, or
- * both errors of a `SuppressedError`.
+ * The inner errors of an error: the list `errors` of an `AggregateError` or of any other error with such a
+ * list, or both errors of a `SuppressedError`.
  */
 function heldBy(error: Error): ArrayLike<unknown> {
   const errors = fieldOf(error, 'errors')
@@ -135,7 +135,7 @@ export function restored({ name, message, code, stack, cause, errors }: KeptErro
   const error = errors
     ? new AggregateError(errors.map(restored), message, options)
     : new Error(message, options)
-  // These properties are not enumerable, like those of any other error.
+  // These properties are not enumerable, like the properties of any other error.
   Object.defineProperty(error, 'name', { value: name, writable: true, configurable: true })
   const shown = stack ?? `${name}: ${message}`
   Object.defineProperty(error, 'stack', { value: shown, writable: true, configurable: true })
@@ -147,7 +147,10 @@ export function errorLine(error: KeptError): string {
   return `${error.message.split('\n', 1)[0] || error.name}${behind(error)}`
 }
 
-/** The causes and inner errors as a text that follows the message. Empty if there are none. */
+/**
+ * The causes and inner errors as a text that follows the message. Empty if the error has no causes and no
+ * inner errors.
+ */
 export function behind({ errors = [], more, cause }: KeptError): string {
   const parts = [
     ...errors.map(codedLine),
@@ -157,7 +160,7 @@ export function behind({ errors = [], more, cause }: KeptError): string {
   return parts.length === 0 ? '' : ` (${parts.join('; ')})`
 }
 
-/** An error in one line, with its code, unless the message has it. */
+/** An error in one line, with its code, unless the message contains the code. */
 export function codedLine(part: KeptError): string {
   const { code } = part
   const line = errorLine(part)

@@ -10,7 +10,7 @@ const brand = Symbol.for('s18i.lark.non-retryable')
  * If a handler throws this error, the job fails, no matter how many tries are left.
  *
  * @param message the reason why the job cannot succeed, for people
- * @param options `cause`: the error that led to this one
+ * @param options `cause`: the error that led to this error
  * @example throw new NonRetryableError('The card was stolen', { cause: error })
  */
 export class NonRetryableError extends Error {

@@ -1,12 +1,12 @@
 /**
- * The counts of runs, in a form in which they can be added up over jobs, workers and time. The counts consist
- * of two histograms (how long jobs waited from when they were due until they began, and how long their runs
- * took) and of the numbers of runs by how they ended.
+ * The counts of runs, in a form in which the counts of several jobs, workers and periods can be added up. The
+ * counts consist of two histograms (how long jobs waited from when they were due until they began, and how
+ * long their runs took) and of the numbers of runs by how they ended.
  *
  * The bounds of the histograms never change, so the counts of different workers can be added. Each bucket
- * from half a millisecond to a day is at most 20 % wide, so a quantile is wrong by at most as much. (Buckets
- * of 1 to 5 minutes and 5 to 30 said that 200 jobs that had all waited for 65 s waited for 180 s at the
- * median, and for 298 s at the 99th percentile.)
+ * from half a millisecond to a day is at most 20 % wide, so a quantile is wrong by at most 20 %. (With
+ * buckets of 1 to 5 minutes and of 5 to 30 minutes, 200 jobs that had all waited for 65 s seemed to have
+ * waited for 180 s at the median, and for 298 s at the 99th percentile.)
  *
  * All counts are whole numbers in one array: two arrays are added element by element.
  */
@@ -52,8 +52,8 @@ function bucketOf(ms: number): number {
 }
 
 /**
- * How a run ended, in the order of the counts. A crashed run is counted by the worker that takes its job
- * back.
+ * How a run ended, in the order of the counts. The worker that takes a job back from a dead worker counts the
+ * crashed run.
  */
 export const runEnds = [
   'completed',
@@ -78,7 +78,7 @@ const FORM = '='
 /** The base of the numbers in the text. With this base, the text is a third shorter than with base 10. */
 const BASE = 36
 
-/** A histogram. Its buckets are not cumulative, and the last one has no upper bound. */
+/** A histogram. Its buckets are not cumulative, and the last bucket has no upper bound. */
 export interface Histogram {
   buckets: number[]
   /** The sum of all values, in milliseconds. */
@@ -141,7 +141,8 @@ export class RunCounts {
 
   /**
    * Packs the counts into a text: all counts that are not 0, in base 36, with spaces between them. If counts
-   * of 0 were left out before a count, the text has the distance from the last count before it.
+   * of 0 are left out before a count, the text also contains the distance from the previous count in the
+   * text.
    */
   pack(): string {
     const parts: string[] = []
@@ -156,9 +157,9 @@ export class RunCounts {
   }
 
   /**
-   * Reads the text of packed counts from a store. All counts are 0 for a text of another form, and counts
-   * that only a newer version knows are ignored. The sums are in microseconds: a backlog of 10,000 jobs over
-   * a weekend has 16 digits.
+   * Reads the text of packed counts from a store. If the text has another form, all counts are 0. Counts that
+   * only a newer version knows are ignored. Sums are in microseconds, and may have 16 digits: for example, if
+   * 10,000 jobs waited over a weekend.
    */
   static read(text: unknown): RunCounts {
     const counts = new Float64Array(LENGTH)

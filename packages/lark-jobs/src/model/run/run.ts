@@ -80,8 +80,8 @@ export class Run {
   }
 
   /**
-   * Stores the decision and throws. Only the first decision counts; it also holds if the handler catches the
-   * error.
+   * Stores the decision and throws. Only the first decision counts. The decision also holds if the handler
+   * catches the error.
    */
   decide(decision: Decision): never {
     this.decision ??= decision

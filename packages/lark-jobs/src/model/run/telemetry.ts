@@ -39,7 +39,10 @@ export interface Dispatch {
   queue: string
   /** The key of the jobs, if they have one key. */
   key?: string | undefined
-  /** The number of jobs. Undefined for a flow: its number of members is reported when it has been sent. */
+  /**
+   * The number of jobs. Undefined for a flow, because the number of its members is reported only when the
+   * flow has been sent.
+   */
   count?: number
   /** The id of the flow. */
   flow?: string
@@ -55,13 +58,13 @@ export interface Sending {
 }
 
 export interface Sent {
-  /** The number of jobs, including rejected ones. */
+  /** The number of jobs, including rejected jobs. */
   count: number
   /** The id of the job, if there is only one. */
   id?: string | undefined
   /**
-   * How many jobs were not queued, for example because of a unique lock. For a flow that already existed, it
-   * is 1.
+   * How many jobs were not queued, for example because of a unique lock. For a flow that already existed, the
+   * number is 1.
    */
   rejected?: number
 }
@@ -141,7 +144,10 @@ export interface Levels {
   }[]
   limiters: {
     limiter: string
-    /** How many permits are in use. `limit`: how many may be in use at a time, if that is limited. */
+    /**
+     * How many permits are in use. `limit`: how many permits may be in use at a time, if the limiter limits
+     * this.
+     */
     held: number
     limit?: number | undefined
   }[]

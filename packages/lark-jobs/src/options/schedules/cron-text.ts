@@ -7,7 +7,8 @@
  * A field is `*`, or a list of numbers, names (`MON`, `JAN`), ranges (`1-5`) and steps (`*\/15`, `8-18/2`).
  * The day of the month also takes `L` (the last), `LW` (the last weekday) and `15W` (the weekday nearest to
  * the 15th); the day of the week takes `5#2` (the second Friday) and `5L` (the last). If both the day of the
- * month and the day of the week are restricted, a day that matches either of them counts, as in Unix.
+ * month and the day of the week are restricted, the expression matches a day that meets one of these
+ * conditions, as in Unix.
  */
 import { shown } from '../../words/secret.ts'
 

@@ -51,7 +51,7 @@ export interface Recurrence {
 
 const zoned = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d)$/
 
-/** Whether the day of a date exists: JavaScript reads 31 February as 3 March. */
+/** Whether the day of a date exists. (JavaScript reads 31 February as 3 March.) */
 function isDay(date: string): boolean {
   const day = date.slice(0, 10)
   const read = new Date(day)
@@ -127,7 +127,7 @@ const everyOptions = schemaOf(policies)
 export interface CronOptions extends OptionsOf<typeof zonedPolicies> {}
 
 /**
- * The options of `every()`: those of `cron()` without the time zone, because the ticks of `every()` are
+ * The options of `every()`: the options of `cron()` without the time zone, because the ticks of `every()` are
  * aligned to the clock in UTC.
  */
 export interface EveryOptions extends OptionsOf<typeof policies> {}

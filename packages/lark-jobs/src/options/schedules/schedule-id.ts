@@ -1,6 +1,6 @@
 /**
- * The ids of schedules. A schedule that a class declares has the key of the class, or `key/name` if it has a
- * name.
+ * The ids of schedules. A schedule that a class declares has the key of the class, or `key/name` if the
+ * schedule has a name.
  */
 import { isId } from '../../model/id.ts'
 import { MAX_SCHEDULE_ID } from '../../model/tick.ts'

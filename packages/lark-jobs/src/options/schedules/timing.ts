@@ -26,7 +26,7 @@ export const overlapPolicies = ['allow', 'skip', 'queue', 'cancel'] as const
  * What happens to a tick while the job of an earlier tick has not ended.
  *
  *   allow    the job of the tick is queued all the same
- *   skip     the tick is recorded, and no job runs for it
+ *   skip     the tick is recorded, and no job runs for the tick
  *   queue    the job of the tick is queued, and begins when the earlier jobs have ended
  *   cancel   the earlier job is cancelled, and the job of the tick begins when the earlier job has ended
  */

@@ -40,7 +40,7 @@ export interface Patient {
   age: number
 }
 
-/** @returns the answer for a path that does not need the store; undefined for other paths */
+/** @returns the answer for a path that does not need the store. Undefined for other paths */
 export function answerAlone(path: string, patients: readonly Patient[]): HttpAnswer | undefined {
   const [, live, time] = /^(\/live)(?:\?within=([^&]*))?$/.exec(path) ?? []
   if (live !== undefined) {
