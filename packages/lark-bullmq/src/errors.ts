@@ -1,10 +1,10 @@
 /**
  * The errors of this package, each with a code that does not change. `docs/errors.md` has an entry for each.
- * Anything that Lark itself refuses throws an error of `@s18i/lark-jobs` (`JobsError`).
+ * If Lark itself refuses something, the error is one of `@s18i/lark-jobs` (`JobsError`).
  */
 import { branded, LarkError } from '@s18i/lark/internal'
 
-/** Marks an error of this package in every copy of it. */
+/** Marks an error of this package, in every copy of the package. */
 const brand = Symbol.for('s18i.lark.bullmq.error')
 
 /** Every code, with its meaning in one line. */
@@ -17,9 +17,9 @@ export const bullmqErrors = {
 export type BullmqErrorCode = keyof typeof bullmqErrors
 
 export interface BullmqErrorOptions {
-  /** What the reader can do about it. */
+  /** Advice: what the reader of the message can do about the error. */
   hint?: string
-  /** Exit code for the `lark` program; default 1. */
+  /** The exit code with which the `lark` program ends. Default 1. */
   exit?: number
 }
 
@@ -32,7 +32,7 @@ export class BullmqError extends LarkError {
   }
 
   /**
-   * Whether a value is an error of this package, thrown by this copy of it or by another one.
+   * Whether a value is an error of this package, thrown by this copy of the package or by another copy.
    *
    * @param code if it is given, the error must also have this code
    */

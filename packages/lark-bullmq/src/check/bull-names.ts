@@ -64,10 +64,10 @@ export function mentionsBullMQ(text: string): boolean {
   return /['"](?:bullmq|@nestjs\/bullmq|@s18i\/lark-bullmq(?:\/nest)?|@bull-board\/[\w/-]+)['"]/.test(text)
 }
 
-/** Methods that objects of other libraries have, too. */
+/** Methods of BullMQ whose names objects of other libraries have, too. */
 const ofOthers = new Set(['getState', 'isActive', 'isPaused', 'isRunning', 'toJSON', 'asJSON', 'updateData'])
 
-/** Whether a method with this name shows that its object is an object of BullMQ. */
+/** Whether only objects of BullMQ have a method with this name. */
 export function isTelling(name: string): boolean {
   if (ofOthers.has(name) || !/[a-z][A-Z]/.test(name)) return false
   return classes.some((each) => comparisonOf(`methods of ${each}` as ComparedTopic, name) !== undefined)

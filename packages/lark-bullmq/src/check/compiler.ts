@@ -1,6 +1,6 @@
 /**
- * The part of TypeScript's interface that the command uses. TypeScript 4.9 to 6 export these names with the
- * same types. TypeScript 7 has another interface.
+ * The part of TypeScript's interface that `jobs:check-bullmq` uses. TypeScript 4.9 to 6 export these names
+ * with the same types. TypeScript 7 has another interface.
  */
 
 export interface SyntaxPart {

@@ -1,7 +1,7 @@
 /**
- * Reads nodes of a syntax tree: whether a value is a node, its names and texts, and the nodes in it. A field
- * that is missing or has another type counts as absent, because a parser may make nodes that this file does
- * not know.
+ * Reads nodes of a syntax tree: whether a value is a node, which names and texts a node has, and which nodes
+ * are in it. A field that is missing or has another type counts as absent, because a parser may make nodes
+ * that this file does not know.
  */
 import type { SyntaxNode } from '@s18i/lark/internal'
 
@@ -52,7 +52,7 @@ export function isCall(value: unknown, name: string): boolean {
   return isNode(value) && value.type === 'CallExpression' && nameOf(value.callee) === name
 }
 
-/** The module that `require()` or `await import()` loads; undefined for another expression. */
+/** The module that a `require()` or an `await import()` loads. Undefined for any other expression. */
 export function loadedBy(value: unknown): string | undefined {
   if (!isNode(value)) return undefined
   if (value.type === 'AwaitExpression') return loadedBy(value.argument)
@@ -60,7 +60,7 @@ export function loadedBy(value: unknown): string | undefined {
   return isImport || isCall(value, 'require') ? textOf(listOf(value.arguments)[0]) : undefined
 }
 
-/** The object literal inside an expression that only gives the object a type or freezes the object. */
+/** The object literal in an expression that only gives the object a type (`as const`) or freezes it. */
 export function objectIn(node: SyntaxNode): SyntaxNode | undefined {
   if (node.type === 'ObjectExpression') return node
   const inside = node.expression
@@ -71,9 +71,10 @@ export function objectIn(node: SyntaxNode): SyntaxNode | undefined {
 const starting = /^(?:constructor|onModuleInit|onApplicationBootstrap)$/
 
 /**
- * Calls a function with each node of a tree, the outer ones first.
+ * Calls a function with each node of a tree, the outer nodes first.
  *
- * @param visit gets whether the code runs when the file is loaded or when its object is made
+ * @param visit gets a node, and whether its code runs when the file is loaded or when the object of its class
+ *   is made
  * @param called the functions that the file calls when it is loaded
  */
 export function walk(

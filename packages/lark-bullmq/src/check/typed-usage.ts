@@ -1,8 +1,8 @@
 /**
  * Finds the names of BullMQ that a code base uses, with the help of types: with the TypeScript of the
- * application, its `tsconfig`, and the installed types of BullMQ. So it also finds uses that the syntax does
- * not show: an object out of a `Map`, a class that extends a queue, a literal that becomes options in another
- * file.
+ * application, its `tsconfig`, and the installed types of BullMQ. So this file also finds uses that the
+ * syntax does not show: an object that comes from a `Map`, a class that extends a queue, or an object literal
+ * that is used as options in another file.
  */
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -83,7 +83,10 @@ function compilerOf(root: string): { compiler: Compiler } | { because: string } 
   return { because: `TypeScript ${compiler.version} has no interface for programs` }
 }
 
-/** The program that has a file, by the nearest `tsconfig.json` or by one that it refers to. */
+/**
+ * The program to which a file belongs, according to the nearest `tsconfig.json` or to another `tsconfig.json`
+ * that it refers to.
+ */
 function programWith(compiler: Compiler, file: string): TypedProgram | undefined {
   const config = compiler.findConfigFile(dirname(file), compiler.sys.fileExists)
   const seen = new Set<string>()
@@ -120,8 +123,8 @@ class FileTypes {
     this.#checker = checker
     this.#source = source
     this.#visit(source)
-    // Methods of other libraries have the same names. So calls that cannot be followed are dropped if the
-    // file has nothing of BullMQ.
+    // Methods of other libraries may have the same names. So calls that cannot be followed are dropped if the
+    // file uses nothing of BullMQ.
     if (!this.knowsBullMQ && !mentionsBullMQ(source.text)) this.unfollowed.length = 0
   }
 
@@ -197,8 +200,8 @@ class FileTypes {
   }
 
   /**
-   * Notes the options in an argument that is not an object literal. Its type may lead to the literal;
-   * otherwise the argument cannot be followed.
+   * Notes the options in an argument that is not an object literal. The type of the argument may lead to the
+   * literal. If it does not, the argument cannot be followed.
    */
   #useGiven(given: SyntaxPart): void {
     const { isObjectLiteralExpression, isFunctionLike, isPropertyAssignment } = this.#compiler
@@ -224,7 +227,7 @@ class FileTypes {
     return (flags & (Any | Unknown)) !== 0
   }
 
-  /** The class of BullMQ that a type is, or that it extends. */
+  /** The class of BullMQ that a type is, or that the type extends. */
   #kindOf(type: Type): Exclude<BullKind, 'Job[]'> | undefined {
     for (const symbol of this.#symbolsOf(type))
       if (classes.includes(symbol.name)) return symbol.name as Exclude<BullKind, 'Job[]'>

@@ -1,8 +1,8 @@
 /**
  * Finds the names of BullMQ that a code base uses: the names that it imports, the options that it writes, and
- * the methods and events of the objects that it makes. It reads only the syntax, and recognises the objects
- * by their classes, by their types, and by the calls that return them. A name is known within its file, and
- * an exported name also in the files that import it.
+ * the methods and events of the objects that it makes. This file reads only the syntax. It recognises objects
+ * by their classes, by their types, and by the calls that return them. A name is known in its file, and an
+ * exported name also in the files that import it.
  */
 import type { SyntaxNode } from '@s18i/lark/internal'
 import { type ComparedTopic, comparisonOf, ofNest } from '../compared/compared.ts'
@@ -40,7 +40,7 @@ export interface BullUse {
   name: string
   line: number
   column: number
-  /** Whether this code runs when the application starts, as far as the file shows. */
+  /** Whether this code runs when the application starts, according to this file. */
   isAtStart: boolean
 }
 
@@ -65,8 +65,8 @@ export interface Reexports {
 }
 
 /**
- * The kinds of objects, by the text with which a file names each: `queue`, `this.queue`, `makeQueue()`, and
- * for members of a class `Queues.mail` and `Queues.get()`.
+ * The kind of each object, by the text with which the file names the object: `queue`, `this.queue`,
+ * `makeQueue()`, and for members of a class `Queues.mail` and `Queues.get()`.
  */
 type Kinds = ReadonlyMap<string, BullKind>
 
@@ -77,7 +77,10 @@ function lineOf(node: SyntaxNode): number {
   return node.loc?.start.line ?? 0
 }
 
-/** The name of a file that an import names, without its folder and its extension; of an index, its folder. */
+/**
+ * The name of a file that an import names, without its folder and its extension. For an index file, the name
+ * of its folder.
+ */
 export function fileNameOf(path: string): string {
   const parts = path.replace(/\.[cm]?[jt]sx?$/, '').split(/[\\/]/)
   return (parts.at(-1) === 'index' ? parts.at(-2) : parts.at(-1)) ?? ''
@@ -119,8 +122,8 @@ export class FileUsage {
     others: Kinds = new Map(),
     reexports: ReadonlyMap<string, Reexports> = new Map(),
   ) {
-    // Two passes are enough: a name may be used before its declaration, as in a method above the constructor,
-    // and a name may depend on another one.
+    // The file is read twice, because code may use a name before its declaration (in a method above the
+    // constructor), and a name may depend on another name.
     const called = new Set<string>()
     walk(program, (node, isAtStart) => {
       this.#import(node, others, reexports)
@@ -213,7 +216,8 @@ export class FileUsage {
   }
 
   /**
-   * The name in BullMQ of the class or type that an expression or a type names; undefined if it names none.
+   * The name in BullMQ of the class or type that an expression or a type names. Undefined if it names no
+   * class or type of BullMQ.
    */
   #bullName(node: unknown): string | undefined {
     if (!isNode(node)) return undefined
@@ -505,7 +509,8 @@ export class FileUsage {
     const name = this.#bullName(written.typeName)
     const topic = name === undefined ? undefined : optionTypes[name]
     if (topic === undefined) return
-    // A call refuses these options, and not the declaration, so they do not prevent the start.
+    // The call that adds a job refuses these options, and not the declaration of the object. So these options
+    // do not prevent the start of the application.
     this.#isAtStart = false
     this.#options(topic, value)
   }
@@ -521,8 +526,8 @@ export class FileUsage {
   }
 
   /**
-   * Notes the names in an object of options, including those in nested objects and in objects that are spread
-   * into it.
+   * Notes the names in an object of options, including the names in nested objects and in objects that are
+   * spread into it.
    */
   #options(topic: ComparedTopic, given: unknown, ignored: readonly string[] = []): void {
     if (!isNode(given)) return
@@ -537,12 +542,12 @@ export class FileUsage {
       const name = nameOf(property.key) ?? textOf(property.key)
       if (name === undefined || property.computed === true) continue
       if (ignored.includes(name)) continue
-      // The class accepts an option that it does not have if the value turns the option off.
+      // The class accepts an option that Lark does not have if the value turns the option off.
       if (isOff(property.value) && comparisonOf(topic, name)?.[0] === 'missing') continue
       this.#found(topic, name, property, true)
       const inside = inner[name]
       const wasAtStart = this.#isAtStart
-      // The constructor of a queue refuses these options, so they prevent the start.
+      // The constructor of a queue refuses these options, so they prevent the start of the application.
       if (name === 'defaultJobOptions') this.#isAtStart = true
       if (inside !== undefined) this.#options(inside, property.value)
       this.#isAtStart = wasAtStart

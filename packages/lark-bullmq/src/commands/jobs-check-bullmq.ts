@@ -11,7 +11,7 @@ import { type Compatibility, comparisonOf, verdicts } from '../compared/compared
 const PLACES = 3
 /** How many names the last line has. */
 const NAMES = 5
-/** The page of the manual that has all answers. */
+/** The page of the manual with Lark's answers to all names. */
 const MANUAL = 'https://github.com/s18i/lark/blob/main/docs/from-bullmq.md#check-the-code'
 
 /** The order in which answers are shown. Answers that mean work come first. */
@@ -38,7 +38,7 @@ interface ComparedUse {
   topic: BullUse['topic']
   name: string
   answer: Compatibility
-  /** What corresponds to the name in Lark. It is absent for an option that BullMQ does not have. */
+  /** What corresponds to the name in Lark. Absent for an option that BullMQ does not have. */
   inLark?: string
   page?: string
   /** Whether the application cannot start because of this use. */
@@ -58,7 +58,7 @@ interface Found {
   unread: string[]
   /** How many files were read. */
   read: number
-  /** The version of the TypeScript whose types were used, or why none were. */
+  /** The version of TypeScript that was used for types, or the reason why no types were used. */
   typescript: { version: string } | { because: string }
 }
 
@@ -86,7 +86,7 @@ export class JobsCheckBullmqCommand extends Command {
     return unread.length > 0 ? Math.max(1, outcomes[outcome]) : outcomes[outcome]
   }
 
-  /** Reads the files twice, because one file may use what another exports. */
+  /** Reads the files twice, because a file may use an object that another file exports. */
   async #look(): Promise<Found> {
     const root = resolve(this.source)
     const found = await stat(root).catch(() => undefined)
@@ -119,7 +119,7 @@ export class JobsCheckBullmqCommand extends Command {
       const program = mayConcern(text) && !unread.includes(shownPath(path)) ? parsed(path, text) : undefined
       return program && new FileUsage(program, exported, reexports)
     }
-    // A file that imports from a re-export may export a queue in turn.
+    // A file that imports a queue which another file exports again may itself export this queue.
     for (const [path, text] of texts)
       for (const [name, kind] of look(path, text)?.exported ?? []) exported.set(name, kind)
     const concerned = texts.filter(([, text]) => mayConcern(text)).map(([path]) => path)
@@ -220,7 +220,10 @@ function together(bySyntax: readonly BullUse[], byTypes: readonly BullUse[]): Bu
   return all.sort((one, other) => one.line - other.line)
 }
 
-/** The places that cannot be followed. If the types of a file are known, they decide, and not its syntax. */
+/**
+ * The places that cannot be followed. If the types of a file are known, the types decide, and not the syntax
+ * of the file.
+ */
 function unfollowedIn(
   bySyntax: FileUsage | undefined,
   byTypes: TypedFile | undefined,
@@ -235,7 +238,7 @@ function namesOf(answers: readonly ComparedUse[]): string {
   return `${shown.join(', ')} ${names.length === 1 ? 'is' : 'are'}`
 }
 
-/** The topics that are refused by a constructor, or by a module when it is loaded. */
+/** The topics whose names are refused by a constructor, or by a module of Nest when it is loaded. */
 const ofConstructors: readonly BullUse['topic'][] = [
   ...(['exports', 'bull-board'] as const),
   ...(['options of Queue', 'options of Worker', 'options of QueueEvents'] as const),

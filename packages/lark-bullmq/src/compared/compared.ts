@@ -7,13 +7,13 @@
 export const verdicts = {
   /** Lark does the same. */
   same: 'the same',
-  /** Lark does more, or does it more safely. */
+  /** Lark does the same in a safer way, or does more. */
   better: 'better',
-  /** Lark does it, but something differs. */
+  /** Lark does nearly the same, and the text says what differs. */
   differs: 'differs',
-  /** The name is accepted and has no effect, because Lark does this by itself. */
+  /** The name is accepted and has no effect, because Lark does the same without it. */
   needless: 'not needed',
-  /** Applications may listen for the event, but it never comes. */
+  /** Applications may listen for the event, but the event never comes. */
   silent: 'never comes',
   /** Using the name throws BULLMQ_UNSUPPORTED. */
   missing: 'not there',
@@ -59,7 +59,7 @@ const nest: Comparison = ['same', 'the same name in `@s18i/lark-bullmq/nest`', n
 const board: Comparison = ['missing', 'the dashboard: `dashboard()`, `toNode()`', boardPage]
 const noBackend: Comparison = ['missing', 'nothing: Lark has other keys', redis]
 const noTrace: Comparison = ['missing', '`telemetry: otel()` in `lark.config`', 'telemetry.md']
-/** The properties that tell where BullMQ keeps its data in Redis. */
+/** The properties that say where BullMQ keeps its data in Redis. */
 const noKeys = {
   client: ['missing', 'a connection of your own', redis],
   keys: noBackend,
@@ -699,12 +699,15 @@ export const compared = {
 } satisfies Record<string, Topic>
 
 /**
- * Options that `@nestjs/bullmq` adds to the options of every class and of everything that is registered under
- * a name.
+ * Options that `@nestjs/bullmq` adds to the options of every class, and of every object that is registered
+ * under a name.
  */
 const everywhere = ['sharedConnection']
 const registered = [...everywhere, 'name', 'configKey', 'forceDisconnectOnShutdown']
-/** Options that BullMQ ignores, and that an application does not write: `@nestjs/bullmq` passes them on. */
+/**
+ * Options that BullMQ ignores. An application does not write these options, but `@nestjs/bullmq` passes them
+ * to BullMQ.
+ */
 export const ofNest: Readonly<Record<string, readonly string[]>> = {
   'options of Queue': [...registered, 'processors'],
   'options of FlowProducer': [...registered, 'defaultJobOptions'],
@@ -714,7 +717,7 @@ export const ofNest: Readonly<Record<string, readonly string[]>> = {
 
 export type ComparedTopic = keyof typeof compared
 
-/** Lark's answer to a name of BullMQ; undefined for a name that BullMQ does not have. */
+/** Lark's answer to a name of BullMQ. Undefined for a name that BullMQ does not have. */
 export function comparisonOf(topic: ComparedTopic, name: string): Comparison | undefined {
   const all: Topic = compared[topic]
   return Object.hasOwn(all, name) ? all[name] : undefined

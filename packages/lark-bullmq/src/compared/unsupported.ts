@@ -1,6 +1,6 @@
 /**
- * Refuses features of BullMQ that Lark does not have. The error comes at once. It names the feature, Lark's
- * answer to it, and the page of the manual.
+ * Refuses features of BullMQ that Lark does not have. The error is thrown when the feature is used. It names
+ * the feature, Lark's answer to it, and the page of the manual.
  */
 
 import { excerpt, nearest } from '@s18i/lark/internal'
@@ -13,8 +13,8 @@ import { type ComparedTopic, compared, comparisonOf, ofNest } from './compared.t
 const MANUAL = 'https://github.com/s18i/lark/blob/main/docs'
 
 /**
- * @param who such as `Queue 'emails'` @param what such as `the option lifo` @param inLark what Lark has
- *   instead
+ * @param who the object in words, such as `Queue 'emails'` @param what the feature in words, such as `the
+ *   option lifo` @param inLark what Lark has instead
  */
 export function unsupported(
   who: string,
@@ -37,7 +37,7 @@ export function unsupportedName(who: string, topic: ComparedTopic, word: string,
 /**
  * Refuses options that Lark does not have. An option that is `undefined` counts as absent.
  *
- * @param given an object of options; undefined for none
+ * @param given an object of options, or undefined
  * @returns the options
  * @throws BULLMQ_UNSUPPORTED, which names the option; JOB_INVALID if `given` is not an object
  */
@@ -60,7 +60,7 @@ export function checkOptions<T extends object>(who: string, topic: ComparedTopic
   return given
 }
 
-/** The error for a value that BullMQ would refuse, too, or that Lark cannot take. */
+/** The error for a value that BullMQ would also refuse, or that Lark cannot take. */
 export function wrongValue(who: string, name: string, value: unknown, right: string): JobsError {
   return new JobsError('JOB_INVALID', `${who}: ${name} is ${shown(value)}; it must be ${right}`)
 }
@@ -68,13 +68,16 @@ export function wrongValue(who: string, name: string, value: unknown, right: str
 /**
  * The error for a value that BullMQ refuses. Applications may look for the words of BullMQ in its message.
  *
- * @param said the whole message of BullMQ
+ * @param said the whole message of BullMQ for this value
  */
 export function refusedValue(who: string, name: string, value: unknown, said: string): JobsError {
   return new JobsError('JOB_INVALID', `${who}: ${name} is ${shown(value)}. ${said}`)
 }
 
-/** Adds a property for each name of a topic that Lark does not have. Reading it throws BULLMQ_UNSUPPORTED. */
+/**
+ * Adds a property for each name of a topic that Lark does not have. Code that reads such a property gets the
+ * error BULLMQ_UNSUPPORTED.
+ */
 export function refuseProperties(prototype: object, topic: ComparedTopic): void {
   for (const [name, [verdict]] of Object.entries(compared[topic])) {
     if (verdict !== 'missing' || Object.hasOwn(prototype, name)) continue
@@ -86,8 +89,9 @@ export function refuseProperties(prototype: object, topic: ComparedTopic): void 
 }
 
 /**
- * The error for bull-board, which reads this property of a queue first. The hint has three lines that mount
- * the dashboard of Lark in an application of Express or Nest; the page has the lines for Fastify.
+ * The error for bull-board, which reads this property of a queue first. The hint has three lines of code that
+ * mount the dashboard of Lark in an application of Express or Nest. The page of the manual has the lines for
+ * Fastify.
  */
 export function boardRefused(who: string): BullmqError {
   const [, , page] = compared['properties of Queue'].metaValues
@@ -105,9 +109,9 @@ For Fastify, and for what authorize returns, see ${MANUAL}/${page}`,
 const synchronous: readonly string[] = ['asJSONSandbox', 'discard', 'getBackend', 'toFlowEntry']
 
 /**
- * Adds a method for each name of a topic that Lark does not have. It rejects with BULLMQ_UNSUPPORTED, or
- * throws it if the method of BullMQ returns no promise. The methods are on the prototype, so that the error
- * of a call names the method instead of saying that it is not a function.
+ * Adds a method for each name of a topic that Lark does not have. Such a method rejects with
+ * BULLMQ_UNSUPPORTED, or throws this error if the method of BullMQ returns no promise. The methods are on the
+ * prototype, so that a call gets this error, which names the method, instead of "is not a function".
  */
 export function refuseMethods(prototype: object, topic: ComparedTopic): void {
   for (const [name, [verdict]] of Object.entries(compared[topic])) {

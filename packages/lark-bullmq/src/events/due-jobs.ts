@@ -1,12 +1,9 @@
 /**
- * The delayed jobs of which a listener has heard. The store tells nobody that a job becomes due, because no
- * process moves it. So the listener itself waits until then.
+ * The delayed jobs that a listener has heard of. The store writes no event when a delayed job becomes due,
+ * because no process moves the job. So the listener itself waits until the job is due.
  */
 
-/**
- * The maximum number of jobs that are remembered. The listener first hears of any other job when the job
- * begins.
- */
+/** The maximum number of jobs that are remembered. A listener hears of further jobs only when they begin. */
 const MOST = 10_000
 /** The longest time of a timer, in milliseconds. */
 const LONGEST = 2 ** 31 - 1

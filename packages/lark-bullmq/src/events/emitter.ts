@@ -1,6 +1,7 @@
 /**
  * The base class of the classes that emit events: queues, workers, and the events of a queue. A listener for
- * an event that Lark does not have is refused. An error for which nobody listens is printed, as in BullMQ.
+ * an event that Lark does not have is refused. As in BullMQ, an error is printed if the application has no
+ * listener for errors.
  */
 import { EventEmitter } from 'node:events'
 import { type ComparedTopic, comparisonOf } from '../compared/compared.ts'
@@ -46,7 +47,7 @@ export abstract class BullEmitter<L extends Listeners<L>> extends EventEmitter {
     return super.off(event, listener)
   }
 
-  /** Calls the listeners. If one of them throws, the error is emitted as `error`. */
+  /** Calls the listeners. If a listener throws an error, this error is emitted as `error`. */
   protected tell<E extends keyof L & string>(event: E, ...args: Parameters<L[E]>): void {
     try {
       if (event === 'error' && this.listenerCount('error') === 0) console.error(`${this.#who}:`, ...args)

@@ -1,6 +1,6 @@
 /**
- * The `QueueEventsProducer` of BullMQ: events of the application, for the `QueueEvents` of a queue in all
- * processes.
+ * The `QueueEventsProducer` of BullMQ: publishes events of the application to the `QueueEvents` of a queue in
+ * all processes.
  */
 import { opened, shown } from '@s18i/lark-jobs/internal'
 import { checkOptions, refuseMethods, refuseProperties, wrongValue } from '../compared/unsupported.ts'
@@ -38,16 +38,18 @@ export class QueueEventsProducer extends BullEmitter<QueueEventsProducerListener
     return this.#home.store.qualifiedName(this.name)
   }
 
-  /** The promise of `close()`; undefined before that call. */
+  /** The promise that `close()` has returned. Undefined before `close()` was called. */
   get closing(): Promise<void> | undefined {
     return this.#closing
   }
 
   /**
-   * Publishes an event to those who listen now. As in BullMQ, its values arrive as texts.
+   * Publishes an event to all `QueueEvents` that listen now. As in BullMQ, the values of the event arrive as
+   * texts.
    *
-   * @param event its name, and its values: at most 4 KiB as JSON
-   * @param _maxEvents has no effect: the last 10,000 events of a queue are kept while somebody listens
+   * @param event the name and the values of the event: at most 4 KiB as JSON
+   * @param _maxEvents has no effect, because the store keeps the last 10,000 events of a queue while a
+   *   process listens
    * @throws JOB_INVALID
    */
   async publishEvent<T extends { eventName: string }>(event: T, _maxEvents?: number): Promise<void> {
@@ -63,7 +65,7 @@ export class QueueEventsProducer extends BullEmitter<QueueEventsProducerListener
     await opened(this.#home.store.jobs)
   }
 
-  /** Closes the store if nobody else uses it. */
+  /** Closes this object. The store is closed with its last user in this process. */
   close(): Promise<void> {
     this.#closing ??= this.#home.store.leave()
     return this.#closing

@@ -1,6 +1,7 @@
 /**
- * The `QueueEvents` of BullMQ, which tell what happens to the jobs of a queue in all processes. They listen
- * to the store from the first listener on, or from `waitUntilReady()`. Until then they cost nothing.
+ * The `QueueEvents` of BullMQ: emits events for what happens to the jobs of a queue in all processes. It
+ * begins to listen to the store when the first listener is added, or with `waitUntilReady()`. Before that it
+ * costs nothing.
  */
 
 import { once } from 'node:events'
@@ -24,15 +25,18 @@ import { DueJobs } from './due-jobs.ts'
 import { BullEmitter, type IoredisListener, type Listeners } from './emitter.ts'
 
 export interface BullEventsOptions extends QueueBaseOptions {
-  /** Whether it listens by itself, from the first listener on or from `waitUntilReady()`. Default: true. */
+  /**
+   * Whether the object begins to listen by itself: when the first listener is added, or with
+   * `waitUntilReady()`. Default: true.
+   */
   autorun?: boolean
-  /** It has no effect, because the store wakes whoever listens. */
+  /** This option has no effect, because the store wakes each process that listens. */
   blockingTimeout?: number
 }
 
 /**
- * `id` is a cursor. Another process can continue after this event if it passes the cursor as `since` to
- * `Jobs.events()`.
+ * The events. The argument `id` of an event is a cursor. A process that passes this cursor as `since` to
+ * `Jobs.events()` continues after the event.
  */
 export interface BullEvents<ReturnType = Any> extends IoredisListener {
   added: (args: { jobId: string; name: string }, id: string) => void
@@ -72,7 +76,9 @@ const kinds: Record<string, readonly EventKind[]> = {
   removed: ['removed'],
   stalled: ['crashed'],
 }
-/** The kind of the events that `Store.publish` writes, which `Jobs.events()` has no type for. */
+/**
+ * The kind of the events that `Store.publish` writes. The types of `Jobs.events()` do not include this kind.
+ */
 const PUBLISHED = 'published'
 /** Milliseconds without an event after which `drained` may come. */
 const QUIET = 30
@@ -92,10 +98,10 @@ export class BullQueueListener<ReturnType = Any>
   readonly opts: BullEventsOptions
   readonly #home: JobHome
   #events: QueueEvents | undefined
-  /** Resolves when the object receives events. It is undefined as long as there is no listener. */
+  /** Resolves when the object receives events. Undefined before the object begins to listen. */
   #ready: Promise<void> | undefined
   #closing: Promise<void> | undefined
-  /** The jobs that are to be told as `waiting` when they are due. */
+  /** The delayed jobs for which `waiting` must be emitted when they are due. */
   readonly #due = new DueJobs((id) => {
     this.#fellDue(id).catch((error) => this.tell('error', error))
   })
@@ -145,7 +151,7 @@ export class BullQueueListener<ReturnType = Any>
     return this.#home.store.qualifiedName(this.name)
   }
 
-  /** The promise of `close()`; undefined before that call. */
+  /** The promise that `close()` has returned. Undefined before `close()` was called. */
   get closing(): Promise<void> | undefined {
     return this.#closing
   }
@@ -167,7 +173,7 @@ export class BullQueueListener<ReturnType = Any>
   }
 
   /**
-   * Receives events until the object is closed. If the store is away at first or later, it reports this and
+   * Receives events until the object is closed. If the store does not answer, this method emits an error and
    * tries again.
    */
   async #hearAgain(isReady: () => void): Promise<void> {
@@ -187,7 +193,7 @@ export class BullQueueListener<ReturnType = Any>
     }
   }
 
-  /** @param isReady called once all later events will be received */
+  /** @param isReady called when the object receives all events from now on */
   async #hear(isReady: () => void): Promise<void> {
     const all = Object.values(kinds).flat()
     const since = this.#heard
@@ -244,14 +250,14 @@ export class BullQueueListener<ReturnType = Any>
     if (heard.includes('drained')) this.#drainsSoon(cursor)
   }
 
-  /** The state that a job had before it was `waiting`; undefined if it is new. */
+  /** The state that a job had before it was `waiting`. Undefined if the job is new. */
   async #before(id: string, kind: EventKind, isPut: boolean): Promise<string | undefined> {
     if (kind !== 'queued') return 'active'
     const node = isPut && memberOf(id) !== undefined ? await FlowNode.find(this.#home, id) : undefined
     return node !== undefined && node.children.length > 0 ? 'waiting-children' : undefined
   }
 
-  /** A delayed job is due, unless its time was changed meanwhile. */
+  /** Emits `waiting` for a delayed job whose time has come, unless its due time was changed meanwhile. */
   async #fellDue(id: string): Promise<void> {
     const found = await this.#find(id)
     if (found?.state === 'delayed') this.#due.remember(id, Math.max(20, found.dueAt! - Date.now()))
@@ -266,7 +272,7 @@ export class BullQueueListener<ReturnType = Any>
   /** Emits an event that a `QueueEventsProducer` or an object of this package has published. */
   async #published({ id: text, cursor }: QueueEvent): Promise<void> {
     const [name, args] = JSON.parse(text) as [string, EventArgs & { jobId?: string }]
-    // The job was promoted.
+    // The job was promoted, so it is waiting already.
     if (name === 'waiting' && args.jobId !== undefined) this.#due.forget(args.jobId)
     if (name === 'progress' && args.data === undefined) {
       const job = this.#hears(name, args.jobId ?? '') ? await this.#find(args.jobId ?? '') : undefined
@@ -277,7 +283,7 @@ export class BullQueueListener<ReturnType = Any>
     } else this.#tellOf(name, args, cursor)
   }
 
-  /** Whether somebody listens for this event, for all jobs or for this job. */
+  /** Whether the application has a listener for this event, for all jobs or for this job. */
   #hears(name: string, jobId: string): boolean {
     return this.listenerCount(name) > 0 || this.listenerCount(`${name}:${jobId}`) > 0
   }
@@ -313,16 +319,16 @@ export class BullQueueListener<ReturnType = Any>
     return await this.#home.store.jobs.find(id, { queue: this.name })
   }
 
-  /**
-   * Resolves once all later events will be received. Listeners that are added afterwards get these events,
-   * too, because listening begins with this call.
-   */
+  /** Resolves when this object receives all events from now on. Listeners may be added after this call. */
   async waitUntilReady(): Promise<void> {
     if (this.opts.autorun !== false) this.#begin()
     await (this.#ready ?? this.#home.store.standing(this.name))
   }
 
-  /** Begins to listen, with `autorun: false`. @returns a promise that resolves when it is closed */
+  /**
+   * Begins to listen, if the object was made with `autorun: false`. @returns a promise that resolves when the
+   * object is closed
+   */
   async run(): Promise<void> {
     if (this.opts.autorun !== false || this.#isRunning) throw new Error('Queue Events is already running.')
     this.#isRunning = true
@@ -348,7 +354,7 @@ export class BullQueueListener<ReturnType = Any>
     this.#stopped.abort()
     clearTimeout(this.#draining)
     this.#due.close()
-    // If the store is away, there is no stream of events to end.
+    // An error is ignored here, because without an answer of the store there is no stream of events to end.
     await this.#events?.return().catch(() => {})
     await this.#home.store.leave()
   }

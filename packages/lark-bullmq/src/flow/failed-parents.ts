@@ -1,6 +1,7 @@
 /**
- * Tells `QueueEvents` of the jobs of a flow that have failed because a job below them has failed. They were
- * never in their queues, so the store tells nobody. The worker that ran the failed job does it.
+ * Publishes the event `failed` for the jobs of a flow that have failed because a job below them has failed.
+ * These jobs were never in their queues, so the store writes no event for them. The worker that ran the
+ * failed job publishes the events.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { memberOf, queueOf } from '@s18i/lark-jobs/internal'
@@ -16,7 +17,10 @@ import { JobChildren } from './job-children.ts'
  */
 const LOOK = { first: 5, last: 100, all: 5_000 }
 
-/** Resolves when the flow knows that this job has failed. @param id the id of the job in Lark */
+/**
+ * Waits until the flow knows that this job has failed, and publishes the events for the jobs above it. @param
+ * id the id of the job in Lark
+ */
 export async function tellParents(home: JobHome, id: string): Promise<void> {
   const over = performance.now() + LOOK.all
   let node = await FlowNode.find(home, id)
@@ -28,7 +32,8 @@ export async function tellParents(home: JobHome, id: string): Promise<void> {
   for (const parent of node?.followers ?? []) {
     const { failedReason } = (await parent.end()) ?? {}
     const told = { jobId: parent.shownId, failedReason, prev: 'active' }
-    // Unlike a hint, this reaches a listener in its first second.
+    // `publish` is used because a hint may not reach a listener in the first second after it has begun to
+    // listen.
     await home.store.publish(`Flow ${parent.shownId}`, parent.queue, 'failed', told)
   }
   await wakeParent(home, id)

@@ -1,6 +1,6 @@
 /**
- * A job of a flow as BullMQ shows it. While the job waits for its children, it is stored only in its flow,
- * which also has the outcomes of the children. The flow is read once.
+ * A job of a flow as BullMQ shows it. While the job waits for its children, only its flow contains the job.
+ * The flow also has the outcomes of the children. Each object of this class reads its flow once.
  */
 
 import { setTimeout as pause } from 'node:timers/promises'
@@ -31,8 +31,8 @@ import type { JobHome } from '../store/shared-store.ts'
 import { flowIdFor, type NodeDefinition, ruleOf, shownId } from './flow-rules.ts'
 
 /**
- * The least time, in milliseconds, for which the jobs of a flow are kept after its end, so that whoever
- * awaits a job sees its end. The id of a removed flow is free again after this time.
+ * The minimum time, in milliseconds, for which the jobs of a flow are kept after its end, so that a process
+ * that awaits a job can read how the job ended. The id of a removed flow is free again after this time.
  */
 export const LEAST_KEPT = 600_000
 /**
@@ -40,7 +40,7 @@ export const LEAST_KEPT = 600_000
  * `last`.
  */
 const LOOK = { first: 20, last: 500 }
-/** How many flows are read together. There are not more, because their texts may be large. */
+/** How many flows are read together. The number is low because the texts of flows may be large. */
 const AT_A_TIME = 100
 
 type NodeEnd = Awaited<ReturnType<FlowRecords['ends']>>[number]
@@ -162,12 +162,12 @@ export class FlowNode {
     return all.filter(({ after }) => after.includes(this.#node)).map(({ node }) => this.#other(node))
   }
 
-  /** Whether a job waits for this job and for other jobs. */
+  /** Whether a parent of this job has not started yet. */
   get isAwaited(): boolean {
     return this.parents.some(({ state }) => state === 'b')
   }
 
-  /** Makes all parents stop waiting for this job. @returns whether a parent waited for it */
+  /** Makes all parents stop waiting for this job. @returns whether a parent waited for this job */
   async leaveParents(): Promise<boolean> {
     const { store } = await opened(this.#home.store.jobs)
     const { id: flow, home } = this.#found
@@ -212,7 +212,7 @@ export class FlowNode {
   }
 
   /**
-   * How the job has ended; undefined if it has not ended. @throws RESULT_DROPPED if the value that it
+   * How the job has ended. Undefined if the job has not ended. @throws RESULT_DROPPED if the value that it
    * returned was not kept
    */
   async end(): Promise<{ at: number; value?: unknown; failedReason?: string } | undefined> {
@@ -241,13 +241,13 @@ export class FlowNode {
       else if (opts.ignoreDependencyOnFailure || opts.continueParentOnFailure)
         all.ignored[key] = child.#reasonOf(ends.get(number))
       else if (opts.failParentOnFailure) all.failed.push(key)
-      // As in BullMQ, the job waits for this child for ever.
+      // As in BullMQ, a job with the rule `skip` waits for its failed child for ever.
       else if (ruleOf(opts) === 'skip') all.unprocessed.push(key)
     }
     return all
   }
 
-  /** Whether the job, which had failed, was retried by hand and has not ended since. */
+  /** Whether the job had failed, was retried by hand, and has not ended again. */
   async #isRetried(): Promise<boolean> {
     const now = this.isQueued ? (await this.#handle().status())?.state : undefined
     return now === 'waiting' || now === 'delayed' || now === 'active'
@@ -258,7 +258,10 @@ export class FlowNode {
     return this.#found.state.reasons?.[this.#node] === 'removed'
   }
 
-  /** Whether BullMQ would have removed the job at once, because it ended before it was in its queue. */
+  /**
+   * Whether BullMQ would have removed this job at once, because the job failed before it was in its queue,
+   * and its `removeOnFail` keeps no job.
+   */
   get isUnkept(): boolean {
     return 'fx'.includes(this.state) && !this.isQueued && keepsNone(this.opts.removeOnFail)
   }
@@ -273,10 +276,9 @@ export class FlowNode {
   }
 
   /**
-   * Waits for the value that the job of a flow returns. At the time of the call, the job may still wait for
-   * its children.
+   * Waits for the value that a job of a flow returns. The job may still be waiting for its children.
    *
-   * @param ttl the most milliseconds to wait. Default: no limit
+   * @param ttl the maximum number of milliseconds to wait. Default: no limit
    * @throws RESULT_TIMEOUT, as `JobHandle.result`; an error with the reason of the failure
    */
   static async result(home: JobHome, id: string, ttl?: number): Promise<unknown> {
@@ -291,8 +293,8 @@ export class FlowNode {
           if (end !== undefined) return end.value
           if (node.isQueued) return await node.#handle().result({ signal: over })
         } catch (error) {
-          // These errors may only mean that the store is away for a moment, or that the job is on its way to
-          // its queue.
+          // After these errors the wait goes on: the store may be unreachable for a moment, or the job may be
+          // on its way to its queue.
           if (!passes(error) && !JobsError.is(error, 'RESULT_GONE')) throw error
         }
         await pause(wait, undefined, { signal: over })
@@ -329,7 +331,10 @@ export class FlowNode {
     await this.#remove(open.filter((_, i) => !hasBegun[i]))
   }
 
-  /** @param withChildren whether to remove the nodes below it, too @throws Error if one of these jobs runs */
+  /**
+   * @param withChildren whether to remove the nodes below this node, too @throws Error if one of these jobs
+   * runs
+   */
   async remove(withChildren: boolean): Promise<void> {
     const all = withChildren ? this.family : [this]
     if ((await Promise.all(all.map((node) => node.#isActive()))).includes(true))
@@ -338,7 +343,7 @@ export class FlowNode {
   }
 
   async #remove(nodes: readonly FlowNode[]): Promise<void> {
-    // The parents must not start because the nodes below them are removed.
+    // Nodes that have not started are ended first, so that the removal of their children does not start them.
     const ended = await this.#endAsRemoved(
       nodes.filter(({ state }) => state === 'b'),
       'b',
@@ -354,10 +359,11 @@ export class FlowNode {
   }
 
   /**
-   * Removes jobs as `clean()` and `drain()` of a queue do. A parent whose last child is removed in this way
-   * is removed, too, if it is in the same queue. A parent in another queue starts. Running jobs stay.
+   * Removes jobs for `clean()` and `drain()` of a queue. If the last child of a parent is removed, the parent
+   * is removed, too, if it is in the same queue. A parent in another queue starts. Running jobs are not
+   * removed.
    *
-   * @param ids the ids in Lark of jobs of flows, which are in the queue
+   * @param ids the ids in Lark of jobs of flows that are in the queue
    * @returns the ids of the removed jobs
    */
   static async clear(home: JobHome, ids: readonly string[]): Promise<string[]> {
@@ -365,7 +371,7 @@ export class FlowNode {
     const flows = new Map<string, FlowNode[]>()
     for (const id of ids) {
       const node = await FlowNode.find(home, id)
-      // The flow may have been forgotten.
+      // The flow may no longer be kept, so the job itself is removed.
       const isGone = await home.store.jobs.handle(EveryJob, id, { queue: home.queue }).remove()
       if (isGone) all.push(id)
       if (node === undefined || !isGone) continue
@@ -387,10 +393,11 @@ export class FlowNode {
   }
 
   /**
-   * Ends nodes at once, because a flow learns that a job is gone only while a worker runs. Parents do not
-   * wait for nodes that have ended so, and are no longer failed because of them.
+   * Ends nodes at once, because without a running worker the flow would not learn that their jobs were
+   * removed. Parents do not wait for a node that was ended in this way, and such a node no longer makes its
+   * parents fail.
    *
-   * @param from the states that a node may have; nodes in other states stay
+   * @param from the states in which a node is ended. Nodes in other states do not change
    * @param withParents whether parents in this queue that wait for no other job are removed, too
    * @returns the numbers of the nodes that were ended
    */
@@ -417,8 +424,8 @@ export class FlowNode {
   }
 
   /**
-   * The nodes of this queue, from the lowest on, that wait for others or were skipped because of others, if
-   * all these other nodes were removed or have ended.
+   * The parents in this queue whose children were all removed or have ended, beginning with the lowest
+   * parents. These parents are waiting, or were skipped because of a child.
    */
   *#parentsLeft({ definition, state }: KeptFlow, removed: ReadonlySet<number>): Generator<number> {
     const gone = new Set(removed)

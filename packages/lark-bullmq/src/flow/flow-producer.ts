@@ -30,12 +30,18 @@ export interface FlowProducerOptions extends QueueBaseOptions {
   telemetry?: Telemetry
 }
 
-/** The events of a flow producer. It emits none, because its calls reject instead. */
+/**
+ * The events of a flow producer. A flow producer emits no events, because its calls reject in case of an
+ * error.
+ */
 export interface FlowProducerListener extends IoredisListener {
   error: (error: Error) => void
 }
 
-/** How many flows `addBulk()` sends at a time. The definition of each takes up to 4 MiB of memory. */
+/**
+ * How many flows `addBulk()` sends at a time. The number is low because the definition of each flow takes up
+ * to 4 MiB of memory.
+ */
 const TOGETHER = 20
 
 /** A job with its children. */
@@ -48,13 +54,13 @@ export interface JobNode {
 export interface NodeOpts {
   id: string
   queueName: string
-  /** Must be the prefix of the producer, if it has one. */
+  /** The prefix. If the producer has a prefix, this must be the same prefix. */
   prefix?: string
-  /** How many levels are returned, including that of the job. Default: 10. */
+  /** How many levels are returned, including the level of the job. Default: 10. */
   depth?: number
   /**
-   * The most children of a job that are returned, counted separately for completed, open and failed children.
-   * Default: 20.
+   * The maximum number of children of a job that are returned, counted separately for completed, open and
+   * failed children. Default: 20.
    */
   maxChildren?: number
 }
@@ -84,7 +90,7 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
     this.#store = SharedStore.of(`${this}`, this.opts)
   }
 
-  /** The promise of `close()`; undefined before that call. */
+  /** The promise that `close()` has returned. Undefined before `close()` was called. */
   get closing(): Promise<void> | undefined {
     return this.#closing
   }
@@ -107,7 +113,7 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
     })
   }
 
-  /** Adds several flows, each in one atomic step. All are checked before the first is sent. */
+  /** Adds several flows, each in one atomic step. All flows are checked before the first flow is sent. */
   async addBulk(flows: readonly BullFlow[]): Promise<JobNode[]> {
     const spanned = { kind: SpanKind.PRODUCER, queue: '', operation: 'addBulkFlows', on: '' }
     return await traced(this.opts.telemetry, spanned, async (span, metadata) => {
@@ -189,7 +195,7 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
     return nodes.at(-1)!
   }
 
-  /** Reads a job with the jobs below it. The result is undefined if the queue has no such job. */
+  /** Reads a job with the jobs below it. Undefined if the queue has no such job. */
   async getFlow({
     id,
     queueName,
@@ -221,7 +227,7 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
     await opened(this.#store.jobs)
   }
 
-  /** Waits until the added flows are in the store, and closes the store if nobody else uses it. */
+  /** Waits until the added flows are in the store. The store is closed with its last user in this process. */
   close(): Promise<void> {
     this.#closing ??= this.#store.leave()
     return this.#closing
@@ -238,7 +244,7 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
 refuseMethods(FlowProducer.prototype, 'methods of FlowProducer')
 refuseProperties(FlowProducer.prototype, 'properties of FlowProducer')
 
-/** The jobs that wait for others, the root first. */
+/** The jobs that have children, the root job first. */
 function parentsIn(node: JobNode): JobNode[] {
   const { children } = node
   return children === undefined ? [] : [node, ...children.flatMap(parentsIn)]
@@ -252,7 +258,10 @@ async function treeOf(node: FlowNode, depth: number, most: number): Promise<JobN
   return { job, children: trees.filter((tree) => tree !== undefined) }
 }
 
-/** At most `most` children of each outcome. Failed children with `removeDependencyOnFailure` are left out. */
+/**
+ * Returns at most `most` children of each outcome. Failed children with `removeDependencyOnFailure` are left
+ * out.
+ */
 function told(children: readonly FlowNode[], most: number): FlowNode[] {
   const isBad = ({ state }: FlowNode) => state === 'f' || state === 'x'
   const kinds: ((child: FlowNode) => boolean)[] = [

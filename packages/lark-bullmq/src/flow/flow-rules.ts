@@ -25,11 +25,14 @@ export interface ChildFailureOptions {
   continueParentOnFailure?: boolean
   /** The parent waits for its other children, and then starts. */
   ignoreDependencyOnFailure?: boolean
-  /** The parent waits for its other children, and then starts without being told of this job. */
+  /** The parent waits for its other children, and then starts. It cannot read that this job has failed. */
   removeDependencyOnFailure?: boolean
 }
 
-/** What the parent does if this child fails. As in BullMQ, it does not wait for a child that is not kept. */
+/**
+ * What the parent does if this child fails. As in BullMQ, a parent does not wait for a failed child that is
+ * not kept.
+ */
 export function ruleOf(opts: ChildFailureOptions & { removeOnFail?: RemoveOption }): FailureRule {
   if (opts.failParentOnFailure) return 'fail'
   if (opts.continueParentOnFailure) return 'now'
@@ -43,7 +46,7 @@ export function flowIdFor(ownId: string): string {
   return createHash('sha256').update(ownId).digest('base64url').slice(0, LARGEST.flowId)
 }
 
-/** The id that the application sees: the id that it has chosen, or else the id in Lark. */
+/** The id that the application sees: the id that the application has chosen, or else the id in Lark. */
 export function shownId(id: string, { jobId }: { jobId?: unknown }): string {
   if (typeof jobId !== 'string') return id
   return memberOf(id)?.flow === flowIdFor(jobId) ? jobId : id

@@ -25,11 +25,11 @@ export interface BullFlow {
   queueName: string
   // biome-ignore lint/suspicious/noExplicitAny: as in BullMQ
   data?: any
-  /** Must be the prefix of the producer, if it has one. */
+  /** The prefix. If the producer has a prefix, this must be the same prefix. */
   prefix?: string
   /**
-   * The options of the job, without `deduplication`. Only the root job, which waits for all others, may have
-   * a `jobId`.
+   * The options of the job, without `deduplication`. Only the root job, which waits for all other jobs, may
+   * have a `jobId`.
    */
   opts?: JobsOptions
   children?: BullFlow[]
@@ -51,7 +51,7 @@ export interface TreeJob extends AddedJob {
   parent: number | undefined
 }
 
-/** The most characters of the name of a flow, and of a node. */
+/** The maximum length of the name of a flow or a node, in characters. */
 const MAX_NAME = 100
 
 /**
@@ -66,8 +66,8 @@ export function readTree(
   { queuesOptions = {} }: FlowOpts,
   prefix: string | undefined,
 ): TreeJob[] {
-  // In this list, each job comes before its children, and the last child comes first. Read backwards, the
-  // children come first, in their order.
+  // In this list, each job comes before its children, and the last child comes first. The list is then
+  // reversed, so that the children come first, in their own order.
   const found: (AddedJob & { queue: string; parent: number | undefined })[] = []
   const open: [job: BullFlow, parent: number | undefined][] = [[flow, undefined]]
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
@@ -156,7 +156,7 @@ export function workflowOf(
     const { parent } = job
     const opts =
       parent === undefined ? job.opts : { ...job.opts, parent: parentOf(tree, parent, place, prefix) }
-    // The id of the job comes from the flow.
+    // The flow gives the job its id, so the id of the draft is left out.
     const { ownId: _, ...work } = draftedBy(`${who}: the job ${shown(job.name)}`, job.queue, { ...job, opts })
     return { name: names.of(shortened(job.name)), after: job.children, work, ...rulesOf(tree, job) }
   })

@@ -1,7 +1,7 @@
 /**
  * Imports flows. Like a page of jobs, each flow is marked in BullMQ as begun, started in Lark, and then
- * marked as imported. Its jobs stay in their places in BullMQ until the import reaches these places and
- * treats them as imported.
+ * marked as imported. The jobs of the flow stay in their places in BullMQ until the import comes to these
+ * places, where it treats them as imported.
  */
 import { randomUUID } from 'node:crypto'
 import { JobsError } from '@s18i/lark-jobs'
@@ -24,7 +24,7 @@ export class FlowImport {
   readonly #options: FlowImportOptions
   /** The jobs of flows that this import has found in Lark, or has imported, as `queue:id`. */
   readonly #taken = new Set<string>()
-  /** The root jobs of flows that stay in BullMQ, and are in the report. */
+  /** The root jobs of flows that stay in BullMQ and that the report already contains. */
   readonly #stayed = new Set<string>()
   /** How many jobs were queued. */
   imported = 0
@@ -34,9 +34,9 @@ export class FlowImport {
   }
 
   /**
-   * Imports a flow, or reports why it stays.
+   * Imports a flow, or reports why the flow stays in BullMQ.
    *
-   * @param root the root job, which waits or has waited for all others
+   * @param root the root job, which waits or has waited for all other jobs of the flow
    * @param now milliseconds since 1970, by the clock of BullMQ's server
    */
   async bring(queue: string, root: BullmqEntry, now: number): Promise<void> {
@@ -76,7 +76,7 @@ export class FlowImport {
     return this.#taken.has(keyOf(queue, id))
   }
 
-  /** @param tally the tally of the queue of its last job @returns whether Lark now has the flow */
+  /** @param tally the tally of the queue of the root job @returns whether Lark now has the flow */
   async #take(flow: ReadFlow, state: MarkState, now: number, tally: QueueTally): Promise<boolean> {
     const { store, mark, dryRun, force } = this.#options
     const { place, definition, members } = flow
@@ -121,7 +121,7 @@ export class FlowImport {
   }
 
   /**
-   * Whether the flow in Lark is the same as the flow in BullMQ. A flow whose last job had no mark was never
+   * Whether the flow in Lark is the same as the flow in BullMQ. A flow whose root job had no mark was never
    * sent to Lark.
    */
   #isSame(one: ReadFlow['definition'], other: ReadFlow['definition'], state: MarkState): boolean {

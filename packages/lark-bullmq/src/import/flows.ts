@@ -1,7 +1,7 @@
 /**
- * Turns a flow of BullMQ into a workflow of Lark, from the job that waits for all others down to all jobs
- * below it. Children that have ended become nodes that have already ended, so the jobs that wait for them get
- * their results.
+ * Turns a flow of BullMQ into a workflow of Lark: the root job, which waits for all other jobs, and all jobs
+ * below it. Children that have ended become nodes that have already ended, so that their parents get their
+ * results.
  */
 
 import type { EndedState } from '@s18i/lark-jobs'
@@ -33,13 +33,13 @@ import { keyFor, parsed, REMEMBERED, waitingJob } from './jobs.ts'
 import type { LackReason, leftReasons } from './report.ts'
 import type { BullmqChild, BullmqEntry, BullmqSource } from './source.ts'
 
-/** The most characters of the name of a flow, and of a node. */
+/** The maximum length of the name of a flow or a node, in characters. */
 const MAX_NAME = 100
-/** How many children are read together. The data of each may have 512 KiB. */
+/** How many children are read together. The number is low because the data of each child may have 512 KiB. */
 const TOGETHER = 25
-/** The most running jobs of a queue of BullMQ that are read. */
+/** The maximum number of running jobs of a queue of BullMQ that are read. */
 const MAX_ACTIVE = 1_000_000
-/** The key of a child of which BullMQ has kept only the returned value. */
+/** The key of a child if BullMQ has kept only the value that the child returned. */
 const REMOVED = 'removed'
 
 /** A job of a flow that Lark runs. */
@@ -50,10 +50,7 @@ export interface ReadMember {
   lacks: LackReason[]
 }
 
-/**
- * `definition` is the workflow. `members` are its jobs that have not ended; the job that waits for all others
- * is the last.
- */
+/** `definition` is the workflow. `members` are its jobs that have not ended. The root job comes last. */
 export interface ReadFlow {
   place: FlowPlace
   definition: FlowDefinition
@@ -72,7 +69,7 @@ class Left extends Error {
   }
 }
 
-/** A node, and what its parent needs to know about it. */
+/** A node, and the data that its parent needs about this node. */
 interface ReadNode {
   number: number
   rule: FailureRule
@@ -88,7 +85,7 @@ export class FlowReader {
   /** The ids of the jobs that BullMQ runs, by queue. */
   readonly #active = new Map<string, Promise<ReadonlySet<string>>>()
 
-  /** @param queues the queues that the import is about */
+  /** @param queues the queues that are imported */
   constructor(
     source: BullmqSource,
     template: string,
@@ -102,7 +99,7 @@ export class FlowReader {
   }
 
   /**
-   * @param root the job that waits for all others
+   * @param root the root job, which waits for all other jobs of the flow
    * @param now milliseconds since 1970, by the clock of BullMQ's server
    * @returns the flow, or the reason why it stays in BullMQ
    * @throws an error that says what is wrong with the flow
@@ -208,7 +205,7 @@ class FlowInReading {
     return this.#nodes.length
   }
 
-  /** @throws Error if the data and the results of its jobs have more bytes than a flow may have */
+  /** @throws Error if the data and the results of the jobs have more bytes than a flow may have */
   grow(bytes: number): void {
     this.#bytes += bytes
     if (this.#bytes > LARGEST.definition)
@@ -241,7 +238,7 @@ class FlowInReading {
   waiting(queue: string, entry: BullmqEntry, children: readonly ReadNode[]): ReadNode {
     const read = waitingJob(entry, queue, this.#template, this.now)
     const { id: _, ownId, keep, ...job } = read.job
-    // The delay of a job that waits for others begins when all of them have ended.
+    // The delay of a job that waits for children begins when all its children have ended.
     const isBlocked =
       children.some(({ isEnded }) => !isEnded) &&
       !children.some((each) => each.isEnded && each.rule === 'now')
@@ -268,7 +265,7 @@ class FlowInReading {
     return { number, rule: ruleOf(read.opts), isEnded: false }
   }
 
-  /** @param root the job that waits for all others, which was added last */
+  /** @param root the root job, which was added last */
   finished(root: BullmqEntry): ReadFlow {
     const last = this.size - 1
     const parent = { id: root.id, queue: `${this.#settings.prefix}:${queueOf(this.#place.home)}` }
@@ -314,7 +311,7 @@ class FlowInReading {
     const { job } = this.#nodes[number]!.job!
     const { bullmq = {}, ...others } = job.options?.context ?? {}
     const context = { ...others, bullmq: { ...(bullmq as object), ...more } }
-    // If the options are too long, the report already says so.
+    // Options that are too long are not stored, because the report already names this job.
     if (isShort(context)) job.options = { ...job.options, context: JSON.parse(JSON.stringify(context)) }
   }
 }

@@ -1,9 +1,9 @@
 /**
- * Connects to the Redis of BullMQ, which is one server, a primary that Sentinels watch, or a cluster. The
- * client is ioredis, which supports all three. Its errors are turned into errors of a store.
+ * Connects to the Redis of BullMQ: one server, a primary that Sentinels watch, or a cluster. The client is
+ * ioredis, because it supports all three. The errors of ioredis are turned into errors of a store.
  *
- * ioredis is set to repeat nothing itself. A read is repeated here if the connection ends before the answer.
- * A change is not repeated; the import has to be started again.
+ * ioredis itself repeats no commands. This file repeats a read if the connection ends before the answer. A
+ * change is not repeated, so the import has to be started again.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { defined } from '@s18i/lark/internal'
@@ -13,10 +13,13 @@ import { locationOf, textOf } from '@s18i/lark-jobs/internal'
 import type { Cluster, Redis, RedisOptions } from 'ioredis'
 
 type Options = RedisOptions & { replyMapping?: 'legacy' }
-/** The words of a command; the key follows its name. */
+/** The words of a command. The key comes directly after the name of the command. */
 export type Words = readonly [name: string, ...words: string[]]
 
-/** For how many milliseconds a read is repeated, before the server's first answer and after it. */
+/**
+ * For how many milliseconds a read is repeated: before the server's first answer (`first`), and later
+ * (`later`).
+ */
 const PATIENCE = { first: 2_000, later: 10_000 }
 /** Milliseconds between two attempts. */
 const AGAIN = 100
@@ -63,7 +66,7 @@ export class ForeignRedis {
   }
 
   /**
-   * Sends a command that changes nothing, and sends it again if there is no answer. @throws
+   * Sends a command that changes nothing. If there is no answer, the command is sent again. @throws
    * STORE_UNREACHABLE, STORE_REFUSED
    */
   async read(words: Words, client: Redis | Cluster = this.#client): Promise<unknown> {
@@ -135,8 +138,8 @@ export function isWrongType(error: unknown): boolean {
 }
 
 /**
- * Whether the error is the answer of the server. It is recognised by its name, because its class may come
- * from another copy of ioredis.
+ * Whether an error is the answer of the server. Such an error is recognised by its name, because its class
+ * may come from another copy of ioredis.
  */
 function isReply(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError'
@@ -157,8 +160,7 @@ function optionsOf(address: ServerAddress): Options {
     ...(address.tls && { tls: tlsOf(address) }),
     ...(family && { family }),
     ...defined({ connectTimeout }),
-    // With protocol 3, version 6 of ioredis would return replies in other forms, and version 5 does not have
-    // protocol 3.
+    // With protocol 3, ioredis 6 would return replies in other forms. ioredis 5 does not have protocol 3.
     ...{ protocol: 2, db, maxRetriesPerRequest: 0, retryStrategy: () => AGAIN },
     // The ready check would need INFO, which the user may not be allowed to call.
     enableReadyCheck: false,

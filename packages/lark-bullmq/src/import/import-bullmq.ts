@@ -1,6 +1,5 @@
 /**
- * The call that imports from BullMQ. The code that does the work (`import.ts`) is loaded only when it is
- * called.
+ * The call that imports from BullMQ. The code that does the work (`import.ts`) is loaded with the first call.
  */
 import type { RedisServers } from '@s18i/lark-jobs'
 import { opened, recorded } from '@s18i/lark-jobs/internal'
@@ -10,15 +9,15 @@ import type { BullmqImport } from './report.ts'
 
 /**
  * Imports from BullMQ 5 or 6: jobs that wait or are delayed, job schedulers, and with `failed` also failed
- * jobs. The answer says why other jobs stay in BullMQ. Repeat an interrupted call within an hour, so that no
- * job is lost or imported twice.
+ * jobs. The answer says why other jobs stay in BullMQ. If a call is interrupted, repeat it within an hour.
+ * Then no job is lost or imported twice.
  *
  * @param from the Redis of BullMQ: a connection string, or an object as in `jobs.connection`
  * @param options `prefix`, default `bull`; `queues`, default all; `key`, default `{name}`; `failed`; `move`
- *   removes from BullMQ what Lark has; `force` imports although workers of BullMQ are connected; `dryRun`,
- *   `signal`, `onProgress`
- * @param operating the store to import into, and who imports, for the audit. Default: the store of the
- *   application
+ *   removes imported jobs and schedulers from BullMQ; `force` imports although workers of BullMQ are
+ *   connected; `dryRun`, `signal`, `onProgress`
+ * @param operating the store to import into, and the person who imports, for the audit. Default: the store of
+ *   the application
  * @throws BULLMQ_NOT_FOUND, BULLMQ_RUNNING or UNKNOWN_QUEUE before anything is imported; STORE_INVALID,
  *   FILTER_INVALID
  * @example const { imported, queues } = await importBullmq('redis://old:6379', { dryRun: true })

@@ -1,13 +1,13 @@
 /**
- * The marks that an import writes to the jobs of BullMQ. A mark says which store a job goes to, and since
- * when the job may be in that store. `<store> <time>` is written before the job is queued in Lark, and
- * `<store>` when Lark has the job. So whenever the process dies, the following holds:
+ * The marks that an import writes to the jobs of BullMQ. A mark says to which store a job goes, and since
+ * when the job may be in that store. The mark `<store> <time>` is written before the job is queued in Lark,
+ * and the mark `<store>` when Lark has the job. So if the process dies at any moment:
  *
  * - A job without a mark was not sent to Lark. If the queue in Lark has a job with the same id, it is another
  *   job.
- * - A job that was begun may or may not be in Lark. Lark keeps imported jobs for some time after their end,
- *   so during this time the id shows whether Lark has the job. Later, a job that Lark does not have may have
- *   run.
+ * - A job with a time in its mark may be in Lark. Lark keeps imported jobs for some time after their end, so
+ *   during this time its id shows whether Lark has the job. After this time, a job that Lark does not have
+ *   may have run there.
  */
 
 import { createHash } from 'node:crypto'
@@ -17,8 +17,8 @@ import { REMEMBERED } from './jobs.ts'
 import type { BullmqSource } from './source.ts'
 
 /**
- * Milliseconds by which the time in which the id can be trusted is shortened, because somebody may change the
- * clocks.
+ * Milliseconds by which the time for which Lark keeps a job is assumed to be shorter, because a clock may be
+ * changed.
  */
 const MARGIN = 60_000
 
@@ -32,10 +32,10 @@ export type MarkState = 'none' | 'other' | 'begun' | 'old' | 'done'
 export class ImportMark {
   readonly done: string
   readonly #source: BullmqSource
-  /** Why jobs could not be marked. */
+  /** Why jobs could not be marked. Undefined if jobs can be marked. */
   unmarked: string | undefined
 
-  /** @param store a text that distinguishes the store from others */
+  /** @param store a text that distinguishes the store from other stores */
   constructor(source: BullmqSource, store: string) {
     this.#source = source
     this.done = createHash('sha256').update(store).digest('base64url').slice(0, 12)

@@ -1,11 +1,11 @@
 /**
- * Imports the jobs and schedulers of BullMQ page by page. Each page is read, marked in BullMQ as begun,
- * queued in Lark, and then marked as imported, or removed with `move`.
+ * Imports the jobs and schedulers of BullMQ page by page. The jobs of each page are read, marked in BullMQ as
+ * begun, queued in Lark, and then marked as imported or, with `move`, removed from BullMQ.
  *
- * So whenever the process dies, each job is in BullMQ, in Lark, or in both. A repeated import recognises the
- * jobs that are in both by the mark. If the process died between the two marks, it recognises them by the id,
- * which Lark keeps for at least an hour. A job that was begun earlier and is no longer in Lark stays in
- * BullMQ, and the report says so (`import-mark.ts`).
+ * So at any moment, each job is in BullMQ, in Lark, or in both. A repeated import recognises a job that is in
+ * both by its mark. If the process died between the two marks, the import recognises the job by its id, which
+ * Lark keeps for at least an hour. A job that was marked as begun earlier and is not in Lark stays in BullMQ,
+ * and the report says so (`import-mark.ts`).
  *
  * BullMQ's own workers would run the jobs that stay in BullMQ. So an import refuses a queue that has workers
  * of BullMQ, unless the queue is paused there.
@@ -46,7 +46,7 @@ import type {
 const PAGE = 250
 /** How many flows are read and started at the same time. */
 const FLOWS = 20
-/** The most schedulers of a queue that are read together. */
+/** The maximum number of schedulers of a queue that are read together. */
 const SCHEDULERS = 100
 
 /**
@@ -146,7 +146,7 @@ class ImportRun {
     return signal?.aborted === true
   }
 
-  /** Imports the flows whose last jobs wait for others in a queue. */
+  /** Imports the flows whose root jobs wait for their children in a queue. */
   async flows(queue: string): Promise<void> {
     for (let offset = 0; !this.#isOver; offset += PAGE) {
       const page = await this.#source.entries(queue, 'waiting-children', offset, PAGE)
@@ -160,7 +160,10 @@ class ImportRun {
     }
   }
 
-  /** Settles the jobs that wait for others, and reports those that stay. */
+  /**
+   * Marks or removes the jobs that wait for their children and that were imported, and reports the jobs that
+   * stay in BullMQ.
+   */
   async #parents(queue: string, tally: QueueTally): Promise<void> {
     for (let offset = 0; !this.#isOver; ) {
       const page = await this.#source.entries(queue, 'waiting-children', offset, PAGE)
@@ -195,7 +198,7 @@ class ImportRun {
   /**
    * Imports the schedulers.
    *
-   * @returns for each scheduler, the time since when Lark makes its jobs, or undefined if Lark does not make
+   * @returns for each scheduler, the time since when Lark makes its jobs. Undefined if Lark does not make
    *   them
    */
   async #schedulers(
@@ -282,7 +285,7 @@ class ImportRun {
           if (read === undefined) continue
           tally.key(read.job.key)
           if (ready.has(read.job.id)) {
-            // The place contains the id twice.
+            // The id was already handled: the place contains it twice.
             settled.push(entry.id)
             continue
           }
@@ -298,8 +301,8 @@ class ImportRun {
   }
 
   /**
-   * Imports failed jobs. The job that failed last comes first, and the import takes only as many and as old
-   * jobs as the queue keeps in Lark.
+   * Imports failed jobs, beginning with the job that failed last. The import stops at the number and the age
+   * of failed jobs that the queue keeps in Lark.
    */
   async #failedJobs(queue: string, tally: QueueTally): Promise<void> {
     const { settings, store } = this.#target
@@ -450,7 +453,7 @@ class ImportRun {
   }
 }
 
-/** Why a job of a scheduler stays in BullMQ; undefined if it does not stay. */
+/** Why a job of a scheduler stays in BullMQ. Undefined if the job is imported. */
 function leftFor(
   { id, schedulerId }: BullmqEntry,
   schedules: ReadonlyMap<string, { since: number | undefined }>,

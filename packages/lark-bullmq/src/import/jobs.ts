@@ -1,6 +1,6 @@
 /**
- * Turns a job of BullMQ into a job of Lark. If something is wrong with the job, it throws an error, which the
- * report shows with the id of the job.
+ * Turns a job of BullMQ into a job of Lark. If something is wrong with a job, the function throws an error,
+ * which the report shows with the id of the job.
  */
 
 import { createHash } from 'node:crypto'
@@ -12,12 +12,12 @@ import { type BullmqLack, bullmqRecord } from '../job/record.ts'
 import type { BullmqEntry } from './source.ts'
 
 /**
- * The least time, in milliseconds, for which an imported job that has ended is kept. If the process dies
+ * The minimum time, in milliseconds, for which an imported job is kept after its end. If the process dies
  * after Lark has answered and before the job is marked in BullMQ, an import that is repeated within this time
  * finds the job (`import-mark.ts`).
  */
 export const REMEMBERED = 3_600_000
-/** The most characters that are kept of the message and of the stack of an error. */
+/** The maximum length of the message and of the stack of an error, in characters. */
 const MAX_MESSAGE = 4_000
 
 export interface ReadJob {
@@ -37,11 +37,11 @@ export function larkId(id: string): string {
   return plain.length <= LARGEST.id ? plain : createHash('sha256').update(id).digest('hex')
 }
 
-/** @param template with `{name}` and `{queue}` */
+/** @param template a text with `{name}` and `{queue}` for the name and the queue of the job */
 export function keyFor(template: string, name: string, queue: string): string {
   const key = template.replace(/\{(name|queue)\}/g, (_, what) => (what === 'name' ? name : queue))
-  // Reserved keys are refused, because somebody who can write into BullMQ's Redis is not necessarily allowed
-  // to run every command of the application.
+  // Reserved keys are refused, because a person who can write into BullMQ's Redis may not be allowed to run
+  // every command of the application.
   if (isName(key) && !isReserved(key)) return key
   throw new Error(`its name is ${shown(name)}, which makes no key`)
 }
@@ -79,7 +79,9 @@ export function waitingJob(entry: BullmqEntry, queue: string, template: string, 
   return { job, opts, lacks }
 }
 
-/** A failed job as it ended. A retry by hand gives it all its attempts. */
+/**
+ * A job that has failed in BullMQ, as a failed job of Lark. A retry by hand gives the job all its attempts.
+ */
 export function failedJob(
   entry: BullmqEntry,
   queue: string,
@@ -112,7 +114,7 @@ function errorsOf({ failedReason = '', stacktrace = '[]' }: BullmqEntry, runs: n
   try {
     stacks = JSON.parse(stacktrace)
   } catch {
-    // Without stacks, the reason is enough.
+    // If the stacks cannot be read, the reason of the failure is enough.
   }
   const texts = (Array.isArray(stacks) ? stacks : []).filter((text) => typeof text === 'string')
   const last = texts.slice(-LARGEST.errors)

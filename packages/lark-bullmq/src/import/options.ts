@@ -15,23 +15,23 @@ export interface BullmqOptions {
   key?: string
   /** Also imports failed jobs, as jobs that have failed. */
   failed?: boolean
-  /** Removes from BullMQ the jobs that Lark has. Default: they stay in BullMQ and are marked there. */
+  /** Removes imported jobs from BullMQ. Default: imported jobs stay in BullMQ and are marked there. */
   move?: boolean
   /**
    * Also imports jobs that may run twice: jobs from queues with workers of BullMQ, and jobs that Lark may
    * have run already.
    */
   force?: boolean
-  /** Only says what would be imported, and changes nothing in Lark or in BullMQ. */
+  /** Only returns the report that an import would have, and changes nothing in Lark or in BullMQ. */
   dryRun?: boolean
   /**
-   * Ends the call between two pages when it is aborted. The answer then says what was imported until that
-   * time.
+   * When this signal is aborted, the call ends before the next page. The report then counts the jobs that
+   * were already imported.
    */
   signal?: AbortSignalLike
   /**
-   * Called after each page with the number of jobs and schedulers that were processed, and the number that
-   * were found.
+   * Called after each page with the number of jobs and schedulers that were processed, and the number of jobs
+   * and schedulers that were found.
    */
   onProgress?: (done: number, found: number) => void
 }

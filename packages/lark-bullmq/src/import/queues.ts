@@ -1,6 +1,6 @@
 /**
- * Finds the queues of BullMQ that an import is about: the named queues, or all queues. It also finds the
- * queues that must not be imported now, because workers of BullMQ serve them.
+ * Finds the queues of BullMQ that are imported: the named queues, or all queues. Also finds the queues that
+ * must not be imported now, because workers of BullMQ serve them.
  */
 
 import { excerpt } from '@s18i/lark/internal'

@@ -38,17 +38,17 @@ import { bullmqPlaces, otherBullmqPlaces } from './source.ts'
 const PAGE = '1000'
 /** The score of a delayed job is its due time multiplied by this number. */
 const SCORE = 4_096
-/** The most bytes of data that are read together. */
+/** The maximum number of bytes of data that are read together. */
 const TOGETHER = 4 * 1_048_576
 /** The field of a job into which `mark` writes. */
 const MARK = 'lark'
 
-/** Fields that are not read if they are larger than a payload may be. */
+/** The fields that may be large. A field that is larger than a payload may be is not read. */
 const largeFields = ['data', 'opts']
 const largeFailedFields = ['failedReason', 'stacktrace']
 const fields = ['name', 'timestamp', 'atm', 'attemptsMade', 'parentKey', 'rjk', 'finishedOn', MARK]
 
-/** The keys beside a job that waits, or has waited, for others. */
+/** The further keys of a job that waits, or has waited, for other jobs. */
 const familyKeys = ['processed', 'dependencies', 'failed', 'unsuccessful']
 
 type Sizes = ReadonlyMap<string, number>
@@ -85,7 +85,7 @@ end
 return found`
 
 /**
- * Marks the jobs that are still there.
+ * Writes a text to the jobs that still exist.
  *
  * KEYS[1]  what the keys of the queue begin with
  * ARGV[1]  the text; ARGV[2…] ids
@@ -228,8 +228,8 @@ export class RedisBullmq implements BullmqSource {
     ])
     const count = counts.reduce<number>((sum, each) => sum + (each as number), 0)
     if (count > most) throw new Error(`it waits for ${count} jobs, the limit is ${most}`)
-    // The children that are left are read before the completed ones, so a child that completes in between is
-    // in both answers and never missing.
+    // The open children are read before the completed children. So a child that completes between the two
+    // reads is in both answers, and never missing.
     const left = (await this.#send('SMEMBERS', key('dependencies'))) as string[]
     const texts = async (of: string, room: number): Promise<Map<string, string>> => {
       const keys = (await this.#send('HKEYS', of)) as string[]

@@ -1,12 +1,12 @@
 /**
- * The report of an import from BullMQ: how many jobs of each queue are in Lark, and why the others are not.
- * No job is skipped silently.
+ * The report of an import from BullMQ: how many jobs of each queue are in Lark, and why the other jobs are
+ * not. No job is skipped silently.
  */
 import { defined } from '@s18i/lark/internal'
 import { bullmqLacks } from '../job/record.ts'
 import type { BullmqQueue } from './source.ts'
 
-/** The reasons why jobs stay in BullMQ. Each is the text after `3 left: `. */
+/** The reasons why jobs stay in BullMQ. Each text comes after `3 left: ` in the report. */
 export const leftReasons = {
   active: 'BullMQ runs them now. Import again when they have ended, or are waiting again',
   completed: 'they have completed: there is nothing left to run',
@@ -22,7 +22,10 @@ export const leftReasons = {
     'an import that was killed about an hour ago or earlier had begun with them, and Lark may have run them: --force imports them',
 } as const
 
-/** What is not carried over from jobs. Each is the text after `not carried over from 3: `. */
+/**
+ * The parts of jobs that Lark does not take over. Each text comes after `not carried over from 3: ` in the
+ * report.
+ */
 export const lackReasons = {
   ...bullmqLacks,
   aligned: 'the start of an interval: every() of Lark ticks by the clock, 15m at :00, :15, :30 and :45',
@@ -34,7 +37,7 @@ export type LackReason = keyof typeof lackReasons
 /** The name of a reason. */
 export type BullmqReason = keyof typeof leftReasons | keyof typeof lackReasons
 
-/** Says why some jobs stay in BullMQ, or which parts of them were not carried over. */
+/** Says why some jobs stay in BullMQ, or which parts of some jobs Lark did not take over. */
 export interface BullmqNote {
   why: BullmqReason
   /** The reason in words. */
@@ -57,13 +60,13 @@ export interface BullmqQueueReport {
   concurrency?: number
   /** Set if BullMQ limits the rate of the queue for all workers. */
   isRated?: true
-  /** How many workers of BullMQ are connected. It is absent if the server does not say. */
+  /** How many workers of BullMQ are connected. Absent if the server does not say it. */
   workers?: number
   /** How many jobs BullMQ had in each state when the import began. */
   found: Readonly<Record<string, number>>
   /** The first 100 keys that the jobs have in Lark. */
   keys: string[]
-  /** How many jobs the import has queued, or with `dryRun` would queue. */
+  /** How many jobs the import has queued or, with `dryRun`, would queue. */
   imported: number
   /** How many jobs were already in Lark, from an earlier import or for another reason. */
   existing: number
@@ -77,7 +80,7 @@ export interface BullmqQueueReport {
   lacks: BullmqNote[]
   /** How many jobs and schedulers cannot be imported. */
   failures: number
-  /** The first of these jobs and schedulers. */
+  /** The first 20 of the jobs and schedulers that cannot be imported. */
   mistakes: BullmqMistake[]
 }
 
@@ -90,18 +93,18 @@ export interface BullmqImport {
   schedules: number
   removed: number
   failures: number
-  /** The queues that Lark's configuration does not have. It is filled only with `dryRun`. */
+  /** The queues that Lark's configuration does not have. Empty without `dryRun`. */
   unknownQueues: string[]
   /** Why the jobs in BullMQ could not be marked as imported. */
   unmarked?: string
   dryRun?: true
 }
 
-/** The most keys of a queue in a report. */
+/** The maximum number of keys of a queue in a report. */
 const KEYS = 100
-/** The most ids of a note. */
+/** The maximum number of ids in a note. */
 const IDS = 5
-/** The most mistakes of a queue that are listed one by one. */
+/** The maximum number of mistakes of a queue that are listed one by one. */
 const MISTAKES = 20
 
 /** The report of one queue while it grows. */
@@ -163,7 +166,9 @@ function note(
   found.ids.push(...ids.slice(0, IDS - found.ids.length))
 }
 
-/** The reason for a job or a flow that stays because another one already has its id in Lark. */
+/**
+ * The reason for a job or a flow that stays in BullMQ because another job or flow already has its id in Lark.
+ */
 export function anotherHas(id: string): string {
   return `the queue has another job with the id ${id} in Lark`
 }

@@ -18,9 +18,9 @@ export interface ReadSchedule {
 }
 
 /**
- * The id of a schedule in Lark, where ids are unique in the store. In BullMQ, ids are unique in a queue. A
- * repeatable job keeps its key, so that an application that adds it again at its start has one schedule.
- * Early versions of BullMQ used the text of that key itself.
+ * The id of a schedule in Lark. In Lark ids are unique in the store, and in BullMQ in a queue. A repeatable
+ * job keeps its key, so that an application that adds the repeatable job again when it starts does not make a
+ * second schedule. Early versions of BullMQ used the text itself as the key, and not its hash.
  */
 export function scheduleIdOf(queue: string, { id, fields }: BullmqScheduler): string {
   const isText = fields.name === undefined && id.split(':').length >= 5
@@ -32,7 +32,7 @@ export function nextJobOf({ id, next }: BullmqScheduler): string {
   return `repeat:${id}:${next}`
 }
 
-/** The instant that is part of the id of a scheduler's job; undefined for other ids. */
+/** The instant in the id of a scheduler's job. Undefined for other ids. */
 export function tickIn(id: string): number | undefined {
   const tick = /^repeat:.+:(\d{1,15})$/.exec(id)?.[1]
   return tick === undefined ? undefined : Number(tick)
@@ -40,8 +40,8 @@ export function tickIn(id: string): number | undefined {
 
 /**
  * @param nextJob the job of the scheduler's next tick
- * @param isDue whether this job is due, and so is imported like other jobs
- * @param timezone the time zone of cron expressions that name none
+ * @param isDue whether the job of the next tick is due. Such a job is imported like other jobs
+ * @param timezone the time zone of cron expressions that name no time zone
  * @throws an error that says what is wrong with the scheduler
  */
 export function scheduleOf(
@@ -78,7 +78,7 @@ export function scheduleOf(
   return { definition, lacks: [...lacks, ...record.lacks] }
 }
 
-/** The options of all jobs of a repeatable job, without the options of a single tick. */
+/** The options for all jobs of a repeatable job, without the options that belong to a single tick. */
 function jobOptions(opts: Record<string, unknown>): Record<string, unknown> {
   const { jobId: _, delay: __, timestamp: ___, prevMillis: ____, repeatJobKey: _____, ...others } = opts
   return others
@@ -92,7 +92,7 @@ function recurrenceOf(
   const left = limit === undefined ? undefined : Number(limit) - ticked
   if (left !== undefined && left < 1) throw new Error('it has ticked as often as its limit says')
   const options = {
-    // BullMQ runs one job late if no worker was there for several ticks.
+    // If no worker was running for several ticks, BullMQ runs one job for them.
     missed: 'once' as const,
     ...(startDate !== undefined && { from: instantOf(startDate, 'startDate') }),
     ...(endDate !== undefined && { until: instantOf(endDate, 'endDate') }),

@@ -1,10 +1,10 @@
 /**
- * The contract between the import and BullMQ: what the import reads from the Redis in which BullMQ keeps its
- * jobs, and the little that it writes there. It supports the layout of BullMQ 5 and 6. Calls are bounded,
- * like those of a store, and throw the same errors.
+ * The contract between the import and BullMQ: what the import reads from BullMQ's Redis, and what it writes
+ * there. The contract covers the layout of BullMQ 5 and 6. Like the calls of a store, each call has a limited
+ * size, and throws the errors of a store.
  *
- * Each job is in a place. The job that BullMQ takes next comes first in its place. Among the failed jobs, the
- * last to fail comes first.
+ * Each job is in a place. The job that BullMQ takes next comes first in its place. In the place of failed
+ * jobs, the job that failed last comes first.
  */
 
 /**
@@ -21,8 +21,8 @@ export type BullmqPlace = (typeof bullmqPlaces)[number]
 export type ImportedPlace = BullmqPlace | 'waiting-children'
 
 /**
- * The places in which BullMQ keeps other jobs. Jobs that wait for other jobs are imported with their flows,
- * and the rest are only counted.
+ * The places in which BullMQ keeps other jobs. Jobs in `waiting-children` are imported with their flows. All
+ * other jobs in these places are only counted.
  */
 export const otherBullmqPlaces = ['active', 'waiting-children', 'completed', 'repeat'] as const
 
@@ -30,7 +30,7 @@ export interface BullmqQueue {
   name: string
   counts: Record<BullmqPlace | (typeof otherBullmqPlaces)[number], number>
   paused: boolean
-  /** How many jobs of the queue BullMQ runs at a time, over all workers, if it has such a limit. */
+  /** How many jobs of the queue BullMQ runs at a time, over all workers, if the queue has such a limit. */
   concurrency?: number
   /** Whether the queue has a rate limit for all workers. */
   isRated: boolean
@@ -40,24 +40,24 @@ export interface BullmqEntry {
   id: string
   /** Whether only the id of the job is left. */
   isGone: boolean
-  /** Whether its key holds something that is not a job. */
+  /** Whether the key of the job holds a value that is not a job. */
   isForeign: boolean
   name: string
-  /** JSON text. Undefined: it is too large, and was not read. */
+  /** JSON text. Undefined if the text is too large, and was not read. */
   data: string | undefined
   /** The size of `data` in bytes. */
   bytes: number
-  /** JSON text. Undefined: it is too large, and was not read. */
+  /** JSON text. Undefined if the text is too large, and was not read. */
   opts: string | undefined
   /**
-   * Milliseconds since 1970, by the clock of the process that added the job. Here and below, a number that
-   * cannot be read is 0.
+   * Milliseconds since 1970, by the clock of the process that added the job. In all numbers of an entry, 0
+   * stands for a number that cannot be read.
    */
   timestamp: number
   attemptsMade: number
   /** When a delayed job is due, in milliseconds since 1970. */
   dueAt?: number
-  /** The key of the job that waits for this one, if that job still exists. */
+  /** The key of the job that waits for this job, if that job still exists. */
   parentKey?: string
   /** Whether the job has waited for other jobs, and has their results. */
   hasChildren: boolean
@@ -65,11 +65,11 @@ export interface BullmqEntry {
   schedulerId?: string
   /** The text that `mark` wrote. */
   mark?: string
-  /** Only a failed job has it. */
+  /** Why the job failed. Absent if the job has not failed. */
   failedReason?: string
   /** The stacks of the attempts of a failed job, as a JSON list of texts. */
   stacktrace?: string
-  /** Only a job that has ended has it. */
+  /** When the job ended. Absent if the job has not ended. */
   finishedOn?: number
 }
 
@@ -83,7 +83,7 @@ export interface BullmqChild {
 export interface BullmqChildren {
   /** The children that the job waits for. */
   left: BullmqChild[]
-  /** The children that completed, with what they returned as JSON text. */
+  /** The children that completed, with the values that they returned as JSON text. */
   completed: (BullmqChild & { value: string })[]
   /** The children that failed and whose results the job does not need, with the reason of the failure. */
   ignored: (BullmqChild & { reason: string })[]
@@ -104,39 +104,41 @@ export interface BullmqSource extends AsyncDisposable {
   readonly name: string
   /** The names of the queues, in alphabetical order. The call scans the keys of the server in steps. */
   queues(): Promise<string[]>
-  /** Reads a queue; undefined if there is no such queue. */
+  /** Reads a queue. Undefined if there is no such queue. */
   look(queue: string): Promise<BullmqQueue | undefined>
-  /** How many workers are connected to each queue; undefined if the server does not tell. */
+  /** How many workers are connected to each queue. Undefined if the server does not say it. */
   workers(queues: readonly string[]): Promise<Map<string, number> | undefined>
   /** Milliseconds since 1970, by the clock of the server. */
   now(): Promise<number>
-  /** The ids of some jobs of a place. The place may be one from which nothing is imported. */
+  /** The ids of some jobs of a place, which may be a place from which no jobs are imported. */
   ids(
     queue: string,
     place: BullmqPlace | (typeof otherBullmqPlaces)[number],
     count: number,
   ): Promise<string[]>
-  /** At most `count` jobs of a place, after the first `offset`. There is one for each id. */
+  /** At most `count` jobs of a place, after the first `offset` jobs. The list has one entry for each id. */
   entries(queue: string, place: ImportedPlace, offset: number, count: number): Promise<BullmqEntry[]>
-  /** Reads one job, in whatever place it is. */
+  /** Reads one job in any place. */
   entry(queue: string, id: string): Promise<BullmqEntry>
   /**
    * The jobs that a job waits for, or has waited for.
    *
-   * @param most the most children @param bytes the most bytes of their results and reasons together
-   * @throws Error if there are more, or if a child has another prefix
+   * @param most the maximum number of children @param bytes the maximum number of bytes of their results and
+   *   reasons together
+   * @throws Error if there are more children or bytes, or if a child has another prefix
    */
   children(queue: string, id: string, most: number, bytes: number): Promise<BullmqChildren>
-  /** The schedulers after the first `offset`, in the order in which they are due. */
+  /** The schedulers after the first `offset` schedulers, in the order in which they are due. */
   schedulers(queue: string, offset: number, count: number): Promise<BullmqScheduler[]>
   /**
-   * Writes a text to each of these jobs that still exists. BullMQ does not read the text, and keeps it as
-   * long as the job.
+   * Writes a text to each of the given jobs that still exists. BullMQ does not read the text, and keeps the
+   * text as long as the job.
    */
   mark(queue: string, ids: readonly string[], text: string): Promise<void>
   /**
-   * Removes jobs with their logs and deduplication ids, each in one step with its place.
-   * @returns whether each was still in the place
+   * Removes jobs with their logs and deduplication ids. The job and its entry in the place are removed in one
+   * step.
+   * @returns for each job, whether it was still in the place
    */
   remove(queue: string, place: ImportedPlace, ids: readonly string[]): Promise<boolean[]>
   /** Removes a scheduler. Jobs that it has made stay. */

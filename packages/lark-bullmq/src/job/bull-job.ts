@@ -1,4 +1,7 @@
-/** A job as BullMQ shows it, in the processor of a worker or from a queue that has found or added it. */
+/**
+ * A job in the form of BullMQ: in the processor of a worker, or returned by a queue that has found or added
+ * the job.
+ */
 import { defined } from '@s18i/lark/internal'
 import {
   type ClaimedJob,
@@ -64,9 +67,9 @@ export type NextJob = [json?: JobJson, id?: string, limitUntil?: number, delayUn
 
 /** What the application can do with a job that `worker.getNextJob()` has handed out. */
 export interface JobFinish {
-  /** Ends the run. Resolves when the store knows it. */
+  /** Ends the run. Resolves when the store has acknowledged the outcome. */
   end(outcome: { value: unknown } | { error: Error }): Promise<void>
-  /** The next job, if there is one already. */
+  /** The next job, if a job is waiting already. */
   next(): Promise<BullJob | undefined>
 }
 
@@ -77,9 +80,9 @@ export interface JobFinish {
 interface JobRun {
   /** Undefined if the job does not run here. */
   controls?: JobControls | undefined
-  /** Set only for a job that `worker.getNextJob()` has handed out. */
+  /** Present only for a job that `worker.getNextJob()` has handed out. */
   finish?: JobFinish | undefined
-  /** When the job is due again, in milliseconds since 1970, if the application has moved it. */
+  /** When the job is due again, in milliseconds since 1970, if the application has moved the job. */
   movedTo?: number
   /** The children that the job waits for, if the application has moved it. */
   awaits?: JobChildren
@@ -93,16 +96,19 @@ export interface MoveToWaitingChildrenOpts {
 }
 
 export interface RetryOptions {
-  /** Gives the job all its attempts again. Without it, a job that has made all of them gets one more. */
+  /**
+   * Gives the job all its attempts again. Without this option, a job without attempts left gets one more
+   * attempt.
+   */
   resetAttemptsMade?: boolean
-  /** `true` is refused, because Lark tells the runs of a job apart by their number. */
+  /** `true` is refused, because Lark distinguishes the runs of a job by their numbers. */
   resetAttemptsStarted?: boolean
 }
 
 /** The part of the manual about flows. */
 const bullFlows = 'from-bullmq.md#flows'
 
-/** What is known about a job. */
+/** The data from which a job object is made. */
 interface JobFacts {
   /** The id of the job in Lark. */
   id: string | undefined
@@ -137,7 +143,7 @@ export class BullJob<
   /** How often a worker died while it ran the job. */
   stalledCounter = 0
   failedReason!: string
-  /** This is never set, because a job whose child has failed does not run. */
+  /** This field is never set, because a job whose child has failed does not run. */
   deferredFailure!: string
   finishedOn?: number
   processedOn?: number
@@ -208,7 +214,7 @@ export class BullJob<
     if (reason !== undefined) this.failedReason = reason
   }
 
-  /** Makes a job of what the store has. @internal */
+  /** Makes a job object from a job in the store. @internal */
   static found(home: JobHome, found: StoredJob | JobDetail): BullJob {
     const { id, key: name, payload: data, queuedAt: timestamp, options, state, errors } = found
     const job = new BullJob(home, { id, name, data, opts: optionsIn(options?.context), timestamp })
@@ -229,8 +235,8 @@ export class BullJob<
   }
 
   /**
-   * Makes a job of a flow that is not in its queue, because it waits for its children or has ended because of
-   * them.
+   * Makes a job object for a job of a flow that is not in its queue, because it waits for its children, or
+   * has ended because of them.
    */
   static async #inFlow(node: FlowNode): Promise<BullJob> {
     const { home, id, name, data, opts, timestamp } = node
@@ -243,7 +249,7 @@ export class BullJob<
     return job
   }
 
-  /** The job of a node; undefined if it was removed. @internal */
+  /** The job of a node. Undefined if the job was removed. @internal */
   static async ofNode(node: FlowNode): Promise<BullJob | undefined> {
     const { home, id } = node
     if (node.isRemoved || node.isUnkept) return undefined
@@ -256,7 +262,7 @@ export class BullJob<
     return node.isQueued && node.state !== 's' ? undefined : await BullJob.#inFlow(node)
   }
 
-  /** The job with this id; undefined if the queue has none. @internal */
+  /** The job with this id. Undefined if the queue has no such job. @internal */
   static async withId(home: JobHome, id: string): Promise<BullJob | undefined> {
     const isMember = memberOf(id) !== undefined
     const own = isMember ? await FlowNode.find(home, id) : undefined
@@ -303,7 +309,7 @@ export class BullJob<
       const { name, data = {}, opts } = all[i]!
       if (rejection?.reason === 'full')
         throw new JobsError('JOB_NOT_QUEUED', `${who}: the job ${name} was not added: the queue is full`)
-      // As in BullMQ, the job that runs stands for the one that waits until it ends.
+      // As in BullMQ, the result is the running job, and not the new job that waits for its end.
       const first = opts.deduplication?.keepLastIfActive ? await runningBefore(home, id) : undefined
       return new BullJob(home, { id: first ?? id, name, data, opts, timestamp: Date.now() })
     })
@@ -341,7 +347,10 @@ export class BullJob<
     return await queue.getJob(id)
   }
 
-  /** Makes a job from JSON, without adding it to a queue. @param id the id of the job if the JSON has none */
+  /**
+   * Makes a job from JSON, without adding the job to a queue. @param id the id of the job, if the JSON
+   * contains no id
+   */
   // biome-ignore lint/suspicious/noExplicitAny: as in BullMQ
   static fromJSON<T = any, R = any, N extends string = string>(
     queue: object,
@@ -389,8 +398,8 @@ export class BullJob<
   /**
    * Writes a line that is kept with the job.
    *
-   * @returns how many lines the log has: at most 100 of the earlier runs and all of this run, or as many as
-   *   `keepLogs` says
+   * @returns how many lines the log has: at most 100 lines of earlier runs and all lines of this run, or at
+   *   most `keepLogs` lines
    */
   async log(row: string): Promise<number> {
     return await this.#write(row, this.opts.keepLogs)
@@ -460,13 +469,14 @@ export class BullJob<
   }
 
   /**
-   * The children by their outcome. @param opts which children, and which page of them. Default: all children
+   * The children by their outcome. @param opts which children, and which page of these children. Default: all
+   * children
    */
   async getDependencies(opts: DependenciesOptions = {}): Promise<JobDependencies> {
     return pagesOf(await this.#dependencies(), opts)
   }
 
-  /** The number of children of each outcome. @param opts which outcomes. Default: all */
+  /** The number of children of each outcome. @param opts which outcomes. Default: all outcomes */
   async getDependenciesCount(
     opts: { [Kind in keyof Dependencies]?: boolean } = {},
   ): Promise<DependenciesCount> {
@@ -477,7 +487,7 @@ export class BullJob<
    * Waits until the job has ended.
    *
    * @param _queueEvents is not needed
-   * @param ttl the most milliseconds to wait. Default: no limit
+   * @param ttl the maximum number of milliseconds to wait. Default: no limit
    * @returns what the processor returned, or `null` if it returned nothing
    * @throws an error with the reason of the failure
    */
@@ -502,8 +512,9 @@ export class BullJob<
   /**
    * Removes the job and the jobs that it waits for. Jobs that no longer exist cause no error.
    *
-   * @param opts `removeChildren: false` is possible only for a job that waits for no others
-   * @throws JOB_NOT_REMOVABLE if the job runs; for a job of a flow, an Error if it or a job below it runs
+   * @param opts `removeChildren: false` is possible only for a job without children
+   * @throws JOB_NOT_REMOVABLE if the job runs; for a job of a flow, an Error if this job or a job below it
+   *   runs
    */
   async remove({ removeChildren = true }: { removeChildren?: boolean } = {}): Promise<void> {
     const { jobs } = this.#home.store
@@ -530,7 +541,7 @@ export class BullJob<
   /**
    * Makes the parent stop waiting for this job. This job itself goes on.
    *
-   * @returns whether the parent waited for it
+   * @returns whether the parent waited for this job
    */
   async removeChildDependency(): Promise<boolean> {
     const node = await this.#node()
@@ -548,13 +559,13 @@ export class BullJob<
     delete this.parentKey
   }
 
-  /** Removes the jobs below this one that have not begun. */
+  /** Removes the jobs below this job that have not begun. */
   async removeUnprocessedChildren(): Promise<void> {
     await (await this.#node())?.removeUnprocessed()
   }
 
   /**
-   * Adds the job again.
+   * Adds the ended job to its queue again.
    *
    * @param state the state that the job must have
    * @throws JOB_NOT_RETRIABLE if another job has its `deduplication.id`
@@ -618,7 +629,7 @@ export class BullJob<
   }
 
   /**
-   * Replaces the data. In a processor, the next attempt gets it.
+   * Replaces the data. If a processor calls this method, the next attempt gets the new data.
    *
    * @throws BULLMQ_UNSUPPORTED if another process runs the job
    */
@@ -635,7 +646,7 @@ export class BullJob<
   }
 
   /**
-   * Makes the job run again at a time. A processor calls it, and then throws a `DelayedError`.
+   * Makes the job run again at a time. A processor calls this method, and then throws a `DelayedError`.
    *
    * @param timestamp milliseconds since 1970
    */
@@ -650,7 +661,7 @@ export class BullJob<
     this.delay = delay
   }
 
-  /** Makes the job run again. A processor calls it, and then throws a `WaitingError`. */
+  /** Makes the job run again. A processor calls this method, and then throws a `WaitingError`. */
   async moveToWait(_token?: string): Promise<void> {
     this.#running('moveToWait()')
     await this.#runAgain(0)
@@ -719,8 +730,8 @@ export class BullJob<
   /**
    * Completes a job that `worker.getNextJob()` has handed out.
    *
-   * @param fetchNext whether the result has the next job, for `Job.fromJSON()`
-   * @throws BULLMQ_UNSUPPORTED for a job that a processor runs; Error if another worker has it by now
+   * @param fetchNext whether the result contains the next job, for `Job.fromJSON()`
+   * @throws BULLMQ_UNSUPPORTED for a job that a processor runs; Error if another worker has the job now
    */
   async moveToCompleted(returnValue: ReturnType, _token?: string, fetchNext = true): Promise<NextJob> {
     const finish = this.#handedOut('moveToCompleted()', 'the end of `handle()`')
@@ -731,10 +742,10 @@ export class BullJob<
   }
 
   /**
-   * Fails a job that `worker.getNextJob()` has handed out. It runs again if it has attempts left.
+   * Fails a job that `worker.getNextJob()` has handed out. The job runs again if it has attempts left.
    *
-   * @param fetchNext whether the result has the next job, for `Job.fromJSON()`
-   * @throws BULLMQ_UNSUPPORTED for a job that a processor runs; Error if another worker has it by now
+   * @param fetchNext whether the result contains the next job, for `Job.fromJSON()`
+   * @throws BULLMQ_UNSUPPORTED for a job that a processor runs; Error if another worker has the job now
    */
   async moveToFailed(error: Error, _token?: string, fetchNext = false): Promise<NextJob> {
     const { attempts = 0 } = this.opts
@@ -744,7 +755,7 @@ export class BullJob<
     const finish = this.#handedOut('moveToFailed()', '`this.fail()`')
     await finish.end({ error })
     this.failedReason = error.message
-    // As in BullMQ: a job that waits for its next attempt is not taken at once.
+    // As in BullMQ, a job that waits for its next attempt is not taken at once.
     const waits = this.finishedOn === undefined && this.delay === 0
     return await this.#moved(finish, fetchNext && !waits)
   }
@@ -785,7 +796,7 @@ export class BullJob<
     return shown
   }
 
-  /** The id of the job in Lark. `id` may be a `jobId` instead. @internal */
+  /** The id of the job in Lark. (`id` is the `jobId` if the application has chosen one.) @internal */
   get larkId(): string {
     return this.#id()
   }
@@ -802,8 +813,8 @@ export class BullJob<
   }
 
   /**
-   * Called when the run has ended. @param what `retryIn`: milliseconds until the next attempt; undefined if
-   *   there is none @internal
+   * Called when the run has ended. @param what `retryIn`: milliseconds until the next attempt. Undefined if
+   *   there is no next attempt @internal
    */
   ended(what: { value: ReturnType } | { error: Error; retryIn: number | undefined }): void {
     this.#run.controls = undefined
@@ -818,13 +829,13 @@ export class BullJob<
     this.finishedOn = Date.now()
   }
 
-  /** The newest stack traces, as many as the job keeps. */
+  /** The newest stack traces, up to the number that the job keeps. */
   #traces(all: string[]): string[] {
     const { stackTraceLimit: limit = all.length } = this.opts
     return limit <= 0 ? [] : all.slice(-limit)
   }
 
-  /** Whether the job is that of the next tick of a job scheduler, which is not in the queue yet. */
+  /** Whether the job is the job of a job scheduler's next tick, which is not in the queue yet. */
   async #isNextTick(): Promise<boolean> {
     const tick = this.repeatJobKey === undefined ? undefined : tickOf(this.#id())
     return tick !== undefined && (await this.#home.store.jobs.schedules.get(tick.schedule))?.next === tick.at
@@ -853,13 +864,13 @@ export class BullJob<
     return this.#larkId
   }
 
-  /** @param node the node of the job; it may have been started again in the meantime, as another job */
+  /** @param node the node of the job. If the node was started again meanwhile, it has another job */
   #handle(node?: FlowNode) {
     const { store, queue } = this.#home
     return store.jobs.handle(EveryJob, node?.id ?? this.#id(), { queue })
   }
 
-  /** The node of the job; undefined if the job is in no flow. */
+  /** The node of the job. Undefined if the job is in no flow. */
   async #node(): Promise<FlowNode | undefined> {
     const id = this.#id()
     return memberOf(id) === undefined ? undefined : await FlowNode.find(this.#home, id)
@@ -886,7 +897,10 @@ export class BullJob<
 refuseMethods(BullJob.prototype, 'methods of Job')
 refuseProperties(BullJob.prototype, 'properties of Job')
 
-/** How many attempts BullMQ had made when the job was imported. In Lark, the job has that many fewer. */
+/**
+ * How many attempts BullMQ had made when the job was imported. In Lark, the job has only the remaining
+ * attempts.
+ */
 function madeBefore({ attempts }: JobsOptions, options: Pick<JobOptions, 'tries'> | undefined): number {
   return Math.max(0, (attempts || 1) - (options?.tries ?? 1))
 }
@@ -903,7 +917,7 @@ function delayOf({ dueAt, errors, runs }: StoredJob | JobDetail, added: number):
   return isRetry ? Math.max(0, dueAt - failed.at!) : added
 }
 
-/** The message of the last error. As in BullMQ, a job that was retried by hand has none. */
+/** The message of the last error. As in BullMQ, a job that was retried by hand has no such message. */
 function lastFailure({ errors, queuedAt, state }: StoredJob | JobDetail): string | undefined {
   const last = errors.at(-1)
   const isRetried = state !== 'failed' && last?.at !== undefined && last.at <= queuedAt

@@ -13,7 +13,7 @@ export async function changeData(
   data: unknown,
 ): Promise<boolean> {
   const open = await opened(store.jobs)
-  // The spaces at the end of the payload tell its version.
+  // The number of spaces at the end of a payload encodes its version.
   const text = encode(data, key) + payload.slice(payload.trimEnd().length)
   // The only records of such a job are the times at which it waited for its children.
   const change = { kind: 'edit', payload: text, whileActive: true, force: true } as const

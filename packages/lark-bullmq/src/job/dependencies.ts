@@ -1,5 +1,5 @@
 /**
- * The children of a job by their outcome, as a whole or in pages. The children are named by their keys in
+ * The children of a job by their outcome, all together or in pages. The children are named by their keys in
  * BullMQ: `prefix:queue:id`.
  */
 export interface Dependencies {
@@ -17,7 +17,10 @@ export type DependenciesOptions = {
   [Kind in keyof Dependencies]?: { cursor?: number; count?: number }
 }
 
-/** The children that were asked for, with a cursor for each kind. The cursor is 0 if there are no more. */
+/**
+ * The requested children, with a cursor for each kind. The cursor is 0 if there are no more children of this
+ * kind.
+ */
 export type JobDependencies = Partial<Dependencies> & {
   [Kind in keyof Dependencies as `next${Capitalize<Kind>}Cursor`]?: number
 }
@@ -25,12 +28,12 @@ export type JobDependencies = Partial<Dependencies> & {
 export type DependenciesCount = { [Kind in keyof Dependencies]?: number }
 
 const kinds = ['processed', 'unprocessed', 'ignored', 'failed'] as const
-/** How many children of a kind a page has. */
+/** The number of children of a kind on a page. */
 const PAGE = 20
 
 /**
- * @param opts the kinds of children of which a page is returned; if it names none, all children of all kinds
- *   are returned
+ * @param opts the kinds of children of which a page is returned. If it names no kind, all children of all
+ *   kinds are returned
  */
 export function pagesOf(all: Dependencies, opts: DependenciesOptions): JobDependencies {
   const asked = kinds.filter((kind) => opts[kind])
@@ -46,7 +49,7 @@ export function pagesOf(all: Dependencies, opts: DependenciesOptions): JobDepend
   return Object.assign({}, ...pages)
 }
 
-/** @param opts the kinds to count; if it names none, all kinds are counted */
+/** @param opts the kinds to count. If it names no kind, all kinds are counted */
 export function countsOf(
   all: Dependencies,
   opts: { [Kind in keyof Dependencies]?: boolean },

@@ -3,7 +3,7 @@
  * in BullMQ, so that errors of another copy of the package count too.
  */
 
-/** The job fails, however many attempts are left. */
+/** If a processor throws this error, the job fails, even if attempts are left. */
 export class UnrecoverableError extends Error {
   override readonly name: string = 'UnrecoverableError'
 
@@ -59,14 +59,14 @@ const kinds = {
   RateLimitError: 'limited',
 } as const
 
-/** How an error ends a run; undefined for any other error, which is a failed attempt. */
+/** How an error ends a run. Undefined for any other error, which means a failed attempt. */
 export function endingOf(error: Error): 'failed' | 'released' | 'limited' | undefined {
   const name =
     error instanceof RateLimitError || error.message === 'bullmq:rateLimitExceeded'
       ? 'RateLimitError'
       : error.name
   if (Object.hasOwn(kinds, name)) return kinds[name as keyof typeof kinds]
-  // A class of the application may extend one of these classes and have another name.
+  // An application may extend these classes, and its class may have another name.
   if (error instanceof UnrecoverableError) return 'failed'
   const moved = [DelayedError, WaitingError, WaitingChildrenError]
   return moved.some((kind) => error instanceof kind) ? 'released' : undefined

@@ -6,7 +6,7 @@
 import { Job, JobsError, lenient } from '@s18i/lark-jobs'
 import { EVERY_KEY, LARGEST } from '@s18i/lark-jobs/internal'
 
-/** Its settings are the defaults of BullMQ: one attempt, a retry at once, no timeout. */
+/** The settings are the defaults of BullMQ: one attempt, no pause before a retry, no timeout. */
 export class EveryJob extends Job {
   /** BullMQ accepts everything that `JSON.stringify` accepts. */
   static override readonly schema = lenient<unknown>()

@@ -54,7 +54,7 @@ export function jsonOf(job: Readonly<Record<string, unknown>>): JobJson {
   }) as unknown as JobJson
 }
 
-/** The fields of a job that its JSON has, besides `id`, `name`, `data` and `opts`. */
+/** The fields of a job that its JSON contains, except `id`, `name`, `data` and `opts`. */
 export function fieldsIn(json: JobJson): Record<string, unknown> {
   const all: Readonly<Record<string, unknown>> = { ...json }
   const copied = [...same, 'delay', 'priority', 'processedBy', 'failedReason']
@@ -67,9 +67,9 @@ export function fieldsIn(json: JobJson): Record<string, unknown> {
 }
 
 /**
- * The options of a job in the text that BullMQ stores.
+ * Reads the options of a job from the text that BullMQ stores.
  *
- * @param names for each name that BullMQ stores, the name that an application writes
+ * @param names maps each name that BullMQ stores to the name that an application writes
  */
 export function optionsFromJSON(
   text = '{}',

@@ -1,4 +1,4 @@
-/** The options of a job, as BullMQ has them, and what corresponds to them in Lark. */
+/** The options of a job in BullMQ, and what corresponds to them in Lark. */
 import { defined } from '@s18i/lark/internal'
 import { type BackoffOption, context, exponential, JobsError, type UniqueOptions } from '@s18i/lark-jobs'
 import { type Drafted, isName, isObject, isReserved, LARGEST, shown } from '@s18i/lark-jobs/internal'
@@ -23,38 +23,46 @@ export interface DeduplicationOptions {
   id: string
   /** Milliseconds. */
   ttl?: number
-  /** With `ttl` and `replace`, each further job starts the time anew. */
+  /** With `ttl` and `replace`: each further job with the same id begins the time again. */
   extend?: boolean
-  /** A further job replaces the data of the first as long as the first has not begun. */
+  /** A further job with the same id replaces the data of the first job, if the first job has not begun. */
   replace?: boolean
-  /** While a job runs, one more may wait. It has the data that came last. */
+  /**
+   * While a job runs, one more job with the same id may wait. The waiting job has the data that was added
+   * last.
+   */
   keepLastIfActive?: boolean
 }
 
 /** The options that may also be defaults of a queue. */
 export interface DefaultJobOptions extends ChildFailureOptions {
-  /** The number of attempts, including the first one. Default: 1. */
+  /** The number of attempts, including the first attempt. Default: 1. */
   attempts?: number
   /** The pause before each retry, in milliseconds, or how the pause grows. Default: no pause. */
   backoff?: number | BackoffOptions
   /** Milliseconds. */
   delay?: number
-  /** When the job was added, in milliseconds since 1970. Its delay counts from then. Default: now. */
+  /**
+   * When the job was added, in milliseconds since 1970. The delay of the job counts from this time. Default:
+   * now.
+   */
   timestamp?: number
-  /** Jobs with priority 0 go first, then those with 1, then 2, up to 2,097,151. Default: 0. */
+  /** Jobs with priority 0 go first, then jobs with priority 1, then 2, up to 2,097,151. Default: 0. */
   priority?: number
   /**
-   * With `true`, no job is kept. A number is the number of newest jobs that are kept. `{ age }` is in
-   * seconds. Default: the queue of Lark decides.
+   * With `true`, no job is kept. With a number, this many of the newest jobs are kept. `{ age }` is in
+   * seconds. Default: the settings of the queue in Lark.
    */
   removeOnComplete?: RemoveOption
   /** The same as `removeOnComplete`, for jobs that have failed. */
   removeOnFail?: RemoveOption
-  /** The most bytes of the data, as JSON. */
+  /** The maximum size of the data as JSON, in bytes. */
   sizeLimit?: number
-  /** The most lines of the log that `getJobLogs()` returns. Lark keeps the last 100. */
+  /** The maximum number of lines of the log that `getJobLogs()` returns. Lark keeps the last 100 lines. */
   keepLogs?: number
-  /** The most stack traces in `stacktrace`. Lark keeps those of the last 10 errors. */
+  /**
+   * The maximum number of stack traces in `stacktrace`. Lark keeps the stack traces of the last 10 errors.
+   */
   stackTraceLimit?: number
   telemetry?: JobTelemetry
 }
@@ -62,21 +70,21 @@ export interface DefaultJobOptions extends ChildFailureOptions {
 /** The job of a flow that waits for a child. */
 export interface ParentOptions {
   id: string
-  /** The prefix of its keys in BullMQ: `prefix:queue`. */
+  /** The prefix and the name of the queue of that job in BullMQ: `prefix:queue`. */
   queue: string
 }
 
 export interface JobsOptions extends DefaultJobOptions {
-  /** An id that you choose. While the queue has a job with this id, no other job with it is added. */
+  /** An id that you choose. While the queue has a job with this id, no other job with this id is added. */
   jobId?: string
   deduplication?: DeduplicationOptions
-  /** `queue.add()` makes a repeatable job of it, as BullMQ 5 does. */
+  /** With this option, `queue.add()` makes a repeatable job, as BullMQ 5 does. */
   repeat?: RepeatOptions
   /** The job that waits for this one, if it calls `moveToWaitingChildren()`. It must exist. */
   parent?: ParentOptions
 }
 
-/** The options of jobs that are added together with others. */
+/** The options of a job in `queue.addBulk()`. */
 export type BulkJobOptions = Omit<JobsOptions, 'repeat'>
 
 /** A job to be added. */
@@ -89,7 +97,10 @@ export interface AddedJob {
 
 type Context = Readonly<Record<string, unknown>>
 
-/** The key in the context of a job under which its original options are kept, as `lark jobs:show` shows. */
+/**
+ * The context of a job keeps the original options of the job under this key. `lark jobs:show` shows the
+ * context.
+ */
 const SLOT = 'bullmq'
 /** The options that say what happens to the parent if the job fails. */
 const onFailure = [
@@ -152,7 +163,7 @@ export function checkJobOptions(who: string, opts: JobsOptions | undefined): Job
       true,
       `The following options cannot be used together: ${rules.join(', ')}`,
     )
-  // In BullMQ, an empty id means that no id is given.
+  // In BullMQ, an empty id has the same meaning as no id.
   if (read.jobId !== '') return read
   const { jobId: _, ...others } = read
   return others
@@ -198,7 +209,7 @@ function checkBackoff(who: string, backoff: unknown): void {
     throw refusedValue(who, 'backoff.jitter', jitter, 'Jitter should be between 0 and 1')
 }
 
-/** The options that are stored with a job. @throws JOB_INVALID if they are too long */
+/** The options that are stored with a job. @throws JOB_INVALID if the options are too long */
 function stored(who: string, opts: JobsOptions): Context {
   const text = JSON.stringify(opts)
   if (text.length <= LARGEST.context) return JSON.parse(text)
@@ -250,7 +261,8 @@ export function optionsIn(all: Context | undefined): JobsOptions {
 }
 
 /**
- * The current context without these options, because jobs that a processor adds to Lark do not inherit them.
+ * The current context without the options of BullMQ, because jobs that a processor adds do not inherit these
+ * options.
  */
 export function contextWithout(): Context | undefined {
   const { [SLOT]: _, ...others } = context() ?? {}
@@ -282,7 +294,8 @@ function checkSize(who: string, name: string, data: unknown, limit: number | und
 }
 
 /**
- * The backoff in the form of Lark. It is undefined if there is none, or if it names a strategy of the worker.
+ * The backoff in the form of Lark. Undefined if the job has no backoff, or if the backoff names a strategy of
+ * the worker.
  */
 function larkBackoff(backoff: number | BackoffOptions | undefined): BackoffOption | undefined {
   if (backoff === undefined || typeof backoff === 'number') return backoff
@@ -295,7 +308,7 @@ function larkBackoff(backoff: number | BackoffOptions | undefined): BackoffOptio
 }
 
 /**
- * The name of the worker's strategy that computes the pause; undefined if Lark can compute the pause itself.
+ * The name of the worker's strategy that computes the pause. Undefined if Lark can compute the pause itself.
  */
 export function strategyOf({ backoff }: JobsOptions): string | undefined {
   const type = typeof backoff === 'object' ? backoff.type : 'fixed'

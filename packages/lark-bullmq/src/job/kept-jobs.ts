@@ -42,7 +42,10 @@ export function checkRemove(who: string, name: string, value: unknown): void {
   if (!isKnown || !(count === -1 || isCount(count)) || !isAge(age)) throw wrongValue(who, name, value, right)
 }
 
-/** For how long Lark keeps a job with these options once it has ended; undefined if its queue decides. */
+/**
+ * For how long Lark keeps a job with these options after its end. Undefined if the settings of its queue
+ * decide.
+ */
 export function keepOf({ removeOnComplete, removeOnFail }: JobRemoval): Keep | undefined {
   const [completed, failed] = [ageOf(removeOnComplete), ageOf(removeOnFail)]
   if (completed === undefined && failed === undefined) return undefined
@@ -51,8 +54,8 @@ export function keepOf({ removeOnComplete, removeOnFail }: JobRemoval): Keep | u
 }
 
 /**
- * Milliseconds for which a job is kept. With 0, the job is not kept. It is undefined if the option is a
- * number of jobs, or absent.
+ * Milliseconds for which a job is kept. With 0, the job is not kept. Undefined if the option is a number of
+ * jobs, or absent.
  */
 function ageOf(remove: RemoveOption): number | undefined {
   if (remove === true || remove === 0) return 0

@@ -1,10 +1,11 @@
 /**
- * Turns priorities of BullMQ into priorities of Lark. In BullMQ, jobs with priority 0 go first, then those
- * with 1, and those with 2,097,151 go last. In Lark, jobs with a higher priority go first, from 1,000 to
- * -1,000, and the jobs of a queue have at most 256 priorities besides 0.
+ * Turns priorities of BullMQ into priorities of Lark. In BullMQ, jobs with priority 0 go first, then jobs
+ * with priority 1, and jobs with priority 2,097,151 go last. In Lark, jobs with a higher priority go first,
+ * from 1,000 to -1,000, and the jobs of a queue have at most 256 priorities besides 0.
  *
- * So the priorities 1 to 100 are exact. Above 100, one step in Lark is 6.6 % of the number. Jobs whose
- * priorities differ by less go in the order in which they were added.
+ * So each priority from 1 to 100 has its own priority in Lark. Above 100, one priority in Lark stands for a
+ * range of priorities that differ by up to 6.6 %. Jobs with priorities in the same range go in the order in
+ * which they were added.
  */
 export const MOST = 2_097_151
 

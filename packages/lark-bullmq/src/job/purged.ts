@@ -1,6 +1,6 @@
 /**
- * Removes a job so that its `deduplication.id` is free again, as in BullMQ. A job that is only removed keeps
- * others away for the rest of its throttle.
+ * Removes a job so that its `deduplication.id` is free again, as in BullMQ. If a job is only removed and not
+ * purged, the rest of its throttle still rejects other jobs.
  */
 import type { JobHome } from '../store/shared-store.ts'
 import { alterJob } from './alter-job.ts'

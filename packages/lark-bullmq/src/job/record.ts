@@ -1,5 +1,5 @@
 /**
- * Reads what the options of a BullMQ job mean in Lark. The options come from a store, so each option is
+ * Turns the options of a job in BullMQ into options of Lark. The options come from a store, so each option is
  * checked, and an option that cannot be read counts as absent.
  */
 import { defined } from '@s18i/lark/internal'
@@ -70,9 +70,7 @@ export function bullmqRecord(stored: unknown, made: number): BullmqRecord {
   }
 }
 
-/**
- * The pauses before the remaining retries. It is undefined for a strategy that only BullMQ's worker knows.
- */
+/** The pauses before the remaining retries. Undefined for a strategy that only the worker of BullMQ knows. */
 function backoffOf(given: unknown, made: number): Backoff | undefined {
   const fixed = numberIn(given)
   if (given === undefined || given === null) return [0]
@@ -87,7 +85,7 @@ function backoffOf(given: unknown, made: number): Backoff | undefined {
   return undefined
 }
 
-/** The option, or undefined if it is absent or cannot be read. */
+/** Reads the option. Undefined if the option is absent or cannot be read. */
 function removeIn(given: unknown): RemoveOption {
   if (typeof given === 'boolean' || given === -1) return given
   if (!isObject(given)) return numberIn(given)

@@ -7,25 +7,25 @@ export interface RepeatOptions {
   /** Milliseconds between two ticks, at least 1,000. */
   every?: number
   /**
-   * The time zone of the pattern. Default: the time zone of Lark's configuration, which is UTC unless set. In
+   * The time zone of the pattern. Default: the time zone in Lark's configuration, which is UTC by default. In
    * BullMQ, the default is the time zone of the process.
    */
   tz?: string
   startDate?: Date | string | number
   endDate?: Date | string | number
-  /** The most jobs that the scheduler adds. */
+  /** The maximum number of jobs that the scheduler adds. */
   limit?: number
-  /** One job is added at once, besides those of the ticks. */
+  /** One job is added at once, in addition to the jobs of the ticks. */
   immediately?: boolean
   /** The key of a repeatable job. Default: a hash of its name, its `jobId`, and when it ticks. */
   key?: string
-  /** It is part of the key of a repeatable job. */
+  /** A part of the key of a repeatable job. */
   jobId?: string
 }
 
 /**
- * The key of a repeatable job, as BullMQ 5 computes it. So an application that adds the same job again, also
- * after an import, changes the repeatable job and does not make a second one.
+ * The key of a repeatable job. The key is computed as in BullMQ 5, so that an application that adds the same
+ * repeatable job again, also after an import, changes it and does not make a second one.
  */
 export function repeatableKey(
   name: string,
@@ -36,7 +36,10 @@ export function repeatableKey(
   return hashOf(`${name}:${jobId}:${until}:${tz}:${pattern || every || ''}`)
 }
 
-/** @param text what tells repeatable jobs apart; early versions of BullMQ used it as the key */
+/**
+ * @param text a text that distinguishes repeatable jobs. Early versions of BullMQ used this text itself as
+ * the key
+ */
 export function hashOf(text: string): string {
   return createHash('md5').update(text).digest('hex')
 }

@@ -1,4 +1,4 @@
-/** Retries by hand. As in BullMQ, the attempts that a job has made still count. */
+/** Retries by hand. As in BullMQ, the attempts that a job has already made still count. */
 import { type EndedState, JobsError } from '@s18i/lark-jobs'
 import { opened, partitionsToLookIn } from '@s18i/lark-jobs/internal'
 import type { JobHome } from '../store/shared-store.ts'
@@ -8,8 +8,8 @@ import { alterJob } from './alter-job.ts'
 const TOGETHER = 500
 
 /**
- * @param how `keepsFailures`: whether the attempts that the job has made still count. `only`: the states that
- *   it must have
+ * @param how `keepsFailures`: whether the attempts that the job has made still count. `only`: the states in
+ *   which the job must be
  * @throws JOB_NOT_RETRIABLE
  */
 export async function retryJob(

@@ -1,6 +1,6 @@
 /**
- * The value that is kept of what a processor returned, as JSON stores it. In Lark, `handle()` fails if it
- * returns `false`, and `true` is not kept. For a processor, both are values like any other.
+ * The value that a processor returned, in the form in which it is stored. In Lark, `handle()` fails if it
+ * returns `false`, and `true` is not kept. For a processor of BullMQ, both are results like any other value.
  */
 export function keptValue(value: unknown): unknown {
   const text = JSON.stringify(value)

@@ -1,8 +1,13 @@
-/** Finds the running job for which a job with the same `deduplication.id` and `keepLastIfActive` waits. */
+/**
+ * Finds the running job whose end another job with the same `deduplication.id` and `keepLastIfActive` waits
+ * for.
+ */
 import { opened, partitionsOf } from '@s18i/lark-jobs/internal'
 import type { JobHome } from '../store/shared-store.ts'
 
-/** @param id the id of the job that waits @returns the id of the running job; undefined if there is none */
+/**
+ * @param id the id of the waiting job @returns the id of the running job. Undefined if there is no such job
+ */
 export async function runningBefore({ store, queue }: JobHome, id: string): Promise<string | undefined> {
   const { store: inner, settings } = await opened(store.jobs)
   for (const partition of partitionsOf(queue, settings.partitions.get(queue) ?? 1)) {

@@ -10,8 +10,9 @@ function early(what: string): Error {
 }
 
 /**
- * The worker of each host, by the host and by its class. The class is a key because Nest makes a
- * request-scoped host for each job, and such a host has no worker of its own.
+ * The worker of each host, by the host object and also by its class. For a request-scoped processor, Nest
+ * makes a host object for each job. Such an object has no worker of its own, so its class leads to the
+ * worker.
  */
 const workers = new WeakMap<object, BullWorker>()
 const listeners = new WeakMap<object, BullQueueListener>()
@@ -33,7 +34,8 @@ export abstract class WorkerHost<T extends BullWorker = BullWorker> {
    * Does the work of a job.
    *
    * @param token the proof of the lease
-   * @param signal aborted when the job should end, if the method names it
+   * @param signal a signal that is aborted when the job should end. A method without this parameter gets no
+   *   signal
    */
   abstract process(
     job: BullJob,

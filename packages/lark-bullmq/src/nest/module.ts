@@ -67,7 +67,8 @@ const queues: Kind<RegisterQueueOptions> = {
 const flowProducers: Kind<RegisterFlowProducerOptions> = {
   optionsToken: getFlowProducerOptionsToken,
   token: getFlowProducerToken,
-  // The other options of the shared configuration are for queues.
+  // A flow producer takes only these options, because the other options of the shared configuration are for
+  // queues.
   make({ connection, prefix }) {
     const producer = new FlowProducer({ ...(connection && { connection }), ...(prefix && { prefix }) })
     return Object.assign(producer, { onApplicationShutdown: () => producer.close() })
@@ -76,7 +77,7 @@ const flowProducers: Kind<RegisterFlowProducerOptions> = {
 
 // biome-ignore lint/complexity/noStaticOnlyClass: Nest takes a class as a module
 export class BullModule {
-  /** Sets the options of all queues, or, with a key, of the queues whose `configKey` is this key. */
+  /** Sets the options of all queues or, with a key, of the queues with this `configKey`. */
   static forRoot(options: BullRootModuleOptions): DynamicModule
   static forRoot(configKey: string, options: BullRootModuleOptions): DynamicModule
   static forRoot(first: string | BullRootModuleOptions, second?: BullRootModuleOptions): DynamicModule {
@@ -174,7 +175,7 @@ function sourceOf<Options, Method extends string>(
   const { useFactory, inject = [], useClass, useExisting } = options
   if (useFactory !== undefined) return { read: useFactory, inject, providers: [] }
   const factory = useClass ?? useExisting
-  // As in `@nestjs/bullmq`, the given object itself has the options if it names no source of options.
+  // As in `@nestjs/bullmq`, an object that names no source of options contains the options itself.
   if (factory === undefined) return { read: () => options as Options, inject: [], providers: [] }
   return {
     read: (made) => (made as { [Name in Method]: () => Promise<Options> | Options })[method](),
@@ -211,8 +212,8 @@ function registered<Options>(kind: Kind<Options>, all: readonly Registration<Opt
 }
 
 /**
- * Makes a queue with the workers of its own `processors`. All of them are closed when the application shuts
- * down.
+ * Makes a queue, and workers for its `processors`. The queue and these workers are closed when the
+ * application shuts down.
  */
 function queueWith({
   name = 'default',

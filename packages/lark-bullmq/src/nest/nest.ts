@@ -1,6 +1,6 @@
 /**
- * The module for Nest with the classes of BullMQ on a store of Lark. It has the decorators and the providers
- * of `@nestjs/bullmq`, so an application only changes the import.
+ * The module for Nest with the classes of BullMQ on a store of Lark. The module has the decorators and the
+ * providers of `@nestjs/bullmq`, so an application only changes the import.
  *
  * @module @s18i/lark-bullmq/nest
  */

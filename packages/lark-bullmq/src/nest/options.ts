@@ -17,7 +17,7 @@ export interface NestQueueOptions extends BullQueueOptions, SharedConnection {}
 export interface NestWorkerOptions extends BullWorkerOptions, SharedConnection {}
 export interface NestQueueEventOptions extends BullEventsOptions, SharedConnection {}
 
-/** A processor of a queue: a function, or the file that exports one. */
+/** A processor of a queue: a function, or a file that exports the function. */
 export type BullQueueProcessorCallback = (job: BullJob) => Promise<unknown>
 export type BullQueueSeparateProcessor = string | URL
 export type BullQueueProcessor =
@@ -26,13 +26,13 @@ export type BullQueueProcessor =
   | (NestWorkerOptions & { callback: BullQueueProcessorCallback })
   | (NestWorkerOptions & { path: BullQueueSeparateProcessor })
 
-/** The options of everything that is registered under a name. */
+/** The options of each queue and flow producer that is registered under a name. */
 interface Registered {
   /** The name. Default: `default`. */
   name?: string
   /** The key of a configuration that was passed to `forRoot()`. Default: the configuration without a key. */
   configKey?: string
-  /** This option has no effect, because a closed object has no connection left. */
+  /** This option has no effect, because an object has no connection after it was closed. */
   forceDisconnectOnShutdown?: boolean
 }
 

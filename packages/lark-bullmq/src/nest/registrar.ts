@@ -21,7 +21,7 @@ import { EXTRA_OPTIONS, getQueueToken, getSharedConfigToken } from './tokens.ts'
 
 type Provided = ReturnType<DiscoveryService['getProviders']>[number]
 
-/** Wraps the function of each processor. An application may provide its own class in place of this one. */
+/** Wraps the function of each processor. An application may provide its own class instead of this class. */
 export class ProcessorDecoratorService {
   decorate(processor: Processor): Processor {
     return processor
@@ -96,7 +96,7 @@ export class BullRegistrar {
       return await this.#decorator.decorate(host.process.bind(host))(...args)
     }
     // A worker passes its signal only to a function that has a parameter for the signal, so this function
-    // gets the same number of parameters.
+    // gets the same number of parameters as the method.
     return Object.defineProperty(processor, 'length', { value: instance.process.length })
   }
 
@@ -128,9 +128,7 @@ export class BullRegistrar {
     }
   }
 
-  /**
-   * The connection and the prefix of a queue: those of the registered queue, or those of the configuration.
-   */
+  /** The connection and the prefix of a queue, from the registered queue or from the configuration. */
   #placeOf(name: string, configKey?: string): Pick<BullQueueOptions, 'connection' | 'prefix'> {
     const queue = this.#find<BullQueue>(getQueueToken(name))
     const found = queue?.opts ?? this.#find<BullQueueOptions>(getSharedConfigToken(configKey))

@@ -1,6 +1,6 @@
 /**
- * The tokens under which Nest provides queues, flow producers and their options. They are the same as in
- * `@nestjs/bullmq`.
+ * The tokens under which Nest provides queues, flow producers and their options. The tokens are the same as
+ * in `@nestjs/bullmq`.
  */
 import { REQUEST } from '@nestjs/core'
 

@@ -37,12 +37,12 @@ export class JobScheduler extends BullEmitter<JobSchedulerListener> implements A
     return this.#home.store.qualifiedName(this.name)
   }
 
-  /** The promise of `close()`; undefined before that call. */
+  /** The promise that `close()` has returned. Undefined before `close()` was called. */
   get closing(): Promise<void> | undefined {
     return this.#closing
   }
 
-  /** Makes a job scheduler, or changes an existing one. @returns the job of its next tick */
+  /** Makes a job scheduler, or changes an existing job scheduler. @returns the job of its next tick */
   async upsertJobScheduler(
     id: string,
     repeat: RepeatOptions,
@@ -54,7 +54,7 @@ export class JobScheduler extends BullEmitter<JobSchedulerListener> implements A
     return await this.#schedulers.upsert(id, repeat, { name, data, opts }, {})
   }
 
-  /** @returns 0 if it was removed, or 1 if there is no such job scheduler */
+  /** @returns 0 if the job scheduler was removed, or 1 if there is no such job scheduler */
   async removeJobScheduler(id: string): Promise<number> {
     return (await this.#schedulers.remove(id)) ? 0 : 1
   }
@@ -80,7 +80,7 @@ export class JobScheduler extends BullEmitter<JobSchedulerListener> implements A
     await opened(this.#home.store.jobs)
   }
 
-  /** Closes the store if nobody else uses it. */
+  /** Closes this object. The store is closed with its last user in this process. */
   close(): Promise<void> {
     this.#closing ??= this.#home.store.leave()
     return this.#closing

@@ -114,7 +114,7 @@ export class JobSchedulers {
     this.#home = home
   }
 
-  /** @returns the job of the next tick, which is not queued before the schedule ticks */
+  /** @returns the job of the next tick. This job is queued only when the schedule ticks */
   async upsert(
     id: string,
     repeat: RepeatOptions,
@@ -128,12 +128,13 @@ export class JobSchedulers {
     refuseInTemplate(who, template.opts, ['jobId', 'delay', 'deduplication'])
     const opts = { ...defaults, ...checkJobOptions(who, template.opts) }
     const { name = id, data } = template
-    // As in BullMQ, a scheduler with `every` begins at once, but not anew when it is changed.
+    // As in BullMQ, a new scheduler with `every` ticks at once. A scheduler that already exists does not tick
+    // again because of a change.
     const begins = ms === undefined ? immediately : !startDate && (await this.#find(id)) === undefined
     return await this.#set(who, id, { ...repeat, immediately: begins === true }, { name, data, opts })
   }
 
-  /** Makes a repeatable job as BullMQ 5 does, or changes it. @returns the job of the next tick */
+  /** Makes or changes a repeatable job, as BullMQ 5 does. @returns the job of the next tick */
   async addRepeatable({ name, data, opts }: AddedJob, repeat: RepeatOptions): Promise<BullJob> {
     const who = `${this.#who}: the job ${shown(name)}`
     const { jobId, delay: _, ...own } = opts
@@ -176,15 +177,15 @@ export class JobSchedulers {
   }
 
   /**
-   * The jobs of the next ticks, the first due first. In BullMQ they are in the queue, as delayed jobs; in
-   * Lark, a schedule adds its job when it ticks.
+   * The jobs of the next ticks. The job that is due first comes first. In BullMQ these jobs are in the queue,
+   * as delayed jobs. In Lark, a schedule adds its job when it ticks.
    */
   async next(): Promise<BullJob[]> {
     const found = (await this.#list()).filter(({ info }) => isNext(info))
     return found.map((each) => this.#nextOf(each))
   }
 
-  /** How many job schedulers tick again. */
+  /** How many job schedulers have a next tick. */
   async nextCount(): Promise<number> {
     const all = await this.#home.store.jobs.schedules.list({ queue: this.#home.queue, ofClass: false })
     return all.filter(isNext).length
@@ -216,19 +217,20 @@ export class JobSchedulers {
   }
 
   /**
-   * @param start the first place, from 0 @param end the last place; if it is below 0, the list goes to its
-   *   end
+   * @param start the index of the first scheduler, from 0 @param end the index of the last scheduler. If
+   *   `end` is below 0, all further schedulers are returned
    */
   async page(start: number, end: number, asc: boolean): Promise<JobSchedulerJson[]> {
     return (await this.#page(start, end, asc)).map((found) => this.#json(found))
   }
 
-  /** Does the same as `page`, and returns the form of BullMQ 5. */
+  /** Like `page`, but returns repeatable jobs in the form of BullMQ 5. */
   async repeatable(start: number, end: number, asc: boolean): Promise<RepeatableJob[]> {
     return (await this.#page(start, end, asc)).map((found) => {
       const { key, name, endDate = null, tz = null, pattern = null, every, next } = this.#json(found)
       const { repeat } = found.opts
-      // Lark stores the pattern in capitals, and with the time zone that applies.
+      // The pattern is read from the options of the job, because Lark stores the pattern in capitals, and
+      // always with a time zone.
       const written =
         repeat === undefined ? { tz, pattern } : { tz: repeat.tz ?? null, pattern: repeat.pattern ?? null }
       return {
@@ -287,14 +289,14 @@ export class JobSchedulers {
   }
 }
 
-/** The milliseconds between two ticks; undefined for a pattern. */
+/** The milliseconds between two ticks. Undefined for a pattern. */
 function intervalOf({ when }: ScheduleInfo): number | undefined {
   return when.startsWith('every ') ? milliseconds(when.slice('every '.length)) : undefined
 }
 
 /**
- * Whether the job of the next tick is the next job of the schedule. A worker queues the job of a tick a
- * little before its instant, and then another tick is the next one.
+ * Whether the job of the next tick is also the next job that becomes due. (A worker queues the job of a tick
+ * a little before its instant. Until this instant, the next tick is already the tick after it.)
  */
 function isNext(info: ScheduleInfo): boolean {
   return info.next !== undefined && info.next - (intervalOf(info) ?? Number.POSITIVE_INFINITY) <= Date.now()

@@ -2,7 +2,9 @@
 import { isQueueName, shown } from '@s18i/lark-jobs/internal'
 import { refusedValue, unsupported } from '../compared/unsupported.ts'
 
-/** @throws JOB_INVALID for a name that BullMQ refuses, BULLMQ_UNSUPPORTED for one that only Lark refuses */
+/**
+ * @throws JOB_INVALID for a name that BullMQ refuses, BULLMQ_UNSUPPORTED for a name that only Lark refuses
+ */
 export function readQueue(who: string, name: unknown): string {
   if (typeof name !== 'string' || name === '')
     throw refusedValue(who, 'the name of the queue', name, 'Queue name must be provided')

@@ -62,14 +62,14 @@ export interface BullQueueOptions extends QueueBaseOptions {
 
 export interface ObliterateOpts {
   force?: boolean
-  /** It has no effect, because the jobs are always removed in small steps. */
+  /** This option has no effect, because the jobs are always removed in small steps. */
   count?: number
 }
 
 export type JobType = JobState | 'wait' | 'paused'
 
 /**
- * The states of Lark that belong to each state of BullMQ. In Lark, a job with a priority is `waiting`. In
+ * The states of Lark that correspond to each state of BullMQ. In Lark, a job with a priority is `waiting`. In
  * BullMQ, a cancelled job counts as failed.
  */
 const statesOf: Record<string, readonly State[]> = {
@@ -83,7 +83,7 @@ const statesOf: Record<string, readonly State[]> = {
   completed: ['completed'],
   failed: ['failed', 'cancelled'],
 }
-/** For a state of BullMQ, says which of the waiting jobs of Lark have it. */
+/** For some states of BullMQ: returns whether a waiting job of Lark has this state. */
 const prioritizedOf: Partial<Record<JobType, (job: BullJob) => boolean>> = {
   waiting: ({ priority }) => priority === 0,
   wait: ({ priority }) => priority === 0,
@@ -100,7 +100,7 @@ const everyType = [
 ] as const
 const ended: readonly State[] = ['completed', 'failed', 'cancelled'] satisfies EndedState[]
 
-/** The keys that each queue of BullMQ has in Redis, besides those of its jobs. */
+/** The keys that each queue of BullMQ has in Redis, in addition to the keys of its jobs. */
 const keysOfQueue = [
   ...['', 'active', 'wait', 'waiting-children', 'paused', 'id', 'delayed', 'prioritized', 'stalled-check'],
   ...['completed', 'failed', 'stalled', 'repeat', 'limiter', 'meta', 'events', 'pc', 'marker', 'de'],
@@ -111,7 +111,7 @@ function dueOf({ timestamp, delay }: BullJob): number {
   return timestamp + delay
 }
 
-/** The events of a queue. They tell only what this object itself has done. */
+/** The events of a queue. An object emits events only for what it has done itself. */
 export interface BullQueueEvents extends IoredisListener {
   error: (error: Error) => void
   waiting: (job: BullJob) => void
@@ -181,7 +181,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     throw boardRefused(`${this}`)
   }
 
-  /** The promise of `close()`; undefined before that call. */
+  /** The promise that `close()` has returned. Undefined before `close()` was called. */
   get closing(): Promise<void> | undefined {
     return this.#closing
   }
@@ -203,8 +203,8 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
    *
    * @param name the name of the job, which the processor can read. It is also the key of the job in Lark
    * @param data the data of the job, as JSON. Default: `{}`
-   * @returns the job. If the queue already has a job with this `jobId` or `deduplication.id`, the id is that
-   *   of the existing job
+   * @returns the job. If the queue already has a job with this `jobId` or `deduplication.id`, the returned
+   *   job has the id of the existing job
    * @throws BULLMQ_UNSUPPORTED, JOB_INVALID; the errors of a dispatch
    */
   async add(
@@ -233,7 +233,10 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     })
   }
 
-  /** Adds several jobs, up to 1,000 of them in one atomic step. All are checked before the first is sent. */
+  /**
+   * Adds several jobs, up to 1,000 jobs in one atomic step. All jobs are checked before the first job is
+   * sent.
+   */
   async addBulk(
     jobs: readonly { name: NameType; data: DataType; opts?: BulkJobOptions }[],
   ): Promise<BullJob<DataType, ResultType, NameType>[]> {
@@ -275,16 +278,16 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
 
   async getJobState(id: string): Promise<JobState | 'unknown'> {
     const state = await new BullJob(this.#home, { id, name: '', data: {}, opts: {}, timestamp: 0 }).getState()
-    // The application may have chosen this id for a flow.
+    // The id may also be the id of a job of a flow, which the application has chosen.
     return state === 'unknown' ? ((await (await this.getJob(id))?.getState()) ?? 'unknown') : state
   }
 
   /**
    * Reads jobs in some states, one state after the other.
    *
-   * @param start the first place within each state, from 0 @param end the last place within each state; -1 is
-   *   the last job. Default: all jobs
-   * @param asc whether the oldest job comes first. Default: the newest comes first
+   * @param start the index of the first job in each state, from 0 @param end the index of the last job in
+   *   each state. -1 means the last job. Default: all jobs
+   * @param asc whether the oldest job comes first. Default: the newest job comes first
    */
   async getJobs(
     types: readonly JobType[] | JobType = everyType,
@@ -317,7 +320,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     throw wrongValue(`${this}`, 'the state of jobs', type, Object.keys(statesOf).join(', '))
   }
 
-  /** The jobs that wait for their children. They are kept with their flows. */
+  /** The jobs that wait for their children. Only their flows contain these jobs. */
   async #blocked(asc: boolean): Promise<BullJob[]> {
     const found: (BullJob | undefined)[] = []
     for await (const node of FlowNode.blocked(this.#home)) found.push(await BullJob.ofNode(node))
@@ -477,7 +480,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   /**
    * Counts the jobs that wait, by priority. All waiting jobs are read.
    *
-   * @param priorities each of them becomes a key of the result
+   * @param priorities the priorities to count. The result has one key for each of them
    */
   async getCountsPerPriority(priorities: number[]): Promise<Record<string, number>> {
     const counts = Object.fromEntries(priorities.map((priority) => [priority, 0]))
@@ -512,7 +515,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     this.tell('progress', id, progress)
   }
 
-  /** As `Job.addJobLog()`. */
+  /** See `Job.addJobLog()`. */
   addJobLog(id: string, row: string, keepLogs?: number): Promise<number> {
     return BullJob.addJobLog(this, id, row, keepLogs)
   }
@@ -534,7 +537,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     return await this.#home.store.isPaused(this.name)
   }
 
-  /** Pauses the queue for some milliseconds, during which no job begins. */
+  /** Pauses the queue for some milliseconds. During this time no job begins. */
   async rateLimit(ms: number): Promise<void> {
     if (typeof ms !== 'number' || !(ms >= 0)) throw wrongValue(`${this}`, 'rateLimit()', ms, 'milliseconds')
     await this.#home.store.pauseFor(this.name, ms)
@@ -543,7 +546,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   /**
    * For how many milliseconds no job begins because of a rate limit.
    *
-   * @param maxJobs if it is given, the result is 0, and otherwise -2, if a job may begin
+   * @param maxJobs if a job may begin, the result is 0 with this argument, and -2 without it
    */
   async getRateLimitTtl(maxJobs?: number): Promise<number> {
     const left = await this.#home.store.limitedFor(this.name)
@@ -553,7 +556,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
 
   /**
    * Limits how many jobs of the queue run at a time, on all workers together. The limit is stored, and also
-   * holds for workers of Lark.
+   * applies to workers of Lark.
    */
   async setGlobalConcurrency(concurrency: number): Promise<void> {
     this.#mustBeWhole('setGlobalConcurrency()', concurrency)
@@ -564,7 +567,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     await this.#home.store.setLimits(`${this}`, this.name, { concurrency: undefined })
   }
 
-  /** The limit of `setGlobalConcurrency()`; null if there is none. */
+  /** The limit of `setGlobalConcurrency()`. Null if there is no such limit. */
   async getGlobalConcurrency(): Promise<number | null> {
     return (await this.#home.store.limitsOf(this.name)).concurrency ?? null
   }
@@ -576,8 +579,8 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   }
 
   /**
-   * Limits how many jobs of the queue begin within a time, on all workers together. The limit is stored. It
-   * holds in the place of `limiter` of a worker.
+   * Limits how many jobs of the queue begin within a time, on all workers together. The limit is stored, and
+   * replaces the option `limiter` of a worker.
    *
    * @param duration milliseconds
    */
@@ -591,7 +594,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     await this.#home.store.setLimits(`${this}`, this.name, { rate: undefined })
   }
 
-  /** The limit of `setGlobalRateLimit()`; null if there is none. */
+  /** The limit of `setGlobalRateLimit()`. Null if there is no such limit. */
   async getGlobalRateLimit(): Promise<RateLimiterOptions | null> {
     const { rate } = await this.#home.store.limitsOf(this.name)
     return rate === undefined ? null : { max: rate.limit, duration: rate.per }
@@ -602,7 +605,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
       throw wrongValue(`${this}`, method, value, 'a whole number from 1')
   }
 
-  /** Ends the time of `rateLimit()`. @returns 1, or 0 if there was none */
+  /** Ends the pause of `rateLimit()`. @returns 1, or 0 if there was no such pause */
   async removeRateLimitKey(): Promise<number> {
     return (await this.#home.store.endLimit(this.name)) ? 1 : 0
   }
@@ -638,9 +641,9 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   /**
    * Removes the jobs in a state that are old enough.
    *
-   * @param grace the least age in milliseconds, counted since a job ended or, if it has not ended, since it
-   *   was added
-   * @param limit the most jobs to remove; 0 for all
+   * @param grace the minimum age in milliseconds, counted from the end of a job or, if the job has not ended,
+   *   from its addition
+   * @param limit the maximum number of jobs to remove. 0 means all jobs
    * @returns the ids of the removed jobs
    */
   async clean(grace: number, limit: number, type: JobType = 'completed'): Promise<string[]> {
@@ -678,7 +681,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   /**
    * Removes all jobs of the queue.
    *
-   * @param opts with `force`, running jobs are cancelled; without it, the call throws if a job runs
+   * @param opts `force`: cancels running jobs. Without `force`, the call throws an error if a job runs
    */
   async obliterate({ force = false }: ObliterateOpts = {}): Promise<void> {
     const { jobs } = this.#home.store
@@ -713,7 +716,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   }
 
   /**
-   * Makes a job scheduler, or changes it.
+   * Makes a job scheduler, or changes an existing job scheduler.
    *
    * @returns the job of its next tick. The job is not in the queue before the tick
    * @throws BULLMQ_UNSUPPORTED, SCHEDULE_INVALID
@@ -758,7 +761,10 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     return this.#schedulers.repeatable(start, end, asc)
   }
 
-  /** @param jobId the `jobId` with which the repeatable job was added @returns whether it existed */
+  /**
+   * @param jobId the `jobId` with which the repeatable job was added @returns whether the repeatable job
+   * existed
+   */
   removeRepeatable(name: NameType, repeat: RepeatOptions, jobId?: string): Promise<boolean> {
     const { jobId: _, ...said } = repeat
     return this.#schedulers.remove(repeatableKey(name, { ...said, ...defined({ jobId }) }))
@@ -773,7 +779,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     await this.#home.store.standing(this.name)
   }
 
-  /** Waits until the added jobs are in the store, and closes the store if nobody else uses it. */
+  /** Waits until the added jobs are in the store. The store is closed with its last user in this process. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing

@@ -1,7 +1,7 @@
 /**
- * Finds out where a `Queue` or a `Worker` of BullMQ keeps its jobs. They are in Lark's own keys in the Redis
- * that `connection` names. Without a connection, they are in the store of the application (`lark.config`,
- * `LARK_JOBS_URL`, `REDIS_URL`, or the embedded store).
+ * Finds out where a `Queue` or a `Worker` of BullMQ keeps its jobs. With a `connection`, the jobs are in
+ * Lark's own keys in that Redis. Without a connection, the jobs are in the store of the application
+ * (`lark.config`, `LARK_JOBS_URL`, `REDIS_URL`, or the embedded store).
  *
  * The connection has the forms that BullMQ accepts: options of ioredis, or an open ioredis, whose options
  * Lark reads to open its own connections. It may also be a text as in `lark.config`, such as

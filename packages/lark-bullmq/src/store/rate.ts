@@ -7,7 +7,7 @@ export interface RateLimiterOptions {
   duration: number
 }
 
-/** The highest rate that is counted over a sliding period; higher rates are counted in fixed windows. */
+/** The highest rate that is counted over a sliding period. Higher rates are counted in fixed windows. */
 const MOST_SLIDING = 10_000
 
 export function rateOf({ max, duration }: RateLimiterOptions): Rate {

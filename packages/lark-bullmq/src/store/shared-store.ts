@@ -1,6 +1,6 @@
 /**
- * The store that all objects with the same connection and prefix share in a process. It is one instance of
- * `Jobs`, and is closed with the last of these objects.
+ * The store that all objects with the same connection and prefix share in a process. The store is one
+ * instance of `Jobs`, and is closed when the last of these objects is closed.
  *
  * With BullMQ, a process makes its queues one after the other, each with its own settings. So the settings of
  * this instance are maps, to which queues can be added at any time.
@@ -47,13 +47,13 @@ export interface Place {
   prefix: string | undefined
 }
 
-/** Says where a job is. */
+/** The place of a job. */
 export interface JobHome {
   readonly store: SharedStore
   readonly queue: string
 }
 
-/** For each queue and each worker, where its jobs are. */
+/** The place of the jobs of each queue and each worker. */
 const homes = new WeakMap<object, JobHome>()
 
 /** Remembers where the jobs of a queue or a worker are, for the static methods of `Job`. */
@@ -70,12 +70,12 @@ export function homeOf(who: string, owner: unknown): JobHome {
 }
 
 /**
- * Milliseconds until a worker or the events of a queue try again to begin if the store is away. The pause
- * doubles each time.
+ * Milliseconds between two attempts of a worker or of `QueueEvents` to begin while the store does not answer.
+ * The pause doubles each time.
  */
 export const RETRY = { from: 500, to: 10_000 }
 
-/** Milliseconds for which hints are not sent after nobody has listened. */
+/** If no process listens to a queue, no hints are sent for this many milliseconds. */
 const UNHEARD = 1_000
 
 /** The reason of a pause that is a rate limit. */
@@ -95,7 +95,7 @@ export class SharedStore {
   readonly #key: string
   readonly #partitions = new Map<string, number>()
   readonly #limits: Map<string, NonNullable<ReturnType<typeof limitsOf>>> = new Map()
-  /** The rates of queues, as their workers in this process set them, with the number of these workers. */
+  /** The rates that workers in this process have set for their queues, with the number of these workers. */
   readonly #rates = new Map<string, { rate: Rate; workers: number }>()
   /** The limits in the configuration. */
   #configured: OpenJobs['settings']['limits'] | undefined
@@ -104,10 +104,10 @@ export class SharedStore {
   #retention: QueueRetention = retention
   readonly #crashed = new Map<string, Set<(event: CrashedEvent) => void>>()
   readonly #remarks = new Set<string>()
-  /** By queue: until when nobody listens to its events, by `performance.now()`. */
+  /** For each queue without listeners: until when no hints are sent, by `performance.now()`. */
   readonly #unheard = new Map<string, number>()
   #settings: Promise<OpenJobs['settings']> | undefined
-  /** The prefix of the keys; undefined until it is known. */
+  /** The prefix of the keys. Undefined until the prefix is known. */
   #prefix: string | undefined
   #users = 0
 
@@ -149,16 +149,17 @@ export class SharedStore {
   }
 
   /**
-   * What the keys of the jobs of a queue begin with in BullMQ: `prefix:queue`.
+   * The beginning of the keys of a queue's jobs in BullMQ: `prefix:queue`.
    *
-   * @throws Error if the prefix is that of the application, whose configuration is not loaded yet
+   * @throws Error if the prefix comes from the configuration of the application, and this configuration is
+   *   not loaded yet
    */
   qualifiedName(queue: string): string {
     if (this.#prefix !== undefined) return `${this.#prefix}:${queue}`
     throw new Error(`The prefix of ${queue} is not known yet: await waitUntilReady() first, or give a prefix`)
   }
 
-  /** Closes the store if nobody else uses it. */
+  /** Called by each user of the store when it is closed. The last user closes the store. */
   async leave(): Promise<void> {
     if (--this.#users > 0) return
     stores.delete(this.#key)
@@ -166,8 +167,8 @@ export class SharedStore {
   }
 
   /**
-   * Limits how many jobs of a queue begin within a time, counted over all processes. It applies to the
-   * workers of this process.
+   * Limits how many jobs of a queue begin within a time, counted over all processes. The limit applies only
+   * to the workers of this process.
    *
    * @throws JOB_INVALID if another worker of this process has set another limit
    */
@@ -205,7 +206,7 @@ export class SharedStore {
   }
 
   /**
-   * Sets how many ended jobs of a queue are kept. It applies to jobs that this process runs. The settings
+   * Sets how many ended jobs of a queue are kept. This applies to jobs that this process runs. The settings
    * must be loaded.
    */
   keep(queue: string, state: 'completed' | 'failed', kept: Retention): void {
@@ -215,8 +216,8 @@ export class SharedStore {
   }
 
   /**
-   * Calls a function when a worker that ran a job of the queue has died. Only the process that notices the
-   * death calls one, and it calls only one listener.
+   * Calls a function when a worker that ran a job of the queue has died. Only the process that takes back the
+   * jobs of the dead worker calls a listener, and it calls only one listener.
    */
   whenCrashed(queue: string, hear: (event: CrashedEvent) => void): void {
     const all = this.#crashed.get(queue) ?? new Set()
@@ -227,7 +228,7 @@ export class SharedStore {
     this.#crashed.get(queue)?.delete(hear)
   }
 
-  /** Prints a warning about the store once, however many workers report it. */
+  /** Prints a warning about the store once, even if several workers report the same warning. */
   remark(text: string): void {
     if (this.#remarks.has(text)) return
     this.#remarks.add(text)
@@ -235,8 +236,8 @@ export class SharedStore {
   }
 
   settings(): Promise<OpenJobs['settings']> {
-    // BullMQ throws the same error. Without it, a call after the close would open the store again, and nobody
-    // would close it.
+    // BullMQ throws the same error. Without this error, a call after the close would open the store again,
+    // and no object would close the store.
     if (this.#users <= 0) return Promise.reject(new Error('Connection is closed.'))
     this.#settings ??= this.#load().catch((error) => {
       this.#settings = undefined
@@ -246,10 +247,10 @@ export class SharedStore {
   }
 
   /**
-   * Publishes an event to `QueueEvents` in all processes. It is used for events that do not follow from a
-   * change of a job.
+   * Publishes an event to `QueueEvents` in all processes. This method is for events for which the store
+   * itself writes no event.
    *
-   * @returns whether somebody listens
+   * @returns whether a process listens
    * @throws JOB_INVALID if the event is too long
    */
   async publish(who: string, queue: string, event: string, args: EventArgs): Promise<boolean> {
@@ -261,8 +262,8 @@ export class SharedStore {
   }
 
   /**
-   * Does the same as `publish` for an event that listeners may miss, and never throws. If nobody listens,
-   * further hints of the queue cost nothing for a second.
+   * Like `publish`, but for an event that listeners may miss, and without errors. If no process listens,
+   * further hints of the queue are not sent for a second.
    */
   async hint(queue: string, event: string, args: EventArgs): Promise<void> {
     if ((this.#unheard.get(queue) ?? 0) > performance.now()) return
@@ -270,14 +271,14 @@ export class SharedStore {
     if (!isHeard) this.#unheard.set(queue, performance.now() + UNHEARD)
   }
 
-  /** Pauses a queue for some milliseconds from now on, unless somebody has paused it. */
+  /** Pauses a queue for some milliseconds from now on, unless a person has paused the queue. */
   async pauseFor(queue: string, ms: number): Promise<void> {
     if (ms === 0 || (await this.isPaused(queue))) return
     await this.jobs.pause({ queue, for: ms, because: RATE_LIMITED })
   }
 
   /**
-   * For how many milliseconds from now no job of a queue may begin because of a rate limit; 0 if a job may
+   * For how many milliseconds from now no job of a queue may begin because of a rate limit. 0 if a job may
    * begin. The rate of a worker is known only in the process of that worker.
    */
   async limitedFor(queue: string): Promise<number> {
@@ -293,7 +294,7 @@ export class SharedStore {
     return Math.max(0, left)
   }
 
-  /** Whether a queue is paused; a rate limit is no pause. */
+  /** Whether a queue is paused. The pause of a rate limit does not count. */
   async isPaused(queue: string): Promise<boolean> {
     if (!(await this.standing(queue)).isPaused) return false
     const { store } = await opened(this.jobs)
@@ -304,7 +305,7 @@ export class SharedStore {
     return false
   }
 
-  /** Ends a pause of `pauseFor`. @returns whether there was one */
+  /** Ends a pause of `pauseFor`. @returns whether there was such a pause */
   async endLimit(queue: string): Promise<boolean> {
     const { store } = await opened(this.jobs)
     let wasLimited = false
@@ -317,8 +318,8 @@ export class SharedStore {
   }
 
   /**
-   * The limits that are stored with a queue, for the workers of all processes: those that `setLimits` has
-   * set, rounded down to a multiple of the number of partitions.
+   * The limits that are stored with a queue, for the workers of all processes. These are the limits that
+   * `setLimits` has set, rounded down to a multiple of the number of partitions.
    */
   async limitsOf(queue: string): Promise<{ concurrency?: number; rate?: Rate }> {
     const { store } = await opened(this.jobs)
@@ -332,7 +333,10 @@ export class SharedStore {
     }
   }
 
-  /** Stores limits with a queue. A limit that is undefined is removed, one that is absent stays. */
+  /**
+   * Stores limits with a queue. A limit that is `undefined` is removed. A limit that is absent does not
+   * change.
+   */
   async setLimits(
     who: string,
     queue: string,
@@ -364,7 +368,7 @@ export class SharedStore {
   }
 
   /**
-   * How many jobs of a queue wait with a priority. An embedded store counts at most 10,000 of them. Jobs with
+   * How many jobs of a queue wait with a priority. An embedded store counts at most 10,000 jobs. Jobs with
    * `keepLastIfActive` are left out.
    */
   async prioritized(queue: string): Promise<number> {

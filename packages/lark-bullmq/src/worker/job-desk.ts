@@ -1,7 +1,7 @@
 /**
- * Gets the jobs for `worker.getNextJob()`. A worker of Lark holds and renews the lease of each job that was
- * handed out, until the application says how the job has ended. The worker takes jobs only while a caller
- * asks for one.
+ * Gets the jobs for `worker.getNextJob()`. A worker of Lark holds and renews the lease of each job that it
+ * has handed out, until the application says how the job has ended. The worker takes a job only when a caller
+ * asks for a job.
  */
 import type { Worker } from '@s18i/lark-jobs'
 import { mayGetJob } from '@s18i/lark-jobs/internal'
@@ -10,8 +10,8 @@ import { RateLimitError } from '../job/ending-errors.ts'
 import type { JobHome } from '../store/shared-store.ts'
 
 /**
- * Milliseconds: between two looks whether there is a job; the longest wait for a job that waits and that the
- * worker does not claim; the longest wait for the answer to a claim.
+ * Milliseconds. `wait`: between two checks of whether there is a job. `unclaimed`: the longest wait for a job
+ * that is waiting and that the worker does not claim. `claiming`: the longest wait for the answer to a claim.
  */
 const LOOK = { wait: 20, unclaimed: 1_000, claiming: 10_000 }
 
@@ -52,7 +52,7 @@ export class JobDesk {
   }
 
   /**
-   * Takes the next job. The job is active from then on.
+   * Takes the next job, which then is active.
    *
    * @param longest how long to wait for a job if the previous call found none, in milliseconds. If the
    *   previous call found a job, this call returns at once if no job waits
@@ -107,13 +107,13 @@ export class JobDesk {
   }
 
   /**
-   * Hands a job to the first caller that asks for a job.
+   * Hands a job to the caller that has waited longest.
    *
    * @returns a promise that settles when the application has said how the job ended
    */
   async hand(job: BullJob): Promise<unknown> {
     const asked = this.#asked.shift()
-    // No caller asks for a job any more, so the job goes back.
+    // No caller waits for a job any more, so the job goes back to its queue.
     if (asked === undefined) throw new RateLimitError()
     const ending = open<unknown>()
     const stored = open<void>()

@@ -1,6 +1,7 @@
 /**
- * A processor in a file. As in BullMQ, its jobs run in processes of their own. They use Lark's isolation: the
- * process loads this file, which makes a job class of what the processor's file exports.
+ * A processor in a file. As in BullMQ, its jobs run in processes of their own, which are isolated processes
+ * of Lark. Such a process loads this file, and this file makes a job class from the function that the
+ * processor's file exports.
  */
 import { statSync } from 'node:fs'
 import { extname, resolve } from 'node:path'
@@ -19,7 +20,7 @@ import { type Place, SharedStore } from '../store/shared-store.ts'
 import { restAgain, restFor } from './child-rests.ts'
 import type { Processor } from './processor.ts'
 
-/** The data about its worker that an isolated process gets. */
+/** The data about the worker that an isolated process gets. */
 export interface WorkerPlace extends Place {
   queue: string
 }
@@ -52,7 +53,7 @@ export function makerFile(who: string): string {
     try {
       return createRequire(from!).resolve('@s18i/lark-bullmq/processor-file')
     } catch {
-      // The code is in a bundle, or the package has no such file.
+      // The code is in a bundle, or the file does not exist in the package.
     }
   throw new JobsError(
     'JOB_INVALID',
@@ -110,7 +111,7 @@ export async function classIn(file: string, { queue, ...place }: WorkerPlace): P
 
 function processorIn(module: object): Processor | undefined {
   let found: unknown = module
-  // A module that was compiled from TypeScript to CommonJS has a default inside the default.
+  // A module that was compiled from TypeScript to CommonJS has a default export inside its default export.
   for (let depth = 0; depth < 3 && typeof found === 'object' && found !== null; depth++)
     found = (found as { default?: unknown }).default
   return typeof found === 'function' ? (found as Processor) : undefined

@@ -62,7 +62,7 @@ import type { Processor } from './processor.ts'
 import { makerFile, processorFile } from './processor-file.ts'
 
 /**
- * Returns the milliseconds until the next attempt, or -1 if there is to be none.
+ * Returns the milliseconds until the next attempt, or -1 if the job must fail without another attempt.
  *
  * @param attemptsMade how many attempts have failed, from 1
  * @param type the name of the strategy that the job names
@@ -74,7 +74,7 @@ export type BackoffStrategy = (
   job?: BullJob,
 ) => number | Promise<number>
 
-/** It has no effect, because each queue of Lark counts its ended jobs by minute. */
+/** These options have no effect, because each queue of Lark counts its ended jobs by minute. */
 export interface MetricsOptions {
   maxDataPoints?: number
 }
@@ -94,9 +94,12 @@ export interface BullWorkerOptions extends QueueBaseOptions {
   limiter?: RateLimiterOptions
   /** Milliseconds after which another worker takes the jobs of a worker that died. Default 15,000. */
   lockDuration?: number
-  /** A job fails if its workers have died more often. Default: the limits of Lark, which hold in any case. */
+  /**
+   * A job fails if its workers have died more often than this. Default: the limits of Lark, which also apply
+   * beside this option.
+   */
   maxStalledCount?: number
-  /** A job fails if it has begun more often. Default: no limit. */
+  /** A job fails if it has begun more often than this. Default: no limit. */
   maxStartedAttempts?: number
   settings?: AdvancedOptions
   telemetry?: Telemetry
@@ -149,7 +152,7 @@ interface OwnRun {
 /** A job whose run has ended. */
 interface EndedJob {
   job: BullJob
-  /** Emits the event of the end. Undefined if there is no event. */
+  /** Emits the event for the end of the job. Undefined if there is no such event. */
   tell?: () => void
   /** Whether the job has failed for good. */
   isFailed?: boolean
@@ -195,9 +198,9 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   #limited = 0
   #starting: Promise<Worker> | undefined
   #worker: Worker | undefined
-  /** In `pausing`, jobs that the worker has already begun still run. */
+  /** `pausing`: the worker begins no more jobs, and some jobs still run. */
   #mode: 'taking' | 'pausing' | 'paused' = 'taking'
-  /** Set only if the application takes the jobs itself with `getNextJob()`. */
+  /** Present only if the application takes the jobs itself with `getNextJob()`. */
   #desk: JobDesk | undefined
   /** Resolves the promise of `run()`. */
   #rest = () => {}
@@ -215,8 +218,8 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   }
 
   /**
-   * @param processor a function, or the file that exports one. Jobs of a processor in a file run in processes
-   *   of their own
+   * @param processor a function, or a file that exports the function. Jobs of a processor in a file run in
+   *   processes of their own
    * @throws BULLMQ_UNSUPPORTED for an option that Lark does not have; JOB_INVALID
    */
   constructor(
@@ -288,7 +291,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     if (this.#worker !== undefined) this.#worker.concurrency = value
   }
 
-  /** Starts the worker. @returns a promise that resolves when it has stopped, or is paused */
+  /** Starts the worker. @returns a promise that resolves when the worker has stopped or is paused */
   async run(): Promise<void> {
     if (this.#processor === undefined) throw new Error('No process function is defined.')
     if (this.#starting !== undefined) throw new Error('Worker is already running.')
@@ -333,7 +336,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     return job as BullJob<DataType, ResultType, NameType> | undefined
   }
 
-  /** Starts the worker. If the store is away, it reports this and tries again. */
+  /** Starts the worker. If the store does not answer, this method emits an error and tries again. */
   async #startAgain(processor: Processor<DataType, ResultType, NameType> | string): Promise<Worker> {
     const { signal } = this.#stopped
     for (let wait = RETRY.from; ; wait = Math.min(RETRY.to, wait * 2)) {
@@ -371,10 +374,10 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
       queues: [queue],
       report: this.#report(),
       concurrency: concurrency!,
-      // Lark makes the job itself, because the application's container does not know this class.
+      // Lark makes the job object itself, because the container of the application does not know this class.
       make: (Class) => new Class(),
       ...defined({ lease: lockDuration }),
-      // With `spread`, the worker takes no more jobs than the application asks for.
+      // With the preset `spread`, the worker takes no more jobs than the application asks for.
       ...(this.#desk && { preset: 'spread' as const }),
     }
     const worker = await workApart(store.jobs, options, maker || undefined)
@@ -437,7 +440,10 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     if (last) this.#failed(id, new Error(cause)).catch((error) => this.tell('error', error))
   }
 
-  /** The outcome of a job was refused, because the job is gone or another worker has it. */
+  /**
+   * Called when the store has refused the outcome of a job, because the job no longer exists or another
+   * worker has it.
+   */
   async #lost(id: string, job: BullJob): Promise<void> {
     this.tell('lockRenewalFailed', [id])
     const { store, queue } = this.#home
@@ -447,7 +453,8 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   }
 
   /**
-   * A job of a flow has failed for good. As in BullMQ, its parents have learned of it when the event comes.
+   * Called when a job of a flow has failed for good. As in BullMQ, its parents know of the failure before the
+   * event comes.
    */
   async #failedInFlow(id: string, tell: () => void): Promise<void> {
     try {
@@ -470,7 +477,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
       wrote: () => {},
       progressed: ({ id }, progress) => {
         const job = this.#running.get(id)?.job
-        // For a processor in this process, the event has already been emitted.
+        // If the processor runs in this process, the event was already emitted.
         if (job === undefined || typeof this.#processor !== 'string') return
         job.progress = decode(progress) as JobProgress
         void this.#progressed(job, job.progress)
@@ -495,8 +502,8 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
         else this.tell('error', new Error(text))
       },
       info: (text) => {
-        // BullMQ prints nothing about a worker. This warning is an exception, because otherwise nobody would
-        // notice that schedulers are off in development.
+        // BullMQ prints nothing about a worker. This warning is printed all the same, because otherwise
+        // people would not notice that schedulers are off in development.
         if (text.includes(' not run here: ')) this.#home.store.remark(text)
       },
     }
@@ -516,7 +523,8 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
       info: (text) => lark.info(text),
       reported: (progress) => this.#progressed(job, progress),
     })
-    // As in BullMQ, a processor without a parameter for the signal gets none, unless it is in a file.
+    // As in BullMQ, a processor without a parameter for the signal gets no signal, unless the processor is in
+    // a file.
     const abort = processor.length > 2 ? new AbortController() : undefined
     const running: OwnRun = { job, abort: typeof this.#processor === 'string' ? run : abort }
     this.#running.set(claimed.id, running)
@@ -601,7 +609,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     await store.hint(queue, 'progress', { jobId: job.id, ...(isShort && { data }) })
   }
 
-  /** Reads what earlier runs have left: their progress and errors. If this fails, the job runs anyway. */
+  /** Reads the progress and the errors of earlier runs. If this fails, the job runs anyway. */
   async #recall(id: string, job: BullJob): Promise<void> {
     const { store, queue } = this.#home
     try {
@@ -621,8 +629,8 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     if (ending === 'limited') {
       const limited = this.#limited
       this.#limited = 0
-      // If `rateLimit()` was not called in this worker, the queue was paused by somebody else or not at all.
-      // A job that runs in another process returns to its place there.
+      // If `rateLimit()` was not called on this worker, `limited` is 0, and this call does not pause the
+      // queue. A job that runs in another process returns to its place there.
       returnToPlace(lark as EveryJob, limited, 'rateLimit()')
     }
     const isMoved = job.movedFor !== undefined || job.awaits !== undefined
@@ -635,8 +643,8 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   }
 
   /**
-   * Stores the pause that the application's strategy returns for the retry of a job. If there is no such
-   * strategy, the job fails.
+   * Stores the pause that the application's strategy returns for the retry of a job. If the application has
+   * no such strategy, the job fails.
    */
   async #askStrategy(lark: RunningJob, error: Error, job: BullJob, type: string): Promise<void> {
     const strategy = this.opts.settings?.backoffStrategy
@@ -678,7 +686,10 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     this.#ended.set(claimed.id, { job, ...tell, isFailed: retryIn === undefined })
   }
 
-  /** Emits `drained`, once, if it runs nothing and no job waits. */
+  /**
+   * Emits `drained` if this worker runs no job and no job waits. The event comes only once until a job
+   * begins.
+   */
   async #drain(): Promise<void> {
     if (this.#isDrained || this.#running.size > 0 || this.listenerCount('drained') === 0) return
     const { store, queue } = this.#home
@@ -688,7 +699,10 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     this.tell('drained')
   }
 
-  /** Begins no more jobs. @param doNotWaitActive whether it resolves before the running jobs have ended */
+  /**
+   * Begins no more jobs. @param doNotWaitActive whether the promise resolves before the running jobs have
+   * ended
+   */
   async pause(doNotWaitActive = false): Promise<void> {
     if (this.#mode !== 'taking') return
     this.#mode = 'pausing'
@@ -721,8 +735,8 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   }
 
   /**
-   * Keeps all jobs of the queue from beginning for this many milliseconds. A processor calls it before it
-   * throws a `RateLimitError`.
+   * Prevents all jobs of the queue from beginning for this many milliseconds. A processor calls this method
+   * before it throws a `RateLimitError`.
    */
   async rateLimit(ms: number): Promise<void> {
     if (typeof ms !== 'number' || !(ms >= 0)) throw wrongValue(`${this}`, 'rateLimit()', ms, 'milliseconds')
@@ -731,8 +745,8 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   }
 
   /**
-   * Aborts the signal of a job that this worker runs. A processor in a file that goes on for 2 seconds is
-   * killed.
+   * Aborts the signal of a job that this worker runs. If the processor is in a file and runs for 2 more
+   * seconds, its process is killed.
    *
    * @returns whether this worker runs the job, with a processor that takes a signal
    */
@@ -774,9 +788,9 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     this.tell('closing', 'closing queue')
     this.#stopped.abort()
     const { store, queue } = this.#home
-    // A worker that could not start has already reported it.
+    // The error is ignored here, because a worker that could not start has already reported it.
     const worker = await this.#starting?.catch(() => undefined)
-    // Jobs that the application has taken and not moved are given back.
+    // Jobs that the application has taken with `getNextJob()` and not ended are given back.
     await worker?.stop(force || this.#desk !== undefined ? 0 : LONGEST_TIMER)
     store.forget(queue, this.#crashed)
     store.dismiss(queue, this)
@@ -802,8 +816,8 @@ function reasonOf(reason: string | undefined): unknown {
 }
 
 /**
- * How many jobs a worker keeps if the jobs do not say it themselves. Unlike the option of a job, this one
- * applies to the queue even if it is only an age.
+ * The retention of a queue that the options of a worker set. Unlike the option of a job, the option of a
+ * worker applies to the queue even if it is only an age.
  */
 function retentionOfWorker(remove: RemoveOption): Retention | undefined {
   if (remove === true || remove === 0) return { count: 0, age: 0 }
@@ -847,13 +861,13 @@ function readOptions(who: string, opts: BullWorkerOptions): BullWorkerOptions {
 
 function checkConcurrency(who: string, value: unknown): void {
   if (Number.isInteger(value) && (value as number) >= 1) return
-  // The whole message is that of BullMQ.
+  // The message is the message of BullMQ.
   throw new JobsError('JOB_INVALID', 'concurrency must be a finite number greater than 0', {
     hint: `${who} was given ${shown(value)}; it must be a whole number from 1`,
   })
 }
 
-/** The part of a job's option that concerns other kept jobs. `true` concerns only the job itself. */
+/** The part of a job's option that concerns other ended jobs. (`true` concerns only the job itself.) */
 function ofOthers(remove: RemoveOption): RemoveOption {
   return remove === true ? undefined : remove
 }
