@@ -1,5 +1,6 @@
 /**
- * The dashboard of Lark's jobs, for your own server. `lark jobs:dashboard` starts it without one.
+ * The dashboard of Lark's jobs, for your own server. Without a server of your own, `lark jobs:dashboard`
+ * starts the dashboard.
  *
  * @module @s18i/lark-dashboard
  */

@@ -61,7 +61,7 @@ export function limitOf(isBusy: boolean, call = Number.POSITIVE_INFINITY, roundT
   return roundTrip * 2 >= call ? 'round trip' : 'the store'
 }
 
-/** The sample below which `percent` of all samples lie; undefined if there are no samples. */
+/** The sample below which `percent` of all samples lie. Undefined if there are no samples. */
 export function percentile(samples: readonly number[], percent: number): number | undefined {
   const sorted = [...samples].sort((one, other) => one - other)
   return sorted[Math.ceil((sorted.length * percent) / 100) - 1] ?? sorted[0]

@@ -11,7 +11,8 @@ const INCREMENTS = [
 export class EndedChart extends PastChart {
   constructor(place: HTMLElement, pointed: (step: number | undefined) => void) {
     super(place, pointed, {
-      // The lower bars are drawn last.
+      // The bar of all runs is drawn first, in the colour of failed runs. The bar of the completed runs then
+      // covers its lower part.
       series: [bars(colour(place, '--bad')), bars(colour(place, '--accent'))],
       scale: { range: (_, __, most) => [0, Math.max(1, most * 1.05)] },
       axis: { incrs: INCREMENTS },

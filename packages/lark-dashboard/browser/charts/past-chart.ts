@@ -1,13 +1,16 @@
 /**
- * A chart of the past, step by step, with thin marks where something happened. All charts of a page show the
- * pointer at the same instant. Only this file loads the library that draws charts.
+ * A chart of the past, step by step, with thin marks for events such as a pause or a new version. All charts
+ * of a page show the pointer at the same instant. Only this file loads the library that draws charts.
  */
 import uPlot from 'uplot'
 import type { Mark } from '../../src/server/look/marks.ts'
 import { short } from '../parts/numbers.ts'
 
 const HEIGHT = 180
-/** The durations at which a scale may have a line, in milliseconds, and the maximum number of lines. */
+/**
+ * The durations at which a logarithmic scale may have a line, in milliseconds, and the maximum number of
+ * lines of a scale.
+ */
 const DURATIONS = [0.1, 1, 10, 100, 1e3, 1e4, 6e4, 6e5, 36e5, 36e6, 864e5, 864e6]
 const MOST_LINES = 6
 
@@ -22,7 +25,7 @@ export interface Steps {
   step: number
 }
 
-/** How a kind of chart draws its series. */
+/** The series of a kind of chart, and how they are drawn. */
 export interface Drawing {
   series: uPlot.Series[]
   scale: uPlot.Scale
@@ -30,7 +33,7 @@ export interface Drawing {
 }
 
 /**
- * A colour of the theme, read from the computed style of an element: a canvas does not understand
+ * A colour of the theme, read from the computed style of an element, because a canvas does not understand
  * `light-dark()`.
  */
 export function colour(place: HTMLElement, name: string): string {
@@ -49,7 +52,10 @@ export class PastChart {
   /** Seconds since 1970. */
   #times: [from: number, until: number] = [0, 1]
 
-  /** @param pointed is called with the step that the pointer is on, or with undefined if it is on none */
+  /**
+   * @param pointed called with the step that the pointer is on, or with undefined if the pointer is on no
+   * step
+   */
   constructor(place: HTMLElement, pointed: (step: number | undefined) => void, drawing: Drawing) {
     this.#place = place
     const { series, scale, axis } = drawing
@@ -88,8 +94,8 @@ export class PastChart {
   }
 
   /**
-   * @param times the times of the steps. Each series has one value for each step; the value is null if it is
-   *   unknown or missing
+   * @param times the times of the steps. Each series has one value for each step. The value is null if it is
+   *   unknown
    */
   protected draw(
     { at, from, step }: Steps,

@@ -1,5 +1,6 @@
 /**
- * The chart of how long jobs waited or runs took: a line each for p50, p95 and p99, on a logarithmic scale.
+ * The chart of how long jobs waited or runs took: one line for p50, one for p95 and one for p99, on a
+ * logarithmic scale.
  */
 import type { Mark } from '../../src/server/look/marks.ts'
 import type { TimesOfRuns } from '../../src/server/look/past.ts'

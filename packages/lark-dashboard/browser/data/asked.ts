@@ -1,6 +1,6 @@
 /**
- * Asks the server a question for a page. It asks again when the question changes, and at an interval while
- * the page is visible. The last answer stays until a newer one comes.
+ * Asks the server a question for a page. The question is asked again when it changes, and at an interval
+ * while the page is visible. The last answer stays until a newer answer comes.
  */
 import { useSignal, useSignalEffect } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
@@ -21,7 +21,7 @@ export interface Asked<T> {
   again(): void
 }
 
-/** @param every the interval in milliseconds. If it is undefined, the question is asked only once */
+/** @param every the interval in milliseconds. If undefined, the question is asked only once */
 export function useAsked<Name extends ActionName>(
   name: Name,
   input: Input<Name>,
@@ -65,7 +65,7 @@ export function useAsked<Name extends ActionName>(
     }
   }, [question, every])
 
-  // Asks again after a change by this viewer, too.
+  // Asks again after each change by this viewer.
   const changes = useRef(changed.peek())
   useSignalEffect(() => {
     if (changed.value === changes.current) return
@@ -73,7 +73,7 @@ export function useAsked<Name extends ActionName>(
     asking.current.again()
   })
 
-  // Asks again when somebody comes back to the page.
+  // Asks again when the viewer comes back to the page.
   useSignalEffect(() => {
     if (isSeen.value && every !== undefined) asking.current.again()
   })

@@ -58,7 +58,7 @@ async function ask<T>(path: string, options: AskOptions): Promise<T> {
   return (await answer.json().catch(() => undefined)) as T
 }
 
-/** The error that the server has answered with. */
+/** Makes an error from the answer of the server. */
 export async function errorOf(answer: Response): Promise<CallError> {
   const value = await answer.json().catch(() => undefined)
   const {

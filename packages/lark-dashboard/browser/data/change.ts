@@ -42,7 +42,7 @@ async function end(id: string): Promise<unknown> {
       await new Promise((resolve) => setTimeout(resolve, EVERY))
       if (!isSeen.peek()) continue
       const progress = await look('underway', { underway: id }).catch((error: CallError) => {
-        // The change goes on while the server cannot be reached.
+        // A server that cannot be reached for a moment goes on with the change, so the browser asks again.
         if (error.code === 'SERVER_UNREACHABLE') return undefined
         throw error
       })

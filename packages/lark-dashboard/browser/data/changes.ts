@@ -22,10 +22,10 @@ export const changed = signal(0)
 let last = 0
 
 /**
- * Makes a change, and says what it did.
+ * Makes a change, and shows a notice about its result.
  *
  * @param words makes the text of the notice from the answer
- * @returns undefined if the change was refused; a notice has said why
+ * @returns undefined if the change was refused. In this case a notice has shown the reason
  */
 export async function make<Name extends ActionName>(
   name: Name,
@@ -48,7 +48,7 @@ export async function make<Name extends ActionName>(
   }
 }
 
-/** Tells the viewer why something did not happen. */
+/** Shows a notice with the reason why a request was refused. */
 export function tellWhy({ message, hint }: CallError): undefined {
   notify({ text: hint === undefined ? message : `${message}. ${hint}`, isBad: true })
 }

@@ -4,11 +4,12 @@
 import { signal } from '@preact/signals'
 
 /**
- * Milliseconds since 1970, by the clock of this browser. It is updated each second while the page is visible.
+ * Milliseconds since 1970, by the clock of this browser. This signal is updated each second while the page is
+ * visible.
  */
 export const now = signal(Date.now())
 
-/** Whether somebody can see the page. */
+/** Whether the page is visible. */
 export const isSeen = signal(!document.hidden)
 
 export function startClock(): void {

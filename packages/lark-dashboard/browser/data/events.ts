@@ -1,11 +1,14 @@
-/** Reads a stream of server-sent events. An `EventSource` cannot send the header with the key (`key.ts`). */
+/**
+ * Reads a stream of server-sent events. (`EventSource` cannot be used, because it cannot send the header with
+ * the key, see `key.ts`.)
+ */
 import { errorOf } from './call.ts'
 import { keyHeader } from './key.ts'
 
 /**
  * Resolves when the stream ends.
  *
- * @throws CallError if the server refuses the stream; another error if it breaks off
+ * @throws CallError if the server refuses the stream; another error if the stream breaks off
  */
 export async function readEvents(
   path: string,

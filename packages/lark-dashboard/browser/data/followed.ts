@@ -1,6 +1,6 @@
 /**
- * Follows the job that the page shows until the job has ended. The stream (`live.ts`) brings its log and its
- * progress as the job writes them.
+ * Follows the job that the page shows until the job has ended. While the job writes its log and reports
+ * progress, the stream (`live.ts`) brings them to the page.
  */
 import { signal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
@@ -15,8 +15,8 @@ export const stream = signal(PLAIN)
 export const report = signal<ShownReport | undefined>(undefined)
 
 /**
- * Follows a job as long as the component is shown. If `job` is undefined, no job is followed. @returns what
- * is known about the job
+ * Follows a job as long as the component is shown. If `job` is undefined, no job is followed. @returns the
+ * last report about the job
  */
 export function useFollowed(job: StreamInput['job']): ShownReport | undefined {
   const path = job === undefined ? PLAIN : `${PLAIN}?input=${encodeURIComponent(JSON.stringify({ job }))}`

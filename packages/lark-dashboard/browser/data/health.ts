@@ -8,12 +8,12 @@ import type { LiveQueue } from '../../src/server/look/live.ts'
  *   damaged   the queue has data that Lark did not write
  *   still     jobs wait and none has begun or ended for a while, or the queue has jobs that no worker could
  *             read
- *   late      its oldest waiting job has waited for longer than the target of the queue
- *   failing   at least a tenth of its runs of the last minute failed for good
- *   retrying  at least a fifth of its runs of the last minute failed, and their jobs are tried again
- *   paused    somebody has paused the queue, or a group in it
+ *   late      the oldest waiting job has waited for longer than the target of the queue
+ *   failing   at least a tenth of the runs of the last minute failed for good
+ *   retrying  at least a fifth of the runs of the last minute failed, and their jobs are tried again
+ *   paused    the queue, or a group of the queue, is paused
  *   busy      jobs run
- *   idle      nothing waits and nothing runs
+ *   idle      no job waits and no job runs
  */
 export type HealthKind = 'damaged' | 'still' | 'late' | 'failing' | 'retrying' | 'paused' | 'busy' | 'idle'
 
@@ -23,9 +23,9 @@ export interface Health {
   text: string
   /** A higher rank is a worse condition. */
   rank: number
-  /** Whether somebody should look at the queue. */
+  /** Whether a person should look at the queue. */
   isSick: boolean
-  /** Whether the condition is shown in red, because it does not get better by waiting. */
+  /** Whether the condition is shown in red, because it does not go away by itself. */
   isBad: boolean
 }
 
@@ -40,13 +40,13 @@ const ranks: Readonly<Record<HealthKind, number>> = {
   idle: 0,
 }
 
-/** The least share of failed runs with which a queue counts as failing. */
+/** The minimum share of failed runs with which a queue counts as failing. */
 const FAILING = 0.1
-/** The least share of runs that failed, for good or not, with which a queue counts as retrying. */
+/** The minimum share of runs that failed, for good or not, with which a queue counts as retrying. */
 const RETRYING = 0.2
 /**
- * The least number of failed runs with which a queue counts as retrying, because one or two failures of a few
- * runs mean nothing.
+ * The minimum number of failed runs with which a queue counts as retrying. One or two failures among a few
+ * runs have no meaning.
  */
 const RETRIED = 5
 /** Milliseconds after which a queue counts as stuck if its jobs wait and none of them begins. */

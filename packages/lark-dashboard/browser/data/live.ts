@@ -1,6 +1,7 @@
 /**
- * Receives what the server sends while the page is visible. Each second this is a snapshot of the store, or
- * the time since which the store has been away. It also receives everything that the job on the page writes.
+ * Receives the stream of the server while the page is visible. Each second, the stream brings a snapshot of
+ * the store, or the time since which the store has not answered. It also brings everything that the job on
+ * the page writes.
  */
 import { computed, effect, signal } from '@preact/signals'
 import type { Away, Snapshot } from '../../src/server/look/live.ts'
@@ -11,21 +12,21 @@ import { meetViewer } from './viewer.ts'
 
 /** Milliseconds after which the shown data count as old. */
 const OLD = 3_000
-/** Milliseconds until the browser asks again for a stream that has ended. */
+/** Milliseconds until the browser requests the stream again after it has ended. */
 const AGAIN = 2_000
 
-/** The last snapshot, even while the store is away. */
+/** The last snapshot, even while the store does not answer. */
 export const snapshot = signal<Snapshot | undefined>(undefined)
-/** Since when the store has not answered, and why; undefined while it answers. */
+/** Since when the store has not answered, and why. Undefined while the store answers. */
 export const away = signal<Away | undefined>(undefined)
-/** When the server stopped answering, by the clock of this browser; undefined while it answers. */
+/** When the server stopped answering, by the clock of this browser. Undefined while the server answers. */
 export const cutOff = signal<number | undefined>(undefined)
 /** Whether the data on the page are old, because the store or the server does not answer. */
 export const stale = computed(() => away.value !== undefined || cutOff.value !== undefined)
 /** When the last snapshot was taken, by the clock of this browser. */
 const heardAt = signal<number | undefined>(undefined)
 
-/** The age of the data on the page, in milliseconds; undefined while they are fresh. */
+/** The age of the data on the page, in milliseconds. Undefined while the data are not too old. */
 export const age = computed(() => {
   if (heardAt.value === undefined) return undefined
   const old = now.value - heardAt.value
@@ -64,7 +65,8 @@ function heard(event: string, data: string): void {
     const taken = JSON.parse(data) as Snapshot
     snapshot.value = taken
     away.value = undefined
-    // A slow store may have read its answer at any time since it was asked, so the earliest time counts.
+    // A slow store may have read its data at any time after the question, so the earliest possible time
+    // counts.
     heardAt.value = Date.now() - taken.took
     now.value = Date.now()
   }

@@ -1,13 +1,13 @@
 /**
- * The choices that this browser remembers. If the browser stores nothing, as in some private windows, a
- * choice lasts until the page is loaded again.
+ * The choices that this browser remembers. If the browser stores nothing (in some private windows), a choice
+ * lasts until the page is loaded again.
  */
 
 export function remember(name: string, value: string): void {
   try {
     localStorage.setItem(name, value)
   } catch {
-    // The browser stores nothing.
+    // This browser stores nothing.
   }
 }
 

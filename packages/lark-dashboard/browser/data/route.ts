@@ -17,7 +17,7 @@ export interface Route {
 const address = signal(new URL(location.href))
 /** Whether the Back or the Forward button has opened the page. */
 let returned = false
-/** Milliseconds for which a page that was opened again may take to grow to its former length. */
+/** Milliseconds that a page which the viewer has returned to may take to grow to its former length. */
 const GROWING = 3_000
 
 export const route = computed<Route>(() => {
@@ -46,7 +46,7 @@ export function href(
   return `${base.pathname}${path}${text === '' ? '' : `?${text}`}`
 }
 
-/** @param how with `replace`, the back button does not lead back to the page that is left */
+/** @param how with `replace`, the Back button does not lead back to the present page */
 export function go(to: string, how: 'push' | 'replace' = 'push'): void {
   if (how === 'push') {
     history.replaceState({ y: window.scrollY }, '')
@@ -94,12 +94,18 @@ export function followLinks(): void {
   })
 }
 
-/** Whether the viewer has returned to the page, which then shows what it showed before. */
+/**
+ * Whether the viewer has returned to the page with the Back or the Forward button. Such a page shows its
+ * former contents again.
+ */
 export function hasReturned(): boolean {
   return returned
 }
 
-/** Scrolls to where the viewer left the page, once the page is long enough. The viewer may scroll first. */
+/**
+ * Scrolls to the position at which the viewer left the page, when the page is long enough. If the viewer
+ * scrolls before that, this function does nothing.
+ */
 function scrollBack(y: number): void {
   const until = performance.now() + GROWING
   const scrolls = new AbortController()

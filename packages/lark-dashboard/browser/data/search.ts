@@ -6,7 +6,7 @@ import { readEvents } from './events.ts'
 /**
  * Resolves when the search has ended.
  *
- * @param found is called with each step
+ * @param found called with each step of the search
  * @throws CallError, with the code SERVER_UNREACHABLE if the stream breaks off; an AbortError
  */
 export async function search(

@@ -1,4 +1,4 @@
-/** The viewer, and what the viewer may do. */
+/** The person who looks at the dashboard, and the rights of this person. */
 import { signal } from '@preact/signals'
 import type { Role } from '../../src/server/guard/viewer.ts'
 import { type CallError, look, type Output } from './call.ts'
@@ -17,8 +17,8 @@ export function may(role: Role): boolean {
 const AGAIN = 2_000
 
 /**
- * Asks who the viewer is. It is called again when the stream has ended, because the session may have ended,
- * too.
+ * Asks the server who the viewer is. This function is called again when the stream has ended, because the
+ * session of the viewer may have ended, too.
  */
 export async function meetViewer(): Promise<void> {
   try {

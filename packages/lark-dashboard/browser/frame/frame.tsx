@@ -104,7 +104,7 @@ function TopBar() {
   )
 }
 
-/** Shows the age of the data when they are too old. */
+/** Shows the age of the data if the data are too old. */
 function Age() {
   if (age.value === undefined || away.value !== undefined || cutOff.value !== undefined) return null
   return (

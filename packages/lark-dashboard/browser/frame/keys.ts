@@ -1,8 +1,8 @@
 /**
  * The keyboard shortcuts: `/` searches, `g` and a letter opens a page, `j` and `k` move through rows, `u`
- * undoes, `?` lists them. A page adds its own keys for as long as it is open. All keys but `?` can be
- * switched off in the list, as WCAG 2.1.4 demands of keys that are a single character. This browser remembers
- * the choice.
+ * undoes, `?` lists the shortcuts. A page adds its own keys while it is open. In the list, the viewer can
+ * switch off all keys except `?`, as WCAG 2.1.4 demands for keys that are a single character. This browser
+ * remembers the choice.
  */
 import { signal } from '@preact/signals'
 import { useLayoutEffect, useRef } from 'preact/hooks'
@@ -14,14 +14,14 @@ import { shownPlaces } from './places.ts'
 export const isPaletteOpen = signal(false)
 export const isListOpen = signal(false)
 
-/** What a page does when a key is pressed. */
+/** A key of a page, and its effect. */
 export interface PageKey {
   key: string
   /** The description in the list of keys. */
   title: string
   /**
-   * The key changes what the page shows. It does nothing while the focus is on a row, because the row may be
-   * another object.
+   * The key acts on the object of the page. The key does nothing while the focus is on a row, because the row
+   * may show another object.
    */
   acts?: boolean
   press(): void
@@ -38,9 +38,9 @@ export function switchKeys(): void {
 export const pageKeys = signal<readonly PageKey[]>([])
 
 /**
- * Adds keys for as long as a component is shown. They are added in a layout effect, because a key may be
- * pressed before the page is painted, when other effects run. Each key does what the last rendering of the
- * component says.
+ * Adds keys while a component is shown. The keys are added in a layout effect, because a viewer may press a
+ * key before the page is painted, and other effects run only after that. Each key does what the last
+ * rendering of the component says.
  */
 export function useKeys(keys: readonly PageKey[]): void {
   const latest = useRef(keys)

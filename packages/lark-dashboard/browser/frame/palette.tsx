@@ -1,4 +1,4 @@
-/** The palette for search and commands. It finds a page, a queue, or any object with the typed id. */
+/** The palette for search and commands. The palette finds pages, queues, and any object with the typed id. */
 import { useState } from 'preact/hooks'
 import { snapshot } from '../data/live.ts'
 import { go, href } from '../data/route.ts'
@@ -6,7 +6,7 @@ import { Dialog } from '../parts/dialog.tsx'
 import { isPaletteOpen } from './keys.ts'
 import { shownPlaces } from './places.ts'
 
-/** The most results. */
+/** The maximum number of results. */
 const MOST = 12
 
 interface Result {

@@ -1,4 +1,4 @@
-/** The pages of the dashboard: their names, where they are, and the key that opens each after `g`. */
+/** The pages of the dashboard: their names, their addresses, and the key that opens each page after `g`. */
 import { computed } from '@preact/signals'
 import { viewer } from '../data/viewer.ts'
 import { lazy } from './lazy.tsx'
@@ -45,7 +45,7 @@ export const places = [
   { page: 'doctor', title: 'Doctor', key: 'd', show: lazy(() => import('../pages/doctor/doctor.tsx')) },
 ] as const
 
-/** The pages that have something to show. */
+/** The pages. The page of the outbox is left out if no outbox is configured. */
 export const shownPlaces = computed(() =>
   places.filter(({ page }) => page !== 'outbox' || viewer.value?.hasOutbox === true),
 )

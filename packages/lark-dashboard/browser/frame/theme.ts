@@ -1,4 +1,4 @@
-/** The theme: light, dark, or as the system says. This browser remembers the choice. */
+/** The theme: light, dark, or the theme of the system. This browser remembers the choice. */
 import { computed, signal } from '@preact/signals'
 import { remember, remembered } from '../data/remembered.ts'
 
@@ -14,10 +14,7 @@ const isSystemDark = signal(system.matches)
 system.addEventListener('change', ({ matches }) => {
   isSystemDark.value = matches
 })
-/**
- * Whether the theme in use is dark. A drawing made in the colours of the theme must be drawn again when it
- * changes.
- */
+/** Whether the theme in use is dark. A drawing on a canvas must be drawn again when this value changes. */
 export const isDark = computed(() =>
   chosenTheme.value === 'system' ? isSystemDark.value : chosenTheme.value === 'dark',
 )

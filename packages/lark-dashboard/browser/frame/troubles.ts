@@ -17,10 +17,10 @@ export interface Trouble {
   title: string
 }
 
-/** Problems that the snapshots do not have. Undefined until the server has answered. */
+/** Problems that snapshots do not contain. Undefined until the server has answered. */
 const found = signal<FoundTroubles | undefined>(undefined)
 
-/** What stands still or fails, as the server found it last, the worst first. */
+/** What stands still or fails according to the last answer of the server, the worst first. */
 export const incidents = computed(() => found.value?.incidents ?? [])
 
 /** The changes at a pace that go on or are paused, and those that have ended by themselves within a day. */
@@ -29,8 +29,9 @@ export const slowChanges = computed(() => found.value?.changes ?? [])
 /** How many workers are silent, in the last snapshot. */
 const silent = signal(0)
 /**
- * For the id of each worker, the time of its last announcement by the clock of its host, which may be wrong,
- * and when this browser first saw that time. A worker of an earlier version does not report the time.
+ * For each worker, by id: the time of its last announcement (`seenAt`, by the clock of its host, which may be
+ * wrong), and when this browser first saw this announcement (`at`). A worker of an earlier version of Lark
+ * does not report the time.
  */
 let heard: ReadonlyMap<string, { seenAt: number; at: number }> = new Map()
 effect(() => {
@@ -81,7 +82,7 @@ export function watchTroubles(): void {
       (answer) => {
         found.value = answer
       },
-      // The error is not shown here, because the bar at the top says what is wrong with the store or the
+      // An error is ignored here, because the bar at the top shows what is wrong with the store or the
       // server.
       () => {},
     )

@@ -1,6 +1,6 @@
 /**
- * A choice in the filter of a list, which is kept in the address, and the buttons that lead through the pages
- * of a list.
+ * A choice in the filter of a list, and the buttons that lead through the pages of a list. The address of the
+ * page contains the choice.
  */
 import { route, setQuery } from '../data/route.ts'
 
@@ -39,9 +39,9 @@ export const periods = [
 ] as const
 
 interface PagesProps {
-  /** Where this page begins. It is undefined for the first page. */
+  /** The cursor at which this page begins. Undefined for the first page. */
   cursor: string | undefined
-  /** Where the next page begins. It is undefined if there is no next page. */
+  /** The cursor at which the next page begins. Undefined if there is no next page. */
   next: string | undefined
   first: string
   onward: string

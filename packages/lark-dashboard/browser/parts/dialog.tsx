@@ -1,9 +1,14 @@
-/** A dialog. It takes the keyboard focus, keeps it while it is open, and gives it back when it closes. */
+/**
+ * A dialog. The dialog takes the keyboard focus, keeps the focus while it is open, and gives the focus back
+ * when it closes.
+ */
 import type { ComponentChildren } from 'preact'
 import { useEffect, useId, useRef, useState } from 'preact/hooks'
 import { count } from './numbers.ts'
 
-/** Above so many jobs, a dangerous change in production asks for their number. */
+/**
+ * Before a dangerous change of more jobs than this in production, the viewer must type the number of jobs.
+ */
 const MANY = 1_000
 
 interface DialogProps {
@@ -44,13 +49,13 @@ interface QuestionProps {
   /** The text of the button, such as `Remove 312 jobs`. */
   verb: string
   isDangerous?: boolean
-  /** How many jobs the change is about. */
+  /** How many jobs the change concerns. */
   jobs?: number
   onAnswer(yes: boolean): void
   children?: ComponentChildren
 }
 
-/** Asks before a change that destroys something, or that is about many jobs. */
+/** Asks before a change that destroys data, or that concerns many jobs. */
 export function Question({ title, verb, isDangerous = false, jobs = 0, onAnswer, children }: QuestionProps) {
   const [typed, type] = useState('')
   const mustType = isDangerous && jobs > MANY && isProduction()
@@ -85,7 +90,7 @@ export function Question({ title, verb, isDangerous = false, jobs = 0, onAnswer,
   )
 }
 
-/** Whether the environment of this dashboard is called `production`, `prod` or alike. */
+/** Whether the environment of this dashboard has a name like `production` or `prod`. */
 function isProduction(): boolean {
   return /^prod/i.test(document.documentElement.dataset.environment ?? '')
 }

@@ -1,6 +1,6 @@
 /**
- * What a place without data shows: why it is empty, that it is loading, or what went wrong. An error never
- * looks like an empty result.
+ * The text for a place without data: why the place is empty, that data are loading, or which error occurred.
+ * An error never looks like an empty result.
  */
 import type { ComponentChildren } from 'preact'
 import type { Asked } from '../data/asked.ts'
@@ -12,7 +12,7 @@ export function Empty({ children }: { children: ComponentChildren }) {
   return <p class="empty">{children}</p>
 }
 
-/** Shows the answer to a question, or why there is none. Old answers stay, in grey. */
+/** Shows the answer to a question, or the reason why there is no answer. Old answers stay, in grey. */
 export function Answer<T>({
   asked,
   children,
@@ -44,7 +44,7 @@ export function Answer<T>({
   )
 }
 
-/** Whether the data of a page are old. The frame then says so, and shows them in grey. */
+/** Whether the data of a page are old. If they are, the frame says so, and shows the data in grey. */
 export function isStale(): boolean {
   return stale.value
 }

@@ -10,11 +10,11 @@ import { notify, tellWhy } from '../data/changes.ts'
 import { bytes, count, plural } from './numbers.ts'
 import { saveFile } from './save-file.ts'
 
-/** The most entries of an object or a list that are shown before somebody asks for more. */
+/** The maximum number of entries of an object or a list that are shown before the viewer asks for more. */
 const MOST = 100
 /** How many levels are open at first. */
 const OPEN = 3
-/** How many levels are indented. With more, the text would run out of the page. */
+/** The maximum number of levels that are indented. With more levels, the text would not fit on the page. */
 const INDENTED = 10
 
 interface JsonProps {
@@ -28,7 +28,7 @@ interface JsonProps {
 export function Json({ value, whole, name = 'value' }: JsonProps) {
   const [text, setText] = useState('')
   const [loaded, setLoaded] = useState<string>()
-  // A value that has changed since it was loaded is shown in its present form.
+  // If the value has changed since the whole value was loaded, the new value is shown.
   const isLoaded = loaded?.length === value.json.length + value.hidden && loaded.startsWith(value.json)
   const { json, hidden } = isLoaded ? { json: loaded, hidden: 0 } : value
   const parsed = hidden === 0 ? parse(json) : undefined
@@ -101,7 +101,7 @@ interface NodeProps {
   name?: string
   value: unknown
   level: number
-  /** The text that is searched for. */
+  /** The text that the viewer searches for. */
   text: string
 }
 
@@ -158,6 +158,6 @@ function Branch({
 /** Shows a text, with the matches of the search marked. */
 function Mark({ shown, text, class: name }: { shown: string; text: string; class: string }) {
   const isFound = text !== '' && shown.toLowerCase().includes(text)
-  // Without `bdi`, a name written from right to left would swap its place with its value.
+  // Without `bdi`, a name that is written from right to left would be shown in the place of its value.
   return <bdi class={isFound ? `${name} json-found` : name}>{shown}</bdi>
 }

@@ -1,13 +1,13 @@
 /**
- * Puts a remedy into the words of the dashboard: it says where to click. A new remedy of lark-jobs
- * (`model/remedy.ts`) gets its row here.
+ * Puts a remedy into the words of the dashboard: a link to a page, and the button to press there. A new
+ * remedy of lark-jobs (`model/remedy.ts`) gets its row here.
  */
 import type { Remedy } from '@s18i/lark-jobs/operate'
 import { href } from '../data/route.ts'
 
 /** A page that shows more about the problem, or on which people can solve it. */
 interface Destination {
-  /** What to do, if it cannot be done in a browser. It comes before the link to the page. */
+  /** What to do, if this cannot be done in a browser. The text comes before the link to the page. */
   lead?: string
   /** What the page shows. */
   page: string

@@ -1,6 +1,6 @@
 /**
- * Shows the state of a job, a flow or a schedule as a shape and a word. It has a colour only if the colour
- * means something.
+ * Shows the state of a job, a flow or a schedule as a shape and a word. Quiet states, such as `waiting`, have
+ * no colour.
  */
 const shapes: Readonly<Record<string, [shape: string, tone: string]>> = {
   waiting: ['○', 'quiet'],

@@ -8,7 +8,7 @@ export interface Tab {
   count?: number
 }
 
-/** The tab that the address names, or the first. */
+/** The tab that the address names, or the first tab. */
 export function openTab(tabs: readonly Tab[]): string {
   const named = route.value.query.get('tab')
   return (tabs.find(({ name }) => name === named) ?? tabs[0]!).name

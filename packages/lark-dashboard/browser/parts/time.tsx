@@ -23,8 +23,8 @@ export function exact(at: number): string {
 }
 
 /**
- * How long ago something was, or how soon it will be: `4 min 5 s ago`, `in 12 s`. Screen readers do not
- * announce its changes.
+ * How long ago an instant was, or how soon it will be: `4 min 5 s ago`, `in 12 s`. Screen readers do not
+ * announce the changes of this text.
  */
 export function Moment({ at }: { at: number }) {
   const ago = now.value - at
@@ -37,7 +37,7 @@ export function Moment({ at }: { at: number }) {
   )
 }
 
-/** How long something has lasted since then. */
+/** How much time has passed since an instant. */
 export function Since({ at }: { at: number }) {
   const ago = Math.max(0, now.value - at)
   return (

@@ -1,7 +1,7 @@
 /**
- * Names, errors, payloads and logs come from outside. Invisible characters, and characters that change the
- * direction of text, are shown as escapes, as in the output of the commands. Every text of the page goes
- * through this file.
+ * Shows invisible characters, and characters that change the direction of text, as escapes, as in the output
+ * of the commands. This is necessary because names, errors, payloads and logs come from outside. Every text
+ * of the page goes through this file.
  */
 import { options } from 'preact'
 
@@ -29,12 +29,14 @@ function escaped(found: string): string {
   return code.length > 2 ? `\\u${code.padStart(4, '0')}` : `\\x${code.padStart(2, '0')}`
 }
 
-/** Writes the same characters in JSON text as escapes of JSON, so that the text still has the same value. */
+/**
+ * Writes such characters in a JSON text as escapes of JSON, so that the value of the text does not change.
+ */
 export function escapedJson(json: string): string {
   return json.replace(HIDDEN, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
-/** Makes every component show its texts in this way from now on. */
+/** From this call on, every component shows its texts with escapes. */
 export function showControls(): void {
   const before = options.vnode
   options.vnode = (node) => {

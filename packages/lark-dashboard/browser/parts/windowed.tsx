@@ -3,7 +3,7 @@ import { useSignal, useSignalEffect } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 
-/** How many rows are drawn beyond the visible ones. */
+/** How many rows are drawn above and below the visible rows. */
 const BEYOND = 12
 /**
  * How many rows are added and removed together. Drawing the list again for every single row would cost more.

@@ -11,8 +11,8 @@ import { startShared } from '../server/serve/shared.ts'
 
 /**
  * `lark jobs:dashboard`: opens the dashboard in the browser of the person who runs the command, on this
- * machine only. If the configuration has `authorize`, the dashboard is open for everybody whom `authorize`
- * lets in.
+ * machine only. If the configuration has `authorize`, other people whom `authorize` accepts can use the
+ * dashboard, too.
  */
 export class JobsDashboardCommand extends Command {
   readonly key = 'jobs:dashboard'
@@ -29,7 +29,8 @@ export class JobsDashboardCommand extends Command {
 
   async handle() {
     await using jobs = Jobs
-    // A wrong configuration ends the command; a store that is away is shown in the dashboard.
+    // A wrong configuration ends the command. A store that does not answer does not, because the dashboard
+    // shows this.
     const said = await operate(jobs).dashboard()
     const { authorize, base, hosts, environment } = said
     const port = this.port ?? said.port
@@ -67,7 +68,8 @@ export class JobsDashboardCommand extends Command {
   }
 
   /**
-   * A link is for the person who sees it, so it must not work from other machines.
+   * Refuses a host that other machines can reach. A link is only for the person who sees it, so it must not
+   * work from other machines.
    *
    * @throws DASHBOARD_OPEN
    */
@@ -79,7 +81,7 @@ export class JobsDashboardCommand extends Command {
     throw new LarkError('DASHBOARD_OPEN', message, { exit: 2, hint })
   }
 
-  /** Serves the dashboard until somebody ends the command. Each Enter in the terminal prints another link. */
+  /** Serves the dashboard until the command is ended. Each Enter in the terminal prints another link. */
   async #serve(local: LocalDashboard): Promise<void> {
     const lines = process.stdin.isTTY && !this.json ? createInterface({ input: process.stdin }) : undefined
     lines?.on('line', () => this.line(local.link))

@@ -1,7 +1,7 @@
 /**
- * The table of all that a viewer can see and do. The server has no action that is not in this table, and each
- * entry says who may call the action. A request for an action that only reads is a GET of `api/NAME`; a
- * request for an action that changes something is a POST.
+ * The table of all actions, that is, of everything that a viewer can see and do. Each entry says who may call
+ * the action. A request for an action that only reads is a GET of `api/NAME`. A request for an action that
+ * changes something is a POST.
  */
 import { defined } from '@s18i/lark/internal'
 import type {
@@ -59,13 +59,13 @@ import { inCommon } from './look/in-common.ts'
 import { type PastOf, type Range, ranges } from './look/past.ts'
 import { shownEntry, shownJob, shownSchedule, shownValue, wholeValue } from './look/shown-to-viewer.ts'
 
-/** The most rows of a page. */
+/** The maximum number of rows of a page. */
 const MOST_ROWS = 200
 /** The most groups of a queue that are shown. */
 const MOST_GROUPS = 2_000
 /** The most tags of a job. */
 const MOST_TAGS = 10
-/** The most failed members of a batch that are shown. */
+/** The maximum number of failed members of a batch that are shown. */
 const MOST_FAILURES = 200
 
 interface Paged {
@@ -112,10 +112,10 @@ const flow: Field = {
 
 const page = ({ limit = MOST_ROWS, cursor }: Paged) => ({ limit, ...defined({ cursor }) })
 
-/** The queue in which an id is looked for, if the input names one. */
+/** The option `queue` of a call, if the input names a queue. */
 const within = ({ queue }: Named) => (queue === undefined ? {} : { queue })
 
-/** Makes a change that may take longer than a request waits for its answer. */
+/** Makes a change that may take longer than the request waits for its answer. */
 const long = <T>({ underway, viewer }: Act, act: (meanwhile: Meanwhile) => Promise<T>) =>
   underway.run(viewer.user, act)
 
@@ -410,7 +410,8 @@ export const actions = {
   'workers.resume': change('operate', workers, (act, input: WorkerFilter) =>
     orderWorkers(act, 'resume', input),
   ),
-  // A restart cannot be undone, and if the workers do not come back, nothing runs any more.
+  // Only admins may restart workers: a restart cannot be undone, and if the workers do not come back, no job
+  // runs any more.
   'workers.restart': change('admin', workers, (act, input: WorkerFilter) => restartWorkers(act, input)),
 
   underway: look({ underway: text }, async ({ underway, viewer }, input: { underway: string }) => {
@@ -434,7 +435,7 @@ export type ActionName = keyof typeof actions
 export type Actions = {
   [Name in ActionName]: {
     input: Parameters<(typeof actions)[Name]['run']>[1]
-    /** The final answer, even if the change was still going on when its request was answered. */
+    /** The final answer, also of a change that was still going on when its request was answered. */
     output: Exclude<Awaited<ReturnType<(typeof actions)[Name]['run']>>, GoesOn>
   }
 }

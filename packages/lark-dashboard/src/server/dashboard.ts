@@ -24,9 +24,9 @@ import { type DashboardEnvironment, Page } from './page.ts'
 import { Searches, searched } from './searches.ts'
 import { Streams, streamed } from './streams.ts'
 
-/** The most characters of a body: an edited payload. */
+/** The maximum number of characters of a body. The longest body is an edited payload. */
 const LONGEST_BODY = 2 * 1024 * 1024
-/** The most characters of the input of an action that only reads. */
+/** The maximum number of characters of the input of an action that only reads. */
 const LONGEST_INPUT = 8 * 1024
 
 export interface DashboardOptions {
@@ -35,16 +35,19 @@ export interface DashboardOptions {
    * `lark.config`.
    */
   jobs?: Jobs
-  /** Says who sends a request, and what this person may do. Without `authorize`, `dashboard()` throws. */
+  /**
+   * Returns the person who sends a request, with the rights of this person. Without `authorize`,
+   * `dashboard()` throws an error.
+   */
   authorize: Authorize
   /**
    * The path below which the dashboard is, such as `/admin/jobs`. Default: the path at which the server has
-   * put the dashboard, or `/` if the server does not tell it.
+   * mounted the dashboard, or `/` if the server does not pass this path on.
    */
   base?: string
   /**
-   * Which of several installations this is, such as `{ name: 'production', colour: 'red' }`. Each page shows
-   * it.
+   * The installation that this dashboard belongs to, such as `{ name: 'production', colour: 'red' }`. Each
+   * page shows the name.
    */
   environment?: DashboardEnvironment
   /**
@@ -54,15 +57,18 @@ export interface DashboardOptions {
   hosts?: readonly string[]
 }
 
-/** Names the path at which a server has put the dashboard, for `toNode()`. @internal */
+/**
+ * The key of a method to which `toNode()` passes the path at which a server has mounted the dashboard.
+ * @internal
+ */
 export const mountedAt: unique symbol = Symbol('@s18i/lark-dashboard: mounted at')
 
-/** Answers a request. It is a function, so that a server can use it directly. */
+/** Answers requests. `fetch` is a function that a server can use directly. */
 export interface Dashboard extends AsyncDisposable {
   (request: Request): Promise<Response>
-  /** Ends the streams of open browsers. It does not close the `Jobs` instance. */
+  /** Ends the streams of open browsers. The `Jobs` instance is not closed. */
   close(): Promise<void>
-  /** @param request makes the request, or throws an error that says why it is refused @internal */
+  /** @param request makes the request, or throws an error that says why the request is refused @internal */
   [mountedAt](request: () => Request, base: string): Promise<Response>
 }
 
@@ -132,7 +138,7 @@ class Served {
     const url = new URL(request.url)
     const refusal = refusalOf(request, url, { hosts: this.#options.hosts })
     if (refusal !== undefined) return refuse(refusal.status, refusal.code, refusal.message)
-    // Some servers leave out the path below which they have put the dashboard.
+    // Some servers remove the path at which the dashboard is mounted from the address of a request.
     const isBelow = url.pathname === base || url.pathname.startsWith(`${base}/`)
     const path = (isBelow ? url.pathname.slice(base.length) : url.pathname).replace(/^\/+/, '')
     const file = await this.#page.file(path, request)
@@ -185,7 +191,7 @@ class Served {
 }
 
 /**
- * @throws BODY_TOO_LARGE; INPUT_INVALID if the browser goes away while it sends the body, or if the server
+ * @throws BODY_TOO_LARGE; INPUT_INVALID if the browser disconnects while it sends the body, or if the server
  *   has already read the body
  */
 async function bodyOf(request: Request): Promise<string> {
@@ -233,12 +239,13 @@ const statuses: Readonly<Record<string, number>> = {
 }
 
 /**
- * The answer to an error. An unexpected error is answered without its text, which may contain anything; the
- * log of the server has the text.
+ * The answer to an error. The answer to an unexpected error does not contain the text of the error, because
+ * the text may contain any data. The log of the server has the text.
  */
 function failed(error: unknown): Response {
   if (LarkError.is(error)) {
-    // The viewer has called no method: `Jobs.list(): since is …` becomes `since is …`.
+    // The name of the method is removed, because the viewer has called no method: `Jobs.list(): since is …`
+    // becomes `since is …`.
     const message = error.message.replace(/^(Jobs|operate\(\))\.[\w.]+\(\): /, '')
     return refuse(statuses[error.code] ?? 400, error.code, message, error.hint)
   }

@@ -1,6 +1,7 @@
 /**
- * The streams of server-sent events that bring what a search has found while it goes on. A search ends when
- * it has looked at all jobs, when it has found as many as a page shows, or when the browser goes away.
+ * The streams of server-sent events with the results of searches. A stream brings the found jobs while the
+ * search goes on. A search ends when it has looked at all jobs, when it has found a page of jobs, or when the
+ * browser disconnects.
  */
 import { LarkError } from '@s18i/lark/config'
 import { defined } from '@s18i/lark/internal'
@@ -11,11 +12,17 @@ import type { KnownViewer } from './guard/viewer.ts'
 import { type ShownJob, shownJob } from './look/shown-to-viewer.ts'
 import { askAgain, eventText, streamHeaders } from './streams.ts'
 
-/** The most jobs that a search finds before it waits for the viewer to ask for more. */
+/** The number of jobs after which a search ends. The viewer may then ask for more jobs. */
 const MOST_FOUND = 200
-/** How many searches of a process go on at once. Each takes a share of the time of the store. */
+/**
+ * How many searches a process makes at the same time. The number is low because each search uses a part of
+ * the store's time.
+ */
 const TOGETHER = 2
-/** The most searches of a process that go on or wait for their turn, and the most of one user. */
+/**
+ * The maximum number of searches of a process that go on or wait for their turn, and of such searches of one
+ * user.
+ */
 const MOST = 50
 const MOST_OF_A_USER = 10
 
@@ -34,7 +41,7 @@ export const searched: Shape<SearchInput> = {
   limit: optional(upTo(MOST_FOUND)),
 }
 
-/** A step of a search as a viewer sees it. Its jobs come without payload, result and progress. */
+/** A step of a search in the form for a viewer: its jobs have no payload, result and progress. */
 export interface FoundStep extends Omit<SearchStep, 'jobs'> {
   jobs: Omit<ShownJob, 'payload' | 'result' | 'progress'>[]
 }
@@ -50,9 +57,9 @@ export class Searches {
   #running = 0
 
   /**
-   * Answers with an error, and not with a stream, if the search cannot begin.
+   * Opens the stream of a search. If the search cannot begin, the answer is an error and not a stream.
    *
-   * @param isStill asks whether the viewer may still look
+   * @param isStill returns whether the viewer may still see the dashboard
    * @throws VALUES_REFUSED, TOO_MANY_STREAMS, FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE
    */
   async open(
@@ -123,14 +130,14 @@ async function* stepsAfter(
   }
 }
 
-/** A row of a list shows no values, which may be large. */
+/** Removes the values from a job. They may be large, and a row of the list does not show them. */
 function withoutValues({ payload, result, progress, ...job }: ShownJob): FoundStep['jobs'][number] {
   return job
 }
 
 /**
  * The stream has an event `found` for each step, and ends with an event `end`, or `failed` with the error.
- * It keeps what a slow browser has not read, because a search finds only a page of jobs.
+ * Steps that a slow browser has not read are kept, because a search finds only a page of jobs.
  */
 function streamOf(
   steps: AsyncGenerator<FoundStep>,

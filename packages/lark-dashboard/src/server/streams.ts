@@ -11,17 +11,17 @@ import type { Live, Pulse } from './look/live.ts'
 import { type ShownValue, shownValue } from './look/shown-to-viewer.ts'
 
 /**
- * The most streams of one process, and the most of one user. A person who opens many tabs leaves room for
- * others.
+ * The maximum number of streams of one process, and of one user, so that a person who opens many tabs leaves
+ * room for other people.
  */
 const MOST = 200
 const MOST_OF_A_USER = 40
 /** Milliseconds after which `authorize` is called again, because a session may have ended. */
 const AGAIN = 30_000
-/** The most bytes that wait for a slow browser. Data beyond this limit are not sent to it. */
+/** The maximum number of bytes that wait for a slow browser. Data beyond this limit are not sent. */
 const MOST_WAITING = 4 * 1024 * 1024
 
-/** What a browser requests from a stream. */
+/** The parameters of a stream. */
 export interface StreamInput {
   /** The job whose log and progress the browser shows. */
   job?: { id: string; queue: string }
@@ -40,7 +40,7 @@ export function eventText(event: string, data: unknown): string {
   return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
 }
 
-/** A report of a job as a viewer sees it. */
+/** A report about a job in the form for a viewer. */
 export interface ShownReport extends Omit<JobReport, 'progress'> {
   progress?: ShownValue
 }
@@ -56,7 +56,7 @@ export class Streams {
   }
 
   /**
-   * @param isStill asks whether the viewer may still look. If the viewer may not, or if `isStill` does not
+   * @param isStill returns whether the viewer may still see the dashboard. If not, or if `isStill` does not
    *   answer in time, the stream ends
    * @throws TOO_MANY_STREAMS
    */
@@ -84,7 +84,7 @@ export class Streams {
             try {
               controller.close()
             } catch {
-              // The browser has gone.
+              // The browser has disconnected.
             }
           }
           const stream = { user, end }
@@ -139,7 +139,7 @@ interface OpenStream {
 export function askAgain(isStill: () => Promise<boolean>, end: () => void): () => void {
   let isAsking = false
   const timer = setInterval(() => {
-    // If the last call has not been answered by now, the stream ends.
+    // If the last call has had no answer until now, the stream ends.
     if (isAsking) return end()
     isAsking = true
     isStill().then((still) => {

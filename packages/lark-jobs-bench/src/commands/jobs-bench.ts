@@ -8,8 +8,8 @@ import { measures, queues, type Stage } from '../measures.ts'
 import { type BenchPlace, benchPlace } from '../place.ts'
 
 /**
- * `lark jobs:bench`: measures the configured store from this machine, in a separate place. The user's jobs
- * are not touched.
+ * `lark jobs:bench`: measures the configured store from this machine, in a temporary store beside it. The
+ * user's jobs do not change.
  */
 export class JobsBenchCommand extends Command {
   readonly key = 'jobs:bench'

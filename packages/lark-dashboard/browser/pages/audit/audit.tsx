@@ -1,6 +1,6 @@
 /**
- * The changes that people made by hand. Each row says who made the change, when and from where, what was
- * changed and how, and how the change ended. The last change comes first.
+ * The changes that people made by hand. Each row shows the person, the time and the machine, the change and
+ * its jobs, and the outcome. The last change comes first.
  */
 import type { AuditEntry } from '@s18i/lark-jobs/operate'
 import { useAsked } from '../../data/asked.ts'

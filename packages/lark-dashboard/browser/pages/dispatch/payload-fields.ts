@@ -1,6 +1,6 @@
 /**
- * The fields of a payload, as the JSON Schema of its class describes them. Only flat objects have fields;
- * every other payload is edited as text.
+ * The fields of a payload, as the JSON Schema of its class describes them. Only flat objects have fields.
+ * Every other payload is edited as text.
  */
 export interface PayloadField {
   name: string
@@ -8,7 +8,7 @@ export interface PayloadField {
   /** The values that a choice offers. */
   values: readonly (string | number)[]
   isNeeded: boolean
-  /** What the schema says about the field. */
+  /** The description of the field in the schema. */
   words: string
 }
 
@@ -19,7 +19,7 @@ interface FieldSchema {
   format?: string
 }
 
-/** @returns undefined if there is no schema, or if it does not describe a flat object */
+/** @returns undefined if there is no schema, or if the schema does not describe a flat object */
 export function payloadFields(
   schema: Readonly<Record<string, unknown>> | undefined,
 ): PayloadField[] | undefined {

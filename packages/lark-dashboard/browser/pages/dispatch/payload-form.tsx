@@ -1,4 +1,7 @@
-/** A payload as a form. Each change is written into the text of the payload, and the text is sent. */
+/**
+ * A payload as a form. Each change of a field is written into the JSON text of the payload, and this text is
+ * sent.
+ */
 import type { PayloadField } from './payload-fields.ts'
 
 interface PayloadFormProps {
@@ -32,7 +35,7 @@ export function PayloadForm({ fields, payload, onChange }: PayloadFormProps) {
 interface FieldInputProps {
   field: PayloadField
   value: unknown
-  /** It is called with undefined if the field is to be left out. */
+  /** Called with the new value, or with undefined if the field is to be left out. */
   onValue(value: unknown): void
 }
 
@@ -71,7 +74,8 @@ function FieldInput({ field: { kind, values, isNeeded }, value, onValue }: Field
       value={value === undefined ? '' : String(value)}
       onInput={({ currentTarget: { value: text } }) => {
         if (text === '' && (kind === 'number' || !isNeeded)) return onValue(undefined)
-        // A text that is not a number is sent unchanged, and the class says what is wrong with it.
+        // A text that is not a number is sent unchanged, and the schema of the class refuses the text with a
+        // message.
         onValue(kind === 'number' && text.trim() !== '' && Number.isFinite(+text) ? +text : text)
       }}
     />

@@ -1,6 +1,6 @@
 /**
- * What the doctor finds. Errors come first, each with what to do about it. Checks that found no problem are
- * only counted.
+ * The findings of the doctor. Errors come first, each with advice. Checks that found no problem are only
+ * counted.
  */
 import { useAsked } from '../../data/asked.ts'
 import type { Output } from '../../data/call.ts'

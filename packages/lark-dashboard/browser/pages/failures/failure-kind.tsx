@@ -1,6 +1,6 @@
 /**
- * One kind of failure: its message, a sample, what its jobs have in common, and the changes that can be made
- * to all of them.
+ * One kind of failure: its message, a sample, the values that its jobs have in common, and the changes that
+ * can be made to all its jobs.
  */
 import type { FailureFilter } from '@s18i/lark-jobs/operate'
 import { useState } from 'preact/hooks'
@@ -134,7 +134,7 @@ export function FailureKindPage({ kind: shown, filter, again }: FailureKindProps
   )
 }
 
-/** Shows the values that most payloads of the jobs share. */
+/** Shows values that most payloads of the jobs have in common. */
 function InCommon({ filter }: { filter: FailureFilter & { kind: string } }) {
   const asked = useAsked('failures.common', { filter })
   return (

@@ -13,7 +13,7 @@ import { Moment } from '../../parts/time.tsx'
 import { FailureKindPage } from './failure-kind.tsx'
 
 /**
- * Milliseconds between two requests, normally and while the server reads the failed jobs for the first time.
+ * Milliseconds between two requests: normally, and while the server reads the failed jobs for the first time.
  */
 const EVERY = 5_000
 const WHILE_READING = 1_000

@@ -1,6 +1,6 @@
 /**
- * Edits the payloads of all jobs of a kind and retries them. Before that, the dialog shows the new payloads
- * of some of these jobs.
+ * Edits the payloads of all jobs of a kind and retries them. Before the change, the dialog shows the new
+ * payloads of some of these jobs.
  */
 import type { FailureFilter } from '@s18i/lark-jobs/operate'
 import { useState } from 'preact/hooks'

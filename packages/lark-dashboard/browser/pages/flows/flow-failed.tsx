@@ -1,14 +1,16 @@
-/** What failed in a flow, before everything else: each node with its error, and the way to it. */
+/** The failed nodes of a flow, shown at the top of the page: each node with its error, and a link. */
 import { href } from '../../data/route.ts'
 import { plural } from '../../parts/numbers.ts'
 import { State } from '../../parts/state.tsx'
 import { Moment } from '../../parts/time.tsx'
 import type { ShownNode } from './flow-graph.tsx'
 
-/** The most nodes that are shown. The table has all. */
+/** The maximum number of nodes that are shown here. The table has all nodes. */
 const MOST = 5
 
-/** The nodes that ended without completing for a reason of their own, the first one first. */
+/**
+ * The nodes that ended without completing for a reason of their own. The node that ended first comes first.
+ */
 export function failedNodes(nodes: readonly ShownNode[]): ShownNode[] {
   return nodes
     .filter(({ state }) => state === 'failed' || state === 'cancelled')
@@ -62,7 +64,7 @@ export function FailedNodes({
   )
 }
 
-/** A link to the job of a node, or to the flow that it stands for. */
+/** A link to the job of a node, or to the flow of a node that is a flow. */
 function FailedLink({ node: { name, flow, jobId, queue } }: { node: ShownNode }) {
   if (flow !== undefined) return <a href={href('flows', [flow.id], { home: flow.home })}>{name}</a>
   if (jobId !== undefined) return <a href={href('jobs', [jobId], { queue })}>{name}</a>

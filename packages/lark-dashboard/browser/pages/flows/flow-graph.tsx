@@ -1,7 +1,7 @@
 /**
- * The nodes of a flow as a drawing. It shows which node starts after which, which nodes run now, and why
- * nodes were skipped. People can close layers to make the drawing smaller: a closed layer is one box with a
- * bar.
+ * The nodes of a flow as a drawing. The drawing shows which nodes wait for which nodes, which nodes run now,
+ * and why nodes were skipped. A viewer can close layers to make the drawing smaller. A closed layer is one
+ * box with a bar.
  */
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { Output } from '../../data/call.ts'
@@ -17,26 +17,26 @@ const GAP_Y = 12
 /** The height of the line with the buttons that close and open layers. */
 const TOP = 26
 /**
- * The most rows by which a short layer is moved down from the top. In the middle of a tall drawing, nobody
- * would see it.
+ * The maximum number of rows by which a short layer is moved down from the top. In the middle of a tall
+ * drawing, such a layer would be out of sight.
  */
 const LOWEST = 4
-/** The most characters of a name. */
+/** The maximum number of characters of a name. */
 const LONGEST = 20
-/** The most boxes that are drawn. */
+/** The maximum number of boxes that are drawn. */
 const MOST_DRAWN = 400
 
 export type ShownNode = NonNullable<Output<'flows.get'>>['nodes'][number]
 
 type Box = FlowBox<ShownNode>
 
-/** The node that the drawing shows, and how many times somebody has asked for one. */
+/** The node to which the drawing scrolls, and how many times the viewer has asked for a node. */
 export interface Aim {
   node: string | undefined
   times: number
 }
 
-/** The shape that stands for each state, for those who do not see colours. */
+/** The shape for each state, for people who do not see colours. */
 const shapes: Readonly<Record<string, string>> = {
   blocked: '◌',
   started: '▶',
@@ -47,7 +47,7 @@ const shapes: Readonly<Record<string, string>> = {
   'not needed': '·',
 }
 
-/** @param aim the node to show, and how many times somebody has asked for one */
+/** @param aim the node to which the drawing scrolls, and how many times the viewer has asked for a node */
 export function FlowGraph({ nodes, aim }: { nodes: readonly ShownNode[]; aim: Aim }) {
   const shape = nodes.map(({ name, after }) => `${name}<${after}`).join()
   // Nodes keep their places when only their states change.
@@ -59,7 +59,7 @@ export function FlowGraph({ nodes, aim }: { nodes: readonly ShownNode[]; aim: Ai
     opened,
   )
   const { layers, folded } = layout
-  // Layers have the names of their first nodes, because rows open and fold before them.
+  // A layer is named after its first node. An index would change when an earlier row is opened or folded.
   const [shut, close] = useState<ReadonlySet<string>>(
     () => new Set([...longLayers(layout)].flatMap((i) => (folded.has(i) ? [] : layers[i]![0]!.name))),
   )
@@ -146,8 +146,7 @@ function placeOf({ layer, row }: Box, { rows, tallest }: Drawn): { x: number; y:
 function GraphEdge({ edge: { from, to, nodes }, drawn }: { edge: FlowEdge<ShownNode>; drawn: Drawn }) {
   const [start, end] = [placeOf(from, drawn), placeOf(to, drawn)]
   const [x1, y1, x2, y2] = [start.x + WIDTH, start.y + HEIGHT / 2, end.x, end.y + HEIGHT / 2]
-  // A line that passes other layers stays at the height of its start, and turns only after it has passed
-  // them.
+  // A line that passes other layers stays at the height of its start, and bends only behind these layers.
   const turn = to.layer - from.layer > 1 ? x2 - GAP_X : x1
   const isRunning = nodes.some(({ state }) => state === 'started')
   const isSkipped = [nodes, from.nodes].some((some) => some.every(({ state }) => state === 'skipped'))

@@ -1,15 +1,15 @@
 /**
  * Decides where the nodes of a flow are drawn. Layers follow each other from left to right. Each node is to
- * the right of all nodes that it waits for, and within its layer it is near them.
+ * the right of all nodes that it waits for, and in its layer at about the same height as these nodes.
  */
 interface LaidNode {
   name: string
   after: readonly string[]
 }
 
-/** What one box stands for: a node, or a whole closed layer. */
+/** A box of the drawing: a node, or a whole closed layer. */
 export interface FlowBox<N extends LaidNode> {
-  /** The name of the node, or that of the layer. */
+  /** The name of the node or of the layer. */
   id: string
   layer: number
   row: number
@@ -20,30 +20,32 @@ export interface FlowBox<N extends LaidNode> {
 export interface FlowEdge<N extends LaidNode> {
   from: FlowBox<N>
   to: FlowBox<N>
-  /** The nodes of the box. */
+  /** The nodes that the box stands for. */
   nodes: readonly N[]
 }
 
-/** How many nodes a layer may have before it is closed at first. */
+/** A layer with more nodes is closed at first. */
 const LONG = 12
 
-/** The layers that are closed at first: those with many nodes. */
+/** The layers that are closed at first, because they have many nodes. */
 export function longLayers({ layers }: Pick<Layout<LaidNode>, 'layers'>): ReadonlySet<number> {
   return new Set(layers.flatMap((layer, i) => (layer.length > LONG ? [i] : [])))
 }
 
-/** How many nodes in a row, of which nothing is to be said, are drawn as one box at first. */
+/** The minimum number of uneventful nodes in a row that are drawn as one box at first. */
 const ROW = 4
 
-/** A node that ended, or has not begun, as it should: nobody looks for it. */
+/**
+ * The states of uneventful nodes: nodes that have completed or have not begun, and which no viewer looks for.
+ */
 const uneventful: ReadonlySet<string> = new Set(['completed', 'blocked', 'skipped', 'not needed'])
 
 /**
- * Joins layers of one node each that follow each other and are in the same uneventful state, so that a long
- * chain is as short as what happens in it.
+ * Joins consecutive layers that have one node each, if these nodes are in the same uneventful state. So the
+ * drawing of a long chain is short, and shows mainly the nodes that run or failed.
  *
  * @param opened the names of the first nodes of rows that the viewer has opened
- * @returns `folded`: the layers that are such rows
+ * @returns `folded`: the layers that stand for several joined layers
  */
 export function foldRows<N extends LaidNode & { state: string }>(
   { layers }: Pick<Layout<N>, 'layers'>,
@@ -70,7 +72,7 @@ export function foldRows<N extends LaidNode & { state: string }>(
   return { layers: found, folded }
 }
 
-/** The boxes of a flow that are drawn, and the number of rows of its tallest layer. */
+/** The boxes of a flow that are drawn, and the number of rows of the tallest layer. */
 export function boxesOf<N extends LaidNode>(
   { layers }: Pick<Layout<N>, 'layers'>,
   closed: ReadonlySet<number>,
@@ -116,8 +118,8 @@ const ROUNDS = 4
 export function layersOf<N extends LaidNode>(nodes: readonly N[]): Layout<N> {
   const byName = new Map(nodes.map((node) => [node.name, node]))
   const depths = new Map<string, number>()
-  // If each node waits only for nodes before it in the list, one round is enough. Otherwise, there are at
-  // most as many rounds as there are layers.
+  // If each node waits only for nodes before it in the list, one round is enough. If not, at most as many
+  // rounds are needed as there are layers.
   let isSettled = false
   for (let round = 0; round <= nodes.length && !isSettled; round++) {
     isSettled = true

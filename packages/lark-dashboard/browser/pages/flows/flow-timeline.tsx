@@ -1,6 +1,6 @@
 /**
- * The nodes of a flow in time: when each started, and how long it took, waiting for a worker included. The
- * room before a bar is the time in which the node waited for other nodes.
+ * The nodes of a flow in time: when each node started, and how long it took, including the wait for a worker.
+ * The space before a bar is the time for which the node waited for other nodes.
  */
 import { now } from '../../data/clock.ts'
 import { href } from '../../data/route.ts'
@@ -9,14 +9,16 @@ import { duration, plural } from '../../parts/numbers.ts'
 import { exact } from '../../parts/time.tsx'
 import type { ShownNode } from './flow-graph.tsx'
 
-/** The most nodes that are shown. */
+/** The maximum number of nodes that are shown. */
 const MOST = 500
 /** The states of nodes that have started. */
 const began: ReadonlySet<string> = new Set(['started', 'completed', 'failed', 'cancelled'])
-/** The least width of a bar, in percent. */
+/** The minimum width of a bar, in percent. */
 const LEAST = 0.4
 
-/** @param from when the flow was dispatched. @param to when it ended. Absent: it goes on */
+/**
+ * @param from when the flow was dispatched. @param to when the flow ended. Absent if the flow has not ended
+ */
 export function FlowTimeline({
   nodes,
   from,
@@ -27,7 +29,8 @@ export function FlowTimeline({
   to: number | undefined
 }) {
   const ends = new Map(nodes.map(({ name, endedAt }) => [name, endedAt]))
-  // A node starts when the last node that it waits for has ended. The flow itself keeps only some starts.
+  // A node starts when the last node that it waits for has ended. So the start of a node is computed, because
+  // a flow keeps the starts of only some nodes.
   const beganAt = ({ since, after }: ShownNode) =>
     since ?? Math.max(from, ...after.map((name) => ends.get(name) ?? from))
   const begun = nodes

@@ -23,8 +23,8 @@ import { FlowProgress } from './flow-progress.tsx'
 import { FlowTimeline } from './flow-timeline.tsx'
 
 /**
- * Milliseconds between two requests for a flow that has not ended, for each thousand nodes, because each
- * request reads all of them.
+ * Milliseconds between two requests for a flow that has not ended, for each thousand nodes. The time depends
+ * on the number of nodes because each request reads all nodes.
  */
 const EVERY = 1_500
 /** The height of a row of the table, in CSS pixels. */
@@ -72,7 +72,7 @@ function FlowView({ flow, again }: { flow: ShownFlow; again(): void }) {
   const members = kind === 'batch' ? [{ name: 'members', title: 'Failed members', count: bad }] : []
   const [asked, ask] = useState<Aim>({ node: undefined, times: 0 })
   const aim = { ...asked, node: asked.node ?? failedNodes(nodes)[0]?.name }
-  // A batch opens on its failed members.
+  // For a batch, the tab with the failed members is open at first.
   const tabs: Tab[] = [
     ...(bad > 0 ? members : []),
     { name: 'graph', title: 'Drawing' },
@@ -143,7 +143,7 @@ function FlowView({ flow, again }: { flow: ShownFlow; again(): void }) {
 function FlowButtons({ flow, again }: { flow: ShownFlow; again(): void }) {
   const { id, home, state, counts, reason, within } = flow
   const [isAsked, ask] = useState(false)
-  // A retry of a flow that has missed its deadline must say how long the flow may take now.
+  // If the flow has missed its deadline, a retry must set a new deadline.
   const time = reason === 'deadline' && within !== undefined ? { within } : {}
   if (!may('operate')) return null
   return (

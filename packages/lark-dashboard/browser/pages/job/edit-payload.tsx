@@ -1,5 +1,5 @@
 /**
- * Edits the payload of a job that does not run. The server checks the new payload as it checks one at a
+ * Edits the payload of a job that does not run. The server checks the new payload like the payload of a
  * dispatch.
  */
 import { useEffect, useState } from 'preact/hooks'
@@ -16,7 +16,7 @@ export function EditPayload({
   onClose,
 }: {
   job: ShownJob
-  /** Loads a payload of which the page has only the beginning. */
+  /** Loads the whole payload, if the page has only its beginning. */
   whole(): Promise<string>
   onClose(): void
 }) {
@@ -70,7 +70,7 @@ export function EditPayload({
   )
 }
 
-/** A payload for the editor. Characters that cannot be seen are written as escapes, as on the page. */
+/** A payload for the editor. Invisible characters are written as escapes, as on the page. */
 function editable(json: string): string {
   return escapedJson(JSON.stringify(JSON.parse(json), null, 2))
 }

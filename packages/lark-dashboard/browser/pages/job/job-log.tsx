@@ -1,4 +1,6 @@
-/** The log of a job. It is live while the job runs, and can be filtered by level. */
+/**
+ * The log of a job. While the job runs, new lines appear at once. The viewer can filter the lines by level.
+ */
 import type { LogLine } from '@s18i/lark-jobs/operate'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { Empty } from '../../parts/empty.tsx'

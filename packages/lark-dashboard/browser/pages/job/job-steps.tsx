@@ -13,7 +13,7 @@ import { Rows } from '../../parts/rows.tsx'
 import { Duration, Moment } from '../../parts/time.tsx'
 import { problemOf } from './edit-payload.tsx'
 
-/** The states in which a step runs again anyway. */
+/** The states of steps that run again without being forgotten. */
 const runAgain: readonly StepState[] = ['undone', 'forgotten']
 
 interface StepsProps {

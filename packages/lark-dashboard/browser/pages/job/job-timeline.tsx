@@ -13,7 +13,7 @@ interface Span {
   until: number
 }
 
-/** The least width of a part, in percent of the whole, so that the part is visible. */
+/** The minimum width of a part, in percent of the whole, so that the part is visible. */
 const LEAST = 1.5
 
 export function JobTimeline({ job }: { job: ShownJob }) {
@@ -80,7 +80,7 @@ function spansOf(job: ShownJob, at: number): Span[] {
     if (until > from) spans.push({ kind, title, from, until })
   }
   const begin = (since: number) => (since === queuedAt ? 'Waited' : 'Backoff and wait')
-  // After a retry by hand, the history starts over.
+  // The history begins with the last retry by hand.
   const ended = errors.filter(({ at = 0 }) => at >= queuedAt)
   let since = queuedAt
   for (const { run, took, at: end = since, code } of ended) {

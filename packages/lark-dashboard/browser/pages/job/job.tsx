@@ -26,7 +26,7 @@ import { ReasonList, Reasons } from './reasons.tsx'
 export type ShownJob = NonNullable<Output<'jobs.find'>>
 
 /**
- * Milliseconds between two requests for a job that has not ended. They can be rare, because the stream
+ * Milliseconds between two requests for a job that has not ended. The interval is long, because the stream
  * reports changes of the job at once.
  */
 const EVERY = 5_000
@@ -53,8 +53,8 @@ export function JobPage({ id }: { id: string }) {
 }
 
 /**
- * Adds to a job what the stream has reported about it. The report is newer than the answer to the last
- * request.
+ * Adds to a job what the stream has reported about it. The report of the stream is newer than the answer to
+ * the last request.
  */
 function withReport(job: ShownJob, report: ShownReport | undefined): ShownJob {
   if (report === undefined || job.finishedAt !== undefined) return job
@@ -63,8 +63,8 @@ function withReport(job: ShownJob, report: ShownReport | undefined): ShownJob {
 }
 
 /**
- * Says that there is no such job. The id may belong to a node that has not started, which only its flow
- * knows, or the store may have lost the job.
+ * Says that there is no such job. The id may belong to a node that has not started and that only its flow
+ * contains, or the store may have lost the job.
  */
 function NoJob({ id }: { id: string }) {
   const asked = useAsked('jobs.why', { id })
@@ -111,7 +111,7 @@ function JobView({ job, again }: { job: ShownJob; again(): void }) {
   const { parent } = job.options ?? {}
   const steps = asked.data ?? undefined
   useEffect(() => asked.again(), [state, runs])
-  // A failed job opens on its error.
+  // For a failed job, the tab with its errors is open at first.
   const failed: Tab = { name: 'errors', title: 'Errors', count: errors.length }
   const tabs: Tab[] = [
     ...(state === 'failed' ? [failed] : []),
@@ -183,7 +183,7 @@ function JobButtons({ job: { id, queue, state }, again }: { job: ShownJob; again
     return may(jobVerbs[verb].role) && jobVerbs[verb].states.includes(state)
   })
   const act = (verb: JobVerb) => {
-    // The cancelling of a running job is confirmed first, because the job loses its work.
+    // Before a running job is cancelled, the viewer must confirm this, because the work of the job is lost.
     if (verb === 'cancel' && state === 'active' && !isAsked) return ask(true)
     ask(false)
     if (verb === 'move') return move(true)

@@ -1,6 +1,6 @@
 /**
  * Why a job waits, and what would let it run. `operate/why` of `@s18i/lark-jobs` puts the reasons into words,
- * also for the terminal, and `parts/remedy.tsx` says where to click.
+ * also for the terminal. `parts/remedy.tsx` says on which page and button a remedy is.
  */
 import type { Reason, Remedy } from '@s18i/lark-jobs/operate'
 import { useAsked } from '../../data/asked.ts'
@@ -11,7 +11,7 @@ import { Moment } from '../../parts/time.tsx'
 
 /** Milliseconds between two requests. */
 const EVERY = 2_000
-/** The most jobs, and the most workers, to which a reason has links. */
+/** The maximum number of jobs, and of workers, to which a reason has links. */
 const MOST_LINKS = 3
 
 export function Reasons({ id, queue }: { id: string; queue: string }) {

@@ -1,7 +1,7 @@
 /**
- * The jobs that a filter finds. The server searches all jobs and tells how far it is. After a page of found
- * jobs, it waits until somebody scrolls to the end of the list. A search that breaks off goes on at its last
- * step.
+ * The jobs that a filter finds. The server searches all jobs and reports its progress. After a page of found
+ * jobs, the search waits until the viewer scrolls to the end of the list. A search that breaks off continues
+ * after its last step.
  */
 import { useSignal, useSignalEffect } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
@@ -16,13 +16,16 @@ import type { JobQuery } from './job-query.ts'
 
 /** The number of rows of one page. */
 const PAGE = 200
-/** The most lists that are kept for the Back button. */
+/** The maximum number of lists that are kept for the Back button. */
 const KEPT = 10
-/** Milliseconds between two searches for the first page, until somebody has scrolled to the list's end. */
+/**
+ * Milliseconds between two searches for the first page. When the viewer has scrolled to the end of the list,
+ * the search is not repeated.
+ */
 const EVERY = 5_000
-/** A search that looks at more jobs is repeated only when the viewer asks for it. */
+/** If a search looks at more jobs than this, it is repeated only when the viewer asks for it. */
 const CHEAP = 2_000
-/** Milliseconds until a search that broke off goes on. */
+/** Milliseconds until a search that broke off continues. */
 const AGAIN = 2_000
 
 export type ListedJob = FoundStep['jobs'][number]
@@ -32,24 +35,24 @@ export function nameOf({ id, queue }: { id: string; queue: string }): string {
   return `${queue} ${id}`
 }
 
-/** How far a search is. */
+/** The progress of a search. */
 interface Progress {
-  /** How many jobs it has looked at. */
+  /** How many jobs the search has looked at. */
   looked: number
   /** About how many jobs there are to look at. */
   of: number
 }
 
-/** What is known of a list. */
+/** The state of a list. */
 interface Known {
   jobs: readonly ListedJob[]
   cursor: string | undefined
-  /** All jobs have been looked at. */
+  /** Whether the search has looked at all jobs. */
   isWhole: boolean
   progress: Progress
-  /** The viewer has stopped the search. */
+  /** Whether the viewer has stopped the search. */
   isStopped: boolean
-  /** The search has not come to the end of a page. */
+  /** Whether the search has not found a whole page yet. */
   isOpen: boolean
 }
 
@@ -62,20 +65,23 @@ const nothing: Known = {
   isOpen: true,
 }
 
-/** The lists that the viewer has left, by their questions. A change of the viewer makes them out of date. */
+/**
+ * The lists that the viewer has left, by their questions. A change by the viewer removes these lists, because
+ * they may be out of date.
+ */
 const left = new Map<string, Known>()
 changed.subscribe(() => left.clear())
 
 export interface JobList extends Omit<Known, 'cursor'> {
   problem: CallError | undefined
   isLoading: boolean
-  /** Searching again costs so much that the page does not do so by itself. */
+  /** Whether another search would cost so much that the page does not repeat the search by itself. */
   isCostly: boolean
   /** Loads the next page. */
   more(): void
-  /** Ends the search where it is. */
+  /** Stops the search. */
   stop(): void
-  /** Goes on with a search that was stopped, or that failed. */
+  /** Continues a search that was stopped or has failed. */
   goOn(): void
   /** Begins the search again. */
   again(): void
@@ -88,7 +94,10 @@ export function useJobList({ filter, order, problem: wrong }: JobQuery): JobList
   const running = useRef<AbortController | undefined>(undefined)
   const question = JSON.stringify([filter, order])
 
-  /** @param from where the search goes on; `nothing` begins it, and the rows stay until there are new ones */
+  /**
+   * @param from the list that the search continues. With `nothing`, the search begins again, and the rows
+   * stay until new rows come
+   */
   const read = async (from: Known) => {
     if (wrong !== undefined) return
     running.current?.abort()
@@ -97,7 +106,7 @@ export function useJobList({ filter, order, problem: wrong }: JobQuery): JobList
     isLoading.value = true
     const { looked } = from.progress
     let now: Known = { ...from, isStopped: false, isOpen: true }
-    // A repeated search replaces the rows when it ends.
+    // A repeated search replaces the rows only when it has ended.
     const isAgain = from === nothing && known.peek().jobs.length > 0
     const input = { filter, order, limit: PAGE, ...(from.cursor !== undefined && { cursor: from.cursor }) }
     try {
@@ -147,7 +156,8 @@ export function useJobList({ filter, order, problem: wrong }: JobQuery): JobList
     }
   }, [question, wrong, changed.value])
 
-  // Goes on when the server and the store answer again, and when the viewer comes back to the page.
+  // Continues the search when the server and the store answer again, and when the viewer comes back to the
+  // page.
   useSignalEffect(() => {
     if (problem.value === undefined || stale.value || !isSeen.value) return
     if (problem.value.code !== 'SERVER_UNREACHABLE' && !problem.value.code.startsWith('STORE_')) return

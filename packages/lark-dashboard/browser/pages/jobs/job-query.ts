@@ -10,7 +10,7 @@ export const texts = ['queue', 'key', 'group', 'tag', 'kind', 'since', 'until', 
 export interface JobQuery {
   filter: ListFilter
   order: 'newest' | 'oldest'
-  /** What is wrong with the condition on payloads. */
+  /** The mistake in the condition on payloads. */
   problem?: string
 }
 

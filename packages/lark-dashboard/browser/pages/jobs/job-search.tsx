@@ -1,6 +1,6 @@
 /**
- * The search box of the list of jobs. What is typed becomes a condition of the list: the box suggests what
- * exists in the store, and Enter takes the suggestion that is marked. Conditions can also be written out:
+ * The search box of the list of jobs. The typed text becomes a condition of the list. The box suggests names
+ * that exist in the store, and Enter takes the marked suggestion. A viewer can also write whole conditions:
  * `tag:vip`, `id:order-7`, `tenant=7`.
  */
 import { useEffect, useRef, useState } from 'preact/hooks'
@@ -35,7 +35,7 @@ const words: Readonly<Record<string, Name>> = {
 
 interface Choice {
   title: string
-  /** What the title is. */
+  /** What the suggestion is: a queue, a tag and so on. */
   sort: string
   take(): void
 }
@@ -108,7 +108,7 @@ export function JobSearch() {
               tabIndex={-1}
               aria-selected={i === marked}
               class={i === marked ? 'palette-result palette-chosen' : 'palette-result'}
-              // The box keeps the focus.
+              // Without this line, a click on a suggestion would take the focus from the box.
               onMouseDown={(event) => event.preventDefault()}
               onClick={() => take(choice)}
               onKeyDown={press}
@@ -139,7 +139,7 @@ export function JobSearch() {
   )
 }
 
-/** What the store has for a text; undefined until the server has answered. */
+/** The suggestions for a text. Undefined until the server has answered. */
 function useSuggestions(text: string): Output<'jobs.suggest'> | undefined {
   const [found, setFound] = useState<{ text: string; answer: Output<'jobs.suggest'> } | undefined>(undefined)
   useEffect(() => {
@@ -148,7 +148,8 @@ function useSuggestions(text: string): Output<'jobs.suggest'> | undefined {
     const timer = setTimeout(() => {
       look('jobs.suggest', { text }, abort.signal).then(
         (answer) => setFound({ text, answer }),
-        // The box works without suggestions, and the list says what is wrong with the server.
+        // An error is ignored here. The box works without suggestions, and the list shows what is wrong with
+        // the server.
         () => {},
       )
     }, PAUSE)

@@ -37,7 +37,7 @@ export function isGentle(verb: JobVerb): boolean {
   return verb === 'retry' || verb === 'run-now'
 }
 
-/** Changes jobs, and says what it did. */
+/** Changes jobs, and shows a notice about the result. */
 export function changeWith(
   verb: Exclude<JobVerb, 'move'>,
   input: { ids: string[]; queue: string } | { filter: never },

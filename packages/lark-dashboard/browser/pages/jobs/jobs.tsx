@@ -142,7 +142,7 @@ function JobsPage() {
   )
 }
 
-/** How far the search is, with a button that stops it or goes on with it. */
+/** The progress of the search, with a button that stops or continues the search. */
 function SearchProgress({ list }: { list: JobList }) {
   const { looked, of } = list.progress
   const far = `${looked.toLocaleString('en')} of about ${plural(of, 'job')}`
@@ -232,7 +232,7 @@ function timeOf(job: ListedJob): number {
 /** What a suspended job waits for. */
 function suspendedWords(signals: readonly string[] | undefined): string {
   if (signals === undefined) return ''
-  // A child job tells of its end with a signal, whose name is internal.
+  // The signal that reports the end of a child job has an internal name, which is not shown.
   const names = signals.map((name) => {
     if (name.startsWith('$child:')) return 'another job has ended'
     return name.replace(/^\$approval:/, 'the answer to ')

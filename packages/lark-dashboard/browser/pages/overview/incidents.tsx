@@ -1,6 +1,7 @@
 /**
- * What stands still or fails now, above everything else: since when, why, what has changed before, and the
- * first thing to do. `operate().incidents()` finds the incidents; this file has the words of the dashboard.
+ * The incidents, shown at the top of the page: what stands still or fails now, since when, why, what changed
+ * before, and the first thing to do. `operate().incidents()` finds the incidents, and this file has the words
+ * of the dashboard for them.
  */
 import type { Incident, IncidentFailure, QueueIncident } from '@s18i/lark-jobs/operate'
 import type { ComponentChildren } from 'preact'
@@ -11,9 +12,9 @@ import { count, duration, plural } from '../../parts/numbers.ts'
 import { RemedyLink } from '../../parts/remedy.tsx'
 import { clock, Moment, Since } from '../../parts/time.tsx'
 
-/** The most incidents that are shown. The page of the doctor has the rest. */
+/** The maximum number of incidents that are shown here. The page of the doctor has all of them. */
 const MOST = 8
-/** The most characters of a message of an error. */
+/** The maximum number of characters of an error message that are shown. */
 const LONGEST = 200
 
 const titles: Record<QueueIncident['kind'], (incident: QueueIncident) => string> = {
@@ -131,7 +132,7 @@ function Fact({ children }: { children: ComponentChildren }) {
   return children === undefined ? null : <li>{children}</li>
 }
 
-/** How many jobs it concerns. */
+/** How many jobs the incident concerns, in words. */
 function amountOf({ kind, jobs, of = 0, oldest = 0, target = 0 }: QueueIncident): string | undefined {
   if (kind === 'failing') return `${count(jobs)} of ${plural(of, 'run')} failed for good within 5 minutes`
   if (kind === 'retrying')

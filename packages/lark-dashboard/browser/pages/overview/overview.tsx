@@ -1,6 +1,6 @@
 /**
- * The overview: one sentence about the store, then the queues, of which those with problems come first, and
- * the slots of the workers.
+ * The overview: one sentence about the store, then the queues (queues with problems come first), and the
+ * slots of the workers.
  */
 
 import { snapshot } from '../../data/live.ts'

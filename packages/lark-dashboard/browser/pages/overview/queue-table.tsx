@@ -9,7 +9,10 @@ import { href } from '../../data/route.ts'
 import { count, duration, rate, share } from '../../parts/numbers.ts'
 import { Trend } from '../../parts/past/trend.tsx'
 
-/** Milliseconds between two requests for the trends. Their values are of whole minutes. */
+/**
+ * Milliseconds between two requests for the trends. The interval is long because the values are for whole
+ * minutes.
+ */
 const EVERY = 15_000
 
 export function QueueTable({ queues }: { queues: readonly LiveQueue[] }) {
@@ -45,7 +48,7 @@ export function QueueTable({ queues }: { queues: readonly LiveQueue[] }) {
   )
 }
 
-/** The queues, those with problems first. */
+/** Sorts queues: queues with problems come first. */
 export function byTrouble(queues: readonly LiveQueue[]): LiveQueue[] {
   return [...queues].sort((one, other) => {
     const rank = healthOf(other).rank - healthOf(one).rank
@@ -120,7 +123,7 @@ function wordsOf({ kind, text }: Health): string {
   return text === '' ? word : `${word}: ${text}`
 }
 
-/** A number of jobs, with a link to their list. */
+/** A number of jobs, with a link to the list of these jobs. */
 function Jobs({ queue, state, value }: { queue: string; state: string; value: number }) {
   if (value === 0) return <span class="quiet">0</span>
   return <a href={href('jobs', [], { queue, state })}>{count(value)}</a>

@@ -4,9 +4,9 @@ import { href } from '../../data/route.ts'
 import { Empty } from '../../parts/empty.tsx'
 import { plural } from '../../parts/numbers.ts'
 
-/** The most slots that are drawn for one worker. */
+/** The maximum number of slots that are drawn for one worker. */
 const MOST_SLOTS = 60
-/** The most workers that are drawn. */
+/** The maximum number of workers that are drawn. */
 const MOST_WORKERS = 40
 
 export function WorkerStrip({ workers, count }: { workers: readonly WorkerRecord[]; count: number }) {

@@ -24,7 +24,8 @@ export function QueuePage({ queue }: { queue: LiveQueue }) {
   const { queue: name, paused, pausedUntil, pausedBecause } = queue
   const health = healthOf(queue)
   const tellsPause = incidents.value.some((each) => each.kind === 'paused' && each.queue === name)
-  // If no job waits, the reasons of a delayed job show why that job was put back, for example by a circuit.
+  // If no job waits, the reasons of the first delayed job are shown, for example that a circuit has put the
+  // job back.
   const { waiting, delayed } = queue.counts
   return (
     <>
@@ -143,8 +144,8 @@ function quantiles({ p50, p95, p99 }: LiveQueue['wait']) {
 }
 
 /**
- * Shows why the next job does not run: the first one that would begin. A job whose own group or limiter holds
- * it back is passed over if jobs behind it go on.
+ * Shows why the next job does not run, which is the job that would begin first. If a job waits for its own
+ * group or limiter but later jobs may begin, the next job is the first of these later jobs.
  */
 function FirstReasons({ name }: { name: string }) {
   const next = useAsked('queues.next', { queue: name }, NEXT_EVERY).data

@@ -1,4 +1,4 @@
-/** All queues, those with problems first, or one queue. */
+/** The list of all queues (queues with problems come first), or the page of one queue. */
 import { healthOf } from '../../data/health.ts'
 import { snapshot } from '../../data/live.ts'
 import { route } from '../../data/route.ts'

@@ -83,7 +83,7 @@ function ScheduleRow({ schedule }: { schedule: ListedSchedule }) {
   )
 }
 
-/** The state of a schedule. A running schedule that does not tick is not shown as running. */
+/** The state of a schedule. A schedule that is late is not shown as running. */
 export function ScheduleState({
   schedule: { state, late },
 }: {
@@ -103,8 +103,8 @@ export function NextTick({ schedule: { next, late } }: { schedule: Pick<ListedSc
 }
 
 /**
- * The last runs and the ticks without a run, in the order of time. Each is a dot whose shape and colour show
- * its outcome.
+ * The last runs and the ticks without a run, in the order of time. Each run or tick is a dot, whose shape and
+ * colour show the outcome.
  */
 export function RunDots({
   schedule: { runs, skipped },

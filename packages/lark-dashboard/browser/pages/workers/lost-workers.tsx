@@ -1,6 +1,6 @@
 /**
- * The workers that have died within the last hour. The page says when each was last seen, which jobs it held,
- * and which workers took these jobs back. Workers that are only silent are shown, too.
+ * The workers that have died within the last hour. The page shows when each worker was last seen, which jobs
+ * it held, and which workers took these jobs back. The page also shows silent workers.
  */
 import type { WorkerRecord } from '@s18i/lark-jobs/operate'
 import type { Output } from '../../data/call.ts'
@@ -13,12 +13,12 @@ import { Moment } from '../../parts/time.tsx'
 export type LostWorker = Output<'workers.unheard'>['lost'][number]
 export type SilentWorker = Output<'workers.unheard'>['silent'][number]
 
-/** The most jobs that are named for one worker. */
+/** The maximum number of jobs that are named for one worker. */
 const MOST = 10
 
 interface LostWorkersProps {
   lost: readonly LostWorker[]
-  /** The jobs that were held by several workers when these died. */
+  /** The jobs that several workers held when they died. */
   deadly: Output<'workers.unheard'>['deadly']
 }
 
@@ -77,7 +77,7 @@ export function Silent({ worker: { id, host, pid, lastSeen, job, blocks } }: { w
   )
 }
 
-/** Which classes block the event loop of a worker, or have done so within the hour. */
+/** Shows which classes block the event loop of a worker, or have blocked it within the last hour. */
 export function Blocked({ worker: { id, blocks, blocked = [] } }: { worker: WorkerRecord }) {
   const lately = blocked.map(({ by, took, times }) => {
     const often = times === 1 ? '' : ` (${times} times)`

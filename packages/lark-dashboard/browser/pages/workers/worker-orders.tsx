@@ -10,7 +10,7 @@ interface WorkerOrdersProps {
   filter: WorkerFilter
   /** The workers that the filter chooses. */
   workers: readonly WorkerRecord[]
-  /** The words for these workers in a title: `the workers of web-3`. */
+  /** The chosen workers in words, for a title: `the workers of web-3`. */
   what: string
 }
 

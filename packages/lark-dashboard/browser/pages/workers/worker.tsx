@@ -17,9 +17,9 @@ const EVERY = 2_000
 interface WorkerPageProps {
   id: string
   worker: WorkerRecord | undefined
-  /** What is known about the worker, if it has died within the last hour. */
+  /** The data about the worker, if it has died within the last hour. */
   lost: LostWorker | undefined
-  /** What is known about the worker, if it has been silent for long. */
+  /** The data about the worker, if it is silent. */
   silent: SilentWorker | undefined
 }
 

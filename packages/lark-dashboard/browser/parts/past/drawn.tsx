@@ -18,9 +18,12 @@ interface DrawnProps<Data> {
   marks: readonly Mark[]
   /** The description for people who cannot see the chart. */
   label: string
-  /** Loads the library and makes the chart. It must be the same function in every rendering. */
+  /** Loads the library and makes the chart. This must be the same function in every rendering. */
   make(place: HTMLElement, pointed: (step: number | undefined) => void): Promise<Chart<Data>>
-  /** The text below the chart. @param step the step that the pointer is on, if it is on one */
+  /**
+   * The text below the chart. @param step the step that the pointer is on. Undefined if the pointer is on no
+   * step
+   */
   children(step: number | undefined): ComponentChildren
 }
 

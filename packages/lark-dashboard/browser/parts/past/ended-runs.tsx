@@ -1,7 +1,7 @@
 /**
  * Shows how many runs ended in an hour, three days or 90 days, and how long they took: as charts, or as
- * tables of the same figures. The address says which. The library that draws charts is loaded when the first
- * chart is shown.
+ * tables of the same figures. The address of the page contains this choice. The library that draws charts is
+ * loaded when the first chart is shown.
  */
 import type { ReleaseEnds } from '@s18i/lark-jobs/operate'
 import type { Mark } from '../../../src/server/look/marks.ts'
@@ -187,7 +187,7 @@ function Chart({ ended, marks }: { ended: Ended; marks: readonly Mark[] }) {
   )
 }
 
-/** The most marks that are described in words. Only the latest are described. */
+/** The maximum number of marks that are described in words. Only the latest marks are described. */
 const MOST_WORDS = 3
 
 function markWords(marks: readonly Mark[], { range, from }: Ended): string {

@@ -1,6 +1,6 @@
 /**
- * A small line chart without axes. It has a zero line and a gap where nothing was measured. The last part is
- * dashed if it is unfinished.
+ * A small line chart without axes. The chart has a zero line, and a gap where no value was measured. The last
+ * part is dashed if its period is not over.
  */
 const WIDTH = 120
 const HEIGHT = 22
@@ -10,9 +10,9 @@ interface TrendProps {
   values: readonly (number | undefined)[]
   /** The description for people who cannot see the chart, such as `Runs a minute`. */
   title: string
-  /** Whether the last value still grows. */
+  /** Whether the period of the last value is not over. */
   isOpen?: boolean
-  /** How many values the whole width has room for. */
+  /** For how many values the whole width has room. */
   points?: number
 }
 

@@ -3,13 +3,13 @@ import { LarkError } from '@s18i/lark/config'
 import { refused } from '../guard/input.ts'
 import type { KnownViewer } from '../guard/viewer.ts'
 
-/** The most ids of one request. */
+/** The maximum number of ids of one request. */
 export const MOST_IDS = 1_000
 
-/** The part of a browser's request that names jobs. */
+/** The part of a request that names jobs. */
 export interface ChosenJobs<Filter> {
   ids?: string[]
-  /** The queue of the ids, if several queues have a job with one of them. */
+  /** The queue of the jobs with these ids. Needed if several queues have a job with one of these ids. */
   queue?: string
   filter?: Filter
 }
@@ -25,8 +25,8 @@ export function chosen<Filter extends object>(
 }
 
 /**
- * Refuses conditions on payloads if the viewer may not see payloads: by asking about one value after another,
- * the viewer could find out what is in them. @throws VALUES_REFUSED
+ * Refuses conditions on payloads if the viewer may not see payloads. Otherwise the viewer could find out the
+ * contents of payloads by trying one value after another. @throws VALUES_REFUSED
  */
 export function allowed<Filter extends object>({ payloads, user }: KnownViewer, filter: Filter): Filter {
   if (!payloads && 'where' in filter)

@@ -6,11 +6,15 @@ import type { Act } from '../action.ts'
 import { refused } from '../guard/input.ts'
 
 /**
- * The settings that a viewer may choose for a job. The number of tries and the timeout are not among them.
+ * The settings that a viewer may choose for a job. A viewer cannot choose the number of tries and the
+ * timeout.
  */
 export interface DispatchInput {
   key: string
-  /** JSON text, so that numbers arrive as the viewer wrote them. Without it, the job has no payload. */
+  /**
+   * The payload as JSON text, so that numbers arrive as the viewer wrote them. Without this field, the job
+   * has no payload.
+   */
   payload?: string
   queue?: string
   delay?: string

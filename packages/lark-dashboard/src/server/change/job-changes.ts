@@ -1,6 +1,6 @@
 /**
- * Changes of jobs that can be undone: the previous records are kept for as long as the viewer may undo the
- * change.
+ * Changes of jobs that can be undone. The server keeps the previous records of the jobs for as long as the
+ * viewer may undo the change.
  */
 import { defined } from '@s18i/lark/internal'
 import type {
@@ -20,7 +20,9 @@ import type { Act } from '../action.ts'
 import { refused } from '../guard/input.ts'
 import type { Meanwhile } from './underway.ts'
 
-/** The most jobs whose records are kept for an undo, and the most characters of these records as JSON. */
+/**
+ * The maximum number of jobs whose records are kept for an undo, and of characters in these records as JSON.
+ */
 const MOST_UNDONE = 100_000
 const MOST_CHARACTERS = 32 * 2 ** 20
 
@@ -41,8 +43,8 @@ const optionsOf = ({ dryRun = false, queue, meanwhile }: ChangeInput) => ({
 })
 
 /**
- * Makes a change and keeps what is needed to undo it. Jobs that have begun or were edited after the change
- * stay as they are in an undo. A change of too many jobs, or of too large ones, cannot be undone.
+ * Makes a change, and keeps the records that are needed to undo it. An undo leaves jobs unchanged that have
+ * begun or were edited after the change. A change of too many or too large jobs cannot be undone.
  *
  * @param of the name of the change
  */
@@ -56,8 +58,8 @@ async function undoable<Answer extends object>(
   const records: JobRecord[] = []
   let characters = 0
   let isWhole = true
-  // After a removal the jobs are gone, and cancelled jobs may not be kept. After any other change, the jobs
-  // still exist with their payloads.
+  // Removed jobs no longer exist, and cancelled jobs may not be kept. After any other change, the jobs still
+  // exist with their payloads.
   const isGone = of === 'remove' || of === 'cancel'
   const before = (jobs: readonly JobRecord[]) => {
     const some = isGone ? jobs : jobs.map((job) => ({ ...job, payload: '' }))

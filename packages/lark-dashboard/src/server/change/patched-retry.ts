@@ -15,7 +15,10 @@ const SAMPLES = 3
 
 export interface PatchInput {
   filter: FailureFilter & { kind: string }
-  /** JSON text of an object: its fields replace those of the payload, and null removes a field. */
+  /**
+   * The patch: the JSON text of an object. Its fields replace the same fields of the payload, and null
+   * removes a field.
+   */
   patch: string
   dryRun?: boolean
 }

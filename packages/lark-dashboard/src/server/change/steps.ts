@@ -1,4 +1,4 @@
-/** What a viewer can do to a job with steps: sends it a signal, and lets it forget steps. */
+/** Changes of a job with steps by a viewer: sends a signal to the job, or removes the records of steps. */
 import { defined } from '@s18i/lark/internal'
 import type { SentSignal } from '@s18i/lark-jobs/operate'
 import type { Act } from '../action.ts'
@@ -9,7 +9,7 @@ export interface SignalInput {
   queue?: string
   /** The name of the signal. */
   signal: string
-  /** JSON text. Without it, the signal has no value. */
+  /** The value as JSON text. Without this field, the signal has no value. */
   value?: string
 }
 

@@ -1,12 +1,13 @@
 /**
  * Changes that take longer than a browser should wait for one answer, such as a change of 100,000 jobs. Such
- * a change goes on in the server, whatever happens to the browser, and the browser asks for its progress.
+ * a change goes on in the server, even if the browser is closed. The browser asks for the progress of the
+ * change.
  *
- *   begun      the request waits for a while
- *   underway   the change took longer, so the request was answered with an id
- *   ended      the answer, or the error, is kept for some time
+ *   begun      the change has begun, and the request waits for a while
+ *   underway   the change takes longer, so the request was answered with an id
+ *   ended      the change has ended. Its answer or error is kept for some time
  *
- * Only this process knows the change. If the process dies, the audit says how far the change had come.
+ * Only this process knows the change. If the process dies, the audit says how many jobs were changed.
  */
 import { randomUUID } from 'node:crypto'
 import { LarkError } from '@s18i/lark/config'
@@ -15,11 +16,11 @@ import { LarkError } from '@s18i/lark/config'
 const PATIENCE = 2_000
 /** Milliseconds for which the answer or the error of an ended change is kept. */
 const KEPT = 5 * 60_000
-/** The most changes that one process makes at a time, and the most that it makes for one user. */
+/** The maximum number of changes that one process makes at a time, and that it makes for one user. */
 const MOST = 20
 const MOST_OF_A_USER = 10
 
-/** What a long change gets, and what it reports. */
+/** The signal that a long change gets, and the functions with which it reports its progress. */
 export interface Meanwhile {
   /** Aborted when the viewer ends the change, which then stops after the jobs that it is changing. */
   signal: AbortSignal
@@ -36,7 +37,7 @@ export interface Progress {
   /** How many jobs were changed, and how many were found so far. */
   done: number
   found: number
-  /** The answer, once the change has ended. */
+  /** The answer. Absent until the change has ended. */
   answer?: unknown
   /** The error with which the change ended. */
   error?: { code: string; message: string }
@@ -108,7 +109,8 @@ export class Underway {
     try {
       progress.answer = (await acting) ?? null
     } catch (error) {
-      // The message of an error that is not a `LarkError` may contain anything, so it is not sent.
+      // The message of an error that is not a `LarkError` may contain anything, so the message is not sent to
+      // the browser.
       progress.error = LarkError.is(error)
         ? { code: error.code, message: error.message }
         : { code: 'DASHBOARD_FAULT', message: 'The dashboard has a fault; the log of its server says which' }

@@ -1,22 +1,27 @@
 /**
- * Changes that can be undone for some seconds. They are kept only in this process: after a restart, or in
- * another process of the server, a change can no longer be undone, and the viewer is told.
+ * Changes that can be undone for some seconds. Only this process knows how to undo a change. After a restart,
+ * or in another process of the server, a change can no longer be undone, and the viewer gets an error that
+ * says so.
  */
 import { randomUUID } from 'node:crypto'
 import { LarkError } from '@s18i/lark/config'
 import type { Undone } from '@s18i/lark-jobs/operate'
 
 /**
- * Milliseconds. The page offers an undo for eight seconds; the rest is for the request to reach the server.
+ * Milliseconds. The page offers an undo for eight seconds, and the request needs some more time to reach the
+ * server.
  */
 const KEPT = 12_000
-/** The most undos that are kept at a time, and the most characters in them; the oldest are dropped. */
+/**
+ * The maximum number of undos that are kept at a time, and of characters in their records. If there are more,
+ * the oldest undos are dropped.
+ */
 const MOST = 200
 const MOST_CHARACTERS = 64 * 2 ** 20
 
 interface KeptUndo {
   user: string
-  /** Counts jobs, queues or schedules. */
+  /** How many jobs, queues or schedules were undone, and how many were left unchanged. */
   undo: () => Promise<Undone>
   timer: NodeJS.Timeout
   characters: number
@@ -27,8 +32,8 @@ export class Undos {
   #characters = 0
 
   /**
-   * @param user who may undo the change
-   * @param characters how long the records are that the undo needs
+   * @param user the user who may undo the change
+   * @param characters the length of the records that the undo needs
    * @returns the id of the undo
    */
   keep(user: string, undo: () => Promise<Undone>, characters = 0): string {

@@ -1,12 +1,12 @@
 /**
  * Orders to workers. Quiet and resume undo each other, but only if the order has changed the state of every
- * worker: an undo must not resume a worker that somebody else has made quiet.
+ * worker, because an undo must not resume a worker that another person has made quiet.
  */
 import type { WorkerFilter, WorkerOrderResult } from '@s18i/lark-jobs/operate'
 import type { Act } from '../action.ts'
 import type { Undoable } from './job-changes.ts'
 
-/** What a browser needs to know about the workers that got the order. */
+/** The data for the browser about the workers that got the order. */
 export interface Told {
   workers: number
   /** How many workers did not get the order, because they cannot restart on their own. */

@@ -1,13 +1,13 @@
 /**
  * Decides which requests are refused even before `authorize` is called. A page of another site can make the
- * browser of a logged-in person send requests here, and a name server can make another name point to this
- * server.
+ * browser of a logged-in person send requests to the dashboard, and a forged name server can make another
+ * host name point to this server.
  */
 
 /** The only methods that the dashboard accepts. */
 export const methods: readonly string[] = ['GET', 'HEAD', 'POST']
 
-/** What the answer to a refused request says. */
+/** The status and the text of the answer to a refused request. */
 export interface Refusal {
   status: number
   code: string
@@ -16,13 +16,13 @@ export interface Refusal {
 
 export interface RequestRules {
   /**
-   * The host names by which the dashboard may be called. A name without a port stands for all ports. If it is
+   * The host names by which the dashboard may be called. A name without a port stands for all ports. If
    * undefined, every name is accepted.
    */
   hosts: readonly string[] | undefined
 }
 
-/** @returns undefined if the request may go on */
+/** @returns undefined if the request is not refused */
 export function refusalOf(request: Request, url: URL, { hosts }: RequestRules): Refusal | undefined {
   const { method, headers } = request
   if (!methods.includes(method))

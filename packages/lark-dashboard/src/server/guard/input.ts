@@ -1,13 +1,13 @@
 /**
- * Checks the JSON that a browser sends. Each action says which fields it takes, and an input is checked
- * before anything is done with it. The values of a filter's conditions are checked later, by the operations
- * of `lark-jobs`.
+ * Checks the JSON that a browser sends. Each action declares the fields that it takes, and an input is
+ * checked before the action runs. The values of a filter's conditions are checked later, by the operations of
+ * `lark-jobs`.
  */
 import { LarkError } from '@s18i/lark/config'
 
-/** What a field may be. */
+/** The check of a field. */
 export interface Field {
-  /** The description of a right value, for the person who sent something else. */
+  /** The description of a valid value, for the message about an invalid value. */
   right: string
   isRight(value: unknown): boolean
   isOptional?: boolean
@@ -22,7 +22,7 @@ export type Shape<Input> = { readonly [Name in Names<Input>]: Field }
  * The deepest nesting of an input. A deeper input would overflow the stack of the code that walks through it.
  */
 const DEEPEST = 50
-/** The most characters of a text in a message. */
+/** The maximum number of characters of a text in a message. */
 const MOST_SHOWN = 60
 
 export const text: Field = {
@@ -56,7 +56,7 @@ export function texts(most: number): Field {
   return { right: `a list of 1 to ${most} texts`, isRight }
 }
 
-/** An object with these fields, which are all needed. */
+/** An object with these fields. All fields are needed. */
 export function objectOf<Input>(shape: Shape<Input>): Field {
   const fields = Object.entries<Field>(shape)
   const isRight = (value: unknown) =>
@@ -99,7 +99,7 @@ export function jsonIn(field: string, json: string): unknown {
   return value
 }
 
-/** The error for an input that the action does not take. */
+/** The error for a value that the action does not accept. */
 export function refused(field: string, value: unknown, right: string): LarkError {
   return new LarkError('INPUT_INVALID', `${field} is ${shown(value)}; it must be ${right}`)
 }

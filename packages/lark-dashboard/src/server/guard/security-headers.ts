@@ -1,6 +1,6 @@
 /**
- * The headers that every answer has: nothing of another origin is loaded, and no other site can show the
- * dashboard in a frame.
+ * The headers of every answer. With them, a browser loads no files of other origins, and no other site can
+ * show the dashboard in a frame.
  */
 export const secured = {
   'content-security-policy':

@@ -1,13 +1,13 @@
 /**
- * Who looks at the dashboard, and what they may do.
+ * The person who looks at the dashboard, and the rights of this person.
  *
- *   read      see everything except payloads, results and progress
- *   operate   also retry, cancel, run now, pause, resume and dispatch
- *   admin     also see payloads, and do what cannot be taken back: edit, remove and purge
+ *   read      sees everything except payloads, results and progress
+ *   operate   may also retry, cancel, run now, pause, resume and dispatch
+ *   admin     also sees payloads, and may make changes that cannot be undone: edit, remove and purge
  */
 import { LarkError } from '@s18i/lark/config'
 
-/** Each role may do everything that the roles before it may. */
+/** Each role includes the rights of the roles before it. */
 export const roles = ['read', 'operate', 'admin'] as const
 export type Role = (typeof roles)[number]
 
@@ -17,21 +17,21 @@ export interface Viewer {
   user: string
   /**
    * Whether the viewer sees payloads, results and progress, which may contain data of your customers.
-   * Default: only if the role is `admin`. Everybody sees errors and logs.
+   * Default: only if the role is `admin`. All viewers see errors and logs.
    */
   payloads?: boolean
 }
 
-/** Returns who has sent a request, or undefined if the sender may not see the dashboard. */
+/** Returns the person who has sent a request, or undefined if this person may not see the dashboard. */
 export type Authorize = (request: Request) => Viewer | undefined | null | Promise<Viewer | undefined | null>
 
-/** The most characters of a user's name that are kept. */
+/** The maximum number of characters of a user's name that are kept. */
 const LONGEST_USER = 200
 
 /** A viewer with every field filled in. */
 export interface KnownViewer extends Required<Viewer> {}
 
-/** @throws VIEWER_INVALID if `authorize` returned something else */
+/** @throws VIEWER_INVALID if the value that `authorize` returned is not a viewer */
 export function knownViewer(given: Viewer): KnownViewer {
   const { role, user, payloads = role === 'admin' } = given
   if (!roles.includes(role)) throw invalid('role', role, roles.map((each) => `'${each}'`).join(', '))

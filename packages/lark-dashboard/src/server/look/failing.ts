@@ -1,6 +1,6 @@
 /**
- * Finds why jobs failed, for all open browsers of a process. The process remembers the failed jobs as long as
- * somebody looks at them, and reads only the changes.
+ * Finds why jobs failed, for all open browsers of a process. While a browser shows the failed jobs, the
+ * process remembers them, and reads only the changes.
  */
 import type { BookedFailures, FailureBook, FailureFilter, Operate } from '@s18i/lark-jobs/operate'
 

@@ -1,7 +1,7 @@
 /**
  * Follows the jobs that open dashboards show and that have not ended, so that browsers get at once what a job
- * writes to its log and reports as progress. A job is followed once, however many browsers show it, and only
- * as long as at least one shows it.
+ * writes to its log and reports as progress. A job is followed only once, even if several browsers show it,
+ * and only while at least one browser shows it.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { LarkError } from '@s18i/lark/config'
@@ -9,17 +9,15 @@ import type { LogLine, Operate, TailEvent } from '@s18i/lark-jobs/operate'
 
 /** Milliseconds until a store that did not answer is asked again. */
 const AGAIN = 500
-/** The most lines that are kept: as many as the store keeps. */
+/** The maximum number of lines that are kept, which is the number of lines that the store keeps. */
 const MOST_LINES = 100
 
-/**
- * All that is known about a followed job. Each report is complete, so a slow browser may miss earlier ones.
- */
+/** A report about a followed job. Each report is complete, so a slow browser may miss earlier reports. */
 export interface JobReport {
-  /** Increases when the job changes its state or run, or is gone. */
+  /** Increases when the state of the job changes, another run begins, or the job no longer exists. */
   changes: number
   log: readonly LogLine[]
-  /** The last progress that the job reported; undefined if it has reported none. */
+  /** The last progress that the job reported. Undefined if the job has reported no progress. */
   progress?: unknown
 }
 
@@ -39,8 +37,8 @@ export class FollowedJobs {
   }
 
   /**
-   * Calls the listener at once if something is known about the job, and then for everything new until the job
-   * has ended.
+   * Calls the listener at once if there is a report about the job already, and then with each new report
+   * until the job has ended.
    *
    * @returns a function that stops following
    */
@@ -63,8 +61,8 @@ class FollowedJob {
   #isAboutToTell = false
 
   /**
-   * @param forget called when the job has ended, and when nobody listens any more, so that the next listener
-   *   starts over
+   * @param forget called when the job has ended or the last listener has left. After that, a new listener
+   *   makes the server follow the job again
    */
   constructor(operate: Pick<Operate, 'tail'>, named: Named, forget: (job: FollowedJob) => void) {
     this.#forget = forget
@@ -90,7 +88,8 @@ class FollowedJob {
         return
       } catch (error) {
         if (!LarkError.is(error)) console.error('@s18i/lark-dashboard:', error)
-        // For example, there is no such job. The page gets this error when it asks for the job itself.
+        // The error may mean that there is no such job. It is ignored here, because the page gets the same
+        // error when it asks for the job.
         if (!isAway(error)) return
       }
       await pause(AGAIN, undefined, { signal }).catch(() => {})
@@ -105,7 +104,7 @@ class FollowedJob {
     else this.#report = { ...this.#report, changes: changes + 1 }
     if (this.#isAboutToTell) return
     this.#isAboutToTell = true
-    // Everything that one reading of the job has found is reported together.
+    // All news from one reading of the job are reported together.
     setImmediate(() => {
       this.#isAboutToTell = false
       for (const listener of [...this.#listeners]) listener(this.#report)

@@ -5,7 +5,7 @@ import { REDACTED } from '@s18i/lark-jobs/operate'
 
 /** How many jobs are compared. */
 const COMPARED = 100
-/** How many failed jobs are read to find jobs of the kind: some 20 calls of 1,000 jobs. */
+/** The maximum number of failed jobs that are read to find jobs of the kind. This takes about 20 calls. */
 const MOST_LOOKED_AT = 20_000
 /** The share of the jobs that must have a value, so that the value is shown. */
 const MOST_OF_THEM = 0.5
@@ -18,7 +18,7 @@ const DEEPEST = 4
 export interface InCommon {
   /** How many jobs were compared. */
   jobs: number
-  /** Whether the search ended at its limit, before it found as many jobs as are compared. */
+  /** Whether the search reached its limit before it found `COMPARED` jobs. */
   isPartial: boolean
   /**
    * The shared values. The value that most jobs have comes first. `value` is JSON; `count` is the number of

@@ -1,9 +1,9 @@
 /**
- * Answers that all viewers of a process share for a while. A failed answer is shared only by those who were
- * waiting for it.
+ * Answers that all viewers of a process share for a while. An error is shared only by the viewers who are
+ * waiting for the same answer.
  */
 
-/** The most answers that are kept. */
+/** The maximum number of answers that are kept. */
 const MOST = 200
 
 export class KeptAnswers<T> {
@@ -15,7 +15,7 @@ export class KeptAnswers<T> {
     this.#ms = ms
   }
 
-  /** @param ask is called unless there is a recent answer to the question */
+  /** @param ask called unless there is a recent answer to the question */
   async get(question: string, ask: () => Promise<T>): Promise<T> {
     const now = performance.now()
     const known = this.#answers.get(question)

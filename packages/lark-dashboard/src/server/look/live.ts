@@ -1,30 +1,31 @@
 /**
- * The live data for all open dashboards of a process: they share one snapshot of the store a second. While no
- * dashboard is open, the store is not asked.
+ * The live data for all open dashboards of a process. The dashboards share one snapshot of the store each
+ * second. While no dashboard is open, the store is not asked.
  */
 import type { Operate, QueueOverview, WorkerRecord } from '@s18i/lark-jobs/operate'
 
 /** Milliseconds between two snapshots. */
 const PERIOD = 1_000
 /**
- * Milliseconds after which a store that does not answer counts as away. A store whose last answer took more
- * than half of this time gets longer.
+ * Milliseconds after which a store that does not answer counts as away. If the last answer of the store took
+ * more than half of this time, the store gets more time.
  */
 const PATIENCE = 3_000
 const MOST_PATIENCE = 15_000
 /**
- * The keys that no worker knows are read only with every fifth snapshot, because reading them is most of the
- * cost of a snapshot.
+ * Only every fifth snapshot reads which keys no worker knows, because this is most of the cost of a snapshot.
  */
 const KEYS_EVERY = 5
-/** The most unknown keys of a queue. */
+/** The maximum number of unknown keys of a queue. */
 const MOST_KEYS = 20
-/** The most workers of a snapshot; the page of workers shows how many there are. */
+/**
+ * The maximum number of workers in a snapshot. The page of workers shows how many workers there are in all.
+ */
 const MOST_WORKERS = 500
 
-/** A queue as the overview shows it. */
+/** A queue in the form for the overview. */
 export interface LiveQueue extends Omit<QueueOverview, 'partitions'> {
-  /** How many partitions it has. */
+  /** How many partitions the queue has. */
   partitions: number
 }
 
@@ -40,9 +41,9 @@ export interface Snapshot {
   workerCount: number
 }
 
-/** The store does not answer. */
+/** Sent instead of a snapshot while the store does not answer. */
 export interface Away {
-  /** When it stopped answering: milliseconds since 1970, by the clock of the server. */
+  /** When the store stopped answering: milliseconds since 1970, by the clock of the server. */
   since: number
   code: string
   message: string
@@ -93,7 +94,7 @@ export class Live {
     }
   }
 
-  /** A snapshot that is at most a second old, or the reason why there is none. */
+  /** A snapshot that is at most a second old, or the reason why there is no snapshot. */
   async now(): Promise<Pulse> {
     const last = this.#last
     if (last?.kind === 'snapshot' && Date.now() - last.snapshot.at < PERIOD) return last

@@ -1,12 +1,12 @@
 /**
- * Finds the events that may explain the charts of the past: somebody paused or resumed a queue or restarted
- * workers, as the audit says, or workers with another version of Lark started.
+ * Finds the events that may explain the charts of the past: according to the audit, a person paused or
+ * resumed a queue or restarted workers; or workers with another version of Lark started.
  */
 import type { AuditEntry, Operate } from '@s18i/lark-jobs/operate'
 
-/** The most marks of a chart. Only the latest are kept. */
+/** The maximum number of marks of a chart. Only the latest marks are kept. */
 const MOST = 40
-/** The most pages of the audit that are searched, and the most entries of a page. */
+/** The maximum number of pages of the audit that are searched, and of entries on a page. */
 const PAGES = 5
 const PAGE = 1_000
 

@@ -1,7 +1,7 @@
 /**
- * Finds how many runs ended, how long jobs waited and runs took, and which events may explain this, up to 90
- * days back. All open browsers of a process share the answers, and the store is asked the same question at
- * most every ten seconds.
+ * Finds how many runs ended, how long jobs waited and runs took, and which events may explain these figures,
+ * up to 90 days back. All open browsers of a process share the answers. The same question is sent to the
+ * store at most every ten seconds.
  */
 import type {
   ClassRuns,
@@ -28,7 +28,7 @@ const SHARED = 10_000
  */
 const CLASSES_SHARED = 30_000
 
-/** How far back a range goes, and how many milliseconds its steps have. */
+/** How far back each range goes, and the length of its steps in milliseconds. */
 export const ranges = {
   '1h': { unit: 'minutes', step: 60_000, steps: 60 },
   '3d': { unit: 'hours', step: 3_600_000, steps: 72 },
@@ -49,11 +49,11 @@ export interface EndedRuns {
    * this instant is not over.
    */
   at: number
-  /** When the range begins, even if nothing is known about its beginning. */
+  /** When the range begins, even if the store has no data about its beginning. */
   from: number
   /**
-   * Every step of the range that the store has kept, the oldest first. Nothing is known about the time before
-   * the first one.
+   * Every step of the range for which the store has data, the oldest first. The store has no data about the
+   * time before the first step.
    */
   steps: EndedStep[]
   /** Of a class whose workers know their release: for each step, how the runs of each release ended. */
@@ -87,8 +87,8 @@ export interface TimesOfRuns extends Omit<EndedRuns, 'steps'> {
 export interface Trends {
   at: number
   /**
-   * By queue, how many runs ended in each of the last 60 minutes, the oldest first. Queues in which no run
-   * ended are left out.
+   * For each queue, how many runs ended in each of the last 60 minutes, the oldest minute first. Queues in
+   * which no run ended are left out.
    */
   queues: Record<string, number[]>
 }

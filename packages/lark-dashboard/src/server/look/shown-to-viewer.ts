@@ -1,27 +1,27 @@
 /**
- * Prepares payloads, results and progress for a viewer. Viewers without the right to see them get none of
- * them. Large values are shortened, and the number of hidden characters is given.
+ * Prepares payloads, results and progress for a viewer. A viewer without the right to see these values gets
+ * no such value. Large values are cut, and the number of hidden characters is given.
  */
 import { LarkError } from '@s18i/lark/config'
 import type { AuditEntry, ScheduleInfo, StoredJob } from '@s18i/lark-jobs/operate'
 import type { KnownViewer } from '../guard/viewer.ts'
 
-/** The most characters of a value that a browser gets. */
+/** The maximum number of characters of a value that a browser gets. */
 const MOST = 64 * 1024
 
 /** A value as JSON text. */
 export interface ShownValue {
   json: string
-  /** How many characters are left out at the end. If it is 0, `json` is complete. */
+  /** How many characters are left out at the end. If the number is 0, `json` is complete. */
   hidden: number
 }
 
-/** A job as a viewer sees it: without values that they must not see. */
+/** A job in the form for a viewer, without the values that the viewer must not see. */
 export type ShownJob<J extends StoredJob = StoredJob> = Omit<J, 'payload' | 'result' | 'progress'> & {
   payload?: ShownValue
   result?: ShownValue
   progress?: ShownValue
-  /** The viewer has no right to see payload, result and progress. */
+  /** Present if the viewer has no right to see the payload, the result and the progress. */
   isVeiled?: true
 }
 
@@ -31,8 +31,8 @@ export function shownValue(value: unknown): ShownValue {
 }
 
 /**
- * The options of a job that contain no data of the application. The context and the baggage of the trace are
- * not among them, because they may contain such data, for example the user and the tenant.
+ * The options of a job that contain no data of the application. The list does not include the context and the
+ * baggage of the trace, because they may contain such data, for example the user and the tenant.
  */
 const plainOptions = [
   ...['maxCrashes', 'tries', 'backoff', 'timeout', 'retryUntil', 'expiresIn'],
@@ -61,7 +61,7 @@ export function shownJob<J extends StoredJob>(job: J, { payloads }: KnownViewer)
 }
 
 /**
- * A value that `shownJob` has shortened, as whole JSON text; null if there is no such job.
+ * The whole JSON text of a value that `shownJob` has cut. Null if there is no such job.
  *
  * @throws VALUES_REFUSED
  */
@@ -74,7 +74,7 @@ export function wholeValue(
   return job === undefined ? null : (JSON.stringify(job[of]) ?? 'null')
 }
 
-/** A schedule as a viewer sees it. */
+/** A schedule in the form for a viewer. */
 export type ShownSchedule = Omit<ScheduleInfo, 'payload'> & { payload?: ShownValue }
 
 export function shownSchedule(

@@ -1,21 +1,24 @@
 /**
- * What the search box suggests for a text: what exists in the store and is called so, or contains it. No
- * store has an index of tags, groups and fields of payloads, so these come from the jobs that a list shows
- * first.
+ * The suggestions of the search box for a text: objects in the store whose names begin with the text or
+ * contain it. Stores have no index of tags, groups and fields of payloads, so these suggestions come from the
+ * first jobs of each list.
  */
 import { LarkError } from '@s18i/lark/config'
 import { type Operate, REDACTED, type StoredJob } from '@s18i/lark-jobs/operate'
 import type { Failing } from './failing.ts'
 import { KeptAnswers } from './kept-answers.ts'
 
-/** The most suggestions of one sort. */
+/** The maximum number of suggestions of one kind. */
 const MOST = 4
-/** The most queues whose jobs are read, and how many jobs of each, failed ones and others. */
+/**
+ * The maximum number of queues whose jobs are read, and the number of failed jobs, and of other jobs, that
+ * are read in each queue.
+ */
 const MOST_QUEUES = 20
 const MOST_JOBS = 25
 /** How many milliseconds the names in these jobs are remembered. */
 const KEPT = 30_000
-/** The most fields of payloads that are remembered, and the most values of a field. */
+/** The maximum number of fields of payloads that are remembered, and of values of a field. */
 const MOST_FIELDS = 200
 const MOST_VALUES = 100
 const states = ['waiting', 'delayed', 'active', 'completed', 'cancelled'] as const
@@ -32,13 +35,13 @@ export interface Suggestions {
   /** Names of flows. */
   flows: string[]
   /**
-   * Fields of payloads, as paths. Those that have the text as their value come first, then those with values
-   * of the same type. Empty for viewers who may not see payloads.
+   * Fields of payloads, as paths. Fields with the text as a value come first, and then fields with values of
+   * the same type. Empty for viewers who may not see payloads.
    */
   fields: string[]
 }
 
-/** What some jobs of each queue contain. */
+/** The names and values that were found in some jobs of each queue. */
 interface Sampled {
   keys: string[]
   tags: string[]
@@ -72,7 +75,7 @@ export class Suggesting {
     return {
       ...(job && { job: { queue: job.queue, state: job.state } }),
       ...(flow && { isFlow: true as const }),
-      // No worker has had the class of a job that only waits.
+      // The keys of jobs are added, because a job may wait whose class no worker has ever had.
       keys: naming([...new Set([...keys, ...sampled.keys])]),
       tags: naming(sampled.tags),
       groups: naming(sampled.groups),
@@ -124,7 +127,7 @@ function ifId<T>(found: Promise<T>): Promise<T | undefined> {
   })
 }
 
-/** The names that begin with the text, and then those that contain it. */
+/** The names that begin with the text, and then the other names that contain it. */
 function namesWith(low: string, names: readonly string[]): string[] {
   const containing = names.filter((name) => name.toLowerCase().includes(low))
   const begins = (name: string) => name.toLowerCase().startsWith(low)
@@ -162,7 +165,7 @@ function fieldsFor(text: string, fields: Sampled['fields']): string[] {
     .map(({ path }) => path)
 }
 
-/** How much a text looks like other values: from 0 to less than 1. `A-77` looks like `A-12`. */
+/** How similar a text is to other values: from 0 to less than 1. For example, `A-77` is similar to `A-12`. */
 function shape(text: string, values: ReadonlySet<unknown>): number {
   const of = (value: string) => value.replace(/[0-9]+/g, '0').replace(/\p{L}+/gu, 'a')
   return [...values].some((value) => of(String(value)) === of(text)) ? 0.5 : 0

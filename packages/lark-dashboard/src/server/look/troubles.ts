@@ -1,11 +1,13 @@
 /**
- * Finds the problems that the snapshot of each second leaves out, because finding them takes longer. All
- * viewers share the answers.
+ * Finds the problems that a snapshot leaves out, because it takes longer to find them. All viewers share the
+ * answers.
  */
 import type { Incident, Operate, PacedChange } from '@s18i/lark-jobs/operate'
 import { KeptAnswers } from './kept-answers.ts'
 
-/** Milliseconds for which cheap and expensive answers are shared. */
+/**
+ * Milliseconds for which answers are shared: the incidents, which are cheap to find, and the other problems.
+ */
 const INCIDENTS_KEPT = 5_000
 const REST_KEPT = 60_000
 const DAY = 24 * 3_600_000

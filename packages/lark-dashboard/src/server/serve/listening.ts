@@ -1,17 +1,15 @@
-/**
- * A server of Node's own that listens on one port until it is closed.
- */
+/** An HTTP server of Node that listens on one port until it is closed. */
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { LarkError } from '@s18i/lark/config'
 
 export interface Place {
   host: string
-  /** The number of the port; 0 stands for any free port. */
+  /** The number of the port. 0 means any free port. */
   port: number
 }
 
-/** Whether only this machine can reach it. */
+/** Whether only this machine can reach a host name. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host)
 }

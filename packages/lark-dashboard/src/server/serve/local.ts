@@ -1,10 +1,11 @@
 /**
  * A dashboard for the one person at this machine: a server on the loopback address, and a link with a token
- * that works once. Another program or another user of this machine has no token, and so sees nothing.
+ * that works once. Other programs and other users of this machine have no token, so they cannot see the
+ * dashboard.
  *
- * The link begins a session, which has two secrets. The cookie is kept from scripts, but a browser sends it
- * to every server of this machine. The key is in the fragment of the address, which a browser never sends to
- * a server. The page sends the key in a header.
+ * The link begins a session, which has two secrets. Scripts cannot read the cookie, but a browser sends it to
+ * every server of this machine. The key is in the fragment of the address, which a browser never sends to a
+ * server. The page sends the key in a header.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -23,7 +24,7 @@ const KEY_HEADER = 'x-lark-dashboard-key'
 const hint = 'Press Enter where the dashboard was started, and open the link that it prints.'
 
 export interface LocalOptions extends Omit<DashboardOptions, 'authorize' | 'base' | 'hosts'> {
-  /** The number of the port; 0 stands for any free port. */
+  /** The number of the port. 0 means any free port. */
   port: number
   role: Role
 }
@@ -44,7 +45,8 @@ export class LocalDashboard {
   private constructor({ port: _, role, ...options }: LocalOptions) {
     const authorize: Authorize = ({ url, headers }) => {
       const session = this.#sessionOf(headers.get('cookie') ?? '')
-      // The page itself contains no data, and cannot send the key before it is loaded.
+      // The document of the page is served without the key, because it contains no data, and cannot send the
+      // key before it is loaded.
       const isPage = !isAction(new URL(url).pathname)
       if (session !== undefined && (isPage || isSame(headers.get(KEY_HEADER) ?? '', session.key)))
         return { role, user: userName() }
@@ -94,8 +96,8 @@ export class LocalDashboard {
   }
 
   /**
-   * A browser does not tell cookies apart by port, so two dashboards of a machine need cookies of different
-   * names.
+   * A browser does not distinguish cookies by port, so two dashboards of a machine need cookies with
+   * different names.
    */
   get #cookie(): string {
     return `lark-dashboard-${this.#port}`
@@ -128,7 +130,9 @@ export class LocalDashboard {
   }
 }
 
-/** Finds actions as the dashboard does, however many slashes the path has. */
+/**
+ * Whether a path is the path of an action. As in the dashboard, the path may have several slashes in a row.
+ */
 function isAction(path: string): boolean {
   return /^\/*api\//.test(path)
 }

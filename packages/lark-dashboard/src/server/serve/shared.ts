@@ -1,6 +1,4 @@
-/**
- * A dashboard for everybody whom `authorize` of the configuration lets in, on a port of its own.
- */
+/** A dashboard on a port of its own, for all people whom `authorize` of the configuration accepts. */
 
 import { LarkError } from '@s18i/lark/config'
 import { type DashboardOptions, dashboard } from '../dashboard.ts'

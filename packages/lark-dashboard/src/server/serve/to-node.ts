@@ -1,6 +1,6 @@
 /**
- * Turns the dashboard into a handler for Node's own HTTP server, which Express, Fastify, Koa and Nest take,
- * too.
+ * Turns the dashboard into a handler for Node's HTTP server. Express, Fastify, Koa and Nest take such a
+ * handler, too.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TLSSocket } from 'node:tls'
@@ -9,8 +9,8 @@ import { type Dashboard, mountedAt } from '../dashboard.ts'
 import { methods } from '../guard/cross-site.ts'
 
 /**
- * A request as Express passes it: its address lacks the path at which the handler is mounted, and a parser
- * may already have read its body.
+ * A request from Express: its address lacks the path at which the handler is mounted, and a parser may
+ * already have read its body.
  */
 export interface NodeRequest extends IncomingMessage {
   originalUrl?: string
@@ -21,8 +21,8 @@ export interface NodeRequest extends IncomingMessage {
 export type NodeHandler = (request: NodeRequest, response: ServerResponse) => Promise<void>
 
 /**
- * Makes a handler of a dashboard for servers that do not speak `fetch`. It never rejects: many servers ignore
- * the promise of a handler, and an unhandled rejection ends the process.
+ * Makes a handler from a dashboard, for servers that do not speak `fetch`. The promise of the handler never
+ * rejects, because many servers ignore this promise, and an unhandled rejection would end the process.
  *
  * @example app.use('/admin/jobs', toNode(dashboard({ authorize })))
  */
@@ -34,7 +34,7 @@ export function toNode(dashboard: Dashboard): NodeHandler {
       const request = () => requestOf(incoming, ended.signal)
       await send(await dashboard[mountedAt](request, incoming.baseUrl ?? ''), response)
     } catch (error) {
-      // For example, something else has answered the request.
+      // The error may mean that other code has already answered the request.
       console.error('@s18i/lark-dashboard:', error)
       response.destroy()
     }
@@ -51,12 +51,14 @@ async function send(answer: Response, response: ServerResponse): Promise<void> {
 }
 
 /**
- * Matches a host name or an IP address, with or without a port. It allows no characters that would change the
- * meaning of the address that is built with it.
+ * Matches a host name or an IP address, with or without a port. Characters that would change the meaning of
+ * an address that contains the name are not allowed.
  */
 const hostLike = /^(\[[\da-f:.]+\]|[^\s/?#@\\:[\]]+)(:\d+)?$/i
 
-/** @throws METHOD_REFUSED; REQUEST_INVALID for a request that Node's server accepts and `Request` does not */
+/**
+ * @throws METHOD_REFUSED; REQUEST_INVALID for a request that Node's server accepts and that `Request` refuses
+ */
 function requestOf(incoming: NodeRequest, signal: AbortSignal): Request {
   const { method = 'GET', headers, socket, originalUrl, url = '/', body } = incoming
   const scheme = (socket as TLSSocket).encrypted ? 'https' : 'http'
@@ -81,7 +83,7 @@ function requestOf(incoming: NodeRequest, signal: AbortSignal): Request {
   const path = originalUrl ?? url
   try {
     if (!hostLike.test(host)) throw new TypeError('The host is not one')
-    // A request that is sent to a proxy contains the whole address.
+    // The path may be a whole address, because a request to a proxy contains the whole address.
     if (!/^(\/|https?:)/.test(path)) throw new TypeError('The address is not one of HTTP')
     return new Request(path.startsWith('/') ? `${scheme}://${host}${path}` : path, options)
   } catch (error) {
@@ -91,7 +93,7 @@ function requestOf(incoming: NodeRequest, signal: AbortSignal): Request {
   }
 }
 
-/** A stream that fails when it is read. Without it, whoever reads the body would wait for ever. */
+/** A stream that fails when it is read. Without this stream, code that reads the body would wait for ever. */
 function wasRead(): ReadableStream {
   const error = new LarkError('INPUT_INVALID', 'The body was read before the dashboard got the request', {
     hint: 'Pass what a parser has read as `body` of the request.',
