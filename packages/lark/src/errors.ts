@@ -22,7 +22,7 @@ export interface LarkErrorOptions {
 }
 
 /**
- * An expected error. The program prints it as one line and a hint, without a stack.
+ * An expected error. The program prints such an error as one line and a hint, without a stack.
  *
  * ```ts throw new LarkError('NO_SUCH_USER', `No user has the address ${email}`, { hint: 'See lark users:list'
  * }) ```

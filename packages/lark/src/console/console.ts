@@ -11,8 +11,8 @@
  * status, and then shows the status again below the written text.
  *
  * Text that the console prints cannot move the cursor, and cannot erase or hide anything (`visible.ts`). Text
- * from a command keeps its colours, and errors lose theirs. If stdout is not a terminal, a line of data stays
- * unchanged, because a program may read it.
+ * from a command keeps its colours, and errors lose their colours. If stdout is not a terminal, a line of
+ * data stays unchanged, because a program may read the line.
  */
 import { inspect, styleText } from 'node:util'
 import { LarkError, reasonOf, usageError } from '../errors.ts'

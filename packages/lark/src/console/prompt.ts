@@ -43,7 +43,8 @@ export type Prompt =
     }
 
 /**
- * An answer. Depending on the kind of the question, it is a text, yes or no, or the values that were chosen.
+ * An answer. Depending on the kind of the question, the answer is a text, yes or no, or the values that were
+ * chosen.
  */
 export type Answer = string | boolean | readonly string[]
 

@@ -39,8 +39,8 @@ function run(
     // On Windows, package managers are scripts, which only a shell starts.
     const shell = process.platform === 'win32'
     const child = spawn(program, words, { cwd: folder, stdio: ['ignore', 2, 2], signal, shell })
-    // An abort of the signal also causes this event, although the process was started and still runs for a
-    // moment. A process that could not be started has no `pid`.
+    // An abort of the signal also causes the event `error`, although the process was started and still runs
+    // for a moment. A process that could not be started has no `pid`.
     child.on('error', (error) => child.pid === undefined && fail('cannot be started', error))
     child.on('close', (code, killedBy) => {
       if (code === 0) resolve()

@@ -7,8 +7,8 @@
  * (`model/flow.ts`) as texts that it does not read, and also a number that rises with each write, and the
  * time at which the flow is due next. A write names the number that its writer has read, and fails if the
  * number has changed. So if several workers advance one flow, only one of them writes, and the others learn
- * that the flow has changed. A write may queue jobs of the home partition in the same atomic step. Schedules
- * work in the same way (`schedules.ts`).
+ * that the flow has changed. A write may queue jobs of the home partition in the same atomic step. The
+ * writes of schedules work in the same way (`schedules.ts`).
  *
  * **Due.** `schedules.due` also hands out the flows that are due, under a short lease. Until the lease ends,
  * no other call gets these flows, unless somebody writes them. `exchange` and `survey` say when the next flow

@@ -3,7 +3,8 @@ import type { Effect } from '../../model/effect.ts'
 import type { EffectsWanted } from './effects.ts'
 
 /**
- * Which jobs `recover` takes back, and how. Without options, it takes back the jobs whose leases have ended.
+ * Says which jobs `recover` takes back, and how. Without options, `recover` takes back the jobs whose leases
+ * have ended.
  */
 export interface RecoverOptions {
   /**

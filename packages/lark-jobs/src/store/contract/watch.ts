@@ -40,7 +40,7 @@ export type Fate =
   | { kind: 'ended'; job: EndedJob }
   /** The job has ended, but the answer has no room for its end, so the watcher must ask again. */
   | { kind: 'cut' }
-  /** The partition has no job with this id, and remembers no end of one. */
+  /** The partition has no job with this id, and remembers no end of such a job. */
   | { kind: 'unknown' }
 
 /**

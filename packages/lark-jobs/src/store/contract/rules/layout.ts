@@ -1,8 +1,8 @@
 /**
  * The layout of a store: the form of all data in the store. The name of a layout has a number and a mark,
  * such as `1.0f3ab`. The layout of a release never changes. Before the release, its layout is edited in
- * place. The mark is made from the text of the layout. So two builds before a release that differ in their
- * layout have different names for it.
+ * place. The mark is made from the text of the layout. So if the layout is edited before a release, the name
+ * of the layout changes.
  *
  * When a store with the layout of an earlier release is opened, it is converted step by step to the present
  * layout. A store with any other layout is refused with an error.

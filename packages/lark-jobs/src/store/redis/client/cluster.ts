@@ -31,8 +31,8 @@ import { askShards, askStanding, type Shard } from './topology.ts'
 import type { Transport } from './transport.ts'
 
 /**
- * The pause before a call is sent again, in milliseconds: it begins with `from`, and doubles each time up to
- * `to`.
+ * The pause before a call is sent again, in milliseconds: the pause begins with `from`, and doubles each
+ * time up to `to`.
  */
 const RESEND = { from: 5, to: 100 }
 /**
@@ -41,8 +41,8 @@ const RESEND = { from: 5, to: 100 }
  */
 const LEAST = 100
 /**
- * The pause between two reads of the map while a node is unreachable, in milliseconds: it begins with `from`,
- * and doubles each time up to `to`.
+ * The pause between two reads of the map while a node is unreachable, in milliseconds: the pause begins with
+ * `from`, and doubles each time up to `to`.
  */
 const LOOK = { from: 50, to: 1_000 }
 /**

@@ -25,7 +25,7 @@ export const LATE = 250
 
 /**
  * The time limit for connecting to each Sentinel or node, and again for its answer, in milliseconds. The
- * limit begins with `from`. After each round that was too slow it doubles, up to `to`, because connecting
+ * limit begins with `from`. After each round that was too slow the limit doubles, up to `to`: connecting
  * takes two or three round trips and a network may be slow.
  */
 const ASKING = { from: 300, to: 2_000 }

@@ -45,7 +45,7 @@ export async function greet(
   return [...found].map(([warning, names]) => `${names.join(', ')}: ${warning}`)
 }
 
-/** The server's INFO, or an empty one if the user may not read it. */
+/** The server's INFO, or an empty INFO if the user may not read it. */
 async function readInfo(server: Connection, servers: number, deadline: number): Promise<Info> {
   try {
     const text = String(await server.send(['INFO'], servers > 1 ? performance.now() + PATIENCE : deadline))

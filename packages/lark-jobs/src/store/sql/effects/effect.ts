@@ -158,7 +158,7 @@ export function isOnItsWay({ database }: Partition, { seq }: Pick<JobRow, 'seq'>
   return database.get(moving, seq) !== undefined
 }
 
-/** Acknowledges the effects that a call names, and hands out the effects that it asks for. */
+/** Acknowledges the effects that a call names, and hands out the effects that the call asks for. */
 export function exchangeEffects(partition: Partition, wanted: EffectsWanted | undefined): Effect[] {
   if (wanted === undefined) return []
   if (wanted.done !== undefined && wanted.done.length > 0) acknowledge(partition, wanted.done)

@@ -119,7 +119,7 @@ export function droppedIn({ database, id }: Partition): Dropped | undefined {
 }
 
 /**
- * Marks as spare all jobs of a kind except the newest `ofKind` jobs of this kind. There may be several,
+ * Marks as spare all jobs of a kind except the newest `ofKind` jobs of this kind. Several jobs may be spare,
  * because one call may fail several jobs of a kind.
  */
 function spareOldest({ database, id }: Partition, kind: string, ofKind: number): void {

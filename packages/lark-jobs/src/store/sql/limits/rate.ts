@@ -111,7 +111,7 @@ export function forgetOver({ database, now }: Pick<Partition, 'database' | 'now'
 /** The result for a rate of a kind that this version does not know. */
 const unknown: AllowedStarts = { free: 0, wait: UNKNOWN_RATE_AGAIN, note: () => undefined }
 
-// New kind of rate: add how it counts starts; and in `refunds`, how starts are removed again.
+// New kind of rate: add how it counts starts; and in `refunds`, how starts are taken back.
 const kinds: Record<Rate['kind'], (place: RateKey, rate: Rate, each: number) => AllowedStarts> = {
   window({ database, id, key, now }, { limit, per }) {
     const at = now - (now % per)

@@ -14,8 +14,8 @@ function kinds.window(mark, count)
   end
 end
 
--- Right after the grant, the bucket had at most `burst` tokens. Since then it has given `taken - mark`
--- tokens. So a refund fills the bucket at most up to `burst` minus this number.
+-- Right after the grant, the bucket had at most `burst` tokens. Since then the bucket has given
+-- `taken - mark` tokens. So a refund fills the bucket at most up to `burst` minus this number.
 function kinds.bucket(mark, count, _, burst)
   local known = redis.call('HMGET', key('rate'), 'tokens', 'taken')
   local tokens, taken = tonumber(known[1]), tonumber(known[2])

@@ -120,7 +120,7 @@ local function is_before(id, other)
 end
 
 -- How many entries of a sorted set come before the place of an entry with this score and id, even if the set
--- does not have this entry. `through`: also counts this entry.
+-- does not have this entry. `through`: whether to count this entry, too.
 local function passed(name, score, id, through)
   local low, high = redis.call('ZCOUNT', name, '-inf', '(' .. score), redis.call('ZCOUNT', name, '-inf', score)
   while low < high do
