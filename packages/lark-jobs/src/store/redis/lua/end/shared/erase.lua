@@ -26,11 +26,14 @@ local function drop_journals(ids)
   local steps, signals = {}, {}
   for i, id in ipairs(ids) do
     steps[i] = key('steps:' .. id)
-    signals[i] = key('signals:' .. id)
   end
+  -- Most jobs have no journal, so one command removes the journals of all of them.
   local count = redis.call('DEL', unpack(steps))
   if count == 0 then
     return
+  end
+  for i, id in ipairs(ids) do
+    signals[i] = key('signals:' .. id)
   end
   redis.call('DEL', unpack(signals))
   redis.call('HDEL', key('undos'), unpack(ids))
