@@ -137,6 +137,22 @@ test('for a job whose id is already used, the state of the other job is read', a
   })
 })
 
+test('if priorities age, a claim costs the same in a group with three priorities and in one with three hundred', async () => {
+  const claim = async (priorities: number) => {
+    const queued = Array.from({ length: priorities }, (_, i) =>
+      plain(1, { group: { name: 'acme' }, priority: -i }),
+    )
+    await web.enqueue(...queued.flat())
+    const cost = await costOf(async () => {
+      const { jobs } = await ada.exchange([], { limit: 1, leaseMs: LEASE, aging: 60_000 })
+      expect(jobs).toMatchObject([{ priority: 0 }])
+    })
+    return cost.calls
+  }
+  const few = await claim(3)
+  expect(await claim(300)).toEqual(few)
+})
+
 test('a call that queues a hundred jobs costs one more command', async () => {
   const { calls, bytes } = await costOf(() => web.enqueue(...plain(100)))
   const { hsetnx: _, ...enqueue } = ENQUEUE

@@ -308,6 +308,20 @@ function rowOf(database: Driver, sql: string): string {
   return `${/\w+/.exec(sql)} ${counts.join(' ')}`
 }
 
+test('if priorities age, a claim costs the same in a group with three priorities and in one with three hundred', async () => {
+  await using folder = await Folder.make()
+  await using store = await folder.store()
+  const figures = new Figures()
+  for (const count of [3, 300]) {
+    const ada = new Caller(store, 'ada', `emails-${count}`)
+    const queued = Array.from({ length: count }, (_, i) => job({ group: { name: 'acme' }, priority: -i }))
+    await ada.enqueue(...queued)
+    const claim = () => ada.exchange([], { limit: 1, leaseMs: LEASE, aging: 60_000 })
+    expect(ids((await figures.count(`${count}`, claim)).jobs)).toEqual(ids(queued.slice(0, 1)))
+  }
+  expect(figures.counts['300']).toBe(figures.counts['3'])
+})
+
 test('plain jobs cost no columns, indexes or triggers for features that they do not use', async () => {
   await using folder = await Folder.make()
   const retention = { ...options.retention, completed: { count: 1, age: 3_600_000 } }

@@ -74,7 +74,7 @@ const updateEarly = 'UPDATE partitions SET early = ? WHERE id = ?'
 const updateTick = 'UPDATE partitions SET nextTick = ? WHERE id = ?'
 
 /** SQL that lists the priorities of a lane's pending jobs, the highest first, with one seek for each. */
-const priorities = (lane: string) => `
+export const priorities = (lane: string) => `
   WITH RECURSIVE lines (priority) AS (
     SELECT max(priority) FROM jobs WHERE partition = ?1 AND lane = ${lane} AND state = ${PENDING}
     UNION ALL
@@ -341,6 +341,11 @@ export class Partition {
     return found?.dueAt ?? undefined
   }
 
+  /** When the first pending job in any lane with a name is due; undefined if there is none. */
+  earliestInLanes(after = -1): number | undefined {
+    return this.database.get<{ dueAt: number | null }>(earliestLaned, this.id, after)?.dueAt ?? undefined
+  }
+
   /** Adds a job to the counters of its new state. */
   arrive(job: CountedJob): void {
     this.#held = true
@@ -483,9 +488,8 @@ export class Partition {
     this.#stale = false
     this.#nextDue = undefined
     if (this.#delayed === 0) return
-    const laned = this.database.get<{ dueAt: number | null }>(earliestLaned, this.id, this.now)?.dueAt
-    const own = this.earliest('', this.now)
-    this.#nextDue = own === undefined || (laned != null && laned < own) ? (laned ?? undefined) : own
+    const [own, laned] = [this.earliest('', this.now), this.earliestInLanes(this.now)]
+    this.#nextDue = own === undefined || (laned !== undefined && laned < own) ? laned : own
   }
 
   #dueBetween(after: number, upTo: number): number {

@@ -23,7 +23,7 @@ import { checkLimits } from '../../contract/rules/rate.ts'
 import { parsed } from '../../contract/rules/unreadable.ts'
 import type { LaneStand } from '../../contract/stand.ts'
 import { allowedStarts } from '../limits/rate.ts'
-import type { Partition } from '../partition.ts'
+import { type Partition, priorities } from '../partition.ts'
 import type { JobRow } from '../row.ts'
 import { ACTIVE, PENDING } from '../states.ts'
 
@@ -68,6 +68,14 @@ const endPauses = 'DELETE FROM pauses WHERE partition = ? AND until <= ?'
 const lanesOf = `
   SELECT name FROM lanes WHERE partition = ?1 AND name = ?2
   UNION ALL SELECT name FROM lanes WHERE partition = ?1 AND name >= ?2 || '^' AND name < ?2 || '_'`
+/** A due job of the highest priority that has one. SQLite looks at no priority after this one. */
+const anyDue = `${priorities('?3')}
+  SELECT dueAt FROM (
+    SELECT (
+      SELECT min(dueAt) FROM jobs
+      WHERE partition = ?1 AND lane = ?3 AND state = ${PENDING} AND priority = lines.priority
+    ) AS dueAt FROM lines WHERE priority IS NOT NULL
+  ) WHERE dueAt <= ?2 LIMIT 1`
 const findJob = 'SELECT state, dueAt FROM jobs WHERE partition = ? AND id = ?'
 
 export function findLane({ database, id }: Partition, name: string): LaneRow | undefined {
@@ -214,11 +222,11 @@ export function repositionLanes(partition: Partition): void {
 export function repositionLane(partition: Partition, lane: LaneRow): void {
   const { database, id } = partition
   const { name, busy } = lane
-  const earliest = partition.earliest(name)
+  const next = nextStart(partition, name)
   const first = firstOf(partition, lane)
   if (lane.first !== null && first === undefined) database.run(setFirst, null, id, name)
-  const { at } = openingOf(partition, lane, earliest, first)
-  if (earliest === undefined && busy === 0) {
+  const { at } = openingOf(partition, lane, next, first)
+  if (next === undefined && busy === 0) {
     partition.lanes -= database.run(remove, id, name)
     return
   }
@@ -226,6 +234,18 @@ export function repositionLane(partition: Partition, lane: LaneRow): void {
   if (at > 0) turn = null
   else if (turn === null) turn = ++partition.turn
   database.run(place, turn, at > 0 && at < NEVER ? at : null, id, name)
+}
+
+/**
+ * When the next job of a lane is due; undefined if there is none. If a job is due now, the result is the time
+ * at which any due job was due, because `earliest` has to look at each priority of the lane. (For 50 lanes
+ * with 2,000 priorities each, a claim took 115 ms with `earliest`, and takes 6 ms now, 2026-12-03.)
+ *
+ * @param lane the name, or '' for the jobs without a lane
+ */
+export function nextStart(partition: Partition, lane: string): number | undefined {
+  const { database, id, now } = partition
+  return database.get<{ dueAt: number }>(anyDue, id, now, lane)?.dueAt ?? partition.earliest(lane)
 }
 
 /** The job that goes before all other jobs of a strict lane, if this job is still pending. */
@@ -241,19 +261,19 @@ interface Opening {
 }
 
 /**
- * Computes when a job of the lane may begin, and what the lane waits for. @param earliest when the first job
- * of the lane is due; undefined if the lane has no pending job
+ * Computes when a job of the lane may begin, and what the lane waits for. @param next when the next job of
+ * the lane is due (`nextStart`); undefined if the lane has no pending job
  */
 export function openingOf(
   partition: Partition,
   { name, busy, limits }: LaneRow,
-  earliest: number | undefined,
+  next: number | undefined,
   first: First | undefined,
 ): Opening {
   const { now } = partition
   let opening: Opening = { at: 0 }
-  if (earliest === undefined) opening = { at: NEVER, waitsFor: 'end' }
-  else if (earliest > now) opening = { at: earliest, waitsFor: 'due' }
+  if (next === undefined) opening = { at: NEVER, waitsFor: 'end' }
+  else if (next > now) opening = { at: next, waitsFor: 'due' }
   if (first !== undefined && first.dueAt > now) opening = { at: first.dueAt, waitsFor: 'retry' }
   const { until } = groupPause(partition, name)
   if (until > now && until >= opening.at) return { at: until, waitsFor: 'pause' }

@@ -15,7 +15,7 @@ import { payloadBytes, smallPayload } from '../payload.ts'
 import type { Room } from '../room.ts'
 import type { ClaimedRow, JobRow } from '../row.ts'
 import { PENDING } from '../states.ts'
-import { findLane, type LaneRow, repositionLane, rulesOf } from './lane.ts'
+import { findLane, type LaneRow, nextStart, repositionLane, rulesOf } from './lane.ts'
 
 type Turn = Pick<LaneRow, 'name'> & { turn: number }
 
@@ -65,17 +65,26 @@ export function nextJobs(partition: Partition, lane: string, most: number, aging
 }
 
 /**
- * The next due jobs if priorities age. The first jobs of all priorities are merged in the order of their aged
- * places.
+ * The next due jobs if priorities age: the jobs of the priorities are merged in the order of their aged
+ * places. The priorities are read from the highest on. No job of the next priority goes before `bound`,
+ * because no job is due earlier than the earliest job. So the other priorities are not read once enough jobs
+ * go before `bound`. (For 50 lanes with 2,000 priorities each, a claim took 1,280 ms when it read the jobs of
+ * all priorities, and takes 6 ms now, 2026-12-03.)
  */
 function nextAged(partition: Partition, lane: string, most: number, aging: number): Found[] {
   const { database, id, now } = partition
-  const jobs = [...partition.priorities(lane)].flatMap((priority) =>
-    database.all<Found>(next, id, lane, priority, now, most),
-  )
-  const place = ({ dueAt, priority }: Found) => dueAt - priority * aging
-  // The jobs of each priority are in their order already, and a stable sort keeps this order.
-  return jobs.sort((a, b) => place(a) - place(b) || b.priority - a.priority).slice(0, most)
+  const place = ({ dueAt, priority }: Pick<Found, 'dueAt' | 'priority'>) => dueAt - priority * aging
+  const earliest = lane === '' ? partition.earliest('') : partition.earliestInLanes()
+  if (earliest === undefined) return []
+  let jobs: Found[] = []
+  for (const priority of partition.priorities(lane)) {
+    const bound = place({ dueAt: earliest, priority })
+    if (jobs.length === most && place(jobs.at(-1)!) <= bound) break
+    // The jobs of each priority are in their order already, and a stable sort keeps this order.
+    const more = database.all<Found>(next, id, lane, priority, now, most)
+    jobs = [...jobs, ...more].sort((a, b) => place(a) - place(b) || b.priority - a.priority).slice(0, most)
+  }
+  return jobs
 }
 
 /**
@@ -128,7 +137,7 @@ function inTurn(partition: Partition, most: number, permits: ReadonlyMap<string,
   const turns: Turn[] = []
   for (const [limiter, count] of [['', most] as const, ...permits])
     turns.push(...database.all<Turn>(byTurn, id, limiter, Math.max(0, Math.min(most, count))))
-  if ((partition.earliest('') ?? Number.POSITIVE_INFINITY) <= now) turns.push({ name: '', turn: ownTurn })
+  if ((nextStart(partition, '') ?? Number.POSITIVE_INFINITY) <= now) turns.push({ name: '', turn: ownTurn })
   return turns
     .sort((a, b) => a.turn - b.turn)
     .slice(0, most)
@@ -192,6 +201,6 @@ export function nextJob(partition: Partition): number | undefined {
   if (partition.lanes === 0 || paused) return partition.nextDue
   if (database.get(isTurn, id) !== undefined) return 0
   const wakeAt = database.get<{ wakeAt: number | null }>(nextWake, id)?.wakeAt ?? Number.POSITIVE_INFINITY
-  const at = Math.min(wakeAt, partition.earliest('') ?? Number.POSITIVE_INFINITY)
+  const at = Math.min(wakeAt, nextStart(partition, '') ?? Number.POSITIVE_INFINITY)
   return at === Number.POSITIVE_INFINITY ? undefined : Math.max(0, at - now)
 }

@@ -17,7 +17,16 @@ import {
   type Stand,
   type StandOptions,
 } from '../../contract/store.ts'
-import { findLane, firstOf, groupPause, type LaneRow, NEVER, openingOf, rulesOf } from '../claim/lane.ts'
+import {
+  findLane,
+  firstOf,
+  groupPause,
+  type LaneRow,
+  NEVER,
+  nextStart,
+  openingOf,
+  rulesOf,
+} from '../claim/lane.ts'
 import { findLease, heldRows, type Lease, leasesBehind } from '../claim/lease.ts'
 import { holderOfLock } from '../enqueue/lock.ts'
 import { allowedStarts } from '../limits/rate.ts'
@@ -130,7 +139,7 @@ function turns({ database, id, ownTurn }: Partition, lane: string, turn: number)
 function laneStand(partition: Partition, lane: LaneRow): LaneStand {
   const { name, busy } = lane
   const first = firstOf(partition, lane)
-  const { at, waitsFor } = openingOf(partition, lane, partition.earliest(name), first)
+  const { at, waitsFor } = openingOf(partition, lane, nextStart(partition, name), first)
   const { limits, strict } = rulesOf(lane.limits)
   const pause = groupPause(partition, name)
   return {
