@@ -108,6 +108,7 @@ test('no page is wider than the window', async () => {
     [`/jobs/${running}?tab=raw`, '"state": "active"'],
     [`/jobs/${failed}?tab=errors`, 'socket hang up'],
     ['/failures', 'failed jobs'],
+    ['/changes', 'No change goes on'],
     ['/flows', 'newsletter November'],
     [`/flows/${workflow}`, 'nodes completed'],
     [`/flows/${batch}?tab=members`, 'no such user'],

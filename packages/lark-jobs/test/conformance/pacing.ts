@@ -430,6 +430,32 @@ export function pacing(make: Make): void {
     expect(runNow).toMatchObject({ done: 4 })
   })
 
+  test('a fault in one change does not stop the others', async () => {
+    await using harness = await make()
+    const { store } = harness
+    await failedJobs(harness, 4)
+    await harness.caller('ada', 'bulk').enqueue(...jobs(4, { delay: 600_000 }))
+    harness.clock.advance(1_000)
+    await start(harness, 'retry', { queue: FROM }, { limit: 2, per: '5s' })
+    await start(harness, 'run-now', { queue: 'bulk' }, { limit: 2, per: '5s' })
+    const broken = new Proxy(store, {
+      get(target, key) {
+        const value = Reflect.get(target, key) as unknown
+        if (typeof value !== 'function') return value
+        if (key !== 'list') return value.bind(target)
+        return (...args: Parameters<Store['list']>) => {
+          if (args[0] === FROM) throw new TypeError('a fault')
+          return target.list(...args)
+        }
+      },
+    })
+    await expect(continueChanges(broken, settings)).rejects.toThrow('a fault')
+    expect(await listChanges(openOn(store))).toMatchObject([
+      { change: 'retry', done: 0 },
+      { change: 'run-now', done: 2 },
+    ])
+  })
+
   test('jobs that are removed meanwhile are left, even all of a queue, and the change ends', async () => {
     await using harness = await make()
     const { store, clock } = harness

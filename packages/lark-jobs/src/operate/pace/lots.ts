@@ -64,7 +64,13 @@ export async function continueChanges(store: Store, settings: Settings): Promise
   const open: OpenChange = { store, settings, queues: settings.partitions }
   const read = await book.read()
   const due = read?.changes.filter((each) => isDue(each, read.at)) ?? []
-  for (const { id } of due) await new Round(open, book, id).go()
+  let fault: unknown
+  for (const { id } of due)
+    await new Round(open, book, id).go().catch((error: unknown) => {
+      if (isResendable(error)) throw error
+      fault ??= error
+    })
+  if (fault !== undefined) throw fault
   const after = await book.read()
   const next = after && nextOf(after.changes)
   return next === undefined ? undefined : Math.max(0, next - after!.at)
