@@ -7,7 +7,7 @@ export type JobState = FinishedStatus | 'active' | 'delayed' | 'prioritized' | '
 
 /** @param suspended the signals that a suspended job waits for */
 export function stateOf(state: State, priority: number, suspended?: readonly string[]): JobState {
-  if (waitsForChildren(suspended)) return 'waiting-children'
+  if (state === 'delayed' && waitsForChildren(suspended)) return 'waiting-children'
   if (state === 'waiting') return priority < 0 ? 'prioritized' : 'waiting'
   if (state === 'cancelled') return 'failed'
   return state === 'blocked' ? 'waiting-children' : state
