@@ -50,8 +50,8 @@ describe.each(names)('%s', (name) => {
   // line; 1,000 kB since the declarations have no file headers and the Lua has no indentation. After that
   // came durable steps, also in databases, isolated processes, the search in the stores, and changes at a
   // pace: 1,219 kB on 2026-12-03.
-  test('has at most 1,250 kB', () => {
-    expect(statSync(tarballs.get(name)!).size).toBeLessThan(1_250_000)
+  test('has at most 1,270 kB', () => {
+    expect(statSync(tarballs.get(name)!).size).toBeLessThan(1_270_000)
   })
 
   test('satisfies publint', async () => {

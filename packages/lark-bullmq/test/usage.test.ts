@@ -259,7 +259,7 @@ const { ExpressAdapter } = require('@bull-board/express')`)
 
   test('an option that the shim does not have is no finding if its value turns it off', () => {
     const uses = usesOf(`import { Queue, Worker } from 'bullmq'
-const queue = new Queue('a', { telemetry: undefined, settings: null })
+const queue = new Queue('a', { settings: null })
 queue.add('x', {}, { lifo: false, delay: undefined })
 queue.add('x', {}, { lifo: isLate })
 new Worker('a', null, { autorun: false, skipStalledCheck: false })`)
@@ -316,7 +316,7 @@ setInterval(async () => console.log(await mails.getJobCounts('waiting')), 60_000
       'changes/queue.ts': `import { Queue } from 'bullmq'\nexport const queue = new Queue('x')\nexport const add = () => queue.add('a', {}, { lifo: true })\n`,
       'fatal/queue.ts': `import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'\nimport { Worker } from 'bullmq'\nexport const start = () => new Worker('x', null, { skipStalledCheck: true })\n`,
       'again/lib/queues.ts': `export { Queue as Line } from 'bullmq'\nexport * from 'bullmq'\n`,
-      'again/app.ts': `import { Line, Worker } from './lib/queues'\nconst line = new Line('a')\nconst look = () => line.getMetrics('failed')\nnew Worker('a', async (job) => job.discard())\n`,
+      'again/app.ts': `import { Line, Worker } from './lib/queues'\nconst line = new Line('a')\nconst look = () => line.getMeta()\nnew Worker('a', async (job) => job.discard())\n`,
       'typed/package.json': '{}',
       'typed/tsconfig.json': JSON.stringify({ files: [], references: [{ path: './tsconfig.app.json' }] }),
       'typed/tsconfig.app.json': JSON.stringify({
@@ -332,7 +332,7 @@ import { Mails } from './mails.js'
 
 const all = new Map<string, Queue>()
 export async function look(other: any) {
-  for (const [, queue] of all) await queue.getMetrics('completed')
+  for (const [, queue] of all) await queue.getMeta()
   await other.upsertJobScheduler('a')
   await new Mails('mails').later()
   return options({ lifo: true })
@@ -348,7 +348,7 @@ export class Mails extends Queue {
     const given = { delay: 5, debounce: { id: 'a' }, lifo: false }
     await this.add('mail', {}, given)
     await this.add('mail', {}, { lifo: false })
-    await this.getWorkers()
+    await this.getVersion()
   }
 }
 `,
@@ -429,7 +429,7 @@ export class Mails extends Queue {
     ['fine', 0, 'Starts: all is there if you change the import'],
     ['changes', 1, 'Starts with changes: lifo is refused when the code uses it. See https://'],
     ['fatal', 3, 'Cannot start: BullMQAdapter, skipStalledCheck are refused at the start. See https://'],
-    ['again', 1, 'Starts with changes: getMetrics, discard are refused when the code uses it. See https://'],
+    ['again', 1, 'Starts with changes: getMeta, discard are refused when the code uses it. See https://'],
   ])('the last line and the exit code say whether %s starts', async (source, exit, line) => {
     const { code, stdout } = await check(join(folder, source))
     expect([code, stdout.trim().split('\n').at(-1)]).toEqual([exit, expect.stringContaining(line)])
@@ -458,8 +458,8 @@ export class Mails extends Queue {
     ])
     expect(answersOf(stdout).sort()).toEqual([
       ['debounce', [5]],
-      ['getMetrics', [6]],
-      ['getWorkers', [8]],
+      ['getMeta', [6]],
+      ['getVersion', [8]],
       ['lifo', [9]],
     ])
     expect(unfollowed).toEqual([

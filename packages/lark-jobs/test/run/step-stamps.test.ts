@@ -33,7 +33,7 @@ test('an entry without a time was recorded within a second after the previous en
   const entries = [
     `rone\n+2@${at(0)} 1`,
     `rtwo\n+2s `,
-    `wnap\n${NOON + 60_000}`,
+    `wnap\n${at(60_000)}`,
     'onap\n',
     `gapproved\n+@${at(61_000)} 0`,
     'eno\n+1 {"name":"Error","message":"no"}',
