@@ -85,7 +85,7 @@ test.each([
   [
     'operate()',
     4,
-    'audit cancel changes circuits classes dashboard dispatch doctor edit erase events failed failureBook failures figures find flows groups history import incidents keys limiters list monitor move name outbox overview pause ping place prioritize purge records remove reschedule resume retention retry runNow runs runTimes schedules search status steps tag tail undo untag why whyNext workers',
+    'audit cancel changes circuits classes classRuns dashboard dispatch doctor edit erase events failed failureBook failures figures find flows groups history import incidents keys limiters list monitor move name outbox overview pause ping place prioritize purge records remove reschedule resume retention retry runNow runs runTimes schedules search status steps tag tail undo untag why whyNext workers',
   ],
   [
     'a draft',
