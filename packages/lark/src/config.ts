@@ -5,9 +5,11 @@
  *
  * A package adds its section to the type, and declares the key in its package.json (see `packages.ts`):
  *
- * ```ts declare module '@s18i/lark/config' {
+ * ```ts
+ * declare module '@s18i/lark/config' {
  *   interface LarkConfig { jobs?: JobsConfig }
- * } ```
+ * }
+ * ```
  *
  * @module @s18i/lark/config
  */

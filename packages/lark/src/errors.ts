@@ -24,8 +24,9 @@ export interface LarkErrorOptions {
 /**
  * An expected error. The program prints such an error as one line and a hint, without a stack.
  *
- * ```ts throw new LarkError('NO_SUCH_USER', `No user has the address ${email}`, { hint: 'See lark users:list'
- * }) ```
+ * ```ts
+ * throw new LarkError('NO_SUCH_USER', `No user has the address ${email}`, { hint: 'See lark users:list' })
+ * ```
  */
 export class LarkError extends Error {
   override readonly name: string = 'LarkError'

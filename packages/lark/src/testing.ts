@@ -70,8 +70,11 @@ export interface TestRun {
 /**
  * Runs a command, and resolves when the command has ended with any exit code.
  *
- * ```ts const run = await testCommand('users:delete --limit 5', { answers: ['yes'] })
- * expect(run.exitCode).toBe(0) expect(run.errorOutput).toContain('Deleted 5 users') ```
+ * ```ts
+ * const run = await testCommand('users:delete --limit 5', { answers: ['yes'] })
+ * expect(run.exitCode).toBe(0)
+ * expect(run.errorOutput).toContain('Deleted 5 users')
+ * ```
  *
  * @param command a class, or the key of a command of the project around the current folder. Words may follow
  *   the key as in a shell, where quotes keep words together

@@ -126,8 +126,11 @@ export class Jobs extends Operations implements AsyncDisposable {
    *
    * @returns the value that the function returned
    * @throws the error of the function; the errors of `Job.dispatch`
-   * @example await Jobs.transaction(async () => { await new ChargeJob().dispatch({ order }); await
-   *   confirm(order) })
+   * @example
+   * await Jobs.transaction(async () => {
+   *   await new ChargeJob().dispatch({ order })
+   *   await confirm(order)
+   * })
    */
   transaction<T>(work: () => T | PromiseLike<T>): Promise<T> {
     return this.#inside.transaction(work)
@@ -343,8 +346,9 @@ export class Jobs extends Operations implements AsyncDisposable {
  * of `lark.config`, and the classes that its workers run.
  *
  * @throws CONFIG_INVALID or STORE_NOT_CONFIGURED, when the instance is first used
- * @example await using reports = createJobs({ connection: 'sqlite:reports.db' }) await reports.dispatch(new
- *   BuildReportJob(), { month: '2026-11' })
+ * @example
+ * await using reports = createJobs({ connection: 'sqlite:reports.db' })
+ * await reports.dispatch(new BuildReportJob(), { month: '2026-11' })
  */
 export function createJobs(config: CodeConfig = {}): Jobs {
   const configured = new Configured(config, 'createJobs()')

@@ -122,8 +122,9 @@ export class Operate extends Operations {
    * `queue`, this one queue is asked, and nothing else.
    *
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
-   * @example const [worst] = await operate().incidents() if (worst?.kind === 'still') page(worst.queue,
-   *   worst.because?.text)
+   * @example
+   * const [worst] = await operate().incidents()
+   * if (worst?.kind === 'still') page(worst.queue, worst.because?.text)
    */
   async incidents(filter: IncidentFilter = {}): Promise<Incident[]> {
     const { checkIncidents, incidentsOf } = await import('./incidents/incidents.ts')
@@ -217,8 +218,9 @@ export class Operate extends Operations {
    * `defineJob` are included if their files are imported.
    *
    * @throws JOB_KEY_TAKEN, JOB_INVALID
-   * @example for (const { key, queue, schema } of await operate().classes()) console.log(key, queue,
-   *   schema?.properties)
+   * @example
+   * for (const { key, queue, schema } of await operate().classes())
+   *   console.log(key, queue, schema?.properties)
    */
   async classes(): Promise<ClassInfo[]> {
     const { classInfos } = await import('./look/classes.ts')
@@ -252,8 +254,9 @@ export class Operate extends Operations {
    *
    * @param filter `queue`: only this queue
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
-   * @example const { queues } = await operate().figures({ queue: 'emails' }) console.log(queues[0].wait.p95,
-   *   queues[0].oldest)
+   * @example
+   * const { queues } = await operate().figures({ queue: 'emails' })
+   * console.log(queues[0].wait.p95, queues[0].oldest)
    */
   async figures(filter: FigureFilter = {}): Promise<StoreFigures> {
     const { checkFigures, figures } = await import('./measures/figures.ts')
@@ -286,8 +289,9 @@ export class Operate extends Operations {
    *
    * @param filter `queue`: only this queue. `since`: an instant, or how long ago, such as `'1d'`
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
-   * @example const { queues } = await operate().history({ queue: 'emails', since: '7d' }) for (const { at,
-   *   completed, failed } of queues[0].days) console.log(new Date(at), completed, failed)
+   * @example
+   * const { queues } = await operate().history({ queue: 'emails', since: '7d' })
+   * for (const { at, completed, failed } of queues[0].days) console.log(new Date(at), completed, failed)
    */
   async history(filter: HistoryFilter = {}): Promise<StoreHistory> {
     const { checkHistory, history } = await import('./measures/history.ts')
@@ -305,8 +309,9 @@ export class Operate extends Operations {
    * @param filter `queue`: only this queue; default: all queues together. `unit`: `'minutes'` (default),
    *   `'hours'` or `'days'`
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
-   * @example const { steps } = await operate().runTimes({ queue: 'emails', unit: 'hours' }) for (const { at,
-   *   wait } of steps) console.log(new Date(at), wait.p95)
+   * @example
+   * const { steps } = await operate().runTimes({ queue: 'emails', unit: 'hours' })
+   * for (const { at, wait } of steps) console.log(new Date(at), wait.p95)
    */
   async runTimes(filter: RunTimesFilter = {}): Promise<RunTimes> {
     const { checkRunTimes, runTimes } = await import('./measures/run-times.ts')
@@ -324,8 +329,9 @@ export class Operate extends Operations {
    *
    * @param filter `key`: only this class. `unit`: `'hours'` (default) or `'days'`
    * @throws FILTER_INVALID
-   * @example const [mail] = (await operate().classRuns({ key: 'send-email' })).classes console.log(
-   *   mail?.compared?.last.failed, mail?.compared?.weekBefore.failed)
+   * @example
+   * const [mail] = (await operate().classRuns({ key: 'send-email' })).classes
+   * console.log(mail?.compared?.last.failed, mail?.compared?.weekBefore.failed)
    */
   async classRuns(filter: ClassRunsFilter = {}): Promise<StoreClassRuns> {
     const { checkClassRuns, classRuns } = await import('./measures/class-runs.ts')
@@ -340,8 +346,9 @@ export class Operate extends Operations {
    * @param options `maxAge`, `maxFailed`, `maxWaiting`, `minWorkers`: one limit for all queues, or a limit
    *   for each queue. Without `maxAge`, the `target` of a queue applies
    * @throws FILTER_INVALID, for example if no queue has a limit; UNKNOWN_QUEUE
-   * @example const { ok, checks } = await operate().monitor({ maxAge: { emails: '30s', '*': '5m' },
-   *   maxFailed: '1%' }) if (!ok) alert(checks.filter((check) => !check.ok))
+   * @example
+   * const { ok, checks } = await operate().monitor({ maxAge: { emails: '30s', '*': '5m' }, maxFailed: '1%' })
+   * if (!ok) alert(checks.filter((check) => !check.ok))
    */
   async monitor(options: MonitorOptions = {}): Promise<MonitorReport> {
     const { checkMonitor, monitor } = await import('./doctor/monitor.ts')
@@ -362,8 +369,9 @@ export class Operate extends Operations {
    *   the call rejects with the signal's reason. `onProgress`: called after each page with the number of
    *   failed jobs that were read and the number of all failed jobs
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
-   * @example const { kinds, failed } = await operate().failures({ since: '1h' }) for (const { kind, count,
-   *   message } of kinds) console.log(kind, `${count} of ${failed}`, message)
+   * @example
+   * const { kinds, failed } = await operate().failures({ since: '1h' })
+   * for (const { kind, count, message } of kinds) console.log(kind, `${count} of ${failed}`, message)
    */
   async failures(filter: FailureFilter = {}, options: FailureOptions = {}): Promise<Failures> {
     const by = await import('./failures/failures.ts')
@@ -376,8 +384,9 @@ export class Operate extends Operations {
    * remembers what it has read, so each call of `look` after the first takes milliseconds, no matter how many
    * jobs have failed. Close the book when you no longer need it.
    *
-   * @example await using book = await operate().failureBook() const { kinds, isReading } = await book.look({
-   *   queue: 'emails' })
+   * @example
+   * await using book = await operate().failureBook()
+   * const { kinds, isReading } = await book.look({ queue: 'emails' })
    */
   async failureBook(): Promise<FailureBook> {
     const { FailureBook } = await import('./failures/failure-book.ts')
@@ -394,7 +403,8 @@ export class Operate extends Operations {
    *   earlier search with the same filter and order. `order`: as in `list()`. `signal`: if it is aborted, the
    *   search ends after the current step. The `cursor` of this step continues the search
    * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE, when the first step is requested
-   * @example for await (const { jobs, looked, of } of operate().search({ where: { 'order.id': 'A-77' } }))
+   * @example
+   * for await (const { jobs, looked, of } of operate().search({ where: { 'order.id': 'A-77' } }))
    *   console.log(jobs, `${looked} of ${of}`)
    */
   async *search<J extends JobLike = JobLike>(
@@ -413,8 +423,9 @@ export class Operate extends Operations {
    *
    * @param options `signal`: aborting it ends the reading
    * @throws FILTER_INVALID, UNKNOWN_QUEUE, when the first lot is requested
-   * @example for await (const jobs of operate().records({ state: 'failed' })) await write(jobs.map((job) =>
-   *   JSON.stringify(job)))
+   * @example
+   * for await (const jobs of operate().records({ state: 'failed' }))
+   *   await write(jobs.map((job) => JSON.stringify(job)))
    */
   async *records(filter: ListFilter = {}, options: RecordOptions = {}): AsyncGenerator<JobRecord[]> {
     const by = await import('./look/records.ts')
@@ -463,8 +474,10 @@ export class Operate extends Operations {
    *   For other changes, a job that no longer exists is not restored. `commands`: see `import()`
    * @throws IMPORT_INVALID for a value that is not the record of a job, before any job is changed;
    * FILTER_INVALID
-   * @example const records: JobRecord[] = [] await operate().retry({ state: 'failed' }, { before: (jobs) =>
-   *   records.push(...jobs) }) const { undone, left } = await operate().undo(records)
+   * @example
+   * const records: JobRecord[] = []
+   * await operate().retry({ state: 'failed' }, { before: (jobs) => records.push(...jobs) })
+   * const { undone, left } = await operate().undo(records)
    */
   async undo(records: readonly unknown[], options: UndoOptions = {}): Promise<Undone> {
     const by = await import('./change/undo.ts')
@@ -518,8 +531,8 @@ export class Operate extends Operations {
    * @param options `queue`: needed if several queues have a job with this id. `signal`: aborting it ends the
    *   loop
    * @throws JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, UNKNOWN_QUEUE, FILTER_INVALID
-   * @example for await (const news of operate().tail(id)) if (news.kind === 'log')
-   *   console.log(news.line.text)
+   * @example
+   * for await (const news of operate().tail(id)) if (news.kind === 'log') console.log(news.line.text)
    */
   async *tail(id: string, options: TailOptions = {}): AsyncGenerator<TailEvent, undefined> {
     const { checkTail, tail } = await import('./events/tail.ts')

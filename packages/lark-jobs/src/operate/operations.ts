@@ -231,8 +231,9 @@ export abstract class Operations {
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_MOVABLE, before any job is moved;
    *   FILTER_INVALID, UNKNOWN_QUEUE
    * @example await Jobs.move({ queue: 'emials' }, 'emails')
-   * @example await Jobs.move({ queue: 'emails', where: { tenant: 7 } }, 'bulk', { dryRun: true })   // how
-   *   many it would move
+   * @example
+   * // How many jobs it would move.
+   * await Jobs.move({ queue: 'emails', where: { tenant: 7 } }, 'bulk', { dryRun: true })
    */
   async move(
     which: string | readonly string[] | PendingFilter,
@@ -320,8 +321,9 @@ export abstract class Operations {
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_REMOVABLE, before any job is removed;
    *   FILTER_INVALID, UNKNOWN_QUEUE
    * @example await Jobs.remove(job.id!)
-   * @example await Jobs.remove({ key: 'send-email', state: 'failed' }, { dryRun: true })   // how many it
-   *   would remove
+   * @example
+   * // How many jobs it would remove.
+   * await Jobs.remove({ key: 'send-email', state: 'failed' }, { dryRun: true })
    */
   async remove(
     which: string | readonly string[] | RemoveFilter,
@@ -394,8 +396,11 @@ export abstract class Operations {
    * @param options `queues`, `kinds`: only events of these queues and kinds. `since`: the cursor of an event
    *   after which to continue. `signal`: aborting it ends the iteration
    * @throws FILTER_INVALID, CURSOR_INVALID, UNKNOWN_QUEUE, from `next()` and `ready()`
-   * @example for await (const event of Jobs.events({ queues: ['imports'], kinds: ['completed', 'failed'] }))
-   *   { if (event.kind === 'gap') await lookAtAllImports() else console.log(event.kind, event.id) }
+   * @example
+   * for await (const event of Jobs.events({ queues: ['imports'], kinds: ['completed', 'failed'] })) {
+   *   if (event.kind === 'gap') await lookAtAllImports()
+   *   else console.log(event.kind, event.id)
+   * }
    */
   events(options: EventOptions = {}): QueueEvents {
     const { jobs } = this.#operating

@@ -45,8 +45,11 @@ export const groupOptions = new Schema(
  *
  * @param by returns the name of the group for a payload: a number, or a text that is not empty
  * @param options see `GroupOptions`. The limits apply to each group separately
- * @example class SyncShopJob extends Job { group = group((payload: { shop: string }) => payload.shop, {
- *   concurrency: 2 }) async handle(payload: { shop: string }) {} }
+ * @example
+ * class SyncShopJob extends Job {
+ *   group = group((payload: { shop: string }) => payload.shop, { concurrency: 2 })
+ *   async handle(payload: { shop: string }) {}
+ * }
  * @example group = group((p: { account: number }) => p.account, { strict: true })
  */
 export function group<P>(by: (payload: P) => string | number, options: GroupOptions = {}): GroupBy {

@@ -64,8 +64,12 @@ export type IsolatedRead = Read<typeof entries>
  * process affects only this job.
  *
  * @param options see `IsolatedOptions`
- * @example class TranscodeJob extends Job { isolate = isolated({ memory: '512mb', grace: '5s' }) timeout =
- *   '10m' async handle(payload: { file: string }) {} }
+ * @example
+ * class TranscodeJob extends Job {
+ *   isolate = isolated({ memory: '512mb', grace: '5s' })
+ *   timeout = '10m'
+ *   async handle(payload: { file: string }) {}
+ * }
  */
 export function isolated(options: IsolatedOptions = {}): IsolatedOptions {
   return Object.freeze({ ...options })

@@ -36,8 +36,9 @@ export type Json<T> = T extends { toJSON(...args: never): infer J }
  *
  * @param schema checks the payload after its conversion to JSON and back, when it is dispatched and when it
  *   is read. Default: the payload is not checked
- * @example static schema = lenient<{ at: Date }>()   // handle(payload: Parsed<typeof LogJob.schema>): at is
- *   a string
+ * @example
+ * // In `handle(payload: Parsed<typeof LogJob.schema>)`, `payload.at` is a string.
+ * static schema = lenient<{ at: Date }>()
  * @example static schema = lenient(z.object({ at: z.coerce.date() }))   // at is a Date again
  */
 export function lenient<T>(): StandardSchema<T, Json<T>>

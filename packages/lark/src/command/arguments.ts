@@ -3,8 +3,10 @@
  * value. The type of the declaration is the type of the parsed value, with which the application replaces the
  * declaration before `handle()`:
  *
- * ```ts email = arg.string('Who')                                // string limit = flag.number('How many', {
- * default: 100 })        // number ```
+ * ```ts
+ * email = arg.string('Who')                                // string
+ * limit = flag.number('How many', { default: 100 })        // number
+ * ```
  *
  * So a field contains its declaration while the command is constructed, and its value in `handle()`.
  */

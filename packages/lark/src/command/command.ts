@@ -91,9 +91,11 @@ export abstract class Command {
    * user presses Tab, so it must be quick, and must not print or change anything. The fields have no values
    * at that time. The shell shows only the values that begin with `typed`.
    *
-   * ```ts override complete(field: string) {
+   * ```ts
+   * override complete(field: string) {
    *   return field === 'region' ? ['eu', 'us'] : []
-   * } ```
+   * }
+   * ```
    */
   complete?(field: string, typed: string): readonly string[] | Promise<readonly string[]>
 
@@ -168,7 +170,9 @@ export abstract class Command {
    * Asks for a text, and resolves with the answer. The answer may be empty only if there is a `default`, or
    * if `validate` accepts ''.
    *
-   * ```ts const name = await this.ask('What is it called?', { default: 'app' }) ```
+   * ```ts
+   * const name = await this.ask('What is it called?', { default: 'app' })
+   * ```
    *
    * Where nobody can answer (`this.console.canAsk` is false), every question is answered with its `default`.
    *
@@ -243,7 +247,9 @@ export abstract class Command {
    * `handle()` of the other command returns is in the result, and is not printed with `--json`. The flags
    * `--json`, `--quiet` and `--verbose` of this command apply to the other command, too.
    *
-   * ```ts const { exitCode } = await this.call('users:process', { limit: 5 }) ```
+   * ```ts
+   * const { exitCode } = await this.call('users:process', { limit: 5 })
+   * ```
    *
    * @param given its arguments and flags, by the names of the fields or as the words of a command line
    * @throws UNKNOWN_COMMAND, USAGE, and what the command throws
@@ -256,7 +262,9 @@ export abstract class Command {
    * Shows a spinner on a terminal while `work` runs, or until `stop()` is called. Without a terminal, and
    * with `--json` or `--quiet`, no spinner is shown.
    *
-   * ```ts const files = await this.spinner('Uploading', () => upload()) ```
+   * ```ts
+   * const files = await this.spinner('Uploading', () => upload())
+   * ```
    */
   spinner(text: string): Spinner
   spinner<T>(text: string, work: (spinner: Spinner) => T | Promise<T>): Promise<T>
@@ -269,7 +277,9 @@ export abstract class Command {
    * Draws the output of `draw` as a screen, again and again in place, until the command is interrupted. At
    * the end, the terminal has its earlier contents again, even after an error.
    *
-   * ```ts await this.live(async () => this.table(['QUEUE', 'JOBS'], await count()), { every: 2_000 }) ```
+   * ```ts
+   * await this.live(async () => this.table(['QUEUE', 'JOBS'], await count()), { every: 2_000 })
+   * ```
    *
    * @throws USAGE, exit code 2, if stdout is not a terminal, and under `--json`; what `draw` throws
    */
@@ -283,9 +293,13 @@ export abstract class Command {
    * `--json` and `--quiet`, no progress is shown. If the method gets a number of items instead of the items,
    * it returns a `Progress` that the caller advances.
    *
-   * ```ts await this.progress(users, async (user) => this.greet(user), { label: 'users' })
+   * ```ts
+   * await this.progress(users, async (user) => this.greet(user), { label: 'users' })
    *
-   * const progress = this.progress(users.length) progress.advance() progress.finish() ```
+   * const progress = this.progress(users.length)
+   * progress.advance()
+   * progress.finish()
+   * ```
    */
   progress(total: number, options?: ProgressOptions): Progress
   progress<T>(

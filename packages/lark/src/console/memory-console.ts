@@ -9,8 +9,7 @@ import { type Answer, answerOf, type Prompt } from './prompt.ts'
  * ```ts
  * const console = new MemoryConsole()
  * const code = await run(['users:process', '--limit=5'], { commands: [ProcessUsers], console })
- * console.stderr // '✓ Queued 5 jobs
-'
+ * console.stderr // '✓ Queued 5 jobs\n'
  * ```
  */
 export class MemoryConsole extends Console {

@@ -76,8 +76,10 @@ export async function codeFiles(folder: string): Promise<string[]> {
  * or `build/`) are used if the sources do not exist, or if the started script is itself a built file. The
  * reason is that a built script imports built copies itself, and no class may be loaded twice.
  *
- * ```ts const { config, folder } = await loadConfig() const files = await
- * sourceFiles(sourceFolders('commands', folder, config.commands)) ```
+ * ```ts
+ * const { config, folder } = await loadConfig()
+ * const files = await sourceFiles(sourceFolders('commands', folder, config.commands))
+ * ```
  */
 export function sourceFolders(
   kind: string,

@@ -146,7 +146,7 @@ export abstract class FlowDraft<Result = unknown> {
    *
    * @param ages how long the flow is kept, for each way in which it may end. Default: the times for which the
    *   queue of the first job keeps jobs, but at least 10 minutes
-   * @example .keep({ completed: '7d', failed: '90d' })
+   * @example await chain(steps).keep({ completed: '7d', failed: '90d' }).dispatch()
    */
   keep(ages: FlowKeepOptions): this {
     return this.with({ keep: { ...this[flowDrafted].keep, ...ages } })

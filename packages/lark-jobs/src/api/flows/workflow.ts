@@ -15,9 +15,12 @@ export class Workflow extends DispatchableFlow<Record<string, unknown>> {}
  * may be async
  * @returns a draft of the workflow. The result of the workflow is an object that maps the name of each node
  * to the node's result
- * @example await workflow('order', (w) => { const charge = w.add(new ChargeJob().with({ orderId })) const
- *   pack = w.add(new PackJob().with({ orderId }), { after: charge }) w.add(new SendReceiptJob().with({
- *   orderId, receipt: charge.result.receiptUrl }), { after: pack }) }).dispatch()
+ * @example
+ * await workflow('order', (w) => {
+ *   const charge = w.add(new ChargeJob().with({ orderId }))
+ *   const pack = w.add(new PackJob().with({ orderId }), { after: charge })
+ *   w.add(new SendReceiptJob().with({ orderId, receipt: charge.result.receiptUrl }), { after: pack })
+ * }).dispatch()
  */
 export function workflow(name: string, build: (w: WorkflowBuilder) => unknown): Workflow {
   return new Workflow(jobsInside, { content: { kind: 'workflow', build }, callbacks: [], name })

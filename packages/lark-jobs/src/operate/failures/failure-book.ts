@@ -100,8 +100,9 @@ export class FailureBook {
    * @param filter `queue`, `key`, `kind`, `since`
    * @param options `limit`: the maximum number of kinds, 1…1,000, default 100
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
-   * @example await using book = await operate().failureBook() const { kinds, read, stored } = await
-   *   book.look({ since: '1d' })
+   * @example
+   * await using book = await operate().failureBook()
+   * const { kinds, read, stored } = await book.look({ since: '1d' })
    */
   async look(filter: FailureBookFilter = {}, options: FailureBookOptions = {}): Promise<BookedFailures> {
     checkFilter('FailureBook.look()', filter, filterSchema)

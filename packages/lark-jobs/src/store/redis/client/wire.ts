@@ -74,8 +74,9 @@ interface PartialList {
  * of 100 bytes. A parser that started over with every chunk had finished neither of the two after 20 s. 2
  * cores, shared, 2026-11-25.)
  *
- * @example const replies = new Replies((reply) => console.log(reply)) socket.on('data', (chunk) =>
- *   replies.feed(chunk))
+ * @example
+ * const replies = new Replies((reply) => console.log(reply))
+ * socket.on('data', (chunk) => replies.feed(chunk))
  */
 export class Replies {
   readonly #each: (reply: Reply) => void
