@@ -79,10 +79,7 @@ const typed = [
   'test',
 ]
 const total = { passed: 0, failed: 0, skipped: 0 }
-/**
- * The CPU time of each file in seconds, the run that the file was part of, and the file. @type {[number,
- * string, string][]}
- */
+/** The CPU time of each file in seconds, the run of the file, and the file. @type {[number, string, string][]} */
 const costs = []
 let tallies = 0
 const own = process.execPath

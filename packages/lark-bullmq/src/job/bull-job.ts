@@ -801,6 +801,11 @@ export class BullJob<
     return this.#id()
   }
 
+  /** Whether the processor has delayed the job, or has decided to wait for its children. @internal */
+  get isMoved(): boolean {
+    return this.movedFor !== undefined || this.awaits !== undefined
+  }
+
   /** The children that the processor has decided to wait for. @internal */
   get awaits(): JobChildren | undefined {
     return this.#run.awaits
@@ -879,8 +884,8 @@ export class BullJob<
   async #dependencies(): Promise<Dependencies> {
     const node = await this.#node()
     const added = (await JobChildren.of(this.#home, node?.id ?? this.#id())).dependencies
-    const { processed, unprocessed, ignored, failed } = (await node?.dependencies()) ?? added
     if (node === undefined) return added
+    const { processed, unprocessed, ignored, failed } = await node.dependencies()
     return {
       processed: { ...processed, ...added.processed },
       unprocessed: [...unprocessed, ...added.unprocessed],

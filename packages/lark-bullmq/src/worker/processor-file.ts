@@ -95,11 +95,11 @@ export async function classIn(file: string, { queue, ...place }: WorkerPlace): P
         const signal = this.signal as AbortSignal
         const value = await inContext(contextWithout(), () => processor(job, claimed.token, signal))
         if (job.awaits === undefined) await job.mustBeAlone()
-        if (job.movedFor === undefined && job.awaits === undefined) return keptValue(value)
+        if (!job.isMoved) return keptValue(value)
       } catch (error) {
         const ending = error instanceof Error ? endingOf(error) : undefined
         if (ending === 'limited') returnToPlace(this, 0, 'rateLimit()')
-        if (ending !== 'released' || (job.movedFor === undefined && job.awaits === undefined)) throw error
+        if (ending !== 'released' || !job.isMoved) throw error
       } finally {
         home.store.running.delete(queue, job)
       }

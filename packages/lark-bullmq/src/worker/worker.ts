@@ -633,8 +633,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
       // queue. A job that runs in another process returns to its place there.
       returnToPlace(lark as EveryJob, limited, 'rateLimit()')
     }
-    const isMoved = job.movedFor !== undefined || job.awaits !== undefined
-    if (ending === 'released' && !isMoved) lark.release()
+    if (ending === 'released' && !job.isMoved) lark.release()
     if (ending === 'released') return
     const type = strategyOf(job.opts)
     if (type !== undefined && job.attemptsMade + 1 < job.opts.attempts!)

@@ -31,8 +31,6 @@ export type ClassRunsUnit = keyof typeof units
 
 /** How many of the slowest runs of a class are returned. */
 const MOST_SLOW = 10
-/** How many hours a day and a week have. */
-const [DAY_HOURS, WEEK_HOURS] = [24, 7 * 24]
 
 const filterSchema = conditions({
   /** The key of the class. Default: every class. */
@@ -188,13 +186,14 @@ function comparedOf(key: string, within: readonly ClassesWithin[], at: number): 
   const end = at - (at % HOUR)
   const figures = (some: readonly ClassesWithin[]) =>
     figuresOf(some.flatMap(({ releases }) => [...releases.values()].flatMap((keys) => keys.get(key) ?? [])))
-  const day = (hoursBefore: number) => {
-    const to = end - hoursBefore * HOUR
-    const its = within.filter((each) => each.at >= to - DAY_HOURS * HOUR && each.at < to)
-    return figures(its)
-  }
+  const dayUntil = (to: number) => figures(within.filter((each) => each.at >= to - DAY && each.at < to))
   const present = figures(within.filter((each) => each.at === end))
-  return { from: end - DAY, present, last: day(0), dayBefore: day(DAY_HOURS), weekBefore: day(WEEK_HOURS) }
+  return {
+    ...{ from: end - DAY, present },
+    last: dayUntil(end),
+    dayBefore: dayUntil(end - DAY),
+    weekBefore: dayUntil(end - 7 * DAY),
+  }
 }
 
 function slowestOf(key: string, { at, workers }: FleetRuns): SlowestRun[] {
