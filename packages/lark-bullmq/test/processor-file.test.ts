@@ -27,6 +27,22 @@ afterAll(async () => {
 })
 
 describe.each(['SQLite', 'Redis'] as const)('on %s', (store) => {
+  test('a processor in a file adds a child and waits for it, also if another worker goes on', async () => {
+    const opts = place[store]()
+    await using queue = new Queue('parents', opts)
+    const file = fileURLToPath(fileOf('work.mjs'))
+    const first = new Worker('parents', file, opts)
+    await first.waitUntilReady()
+    const job = await queue.add('parent', { below: 'children', opts })
+    await expect.poll(() => job.getState(), { timeout: patiently }).toBe('waiting-children')
+    await first.close()
+    await using _children = new Worker('children', async () => 7, opts)
+    await expect.poll(() => job.getState(), { timeout: patiently }).toBe('waiting')
+    await using _second = new Worker('parents', file, opts)
+    expect(await job.waitUntilFinished(undefined, patiently)).toEqual([7])
+    expect(await queue.getJob(job.id!)).toMatchObject({ attemptsMade: 1, attemptsStarted: 2 })
+  }, 60_000)
+
   test('a processor in a file works like one in the process, and its crash is a crash of the job', async () => {
     const opts = place[store]()
     await using queue = new Queue('files', opts)

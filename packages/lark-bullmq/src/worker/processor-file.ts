@@ -76,6 +76,8 @@ export async function classIn(file: string, { queue, ...place }: WorkerPlace): P
       hint: 'Export a function: export default async (job) => {…}, or module.exports = async (job) => {…}.',
     })
   const home = { store: SharedStore.at(place, queue), queue }
+  // The processor may read `job.queueQualifiedName`, which needs the prefix of the configuration.
+  await home.store.settings()
   return class FileJob extends EveryJob {
     override async handle(data?: unknown): Promise<unknown> {
       const { job: claimed } = runOf(this)

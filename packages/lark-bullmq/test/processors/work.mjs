@@ -1,9 +1,25 @@
 // A processor in a file, as for BullMQ. The name of a job decides what it does.
 import { setTimeout as pause } from 'node:timers/promises'
-import { DelayedError, RateLimitError, UnrecoverableError } from '@s18i/lark-bullmq'
+import {
+  DelayedError,
+  Queue,
+  RateLimitError,
+  UnrecoverableError,
+  WaitingChildrenError,
+} from '@s18i/lark-bullmq'
 
-export default async (job, _token, signal) => {
+export default async (job, token, signal) => {
   const { name, data } = job
+  if (name === 'parent') {
+    if (!data.added) {
+      const queue = new Queue(data.below, data.opts)
+      await queue.add('child', {}, { parent: { id: job.id, queue: job.queueQualifiedName } })
+      await queue.close()
+      await job.updateData({ ...data, added: true })
+    }
+    if (await job.moveToWaitingChildren(token)) throw new WaitingChildrenError()
+    return Object.values(await job.getChildrenValues())
+  }
   if (name === 'sum') {
     await job.log(`adds ${data.a}`)
     await job.updateProgress({ half: true })
