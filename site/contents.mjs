@@ -102,7 +102,18 @@ export const contents = [
   },
   {
     section: 'Coming From Another Queue',
-    pages: ['from-bullmq', 'check-bullmq', 'bullmq-names', 'from-laravel', 'from-sidekiq', 'adapters'],
+    pages: [
+      'from-bullmq',
+      'check-bullmq',
+      'bullmq-differences',
+      'bullmq-flows',
+      'bullmq-nest',
+      'bullmq-import',
+      'bullmq-names',
+      'from-laravel',
+      'from-sidekiq',
+      'adapters',
+    ],
   },
   {
     section: 'Reference',

@@ -35,7 +35,7 @@ const leftOut: Record<string, Record<string, string>> = {
     keepForLater: 'async (error: Error): Promise<void> => {}',
     lookFor: 'async (id: string): Promise<void> => {}',
   },
-  'docs/from-bullmq.md': {
+  'docs/bullmq-nest.md': {
     app: "undefined as unknown as import('fastify').FastifyInstance & import('express').Express",
     yourUser:
       "(request: Request): { role: 'admin'; user: string } | undefined => (request.url ? { role: 'admin', user: 'ada' } : undefined)",

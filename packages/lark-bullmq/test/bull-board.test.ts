@@ -12,7 +12,7 @@ import { BullmqError } from '../src/errors.ts'
 import { Queue } from '../src/index.ts'
 import { nest12 } from './nest/nest-12.ts'
 
-const manual = readFileSync(join(import.meta.dirname, '../../../docs/from-bullmq.md'), 'utf8')
+const manual = readFileSync(join(import.meta.dirname, '../../../docs/bullmq-nest.md'), 'utf8')
 /** The blocks of the manual: the first is for Express and Nest, the second for Fastify. */
 const [ofExpress = '', ofFastify = ''] = manual
   .slice(manual.indexOf('## bull-board'))
@@ -33,7 +33,7 @@ test('the adapter of bull-board throws an error that names its replacement', asy
   })()
   expect(BullmqError.is(thrown, 'BULLMQ_UNSUPPORTED')).toBe(true)
   const { hint } = thrown as BullmqError
-  expect(hint).toContain('docs/from-bullmq.md#bull-board')
+  expect(hint).toContain('docs/bullmq-nest.md#bull-board')
   expect(hint!.replaceAll(/^ {2}/gm, '')).toContain(ofExpress)
   await queue.close()
 })

@@ -12,7 +12,7 @@ const PLACES = 3
 /** How many names the last line has. */
 const NAMES = 5
 /** The page of the manual with Lark's answers to all names. */
-const MANUAL = 'https://github.com/s18i/lark/blob/main/docs/from-bullmq.md#check-the-code'
+const MANUAL = 'https://github.com/s18i/lark/blob/main/docs/check-bullmq.md'
 
 /** The order in which answers are shown. Answers that mean work come first. */
 const order = [

@@ -21,7 +21,7 @@ import { idIn, type TreeJob, workflowOf } from './flow-tree.ts'
 import { type ChildNote, JobChildren, type JobPlace, ruleOfChild } from './job-children.ts'
 
 /** The part of the manual about such children. */
-const page = 'from-bullmq.md#flows'
+const page = 'bullmq-flows.md'
 
 /** A job that gets children. */
 interface Parent extends JobPlace {

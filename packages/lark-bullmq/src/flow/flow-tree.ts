@@ -131,7 +131,7 @@ function checkInFlow(
       what,
       'deduplication of a child in a flow',
       'a jobId of the root job, which waits for all others',
-      'from-bullmq.md#flows',
+      'bullmq-flows.md',
     )
   if (opts.jobId !== undefined && isRoot) ownIdOf({ id: opts.jobId, options: {} }, what)
   else if (opts.jobId !== undefined)
@@ -139,7 +139,7 @@ function checkInFlow(
       what,
       'the option jobId of a child',
       'Lark gives ids to children. Only the root job, which waits for all others, may have a jobId',
-      'from-bullmq.md#flows',
+      'bullmq-flows.md',
     )
 }
 

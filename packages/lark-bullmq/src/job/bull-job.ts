@@ -106,7 +106,7 @@ export interface RetryOptions {
 }
 
 /** The part of the manual about flows. */
-const bullFlows = 'from-bullmq.md#flows'
+const bullFlows = 'bullmq-flows.md'
 
 /** The data from which a job object is made. */
 interface JobFacts {

@@ -15,6 +15,6 @@ export function readQueue(who: string, name: unknown): string {
     who,
     `the name of the queue ${shown(name)}`,
     'up to 200 characters, without spaces, commas, slashes and braces',
-    'from-bullmq.md#what-is-different',
+    'bullmq-differences.md#jobs',
   )
 }

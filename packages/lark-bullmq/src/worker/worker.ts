@@ -164,7 +164,7 @@ type RunningJob = EveryJob | MiddlewareJob
 /** Seconds. */
 const DRAIN_DELAY = 5
 /** The part of the manual about `getNextJob()`. */
-const nextJob = 'from-bullmq.md#jobs-without-a-processor'
+const nextJob = 'bullmq-differences.md#jobs-without-a-processor'
 /**
  * The longest progress that is sent with an event, in bytes. Listeners read longer progress from the store.
  */

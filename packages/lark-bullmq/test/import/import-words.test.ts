@@ -7,7 +7,7 @@ import { sayImport } from '../../src/commands/import-words.ts'
 import { type BullmqImport, lackReasons, leftReasons } from '../../src/import/report.ts'
 
 test('jobs:import-bullmq prints the text of the page', async () => {
-  const block = blocksOf(read('docs/from-bullmq.md')).find(({ text }) =>
+  const block = blocksOf(read('docs/bullmq-import.md')).find(({ text }) =>
     text.startsWith('$ lark jobs:import-bullmq'),
   )!
   const note = (why: keyof typeof leftReasons | keyof typeof lackReasons, ...ids: string[]) => {

@@ -69,8 +69,7 @@ const elsewhere = {
   'terminal-screens: $ lark jobs:classes': 'jobs-classes.test.ts',
   'steps-in-operation: $ lark jobs:steps': 'jobs-steps.test.ts',
   'check-bullmq: $ lark jobs:check-bullmq': 'packages/lark-bullmq/test/usage.test.ts',
-  'from-bullmq: $ lark jobs:check-bullmq': 'packages/lark-bullmq/test/usage.test.ts',
-  'from-bullmq: $ lark jobs:import-bullmq': 'packages/lark-bullmq/test/import/import-words.test.ts',
+  'bullmq-import: $ lark jobs:import-bullmq': 'packages/lark-bullmq/test/import/import-words.test.ts',
 }
 
 /** Returns the texts of all files in a folder. */
