@@ -17,9 +17,9 @@ const app = new App({
        this.table(['PID', 'DRAWN', 'NAME'], [[process.pid, ++drawn, 'a\\u001b[2Jb']])
        this.info('a remark')
        for (let line = 0; line < this.lines; line++) this.line('line ' + line)
-     }, { every: 100, ...(this.outlasts && { outlasts: (error) => error.message.includes('away') }) })
+     }, { every: this.every, ...(this.outlasts && { outlasts: (error) => error.message.includes('away') }) })
      this.line('after')`,
-    "fails = flag.boolean(''); leaves = flag.boolean(''); outlasts = flag.boolean(''); lines = flag.number('', { default: 0 })",
+    "fails = flag.boolean(''); leaves = flag.boolean(''); outlasts = flag.boolean(''); lines = flag.number('', { default: 0 }); every = flag.number('', { default: 100 })",
   ),
 })
 
@@ -77,7 +77,8 @@ describe('a live screen in a terminal', { concurrent: true }, () => {
   })
 
   test('restores the terminal at Ctrl-Z, and is drawn again when the process goes on', async () => {
-    const terminal = new Terminal(app, ['watch'], { env: { NO_COLOR: '1' } })
+    // The next drawing is due when the process goes on, and must not come before the alternate screen.
+    const terminal = new Terminal(app, ['watch', '--every=10'], { env: { NO_COLOR: '1' } })
     await terminal.answer('  1  a\\x1b[2Jb', '')
     const pid = Number(/(\d+) +1 {2}a/.exec(terminal.screen)![1])
     process.kill(pid, 'SIGTSTP')

@@ -77,6 +77,11 @@ class Screen {
   #text: string | undefined
   #at = 0
   #why = 'no answer'
+  /**
+   * Whether the process was suspended, and the listener of SIGCONT has not run yet. Node runs timers before
+   * this listener, and a drawing by a timer would overwrite the earlier contents of the terminal.
+   */
+  #isSuspended = false
   #old: NodeJS.Timeout | undefined
   /** Ends the pause between two drawings. */
   #wake = new AbortController()
@@ -134,6 +139,7 @@ class Screen {
    * Writes over the previous screen without erasing it first, because erasing would make the screen flicker.
    */
   #write(text: string): void {
+    if (this.#isSuspended) return
     const rows = this.#console.height
     const lines = text.replace(/\n$/, '').split('\n')
     const shown =
@@ -148,11 +154,13 @@ class Screen {
 
   readonly #suspend = (): void => {
     this.#restore()
+    this.#isSuspended = true
     // SIGTSTP does not suspend the process, because it has this listener. So SIGSTOP does.
     process.kill(process.pid, 'SIGSTOP')
   }
 
   readonly #resume = (): void => {
+    this.#isSuspended = false
     this.#console.control(ENTER)
     this.showOld()
     this.#wake.abort()
