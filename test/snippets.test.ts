@@ -186,7 +186,7 @@ describe.each(pages)('%s', (page) => {
     )
   }
 
-  if (page === 'docs/examples.md') {
+  if (page.startsWith('docs/examples')) {
     it('has only short programs, and they run', () => {
       expect(blocks.filter(({ run }) => !run)).toEqual([])
       expect(blocks.filter(({ text }) => text.trimEnd().split('\n').length > 15)).toEqual([])

@@ -11,7 +11,7 @@ export type { Telemetry } from './model/run/telemetry.ts'
 
 /**
  * Reports every dispatch and every run to OpenTelemetry, as linked spans and as metrics. The names follow the
- * semantic conventions for messaging. See docs/telemetry.md.
+ * semantic conventions for messaging. See docs/opentelemetry.md.
  *
  * @returns a value for `jobs.telemetry` of the configuration
  * @example export default defineConfig({ jobs: { telemetry: otel() } })

@@ -51,14 +51,14 @@ const prefix: Comparison = [
 const telemetry = [
   'differs',
   '`telemetry: otel()` in `lark.config`. Spans of what adds, cleans and runs jobs, and the metrics of jobs',
-  'telemetry.md',
+  'opentelemetry.md',
 ] as const
 /** A type that `@s18i/lark-bullmq` exports under the same name. */
 const taken: Comparison = ['same', 'a type of the same name in `@s18i/lark-bullmq`', 'from-bullmq.md']
 const nest: Comparison = ['same', 'the same name in `@s18i/lark-bullmq/nest`', nestPage]
 const board: Comparison = ['missing', 'the dashboard: `dashboard()`, `toNode()`', boardPage]
 const noBackend: Comparison = ['missing', 'nothing: Lark has other keys', redis]
-const noTrace: Comparison = ['missing', '`telemetry: otel()` in `lark.config`', 'telemetry.md']
+const noTrace: Comparison = ['missing', '`telemetry: otel()` in `lark.config`', 'opentelemetry.md']
 /** The properties that say where BullMQ keeps its data in Redis. */
 const noKeys = {
   client: ['missing', 'a connection of your own', redis],
@@ -92,9 +92,13 @@ export const compared = {
       'retries.md#pausing-the-queue',
     ],
     WaitingChildrenError: ['same', '`this.runJob()`', 'child-jobs.md#child-jobs'],
-    SpanKind: ['same', '`telemetry: otel()`', 'telemetry.md'],
-    TelemetryAttributes: ['differs', 'attributes of OpenTelemetry. Only those that are used', 'telemetry.md'],
-    MetricNames: ['same', '`telemetry: otel()`', 'telemetry.md'],
+    SpanKind: ['same', '`telemetry: otel()`', 'opentelemetry.md'],
+    TelemetryAttributes: [
+      'differs',
+      'attributes of OpenTelemetry. Only those that are used',
+      'opentelemetry.md',
+    ],
+    MetricNames: ['same', '`telemetry: otel()`', 'opentelemetry.md'],
     MetricsTime: ['needless', '`operate().history()`, Prometheus', 'monitoring.md'],
   },
   types: {
@@ -184,7 +188,7 @@ export const compared = {
     stackTraceLimit: ['differs', 'the last 10 errors are kept, or fewer if it says so', errors],
     repeat: ['same', '`Jobs.schedules.set()`; `upsertJobScheduler()`, as in BullMQ 6', schedules],
     parent: ['differs', '`this.runJob()`. The parent runs, or waits in its queue', bullFlows],
-    telemetry: ['same', 'the trace of a dispatch is passed on by itself', 'telemetry.md'],
+    telemetry: ['same', 'the trace of a dispatch is passed on by itself', 'opentelemetry.md'],
     failParentOnFailure: [
       'differs',
       "`ifFailed: 'fail'`. No `Worker` emits `failed` for the parent, only `QueueEvents`",
@@ -365,7 +369,7 @@ export const compared = {
       'monitoring.md',
     ],
     exportPrometheusMetrics: ['same', '`metrics()`', 'monitoring.md'],
-    recordJobCountsMetric: ['same', '`otel()`', 'telemetry.md'],
+    recordJobCountsMetric: ['same', '`otel()`', 'opentelemetry.md'],
     setGlobalConcurrency: ['same', '`concurrency` of the queue', 'queue-settings.md#limits'],
     removeGlobalConcurrency: ['same', '`concurrency` of the queue', 'queue-settings.md#limits'],
     getGlobalConcurrency: ['same', '`concurrency` of the queue', 'queue-settings.md#limits'],

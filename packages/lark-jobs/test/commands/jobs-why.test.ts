@@ -163,7 +163,7 @@ test('jobs:show prints the first reason and the command for the other reasons, a
 })
 
 test('the manual describes each kind of reason', () => {
-  const page = readFileSync(new URL('../../../../docs/operate.md', import.meta.url), 'utf8')
+  const page = readFileSync(new URL('../../../../docs/why-a-job-waits.md', import.meta.url), 'utf8')
   const [, table = ''] = /what keeps the job from running \|\n(.*?)\n\n/s.exec(page) ?? []
   const kinds = table.split('\n').flatMap((row) => row.split(' | ')[0]!.match(/[a-z-]+(?=`)/g) ?? [])
   expect(kinds.sort()).toEqual([...reasonKinds].sort())

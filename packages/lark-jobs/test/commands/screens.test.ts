@@ -344,7 +344,7 @@ test('jobs:doctor', async () => {
   expect(await running.ended).toBe(1)
   // The lines break at other words if the address of the store is longer, so only the words are compared.
   const words = (text: string) => text.split(/\s+/)
-  expect(words(running.shown())).toEqual(words(screen('monitoring', '$ lark jobs:doctor')))
+  expect(words(running.shown())).toEqual(words(screen('doctor', '$ lark jobs:doctor')))
 })
 
 test('jobs:monitor', async () => {
@@ -400,7 +400,7 @@ test.each([
   ],
   ['workers-in-code', 'i /app/src/worker.ts', ['i /app/src/worker.ts ']],
   [
-    'configuration',
+    'configured-in-code',
     'i Serving',
     ['i ', 'redis://cache:6379/0', 'default', '/srv/app/.next/standalone', ';', 'at a time', 'in '],
   ],

@@ -75,14 +75,17 @@ const tables: Record<string, [Place, Entries]> = {
   'withId()': [['handles', 'The options of `withId()`:'], idOptions.entries],
   'timing()': [['middleware', 'The options of `timing()`:'], timingOptions.entries],
   'withoutOverlapping()': [
-    ['middleware', 'The options of `withoutOverlapping()`:'],
+    ['limiting-middleware', 'The options of `withoutOverlapping()`:'],
     overlappingOptions.entries,
   ],
-  'rateLimited()': [['middleware', 'The options of `rateLimited()`:'], rateLimitedOptions.entries],
-  'circuitBreaker()': [['middleware', 'The options of `circuitBreaker()`:'], circuitBreakerOptions.entries],
+  'rateLimited()': [['limiting-middleware', 'The options of `rateLimited()`:'], rateLimitedOptions.entries],
+  'circuitBreaker()': [
+    ['limiting-middleware', 'The options of `circuitBreaker()`:'],
+    circuitBreakerOptions.entries,
+  ],
   'Jobs.events()': [['events', '## Options'], eventOptions.entries],
   'a node of a workflow': [['flows', 'The options of `w.add()`:'], nodeOptions.entries],
-  'keep() of a flow': [['flows', 'The options of `.keep()`:'], flowKeep.entries],
+  'keep() of a flow': [['flows-that-fail', 'The options of `.keep()`:'], flowKeep.entries],
   'a worker': [['workers-in-code', 'The options of `Jobs.work()`:'], workOptions.entries],
 }
 

@@ -408,7 +408,7 @@ test.each([40, 80, 200])('in a terminal with %i columns, lines break only betwee
 })
 
 test('the manual has a row for each code of a finding', () => {
-  const page = readFileSync(new URL('../../../../docs/monitoring.md', import.meta.url), 'utf8')
+  const page = readFileSync(new URL('../../../../docs/doctor.md', import.meta.url), 'utf8')
   const rows = [...page.matchAll(/^\| `([a-z-]+)` \| ([^|]*) \|$/gm)].map(([, code, text]) => [code, text])
   expect(rows).toEqual(Object.entries(findingCodes))
 })
