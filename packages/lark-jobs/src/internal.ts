@@ -122,7 +122,7 @@ export interface OpenJobs {
 }
 
 /**
- * The settings for a connection. Without a connection, the settings of the application.
+ * Returns the settings for a connection. Without a connection, returns the settings of the application.
  *
  * @param call the name of the call that got the connection, for messages
  */
@@ -197,8 +197,8 @@ export function nodeId(place: FlowPlace, node: number, state: Pick<FlowState, 'g
 }
 
 /**
- * @throws SCHEDULE_INVALID for an expression that never matches a date @param what the name of the wrong
- * value in the message
+ * @throws SCHEDULE_INVALID for an expression that never matches a date
+ * @param what the name of the wrong value in the message
  */
 export function checkTicks(definition: Definition, what: string): void {
   checkTicksOf(definition, voiceOf('SCHEDULE_INVALID', what))
@@ -226,7 +226,7 @@ export function returnToPlace(job: JobLike, ms: number, because: string): never 
 }
 
 /**
- * Ends the run of a job, which waits for signals. It is due again when one of them comes.
+ * Ends the run of a job, which waits for signals. The job is due again when one of these signals comes.
  *
  * @param outcome `in`: milliseconds after which the job is due at the latest. `heard`: how many signals the
  *   run knows
@@ -286,8 +286,8 @@ interface ForeignAddress {
 }
 
 /**
- * `name` is for people, and has no password. `address` of `sentinel` has everything that a connection to the
- * primary needs, except for the host and the port: the login, the number of the database, TLS and the
+ * `name` is for people, and contains no password. `address` of `sentinel` has everything that a connection to
+ * the primary needs, except for the host and the port: the login, the number of the database, TLS and the
  * timeout.
  */
 type ForeignLocation =

@@ -123,8 +123,9 @@ async function openProject(
 }
 
 /**
- * Runs the command that the user or a program has called (not a command that another command calls). @returns
- * the value that `handle()` returned
+ * Runs the command that the user or a program has called (not a command that another command calls).
+ *
+ * @returns the value that `handle()` returned
  */
 async function invoke(
   entry: Entry,

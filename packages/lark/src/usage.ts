@@ -93,8 +93,9 @@ export function printVersions(console: Console, folder: string): void {
 export const USAGE = 'lark KEY [arguments] [flags]'
 
 /**
- * Flags in two columns, with the names on the left and the descriptions on the right. @param width the width
- * of both columns together, in terminal columns
+ * Flags in two columns, with the names on the left and the descriptions on the right.
+ *
+ * @param width the width of both columns together, in terminal columns
  */
 export function flagLines(
   flags: { name: string; short?: string; description: string }[],

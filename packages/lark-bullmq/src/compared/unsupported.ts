@@ -13,8 +13,9 @@ import { type ComparedTopic, compared, comparisonOf, ofNest } from './compared.t
 const MANUAL = 'https://github.com/s18i/lark/blob/main/docs'
 
 /**
- * @param who the object in words, such as `Queue 'emails'` @param what the feature in words, such as `the
- *   option lifo` @param inLark what Lark has instead
+ * @param who the object in words, such as `Queue 'emails'`
+ * @param what the feature in words, such as `the option lifo`
+ * @param inLark what Lark has instead
  */
 export function unsupported(
   who: string,

@@ -326,8 +326,9 @@ export class BullQueueListener<ReturnType = Any>
   }
 
   /**
-   * Begins to listen, if the object was made with `autorun: false`. @returns a promise that resolves when the
-   * object is closed
+   * Begins to listen, if the object was made with `autorun: false`.
+   *
+   * @returns a promise that resolves when the object is closed
    */
   async run(): Promise<void> {
     if (this.opts.autorun !== false || this.#isRunning) throw new Error('Queue Events is already running.')

@@ -18,8 +18,9 @@ import { JobChildren } from './job-children.ts'
 const LOOK = { first: 5, last: 100, all: 5_000 }
 
 /**
- * Waits until the flow knows that this job has failed, and publishes the events for the jobs above it. @param
- * id the id of the job in Lark
+ * Waits until the flow knows that this job has failed, and publishes the events for the jobs above it.
+ *
+ * @param id the id of the job in Lark
  */
 export async function tellParents(home: JobHome, id: string): Promise<void> {
   const over = performance.now() + LOOK.all

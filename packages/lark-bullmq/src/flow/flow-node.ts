@@ -65,7 +65,9 @@ export class FlowNode {
   }
 
   /**
-   * Finds a job of a flow in a queue. @param id the id in Lark, or the id that the application has chosen
+   * Finds a job of a flow in a queue.
+   *
+   * @param id the id in Lark, or the id that the application has chosen
    * @throws STORE_DAMAGED
    */
   static async find(home: JobHome, id: string): Promise<FlowNode | undefined> {
@@ -212,8 +214,9 @@ export class FlowNode {
   }
 
   /**
-   * How the job has ended. Undefined if the job has not ended. @throws RESULT_DROPPED if the value that it
-   * returned was not kept
+   * How the job has ended. Undefined if the job has not ended.
+   *
+   * @throws RESULT_DROPPED if the value that it returned was not kept
    */
   async end(): Promise<{ at: number; value?: unknown; failedReason?: string } | undefined> {
     const { state } = this
@@ -332,8 +335,8 @@ export class FlowNode {
   }
 
   /**
-   * @param withChildren whether to remove the nodes below this node, too @throws Error if one of these jobs
-   * runs
+   * @param withChildren whether to remove the nodes below this node, too
+   * @throws Error if one of these jobs runs
    */
   async remove(withChildren: boolean): Promise<void> {
     const all = withChildren ? this.family : [this]

@@ -66,8 +66,9 @@ export class ForeignRedis {
   }
 
   /**
-   * Sends a command that changes nothing. If there is no answer, the command is sent again. @throws
-   * STORE_UNREACHABLE, STORE_REFUSED
+   * Sends a command that changes nothing. If there is no answer, the command is sent again.
+   *
+   * @throws STORE_UNREACHABLE, STORE_REFUSED
    */
   async read(words: Words, client: Redis | Cluster = this.#client): Promise<unknown> {
     const [name, ...rest] = words
@@ -85,8 +86,9 @@ export class ForeignRedis {
   }
 
   /**
-   * Runs a script that changes something. @throws STORE_UNCERTAIN if there is no answer, because the script
-   * may have run
+   * Runs a script that changes something.
+   *
+   * @throws STORE_UNCERTAIN if there is no answer, because the script may have run
    */
   async run(script: string, key: string, args: readonly string[]): Promise<unknown> {
     try {

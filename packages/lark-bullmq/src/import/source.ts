@@ -123,8 +123,8 @@ export interface BullmqSource extends AsyncDisposable {
   /**
    * The jobs that a job waits for, or has waited for.
    *
-   * @param most the maximum number of children @param bytes the maximum number of bytes of their results and
-   *   reasons together
+   * @param most the maximum number of children
+   * @param bytes the maximum number of bytes of their results and reasons together
    * @throws Error if there are more children or bytes, or if a child has another prefix
    */
   children(queue: string, id: string, most: number, bytes: number): Promise<BullmqChildren>

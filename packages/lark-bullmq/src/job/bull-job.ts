@@ -348,8 +348,9 @@ export class BullJob<
   }
 
   /**
-   * Makes a job from JSON, without adding the job to a queue. @param id the id of the job, if the JSON
-   * contains no id
+   * Makes a job from JSON, without adding the job to a queue.
+   *
+   * @param id the id of the job, if the JSON contains no id
    */
   // biome-ignore lint/suspicious/noExplicitAny: as in BullMQ
   static fromJSON<T = any, R = any, N extends string = string>(
@@ -469,8 +470,9 @@ export class BullJob<
   }
 
   /**
-   * The children by their outcome. @param opts which children, and which page of these children. Default: all
-   * children
+   * The children by their outcome.
+   *
+   * @param opts which children, and which page of these children. Default: all children
    */
   async getDependencies(opts: DependenciesOptions = {}): Promise<JobDependencies> {
     return pagesOf(await this.#dependencies(), opts)
@@ -698,7 +700,9 @@ export class BullJob<
   }
 
   /**
-   * As in BullMQ, a job does not complete before the children that were added to it. @throws Error @internal
+   * As in BullMQ, a job does not complete before the children that were added to it.
+   *
+   * @throws Error @internal
    */
   async mustBeAlone(): Promise<void> {
     if (!this.#run.hasChildren) return
@@ -818,7 +822,9 @@ export class BullJob<
   }
 
   /**
-   * Called when the run has ended. @param what `retryIn`: milliseconds until the next attempt. Undefined if
+   * Called when the run has ended.
+   *
+   * @param what `retryIn`: milliseconds until the next attempt. Undefined if
    *   there is no next attempt @internal
    */
   ended(what: { value: ReturnType } | { error: Error; retryIn: number | undefined }): void {

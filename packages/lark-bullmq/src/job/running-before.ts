@@ -6,7 +6,8 @@ import { opened, partitionsOf } from '@s18i/lark-jobs/internal'
 import type { JobHome } from '../store/shared-store.ts'
 
 /**
- * @param id the id of the waiting job @returns the id of the running job. Undefined if there is no such job
+ * @param id the id of the waiting job
+ * @returns the id of the running job. Undefined if there is no such job
  */
 export async function runningBefore({ store, queue }: JobHome, id: string): Promise<string | undefined> {
   const { store: inner, settings } = await opened(store.jobs)

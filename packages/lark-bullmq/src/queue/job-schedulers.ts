@@ -217,8 +217,8 @@ export class JobSchedulers {
   }
 
   /**
-   * @param start the index of the first scheduler, from 0 @param end the index of the last scheduler. If
-   *   `end` is below 0, all further schedulers are returned
+   * @param start the index of the first scheduler, from 0
+   * @param end the index of the last scheduler. If `end` is below 0, all further schedulers are returned
    */
   async page(start: number, end: number, asc: boolean): Promise<JobSchedulerJson[]> {
     return (await this.#page(start, end, asc)).map((found) => this.#json(found))

@@ -285,8 +285,8 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   /**
    * Reads jobs in some states, one state after the other.
    *
-   * @param start the index of the first job in each state, from 0 @param end the index of the last job in
-   *   each state. -1 means the last job. Default: all jobs
+   * @param start the index of the first job in each state, from 0
+   * @param end the index of the last job in each state. -1 means the last job. Default: all jobs
    * @param asc whether the oldest job comes first. Default: the newest job comes first
    */
   async getJobs(
@@ -762,8 +762,8 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   }
 
   /**
-   * @param jobId the `jobId` with which the repeatable job was added @returns whether the repeatable job
-   * existed
+   * @param jobId the `jobId` with which the repeatable job was added
+   * @returns whether the repeatable job existed
    */
   removeRepeatable(name: NameType, repeat: RepeatOptions, jobId?: string): Promise<boolean> {
     const { jobId: _, ...said } = repeat

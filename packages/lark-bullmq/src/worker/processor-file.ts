@@ -30,7 +30,9 @@ const extensions = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts', '.flow']
 
 /**
  * The path of a processor's file. As in BullMQ, the path `email.processor` means `email.processor.js`, and a
- * URL means the file that it names if this file exists. @throws JOB_INVALID
+ * URL means the file that it names if this file exists.
+ *
+ * @throws JOB_INVALID
  */
 export function processorFile(who: string, given: string | URL): string {
   const file = pathsOf(given).find((path) => statSync(path, { throwIfNoEntry: false })?.isFile())

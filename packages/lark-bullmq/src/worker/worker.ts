@@ -699,8 +699,9 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   }
 
   /**
-   * Begins no more jobs. @param doNotWaitActive whether the promise resolves before the running jobs have
-   * ended
+   * Begins no more jobs.
+   *
+   * @param doNotWaitActive whether the promise resolves before the running jobs have ended
    */
   async pause(doNotWaitActive = false): Promise<void> {
     if (this.#mode !== 'taking') return

@@ -15,8 +15,9 @@ export const stream = signal(PLAIN)
 export const report = signal<ShownReport | undefined>(undefined)
 
 /**
- * Follows a job as long as the component is shown. If `job` is undefined, no job is followed. @returns the
- * last report about the job
+ * Follows a job as long as the component is shown. If `job` is undefined, no job is followed.
+ *
+ * @returns the last report about the job
  */
 export function useFollowed(job: StreamInput['job']): ShownReport | undefined {
   const path = job === undefined ? PLAIN : `${PLAIN}?input=${encodeURIComponent(JSON.stringify({ job }))}`

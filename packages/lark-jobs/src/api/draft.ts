@@ -176,8 +176,10 @@ export function insideOfDraft(draft: Draft): Drafted {
 }
 
 /**
- * Reads the data of a draft. @param where the call that was given the draft @throws JOB_INVALID if the value
- * is not a draft
+ * Reads the data of a draft.
+ *
+ * @param where the call that was given the draft
+ * @throws JOB_INVALID if the value is not a draft
  */
 export function readDraft(value: unknown, where = 'Jobs.dispatch()'): Drafted {
   if (isDraft(value)) return insideOfDraft(value)

@@ -144,8 +144,9 @@ export class Inside implements Operated {
   }
 
   /**
-   * Sends a signal to a job that `dispatchNow` is running. @returns undefined if `dispatchNow` runs no job
-   * with this id
+   * Sends a signal to a job that `dispatchNow` is running.
+   *
+   * @returns undefined if `dispatchNow` runs no job with this id
    */
   sentNow(id: string, signal: NewSignal): SentNow | undefined {
     return this.#runs.sent(id, signal)
@@ -397,8 +398,9 @@ export class Inside implements Operated {
   }
 
   /**
-   * The transaction that a dispatch is part of. @throws JOB_INVALID, and errors of the function that was
-   * passed to `joinTransactions`
+   * The transaction that a dispatch is part of.
+   *
+   * @throws JOB_INVALID, and errors of the function that was passed to `joinTransactions`
    */
   #txOf(options: unknown): TransactionHandle | undefined {
     return options === undefined ? (this.#joined?.() ?? undefined) : this.txOf(options)
@@ -410,8 +412,9 @@ export class Inside implements Operated {
   }
 
   /**
-   * The one transaction of all drafts in a call. @throws JOB_INVALID if the drafts name different
-   * transactions
+   * The one transaction of all drafts in a call.
+   *
+   * @throws JOB_INVALID if the drafts name different transactions
    */
   #txOfAll(says: readonly Drafted[], options: unknown): TransactionHandle | undefined {
     if (options === undefined && says.every(({ transaction }) => transaction === undefined))

@@ -124,8 +124,9 @@ export class Transactions {
   }
 
   /**
-   * Adds a flow to the `Jobs.transaction()` in which the caller runs. @param start the function that starts
-   * the flow
+   * Adds a flow to the `Jobs.transaction()` in which the caller runs.
+   *
+   * @param start the function that starts the flow
    */
   addFlow(start: () => Promise<unknown>): void {
     this.#current()!.flows.push(start)

@@ -112,7 +112,9 @@ interface AroundIsolated {
 }
 
 /**
- * Makes the part that runs isolated classes, or undefined if there are no such classes. @throws JOB_INVALID
+ * Makes the part that runs isolated classes, or undefined if there are no such classes.
+ *
+ * @throws JOB_INVALID
  */
 async function isolationIn(
   registry: Registry,

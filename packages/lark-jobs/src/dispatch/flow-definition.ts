@@ -154,8 +154,10 @@ export class FlowJobs {
   }
 
   /**
-   * Makes nodes to add to a flow that was dispatched. @param home the partition that keeps the flow @throws
-   * the errors of `define`
+   * Makes nodes to add to a flow that was dispatched.
+   *
+   * @param home the partition that keeps the flow
+   * @throws the errors of `define`
    */
   nodes(specs: readonly NodeSpec[], home: string): NodeDefinition[] {
     this.#size = new FlowSize()
@@ -194,7 +196,8 @@ export class FlowJobs {
   }
 
   /**
-   * @param scope the scope of the flow @returns the node, and the results of outer flows that the node uses
+   * @param scope the scope of the flow
+   * @returns the node, and the results of outer flows that the node uses
    */
   #node(
     { name, on, ifFailed, rules, work, after }: NodeSpec,

@@ -32,8 +32,8 @@ export class SendBuffers {
   })
 
   /**
-   * @param partitions the number of partitions of each queue, default 1 @param bounds how many jobs each
-   *   partition of a queue may hold, by queue
+   * @param partitions the number of partitions of each queue, default 1
+   * @param bounds how many jobs each partition of a queue may hold, by queue
    */
   constructor(store: Store, partitions: ReadonlyMap<string, number>, bounds: ReadonlyMap<string, Bound>) {
     this.#store = store

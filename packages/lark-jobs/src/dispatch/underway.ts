@@ -20,8 +20,8 @@ export class Underway {
   #before: Promise<void> = Promise.resolve()
 
   /**
-   * @param dispatches the number of dispatches that begin @returns a function to call once when these
-   *   dispatches have ended
+   * @param dispatches the number of dispatches that begin
+   * @returns a function to call once when these dispatches have ended
    */
   begin(dispatches = 1): () => void {
     const generation = this.#generation

@@ -43,7 +43,10 @@ export function childId({ flow, home }: FlowPlace): string {
 const SMALL_RESULT = 1_024
 
 /**
- * The signal about the end of a child. @param flow the id of the child's flow @param at when the child ended
+ * The signal about the end of a child.
+ *
+ * @param flow the id of the child's flow
+ * @param at when the child ended
  */
 export function endSignal(flow: string, at: number, end: Omit<KeptEnd, 'index'>): NewSignal {
   const signal = { name: childSignal(flow), text: writeChildEnd(end), key: String(at) }

@@ -278,8 +278,9 @@ export class FlowBook implements FlowControl {
   }
 
   /**
-   * Records that the dispatcher of a batch is still filling it. @param filling the time within which it must
-   * report again, in milliseconds
+   * Records that the dispatcher of a batch is still filling it.
+   *
+   * @param filling the time within which it must report again, in milliseconds
    */
   async stillFills(place: FlowPlace, filling: number): Promise<void> {
     await this.change(place, ({ state, at }) =>
@@ -288,8 +289,9 @@ export class FlowBook implements FlowControl {
   }
 
   /**
-   * Records that a batch has all of its members. The call may be repeated. @throws FLOW_ENDED if the batch
-   * was given up
+   * Records that a batch has all of its members. The call may be repeated.
+   *
+   * @throws FLOW_ENDED if the batch was given up
    */
   async seal(place: FlowPlace): Promise<void> {
     let isGivenUp = false

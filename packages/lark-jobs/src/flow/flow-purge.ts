@@ -109,8 +109,9 @@ export class FlowPurge {
   }
 
   /**
-   * The outermost flow around a flow. Undefined if the outermost flow is no longer kept. @throws
-   * STORE_DAMAGED
+   * The outermost flow around a flow. Undefined if the outermost flow is no longer kept.
+   *
+   * @throws STORE_DAMAGED
    */
   async outermost(place: FlowPlace): Promise<KeptFlow | undefined> {
     let found = await this.#records.get(place)

@@ -46,8 +46,9 @@ export interface PoolAround {
   /** Called when the process no longer has a job. */
   freed(process: IsolatedProcess): void
   /**
-   * Called when a run has ended. @param isByItself whether the handler ended by itself, so that its process
-   * continues
+   * Called when a run has ended.
+   *
+   * @param isByItself whether the handler ended by itself, so that its process continues
    */
   ended(run: RemoteRun, isByItself: boolean): void
   /** Called when the process can get no more jobs. */

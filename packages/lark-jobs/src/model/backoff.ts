@@ -100,7 +100,9 @@ export function normalBackoff(option: unknown): Backoff | undefined {
 }
 
 /**
- * The pause after a failed attempt, in milliseconds. @param failures the number of the failed attempt, from 1
+ * The pause after a failed attempt, in milliseconds.
+ *
+ * @param failures the number of the failed attempt, from 1
  */
 export function pauseAfter(failures: number, backoff: Backoff, random = Math.random): number {
   if (Array.isArray(backoff)) return backoff[Math.min(failures, backoff.length) - 1]!

@@ -34,8 +34,9 @@ export const BLOCKED_KEPT = 3_600_000
 export const ISOLATE = 'isolate = isolated() in the class runs it in a process of its own'
 
 /**
- * `ReportJob has blocked its event loop for 12 s`. @param at the current time, approximately by the clock of
- * the worker
+ * `ReportJob has blocked its event loop for 12 s`.
+ *
+ * @param at the current time, approximately by the clock of the worker
  */
 export function blockingWords({ by, since }: BlockingNow, at: number): string {
   return `${oneOf(by)} has blocked its event loop for ${readable(Math.max(0, at - since))}`

@@ -157,8 +157,8 @@ class Check {
   #trail: [above: object, key: string | number | undefined][] | undefined
 
   /**
-   * @param limit the maximum size in bytes. @param isFree whether values without a JSON form are left out
-   *   instead of refused
+   * @param limit the maximum size in bytes.
+   * @param isFree whether values without a JSON form are left out instead of refused
    */
   constructor(limit: number, isFree: boolean) {
     this.#left = limit

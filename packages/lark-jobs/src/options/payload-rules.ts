@@ -149,7 +149,10 @@ function upcast(payload: unknown, from: number, name: string, { upcasters, versi
 }
 
 /**
- * Checks a payload against the schema. @returns the output of the schema. @throws PAYLOAD_INVALID,
+ * Checks a payload against the schema.
+ *
+ * @returns the output of the schema.
+ * @throws PAYLOAD_INVALID,
  *   JOB_INVALID
  */
 function check(payload: unknown, name: string, { schema, redact }: PayloadRules): unknown {

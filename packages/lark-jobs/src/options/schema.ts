@@ -26,8 +26,9 @@ export interface Voice {
 }
 
 /**
- * Makes the voice for a class or a call: `Jobs.work(): concurrency is 0`. @param whole the name of the whole
- * object in messages
+ * Makes the voice for a class or a call: `Jobs.work(): concurrency is 0`.
+ *
+ * @param whole the name of the whole object in messages
  */
 export function voiceOf(code: JobsErrorCode, who: string, whole = 'the argument'): Voice {
   return {
@@ -203,8 +204,9 @@ export function whole(from: number, to = Number.POSITIVE_INFINITY): Option<numbe
 }
 
 /**
- * A duration, which is read as milliseconds. @param from the minimum. Without a minimum, the duration must be
- * above 0
+ * A duration, which is read as milliseconds.
+ *
+ * @param from the minimum. Without a minimum, the duration must be above 0
  */
 export function duration(from?: number): Option<Duration, number> {
   const least = from === undefined ? ', above 0' : from === 0 ? '' : `, from ${from} ms`

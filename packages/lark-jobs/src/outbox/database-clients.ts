@@ -13,7 +13,7 @@ import { rowsOf } from './rows.ts'
 import type { OutboxStatement } from './table.ts'
 import type { Handle, Opener } from './transaction.ts'
 
-// biome-ignore lint/suspicious/noExplicitAny: the objects of other packages, of which each use is checked before
+// biome-ignore lint/suspicious/noExplicitAny: the objects of other packages; each use is checked first
 type Foreign = any
 
 interface Client {
@@ -255,14 +255,14 @@ export function handleOf(tx: unknown): Handle {
     throw new JobsError(
       'OUTBOX_NO_TRANSACTION',
       `tx is ${client.outside}; the job would not belong to a transaction`,
-      { hint: `Nothing was written. Give it ${client.inside}.` },
+      { hint: `Nothing was written. Pass ${client.inside} as tx.` },
     )
   return { ...client.handle(tx), name: client.name }
 }
 
 /**
- * @returns undefined if Lark does not know this database client @throws STEP_INVALID if a transaction has
- *   already begun on it
+ * @returns undefined if Lark does not know this database client
+ * @throws STEP_INVALID if a transaction has already begun on it
  */
 export function openerOf(db: Foreign): Opener | undefined {
   const client = clientOf(db)
@@ -302,9 +302,9 @@ function handleOfOther(db: Foreign): (tx: unknown) => Handle {
 export function noOpener(db: unknown): JobsError {
   return new JobsError(
     'STEP_INVALID',
-    `stepIn() was given ${formOf(db)} that opens no transaction it knows`,
+    `stepIn() was given ${formOf(db)} with which it cannot open a transaction`,
     {
-      hint: `Of a client that Lark does not know: { for: 'postgres', transaction: (work) => …, execute: (sql, parameters, tx) => … }`,
+      hint: `For a client that Lark does not know, give it { for: 'postgres', transaction: (work) => …, execute: (sql, parameters, tx) => … }`,
     },
   )
 }
@@ -336,8 +336,9 @@ function inTurn(connection: object, act: () => Promise<void>): Promise<void> {
 }
 
 /**
- * Sends BEGIN, and COMMIT or ROLLBACK. @param end called at the end. Its argument says whether the connection
- * can be used again
+ * Sends BEGIN, and COMMIT or ROLLBACK.
+ *
+ * @param end is called after the transaction. Its argument says whether the connection can be used again
  */
 async function between(
   connection: Foreign,
@@ -365,12 +366,12 @@ function noHandle(tx: unknown): JobsError {
 
 function unknown(message: string): JobsError {
   return new JobsError('OUTBOX_HANDLE_UNKNOWN', message, {
-    hint: `Of a database client that Lark does not know: { tx: { for: 'postgres', execute: (sql, parameters) => … } }`,
+    hint: `For a database client that Lark does not know: { tx: { for: 'postgres', execute: (sql, parameters) => … } }`,
   })
 }
 
 function hasBegun({ inside }: Client): JobsError {
   return new JobsError('STEP_INVALID', `stepIn() was given ${inside}; that transaction has begun already`, {
-    hint: 'The step and its record are one transaction: give it what opens one, and it begins its own.',
+    hint: 'stepIn() begins a transaction for the step and its record. Give it the object that opens transactions.',
   })
 }

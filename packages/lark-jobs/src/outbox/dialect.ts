@@ -76,7 +76,8 @@ export const dialectWords: Record<Dialect, DialectWords> = {
     parameter: () => '?',
   },
   sqlite: {
-    // A place must never be used twice: a relay may remove rows that it read a while ago.
+    // A place must never be used twice: a relay that has read a row some time ago removes the row by its
+    // place.
     place: 'INTEGER PRIMARY KEY AUTOINCREMENT',
     id: 'TEXT',
     name: 'TEXT',

@@ -19,7 +19,9 @@ const PATIENCE = 30_000
 export type OutboxExecute = (sql: string, parameters: readonly (string | number | null)[]) => unknown
 
 /**
- * Calls `wake` whenever the table may have new rows. @returns a function that stops these calls, or nothing
+ * Calls `wake` whenever the table may have new rows.
+ *
+ * @returns a function that stops these calls, or nothing
  */
 export type OutboxListen = (wake: () => void) => unknown
 
@@ -51,8 +53,10 @@ export class OutboxDatabase {
   }
 
   /**
-   * Runs a statement. @returns its rows; an empty list for a statement that returns no rows @throws
-   *   OUTBOX_AWAY, OUTBOX_NO_TABLE
+   * Runs a statement.
+   *
+   * @returns its rows; an empty list for a statement that returns no rows
+   * @throws OUTBOX_AWAY, OUTBOX_NO_TABLE
    */
   async run({ sql, parameters }: OutboxStatement): Promise<readonly Columns[]> {
     try {
@@ -64,7 +68,9 @@ export class OutboxDatabase {
   }
 
   /**
-   * Returns `backlog`, after checking that the tables have all columns. @throws OUTBOX_AWAY, OUTBOX_NO_TABLE
+   * Returns `backlog`, after checking that the tables have all columns.
+   *
+   * @throws OUTBOX_AWAY, OUTBOX_NO_TABLE
    */
   async checked(): Promise<OutboxBacklog> {
     for (const statement of this.table.check()) await this.run(statement)

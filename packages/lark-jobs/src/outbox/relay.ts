@@ -45,7 +45,7 @@ export interface RelayOptions {
   partitions: ReadonlyMap<string, number>
 }
 
-/** The result of a lot. `bad`: the rows that were marked, with the reasons. */
+/** What the relay did with a lot. `bad`: the rows that were marked, with the reasons. */
 export interface RelayedLot {
   count: number
   bad: { row: OutboxRow; why: string }[]
@@ -116,7 +116,7 @@ export class Relay {
       const known = keeps.get(text) ?? { ...job.keep, relayed: true as const }
       keeps.set(text, known)
       job.keep = known
-      // The delay counts from the dispatch.
+      // The delay counts from the dispatch, so the time that the row has waited is subtracted.
       const left = Math.max(0, (job.delay ?? 0) - row.age)
       if (left > 0) job.delay = left
       else delete job.delay
@@ -155,9 +155,9 @@ export class Relay {
     for (const [i, { row, job }] of some.entries()) {
       const answer = answers[i]!
       if (typeof answer === 'string') continue
-      if (answer.kind === 'refused') marks(row, 'its priority is refused: too many others are in use')
-      // If the id is already in use, people find the other job with this id, so no record of the rejected job
-      // is stored.
+      if (answer.kind === 'refused')
+        marks(row, 'its priority is refused, because too many other priorities are in use')
+      // If another job has this id, the rejected job is not stored: people find the other job by the id.
       else if (!('reason' in answer) || answer.reason !== 'exists') rejected.push([row, job, answer])
     }
     if (rejected.length === 0) return
@@ -178,7 +178,10 @@ export class Relay {
       await Promise.all(some.map(({ row, flow }) => this.#start(row, flow).catch(sparing(row, marks))))
   }
 
-  /** Starts a flow, unless it has been started: so it must be known for as long as the id of a job. */
+  /**
+   * Starts a flow, unless it has been started. The flow is kept for at least as long as the store remembers
+   * the id of a job, so that another relay does not start the flow again.
+   */
   async #start({ place, id }: OutboxRow, { home, definition, members }: NewFlow): Promise<void> {
     const { flows } = this.#options
     const by = `outbox-${place}`

@@ -6,8 +6,9 @@
  *
  *   form   says how the body is written. 1: JSON. Other numbers are used by later versions of Lark, or for
  *          a body that is encrypted. Such a row is kept, and counted as a row that this version cannot read
- *   kind   `job`: the body is the record of a job without its id (`NewJob`) `flow`: the body is its home, its
- *          definition, and the jobs of its members (`NewFlow`)
+ *   kind   `job`: the body is the record of a job without its id (`NewJob`)
+ *          `flow`: the body has the partition of the flow, its definition, and the jobs of its members
+ *          (`NewFlow`)
  */
 import { JobsError } from '../model/errors.ts'
 import { type FlowDefinition, type FlowJob, MAX_DEFINITION } from '../model/flow.ts'
@@ -19,7 +20,7 @@ import { textOf } from '../words/thrown.ts'
 /** The form of the rows that this version writes. */
 export const ROW_FORM = 1
 
-/** The maximum size of a body in bytes: a flow definition with its members. */
+/** The maximum size of a body in bytes. The largest bodies are definitions of flows with their members. */
 export const MAX_BODY = 2 * MAX_DEFINITION
 
 /** A row that is to be inserted. The database adds its place and the time. */

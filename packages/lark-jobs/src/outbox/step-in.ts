@@ -2,8 +2,8 @@
  * The records of `this.stepIn()`: rows of `lark_steps`, each written in the transaction of its step
  * (`step/in-database.ts`).
  *
- *   form    1: the step has committed, and `result` is its result, in the form of a journal 2: the step was
- *           undone, or it was to be undone but had never committed
+ *   form    1: the step has committed, and `result` is its result, in the form of a journal
+ *           2: the step was undone, or an undo came before the step had committed
  *
  * The first run of a job does not read the table: it only adds one INSERT to the application's own
  * transaction. A row is needed until the store has the result, and for as long as a frozen run that has lost
@@ -156,8 +156,8 @@ function recorded({ step }: StepRow, { form, result }: Columns): string {
 function checked<T>({ isSync }: Opener, given: T): T {
   if (!isSync || !isPromise(given)) return given
   if (given instanceof Promise) given.catch(() => {})
-  throw new JobsError('STEP_INVALID', 'stepIn() was given a function that is to be awaited', {
-    hint: 'This client of SQLite runs each statement at once, and all share its connection: await nothing in the function.',
+  throw new JobsError('STEP_INVALID', 'The function that stepIn() was given returns a promise', {
+    hint: 'This SQLite client runs each statement synchronously, and all transactions share its connection: the function must not be async.',
   })
 }
 

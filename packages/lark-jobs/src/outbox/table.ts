@@ -26,7 +26,7 @@ export const OUTBOX_VERSION = 1
 
 /** The maximum number of rows in one INSERT, and in one lot of the relay. */
 export const LOT = 1_000
-/** The size of the bodies in a lot, in bytes, from which the lot takes no more rows. */
+/** A lot takes no more rows once its bodies together have this size, in bytes. */
 export const LOT_BYTES = 4_194_304
 
 /** A statement for the database. Its parameters are texts and numbers, which every driver accepts. */
@@ -100,7 +100,8 @@ export class OutboxTable {
   }
 
   /**
-   * Selects the next lot of the relay, the oldest rows first. `decode` reads them.
+   * Selects the next lot of the relay, the oldest rows first. `decode` reads the rows that the statement
+   * returns.
    *
    * @param after the place of the last row of the previous lot
    */

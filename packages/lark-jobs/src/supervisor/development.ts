@@ -120,8 +120,9 @@ export class Development {
   }
 
   /**
-   * Tells the program to stop. With a deadline of 0, the program gives back its jobs at once. @param outcomes
-   * see the `stop` of a worker
+   * Tells the program to stop. With a deadline of 0, the program gives back its jobs at once.
+   *
+   * @param outcomes see the `stop` of a worker
    */
   #tell(deadline: number, outcomes?: number): void {
     const command: ProcessCommand = { kind: 'stop', deadline, outcomes }

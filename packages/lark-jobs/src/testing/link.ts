@@ -6,8 +6,9 @@ import { JobsError } from '../model/errors.ts'
 import type { Store } from '../store/contract/store.ts'
 
 /**
- * A function through which each call goes. It may leave the call out. @param verb the name of the call, such
- * as `exchange` or `flows.write`
+ * A function through which each call goes. It may leave the call out.
+ *
+ * @param verb the name of the call, such as `exchange` or `flows.write`
  */
 type Through = (verb: string, args: readonly unknown[], go: () => Promise<unknown>) => Promise<unknown>
 

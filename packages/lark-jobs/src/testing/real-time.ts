@@ -28,8 +28,9 @@ export function soon(act: () => void): void {
 }
 
 /**
- * Calls a function after some milliseconds, and at the latest after 24.8 days. @returns a function that
- * cancels this call
+ * Calls a function after some milliseconds, and at the latest after 24.8 days.
+ *
+ * @returns a function that cancels this call
  */
 export function after(ms: number, act: () => void): () => void {
   const timer = timeout(act, Math.min(ms, LONGEST_TIMER))

@@ -78,8 +78,9 @@ export class Spy<J extends JobLike = JobLike> {
   }
 
   /**
-   * Resolves when a run has begun. The job may already be further when this resolves. @throws FAKE_IDLE if
-   * nothing is left to run
+   * Resolves when a run has begun. The job may already be further when this resolves.
+   *
+   * @throws FAKE_IDLE if nothing is left to run
    */
   started(match?: PayloadMatch<J>): Promise<SpiedEvent<J, JobEvent>> {
     return this.#event('started', match)
@@ -111,7 +112,9 @@ export class Spy<J extends JobLike = JobLike> {
   }
 
   /**
-   * Resolves when a job was cancelled while it ran, or because it was too late to begin. @throws FAKE_IDLE
+   * Resolves when a job was cancelled while it ran, or because it was too late to begin.
+   *
+   * @throws FAKE_IDLE
    */
   cancelled(match?: PayloadMatch<J>): Promise<SpiedEvent<J, CancelledEvent>> {
     return this.#event('cancelled', match)

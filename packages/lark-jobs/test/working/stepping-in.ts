@@ -303,7 +303,7 @@ export function steppingIn(connect: Connect): void {
     expect(said).toEqual([
       ['STEP_INVALID', expect.stringContaining('b waits inside the step a')],
       ['STEP_INVALID', expect.stringContaining('d would commit inside the step c')],
-      ['STEP_INVALID', expect.stringContaining('opens no transaction')],
+      ['STEP_INVALID', expect.stringContaining('cannot open a transaction')],
       ['STEP_INVALID', expect.stringContaining('to be awaited')],
       ['RESULT_NOT_JSON', expect.stringContaining('the step g: result.at')],
       ['PAYLOAD_TOO_LARGE', expect.stringContaining('the step h')],

@@ -187,7 +187,9 @@ export abstract class Command {
   }
 
   /**
-   * Asks for a text that the terminal does not show. @throws the errors of `ask`
+   * Asks for a text that the terminal does not show.
+   *
+   * @throws the errors of `ask`
    *
    * ```ts
    * const password = await this.secret('Password', { validate: (it) => (it.length < 8 ? 'Too short' : undefined) })
@@ -198,7 +200,9 @@ export abstract class Command {
   }
 
   /**
-   * Asks for yes or no. Enter alone means no, unless `default` is true. @throws the errors of `ask`
+   * Asks for yes or no. Enter alone means no, unless `default` is true.
+   *
+   * @throws the errors of `ask`
    *
    * ```ts
    * if (!this.yes && !(await this.confirm('Delete 12 users?'))) return false
@@ -209,8 +213,9 @@ export abstract class Command {
   }
 
   /**
-   * Asks for one of several values, or with `many` for any number of these values. @throws the errors of
-   * `ask`
+   * Asks for one of several values, or with `many` for any number of these values.
+   *
+   * @throws the errors of `ask`
    *
    * ```ts
    * const size = await this.choose('How big?', ['small', { value: 'big', hint: 'twice the price' }])

@@ -49,7 +49,9 @@ function* charactersOf(text: string): Generator<string> {
 }
 
 /**
- * Fills `text` with spaces up to `width` places. @param side the side of the field on which the text stands
+ * Fills `text` with spaces up to `width` places.
+ *
+ * @param side the side of the field on which the text stands
  */
 export function pad(text: string, width: number, side: 'left' | 'right' = 'left'): string {
   const spaces = ' '.repeat(Math.max(0, width - displayWidth(text)))
@@ -115,7 +117,9 @@ export function wrap(text: string, width: number): string[] {
 
 /**
  * Makes lines with names and their descriptions. A description stands beside its name, or below its name if
- * the names leave too little room. @param width the width of a line, in places
+ * the names leave too little room.
+ *
+ * @param width the width of a line, in places
  */
 export function describeAll(
   all: readonly (readonly [name: string, about: string])[],

@@ -17,7 +17,8 @@ const began: ReadonlySet<string> = new Set(['started', 'completed', 'failed', 'c
 const LEAST = 0.4
 
 /**
- * @param from when the flow was dispatched. @param to when the flow ended. Absent if the flow has not ended
+ * @param from when the flow was dispatched.
+ * @param to when the flow ended. Absent if the flow has not ended
  */
 export function FlowTimeline({
   nodes,

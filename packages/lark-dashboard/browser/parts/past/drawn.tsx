@@ -21,8 +21,9 @@ interface DrawnProps<Data> {
   /** Loads the library and makes the chart. This must be the same function in every rendering. */
   make(place: HTMLElement, pointed: (step: number | undefined) => void): Promise<Chart<Data>>
   /**
-   * The text below the chart. @param step the step that the pointer is on. Undefined if the pointer is on no
-   * step
+   * The text below the chart.
+   *
+   * @param step the step that the pointer is on. Undefined if the pointer is on no step
    */
   children(step: number | undefined): ComponentChildren
 }

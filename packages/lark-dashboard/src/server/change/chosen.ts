@@ -26,7 +26,9 @@ export function chosen<Filter extends object>(
 
 /**
  * Refuses conditions on payloads if the viewer may not see payloads. Otherwise the viewer could find out the
- * contents of payloads by trying one value after another. @throws VALUES_REFUSED
+ * contents of payloads by trying one value after another.
+ *
+ * @throws VALUES_REFUSED
  */
 export function allowed<Filter extends object>({ payloads, user }: KnownViewer, filter: Filter): Filter {
   if (!payloads && 'where' in filter)

@@ -80,8 +80,9 @@ export class Live {
   }
 
   /**
-   * Calls the listener each second, and at once if the last snapshot is recent. @returns a function that ends
-   * the calls
+   * Calls the listener each second, and at once if the last snapshot is recent.
+   *
+   * @returns a function that ends the calls
    */
   listen(listener: Listener): () => void {
     this.#listeners.add(listener)

@@ -99,8 +99,9 @@ async function startIn(
 }
 
 /**
- * Reads the members of a batch in a transaction. @throws FLOW_TOO_LARGE; the errors that iterating the
- * members throws
+ * Reads the members of a batch in a transaction.
+ *
+ * @throws FLOW_TOO_LARGE; the errors that iterating the members throws
  */
 async function listed(
   { flow: id }: FlowPlace,

@@ -7,8 +7,9 @@ import { insideOfDraft, isDraft } from '../draft.ts'
 import { type FlowPart, type FlowSays, insideOfFlow, isFlowDraft, type StepFunction } from './flow-draft.ts'
 
 /**
- * Reads a value that was passed as a member of a batch. @throws FLOW_INVALID if the value is not the draft of
- * a job
+ * Reads a value that was passed as a member of a batch.
+ *
+ * @throws FLOW_INVALID if the value is not the draft of a job
  */
 export function readMember(member: unknown): Drafted {
   if (isDraft(member)) return insideOfDraft(member)

@@ -133,8 +133,8 @@ export async function paced<T>(
 }
 
 /**
- * @param neither the message of the error for a command line with neither ids nor a filter @throws USAGE if
- *   there are both ids and a filter, or neither ids nor a filter
+ * @param neither the message of the error for a command line with neither ids nor a filter
+ * @throws USAGE if there are both ids and a filter, or neither ids nor a filter
  */
 export async function chosenBy(
   command: ChangeCommand,

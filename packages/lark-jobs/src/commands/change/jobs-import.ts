@@ -50,8 +50,10 @@ export class JobsImportCommand extends Command {
   }
 
   /**
-   * Reads the records of the file in lots. @param lines is set to the line numbers of the current lot @throws
-   * USAGE
+   * Reads the records of the file in lots.
+   *
+   * @param lines is set to the line numbers of the current lot
+   * @throws USAGE
    */
   async *#lots(path: string, lines: { from: number; count: number }): AsyncGenerator<unknown[]> {
     const file = await open(path).catch((error: Error) => {

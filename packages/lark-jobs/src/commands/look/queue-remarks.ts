@@ -195,7 +195,9 @@ function isUnended({ waiting, delayed, blocked, active }: Counts): boolean {
 }
 
 /**
- * Says in words how long a pause still lasts. @param until the end of the pause, in milliseconds since 1970
+ * Says in words how long a pause still lasts.
+ *
+ * @param until the end of the pause, in milliseconds since 1970
  */
 function remaining(until: number | undefined): string {
   return until === undefined ? '' : `for ${readable(Math.max(0, until - Date.now()))}, or `

@@ -19,8 +19,9 @@ export interface TelemetryCalls extends Telemetry {
   /** The run of a job begins. */
   processing(run: TracedRun): Processing
   /**
-   * The run of a job continues in this process. @param carried the context from the process that has reported
-   * the run
+   * The run of a job continues in this process.
+   *
+   * @param carried the context from the process that has reported the run
    */
   continued(job: TracedJob, carried: Trace | undefined): Processing
   /** Calls the function of a step in a context of its own, for a job that `dispatchNow` runs. */
