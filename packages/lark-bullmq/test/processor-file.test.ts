@@ -169,7 +169,7 @@ test('a folder, a URL of another scheme and a path written as a URL are refused'
   const urls = [new URL('https://example.com/a.js'), new URL('data:text/javascript,')]
   for (const given of [...others, ...urls, ''])
     expect(() => new Worker('none', given, place.SQLite())).toThrow(
-      `Worker 'none': the processor is '${given}'; it must be a function, or a file that is there`,
+      `Worker 'none': the processor is '${given}'; it must be a function, or a file that exists`,
     )
 })
 
@@ -202,7 +202,7 @@ test('a .flow file goes to the loader of the program', async () => {
 test('the error names a missing file, and a file that exports no function', async () => {
   const opts = place.SQLite()
   expect(() => new Worker('none', join(folder, 'no-such-file'), opts)).toThrow(
-    /Worker 'none': the processor is '.*no-such-file'; it must be a function, or a file that is there/,
+    /Worker 'none': the processor is '.*no-such-file'; it must be a function, or a file that exists/,
   )
   await using queue = new Queue('none', opts)
   await using worker = new Worker('none', fileOf('none.cjs'), opts)

@@ -64,7 +64,7 @@ export function mentionsBullMQ(text: string): boolean {
   return /['"](?:bullmq|@nestjs\/bullmq|@s18i\/lark-bullmq(?:\/nest)?|@bull-board\/[\w/-]+)['"]/.test(text)
 }
 
-/** Methods of BullMQ whose names objects of other libraries have, too. */
+/** Names that methods of BullMQ share with methods of other libraries. */
 const ofOthers = new Set(['getState', 'isActive', 'isPaused', 'isRunning', 'toJSON', 'asJSON', 'updateData'])
 
 /** Whether only objects of BullMQ have a method with this name. */

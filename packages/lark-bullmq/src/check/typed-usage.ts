@@ -181,7 +181,7 @@ class FileTypes {
       const name = property.name && this.#textOf(property.name)
       if (name === undefined) continue
       const declared = this.#checker.getPropertyOfType(this.#checker.getNonNullableType(type!), name)
-      // A type of the application or of Nest may add options of its own.
+      // A type of the application or of Nest may add options that are not BullMQ's.
       if (declared !== undefined && !(declared.declarations ?? []).some(isOfBullMQ)) continue
       if (declared !== undefined) this.#foundOption(topic, name, property)
       this.#useInner(name, property)
@@ -244,7 +244,7 @@ class FileTypes {
 
   /** The classes and types of BullMQ that a type consists of, the nearest first. */
   *#symbolsOf(type: Type): Generator<NameSymbol> {
-    // `this` has the type of its class.
+    // For `this`, the apparent type is its class.
     const open = [this.#checker.getApparentType(this.#checker.getNonNullableType(type))]
     const seen = new Set<Type>()
     for (let next = open.shift(); next !== undefined; next = open.shift()) {

@@ -509,8 +509,8 @@ export class FileUsage {
     const name = this.#bullName(written.typeName)
     const topic = name === undefined ? undefined : optionTypes[name]
     if (topic === undefined) return
-    // The call that adds a job refuses these options, and not the declaration of the object. So these options
-    // do not prevent the start of the application.
+    // These options are refused by the call that adds a job, and not when the object is made. So these
+    // options do not prevent the start of the application.
     this.#isAtStart = false
     this.#options(topic, value)
   }

@@ -9,7 +9,7 @@ import { type Compatibility, comparisonOf, verdicts } from '../compared/compared
 
 /** How many places of a name are shown without `--verbose`. */
 const PLACES = 3
-/** How many names the last line has. */
+/** The maximum number of names in the last line of the output. */
 const NAMES = 5
 /** The page of the manual with Lark's answers to all names. */
 const MANUAL = 'https://github.com/s18i/lark/blob/main/docs/check-bullmq.md'

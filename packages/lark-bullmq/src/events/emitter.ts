@@ -47,7 +47,7 @@ export abstract class BullEmitter<L extends Listeners<L>> extends EventEmitter {
     return super.off(event, listener)
   }
 
-  /** Calls the listeners. If a listener throws an error, this error is emitted as `error`. */
+  /** Calls the listeners. If a listener throws an error, the error is passed to the listeners of `error`. */
   protected tell<E extends keyof L & string>(event: E, ...args: Parameters<L[E]>): void {
     try {
       if (event === 'error' && this.listenerCount('error') === 0) console.error(`${this.#who}:`, ...args)

@@ -80,7 +80,7 @@ const kinds: Record<string, readonly EventKind[]> = {
  * The kind of the events that `Store.publish` writes. The types of `Jobs.events()` do not include this kind.
  */
 const PUBLISHED = 'published'
-/** Milliseconds without an event after which `drained` may come. */
+/** `drained` may be emitted after this many milliseconds without an event. */
 const QUIET = 30
 /** The events for which the job must be read. */
 const ofJobs = ['added', 'delayed', 'completed', 'failed', 'retries-exhausted']
@@ -168,7 +168,8 @@ export class BullQueueListener<ReturnType = Any>
         if (!this.#stopped.signal.aborted) this.tell('error', error)
       })
     })
-    // `waitUntilReady()` rejects with this error, and the event `error` reports it.
+    // The rejection is ignored here, because `waitUntilReady()` rejects with the same error, and the event
+    // `error` reports it.
     this.#ready.catch(() => {})
   }
 
@@ -221,7 +222,7 @@ export class BullQueueListener<ReturnType = Any>
       this.#isDrained = false
       clearTimeout(this.#draining)
     }
-    // The application may have chosen another id for a job of a flow.
+    // Jobs of flows are read, too, because the application may have chosen other ids for them.
     const isPut = heard.includes('waiting') && kind !== 'returned'
     const isNeeded = isPut || heard.some((name) => ofJobs.includes(name)) || memberOf(id) !== undefined
     const found = isNeeded ? await this.#find(id) : undefined
@@ -296,9 +297,9 @@ export class BullQueueListener<ReturnType = Any>
   }
 
   /**
-   * Emits `drained` after a moment without an event, if no job waits or runs then. Without the pause, several
-   * jobs that run one after the other could each be told as the last one: the store may be ahead of the
-   * events.
+   * Emits `drained` after a moment without an event, if no job waits or runs then. Without this pause,
+   * `drained` could be emitted after each of several jobs: the store may already have no job left while
+   * events of earlier jobs are still to come.
    */
   #drainsSoon(cursor: string): void {
     clearTimeout(this.#draining)

@@ -41,8 +41,8 @@ export async function tellParents(home: JobHome, id: string): Promise<void> {
 }
 
 /**
- * Makes the job due to which the flow of this job was added, if the flow has failed and makes that job fail.
- * A job that waits for its children is due by itself.
+ * If this job was added as a child to another job, and its failure makes that job fail, that job is made due.
+ * If that job already waits for its children, it becomes due without this call.
  */
 async function wakeParent(home: JobHome, id: string): Promise<void> {
   const { store } = home

@@ -23,13 +23,19 @@ type Signals = NonNullable<Awaited<ReturnType<Store['journals']['read']>>>['sign
 export interface ChildNote extends FlowPlace {
   /** `prefix:queue:id`. */
   key: string
-  /** What happens to the parent if the child fails. With `wait`, it waits until the child was retried. */
+  /**
+   * What happens to the parent if the child fails. With `wait`, the parent waits until the failed child has
+   * been retried.
+   */
   rule: 'fail' | 'now' | 'ignore' | 'remove' | 'wait'
 }
 
 /** The name of the signal that tells a job of its new children. */
 const ADDED = '$bullmq:children'
-/** The most signals whose children are each waited for. Beyond, their failures are noticed later. */
+/**
+ * A job waits for the signals of at most this many children whose failure it must notice at once. Failures of
+ * further such children are noticed later.
+ */
 const MOST = 100
 const prefixOfEnds = childSignal('')
 
@@ -42,7 +48,7 @@ export function ruleOfChild(opts: JobsOptions): ChildNote['rule'] {
 
 export class JobChildren {
   readonly #notes: readonly ChildNote[]
-  /** The last end of each child, with the number of its signal. */
+  /** How each child ended last, with the number of its signal. */
   readonly #ends = new Map<string, { end: ChildEnd; number: number }>()
   /** How many signals the job has. */
   readonly heard: number
@@ -107,9 +113,10 @@ export class JobChildren {
   }
 
   /**
-   * Whether a child has failed after which the job waits for no others.
+   * Whether a child has failed whose failure makes the job start at once, without waiting for the other
+   * children.
    *
-   * @param heard how many signals were known before that failure
+   * @param heard a failure counts only if the number of its signal is not lower than this
    */
   startsAfter(heard: number): boolean {
     return this.#notes.some(
@@ -118,8 +125,9 @@ export class JobChildren {
   }
 
   /**
-   * The signals that make a waiting job look at its children again. Most children end without a run of the
-   * job: it waits for the last one only, and for those whose failure it must not overlook.
+   * The signals that make a waiting job look at its children again: the end of each child whose failure the
+   * job must notice at once, and the end of the last child. Therefore most children end without a run of the
+   * job.
    */
   get waits(): string[] {
     const { pending } = this
@@ -168,9 +176,9 @@ function returned(key: string, { result = null, dropped }: ChildEnd): unknown {
 }
 
 /**
- * An entry in the journal of a job for each time that it was suspended because of its children: the number of
- * the run, how many signals it knew, and whether the processor was not called in this run. The entry is that
- * with which a run with steps keeps the time that it took.
+ * An entry that a job writes to its journal each time it is suspended because of its children: the number of
+ * the run, how many signals the job knew, and whether the processor was not called in this run. The entry has
+ * the form of the entry with which a job with steps records how long a run took.
  */
 export interface Rest {
   run: number

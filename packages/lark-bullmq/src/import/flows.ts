@@ -311,7 +311,7 @@ class FlowInReading {
     const { job } = this.#nodes[number]!.job!
     const { bullmq = {}, ...others } = job.options?.context ?? {}
     const context = { ...others, bullmq: { ...(bullmq as object), ...more } }
-    // Options that are too long are not stored, because the report already names this job.
+    // Options that are too long are left out. The report already names their job.
     if (isShort(context)) job.options = { ...job.options, context: JSON.parse(JSON.stringify(context)) }
   }
 }
@@ -320,7 +320,7 @@ function isShort(context: object): boolean {
   return Buffer.byteLength(JSON.stringify(context)) <= LARGEST.context
 }
 
-/** A text that is not JSON is left out, because its job has already ended. */
+/** Reads the JSON of a job that has ended. A text that is not JSON is left out. */
 function jsonIn(text: string | undefined): unknown {
   try {
     return JSON.parse(text ?? '{}')

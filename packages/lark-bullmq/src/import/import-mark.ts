@@ -17,8 +17,8 @@ import { REMEMBERED } from './jobs.ts'
 import type { BullmqSource } from './source.ts'
 
 /**
- * Milliseconds by which the time for which Lark keeps a job is assumed to be shorter, because a clock may be
- * changed.
+ * A margin in milliseconds: Lark is assumed to forget a job this much earlier than it says, because a clock
+ * may be changed.
  */
 const MARGIN = 60_000
 

@@ -261,7 +261,7 @@ class ImportRun {
       const jobs: NewJob[] = []
       const settled: string[] = []
       for (const entry of page) {
-        // BullMQ 4 wakes its workers with such entries, which are not jobs.
+        // BullMQ 4 adds entries that are not jobs, to wake its workers.
         if (/^0(:|$)/.test(entry.id)) continue
         const mark = this.#mark.read(entry.mark, now)
         const isTaken = this.#flows.has(queue, entry.id)

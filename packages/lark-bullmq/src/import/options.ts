@@ -53,7 +53,9 @@ const options: Readonly<Record<keyof BullmqOptions, Check>> = {
   onProgress: ['a function', (value) => typeof value === 'function'],
 }
 
-/** @throws FILTER_INVALID. A call that ignored a condition would import too much */
+/**
+ * @throws FILTER_INVALID for an unknown option, because a call that ignored a condition would import too much
+ */
 export function checkBullmq(given: unknown): void {
   const wrong = (name: string, value: unknown, right: string) =>
     new JobsError('FILTER_INVALID', `importBullmq(): ${name} is ${shown(value)}; it must be ${right}`)

@@ -87,7 +87,7 @@ export interface BullmqChildren {
   completed: (BullmqChild & { value: string })[]
   /** The children that failed and whose results the job does not need, with the reason of the failure. */
   ignored: (BullmqChild & { reason: string })[]
-  /** How many children have failed whose failure makes the job fail. */
+  /** How many children have failed and make this job fail, too. */
   failed: number
 }
 

@@ -60,8 +60,8 @@ export interface JobControls {
 }
 
 /**
- * The JSON and the id of the next job, and two times until which it does not begin, which are always 0. Empty
- * if there is no next job, or if none was asked for.
+ * The JSON and the id of the next job, and two times, which are always 0: in BullMQ, no job begins before
+ * these times. Empty if there is no next job, or if the caller did not ask for one.
  */
 export type NextJob = [json?: JobJson, id?: string, limitUntil?: number, delayUntil?: number]
 
@@ -602,11 +602,11 @@ export class BullJob<
 
   /** Makes a delayed job due now. */
   async promote(): Promise<void> {
-    // Lark would also make a job due that waits for its children.
+    // Without this check, Lark would also make a job due that waits for its children.
     const isDone = !(await this.isWaitingChildren()) && (await this.#handle().runNow())
     if (!isDone && this.repeatJobKey === undefined)
       throw new Error(`Job ${this.id} is not in the delayed state. promote`)
-    // The job of the next tick is not in the queue yet.
+    // The job of the scheduler's next tick is not in the queue yet, so a job is made for it now.
     if (!isDone)
       await this.#home.store.jobs.schedules.runNow(scheduleName(this.queueName, this.repeatJobKey!))
     this.delay = 0
@@ -670,8 +670,8 @@ export class BullJob<
   }
 
   /**
-   * Makes the job run again when the children have ended that were added to it. A processor calls it, and
-   * then throws a `WaitingChildrenError`.
+   * Makes the job run again when the children that were added to it have ended. A processor calls this
+   * method, and then throws a `WaitingChildrenError`.
    *
    * @returns whether there are such children. If there are none, the processor goes on
    * @throws UnrecoverableError if a child has failed with `failParentOnFailure`

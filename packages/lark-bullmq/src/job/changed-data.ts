@@ -15,7 +15,8 @@ export async function changeData(
   const open = await opened(store.jobs)
   // The number of spaces at the end of a payload encodes its version.
   const text = encode(data, key) + payload.slice(payload.trimEnd().length)
-  // The only records of such a job are the times at which it waited for its children.
+  // The change is forced, because Lark does not edit a job whose steps are recorded. The only records of this
+  // job are the times at which it waited for its children.
   const change = { kind: 'edit', payload: text, whileActive: true, force: true } as const
   const place = { store: open.store, queues: open.settings.partitions }
   return (await alterAt(place, { id, queue }, change)) === 'done'

@@ -23,7 +23,7 @@ export interface DeduplicationOptions {
   id: string
   /** Milliseconds. */
   ttl?: number
-  /** With `ttl` and `replace`: each further job with the same id begins the time again. */
+  /** With `ttl` and `replace`: each further job with the same id starts this time again. */
   extend?: boolean
   /** A further job with the same id replaces the data of the first job, if the first job has not begun. */
   replace?: boolean
@@ -80,7 +80,7 @@ export interface JobsOptions extends DefaultJobOptions {
   deduplication?: DeduplicationOptions
   /** With this option, `queue.add()` makes a repeatable job, as BullMQ 5 does. */
   repeat?: RepeatOptions
-  /** The job that waits for this one, if it calls `moveToWaitingChildren()`. It must exist. */
+  /** The job that waits for this job, if that job calls `moveToWaitingChildren()`. That job must exist. */
   parent?: ParentOptions
 }
 

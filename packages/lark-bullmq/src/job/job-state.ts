@@ -13,7 +13,7 @@ export function stateOf(state: State, priority: number, suspended?: readonly str
   return state === 'blocked' ? 'waiting-children' : state
 }
 
-/** Whether a job is suspended until children end that were added to it. */
+/** Whether a suspended job waits for the end of children that were added to it. */
 export function waitsForChildren(suspended: readonly string[] = []): boolean {
   return suspended.some((name) => name.startsWith(childSignal('')))
 }

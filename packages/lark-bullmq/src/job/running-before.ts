@@ -1,6 +1,6 @@
 /**
- * Finds the running job whose end another job with the same `deduplication.id` and `keepLastIfActive` waits
- * for.
+ * With `keepLastIfActive`, a job waits for the end of the running job that has the same `deduplication.id`.
+ * This function finds the running job.
  */
 import { opened, partitionsOf } from '@s18i/lark-jobs/internal'
 import type { JobHome } from '../store/shared-store.ts'

@@ -296,7 +296,7 @@ function intervalOf({ when }: ScheduleInfo): number | undefined {
 
 /**
  * Whether the job of the next tick is also the next job that becomes due. (A worker queues the job of a tick
- * a little before its instant. Until this instant, the next tick is already the tick after it.)
+ * a little before the tick. From then until the tick, the schedule already names the tick after it.)
  */
 function isNext(info: ScheduleInfo): boolean {
   return info.next !== undefined && info.next - (intervalOf(info) ?? Number.POSITIVE_INFINITY) <= Date.now()

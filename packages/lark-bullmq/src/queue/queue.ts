@@ -169,7 +169,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   /**
    * The key of a job, as `job.getChildrenValues()` names it.
    *
-   * @param id the id of a job. The other keys that a queue of BullMQ has are refused
+   * @param id the id of a job. Names of other keys that a queue of BullMQ has, such as `meta`, are refused
    */
   toKey(id: string): string {
     if (!keysOfQueue.includes(id)) return `${this.qualifiedName}:${id}`
@@ -278,7 +278,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
 
   async getJobState(id: string): Promise<JobState | 'unknown'> {
     const state = await new BullJob(this.#home, { id, name: '', data: {}, opts: {}, timestamp: 0 }).getState()
-    // The id may also be the id of a job of a flow, which the application has chosen.
+    // The application may have chosen the id for a job of a flow.
     return state === 'unknown' ? ((await (await this.getJob(id))?.getState()) ?? 'unknown') : state
   }
 
@@ -427,7 +427,9 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     return prometheusOf(this.name, counts, ended, variables)
   }
 
-  /** The children of a job that have completed, or that it waits for, and a page of them. */
+  /**
+   * Reads a page of the children of a job: those that have completed, or those that the job still waits for.
+   */
   async getDependencies(
     parentId: string,
     type: 'processed' | 'pending',

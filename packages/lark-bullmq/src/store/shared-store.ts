@@ -444,8 +444,8 @@ export class SharedStore {
 }
 
 /**
- * Milliseconds until a rate allows a job of a partition to begin. The store says this for a job that waits or
- * runs. If there is no such job, the answer is 0.
+ * Milliseconds until a rate allows a job of a partition to begin. The store knows this only for a partition
+ * in which a job waits or runs. If there is no such job, the answer is 0.
  */
 async function rateLeft(
   store: OpenJobs['store'],

@@ -35,12 +35,15 @@ export async function restAgain(lark: EveryJob, home: JobHome, claimed: ClaimedJ
   if (last?.run !== claimed.runs - 1) return
   const children = new JobChildren(signals)
   if (children.failed !== undefined || children.startsAfter(last.heard)) return
-  // No signal has come, so the time was over.
+  // No signal has come, so the job is due because its time is over.
   if (children.heard === last.heard) await children.ask(home)
   if (children.pending.length > 0) restFor(lark, claimed, children, true)
 }
 
-/** Why a job fails before its processor is called: a child has failed that the job may not survive. */
+/**
+ * Why a job fails before its processor is called: one of its children has failed, and that failure makes the
+ * job fail.
+ */
 export function failedChildOf({ journal }: ClaimedJob): Error | undefined {
   const { key } = (journal && new JobChildren(journal.signals).failed) ?? {}
   return key === undefined ? undefined : new UnrecoverableError(`child ${key} failed`)

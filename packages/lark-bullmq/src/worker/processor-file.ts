@@ -37,7 +37,7 @@ const extensions = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts', '.flow']
 export function processorFile(who: string, given: string | URL): string {
   const file = pathsOf(given).find((path) => statSync(path, { throwIfNoEntry: false })?.isFile())
   if (file === undefined)
-    throw wrongValue(who, 'the processor', `${given}`, 'a function, or a file that is there')
+    throw wrongValue(who, 'the processor', `${given}`, 'a function, or a file that exists')
   return file
 }
 

@@ -359,7 +359,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
         'JOB_INVALID',
         `${this}: a processor in a file runs in another process, which has no store in the memory of this one`,
         {
-          hint: "Give it a store that both have, such as 'sqlite:jobs.db', or a function as the processor.",
+          hint: "Use a store that both processes can reach, such as 'sqlite:jobs.db', or pass a function as the processor.",
         },
       )
     this.#keep('completed', this.opts.removeOnComplete)
@@ -570,7 +570,8 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
         [TelemetryAttributes.JobId]: job.id,
         [TelemetryAttributes.JobName]: job.name,
       })
-      // An error ends an attempt or moves the job. In BullMQ, neither is an exception of the span.
+      // An error ends an attempt or moves the job. In BullMQ, the span records neither of them as an
+      // exception.
       const ended = await call().then(
         (value) => ({ value }),
         (error: unknown) => ({ error }),
@@ -810,7 +811,7 @@ function failureIn(error: unknown): string | undefined {
   return ending === 'released' || ending === 'limited' ? undefined : error.message
 }
 
-/** Without a reason, that of `AbortController.abort()`. */
+/** If no reason is given, the reason is the one that `AbortController.abort()` sets. */
 function reasonOf(reason: string | undefined): unknown {
   return reason ?? AbortSignal.abort().reason
 }
@@ -861,7 +862,7 @@ function readOptions(who: string, opts: BullWorkerOptions): BullWorkerOptions {
 
 function checkConcurrency(who: string, value: unknown): void {
   if (Number.isInteger(value) && (value as number) >= 1) return
-  // The message is the message of BullMQ.
+  // This is the message of BullMQ.
   throw new JobsError('JOB_INVALID', 'concurrency must be a finite number greater than 0', {
     hint: `${who} was given ${shown(value)}; it must be a whole number from 1`,
   })

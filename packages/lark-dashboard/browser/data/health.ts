@@ -97,7 +97,10 @@ function whyStill({ workers, unknownKeys, stranded }: LiveQueue): string {
   return ''
 }
 
-/** `14 that no worker could read: its payload is of version 2, …`. */
+/**
+ * The words for jobs that no worker could read, such as `14 that no worker could read: its payload is of
+ * version 2, …`.
+ */
 function strandedWords({ count, because }: NonNullable<LiveQueue['stranded']>): string {
   const why = because === undefined ? '' : `: ${because}`
   return `${count.toLocaleString('en')} that no worker could read${why}`

@@ -17,7 +17,9 @@ export interface Route {
 const address = signal(new URL(location.href))
 /** Whether the Back or the Forward button has opened the page. */
 let returned = false
-/** Milliseconds that a page which the viewer has returned to may take to grow to its former length. */
+/**
+ * How long a page may take to grow to its former length after the viewer has returned to it, in milliseconds.
+ */
 const GROWING = 3_000
 
 export const route = computed<Route>(() => {

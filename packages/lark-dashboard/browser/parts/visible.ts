@@ -30,7 +30,8 @@ function escaped(found: string): string {
 }
 
 /**
- * Writes such characters in a JSON text as escapes of JSON, so that the value of the text does not change.
+ * Writes invisible characters in a JSON text as escapes of JSON, so that the value of the text does not
+ * change.
  */
 export function escapedJson(json: string): string {
   return json.replace(HIDDEN, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`)

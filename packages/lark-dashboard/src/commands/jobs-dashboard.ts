@@ -29,8 +29,8 @@ export class JobsDashboardCommand extends Command {
 
   async handle() {
     await using jobs = Jobs
-    // A wrong configuration ends the command. A store that does not answer does not, because the dashboard
-    // shows this.
+    // A wrong configuration ends the command. A store that does not answer does not end the command, because
+    // the dashboard shows this problem.
     const said = await operate(jobs).dashboard()
     const { authorize, base, hosts, environment } = said
     const port = this.port ?? said.port

@@ -61,9 +61,9 @@ import { shownEntry, shownJob, shownSchedule, shownValue, wholeValue } from './l
 
 /** The maximum number of rows of a page. */
 const MOST_ROWS = 200
-/** The most groups of a queue that are shown. */
+/** The maximum number of groups of a queue that are shown. */
 const MOST_GROUPS = 2_000
-/** The most tags of a job. */
+/** The maximum number of tags of a job. */
 const MOST_TAGS = 10
 /** The maximum number of failed members of a batch that are shown. */
 const MOST_FAILURES = 200
@@ -104,7 +104,7 @@ const workers: Shape<WorkerFilter> = {
   host: optional(text),
   all: optional(flag),
 }
-/** A flow by its id, or by its id and its home. */
+/** The input of a flow: its id, or its id and the partition that keeps it (`home`). */
 const flow: Field = {
   right: 'the id of a flow, or an object with its id and its home',
   isRight: (value) => text.isRight(value) || object.isRight(value),

@@ -275,7 +275,7 @@ class Advancing {
     this.#note('causes', node, cause)
   }
 
-  /** Lets nodes wait again that were skipped because of a node that has completed now. */
+  /** If nodes were skipped because of a node that has completed now, these nodes wait again. */
   #mend(node: number): void {
     const state = this.#state
     const skipped = Object.entries(state.causes ?? {}).filter(([, cause]) => cause === node)
@@ -420,9 +420,9 @@ export interface Startable {
 }
 
 /**
- * Returns the state in which all parts of a flow start again that did not complete: nodes that failed or were
- * cancelled, nodes that were skipped because of such a node, and members that failed. Results are kept.
- * Undefined if the flow has completed, or if no part can start again.
+ * Restarts all parts of a flow that did not complete: nodes that failed or were cancelled, nodes that were
+ * skipped because of such a node, and members that failed. This function returns the new state of the flow.
+ * Results are kept. Undefined if the flow has completed, or if no part can start again.
  *
  * @param within milliseconds from now within which the flow must end. Default: for an ended flow, the time
  *   from its definition

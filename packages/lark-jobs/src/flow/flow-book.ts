@@ -207,7 +207,7 @@ export class FlowBook implements FlowControl {
   }
 
   /**
-   * Starts all parts of a flow again that did not complete.
+   * Restarts all parts of a flow that did not complete.
    *
    * @param within milliseconds from now within which the flow must end
    * @returns whether there was a part to start. Undefined if there is no such flow
@@ -250,7 +250,7 @@ export class FlowBook implements FlowControl {
   ): Promise<number> {
     let first: number | undefined
     await this.change(place, ({ definition, state, crowd, at }) => {
-      // Reset, because another process may have written since the previous attempt.
+      // This function is called again if another process has written the flow meanwhile, so `first` is reset.
       first = undefined
       const isOpen = state.phase === 'filling' || (state.phase === 'open' && filling === undefined)
       if (!isOpen || state.ending !== undefined) return undefined
@@ -425,8 +425,8 @@ export class FlowBook implements FlowControl {
   }
 
   /**
-   * Applies again the ends of nodes that the home partition has kept and that were already taken into
-   * account, because a server that has lost its last writes may have lost their consequences.
+   * Applies ends of nodes again that were already applied. The home partition keeps these ends. If a server
+   * has lost its last writes, it may have lost what followed from these ends.
    */
   async #hearAgain(found: KeptFlow): Promise<void> {
     const ends = await this.#records.ends(found, startedNodes(found.state))

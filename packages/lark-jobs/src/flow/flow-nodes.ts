@@ -149,7 +149,7 @@ export class FlowNodes {
     await control.startWith(place, own, members)
   }
 
-  /** The flows that are nodes and have ended and are still kept. */
+  /** The flows that are nodes, have ended, and are still kept. */
   async endedFlows({ definition, state }: KeptFlow): Promise<[number, KeptFlow][]> {
     const ended: [number, KeptFlow][] = []
     for (const [node, { flow }] of definition.nodes.entries()) {

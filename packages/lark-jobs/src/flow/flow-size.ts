@@ -38,6 +38,6 @@ export function checkSize(definition: string, words: (bytes: number) => string):
 
 function tooLarge(message: string): JobsError {
   return new JobsError('FLOW_TOO_LARGE', message, {
-    hint: 'Store what is large elsewhere, and give the jobs its id; or make a batch, whose members count apart.',
+    hint: 'Store what is large elsewhere, and give the jobs its id; or make a batch, whose members do not count.',
   })
 }

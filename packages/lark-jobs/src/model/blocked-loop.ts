@@ -34,7 +34,7 @@ export const BLOCKED_KEPT = 3_600_000
 export const ISOLATE = 'isolate = isolated() in the class runs it in a process of its own'
 
 /**
- * `ReportJob has blocked its event loop for 12 s`.
+ * Says who blocks the event loop: `ReportJob has blocked its event loop for 12 s`.
  *
  * @param at the current time, approximately by the clock of the worker
  */
@@ -42,14 +42,17 @@ export function blockingWords({ by, since }: BlockingNow, at: number): string {
   return `${oneOf(by)} has blocked its event loop for ${readable(Math.max(0, at - since))}`
 }
 
-/** `ReportJob blocked its event loop 3 times within an hour, for up to 12 s`. */
+/**
+ * Puts the blocked periods of a worker into words, such as `ReportJob blocked its event loop 3 times within
+ * an hour, for up to 12 s`.
+ */
 export function blockedWords({ by, took, times }: BlockedLoop): string {
   const often =
     times === 1 ? `for ${readable(took)}` : `${times} times within an hour, for up to ${readable(took)}`
   return `${oneOf(by)} blocked its event loop ${often}`
 }
 
-/** `ReportJob`, or `one of ReportJob, MailJob`. */
+/** The words for one or more classes, such as `ReportJob` or `one of ReportJob, MailJob`. */
 export function oneOf(by: readonly string[]): string {
   return by.length === 1 ? by[0]! : `one of ${by.join(', ')}`
 }

@@ -24,7 +24,7 @@ export function openResultOf(value: unknown): OpenResult | undefined {
   return typeof value === 'function' ? (value as { [openResult]?: OpenResult })[openResult] : undefined
 }
 
-/** `result.receipts[0].url of Charge` */
+/** The words for an open result, such as `result.receipts[0].url of Charge`. */
 export function wordsOf({ name, path }: OpenResult): string {
   const parts = path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`))
   return `result${parts.join('')} of ${name}`

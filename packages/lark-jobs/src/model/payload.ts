@@ -270,7 +270,7 @@ class Check {
   }
 }
 
-/** `.user[0]["a b"]` */
+/** The text of a path, such as `.user[0]["a b"]`. */
 function textOf(trail: readonly [unknown, string | number | undefined][]): string {
   const parts = trail.map(([, key]) => {
     if (key === undefined) return ''

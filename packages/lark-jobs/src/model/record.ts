@@ -80,13 +80,13 @@ export interface JobOptions {
   /** How long an attempt may take, in milliseconds. */
   timeout?: number
   /**
-   * How long after the dispatch attempts may begin, in milliseconds. The delay of the job is included. 0: no
-   * limit.
+   * New attempts may begin until this many milliseconds after the dispatch. The delay of the job is included.
+   * 0: no limit.
    */
   retryUntil?: number
   /**
-   * How long after the dispatch the first run may begin, in milliseconds. The delay of the job is included.
-   * 0: no limit.
+   * The first run may begin until this many milliseconds after the dispatch. The delay of the job is
+   * included. 0: no limit.
    */
   expiresIn?: number
   /** Words with which people find the job. */

@@ -105,7 +105,7 @@ function isTaken(path: string): boolean {
   try {
     return lstatSync(path) !== undefined
   } catch {
-    return false // Another problem than a missing file makes the later write fail.
+    return false // Any problem other than a missing file makes the later write fail.
   }
 }
 

@@ -42,7 +42,7 @@ const pages = {
   change: 'changes',
 } as const
 
-/** An id that was cut because it is long leads nowhere. */
+/** An id that was cut because it is too long gets no link. */
 function Id({ to, children }: { to: string; children: ComponentChildren }) {
   return String(children).endsWith('…') ? <>{children}</> : <a href={to}>{children}</a>
 }

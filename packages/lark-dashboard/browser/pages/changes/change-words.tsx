@@ -10,19 +10,19 @@ const verbs: Record<PacedKind, string> = {
   move: 'Move',
 }
 
-/** `Retry jobs of kind 3f2a, state failed`. */
+/** The words for a change, such as `Retry jobs of kind 3f2a, state failed`. */
 export function whatWords({ change, of, to, delay }: PacedChange): string {
   const into = to === undefined ? '' : ` to queue ${to}`
   const by = delay === undefined ? '' : ` to ${duration(delay)} later`
   return `${verbs[change]} ${of}${into}${by}`
 }
 
-/** `500 in 1 min`. */
+/** The words for a pace, such as `500 in 1 min`. */
 export function paceWords({ limit, per }: Pick<PacedChange, 'limit' | 'per'>): string {
   return `${count(limit)} in ${duration(per)}`
 }
 
-/** For how many milliseconds a change of so many jobs goes on, if nothing holds it up. */
+/** How many milliseconds a change of this many jobs takes if nothing delays it. */
 export function timeFor(jobs: number, { limit, per }: Pick<PacedChange, 'limit' | 'per'>): number {
   return (jobs * per) / limit
 }

@@ -16,7 +16,7 @@ import { runsOf, timeOf } from './figures.ts'
 
 /** Milliseconds between two requests. */
 const EVERY = 30_000
-/** The most kinds of failures that are listed. */
+/** The maximum number of kinds of failures that are listed. */
 const MOST_KINDS = 10
 
 /** Days begin and end by UTC. */

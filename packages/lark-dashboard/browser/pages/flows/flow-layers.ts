@@ -24,7 +24,7 @@ export interface FlowEdge<N extends LaidNode> {
   nodes: readonly N[]
 }
 
-/** A layer with more nodes is closed at first. */
+/** A layer with more nodes than this is closed at first. */
 const LONG = 12
 
 /** The layers that are closed at first, because they have many nodes. */

@@ -13,7 +13,7 @@ import { Rows } from '../../parts/rows.tsx'
 import { Duration, Moment } from '../../parts/time.tsx'
 import { problemOf } from './edit-payload.tsx'
 
-/** The states of steps that run again without being forgotten. */
+/** Steps in these states run again anyway, so the viewer does not have to choose this. */
 const runAgain: readonly StepState[] = ['undone', 'forgotten']
 
 interface StepsProps {

@@ -67,7 +67,7 @@ export function isOneList({ queue, state }: ListFilter): boolean {
   return others.length === 0 && found?.partitions === 1 && [state ?? []].flat().length === 1
 }
 
-/** The filter in words: `failed jobs of emails, class send-email`. */
+/** The filter in words, such as `failed jobs of emails, class send-email`. */
 export function queryWords({
   queue,
   state,

@@ -221,7 +221,9 @@ function JobRow({ job, isChosen, onChoose }: JobRowProps) {
   )
 }
 
-/** When the job entered its state or, if it is delayed, when it will leave it, if this is known. */
+/**
+ * When the job entered its state. For a delayed job, when the job will leave this state, if that is known.
+ */
 function timeOf(job: ListedJob): number {
   const { state, finishedAt, claimedAt, queuedAt } = job
   if (state === 'active') return claimedAt ?? queuedAt

@@ -93,7 +93,7 @@ function LimiterRow({ limiter: { limiter, limits, held, holders, waits } }: { li
   )
 }
 
-/** `5 at a time, 100 in 1 min`. */
+/** The words for a limit, such as `5 at a time, 100 in 1 min`. */
 // New kind of rate: put it into words here, if it has other numbers.
 function limitWords({ concurrency, rate }: NonNullable<ShownLimiter['limits']>): string {
   return [

@@ -117,7 +117,7 @@ function QueueRow({ queue, trend }: { queue: LiveQueue; trend: readonly number[]
   )
 }
 
-/** `stands still: 42 waiting, none started`. */
+/** The words for the condition of a queue, such as `stands still: 42 waiting, none started`. */
 function wordsOf({ kind, text }: Health): string {
   const word = kind === 'still' ? 'stands still' : kind === 'idle' ? '–' : kind
   return text === '' ? word : `${word}: ${text}`

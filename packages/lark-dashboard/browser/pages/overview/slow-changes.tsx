@@ -3,7 +3,7 @@ import { href } from '../../data/route.ts'
 import { slowChanges } from '../../frame/troubles.ts'
 import { ChangeProgress, ChangeState, paceWords, whatWords } from '../changes/change-words.tsx'
 
-/** The most changes that are shown. The page of the changes has all of them. */
+/** The maximum number of changes that are shown. The page of the changes has all of them. */
 const MOST = 5
 
 export function SlowChanges() {

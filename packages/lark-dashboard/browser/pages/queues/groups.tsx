@@ -1,4 +1,7 @@
-/** The groups of a queue: some of them by a part of their names, in an order that the address names. */
+/**
+ * The groups of a queue: all groups, or the groups whose names contain a text, in the order that the address
+ * names.
+ */
 import { useState } from 'preact/hooks'
 import { useAsked } from '../../data/asked.ts'
 import { make } from '../../data/changes.ts'
@@ -11,12 +14,12 @@ import { Rows } from '../../parts/rows.tsx'
 import { Section } from '../../parts/section.tsx'
 import { Moment } from '../../parts/time.tsx'
 
-/** Milliseconds between two requests, of few groups and of many. */
+/** Milliseconds between two requests: for few groups, and for many groups. */
 const EVERY = 5_000
 const EVERY_OF_MANY = 30_000
-/** How many groups are few, and how many more are shown by the button. */
+/** Up to this many groups count as few. The button shows this many more groups. */
 const STEP = 200
-/** The most groups that are shown. */
+/** The maximum number of groups that are shown. */
 const MOST = 2_000
 
 const orders = [

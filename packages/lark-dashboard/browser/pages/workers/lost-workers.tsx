@@ -101,7 +101,7 @@ export function Blocked({ worker: { id, blocks, blocked = [] } }: { worker: Work
   )
 }
 
-/** `ReportJob`, or `one of ReportJob, MailJob`. */
+/** The words for one or more classes, such as `ReportJob` or `one of ReportJob, MailJob`. */
 function oneOf(by: readonly string[]): string {
   return by.length === 1 ? by[0]! : `one of ${by.join(', ')}`
 }

@@ -116,7 +116,7 @@ function isOld(worker: WorkerRecord, latest: string | undefined): boolean {
   return latest !== undefined && worker.release !== latest
 }
 
-/** Versions in their order: 0.9 before 0.10. */
+/** Compares versions: 0.9 comes before 0.10. */
 function byVersion(one: string, other: string): number {
   return one.localeCompare(other, 'en', { numeric: true })
 }
@@ -125,7 +125,7 @@ interface WorkerTableProps {
   workers: readonly WorkerRecord[]
   /** The newest version that any worker has. Workers with an older version are marked. */
   newest: string | undefined
-  /** The release that started last. Workers with another one are marked. */
+  /** The release that started last. Workers with another release are marked. */
   release: string | undefined
 }
 

@@ -33,7 +33,7 @@ const words: Readonly<Record<Range, { title: string; unit: string }>> = {
 export function EndedRuns({ of = {} }: { of?: PastOf }) {
   const { query } = route.value
   const named = query.get('range') ?? ''
-  // The runs of a class are not known by the minute.
+  // The figures of a class do not include minutes.
   const known = (Object.keys(words) as Range[]).filter((each) => of.key === undefined || each !== '1h')
   const range = known.find((each) => each === named) ?? known[0]!
   const isTable = query.get('ended') === 'table'
@@ -114,7 +114,7 @@ function roundedMs(ms: number | undefined): number | undefined {
   return ms === undefined ? undefined : Math.round(ms * 10) / 10
 }
 
-/** `r2: 40, 3 failed; r1: 12`, for a step of a class. */
+/** The words for a step of a class, such as `r2: 40, 3 failed; r1: 12`. */
 function releaseWords(ends: readonly ReleaseEnds[]): string {
   return ends
     .map(({ release = 'unknown', completed, failed, retried }) => {

@@ -12,7 +12,7 @@ interface TrendProps {
   title: string
   /** Whether the period of the last value is not over. */
   isOpen?: boolean
-  /** For how many values the whole width has room. */
+  /** The number of values for which the whole width has room. */
   points?: number
 }
 

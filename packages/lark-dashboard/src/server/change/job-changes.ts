@@ -29,7 +29,7 @@ const MOST_CHARACTERS = 32 * 2 ** 20
 interface ChangeInput {
   dryRun?: boolean
   queue?: string
-  /** Only for a change that may take long. */
+  /** Present only for a change that may take long. */
   meanwhile?: Meanwhile
 }
 

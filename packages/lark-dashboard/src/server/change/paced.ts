@@ -55,7 +55,7 @@ export async function pausePaced(act: Act, { id, because }: HaltInput): Promise<
   return { ...paused, undo }
 }
 
-/** An undo pauses the change again, with the reason that it had. */
+/** An undo pauses the change again, with the reason of its former pause. */
 export async function resumePaced(act: Act, { id }: HaltInput): Promise<Undoable<PacedChange>> {
   const { changes } = act.operate
   const before = await stateOf(act.operate, id)

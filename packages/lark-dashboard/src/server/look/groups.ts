@@ -1,13 +1,13 @@
 /**
- * The groups of a queue, some of them by a part of their names, in the order that the viewer asks for. The
- * store lists groups by state, so a list in another order is made of all of them.
+ * Finds groups of a queue: all groups, or the groups whose names contain a text, in the order that the viewer
+ * asks for. The store lists groups by state, so a list in another order is made from all groups.
  */
 import type { GroupFilter, GroupStatus, Operate } from '@s18i/lark-jobs/operate'
 
-/** The most groups that are read, and the most on a page of the store. */
+/** The maximum number of groups that are read, and of groups on a page of the store. */
 const MOST = 20_000
 const PAGE = 1_000
-/** The most pages that are read. A page of groups that are looked for by name may be empty. */
+/** The maximum number of pages that are read. If groups are searched by name, a page may be empty. */
 const PAGES = 50
 
 export const groupOrders = ['state', 'name', 'pending', 'active'] as const
@@ -15,13 +15,13 @@ export type GroupOrder = (typeof groupOrders)[number]
 
 export interface FoundGroups {
   groups: GroupStatus[]
-  /** How many groups were found. `groups` may have fewer. */
+  /** How many groups were found. `groups` may list fewer. */
   count: number
   /** Whether the queue has more groups than were read. */
   hasMore: boolean
 }
 
-/** @param limit the most groups to return */
+/** @param limit the maximum number of groups to return */
 export async function foundGroups(
   operate: Operate,
   filter: GroupFilter,
@@ -33,7 +33,8 @@ export async function foundGroups(
   for (let pages = 0; pages < PAGES && found.length < MOST; pages++) {
     const more = cursor === undefined ? {} : { cursor }
     const page = await operate.groups(filter, { limit: PAGE, ...more })
-    // Jobs that need permits and have no group are not a group for people.
+    // The store keeps the jobs that need permits and have no group as a group without a name, which is not
+    // shown.
     found.push(
       ...page.groups.filter(({ group, groupHash }) => group !== undefined || groupHash !== undefined),
     )

@@ -23,8 +23,8 @@ import { changesSince, type Mark } from './marks.ts'
 /** Milliseconds for which an answer is shared. */
 const SHARED = 10_000
 /**
- * The same for the runs of classes, which cost more to read: 150 ms of a processor for 20 classes (measured
- * on 2026-12-03, Node 20.20, 2 cores, busy).
+ * Milliseconds for which an answer about the runs of classes is shared. The time is longer, because these
+ * answers cost more: 150 ms of CPU for 20 classes (measured on 2026-12-03, Node 20.20, 2 cores, busy).
  */
 const CLASSES_SHARED = 30_000
 
@@ -56,14 +56,17 @@ export interface EndedRuns {
    * time before the first step.
    */
   steps: EndedStep[]
-  /** Of a class whose workers know their release: for each step, how the runs of each release ended. */
+  /**
+   * For each step, how the runs of each release ended. Present only for a class whose workers know their
+   * release.
+   */
   releases?: [at: number, ends: ReleaseEnds[]][]
 }
 
 /** The queue or the class whose past is shown. Default: all queues together. */
 export interface PastOf {
   queue?: string
-  /** The key of a class. Its past has no minutes. */
+  /** The key of a class. A class has no figures by minute. */
   key?: string
 }
 
@@ -192,7 +195,7 @@ export class Past {
     })
   }
 
-  /** The hours or days of a class. */
+  /** Reads the runs of a class, by hour or by day. */
   async #classSteps(key: string, unit: HistoryUnit) {
     const { at, classes } = await this.#runsOfClasses({ key, unit: unit === 'minutes' ? 'hours' : unit })
     return { at, steps: unit === 'minutes' ? [] : (classes[0]?.steps ?? []) }

@@ -47,7 +47,7 @@ export function shownJob<J extends StoredJob>(job: J, { payloads }: KnownViewer)
     return {
       ...rest,
       ...(options !== undefined && { options: Object.fromEntries(plain) }),
-      // The text of a damaged field may come from a payload.
+      // The text of a damaged field is removed, because the text may come from a payload.
       ...(unreadable?.kind === 'damaged' && { unreadable: { ...unreadable, text: '' } }),
       isVeiled: true,
     }

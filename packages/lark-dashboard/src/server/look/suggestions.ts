@@ -75,7 +75,7 @@ export class Suggesting {
     return {
       ...(job && { job: { queue: job.queue, state: job.state } }),
       ...(flow && { isFlow: true as const }),
-      // The keys of jobs are added, because a job may wait whose class no worker has ever had.
+      // The keys of jobs are added, because a waiting job may have a class that no worker has ever had.
       keys: naming([...new Set([...keys, ...sampled.keys])]),
       tags: naming(sampled.tags),
       groups: naming(sampled.groups),

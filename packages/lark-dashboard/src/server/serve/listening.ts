@@ -29,7 +29,7 @@ export class Listening implements AsyncDisposable {
     await new Promise<void>((resolve, reject) => {
       server.once('error', ({ message }) => {
         const text = `The dashboard cannot listen on port ${port} of ${host}: ${message}`
-        const hint = 'Give --port another one, or 0 for one that is free.'
+        const hint = 'Choose another port: --port=8080, or --port=0 for any free port.'
         reject(new LarkError('DASHBOARD_UNAVAILABLE', text, { hint }))
       })
       server.listen(port, host, resolve)

@@ -82,9 +82,9 @@ function requestOf(incoming: NodeRequest, signal: AbortSignal): Request {
   }
   const path = originalUrl ?? url
   try {
-    if (!hostLike.test(host)) throw new TypeError('The host is not one')
+    if (!hostLike.test(host)) throw new TypeError('The host is not the name or the address of a host')
     // The path may be a whole address, because a request to a proxy contains the whole address.
-    if (!/^(\/|https?:)/.test(path)) throw new TypeError('The address is not one of HTTP')
+    if (!/^(\/|https?:)/.test(path)) throw new TypeError('The address is not an HTTP address')
     return new Request(path.startsWith('/') ? `${scheme}://${host}${path}` : path, options)
   } catch (error) {
     throw new LarkError('REQUEST_INVALID', 'The address or the host of the request is not valid', {

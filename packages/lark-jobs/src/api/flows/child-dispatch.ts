@@ -86,7 +86,7 @@ function refuse(step: string, { ownId, Class }: Drafted, replaces: unknown): voi
   throw new JobsError('STEP_INVALID', `runJob(${step}) was given a ${Class.name} that ${what}`, {
     hint:
       ownId === undefined
-        ? 'It is awaited, and may never run: leave out replace, debounce and keepLast.'
-        : 'runJob() gives it an id, as its end is told to this job alone, and begins it once. Leave out withId(). To find it, give it tags; to have one at a time, make it unique.',
+        ? 'runJob() waits for this job, and a job that is replaced never runs: leave out replace, debounce and keepLast.'
+        : 'runJob() itself chooses the id, so that the job begins only once and reports its end to this job alone. Leave out withId(). To find the job, give it tags; to have only one at a time, make it unique.',
   })
 }

@@ -113,9 +113,9 @@ export class FlowHandle<Result = unknown> {
   }
 
   /**
-   * Starts all parts again that did not complete: nodes that failed or were cancelled, nodes that were
-   * skipped because of such a node, and members that failed. The results of completed parts are kept. When
-   * the flow ends again, its callbacks start again.
+   * Restarts all parts that did not complete: nodes that failed or were cancelled, nodes that were skipped
+   * because of such a node, and members that failed. The results of completed parts are kept. When the flow
+   * ends again, its callbacks start again.
    *
    * @param options `within`: the time from now within which the flow must end. Default: the time of its
    *   dispatch, if it had a deadline. A flow that failed because of its deadline can be retried only with
@@ -150,8 +150,8 @@ export class FlowHandle<Result = unknown> {
   }
 
   /**
-   * After the first call the home of the flow is known. The home contains the queue, so the option `queue` is
-   * no longer needed.
+   * After the first call, the partition that keeps the flow is known. Its name contains the queue, so the
+   * option `queue` is no longer needed.
    */
   get #where(): FindFlowOptions {
     return this.#home === undefined ? this.#find : {}
