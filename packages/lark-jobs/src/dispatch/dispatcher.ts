@@ -283,7 +283,7 @@ function refusal(
   return new JobsError('TOO_MANY_PRIORITIES', message, {
     id: ids[0]!,
     ids,
-    hint: 'The job is not queued. A queue has a line for each priority in use: take one that is, or steps of ten.',
+    hint: 'The job is not queued. A queue holds at most 256 priorities besides 0: take one that is in use, or use steps of ten.',
   })
 }
 

@@ -16,7 +16,7 @@ let isWatched = false
 
 export class Underway {
   #generation: Generation = { count: 0 }
-  /** Resolves when all older generations have ended. */
+  /** Resolves when all dispatches before the current generation have ended. */
   #before: Promise<void> = Promise.resolve()
 
   /**

@@ -30,7 +30,7 @@ export function killGroup(): void {
 export function guard(): void {
   let timer: NodeJS.Timeout | undefined
   const lifeline = new Socket({ fd: LIFELINE, readable: true, writable: true })
-    .on('error', () => {}) // and then it closes
+    .on('error', () => {}) // After an error the socket closes.
     .on('close', killGroup)
     .resume()
   /** @param limit the maximum memory in bytes. 0 means no limit */

@@ -48,7 +48,7 @@ declare const input: unique symbol
  */
 export type Parsed<S> =
   OutputOf<S> extends infer Out
-    ? // Null and undefined get no mark: an intersection with the mark would be `never`. The list keeps undefined.
+    ? // Null and undefined get no mark, which would make them `never`. The list keeps an undefined input.
       Out extends null | undefined
       ? Out
       : Out & { readonly [input]?: readonly [InputOf<S>] }

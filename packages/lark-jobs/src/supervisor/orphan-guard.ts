@@ -18,7 +18,7 @@ function arm(): void {
 }
 
 new Socket({ fd: lifeline, readable: true, writable: false })
-  .on('error', () => {}) // and then it closes
+  .on('error', () => {}) // After an error the socket closes.
   .on('close', () => {
     isOver = true
     arm()

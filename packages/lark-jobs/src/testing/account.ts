@@ -181,8 +181,8 @@ function rejectionOf({ rejection }: DispatchedJob): string {
 }
 
 /**
- * `chain Fetch → Resize`, `batch 'import' of 3 ImportRowJob`, `workflow 'order' { ChargeJob, PackJob after
- * ChargeJob }`
+ * The words for a flow: `chain Fetch → Resize`, `batch 'import' of 3 ImportRowJob`, or `workflow 'order' {
+ * ChargeJob, PackJob after ChargeJob }`.
  */
 function flowWords(
   { kind, name, nodes, members }: Omit<DispatchedFlow, 'id'>,

@@ -212,8 +212,8 @@ export class Crew {
   }
 
   /**
-   * How many runs have ended, without suspended runs: a job that sleeps again and again comes to an end,
-   * because its number of journal entries is limited.
+   * How many runs have ended. Suspended runs do not count, because a job that sleeps again and again ends by
+   * itself: the number of its journal entries is limited.
    */
   get #total(): number {
     const { completed, retried, failed, released, cancelled } = this.runs

@@ -6,7 +6,7 @@ import { LONGEST_TIMER } from '../model/run/run.ts'
 
 const { setImmediate: immediate, setTimeout: timeout, clearTimeout: clear } = globalThis
 
-/** The first this many waits last only one turn of the event loop. */
+/** Each of the first waits, up to this number, lasts only one turn of the event loop. */
 const TURNS = 50
 
 /** Waits a little, and longer after many waits. @param turn how many waits there were before */
@@ -38,8 +38,8 @@ export function after(ms: number, act: () => void): () => void {
 }
 
 /**
- * Makes an object while the global `setImmediate` is the real one. A worker keeps this function, and uses it
- * after every few dozen jobs.
+ * Makes an object while the global `setImmediate` is the real one. The global function matters, because a
+ * worker keeps `setImmediate` and uses it after every few dozen jobs.
  */
 export function withRealTime<T>(make: () => T): T {
   const before = globalThis.setImmediate

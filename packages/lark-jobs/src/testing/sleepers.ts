@@ -18,7 +18,7 @@ export class Sleepers implements WaitTimes {
   readonly soon = soon
   readonly #clock: FakeClock
   readonly #pass: (at: number) => Promise<void>
-  /** How many of these jobs are not waiting. */
+  /** How many of the jobs are not waiting. */
   #busy = 0
   /** When the sleeps end: milliseconds since 1970. */
   readonly #ends = new Set<{ at: number }>()

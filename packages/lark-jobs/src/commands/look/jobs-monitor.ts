@@ -56,7 +56,9 @@ export class JobsMonitorCommand extends Command {
   }
 }
 
-/** `['1m', 'emails=30s']` → `{ '*': '1m', emails: '30s' }` */
+/**
+ * Turns the values of a flag into an object: `['1m', 'emails=30s']` becomes `{ '*': '1m', emails: '30s' }`.
+ */
 function byQueue(name: string, words: readonly string[]): Record<string, string | number> {
   const all: Record<string, string | number> = {}
   for (const word of words) {

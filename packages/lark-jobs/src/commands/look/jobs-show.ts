@@ -139,7 +139,7 @@ function whyWords(id: string, [first, ...more]: readonly Reason[]): string | und
     : `${first.text} (and ${more.length} more: ${commandFor({ do: 'see-why', job: id })})`
 }
 
-/** `workflow order (0Vr5kPq3Zx1aB), node charge` */
+/** The words for the flow of a job, such as `workflow order (0Vr5kPq3Zx1aB), node charge`. */
 function flowWords(flow: FlowOfJob): string {
   const { node, member, retries } = flow
   const part = member === undefined ? `node ${node}` : `member ${member}`

@@ -166,7 +166,7 @@ export class JobsTailCommand extends Command {
     return job
   }
 
-  /** `14:03:59 completed  send-email Vc8OFh7MWosZE  emails` */
+  /** Prints a line such as `14:03:59 completed  send-email Vc8OFh7MWosZE  emails`. */
   #line(at: number, what: string, text: string): void {
     const style = styles[what]
     const word = what.padEnd(9)

@@ -96,7 +96,7 @@ const states = {
   cancelled: 'is cancelled',
 } as const satisfies Record<JobWhy['state'], string>
 
-/** `waits: 2 reasons` */
+/** The first line of the answer, such as `waits: 2 reasons`. */
 function headline({ state, reasons }: JobWhy): string {
   const count = reasons.length
   const isHeld = state === 'waiting' || state === 'delayed' || state === 'blocked'

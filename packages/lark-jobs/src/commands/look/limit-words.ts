@@ -14,7 +14,7 @@ export function grants({ limits: { concurrency, rate } = {} }: LimiterStatus): s
   return all.join(', ')
 }
 
-/** `Circuit payments is open for 12 s` */
+/** The words for a circuit, such as `Circuit payments is open for 12 s`. */
 export function circuitWords({ circuit, state, until }: CircuitStatus): string {
   const next = state === 'open' ? ` for ${readable(Math.max(0, until - Date.now()))}` : ''
   return visible(`Circuit ${circuit} is ${state}${next}`)

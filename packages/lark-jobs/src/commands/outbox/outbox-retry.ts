@@ -14,7 +14,7 @@ export class OutboxRetryCommand extends Command {
     await using jobs = Jobs
     const rows = await byCommand(jobs).outbox.retry(ids.length === 0 ? undefined : ids)
     if (this.json) return { rows, ids }
-    if (rows === 0) this.info('No such row could not become a job')
+    if (rows === 0) this.info('There is no such row that could not become a job')
     else this.success(`The relay takes ${plural(rows, 'row')} again`)
     return true
   }

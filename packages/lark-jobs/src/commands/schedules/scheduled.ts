@@ -52,7 +52,7 @@ export function isLate(info: ScheduleInfo): boolean {
   return lateBy(info, Date.now()) !== undefined
 }
 
-/** `completed in 2.1 s`, `failed` */
+/** The words for a run, such as `completed in 2.1 s` or `failed`. */
 export function runWords({ state, took }: ScheduleRun): string {
   return took === undefined ? state : `${state} in ${readable(took)}`
 }

@@ -6,7 +6,7 @@ export function csvLine(values: readonly (string | number | undefined)[]): strin
 
 function csvValue(value: string | number | undefined): string {
   if (typeof value !== 'string') return value === undefined ? '' : String(value)
-  // A spreadsheet would run a text that begins like a formula.
+  // A spreadsheet would run a text that begins like a formula, so a quote is put before such a text.
   const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }

@@ -6,18 +6,18 @@ export function timeSince(at: number): string {
   return readable(Math.max(0, Date.now() - at))
 }
 
-/** `4 min 10 s ago` */
+/** The words for an instant in the past, such as `4 min 10 s ago`. */
 export function ago(at: number): string {
   return `${timeSince(at)} ago`
 }
 
-/** `4 min 10 s ago`, or `in 3 h`. */
+/** The words for any instant, such as `4 min 10 s ago` or `in 3 h`. */
 export function fromNow(at: number): string {
   const away = at - Date.now()
   return away > 0 ? `in ${readable(away)}` : ago(at)
 }
 
-/** `2026-11-27 07:00:00 UTC` */
+/** The date and the time of an instant, such as `2026-11-27 07:00:00 UTC`. */
 export function instant(at: number): string {
   return `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')} UTC`
 }

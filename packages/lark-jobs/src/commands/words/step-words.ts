@@ -35,7 +35,7 @@ function sizeWords(size: number | undefined): string {
   return size === undefined ? '' : `${size.toLocaleString('en')} B`
 }
 
-/** `2 entries of its journal are damaged, and cannot be read` */
+/** The words for damaged entries, such as `2 entries of its journal are damaged, and cannot be read`. */
 export function damagedWords(count: number): string {
   const entries =
     count === 1 ? '1 entry of its journal is' : `${count.toLocaleString('en')} entries of its journal are`
