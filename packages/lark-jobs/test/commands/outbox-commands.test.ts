@@ -108,7 +108,9 @@ test('outbox:list shows waiting rows and rows that cannot become jobs; outbox:re
     code: 2,
     said: expect.stringContaining('--after'),
   })
-  expect((await lark(['outbox:retry', good!])).said).toContain('There is no such row that could not become a job')
+  expect((await lark(['outbox:retry', good!])).said).toContain(
+    'There is no such row that could not become a job',
+  )
   expect((await lark(['outbox:retry', bad!, good!])).said).toContain('The relay takes 1 row again')
   expect(application.rows.map(({ error }) => error)).toEqual([null, null])
   expect((await lark(['outbox:retry', '--json'])).json()).toEqual({ rows: 0, ids: [] })

@@ -304,7 +304,7 @@ export function steppingIn(connect: Connect): void {
       ['STEP_INVALID', expect.stringContaining('b waits inside the step a')],
       ['STEP_INVALID', expect.stringContaining('d would commit inside the step c')],
       ['STEP_INVALID', expect.stringContaining('cannot open a transaction')],
-      ['STEP_INVALID', expect.stringContaining('to be awaited')],
+      ['STEP_INVALID', expect.stringContaining('returns a promise')],
       ['RESULT_NOT_JSON', expect.stringContaining('the step g: result.at')],
       ['PAYLOAD_TOO_LARGE', expect.stringContaining('the step h')],
       ['STEP_INVALID', expect.stringContaining('as its work')],
