@@ -102,9 +102,8 @@ async function openCatalog(name: string, { commands, ...options }: Omit<Call, 'c
 }
 
 /**
- * Finds the project and its cache. For a list of commands, a configuration file that has not changed since
- * its last import is not imported again, because the import would take longer than all other work
- * (bench/README.md).
+ * Finds the project and its cache. For a list of commands, a configuration file is imported only if it has
+ * changed since its last import, because the import would take longer than all other work (bench/README.md).
  */
 async function openProject(
   isListing: boolean,

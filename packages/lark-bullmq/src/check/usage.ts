@@ -98,7 +98,7 @@ export class FileUsage {
   readonly exported = new Map<string, BullKind>()
   /** The name in BullMQ of each imported name in the file. */
   readonly #imported = new Map<string, string>()
-  /** The names of the decorators of Nest. */
+  /** For each imported decorator of Nest, its name in Nest. */
   readonly #nest = new Map<string, string>()
   readonly #kinds = new Map<string, BullKind>()
   /** The objects of options that variables hold. */

@@ -10,10 +10,10 @@ const LONGEST = 2 ** 31 - 1
 
 export class DueJobs {
   readonly #isDue: (id: string) => void
-  /** When each job is due, by `performance.now()`. */
+  /** The time at which each job is due, by `performance.now()`. */
   readonly #times = new Map<string, number>()
   #timer: NodeJS.Timeout | undefined
-  /** When the timer ends. */
+  /** The time at which the timer ends. */
   #until = Number.POSITIVE_INFINITY
 
   /** @param isDue called when a job that was not forgotten is due */

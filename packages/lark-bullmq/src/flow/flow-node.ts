@@ -149,7 +149,7 @@ export class FlowNode {
     return optionsIn(this.#job?.job.options?.context)
   }
 
-  /** When the flow was dispatched, in milliseconds since 1970. */
+  /** The time at which the flow was dispatched, in milliseconds since 1970. */
   get timestamp(): number {
     return this.#found.state.at
   }

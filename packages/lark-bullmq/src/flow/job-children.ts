@@ -177,8 +177,8 @@ function returned(key: string, { result = null, dropped }: ChildEnd): unknown {
 
 /**
  * An entry that a job writes to its journal each time it is suspended because of its children: the number of
- * the run, how many signals the job knew, and whether the processor was not called in this run. The entry has
- * the form of the entry with which a job with steps records how long a run took.
+ * the run, how many signals the job knew, and whether the processor was not called in this run. It has the
+ * form of the entry with which a job with steps records how long a run took.
  */
 export interface Rest {
   run: number

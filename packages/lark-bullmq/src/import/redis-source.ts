@@ -392,7 +392,7 @@ function readBytes(sizes: Sizes = new Map()): number {
   return [...sizes.values()].reduce((sum, bytes) => sum + (bytes <= LARGEST.payload ? bytes : 0), 0)
 }
 
-/** When a delayed job is due, in milliseconds since 1970. */
+/** The time at which a delayed job is due, in milliseconds since 1970. */
 function dueAtOf(score: number): number {
   return wholeIn(Math.floor(score / SCORE))
 }

@@ -55,7 +55,7 @@ export interface BullmqEntry {
    */
   timestamp: number
   attemptsMade: number
-  /** When a delayed job is due, in milliseconds since 1970. */
+  /** The time at which a delayed job is due, in milliseconds since 1970. */
   dueAt?: number
   /** The key of the job that waits for this job, if that job still exists. */
   parentKey?: string
@@ -69,7 +69,7 @@ export interface BullmqEntry {
   failedReason?: string
   /** The stacks of the attempts of a failed job, as a JSON list of texts. */
   stacktrace?: string
-  /** When the job ended. Absent if the job has not ended. */
+  /** The time at which the job ended. Absent if the job has not ended. */
   finishedOn?: number
 }
 

@@ -82,7 +82,9 @@ interface JobRun {
   controls?: JobControls | undefined
   /** Present only for a job that `worker.getNextJob()` has handed out. */
   finish?: JobFinish | undefined
-  /** When the job is due again, in milliseconds since 1970, if the application has moved the job. */
+  /**
+   * The time at which the job is due again, in milliseconds since 1970, if the application has moved the job.
+   */
   movedTo?: number
   /** The children that the job waits for, if the application has moved it. */
   awaits?: JobChildren
@@ -134,7 +136,7 @@ export class BullJob<
   /** Milliseconds. */
   delay: number
   priority: number
-  /** When the job was added, in milliseconds since 1970 by the clock of the store. */
+  /** The time at which the job was added, in milliseconds since 1970 by the clock of the store. */
   timestamp: number
   /** How often a worker has begun the job. */
   attemptsStarted = 0
@@ -235,8 +237,8 @@ export class BullJob<
   }
 
   /**
-   * Makes a job object for a job of a flow that is not in its queue, because it waits for its children, or
-   * has ended because of them.
+   * Makes a job object for a job of a flow. The job is not in its queue, because it waits for its children,
+   * or has ended because of them.
    */
   static async #inFlow(node: FlowNode): Promise<BullJob> {
     const { home, id, name, data, opts, timestamp } = node

@@ -32,8 +32,8 @@ const kinds = ['processed', 'unprocessed', 'ignored', 'failed'] as const
 const PAGE = 20
 
 /**
- * @param opts the kinds of children of which a page is returned. If it names no kind, all children of all
- *   kinds are returned
+ * @param opts for each kind of children, the page that is returned. If `opts` names no kind, all children of
+ *   all kinds are returned
  */
 export function pagesOf(all: Dependencies, opts: DependenciesOptions): JobDependencies {
   const asked = kinds.filter((kind) => opts[kind])

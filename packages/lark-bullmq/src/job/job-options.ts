@@ -43,8 +43,8 @@ export interface DefaultJobOptions extends ChildFailureOptions {
   /** Milliseconds. */
   delay?: number
   /**
-   * When the job was added, in milliseconds since 1970. The delay of the job counts from this time. Default:
-   * now.
+   * The time at which the job was added, in milliseconds since 1970. The delay of the job counts from this
+   * time. Default: now.
    */
   timestamp?: number
   /** Jobs with priority 0 go first, then jobs with priority 1, then 2, up to 2,097,151. Default: 0. */

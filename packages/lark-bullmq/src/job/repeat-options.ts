@@ -1,4 +1,4 @@
-/** When a job scheduler ticks, and the key of a repeatable job of BullMQ 5. */
+/** The times at which a job scheduler ticks, and the key of a repeatable job of BullMQ 5. */
 import { createHash } from 'node:crypto'
 
 export interface RepeatOptions {
@@ -24,8 +24,8 @@ export interface RepeatOptions {
 }
 
 /**
- * The key of a repeatable job. The key is computed as in BullMQ 5, so that an application that adds the same
- * repeatable job again, also after an import, changes it and does not make a second one.
+ * The key of a repeatable job. The key is computed as in BullMQ 5. So an application that adds the same
+ * repeatable job again, also after an import, changes this job and does not make a second one.
  */
 export function repeatableKey(
   name: string,

@@ -95,8 +95,8 @@ export class BullRegistrar {
       const host = await this.#moduleRef.resolve<WorkerHost>(provided.token, context, { strict: false })
       return await this.#decorator.decorate(host.process.bind(host))(...args)
     }
-    // A worker passes its signal only to a function that has a parameter for the signal, so this function
-    // gets the same number of parameters as the method.
+    // A worker passes its signal only to a function with a parameter for it, so this function gets the same
+    // number of parameters as the method.
     return Object.defineProperty(processor, 'length', { value: instance.process.length })
   }
 

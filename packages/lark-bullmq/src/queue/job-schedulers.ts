@@ -36,7 +36,7 @@ export interface JobSchedulerJson {
   pattern?: string
   every?: number
   tz?: string
-  /** When the scheduler ticks next, in milliseconds since 1970. */
+  /** The time at which the scheduler ticks next, in milliseconds since 1970. */
   next?: number
   limit?: number
   startDate?: number
@@ -56,7 +56,7 @@ export interface RepeatableJob {
   pattern: string | null
   /** Milliseconds, as a text. */
   every?: string | null
-  /** When it ticks next, in milliseconds since 1970. */
+  /** The time at which it ticks next, in milliseconds since 1970. */
   next?: number
 }
 

@@ -6,7 +6,7 @@ export interface Metrics {
   meta: {
     /** How many jobs have ended within the last 90 days. */
     count: number
-    /** When the newest minute of `data` was over, in milliseconds since 1970. */
+    /** The time at which the newest minute of `data` was over, in milliseconds since 1970. */
     prevTS: number
     /** How many of `count` had ended by then. */
     prevCount: number

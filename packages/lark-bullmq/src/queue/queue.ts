@@ -106,7 +106,7 @@ const keysOfQueue = [
   ...['completed', 'failed', 'stalled', 'repeat', 'limiter', 'meta', 'events', 'pc', 'marker', 'de'],
 ]
 
-/** When a delayed job is due, in milliseconds since 1970. */
+/** The time at which a delayed job is due, in milliseconds since 1970. */
 function dueOf({ timestamp, delay }: BullJob): number {
   return timestamp + delay
 }

@@ -29,8 +29,8 @@ export interface WorkerPlace extends Place {
 const extensions = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts', '.flow']
 
 /**
- * The path of a processor's file. As in BullMQ, the path `email.processor` means `email.processor.js`, and a
- * URL means the file that it names if this file exists.
+ * The path of a processor's file. As in BullMQ, the path `email.processor` means `email.processor.js`. A URL
+ * means the file that it names, if this file exists.
  *
  * @throws JOB_INVALID
  */
@@ -48,7 +48,7 @@ function pathsOf(given: string | URL): string[] {
   return [path, `${path}.js`]
 }
 
-/** The path from which a process loads this file. @throws JOB_INVALID in a bundle without the package */
+/** The path of this file, from which another process loads it. */
 export function makerFile(who: string): string {
   const { createRequire } = process.getBuiltinModule('node:module')
   for (const from of [import.meta.url, process.argv[1]])

@@ -15,7 +15,7 @@ export interface Asked<T> {
   data: T | undefined
   /** Why the last question had no answer. */
   problem: CallError | undefined
-  /** When the answer came, by the clock of this browser. */
+  /** The time at which the answer came, by the clock of this browser. */
   at: number | undefined
   /** Asks at once. */
   again(): void

@@ -19,11 +19,14 @@ const AGAIN = 2_000
 export const snapshot = signal<Snapshot | undefined>(undefined)
 /** Since when the store has not answered, and why. Undefined while the store answers. */
 export const away = signal<Away | undefined>(undefined)
-/** When the server stopped answering, by the clock of this browser. Undefined while the server answers. */
+/**
+ * The time at which the server stopped answering, by the clock of this browser. Undefined while the server
+ * answers.
+ */
 export const cutOff = signal<number | undefined>(undefined)
 /** Whether the data on the page are old, because the store or the server does not answer. */
 export const stale = computed(() => away.value !== undefined || cutOff.value !== undefined)
-/** When the last snapshot was taken, by the clock of this browser. */
+/** The time at which the last snapshot was taken, by the clock of this browser. */
 const heardAt = signal<number | undefined>(undefined)
 
 /** The age of the data on the page, in milliseconds. Undefined while the data are not too old. */

@@ -12,7 +12,10 @@ export function Empty({ children }: { children: ComponentChildren }) {
   return <p class="empty">{children}</p>
 }
 
-/** Shows the answer to a question, or the reason why there is no answer. Old answers stay, in grey. */
+/**
+ * Shows the answer to a question, or the reason why there is no answer. An old answer stays on the page, in
+ * grey.
+ */
 export function Answer<T>({
   asked,
   children,

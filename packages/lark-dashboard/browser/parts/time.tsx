@@ -1,5 +1,5 @@
 /**
- * Shows times. The text has the relative time, and the title the exact time in the viewer's time zone and in
+ * Shows times. The text has the relative time. The title has the exact time, in the viewer's time zone and in
  * UTC.
  */
 import { now } from '../data/clock.ts'

@@ -119,7 +119,7 @@ const within = ({ queue }: Named) => (queue === undefined ? {} : { queue })
 const long = <T>({ underway, viewer }: Act, act: (meanwhile: Meanwhile) => Promise<T>) =>
   underway.run(viewer.user, act)
 
-/** When a schedule ticks, as a sentence. */
+/** Says in a sentence when a schedule ticks. */
 const wordsOf = ({ when, timezone }: { when: string; timezone?: string }) => scheduleWords(when, timezone)
 
 export const actions = {

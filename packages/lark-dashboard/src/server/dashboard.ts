@@ -58,7 +58,7 @@ export interface DashboardOptions {
 }
 
 /**
- * The key of a method to which `toNode()` passes the path at which a server has mounted the dashboard.
+ * The key of a method. `toNode()` passes to it the path at which a server has mounted the dashboard.
  * @internal
  */
 export const mountedAt: unique symbol = Symbol('@s18i/lark-dashboard: mounted at')
@@ -138,7 +138,7 @@ class Served {
     const url = new URL(request.url)
     const refusal = refusalOf(request, url, { hosts: this.#options.hosts })
     if (refusal !== undefined) return refuse(refusal.status, refusal.code, refusal.message)
-    // Some servers remove the path at which the dashboard is mounted from the address of a request.
+    // Some servers remove the mount path of the dashboard from the address of a request.
     const isBelow = url.pathname === base || url.pathname.startsWith(`${base}/`)
     const path = (isBelow ? url.pathname.slice(base.length) : url.pathname).replace(/^\/+/, '')
     const file = await this.#page.file(path, request)

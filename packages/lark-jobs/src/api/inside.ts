@@ -79,7 +79,7 @@ export class Inside implements Operated {
   readonly #underway = new Underway()
   /** The dispatches in transactions. Created with the first dispatch that is part of a transaction. */
   #transactions: Transactions | undefined
-  /** The function that finds the transaction which a dispatch joins if its options name no transaction. */
+  /** The function that finds the transaction for a dispatch whose options name no transaction. */
   #joined: CurrentTransaction | undefined
   readonly #workers = new Map<Worker, Origin>()
   readonly #starting = new Set<Promise<Worker>>()
@@ -316,8 +316,8 @@ export class Inside implements Operated {
   /**
    * Starts a worker.
    *
-   * @param evaluations from which load of each file on the stack this call comes (`evaluations.ts`). If
-   * undefined, the worker replaces no other worker
+   * @param evaluations for each file on the stack, the load of the file that makes this call
+   *   (`evaluations.ts`). If undefined, the worker replaces no other worker
    */
   work(
     options: WorkOptions,

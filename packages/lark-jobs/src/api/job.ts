@@ -121,10 +121,10 @@ export abstract class Job {
   backoff: BackoffOption = defaultBackoff
   /**
    * The number of crashes after which a job fails. A crash means that the worker died while it ran the job.
-   * With 1, the job is never run again after a crash, whatever the cause. With a higher number, the job runs
-   * alone in its process when one more crash would make it fail, so that no other job in the process can make
-   * it fail. From 1 to 100. Default: 3 crashes of processes that ended by themselves, or 10 crashes of
-   * processes that somebody may have killed.
+   * With 1, the job is never run again after a crash, whatever the cause. With a higher number, a job that
+   * would fail with one more crash runs alone in its process, so that no other job in the process can make it
+   * fail. The number is from 1 to 100. Default: 3 crashes of processes that ended by themselves, or 10
+   * crashes of processes that somebody may have killed.
    */
   declare maxCrashes?: number | undefined
   /**
@@ -172,10 +172,10 @@ export abstract class Job {
   declare tags?: readonly string[] | TagsBy | undefined
 
   /**
-   * When jobs of the class are queued automatically: `cron('0 8 * * 1-5')`, `every('15m')`, `daily('08:00')`;
-   * with a payload, `{ when: daily('08:00'), payload: { shop: 7 } }`; or a list of such objects, each with a
-   * `name`. Workers that run the class declare the schedule. The id of the schedule is the key of the class,
-   * or `key/name`. Default: none.
+   * The times at which jobs of the class are queued automatically: `cron('0 8 * * 1-5')`, `every('15m')`,
+   * `daily('08:00')`; with a payload, `{ when: daily('08:00'), payload: { shop: 7 } }`; or a list of such
+   * objects, each with a `name`. Workers that run the class declare the schedule. The id of the schedule is
+   * the key of the class, or `key/name`. Default: none.
    */
   declare schedule?: ClassSchedule | undefined
 
@@ -262,8 +262,8 @@ export abstract class Job {
   }
 
   /**
-   * After a `dispatch` that resolved to `false`: why the job was rejected, and because of which other job.
-   * After `dispatchMany`: the rejection of the first job that was rejected.
+   * After a `dispatch` that resolved to `false`: why the job was rejected, and which other job was the
+   * reason. After `dispatchMany`: the rejection of the first job that was rejected.
    */
   get rejection(): Rejection | undefined {
     return this[jobInside]?.rejection
@@ -532,8 +532,8 @@ export abstract class Job {
    * moment when it is sent, whether or not the job is waiting for it. Signals with the same name are taken in
    * the order in which they arrived. While the job waits, it is suspended as in `sleep`.
    *
-   * @param signals signals made by `defineSignal`: one signal, or an object with several, of which the first
-   *   to arrive counts
+   * @param signals signals made by `defineSignal`: one signal, or an object with several signals. The first
+   *   signal that arrives counts
    * @param options `timeout`: how long to wait. `name`: a name for this wait, which is needed if the job
    *   waits for the same signals more than once
    * @returns `{ value }`, or `{ name, value }` if there are several signals; undefined after the timeout

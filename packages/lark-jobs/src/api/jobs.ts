@@ -276,9 +276,9 @@ export class Jobs extends Operations implements AsyncDisposable {
   }
 
   /**
-   * Makes a web page on which a person answers an approval: a function that takes a `Request`, whose URL has
-   * the parameter `token`, and returns a `Response`. GET only shows the page. The buttons of the page send
-   * the answer by POST.
+   * Makes a web page on which a person answers an approval. The result is a function that takes a `Request`,
+   * whose URL has the parameter `token`, and returns a `Response`. GET only shows the page. The buttons of
+   * the page send the answer by POST.
    *
    * @param options `choices`: the labels of the buttons, and the values that they send. Default `{ Approve:
    *   true, Reject: false }`

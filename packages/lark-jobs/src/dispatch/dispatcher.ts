@@ -20,8 +20,8 @@ import type { SendBuffers } from './send-buffers.ts'
 import type { Underway } from './underway.ts'
 
 /**
- * The maximum number of keys for which a process checks whether a worker knows them. There is a maximum
- * because a queue with a class for every key may have any number of keys.
+ * A process checks for at most this many keys whether a worker knows them. There is a maximum because a queue
+ * with a class for every key may have any number of keys.
  */
 const MOST_MET = 1_000
 
@@ -294,8 +294,8 @@ function rejectionOf(answer: Enqueued): Rejection | undefined {
 }
 
 /**
- * The id of the job that the answer of the store is about: the new job (a buffer may have changed its id),
- * the job whose payload the dispatch has replaced, or the job because of which the dispatch was rejected.
+ * The id of the job in the answer of the store. It is the new job (a buffer may have changed its id), the job
+ * whose payload the dispatch has replaced, or the job that was the reason for a rejection.
  */
 function idOf(record: NewJob, answer: Enqueued): string {
   return typeof answer === 'object' && 'by' in answer ? answer.by : record.id

@@ -18,7 +18,7 @@ import { patiently } from './patience.ts'
 
 /**
  * The maximum number of members in a lot. The members of larger lots stay in memory so long that the garbage
- * collector moves them to the old generation: a process that dispatched a million members used 79 MB more
+ * collector moves them to the old generation. A process that dispatched a million members used 79 MB more
  * than at rest with lots of 5,000 members, and 56 to 62 MB more with lots of 1,000. The dispatch took the
  * same time with both sizes. (Node 20.20, 2026-11-26.)
  */

@@ -42,7 +42,7 @@ const LANES = 3
 interface Parcel {
   jobs: NewJob[]
   bytes: number
-  /** When the parcel fails, by `performance.now()`. */
+  /** The time at which the parcel fails, by `performance.now()`. */
   deadline: number
   /** Called with the results of the whole call. `first`: the index of the parcel's first job. */
   resolve: (results: Enqueued[], first: number) => void

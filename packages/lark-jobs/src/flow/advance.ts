@@ -63,7 +63,10 @@ export interface Step {
   forgets: boolean
   /** The final number of members of the batch. Absent while members may still be added. */
   size?: number
-  /** When the flow is due next: milliseconds since 1970. Undefined if only news makes the flow due. */
+  /**
+   * The time at which the flow is due next: milliseconds since 1970. Undefined if only news makes the flow
+   * due.
+   */
   next: number | undefined
 }
 

@@ -17,7 +17,7 @@ export { isChildSignal }
 /** How a child ended, in the form in which its parent learns it. */
 export interface ChildEnd {
   state: EndedState
-  /** When the child ended: milliseconds since 1970. */
+  /** The time at which the child ended: milliseconds since 1970. */
   at: number
   /** Why the child ended, if it did not complete. */
   reason?: EndReason

@@ -139,8 +139,8 @@ export class FlowBook implements FlowControl {
   }
 
   /**
-   * If a flow has ended, tells the job that awaits this flow again how the flow ended, because a server may
-   * have lost the earlier message.
+   * If a flow has ended, tells the job that awaits the flow a second time how it ended, because a server may
+   * have lost the first message.
    *
    * @returns the flow. Undefined if there is no such flow
    */
@@ -211,8 +211,8 @@ export class FlowBook implements FlowControl {
    *
    * @param within milliseconds from now within which the flow must end
    * @returns whether there was a part to start. Undefined if there is no such flow
-   * @throws FLOW_LATE; FLOW_ENDING while jobs of the flow are still ending, because these jobs would be
-   *   mistaken for the jobs that start now
+   * @throws FLOW_LATE; FLOW_ENDING while jobs of the flow are still ending, because they could be taken for
+   *   the jobs that start now
    */
   async retry(place: FlowPlace, within?: number): Promise<boolean | undefined> {
     const before = await this.get(place)

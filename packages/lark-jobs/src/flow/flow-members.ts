@@ -35,7 +35,7 @@ const NOTE = 1_000
  */
 const ON_ITS_WAY = 15_000
 /**
- * The minimum time for which a member of a batch that is a node is kept, in milliseconds. A worker that was
+ * The members of a batch that is a node are kept for at least this time, in milliseconds. A worker that was
  * frozen may send the member again after the member has run, and the kept job then prevents a second run.
  * Such a batch has at most some thousand members.
  */
@@ -164,8 +164,8 @@ export class FlowMembers {
   }
 
   /**
-   * Called when the flow is removed: from now on, failed members are kept for as long as their class and
-   * their queue say.
+   * Called when the flow is removed. From now on, the settings of the class and the queue say how long failed
+   * members are kept.
    */
   async unpin(found: KeptFlow): Promise<void> {
     const { store } = this.#parts

@@ -9,9 +9,9 @@
  * With the last job of a flow, the name of the flow, its tags, and the names of its nodes are removed,
  * because an application may make them from payloads.
  *
- * First the payloads are removed, in one atomic step for each flow, in which nodes that have not started end.
- * Then the jobs are removed. If this process dies in between, at most the job of a node is left, and the node
- * never starts again.
+ * First the payloads are removed, in one atomic step for each flow. In the same step, all nodes of the flow
+ * that have not started end. Then the jobs are removed. If this process dies in between, at most the job of a
+ * node is left, and the node never starts again.
  */
 import { defined } from '@s18i/lark/internal'
 import { memberId } from '../model/effect.ts'
@@ -52,9 +52,12 @@ export interface PurgeWish {
    * Returns whether a job is to be purged, if it is in one of `states`. `at`: when its flow was dispatched.
    */
   isMeant?: ((job: FlowJob, at: number) => boolean) | undefined
-  /** The states in which a job that `isMeant` chooses is to be purged. Default: any state. */
+  /** A job that `isMeant` chooses is purged only in these states. Default: any state. */
   states?: ReadonlySet<State> | undefined
-  /** The states in which a listed or meant job must still be when it is removed. Default: any state. */
+  /**
+   * A job in `listed`, or a job that `isMeant` chooses, is removed only if it is still in one of these
+   * states. Default: any state.
+   */
   only?: readonly State[] | undefined
   /** For batches: returns whether the stored errors of failed members in a partition are removed. */
   forgets?: ((partition: string) => boolean) | undefined
@@ -159,8 +162,8 @@ export class FlowPurge {
   }
 
   /**
-   * Removes a planned flow from the list. Jobs of nodes that stay in the flow are left in the list, because
-   * the former jobs of a node that was started again are purged without the node.
+   * Removes a planned flow from the list. Jobs of nodes that stay in the flow are left in the list. They are
+   * former jobs of nodes that were started again, and they are purged without the node.
    */
   #leave({ level, nodes, members }: PurgePlan): void {
     const { listed, only } = this.#wish

@@ -59,7 +59,7 @@ export interface PoolAround {
 
 export class IsolatedProcess {
   readonly startedAt = performance.now()
-  /** When the last job of the process ended, by `performance.now()`. */
+  /** The time at which the last job of the process ended, by `performance.now()`. */
   idleAt = 0
   /** How many jobs the process has had. */
   jobs = 0

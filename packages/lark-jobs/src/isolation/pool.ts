@@ -52,7 +52,7 @@ export class IsolationPool extends Part implements Isolation, PoolAround {
   readonly #waiting: RemoteRun[] = []
   /** The keys of the classes whose last job has ended without the end of its process. */
   readonly #trusted = new Set<string>()
-  /** The keys of the classes for which the warning was printed that no process can load them. */
+  /** The keys of the classes for which a warning was printed, because no process can load them. */
   readonly #said = new Set<string>()
   #timer: NodeJS.Timeout | undefined
 
@@ -117,7 +117,8 @@ export class IsolationPool extends Part implements Isolation, PoolAround {
 
   /** The next run for a process without a job: the run that has waited longest and may get this process. */
   #nextFor(process: IsolatedProcess): RemoteRun | undefined {
-    // If fewer processes are starting than runs wait, every waiting run may share this process.
+    // If more runs wait than processes are starting, each waiting run may use a process that has had jobs of
+    // other classes.
     const mayAll = process.jobs === 0 || this.#waiting.length > this.#starting
     const at = mayAll ? 0 : this.#waiting.findIndex((run) => this.#mayShare(run))
     return at < 0 ? undefined : this.#waiting.splice(at, 1)[0]

@@ -4,7 +4,7 @@
  *
  *   waiting for a process → given to a process → running → ended
  *
- * The timeout of the job counts only the time in which the job is running.
+ * The time that the run waits for a process does not count towards the timeout of the job.
  */
 import { defined } from '@s18i/lark/internal'
 import { context } from '../model/context.ts'

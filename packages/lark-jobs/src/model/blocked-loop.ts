@@ -9,7 +9,10 @@ import { readable } from '../words/duration.ts'
 export interface BlockingNow {
   /** The name of the handler's class, or the names of all candidates if the class is not certain. */
   by: string[]
-  /** When the handler began to block the event loop: milliseconds since 1970, by the clock of the worker. */
+  /**
+   * The time at which the handler began to block the event loop: milliseconds since 1970, by the clock of the
+   * worker.
+   */
   since: number
 }
 
@@ -20,7 +23,7 @@ export interface BlockedLoop {
   /** The length of the longest period, in milliseconds. */
   took: number
   times: number
-  /** When the last period ended: milliseconds since 1970, by the clock of the worker. */
+  /** The time at which the last period ended: milliseconds since 1970, by the clock of the worker. */
   at: number
 }
 

@@ -10,7 +10,7 @@
  * so the store only counts them.
  *
  * The id of a job in a flow contains the flow and the number of the node or member (`effect.ts`). Members are
- * numbered from 0, and nodes from `NODES`. When a node starts again, the number in the id also names the next
+ * numbered from 0, and nodes from `NODES`. When a node starts again, the number in the id changes with the
  * generation of the node, so that the job has a new id.
  */
 import type { EndedState, NewJob } from './record.ts'
@@ -207,7 +207,7 @@ export interface FlowState {
    *   ended    the flow has ended, and `end` says how. The callbacks of the flow may still run
    */
   phase: 'filling' | 'open' | 'ended'
-  /** When the flow was dispatched, by the store's clock. */
+  /** The time at which the flow was dispatched, by the store's clock. */
   at: number
   /** Identifies the dispatch that started the flow. */
   by?: string
@@ -222,15 +222,15 @@ export interface FlowState {
   /** The keys of the members, if there are not too many different keys. */
   keys?: string[] | undefined
   /**
-   * When members were last added. For some time after that, members that the store does not know yet may
-   * still arrive.
+   * The time at which members were last added. For some time after that, members that the store does not know
+   * yet may still arrive.
    */
   filledAt?: number | undefined
   /** The states of the nodes: one letter for each node. */
   nodes: string
   /** The generation of each node that was started again. */
   generations?: Record<number, number>
-  /** When each started node started. */
+  /** For each started node, the time at which it started. */
   since?: Record<number, number>
   /** The reason of each node that ended without completing. */
   reasons?: Record<number, EndReason>
@@ -251,7 +251,7 @@ export interface FlowState {
   isTold?: boolean | undefined
   /** The pause between the last two checks of the jobs that the flow waits for, in milliseconds. */
   pause: number
-  /** When the jobs that the flow waits for are checked again. */
+  /** The time at which the jobs that the flow waits for are checked again. */
   checkAt: number
   /** How many members had ended at the last check. */
   seen?: number | undefined

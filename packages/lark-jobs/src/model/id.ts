@@ -46,8 +46,8 @@ const values = new Int8Array(128).fill(-1)
 for (const [value, letter] of letters.entries()) values[letter.charCodeAt(0)] = value
 
 /**
- * When an id was made: milliseconds since 1970, by the clock of the process that made it. Returns 0 for a
- * text that is not an id of Lark.
+ * The time at which an id was made: milliseconds since 1970, by the clock of the process that made it.
+ * Returns 0 for a text that is not an id of Lark.
  */
 export function madeAt(id: string): number {
   let at = 0

@@ -10,9 +10,10 @@ export function partitionsOf(queue: string, count: number): string[] {
 }
 
 /**
- * The number of the partition for all jobs with this id, group or lock name: the partition for which the hash
- * of the partition and the name is highest (rendezvous hashing, Thaler and Ravishankar 1998). When a queue
- * gets one more partition, some names move to the new partition, and all other names keep their partition.
+ * The number of the partition for all jobs with this id, group or lock name. It is the partition for which
+ * the hash of the partition and the name is highest (rendezvous hashing, Thaler and Ravishankar 1998). When a
+ * queue gets one more partition, some names move to the new partition, and all other names keep their
+ * partition.
  */
 export function partitionFor(name: string, count: number): number {
   let best = 0

@@ -107,11 +107,11 @@ export interface JobOptions {
    * the time.
    */
   parent?: { id: string; queue: string }
-  /** When somebody edited the payload: milliseconds since 1970. */
+  /** The time at which somebody edited the payload: milliseconds since 1970. */
   editedAt?: number
   /**
-   * When somebody last moved the job to another queue: milliseconds since 1970. With each move, this time is
-   * later than before, even if the clock was set back.
+   * The time at which somebody last moved the job to another queue: milliseconds since 1970. With each move,
+   * this time is later than before, even if the clock was set back.
    */
   movedAt?: number
 }
@@ -201,8 +201,8 @@ export interface Lock {
   /** With `debounce`: the job is not delayed longer than this many milliseconds after it was queued. */
   maxWait?: number
   /**
-   * The number of milliseconds after the dispatch of a job in which no other job with the lock is queued,
-   * even if the first job has ended.
+   * For this many milliseconds after the dispatch of a job, no other job with the lock is queued, even if the
+   * first job has ended.
    */
   throttle?: number
 }
@@ -257,8 +257,8 @@ export interface JobError extends KeptError {
   /** How long the attempt took, in milliseconds. */
   took?: number
   /**
-   * When the attempt ended, by the store's clock: milliseconds since 1970. Absent if an earlier version of
-   * Lark stored the error.
+   * The time at which the attempt ended, by the store's clock: milliseconds since 1970. Absent if an earlier
+   * version of Lark stored the error.
    */
   at?: number
   /**
@@ -272,7 +272,7 @@ export type LogLevel = 'info' | 'success' | 'warn' | 'error'
 
 /** A line that `this.info()`, `success()`, `warn()` or `error()` wrote. */
 export interface LogLine {
-  /** When the line was written, by the worker's clock. This time is only for people. */
+  /** The time at which the line was written, by the worker's clock. This time is only for people. */
   at: number
   level: LogLevel
   text: string
@@ -302,7 +302,7 @@ export interface ClaimedJob extends Counters {
   group?: string
   /** The permits that the job needs. */
   limiter?: string
-  /** When the job was due, if that time differs from the time at which the job was queued. */
+  /** The time at which the job was due, if that time differs from the time at which the job was queued. */
   dueAt?: number
   /** Proves the lease: only a call with this token can settle the job. */
   token: string
@@ -317,9 +317,9 @@ export interface ClaimedJob extends Counters {
 export interface JobRecord extends Omit<ClaimedJob, 'token' | 'dueAt' | 'journal'> {
   partition: string
   state: State
-  /** When a delayed or waiting job is due or was due. */
+  /** The time at which a delayed or waiting job is due or was due. */
   dueAt?: number
-  /** When the current lease was taken. */
+  /** The time at which the current lease was taken. */
   claimedAt?: number
   finishedAt?: number
   /** The id of the worker that holds the job. */
@@ -339,8 +339,8 @@ export interface JobRecord extends Omit<ClaimedJob, 'token' | 'dueAt' | 'journal
   /** Present if the steps are being undone before the job ends as failed or cancelled. */
   undoing?: true
   /**
-   * Since when the job has been waiting for another worker, if the last worker put the job back because it
-   * could not read the job.
+   * Present if the last worker put the job back because it could not read the job: the time since when the
+   * job has been waiting for another worker.
    */
   strandedSince?: number
   /** JSON text of the progress that the job reported last. */
@@ -408,8 +408,8 @@ export type Outcome = (
   /** JSON text of the latest progress report that the run has not sent yet. */
   progress?: string
   /**
-   * How long the run took, in milliseconds. Only for a completed job of a schedule (`tick.ts`), for the
-   * history of the schedule.
+   * How long the run took, in milliseconds. Present only for a completed job of a schedule (`tick.ts`), for
+   * the history of the schedule.
    */
   took?: number
   /** The entries that the run has recorded and not sent yet. */
@@ -443,11 +443,11 @@ export interface WorkerRecord {
   blocked?: BlockedLoop[]
   /** The keys and aliases of the worker's job classes. */
   keys: string[]
-  /** When the worker started, by the worker's clock. */
+  /** The time at which the worker started, by the worker's clock. */
   startedAt: number
   /**
-   * When the worker announced this record, by the worker's clock. A worker announces its record every five
-   * seconds. Absent if the worker's version of Lark does not report this time.
+   * The time at which the worker announced this record, by the worker's clock. A worker announces its record
+   * every five seconds. Absent if the worker's version of Lark does not report this time.
    */
   seenAt?: number
   state: WorkerState

@@ -69,7 +69,7 @@ export interface ScheduleRun {
    * the job was moved to another queue, and its schedule does not learn how it ends there.
    */
   state: Extract<State, 'completed' | 'failed' | 'cancelled'> | 'rejected' | 'moved'
-  /** When the job ended or was moved: milliseconds since 1970. */
+  /** The time at which the job ended or was moved: milliseconds since 1970. */
   at: number
   /** How long the run took, in milliseconds, if the job completed. */
   took?: number

@@ -27,8 +27,8 @@ export interface Pace {
    */
   window: number
   /**
-   * The number of milliseconds for which the worker prefetches: it holds as many jobs as it starts in this
-   * time at its measured speed. The horizon is half of the window (see `prefetch.ts`).
+   * The worker prefetches for this many milliseconds: it holds as many jobs as it starts in this time at its
+   * measured speed. The horizon is half of the window (see `prefetch.ts`).
    */
   horizon: number
   /**
@@ -40,8 +40,9 @@ export interface Pace {
    */
   most: number
   /**
-   * While jobs are prefetched, outcomes wait to share a call, because a call costs the server as much as 30
-   * jobs. Outcomes wait until `count` outcomes have come, but at most `age` milliseconds.
+   * While jobs are prefetched, outcomes wait for other outcomes, so that one call carries several. A call
+   * costs the server as much as 30 jobs. Outcomes wait until `count` outcomes have come, but at most `age`
+   * milliseconds.
    */
   company: { count: number; age: number }
   /**

@@ -54,8 +54,8 @@ export class Registry {
   }
 
   /**
-   * The class with a key. If no class has the key, the class that runs the jobs of every key is returned,
-   * with the given key as its key. That class does not run Lark's own jobs.
+   * The class with a key. If no class has the key, the class that runs jobs of every key is returned, and
+   * takes the given key. That class does not run Lark's own jobs.
    */
   find(key: string): JobClass | undefined {
     return this.#classes.get(key) ?? this.#rest(key)

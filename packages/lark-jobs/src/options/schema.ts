@@ -51,7 +51,7 @@ interface OptionTraits<In> {
   /** The default, in the form in which users write the option. */
   fallback?: In
   /**
-   * When `undefined` is refused: always, or only if it is written explicitly (`{ queue: undefined }`).
+   * Says when `undefined` is refused: always, or only if it is written explicitly (`{ queue: undefined }`).
    * Default: never. In filters, the default is `written`.
    */
   refusesUndefined?: 'always' | 'written' | 'never'

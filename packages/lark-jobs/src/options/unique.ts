@@ -67,7 +67,7 @@ export const uniqueOptions = new Schema(
   },
 )
 
-/** The reason why a dispatch was rejected, and the job because of which it was rejected. */
+/** The reason why a dispatch was rejected, and the other job that was the reason. */
 export interface Rejection {
   /**
    * `unique`: another job holds the unique lock. `throttled`: the dispatch came too soon after another

@@ -68,9 +68,9 @@ export class Relay {
   }
 
   /**
-   * @param goesOn whether to continue with the next lot, which was read in advance. A lot that was read in
-   *   advance lacks rows that were committed late with a smaller place, so after `IN_A_ROW` lots, the oldest
-   *   rows are read again
+   * @param goesOn whether to continue with the next lot, which was read in advance. Rows that are committed
+   *   late with a smaller place are missing in a lot that was read in advance. So after `IN_A_ROW` lots, the
+   *   oldest rows are read again
    * @throws OUTBOX_AWAY, OUTBOX_NO_TABLE; the errors of the store, if it is unreachable
    */
   async lot(goesOn = false): Promise<RelayedLot> {

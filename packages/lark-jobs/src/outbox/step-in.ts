@@ -6,11 +6,11 @@
  *           2: the step was undone, or an undo came before the step had committed
  *
  * The first run of a job does not read the table: it only adds one INSERT to the application's own
- * transaction. A row is needed until the store has the result, and for as long as a frozen run that has lost
- * its lease may continue and repeat the step. Rows are removed only because of their age, by the processes
- * that write rows: with its first row and with every 500th row after that, a process removes up to 1,000 old
- * rows. So the table holds the rows of about 30 days. Failed jobs are kept for 30 days by default, too, and
- * may be retried in that time.
+ * transaction. A row is needed until the store has the result. It is also needed while a frozen run that has
+ * lost its lease may continue and repeat the step. Rows are removed only because of their age. The processes
+ * that write rows remove them: with its first row and with every 500th row after that, a process removes up
+ * to 1,000 old rows. So the table holds the rows of about 30 days. Failed jobs are kept for 30 days by
+ * default, too, and may be retried in that time.
  */
 import { JobsError } from '../model/errors.ts'
 import type { StepDatabase, StepRow } from '../step/in-database.ts'

@@ -3,8 +3,8 @@
  * transaction of the application, and the relay of a worker puts the jobs of committed rows into the store.
  * This file has all the SQL, for each dialect.
  *
- * When the job of a row is in the store, the row is removed by its place. The relay does not note the place
- * up to which it has read, because it would skip rows: a place is assigned when a row is written, so a
+ * When the job of a row is in the store, the row is removed by its place. The relay does not note the last
+ * place that it has read, because it would skip rows. A place is assigned when a row is written, so a
  * transaction that commits late makes smaller places visible after larger places. While the relay calls the
  * store, it holds no lock and no open transaction. Only one relay works at a time. If two relays work at the
  * same time for a moment, both queue jobs with the same ids, which does no harm.
@@ -251,8 +251,8 @@ function listOf(places: readonly string[]): string {
 const missing =
   /\b(42P01|42703|ER_NO_SUCH_TABLE|ER_BAD_FIELD_ERROR)\b|no such (table|column)|has no column|TableDoesNotExist|ColumnNotFound/
 /**
- * The maximum number of nested causes that are searched for the error of the database, because clients wrap
- * that error.
+ * Clients wrap the error of the database in other errors. At most this many nested causes are searched for
+ * it.
  */
 const DEPTH = 5
 

@@ -21,7 +21,7 @@ import { SourceWatch } from './source-watch.ts'
 /** How long running jobs may go on after a change before they are given back, in milliseconds. */
 const DEADLINE = 5_000
 /**
- * The time after the deadline and its grace period in which the supervisor may end its processes and hand
+ * How long the supervisor may need, after the deadline and its grace period, to end its processes and to hand
  * back their jobs, in milliseconds.
  */
 const MARGIN = 5_000
@@ -43,7 +43,7 @@ export class Development {
   readonly #sources: SourceWatch
   #child: ChildProcess | undefined
   #state: 'running' | 'ending' | 'waiting' | 'stopping' = 'waiting'
-  /** When the program is killed if it was told to stop and has not ended. */
+  /** The time at which the program is killed, if it was told to stop and has not ended by then. */
   #killAt = 0
   #kill: NodeJS.Timeout | undefined
   #signals = 0

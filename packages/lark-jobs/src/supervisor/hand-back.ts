@@ -1,8 +1,8 @@
 /**
  * Hands back the jobs and permits of a dead worker process, so that other workers can start the jobs at once,
  * without waiting for the leases to end. (Permits that middleware took under names from payloads are not
- * known here. The store frees these permits when their lease ends.) If the store does not answer, perhaps for
- * the same reason for which the process died, the attempts go on until an attempt succeeds.
+ * known here. The store frees these permits when their lease ends.) If the store does not answer, the
+ * attempts go on until an attempt succeeds. (The process may have died for the same reason.)
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { JobsError } from '../model/errors.ts'

@@ -108,7 +108,7 @@ export interface Figures {
   queues: Record<string, QueueFigures>
   /** Runs for which no line was printed. */
   hidden: number
-  /** When the last run ended, in milliseconds since 1970. 0 if no run has ended. */
+  /** The time at which the last run ended, in milliseconds since 1970. 0 if no run has ended. */
   last: number
 }
 

@@ -42,7 +42,7 @@ export class Supervised {
 
   /**
    * Finds the supervisor of this process. Undefined if there is no supervisor. This method must be called
-   * once, before the application's files are loaded, so that processes which these files start do not take
+   * once, before the application's files are loaded. Otherwise, processes that these files start would take
    * themselves for supervised workers.
    */
   static find(): Supervised | undefined {

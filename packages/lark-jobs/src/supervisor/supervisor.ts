@@ -11,9 +11,9 @@
  *     job that ended the process was found
  *   - in all other cases after a pause that doubles with each further short life
  *
- * Processes that ask to be restarted are restarted one after the other: the next process is told to end only
- * when a new process serves its queues in place of the previous process. If the new process does not come so
- * far, the other processes are not restarted.
+ * Processes that ask to be restarted are restarted one after the other. The next process is told to end only
+ * when the previous process has been replaced by a new process that serves its queues. If the new process
+ * does not come so far, the other processes are not restarted.
  *
  * A process that finishes by itself (because its queues are empty, or because it has run the given number of
  * jobs) is not replaced. When all processes have finished, the supervisor stops. `worker-process.ts` is the
@@ -240,9 +240,8 @@ export class Supervisor implements Lifecycle {
   }
 
   /**
-   * Starts the next process at once, because the job that ended the previous process was found and has
-   * failed, so this job cannot end the next process. Nothing is done if a further process has already been
-   * started.
+   * Starts the next process at once. The job that ended the previous process was found and has failed, so it
+   * cannot end the next process. Nothing is done if a further process has already been started.
    *
    * @returns see `#replace`
    */

@@ -3,9 +3,9 @@
  *
  *   new → starting → serving → quiet → leaving (the process was told to stop, or stops by itself) → departed
  *
- * A process that was told to stop is killed if it has not ended by its deadline plus a grace period
- * (`GRACE`), unless it has reported that it needs longer. A process that is blocked by a handler cannot
- * report this.
+ * A process that was told to stop is killed if it has not ended when its deadline and a grace period
+ * (`GRACE`) are over, unless it has reported that it needs longer. A process that is blocked by a handler
+ * cannot report this.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
@@ -47,7 +47,7 @@ export type Departure =
 
 export class WorkerProcess extends Part {
   readonly slot: ProcessSlot
-  /** When the process was started, by `performance.now()`. */
+  /** The time at which the process was started, by `performance.now()`. */
   readonly startedAt = performance.now()
   readonly #departed = new Deferred<Departure>()
   /** Resolves when the process has ended and all its messages have been read. */
@@ -208,8 +208,8 @@ const NEWLINE = 10
  *
  * The process writes to the stderr of the supervisor. If the stdout of the supervisor is a terminal, the
  * process also writes to this stdout. If it is not a terminal, the supervisor passes on the output of the
- * process in whole lines, because several processes that write to a pipe with a slow reader could each write
- * half a line.
+ * process in whole lines. Several processes that write to a pipe with a slow reader could each write half a
+ * line.
  *
  * @param file a program that runs a worker when it is called with `words`
  */

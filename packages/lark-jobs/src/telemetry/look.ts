@@ -67,8 +67,8 @@ export function lookAt(jobs: Operated): Promise<Look> {
 }
 
 /**
- * The counts of the doctor's findings, at most half a minute old. Empty while the doctor takes longer than a
- * scrape may wait, or if it fails, so that no other metric is delayed.
+ * The counts of the doctor's findings, at most half a minute old. Empty if the doctor fails, or while it
+ * takes longer than a scrape may wait: the other metrics must not be delayed.
  */
 export async function findingCounts(jobs: Operated): Promise<FindingCount[]> {
   const looking = shared(examined, jobs, EXAMINED, async () => {

@@ -10,9 +10,9 @@ import type { FakeClock } from './fake-clock.ts'
 
 export class DueTimes {
   readonly #clock: FakeClock
-  /** When the next job may begin, by partition: milliseconds since 1970. */
+  /** The time at which the next job may begin, by partition: milliseconds since 1970. */
   readonly #jobs = new Map<string, number>()
-  /** When the next permits may be granted, by limiter: milliseconds since 1970. */
+  /** The time at which the next permits may be granted, by limiter: milliseconds since 1970. */
   readonly #permits = new Map<string, number>()
   /** The limiters that workers have used. */
   readonly limiters = new Set<string>()

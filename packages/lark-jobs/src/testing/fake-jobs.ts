@@ -49,7 +49,7 @@ export interface FakeJobsOptions {
   /**
    * Makes the crew work until a promise has settled.
    *
-   * @param isMet returns whether the event has happened for which the promise waits
+   * @param isMet returns whether the awaited event has happened
    * @param what the awaited job or flow, for a message
    */
   until: <T>(promise: Promise<T>, isMet: () => Promise<boolean>, what: string) => Promise<T>

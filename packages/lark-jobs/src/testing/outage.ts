@@ -32,7 +32,7 @@ export class Outage {
     this.#loses = loses
   }
 
-  /** When the store answers again. Undefined if it answers. */
+  /** The time at which the store answers again. Undefined if it answers. */
   get until(): number | undefined {
     return this.#until > this.#clock.now ? this.#until : undefined
   }

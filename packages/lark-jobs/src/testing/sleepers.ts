@@ -20,7 +20,7 @@ export class Sleepers implements WaitTimes {
   readonly #pass: (at: number) => Promise<void>
   /** How many of the jobs are not waiting. */
   #busy = 0
-  /** When the sleeps end: milliseconds since 1970. */
+  /** The times at which the sleeps end: milliseconds since 1970. */
   readonly #ends = new Set<{ at: number }>()
   #isPassing = false
 

@@ -1,6 +1,6 @@
 /**
- * The message that failed jobs were removed before they had reached the age for which they should be kept.
- * The worker, the doctor, the screens and the dashboard use it.
+ * The message that failed jobs were removed too early: before they had the age up to which they should be
+ * kept. The worker, the doctor, the screens and the dashboard use it.
  */
 import { readable } from './duration.ts'
 import { plural } from './plural.ts'

@@ -27,7 +27,7 @@ export function ours<T>(message: unknown): T | undefined {
   return (message as { lark?: T } | null)?.lark
 }
 
-/** Reads the commands of each file, by path. */
+/** Reads the commands in each file. The result has the commands by the path of their file. */
 export async function scan(requests: ScanRequest[]): Promise<Map<string, HeldCommands>> {
   const found = new Map<string, HeldCommands>()
   let left = requests

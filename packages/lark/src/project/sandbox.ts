@@ -12,8 +12,8 @@
 export const requireHere: ((file: string) => unknown) | undefined = undefined
 
 /**
- * An `import()` that bundlers leave unchanged. The code with which bundlers replace an `import()` would not
- * find the file at run time.
+ * An `import()` that bundlers leave unchanged. Bundlers replace an `import()` with other code, which would
+ * not find the file at run time.
  */
 export function importHere(specifier: string): Promise<Record<string, unknown>> {
   return import(/* @vite-ignore */ /* webpackIgnore: true */ /* turbopackIgnore: true */ specifier)

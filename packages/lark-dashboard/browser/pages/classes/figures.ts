@@ -1,4 +1,4 @@
-/** How the figures of runs are shown. */
+/** Puts the figures of runs into words. */
 import type { EndedCounts } from '@s18i/lark-jobs/operate'
 import { duration } from '../../parts/numbers.ts'
 

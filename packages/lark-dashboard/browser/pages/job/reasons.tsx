@@ -11,7 +11,7 @@ import { Moment } from '../../parts/time.tsx'
 
 /** Milliseconds between two requests. */
 const EVERY = 2_000
-/** The maximum number of jobs, and of workers, to which a reason has links. */
+/** A reason has links to at most this many jobs, and to at most this many workers. */
 const MOST_LINKS = 3
 
 export function Reasons({ id, queue }: { id: string; queue: string }) {
@@ -56,8 +56,8 @@ export function ReasonList({ id, reasons }: { id: string; reasons: readonly Reas
 }
 
 /**
- * Whether the page needs no link for a remedy, because the remedy is to look at the job of this page, or at a
- * job to which the page has a link.
+ * Whether the page needs no link for a remedy. It needs none if the remedy is to look at the job of this
+ * page, or at a job to which the page already has a link.
  */
 function isThere(remedy: Remedy, id: string, jobs: readonly string[]): boolean {
   if (remedy.do !== 'see-why' && remedy.do !== 'see-job') return false

@@ -222,7 +222,8 @@ function JobRow({ job, isChosen, onChoose }: JobRowProps) {
 }
 
 /**
- * When the job entered its state. For a delayed job, when the job will leave this state, if that is known.
+ * The time at which the job entered its state. For a delayed job, when the job will leave this state, if that
+ * is known.
  */
 function timeOf(job: ListedJob): number {
   const { state, finishedAt, claimedAt, queuedAt } = job

@@ -144,8 +144,8 @@ function quantiles({ p50, p95, p99 }: LiveQueue['wait']) {
 }
 
 /**
- * Shows why the next job does not run, which is the job that would begin first. If a job waits for its own
- * group or limiter but later jobs may begin, the next job is the first of these later jobs.
+ * Shows why the next job does not run. The next job is the job that would begin first. If a job waits for its
+ * own group or limiter but later jobs may begin, the next job is the first of these later jobs.
  */
 function FirstReasons({ name }: { name: string }) {
   const next = useAsked('queues.next', { queue: name }, NEXT_EVERY).data

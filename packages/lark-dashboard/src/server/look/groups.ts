@@ -33,7 +33,7 @@ export async function foundGroups(
   for (let pages = 0; pages < PAGES && found.length < MOST; pages++) {
     const more = cursor === undefined ? {} : { cursor }
     const page = await operate.groups(filter, { limit: PAGE, ...more })
-    // The store keeps the jobs that need permits and have no group as a group without a name, which is not
+    // The store keeps jobs that need permits and have no group in a group without a name. This group is not
     // shown.
     found.push(
       ...page.groups.filter(({ group, groupHash }) => group !== undefined || groupHash !== undefined),

@@ -7,7 +7,7 @@ import { REDACTED } from '@s18i/lark-jobs/operate'
 const COMPARED = 100
 /** The maximum number of failed jobs that are read to find jobs of the kind. This takes about 20 calls. */
 const MOST_LOOKED_AT = 20_000
-/** The share of the jobs that must have a value, so that the value is shown. */
+/** A value is shown only if at least this share of the jobs has it. */
 const MOST_OF_THEM = 0.5
 const MOST_VALUES = 8
 /** The maximum length of a value as JSON, in characters. Longer values are texts, and not names or ids. */

@@ -30,7 +30,7 @@ export interface LiveQueue extends Omit<QueueOverview, 'partitions'> {
 }
 
 export interface Snapshot {
-  /** When the store was asked: milliseconds since 1970, by the clock of the server. */
+  /** The time at which the store was asked: milliseconds since 1970, by the clock of the server. */
   at: number
   /** The name of the store, without a password. */
   store: string
@@ -43,7 +43,7 @@ export interface Snapshot {
 
 /** Sent instead of a snapshot while the store does not answer. */
 export interface Away {
-  /** When the store stopped answering: milliseconds since 1970, by the clock of the server. */
+  /** The time at which the store stopped answering: milliseconds since 1970, by the clock of the server. */
   since: number
   code: string
   message: string

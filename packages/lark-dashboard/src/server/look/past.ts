@@ -45,11 +45,11 @@ export interface EndedRuns {
   /** Milliseconds of a step. */
   step: number
   /**
-   * When the store was asked, in milliseconds since 1970 by the clock of the store. The step that contains
-   * this instant is not over.
+   * The time at which the store was asked, in milliseconds since 1970 by the clock of the store. The step
+   * that contains this instant is not over.
    */
   at: number
-  /** When the range begins, even if the store has no data about its beginning. */
+  /** The time at which the range begins, even if the store has no data about its beginning. */
   from: number
   /**
    * Every step of the range for which the store has data, the oldest first. The store has no data about the
@@ -83,7 +83,7 @@ export interface KnownClass extends Pick<ClassRuns, 'key' | 'releases' | 'slowes
 }
 
 export interface TimesOfRuns extends Omit<EndedRuns, 'steps'> {
-  /** Only the steps in which a run began or ended, the oldest first. */
+  /** The steps in which a run began or ended, the oldest first. */
   steps: RunTimesWithin[]
 }
 

@@ -31,7 +31,7 @@ export interface LocalOptions extends Omit<DashboardOptions, 'authorize' | 'base
 
 interface Session {
   key: string
-  /** When the session ends, in milliseconds since 1970. */
+  /** The time at which the session ends, in milliseconds since 1970. */
   until: number
 }
 

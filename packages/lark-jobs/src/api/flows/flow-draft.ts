@@ -141,8 +141,7 @@ export abstract class FlowDraft<Result = unknown> {
   }
 
   /**
-   * The same flow with another time for which it is kept after it has ended, with its nodes and their
-   * results.
+   * The same flow, kept for another time after it has ended, with its nodes and their results.
    *
    * @param ages how long the flow is kept, for each way in which it may end. Default: the times for which the
    *   queue of the first job keeps jobs, but at least 10 minutes

@@ -151,8 +151,8 @@ export class JobsCancelCommand extends ChangeCommand {
         shown = endedOf(counts)
       }
     } catch {
-      // The error is ignored here. It means that the cancel is over, or that the store cannot be read, which
-      // the cancel itself reports.
+      // The error is ignored here. It means that the cancel is over, or that the store cannot be read. In the
+      // second case, the cancel itself reports the problem.
     } finally {
       progress?.finish()
     }

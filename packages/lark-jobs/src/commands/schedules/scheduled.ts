@@ -37,7 +37,7 @@ export async function scheduleNamed(
   })
 }
 
-/** When the schedule ticks next, such as `in 3 h`, or why it does not tick. */
+/** Says when the schedule ticks next, such as `in 3 h`, or why it does not tick. */
 export function nextWords(info: ScheduleInfo): string {
   const now = Date.now()
   const { state, ended, next } = info

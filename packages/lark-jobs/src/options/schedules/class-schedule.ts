@@ -57,7 +57,7 @@ export const scheduleEntry = new Schema("an object such as { name: 'morning', wh
     'a text without white space and colons',
     (value) => isText(value) && isScheduleId(value),
   ),
-  /** When the schedule ticks. */
+  /** The times at which the schedule ticks. */
   when: recurrence.needed(),
   /** The payload of the schedule's jobs. */
   payload: option<unknown>('JSON', () => true),

@@ -1,6 +1,6 @@
-/** When a schedule ticks, and what happens to ticks that were missed or come too early. */
+/** The times at which a schedule ticks, and what happens to ticks that were missed or come too early. */
 
-/** When a schedule ticks. Times are milliseconds since 1970. */
+/** The times at which a schedule ticks. Times are milliseconds since 1970. */
 export type Timing = {
   /** The time before which the schedule does not tick. */
   from?: number | undefined

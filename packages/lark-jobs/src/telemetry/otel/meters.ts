@@ -1,8 +1,8 @@
 /**
  * The metrics of one process, including those that it observes in its stores.
  *
- * An application may set up its SDK after Lark was configured. A meter that was requested before that stays
- * without effect for ever (unlike a tracer), so each use checks whether the global provider has changed. The
+ * An application may set up its SDK after Lark was configured. A meter that was requested before that has no
+ * effect, even later (unlike a tracer). So each use checks whether the global provider has changed. The
  * counters are kept here and read only when metrics are collected, because an instrument of the SDK takes 1
  * µs for each call. (Node 20.20, 2026-11-27.)
  */
