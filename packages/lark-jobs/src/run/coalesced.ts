@@ -1,4 +1,4 @@
-/** Work that is delayed. Several requests before the work begins lead to one execution. */
+/** Work whose start is delayed. If it is requested several times before it starts, it runs once. */
 export class Coalesced {
   /** Delays the work to the end of this tick, after the promises of this tick have settled. */
   static readonly endOfTick = (run: () => void): void => queueMicrotask(() => process.nextTick(run))

@@ -5,7 +5,8 @@
  * console.
  *
  * A command may end with `Jobs.close()`, because it is usually the only code of its process. In a worker,
- * this call must not close the store of the worker. So a command is marked while it runs.
+ * this call must not close the store of the worker. So this file marks the code of a command as such while
+ * the command runs, and `Jobs.close()` asks `isInCommand()`.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { LarkError } from '@s18i/lark/internal'
@@ -43,7 +44,7 @@ export function commandPayload(call: string, command: unknown, args: unknown): C
   const isWords = Array.isArray(args) && args.every((word) => typeof word === 'string')
   if (isWords || isObject(args)) return { command, args }
   throw refused(
-    `what ${command} gets is ${shown(args)}`,
+    `the input of ${command} is ${shown(args)}`,
     "an object, or a list of words, such as ['--limit=100']",
   )
 }
@@ -75,7 +76,7 @@ export class CommandJob implements WrittenJob {
       const { exitCode, result } = await marked(() => callCommand(command, args, options))
       if (exitCode === 0) return result
       throw new JobsError('COMMAND_FAILED', `${command} ended with exit code ${exitCode}`, {
-        hint: 'What it printed is in the log of the job.',
+        hint: 'What the command printed is in the log of the job.',
       })
     } catch (error) {
       // Exit code 2 means that no command has this key, or that the arguments are wrong. A retry would fail

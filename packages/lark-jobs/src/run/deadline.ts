@@ -2,9 +2,9 @@
  * The timeouts of running jobs. All jobs share one timer. Most jobs end long before their timeout, so setting
  * and clearing a timer for each job would be wasted work.
  *
- * If a handler blocks the event loop, the other handlers of the process cannot continue, while the time of
- * their timeouts passes. When the event loop runs again, nobody knows which handler has blocked it. So each
- * handler gets the lost time back.
+ * If a handler blocks the event loop, the other handlers of the process cannot continue, but their timeouts
+ * go on running. When the event loop runs again, nobody knows which handler has blocked it. So each handler
+ * gets the lost time back.
  */
 import { LONGEST_TIMER } from '../model/run/run.ts'
 import type { Execution } from './execution.ts'
@@ -20,8 +20,8 @@ const GRACE = 5_000
  */
 const BLOCKED = 2_000
 /**
- * How often a job gets time back. There is a limit because a job that blocks the event loop again and again
- * must time out at some time.
+ * How many times a job may get lost time back. Without this limit, a job that blocks the event loop again and
+ * again would never time out.
  */
 const MOST_EXTENSIONS = 10
 

@@ -168,7 +168,10 @@ export class DispatchNow {
   }
 }
 
-/** Runs `handle`. If the run was decided or aborted, that replaces the result or the error of `handle`. */
+/**
+ * Runs `handle`. If the job has called `fail()` or `release()`, or the run was aborted, the error of that
+ * call or the reason of the abort is thrown, whatever `handle` returned or threw.
+ */
 async function decided(run: Run, handle: () => Promise<unknown>): Promise<unknown> {
   try {
     const result = await handle()
@@ -186,7 +189,7 @@ async function inRun(job: JobLike, run: Run, handle: (job: JobLike) => Promise<u
   try {
     return await handle(job)
   } finally {
-    // Another run of the same job object may have begun meanwhile, and must keep its entry.
+    // If another run of the same job object has begun meanwhile, `inside.run` is that run and must stay.
     if (inside.run === run) inside.run = undefined
   }
 }

@@ -30,7 +30,7 @@ export interface RunEnvironment {
   readonly clock: { now(): number }
   /** The middleware that runs around every job. */
   readonly middleware: readonly Middleware[]
-  /** Makes the jobs. Undefined: `new` does. */
+  /** Makes the job objects. If undefined, `new` makes them. */
   readonly make: Make | undefined
   /** The permits for middleware that limits jobs. */
   readonly permits: Permits
@@ -150,8 +150,8 @@ export class Execution implements Writer {
 
   write(level: LogLevel, text: string): void {
     this.environment.wrote(this, this.#keep(level, text))
-    // Lines without progress are sent early only if a reader is known to watch the job: asking the store
-    // whether one does would cost each job a call.
+    // Lines without progress are sent early only if a reader is known to watch the job: to ask the store
+    // whether a reader watches would cost each job a call.
     if (this.watchedUntil !== Number.POSITIVE_INFINITY) this.environment.reported(this)
   }
 
@@ -239,7 +239,7 @@ export class Execution implements Writer {
       return
     }
     const error = new JobsError('JOB_SUSPENDED', `${this.name} waits`, {
-      hint: 'The run ends here, and a later one goes on: let this error pass.',
+      hint: 'The run ends here, and a later run continues the job: if you catch this error, throw it again.',
     })
     this.run.decision ??= { kind: 'suspended', outcome, error }
     this.drop(error)
@@ -266,8 +266,8 @@ export class Execution implements Writer {
 
   /**
    * Notes that the handler has ended. If the event loop was blocked, the timeout may be over although the
-   * signal was not aborted. The job then counts as late only if it ran alone: another job may have blocked
-   * the event loop, and the work of this job is done.
+   * signal was not aborted. In this case the job counts as late only if it ran alone. Otherwise another job
+   * may have blocked the event loop, and this job has done its work.
    */
   through(): void {
     this.throughAt = performance.now()
@@ -324,7 +324,8 @@ export class Execution implements Writer {
     if (this.jobClass?.keep?.log === 0) return line
     this.#log ??= []
     this.#log.push(line)
-    // The store keeps no more lines than this. A handler that writes without end must not fill the memory.
+    // The store keeps at most `MAX_LOG_LINES` lines. A handler that writes without end must not fill the
+    // memory.
     if (this.#log.length > MAX_LOG_LINES) this.#log.shift()
     return line
   }

@@ -82,8 +82,8 @@ export interface SuspendedEvent extends EndedEvent {
   /** Milliseconds until the job is due again. Absent if the job waits for a signal without a timeout. */
   in?: number
   /**
-   * The names of the signals that make the job due before that time. If the job waits for another job or for
-   * an approval, the list has the name of that step.
+   * The names of the signals, each of which makes the job due earlier than `in` says. If the job waits for
+   * another job or for an approval, the list has the name of the step that waits.
    */
   signals: readonly string[]
 }
@@ -139,13 +139,16 @@ export interface Hooks {
 export interface Around {
   middleware: readonly Middleware[]
   hooks: Hooks | undefined
-  /** Makes the jobs. Undefined: `new` does. */
+  /** Makes the job objects. If undefined, `new` makes them. */
   make: Make | undefined
   /** The telemetry, which is called for every run. Undefined if there is no telemetry. */
   telemetry: TelemetryCalls | undefined
 }
 
-/** Calls hooks, and warns once about each hook that throws. A worker without hooks has no such object. */
+/**
+ * Calls hooks, and warns once about each hook that throws. A worker without hooks has no object of this
+ * class.
+ */
 export class HookCalls {
   readonly #hooks: Hooks
   readonly #warn: (text: string) => void

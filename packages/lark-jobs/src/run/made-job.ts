@@ -34,7 +34,7 @@ export type MadeJob = WrittenJob | { job: WrittenJob; dispose?: (() => unknown) 
  * @returns a new object of the class, alone or as `{ job, dispose }`. `dispose()` is called on the returned
  *   object after every run, and before the outcome is reported
  */
-// biome-ignore lint/suspicious/noExplicitAny: the parameters are between a class and this function
+// biome-ignore lint/suspicious/noExplicitAny: the application decides the parameters of its constructors
 export type Make = (jobClass: new (...args: any[]) => WrittenJob, run: JobRun) => MadeJob | Promise<MadeJob>
 
 /**
@@ -82,6 +82,6 @@ export async function withMade<T>(
 }
 
 function refusal({ name }: JobClass, problem: string): JobsError {
-  const hint = 'Most containers keep one object of a class: have yours make a transient one.'
+  const hint = 'Most containers keep one object of each class: make yours create a new (transient) object.'
   return new JobsError('JOB_INVALID', `${name}: ${problem}`, { hint })
 }

@@ -54,7 +54,10 @@ export class StepsNow {
   /** The name and the key of each signal that has a key. */
   readonly #keys = new Set<string>()
 
-  /** @param rests called with whether the run only waits */
+  /**
+   * @param rests called with `true` when the run has nothing left to do but wait, and with `false` when it
+   * works again
+   */
   constructor(
     run: Run,
     { name, times, processing, journal, child }: StepsNowOptions,

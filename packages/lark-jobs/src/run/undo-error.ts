@@ -1,4 +1,4 @@
-/** The error of a job some of whose steps could not be undone. */
+/** The error of a job that has steps which could not be undone. */
 import { JobsError } from '../model/errors.ts'
 import type { UndoneSteps } from '../step/undoing.ts'
 import type { LaterEnd } from '../store/contract/rules/undoing.ts'
@@ -6,8 +6,8 @@ import { listed } from '../words/listed.ts'
 import { textOf } from '../words/thrown.ts'
 
 /**
- * Why steps were not undone: undoing a step failed, or the handler threw before it had passed the functions
- * that undo the steps.
+ * Why steps were not undone: undoing a step failed, or the handler threw before it had named the undo
+ * functions of all these steps.
  */
 export type NotUndone = Extract<UndoneSteps, { kind: 'failed' }> | { kind: 'thrown'; error: unknown }
 

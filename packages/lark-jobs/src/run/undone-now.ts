@@ -10,8 +10,8 @@ import { undoFailed } from './undo-error.ts'
 export type HandleNow = (now: NowRun, within: (handled: unknown) => unknown) => Promise<unknown>
 
 /**
- * Runs `handle` again until it has passed the functions that undo its steps, and undoes the steps. If the
- * time of a run is over, another run continues.
+ * Runs `handle` again to get the undo functions of its steps, and then undoes the steps. If the time of a run
+ * is over, another run continues.
  *
  * @param error the error with which the job fails
  * @param journal the entries that the steps of the job have recorded

@@ -22,8 +22,8 @@ export class Awaited<T> extends Promise<T> {
     return promise
   }
 
-  // `await` calls this method, as for every promise of a class of its own.
-  // biome-ignore lint/suspicious/noThenProperty: it is that of a promise
+  // `await` calls this method, because the promise belongs to a subclass of `Promise`.
+  // biome-ignore lint/suspicious/noThenProperty: this class is a promise
   override then<R = T, E = never>(
     resolved?: ((value: T) => R | PromiseLike<R>) | null,
     rejected?: ((reason: unknown) => E | PromiseLike<E>) | null,

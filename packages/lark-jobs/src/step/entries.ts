@@ -19,8 +19,8 @@
  *   k  token       a token for an approval was made: the hash of the token, and more, as JSON (`approval.ts`)
  *   c  child       the step starts a child job: the place of the child as JSON (`child.ts`). The entry `wait`
  *                  of the same step follows
- *   f  forgotten   the earlier entries of the step no longer count. `+`: the handler threw the error of the
- *                  step, and a child job of the step may still complete
+ *   f  forgotten   the earlier entries of the step no longer count. The value `+` means that the handler
+ *                  threw the error of the step, and that a child job of the step may still complete
  *   j  named       (no step) the name of the job in rows in a database of the application, as JSON
  *                  (`in-database.ts`)
  *   m  spent       (no step) the number of the run that was suspended, `|`, and the milliseconds that the

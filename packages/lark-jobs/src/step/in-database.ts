@@ -46,8 +46,8 @@ export interface StepDatabase<Tx> {
   run(row: StepRow | undefined, isNew: boolean, work: (tx: Tx) => string | Promise<string>): Promise<string>
 
   /**
-   * Undoes a step in a transaction, unless the step was undone before. A run that does not know of the undo
-   * cannot commit the step after it.
+   * Undoes a step in a transaction, unless the step was undone before. After that, a run that does not know
+   * of the undo cannot commit the step.
    *
    * @param result the result of the step, if the job has it
    * @param work undoes the step. The function is not called if the step never committed

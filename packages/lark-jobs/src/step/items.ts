@@ -11,8 +11,8 @@ export interface ItemsPage<T, C> {
 
 export interface EachItemOptions {
   /**
-   * Whether the place is stored after each item instead of after each lot. Storing the place after each item
-   * costs one write for each item. Default false.
+   * Whether the place is stored after each item. By default it is stored after each lot of 100 items or more.
+   * Storing the place after each item costs one write for each item. Default false.
    */
   exact?: boolean
 }
@@ -30,9 +30,9 @@ export interface ItemsPlace {
 const LOT = 100
 
 /**
- * Whether a lot ends after `done` items. A lot has a thousandth of the items that are done, but at least
- * `LOT` items. So the entries of even a very large set fit into a journal: a million items take about 3,500
- * entries.
+ * Whether a lot ends after `done` items. The size of a lot is a thousandth of the number of items done so
+ * far, but at least `LOT`. So the entries of even a very large set fit into a journal: a million items take
+ * about 3,500 entries.
  */
 export function endsLot(done: number, kept: number): boolean {
   return done - kept >= Math.max(LOT, kept / 1_000)

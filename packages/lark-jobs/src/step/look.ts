@@ -17,8 +17,8 @@ import { type Stamp, stampOf } from './stamp.ts'
 /**
  *   done       the step has a result, or the wait is over
  *   failed     the step has failed for good, and the handler continued
- *   begun      the step runs, or its worker died while the step ran. Only recorded for a step that can be
- *              undone, and in a job that has crashed
+ *   begun      the step runs, or its worker died while the step ran. The beginning is recorded only if the
+ *              step can be undone, or if the job has crashed before
  *   waiting    a sleep, or a wait for signals, has begun
  *   retrying   a try has failed, and another try follows
  *   undoing    a try to undo the step has failed, and another try follows

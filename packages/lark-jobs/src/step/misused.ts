@@ -8,7 +8,7 @@ import { stepWords } from './name.ts'
 /** @param job the name of the job's class */
 export function usedTwice(job: string, key: string): JobsError {
   return new JobsError('STEP_TWICE', `${job}: the step ${stepWords(key)} is used twice in one run`, {
-    hint: "Steps are found by their names: in a loop, give each its own, such as ['mail', user.id].",
+    hint: "Steps are found by their names: in a loop, give each step its own name, such as ['mail', user.id].",
   })
 }
 
@@ -31,7 +31,7 @@ export function notAwaited(
 /** The error for a journal with fewer entries than earlier runs have recorded. */
 export function shortened(): JobsError {
   return new JobsError('JOURNAL_DAMAGED', 'The store has lost what earlier runs of the job recorded', {
-    hint: 'The next attempt does again what is missing.',
+    hint: 'The next attempt runs the missing steps again.',
   })
 }
 
@@ -65,8 +65,8 @@ export function noChildren(job: string, key: string): JobsError {
 
 /** The error for a step that is used after its run has ended. */
 export function hasEnded(job: string): JobsError {
-  return new JobsError('STEP_OUTSIDE', `${job}: handle() has ended, and its steps with it`, {
-    hint: 'Await all that uses steps before handle() returns.',
+  return new JobsError('STEP_OUTSIDE', `${job}: handle() has ended, so its steps can no longer be used`, {
+    hint: 'Await every call that uses a step before handle() returns.',
   })
 }
 

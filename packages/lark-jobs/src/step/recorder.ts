@@ -1,8 +1,9 @@
 /**
  * The entries of a run on their way to the store. Entries that are made in one tick, or while a call is under
  * way, travel together. An entry that only a later run needs waits until another entry is sent.
+ * The states of an entry:
  *
- *   late → waiting → sent → stored
+ *   late (waits for another entry) → waiting → sent → stored
  */
 import { JobsError } from '../model/errors.ts'
 import type { Recorded } from '../model/journal.ts'

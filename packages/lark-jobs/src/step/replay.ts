@@ -67,7 +67,7 @@ export class Replay {
   readonly undos = new Map<string, UndoTries>()
   /** The keys of all steps and waits that have ended, by the index of their ends. */
   readonly #order: string[] = []
-  /** The child jobs, by their keys. `isOver`: the error of the child went through the handler. */
+  /** The child jobs, by their keys. `isOver`: the handler threw the error of the child. */
   readonly children = new Map<string, Child & { isOver?: true }>()
   /** The hash of the first token of each approval, by the key of the approval. */
   readonly tokens = new Map<string, string>()
@@ -87,7 +87,7 @@ export class Replay {
   /** The index of the next end. */
   #next = 0
   readonly #asked = new Map<number, () => void>()
-  /** The new ends, which no earlier run has recorded, that wait for their turn, in their order. */
+  /** The ends that are new in this run, and that wait for their turn, in order. */
   #fresh: (() => void)[] = []
   #isTurning = false
   readonly #turns: Turns

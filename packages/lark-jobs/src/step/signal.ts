@@ -101,7 +101,7 @@ export function kindsIn(
   job: string,
   signals: object,
 ): { isOne: boolean; kinds: [string, SignalKind<unknown>][] } {
-  const right = 'a signal that defineSignal() has made, or an object with some'
+  const right = 'a signal that defineSignal() has made, or an object of such signals'
   const all = given(job, 'waitFor()', 'its signals', signals, right) as Partial<SignalKind<unknown>>
   const isOne = typeof all.name === 'string'
   const kinds = Object.entries(isOne ? { value: all } : all) as [string, SignalKind<unknown>][]

@@ -1,11 +1,11 @@
 /**
  * The stamp of an entry: when the entry was recorded, and how long its step took, in few bytes. A stamp is
- * `+`, the milliseconds that the step took, at most once a second `@` and the time, and then a space. Both
- * numbers are in base 36. So the entries of most steps get three or four bytes longer. An entry without a
- * time was recorded less than a second after the last entry with a time.
+ * `+`, the milliseconds that the step took, and a space. At most once a second, a stamp also has `@` and the
+ * time, before the space. Both numbers are in base 36. So the entries of most steps get three or four bytes
+ * longer. An entry without a time was recorded less than a second after the last entry with a time.
  */
 
-/** How long after an entry with a time the next entries have no time of their own, in milliseconds. */
+/** For this many milliseconds after an entry with a time, the next entries have no time of their own. */
 const EXACT = 1_000
 
 export class Stamps {

@@ -13,19 +13,19 @@ export interface ChildFailure {
   id: string
   queue: string
   /**
-   * The state in which the awaited job ended. Absent if that job has not ended before the timeout, and goes
-   * on.
+   * The state in which the awaited job ended. Absent if the awaited job had not ended at the timeout: that
+   * job continues.
    */
   state?: EndedState
   /**
-   * The reason for which the awaited job was cancelled, as for other cancelled jobs. Or `rejected`: the
-   * awaited job was not queued, because a lock was taken or its queue was full. `lost`: the store has lost
-   * the awaited job, or no worker knows its key.
+   * Why the awaited job was cancelled: a reason that any cancelled job may have. `rejected`: the awaited job
+   * was not queued, because another job held its lock or its queue was full. `lost`: the store has lost the
+   * awaited job, or no worker knows its key.
    */
   reason?: string
 }
 
-/** Marks such an error in every copy of this package. */
+/** Marks a `StepError`. All copies of this package use the same mark. */
 const brand = Symbol.for('s18i.lark.step-error')
 
 /**

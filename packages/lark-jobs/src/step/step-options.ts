@@ -13,7 +13,10 @@ import { copied } from './misused.ts'
 import { stepWords } from './name.ts'
 
 export interface StepOptions<T = unknown> {
-  /** How often the step is tried before it fails. Default 1: then the job's own `tries` count. */
+  /**
+   * How often the step is tried before it fails. Default 1: a failed step is tried again only when the job
+   * itself is retried.
+   */
   tries?: number
   /** The pause before each further try, in the same form as `backoff` of a job. Default 1 s to 10 min. */
   backoff?: Exclude<BackoffOption, (...args: never[]) => unknown>

@@ -54,6 +54,9 @@ export interface StepsAround {
   readonly processing?: Pick<Processing, 'step'> | undefined
   /** The clock and timers of waits. Default: the clock and timers of the process. */
   times?: WaitTimes | undefined
-  /** Called when the run may have begun or stopped to only wait. `rests`: whether the run only waits now. */
+  /**
+   * Called when the run may have nothing left to do but wait, or may work again. `rests`: whether it only
+   * waits now.
+   */
   rests?: ((rests: boolean) => void) | undefined
 }

@@ -86,13 +86,13 @@ export class Steps implements StepsOfRun {
   #hasEnded = false
   /** The name of the job in rows of the application's database. Resolves when the name is stored. */
   #named: Promise<string> | undefined
-  /** Whether a wait has begun whose signals may have come already. */
+  /** Whether a wait has begun for signals that may have come already. */
   #asks = false
   /** The undos that this run collects. Undefined if the run does not undo steps. */
   readonly #undoing: Undoing<Undo> | undefined
   /**
    * The failed steps whose errors were or will be recorded. If `handle` throws such an error, the step gets
-   * an entry `forgotten` with the value.
+   * an entry `forgotten` with the value in this map.
    */
   readonly #failures = new Map<string, string>()
 
@@ -142,8 +142,8 @@ export class Steps implements StepsOfRun {
       if (this.#undoing !== undefined && (await this.#stays(key, how))) return await never()
       // This `await` lets all steps that begin in the same tick register before the first function is called.
       const before = await this.#find(key)
-      // The recorded end belongs to a wait that had this name in an earlier version of the code, so the step
-      // runs.
+      // A recorded end of another kind belongs to a wait that had this name in an earlier version of the
+      // code. In this case the step runs.
       if (before?.kind === 'result' || before?.kind === 'error') {
         await this.#replay.turnOf(before)
         if (this.#isDropped) return await never()
@@ -276,8 +276,8 @@ export class Steps implements StepsOfRun {
     this.#refuseInside(key)
     if (this.#undoing !== undefined && (await this.#stays(key, how))) return never()
     const before = await this.#find(key)
-    // The recorded end belongs to a step that had this name in an earlier version of the code. Now the name
-    // belongs to a child job.
+    // An end of one of these kinds belongs to a step that had this name in an earlier version of the code.
+    // Now the name belongs to a child job.
     const wasStep = before?.kind === 'result' || before?.kind === 'error'
     const known = wasStep ? undefined : this.#replay.children.get(key)
     const isOver = known !== undefined && before !== undefined && this.#endsChild(before, known)
@@ -433,7 +433,7 @@ export class Steps implements StepsOfRun {
    * Undoes the steps of earlier runs, in reverse order. If one step cannot be undone, the other steps are
    * still undone.
    *
-   * @param handled the promise of the handler, which runs only to pass the undo functions of its steps
+   * @param handled the promise of the handler, which runs again only to name the undo functions of its steps
    * @throws the error of the handler, if it throws before all undos are known; the reason of the run, if the
    *   run is over
    */

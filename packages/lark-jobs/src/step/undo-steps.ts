@@ -56,7 +56,7 @@ async function undoStep(
   { failed, until, message }: UndoTries,
 ): Promise<{ error: unknown; in?: undefined } | { in: number } | undefined> {
   const undo = found.get(key)
-  if (undo === undefined) return { error: new Error('the code has no undo for it any more') }
+  if (undo === undefined) return { error: new Error('the code of the job no longer has an undo for it') }
   const { work, how } = undo
   const times = around.times ?? waitTimes
   const tries = Math.max(how.tries, UNDO_TRIES)

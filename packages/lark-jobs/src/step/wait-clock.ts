@@ -21,7 +21,7 @@ export interface WaitTimes {
   after(ms: number, act: () => void, isSleep?: boolean): () => void
   /** Calls a function in the next turn of the event loop. Default: `setImmediate`. */
   soon?(act: () => void): void
-  /** Called when a job that `dispatchNow` runs begins to only wait (-1), or stops only waiting (1). */
+  /** Called when a job that `dispatchNow` runs has nothing left to do but wait (-1), or works again (1). */
   busy?(change: 1 | -1): void
 }
 

@@ -67,7 +67,10 @@ export interface WaitsAround {
    * @param awaits the names for people, if they differ from `names`
    */
   suspend: ((names: string[], until: number | undefined, awaits?: string[]) => void) | undefined
-  /** Called when the run may have begun or stopped to only wait. `rests`: whether the run only waits now. */
+  /**
+   * Called when the run may have nothing left to do but wait, or may work again. `rests`: whether it only
+   * waits now.
+   */
   rests: ((rests: boolean) => void) | undefined
 }
 

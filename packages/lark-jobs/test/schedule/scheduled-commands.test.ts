@@ -99,7 +99,7 @@ test('a wrong schedule causes a remark of one line, and the other schedules are 
     ["{ when: daily('08:00'), backoff: () => 5 }", "backoff is 'a function'"],
     ["{ when: daily('08:00'), queueName: 'high' }", 'its queue high is not one of the configured queues'],
     ["cron('0 0 30 2 *')", "the expression is '0 0 30 2 *'; it must be one that names some date"],
-    ["{ when: daily('08:00'), args: 7 }", 'gets is 7; it must be an object'],
+    ["{ when: daily('08:00'), args: 7 }", 'is 7; it must be an object'],
     [`[{ name: '${'x'.repeat(70)}', when: daily('08:00') }]`, 'it must have at most 75 characters'],
     ["{ when: daily('08:00') }", 'a job class declares a schedule with the id wrong:13 too'],
   ]

@@ -228,7 +228,7 @@ export function commanding(connect: Connect): void {
     })
     await refused('a', 'b').toMatchObject({
       code: 'JOB_INVALID',
-      message: `Jobs.dispatchCommand(): what a gets is 'b'; it must be an object, or a list of words, such as ['--limit=100']`,
+      message: `Jobs.dispatchCommand(): the input of a is 'b'; it must be an object, or a list of words, such as ['--limit=100']`,
     })
     await refused('a', [1]).toMatchObject({ code: 'JOB_INVALID' })
     await refused('a', {}, { tris: 1 }).toMatchObject({ hint: 'Did you mean tries?' })

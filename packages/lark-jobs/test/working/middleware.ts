@@ -113,7 +113,7 @@ export function middleware(connect: Connect): void {
     expect(reported).toEqual(['WatchedJob true', 'WatchedJob true'])
     const log = (await bench.jobs.find(job.ids[0]!))?.log.map(({ level, text }) => `${level} ${text}`)
     expect(log).toEqual([
-      'info Skipped: there is no need for it',
+      'info Skipped: the job is not needed',
       expect.stringMatching(/^warn Took [\d.]+ ms, which is longer than 0 ms$/),
     ])
     expect(() => timing({ slow: 'soon' })).toThrow("timing(): slow is 'soon'; it must be milliseconds")

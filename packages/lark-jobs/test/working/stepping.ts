@@ -702,7 +702,7 @@ export function stepping(connect: Connect): void {
     for (const text of said) expect(text).toMatch(/^STEP_INVALID .* was given .*$/)
     expect(said.length).toBe(10 + 12 * 5)
     expect(said[0]).toBe(
-      'STEP_INVALID StepsJob: waitFor() was given null as its signals; it must be a signal that defineSignal() has made, or an object with some',
+      'STEP_INVALID StepsJob: waitFor() was given null as its signals; it must be a signal that defineSignal() has made, or an object of such signals',
     )
   })
 
@@ -722,7 +722,7 @@ export function stepping(connect: Connect): void {
       })
     go.resolve()
     await Promise.all(late)
-    const ended = ['STEP_OUTSIDE', 'StepsJob: handle() has ended, and its steps with it']
+    const ended = ['STEP_OUTSIDE', 'StepsJob: handle() has ended, so its steps can no longer be used']
     expect(errors).toEqual([...ended, ...ended, ...ended, ...ended])
   })
 

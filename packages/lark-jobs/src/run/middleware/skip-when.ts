@@ -14,6 +14,6 @@ export function skipWhen<P = any>(
 ): Middleware<P> {
   return async function skipWhen(job, next) {
     if (!(await condition(job.payload, job))) return next()
-    job.info('Skipped: there is no need for it')
+    job.info('Skipped: the job is not needed')
   }
 }

@@ -55,5 +55,5 @@ function awaited<T>(promise: Promise<T>): Promise<T> {
 
 function misused(middleware: Middleware, did: string): JobsError {
   const name = middleware.name === '' ? 'A middleware' : `The middleware ${middleware.name}`
-  return new JobsError('NEXT_MISUSED', `${name} ${did}`, { hint: 'It runs the rest of one run, once.' })
+  return new JobsError('NEXT_MISUSED', `${name} ${did}`, { hint: 'next() runs the rest of one run, once.' })
 }

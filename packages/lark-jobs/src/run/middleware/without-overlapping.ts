@@ -16,8 +16,8 @@ export const overlappingOptions = new Schema('an object', {
    */
   releaseAfter,
   /**
-   * A text for classes that share their names: all classes with the same text do. Default: each class has
-   * names of its own.
+   * A text. All classes with the same text share their names: a job of one class does not run beside a job of
+   * another class that has the same name. Default: each class has names of its own.
    */
   shared: sharedName,
 })
