@@ -300,7 +300,7 @@ export class ScheduleBook {
     const { id, definition, state } = schedule
     const { at, found } = await this.#store.schedules.get(partition, [id])
     const there = found[0] && this.#readable(partition, found[0], at)
-    // An entry that was left by a further move does not count as the schedule.
+    // An entry with `movesTo` was left behind by a later move, so it does not count as the schedule.
     const isLeft = there?.state.movesTo !== undefined
     const write = newOf(id, definition, state, isLeft ? there?.rev : 0)
     const { written } = await this.#store.schedules.write(partition, [write], undefined, true)
@@ -309,9 +309,10 @@ export class ScheduleBook {
 
   /**
    * Checks whether a schedule that was found in a partition has its home there, and repairs it if not. A
-   * failover that loses the last changes may lose a home or bring back an earlier home. In this case the
-   * schedule gets a home again. If a process dies while other processes set the same schedule in another
-   * partition, there may be two entries of the schedule. In this case the entry in this partition is removed.
+   * failover that loses the last changes may lose a home or bring back an earlier home. In this case, this
+   * method writes the home again. If a process dies while other processes set the same schedule in another
+   * partition, there may be two entries of the schedule. In this case, this method removes the entry in this
+   * partition.
    */
   async adopt({ id, partition, rev, definition }: KeptSchedule): Promise<void> {
     const { schedules } = this.#store
@@ -320,8 +321,8 @@ export class ScheduleBook {
     const other = home === undefined ? undefined : await this.#read(partitionOf(home), id)
     if (other === undefined)
       await schedules.move(id, home, homeIn(partition), definition.ofClass !== undefined)
-    // A schedule that is moving may be in two partitions. If the schedule is not moving, the entry in this
-    // partition is removed.
+    // A schedule that is moving may have entries in two partitions. If the schedule is not moving, this entry
+    // is a leftover, and is removed.
     else if (other.state.movesTo === undefined)
       await schedules.write(partition, [{ id, rev, remove: true }], undefined, true)
   }
@@ -401,8 +402,8 @@ export class ScheduleBook {
     kept?: ScheduleState,
   ): Promise<KeptSchedule | undefined> {
     const { schedules } = this.#store
-    // The home is a new one, so that a simultaneous call that removes the former schedule, and knows only the
-    // former home, cannot remove this home.
+    // This home has a new nonce. A simultaneous call that removes the former schedule knows only the former
+    // home, so it cannot remove this home.
     const mine = homeIn(partition)
     const is = await schedules.move(id, home, mine, definition.ofClass !== undefined)
     if (is !== mine) return undefined

@@ -75,9 +75,9 @@ function unusual(expression: string, timezone: string, change: ClockChange): Unu
       ? []
       : instantsBetween(expression, timezone, at, at + 1_000)
     : instantsBetween(expression, timezone, at - length, at + length).slice(0, 2 * MOST)
-  // An expression for every hour is not affected if its times continue right after the skipped or repeated
-  // time. After a change of half an hour (Australia/Lord_Howe), the times of `0 * * * *` do not continue in
-  // this way.
+  // An expression for every hour is not affected if the time after the skipped or repeated time has the same
+  // ticks, only shifted. After a change of half an hour (Australia/Lord_Howe), `0 * * * *` does not tick at
+  // the shifted times, so it is affected.
   const following = instantsBetween(expression, 'UTC', local + length, local + 2 * length).slice(0, MOST)
   const isUsual = hourOf(expression) === '*' && named.join() === following.map((next) => next - length).join()
   return { change, named: isUsual ? [] : named, ticks }

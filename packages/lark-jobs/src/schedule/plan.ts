@@ -40,8 +40,8 @@ export interface Plan {
 
 export interface PlanOptions {
   /**
-   * Whether the job of the last tick or of the last run by hand has not ended. It matters only for the
-   * overlap `skip`.
+   * Whether the job of the last tick or of the last run by hand has not ended. Only the overlap policy `skip`
+   * depends on this.
    */
   isRunning?: boolean
   /** The maximum number of jobs. If more ticks are due, the schedule is due again at once. Default 100. */
@@ -87,7 +87,7 @@ export function dueAt(schedule: Omit<Schedule, 'runs'>): number | undefined {
   const { definition, state } = schedule
   if (state.ended !== undefined) {
     // An ended schedule of a class is kept as long as the class declares it. Otherwise the next declaration
-    // would create the schedule again, and it would begin again.
+    // would create the schedule again, and its ticks would begin again.
     const isKept = definition.ofClass !== undefined && state.ended.why !== 'dropped'
     return isKept ? undefined : state.ended.at + KEEP_ENDED
   }
@@ -215,8 +215,9 @@ function withoutOverlap(
 }
 
 /**
- * The instants of a schedule up to a time (at most the last `MAX_MISSED`), the number of instants before
- * these (if there are many, a minimum), and the known instants after that time.
+ * Splits the instants of a schedule at a time. `due`: the instants up to that time, at most the last
+ * `MAX_MISSED`. `before`: how many instants came before those, or a lower bound if there are many. `left`:
+ * the known instants after that time.
  */
 function dueBy(
   { timing }: Definition,

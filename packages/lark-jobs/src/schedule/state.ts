@@ -70,7 +70,7 @@ export interface OtherDefinition {
 }
 
 export const MAX_SKIPPED = 20
-/** The maximum number of missed ticks that become jobs, and up to which missed ticks are counted exactly. */
+/** At most this many missed ticks become jobs. Missed ticks are counted exactly only up to this number. */
 export const MAX_MISSED = 1_000
 /**
  * For this many milliseconds after the beginning of a move, only the process that began the move may complete

@@ -47,7 +47,10 @@ export function writeOf(
   }
 }
 
-/** The job of a tick. A tick that is already due belongs to the definition that was read. */
+/**
+ * The job of a tick. A tick that is already due belongs to the definition that was read, even if the same
+ * write replaces the definition.
+ */
 function jobOf({ id, definition, at }: KeptSchedule, instant: number, isAhead: boolean): NewJob {
   const job: NewJob = { ...definition.job, id: tickId({ schedule: id, at: instant }), ownId: 'new' }
   return isAhead && instant > at ? { ...job, delay: (job.delay ?? 0) + instant - at } : job
