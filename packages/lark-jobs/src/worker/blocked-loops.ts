@@ -12,8 +12,9 @@ import type { Execution } from '../run/execution.ts'
 import { readable } from '../words/duration.ts'
 
 /**
- * Milliseconds. A loop that has not turned for this long counts as blocked. The shortest run that is noted is
- * shorter by `SLACK`, because an idle worker notes only once a second that its loop turns.
+ * Milliseconds. A loop that has not turned for this long counts as blocked. The shortest run that is noted
+ * (`NOTED`) is shorter than this by `SLACK`, because an idle worker notes only once a second that its loop
+ * turns.
  */
 export const BLOCKED = 2_000
 const SLACK = 1_250

@@ -1,10 +1,10 @@
 /**
- * What happens when a process ends that still has jobs. The process writes to stderr why it ends and which
+ * What happens when a process that still has jobs ends. The process writes to stderr why it ends and which
  * jobs it ran. The lease thread of the process (`lease/lease-thread.ts`) tells the store how jobs ended, and
  * hands back the jobs that have not ended. The process does this when Node emits `exit`, also after
- * `process.exit()`. A signal, a native crash or a lack of memory ends the process without `exit`. After such
- * an end, the supervisor (`supervisor/supervisor.ts`) reports the cause, or the worker that takes the jobs
- * back does.
+ * `process.exit()`. If a signal, a native crash or a lack of memory ends the process, Node does not emit
+ * `exit`. In this case, the supervisor (`supervisor/supervisor.ts`) or the worker that takes the jobs back
+ * reports the cause.
  */
 import { fileURLToPath } from 'node:url'
 import type { Execution } from '../run/execution.ts'
@@ -133,7 +133,7 @@ function sendable([partition, settlements]: Unstored[number]): Unstored[number] 
   return [partition, settlements.map(({ id, token, outcome }) => ({ id, token, outcome }))]
 }
 
-/** The text of the message that the store does not know how these jobs ended. */
+/** The message for people that the store does not know how some jobs ended. */
 export function unstoredText(settlements: readonly Settlement[]): string {
   const ids = settlements.map(({ id }) => id)
   const may = ids.length === 1 ? 'it' : 'they'

@@ -8,7 +8,9 @@ import type { Store } from '../store/contract/store.ts'
 import { droppedWords } from '../words/dropped-words.ts'
 import type { WorkerReport } from './report.ts'
 
-/** Milliseconds between two questions about a partition, and between a warning and the next question. */
+/**
+ * Milliseconds between two calls that ask about a partition, and between a warning and the next such call.
+ */
 const LOOK = 1_000
 const AGAIN = 60_000
 
@@ -23,7 +25,7 @@ class DroppedJobs {
   readonly #report: WorkerReport
   /**
    * For each partition: when the store may be asked again (by `performance.now()`), and how many failed jobs
-   * the store had removed at the last question.
+   * the store had removed when it was last asked.
    */
   readonly #seen = new Map<string, { nextAt: number; count: number }>()
 

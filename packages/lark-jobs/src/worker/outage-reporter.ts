@@ -22,7 +22,7 @@ export class OutageReporter extends Part {
     this.#isAway = isAway
   }
 
-  /** Whether the outage goes on, or has just ended. */
+  /** Whether an outage was noticed, and its end was not noticed yet. */
   get isOn(): boolean {
     return this.#isOn
   }
@@ -39,7 +39,10 @@ export class OutageReporter extends Part {
     this.answeredAt = performance.now()
   }
 
-  /** Notes that a call was answered and no call has failed. */
+  /**
+   * Notes that a call was answered. Reports the end of the outage, unless a failed call is still being sent
+   * again.
+   */
   passed(): void {
     this.answered()
     if (!this.#isOn || this.#isAway()) return

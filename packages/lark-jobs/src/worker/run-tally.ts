@@ -137,7 +137,7 @@ function kept(runs: readonly SlowRun[], now: number): SlowRun[] {
 
 /** How many runs became due in each of the last minutes, by the store's clock. */
 class Arrivals {
-  /** The minute that each place of the ring counts. A place is reused for a later minute. */
+  /** The minute that each place of this circular list counts. A place is reused for a later minute. */
   readonly #minutes = new Float64Array(LATELY)
   readonly #counts = new Float64Array(LATELY)
 

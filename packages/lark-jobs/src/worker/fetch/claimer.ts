@@ -4,8 +4,7 @@
  *
  *   ready     the partition may have jobs: call when there is room
  *   resting   the partition had fewer jobs than the claimer asked for: wait until a job is due, the store
- *             rings, or a
- *             survey finds jobs
+ *             rings (tells the worker of jobs, `rings.ts`), or a survey finds jobs
  *   calling   a call is under way
  *
  * A call that fails is sent again under the same number until the store answers, because a failed settle is
@@ -103,8 +102,8 @@ export interface ClaimerOptions {
   /** Takes permits for the jobs that need a permit of a limiter. */
   permits?: ClaimPermits
   /**
-   * The order and limits of the partition. If it has limits, no jobs are prefetched, and the store hands over
-   * no jobs with a ring.
+   * The order and limits of the partition. If the partition has limits, no jobs are prefetched, and the store
+   * hands over no jobs with a ring.
    */
   terms?: Terms
   /** Receives the effects that the store's answers bring, and delivers them. */
@@ -282,7 +281,7 @@ export class Claimer extends Part {
    * Notes that in `ms` milliseconds a job may begin, or a call is needed for another reason.
    *
    * @returns whether the claimer becomes ready at that time. During a call the result is false, and the
-   *   claimer considers the time when the answer has come
+   * claimer considers this time after the answer has come
    */
   foresee(ms: number): boolean {
     if (this.#call !== undefined) this.#call.foreseen = Math.min(this.#call.foreseen, performance.now() + ms)

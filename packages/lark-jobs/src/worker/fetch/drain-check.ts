@@ -11,7 +11,7 @@ import type { Registry } from '../../options/registry.ts'
 import { MAX_STANDINGS, type Standing, type Store } from '../../store/contract/store.ts'
 import type { ServedPartitions } from './served-partitions.ts'
 
-/** Milliseconds. */
+/** A job that is due within this many milliseconds keeps the worker from ending. */
 const SOON = 60_000
 
 /** How many calls are made at the same time. */

@@ -7,8 +7,7 @@
  *   fair        the queues take turns; a call asks for at most the queue's part of the slots, so that no
  *               queue takes all slots
  *   by weight   first the queue with the fewest started jobs for its weight (`weighted-shares.ts`); its part
- *               of the
- *               slots is in proportion to its weight
+ *               of the slots is in proportion to its weight
  *
  * The partitions of a queue take turns and share the queue's part of the slots, so a queue with more
  * partitions does not get more slots. `round-robin.ts` keeps the turns.
@@ -47,8 +46,8 @@ export class FairOrder {
   /** Claimers that need a call even without a free slot: they have outcomes, or few prefetched jobs left. */
   readonly #pressing = new Set<Claimer>()
   /**
-   * The pressing claimers without those that are fast and could prefetch less than a turn (the comment on
-   * `pressing` says why).
+   * The pressing claimers, except the fast claimers that could prefetch only less than a whole turn (the
+   * comment on `pressing` says why).
    */
   readonly #urgent = new Set<Claimer>()
   /** Undefined if all queues have the same weight or their order is strict. */
@@ -96,7 +95,8 @@ export class FairOrder {
     const { want, perSlot = 0 } = prefetch
     const isShort = isFree && !isResting && prefetch.isLow && want > 0
     put(this.#pressing, claimer, !calling && (hasSettlements || isShort))
-    // If each slot could run `TURN` jobs, `rowOf` is a whole turn, however many slots there are.
+    // If each slot could run `TURN` jobs, `rowOf` returns a whole turn (`TURN`), however many slots there
+    // are.
     const isTurn = want >= TURN || perSlot < TURN
     put(this.#urgent, claimer, !calling && (hasSettlements || (isShort && isTurn)))
     put(this.#calling, claimer, calling)
@@ -106,8 +106,9 @@ export class FairOrder {
   /**
    * Claimers that may need a call even if no slot is free. If more partitions take turns than there are
    * slots, a claimer that would prefetch less than a whole turn makes no call. There may be thousands of such
-   * claimers, so this list leaves them out. (One job in each of 5,000 queues, Redis: the worker took 3.6 s of
-   * CPU when each turn looked at all of them, and 2.6 s since. 2 cores, shared, 2026-11-26.)
+   * claimers, so this list leaves them out. (Measured on 2026-11-26, 2 cores, shared, Redis, one job in each
+   * of 5,000 queues: the worker took 3.6 s of CPU with all claimers in this list, and 2.6 s without these
+   * claimers.)
    */
   get pressing(): Iterable<Claimer> {
     return this.isCrowded ? this.#urgent : this.#pressing
@@ -163,10 +164,11 @@ export class FairOrder {
   }
 
   /**
-   * How many jobs of one queue start in a row: a whole turn, if more partitions take turns than there are
-   * slots and jobs are short. Jobs that start in a row also end together, so one call settles them.
+   * How many jobs of one queue start in a row: a whole turn if jobs are short and more partitions take turns
+   * than there are slots, and otherwise one. Jobs that start in a row also end together, so one call settles
+   * them.
    *
-   * @param reach how many jobs the worker could start within the horizon
+   * @param reach how many jobs the worker could start within the horizon (`prefetch.ts`)
    */
   row(reach: number): number {
     if (this.#shares !== undefined) this.#shares.reach = reach
@@ -175,8 +177,8 @@ export class FairOrder {
 
   /**
    * How many jobs of one claimer start in a row. The number depends on how long its own jobs run, so a fast
-   * queue gets a whole turn even beside a slow queue. (One slot, beside jobs of 3 ms at a server,
-   * `intake.test.ts`: 4,960 starts a second instead of 330.)
+   * queue gets a whole turn even beside a slow queue. (Measured in `intake.test.ts` with one slot, on a
+   * server, beside a queue with jobs of 3 ms: 4,960 starts a second instead of 330.)
    *
    * @param row the result of `row()`, which is used until a first job of the claimer has ended
    */

@@ -183,9 +183,9 @@ export class Intake extends Part {
    * How many jobs the claimers without prefetched jobs may ask for while no slot is free and other claimers
    * have prefetched jobs. The next free slot should go to a claimer without prefetched jobs, and not to a
    * faster claimer. The number has two bounds. The first bound is the number of prefetched jobs of the other
-   * claimers, because these jobs start soon. The second bound counts queues: as many queues as can soon get a
-   * slot (or a whole turn, if there are more queues than slots), and one more, without the queues that have
-   * prefetched jobs.
+   * claimers, because these jobs start soon. The second bound is the number of queues that can soon get a
+   * slot (or a whole turn, if there are more queues than slots), plus one, minus the number of queues that
+   * have prefetched jobs.
    */
   get #spare(): number {
     if (!this.#mayStart) return 0
@@ -254,8 +254,8 @@ export class Intake extends Part {
     const more = this.#prefetchOf(claimer, limit)
     this.#reserved += limit
     this.#asked += more
-    // With `maxJobs`, the store must not hand over jobs with a ring: several queues could do so at once and
-    // exceed the number.
+    // With `maxJobs`, the store must not hand over jobs with a ring: several queues could get jobs in this
+    // way at once, and the worker would get more than `maxJobs` jobs.
     const hand =
       maxJobs < Number.POSITIVE_INFINITY ? undefined : (claim: Claim) => this.#handed(claimer, claim)
     const answering = claimer.exchange(limit, more, signal, hand)
@@ -274,7 +274,7 @@ export class Intake extends Part {
         slots.settled?.(reply.settled[i]!.id, verdict === 'lost')
       }
       if (claimer.isHere && isCut(reply)) {
-        // To fetch the remaining jobs takes many calls, and an embedded store answers without giving the
+        // It takes many calls to fetch the remaining jobs, and an embedded store answers without giving the
         // event loop a turn. Without this line, the prefetched jobs could not begin during these calls, and
         // the lease thread would recall them. (Measured on 2026-11-25, 2 cores, shared, 400 jobs of 510 KB at
         // concurrency 100: without this line 15 jobs ran in 40 s, and with this line all jobs ran in 2.4 s.)
@@ -360,7 +360,7 @@ export class Intake extends Part {
       else if (!isInTime || !slots.begin(job, claimer, now)) {
         this.#claimed--
         if (!isInTime) claimer.giveBackLate(job)
-        // This line or the lease thread gives the job back, and later jobs of the claimer must not start
+        // The line above or the lease thread gives the job back, and later jobs of the claimer must not start
         // before this job. So the claimer gives back all its jobs.
         this.#giveBack(claimer)
       }
@@ -399,8 +399,9 @@ export class Intake extends Part {
     this.#held -= count
     this.#claimed -= count
     claimer.giveBack(jobs)
-    // The lease thread may have given back jobs that are not among `jobs`, and a call that was sent before a
-    // pause may still bring jobs that were claimed before the pause.
+    // The time is noted even if `jobs` is empty. The lease thread may have given back the jobs that were
+    // taken out here. And if all jobs are given back, a call that was sent before may still bring jobs that
+    // must not start in this worker now.
     if (by === Number.POSITIVE_INFINITY || count > 0) claimer.gaveBackAt = performance.now()
     this.#options.order.changed(claimer)
   }

@@ -3,9 +3,9 @@
  * within a window of time. Jobs that do not start within the window are given back, and no attempt is
  * counted.
  *
- * A worker prefetches as many jobs of the partition as ended in the last period of one horizon. The speed is
- * measured between two answers of the store. The horizon is half of the window, so no job is given back even
- * if the next jobs take twice as long as the last jobs. If jobs are slow, or no job has ended yet, no jobs
+ * The horizon is half of the window. A worker prefetches as many jobs of the partition as ended lately within
+ * the time of one horizon. So no job is given back even if the next jobs take twice as long as the last jobs.
+ * The speed is measured between two answers of the store. If jobs are slow, or no job has ended yet, no jobs
  * are prefetched. Window, horizon and the largest number come from the preset (`options/preset.ts`).
  * `intake.ts` makes the calls; `speed.ts` measures the whole worker.
  */

@@ -1,5 +1,6 @@
 /**
- * Waits for the store's rings. A ring says that there may be jobs in a partition.
+ * Waits for the store's rings. A ring is a message of the store to one worker: there may be jobs in a
+ * partition.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Store } from '../../store/contract/store.ts'

@@ -2,8 +2,8 @@
  * Measures the speed of a worker over all its queues. Each claimer also measures the speed of its own
  * partition (`prefetch.ts`).
  *
- *   soon    how many jobs the worker will probably start within the horizon: as many as ended lately in such
- *           a time
+ *   soon    how many jobs the worker will probably start within the horizon (`prefetch.ts`): as many as
+ *           ended lately within a time of the same length
  *   reach   how many jobs the worker could start within the horizon, calculated from how long each job keeps
  *           its slot
  *
@@ -17,8 +17,8 @@ import type { Slots } from '../slots.ts'
 import { LEAST } from './prefetch.ts'
 
 /**
- * The shortest duration of a measurement, in milliseconds. `soon` uses the last two measurements. (Of 2, 3, 5
- * and 10, 3 makes the fewest calls and claims in `intake.test.ts`.)
+ * The shortest duration of a measurement, in milliseconds. `soon` uses the last two measurements. (Of the
+ * values 2, 3, 5 and 10, the value 3 makes the fewest calls and claims in `intake.test.ts`.)
  */
 const SPAN = 3
 /** Milliseconds after which a measurement is too old. */

@@ -1,7 +1,7 @@
 /**
- * If queues have different weights, counts how much of the worker each queue has had: the number of its
- * started jobs, divided by its weight. The queue with the smallest quotient comes next (`fair-order.ts`,
- * `round-robin.ts`).
+ * Used if queues have different weights. Counts how much work each queue has had for its weight: the number
+ * of its started jobs, divided by the weight. The queue with the smallest quotient comes next
+ * (`fair-order.ts`, `round-robin.ts`).
  *
  * A queue that had no jobs for a while cannot save up its share. When it has jobs again, it may be behind its
  * share by a limited number of jobs: by the number of slots, or by the number of jobs that the worker starts
@@ -13,8 +13,9 @@ import type { WorkerOptions } from '../options.ts'
 import type { Slots } from '../slots.ts'
 
 /**
- * By how much a queue may be ahead of its share: this factor times the larger of the two numbers above,
- * divided by the weight of the queue.
+ * By how much a queue may be ahead of its share: this factor times the number of slots, or times the number
+ * of jobs that the worker starts within its horizon if that number is larger, divided by the weight of the
+ * queue.
  */
 const OWED = 4
 
@@ -24,7 +25,7 @@ export class WeightedShares {
   readonly #had = new Map<number, number>()
   /** The quotient of a queue that has always got exactly its share. */
   #even = 0
-  /** How many jobs the worker starts within the horizon. */
+  /** How many jobs the worker starts within the horizon (`prefetch.ts`). */
   reach = 0
 
   constructor(slots: Pick<Slots, 'concurrency'>) {

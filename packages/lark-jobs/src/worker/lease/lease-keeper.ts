@@ -46,10 +46,7 @@ export interface LeaseKeeperOptions {
 
 interface Settling {
   readonly partition: string
-  /**
-   * @param ms for how many milliseconds the call with an outcome, or the call before it, must have had no
-   *   answer
-   */
+  /** @returns the outcomes whose call, or the call before it, has had no answer for `ms` milliseconds */
   unsettled(ms: number): readonly Settlement[]
 }
 

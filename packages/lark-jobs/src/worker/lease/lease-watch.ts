@@ -282,7 +282,7 @@ class LeaseWatch extends Part {
 
   async #settle(claimer: Claimer): Promise<void> {
     const { signal } = this.#end
-    // The claimer waits one tick, so that one call gives back all jobs that this check has found.
+    // This `await` waits one tick, so that one call gives back all jobs that this check has found.
     await null
     while (claimer.hasSettlements && !signal.aborted) await claimer.exchange(0, 0, signal)
     this.#settling.delete(claimer)
@@ -378,7 +378,7 @@ class LeaseWatch extends Part {
       await Promise.allSettled(this.#partitions.map(({ partition }) => takeFrom(store, partition)))
       await this.#renewPermits(store, 0)
     } catch {
-      // An error is ignored here, because the leases then run out.
+      // If these calls fail, the leases of the jobs run out, so the error is ignored.
     }
   }
 

@@ -4,11 +4,10 @@
  *
  * A `LedgerPage` has up to `JOBS` jobs of one claim. A job on a page is
  *
- *   prefetched  claimed, and not begun. The worker begins the job or takes it back, or the thread gives the
- *               job back:
- *               whichever acts first
+ *   prefetched  claimed, and not begun. Either the worker begins the job or takes it back, or the thread
+ *               gives it back: the side that acts first decides
  *   running     begun in this worker
- *   apart       taken out to begin, and not begun: a suspect that waits to run alone
+ *   apart       no longer prefetched, and not begun: a suspect that waits to run alone
  *   done        ended in this worker, or taken back
  *   returned    given back by the thread
  *

@@ -18,8 +18,8 @@ export class LoopNaming {
   readonly #pulse: Pulse
   readonly #end: AbortSignal
   /**
-   * The value of `Pulse.beat` when the last search began: when the loop had last turned before that
-   * standstill.
+   * The value of `Pulse.beat` when the last search began. It is the time at which the loop had last turned
+   * before that standstill.
    */
   #lookedFor = 0
   #look: Promise<void> | undefined

@@ -1,13 +1,13 @@
 /**
- * An unread claim is a claim that the store may have answered, with jobs in the answer or with a ring, while
- * the worker has not read the answer or the ring. While the event loop is blocked, the lease thread
- * (`lease-watch.ts`) makes the store take back these jobs, so that another worker gets them. The worker and
- * the thread share the memory of an `Unread` for each partition. For each claim, the side that acts first
- * decides:
+ * A claim is unread if the store may have handed jobs to the worker, and the worker has not read the message
+ * yet: the answer to a call, or a ring (`fetch/rings.ts`) that brings jobs. While the event loop is blocked,
+ * the lease thread (`lease-watch.ts`) makes the store take back these jobs, so that another worker gets them.
+ * The worker and the thread share the memory of an `Unread` for each partition. For each claim, the side that
+ * acts first decides:
  *
  *   nothing → unread (under the number of the call) → read, by the worker
- *                                                   → recalled, by the thread; the worker gives back what
- *                                                   still comes
+ *                                                   → recalled, by the thread. If jobs of the claim still
+ *                                                     come, the worker gives them back
  */
 
 /** The sources of a claim: the answer to a call, and a ring. */

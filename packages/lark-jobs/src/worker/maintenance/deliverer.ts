@@ -5,10 +5,10 @@
  * makes a call of its own for these effects.
  *
  * The next call to the same partition acknowledges the delivered effects. If a claimer makes a call soon, its
- * call does this. If not, the deliverer makes a call. The store hands out effects again that this worker
- * could not deliver. A hook whose class this worker does not know goes to another worker. The end of a member
- * comes again later, when the home partition of its flow may answer again. If the store hands out an effect
- * again while it is being delivered, the effect is not delivered twice.
+ * call does this. If not, the deliverer makes a call. If this worker could not deliver an effect, the store
+ * hands it out again. A hook whose class this worker does not know goes to another worker. The end of a
+ * member comes again later, when the home partition of its flow may answer again. If the store hands out an
+ * effect again while it is being delivered, the effect is not delivered twice.
  */
 
 import { defined } from '@s18i/lark/internal'
@@ -36,8 +36,8 @@ import type { WorkerReport } from '../report.ts'
 import type { StoreClock } from './store-clock.ts'
 
 /**
- * Milliseconds for which hooks may go on when the worker stops. Another worker calls the hooks that have not
- * ended in this time again.
+ * Milliseconds for which hooks may go on when the worker stops. If a hook has not ended in this time, another
+ * worker calls it again.
  */
 const LAST_WORDS = 1_000
 /**
@@ -51,7 +51,7 @@ const ACKNOWLEDGE = 50
  */
 const RUN = 0.9
 /**
- * Milliseconds for which this worker at most leaves hooks to other workers. Each worker checks every
+ * This worker leaves hooks to other workers for at most this many milliseconds. Each worker checks every
  * partition at least every 5 s (`maintenance.ts`).
  */
 const LEAVE = 6_000

@@ -5,14 +5,14 @@
  * does answer, so after `PATIENCE` all living workers have renewed their leases, and jobs may be taken back.
  */
 
-/** When the answers have been late for this time, jobs are taken back all the same. In lengths of a lease. */
+/** When the answers have been late for the time of this many leases, jobs are taken back all the same. */
 export const PATIENCE = 4
-/** Two late answers with a longer time between them belong to different periods. In lengths of a lease. */
+/** Late answers that are further apart than the time of this many leases belong to different periods. */
 const APART = 1.5
 
 export class Lateness {
   readonly #leaseMs: number
-  /** By `performance.now()`. */
+  /** When the present period of late answers began, by `performance.now()`. */
   #since = 0
   #until = 0
 

@@ -10,9 +10,9 @@
  * workers get the time of one lease to renew before any job is taken back. For jobs that are taken back after
  * an outage, no crash is counted: their leases may have ended because of the outage, and not because a worker
  * died. If a store is late again and again (a slow disk, a busy machine), the jobs of dead workers must still
- * be taken back at some time, so an ended lease is spared only for `PATIENCE`. If no worker ran during an
- * outage, the store itself notices the outage (`store/contract/rules/silence.ts`), because each survey also
- * tells the store that a worker is alive.
+ * be taken back at some time, so jobs with ended leases are left with their workers for at most `PATIENCE`.
+ * If no worker ran during an outage, the store itself notices the outage (`store/contract/rules/silence.ts`),
+ * because each survey also tells the store that a worker is alive.
  */
 
 import { queueOf } from '../../model/partition.ts'
@@ -46,10 +46,10 @@ const ANNOUNCE = { every: 5_000, holds: 20_000 }
 const LATE = 500
 /**
  * The longest time in milliseconds between two checks of a partition for ended leases and for jobs whose ring
- * was lost. The same call carries the announcement. So an idle worker sends 12 commands a minute to a Redis
- * server, for up to 1,000 queues. Each of its two idle connections sends 2 more commands (`connection.ts`),
- * and one worker of a store sends three or four more for the history of runs. When each claimer and each task
- * made its own calls, a worker with one queue sent 74 commands a minute.
+ * (`fetch/rings.ts`) was lost. The same call carries the announcement. So an idle worker sends 12 commands a
+ * minute to a Redis server, for up to 1,000 queues. Each of its two idle connections sends 2 more commands
+ * (`connection.ts`), and one worker of a store sends three or four more for the history of runs. When each
+ * claimer and each task made its own calls, a worker with one queue sent 74 commands a minute.
  */
 const LOOK = 5_000
 /** A survey also covers partitions whose next check is at most this part of `LOOK` away. */
@@ -68,7 +68,10 @@ interface Chores {
   /** Before this time (`performance.now()`), no job is taken back: leases may not be renewed yet. */
   recoverFrom: number
   pruneAt: number
-  /** For how many milliseconds ended leases have been spared. Each survey adds at most one lease. */
+  /**
+   * For how many milliseconds jobs with ended leases have been left with their workers because of an outage.
+   * Each survey adds at most the length of one lease.
+   */
   leftFor: number
   /** Whether the next recovery counts no crashes. */
   forgiving: boolean
@@ -99,7 +102,7 @@ export interface MaintenanceOptions {
   owes: (partition: string) => void
   /** Called when a survey says in how many milliseconds the next schedule of a partition is due. */
   ticksIn?: ((partition: string, ms: number) => void) | undefined
-  /** Called for each answer that contains an order: with the last order to the worker. */
+  /** Called with the last order to the worker, each time an answer contains an order. */
   ordered: (order: WorkerOrder) => void
   /** Called with the jobs that were taken back from dead workers. */
   recovered: (partition: string, recovery: Recovery) => void
@@ -334,7 +337,7 @@ export class Maintenance extends Part {
     return this.#doAll(dead)
   }
 
-  /** Whether ended leases should still be spared. */
+  /** Whether jobs with ended leases should still be left with their workers. */
   #isPatient(chores: Chores, finding: Finding | undefined, asked: number): boolean {
     const { leaseMs } = this.#options
     const since = Math.min(leaseMs, asked - chores.askedAt)
@@ -453,9 +456,9 @@ export class Maintenance extends Part {
   /**
    * Plans the next check. It comes at the latest after the time of a lease, because a lease that begins after
    * this check does not end sooner (unless another worker uses shorter leases). The next check also comes at
-   * the latest a third of a lease after the last survey. Workers renew their leases as often, so the checks
-   * notice each outage that is long enough to end a lease. And the store does not take a slow check for
-   * silence.
+   * the latest a third of a lease after the last survey. Workers renew their leases at the same interval, so
+   * the checks notice each outage that is long enough to end a lease. And the store does not count the time
+   * between two checks as an outage.
    */
   #lookIn(chores: Chores, most = this.#options.leaseMs): void {
     chores.lookAt = Math.min(performance.now() + most, chores.askedAt + this.#longest)

@@ -181,7 +181,7 @@ export class Relaying extends Part {
     if (now < this.#heldUntil) return true
     const age = await this.#oldest()
     if (age > SOON) this.#askAt = Math.min(this.#askAt, performance.now() + SOON)
-    // The worker with the permit does not seem to relay a row that is so old.
+    // If a row has waited for so long, the worker with the permit probably does not relay it.
     return age > STANDING
   }
 

@@ -5,7 +5,7 @@
  */
 
 /**
- * Milliseconds after a standstill. In this time the process has read all answers that came during the
+ * This many milliseconds after a standstill, the process has read all answers that came during the
  * standstill.
  */
 const READ = 100

@@ -4,10 +4,9 @@
  * beside a job that killed them. If the process ends by itself while a suspect runs alone, the suspect was
  * the cause. If the process may have been killed from outside, the suspect gets one more crash.
  *
- *   the suspect waits until all other jobs of the process have ended, and no other job starts. It waits at
- *             most
- *             for `WAIT`, because a job may never end: then the suspect goes back for a pause, and another
- *             process may get it
+ *   waiting   the suspect waits until all other jobs of the process have ended, and no other job starts. The
+ *             suspect waits for at most `WAIT`, because a job may never end. After that time the suspect is
+ *             given back with a delay, and another process may get it
  *   alone     the suspect runs, and no other job starts
  *   beside    the suspect has run alone for long, or could not run alone for a minute. Now it runs with other
  *             jobs, one of which may be the next suspect. A crash is then counted, but does not make the
@@ -38,8 +37,8 @@ import { startGate } from './start-gate.ts'
 const WAIT = 1 / 3
 const PAUSE = 1 / 3
 /**
- * If a suspect has waited in vain, the long jobs probably still run. So after that, no suspect waits for the
- * time of this many leases.
+ * If a suspect has waited in vain, the other jobs probably run for long. So for the time of this many leases,
+ * no suspect waits again.
  */
 const REST = 2
 /**

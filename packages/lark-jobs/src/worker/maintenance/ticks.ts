@@ -40,7 +40,10 @@ const LEASE_MS = 2_000
 const UNKNOWN = 10_000
 /** The list of known keys is read again after this many milliseconds. */
 const KNOWN = 10_000
-/** Milliseconds between two checks that each schedule has its home partition. */
+/**
+ * Milliseconds between two checks that each schedule is in the partition that its home names
+ * (`schedule/book.ts`).
+ */
 const HOMES = 3_600_000
 /** Milliseconds before another try if the store did not answer. */
 const RETRY = 1_000
@@ -52,8 +55,8 @@ export interface TicksOptions {
   book: ScheduleBook
   flows: FlowBook
   /**
-   * Continues the changes at a pace that are due. Returns the milliseconds until a change is due again, or
-   * undefined if no change goes on.
+   * Continues the changes of jobs at a pace (`operate/pace`) that are due. Returns the milliseconds until a
+   * change is due again, or undefined if no change goes on.
    */
   changes?: (() => Promise<number | undefined>) | undefined
   /** Whether this worker fires no schedules. It advances flows in any case. */
@@ -78,7 +81,7 @@ export class Ticks extends Part {
   readonly #firing = new Map<string, Promise<void>>()
   readonly #advancing = new Set<Promise<void>>()
   readonly #warned = new Set<string>()
-  /** The schedules that are known to have their home partition. */
+  /** The schedules that are known to be in the partition that their home names. */
   #homes = { until: 0, known: new Set<string>() }
   #keys: { at: number; known: Promise<ReadonlySet<string>> } | undefined
   #timer: NodeJS.Timeout | undefined
@@ -201,7 +204,8 @@ export class Ticks extends Part {
   }
 
   /**
-   * Continues the changes at a pace. No caller waits for this. If this fails, the changes become due again.
+   * Continues the changes of jobs at a pace. No caller waits for this. If this fails, the changes become due
+   * again.
    */
   #change(partition: string): void {
     const { changes, met } = this.#options
@@ -243,8 +247,8 @@ export class Ticks extends Part {
   ): Promise<number | undefined> {
     const { foreseen = () => false } = this.#options
     const dueAt = heardAt + untilFirst(found)
-    // `foreseen` is called before the write, so that the store need not ring for the jobs, and again after
-    // the write, because this worker may have made a claim in between.
+    // `foreseen` is called before the write, so that the store need not ring a worker for the jobs. It is
+    // called again after the write, because this worker may have made a claim in between.
     const isExpected = dueAt < Number.POSITIVE_INFINITY && foreseen(partition, dueAt - performance.now())
     const decided = await Promise.all(
       found.map((schedule) =>
@@ -275,7 +279,7 @@ export class Ticks extends Part {
     return next
   }
 
-  /** Checks once an hour whether each schedule has its home partition. */
+  /** Checks once an hour whether each schedule is in the partition that its home names. */
   async #adopt(fired: readonly KeptSchedule[]): Promise<void> {
     const now = performance.now()
     if (now >= this.#homes.until) this.#homes = { until: now + HOMES, known: new Set() }

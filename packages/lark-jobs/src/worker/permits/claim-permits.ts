@@ -9,12 +9,11 @@
  *              later
  *   brought    a call carries permits; the permits that the call does not use are refunded
  *   in use     a job has permits until it has ended, was lost, or was put back. If the job has not begun,
- *              they are
- *              refunded
+ *              its permits are refunded
  *
  * When a job gives permits back, the claimer of this worker that has waited longest may claim again. After
  * the time `TERM`, this worker leaves returned permits to other workers, so that they have the same chance.
- * These workers ask again from time to time.
+ * The other workers ask for permits from time to time.
  */
 
 import type { Limits } from '../../model/limits.ts'
