@@ -14,7 +14,10 @@ export const docs = fileURLToPath(new URL('../docs', import.meta.url))
  * @type {readonly { section: string, pages: readonly string[] }[]}
  */
 export const contents = [
-  { section: 'Start Here', pages: ['introduction', 'first-job', 'concepts', 'glossary', 'questions'] },
+  {
+    section: 'Start Here',
+    pages: ['home', 'introduction', 'first-job', 'concepts', 'glossary', 'questions'],
+  },
   {
     section: 'Guides',
     pages: [
@@ -171,7 +174,7 @@ const ofConsole = new Set(['commands', 'finding-commands', 'terminal', 'command-
 
 /** The path of a page on the site. The founding page of the manual links to its neighbours by these paths. */
 export function routeOf(/** @type {string} */ page) {
-  if (page === 'introduction') return '/'
+  if (page === 'home') return '/'
   return `/${ofConsole.has(page) ? 'lark' : 'lark-jobs'}/${page}`
 }
 

@@ -29,6 +29,9 @@ export default {
       const parsed = await file.defaultParseFrontMatter(file)
       const page = pageOf(file.filePath)
       if (page !== undefined) parsed.frontMatter.slug ??= routeOf(page)
+      // The first page is for people who do not know Lark yet: it has no list of the other pages.
+      if (page === 'home')
+        Object.assign(parsed.frontMatter, { displayed_sidebar: null, hide_table_of_contents: true })
       return parsed
     },
   },

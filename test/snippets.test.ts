@@ -9,6 +9,7 @@
  */
 import { existsSync } from 'node:fs'
 import { symlink } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { dirname, join, posix, relative } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadSettings } from '../packages/lark-jobs/src/config/config.ts'
@@ -16,6 +17,9 @@ import type { App, Result } from '../packages/lark-jobs/test/processes/app.ts'
 import { anchorsOf, type Block, blocksOf } from './markdown.ts'
 import { compile, makeApp, runScript } from './program.ts'
 import { filesBelow, read, root } from './source.ts'
+
+// js-yaml has no types of its own.
+const { load } = createRequire(import.meta.url)('js-yaml') as { load: (text: string) => unknown }
 
 /** Names that a page mentions but does not show, with TypeScript expressions for them. */
 const leftOut: Record<string, Record<string, string>> = {
@@ -227,6 +231,7 @@ describe.each(pages)('%s', (page) => {
       expect(markdown).toMatch(
         /^---\n(?:sidebar_position: 3\n)?title: (.+)\ndescription: .+\nkeywords: \[.+\]\n---\n\n# \1\n/,
       )
+      expect(load(markdown.split('---\n')[1]!)).toMatchObject({ title: expect.any(String) })
     })
   }
 })
