@@ -26,6 +26,7 @@ export const contents = [
       'class-limits',
       'idempotent-handlers',
       'dispatching-jobs',
+      'dispatch-errors',
       'transactions',
       'steps-in-transactions',
       'relay',

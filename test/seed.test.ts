@@ -12,6 +12,7 @@ import type { App, Result } from '../packages/lark-jobs/test/processes/app.ts'
 import { newPrefix, removeKeys } from '../packages/lark-jobs/test/redis/place.ts'
 import { files, founding, page } from './founding-app.ts'
 import { compile, installPacked, lark, makeApp, packInto, runScript } from './program.ts'
+import { read } from './source.ts'
 
 /** The hash of all founding snippets, in their order. They must not change. */
 const FINGERPRINT = '42b0aceba150e63bd1f02b2e1ee575d64d17f1f4c4f20911f2b16be4008a242c'
@@ -34,6 +35,19 @@ describe('the page', () => {
     expect(founding).toHaveLength(14)
     const text = founding.map((block) => block.text).join('\0')
     expect(createHash('sha256').update(text).digest('hex')).toBe(FINGERPRINT)
+  })
+
+  it('has every line of the founding page, in its order', () => {
+    // Links to other pages are relative now, because people also read the pages on GitHub.
+    const founded = read('test/founding-page.md').replaceAll(/\(\/lark-jobs\/([a-z-]+)\)/g, '(./$1.md)')
+    const lines = page.split('\n')
+    let from = 0
+    const missing = founded.split('\n').filter((line) => {
+      const at = lines.indexOf(line, from)
+      if (at >= 0) from = at + 1
+      return at < 0
+    })
+    expect(missing).toEqual([])
   })
 
   it('keeps its front matter', () => {

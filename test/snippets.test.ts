@@ -28,14 +28,9 @@ const leftOut: Record<string, Record<string, string>> = {
     pauseOf: 'async (shop: string, attempt: number): Promise<number> => shop.length * attempt',
     isReady: 'async (reportId: number): Promise<boolean> => reportId > 0',
   },
-  'docs/dispatching-jobs.md': {
+  'docs/dispatch-errors.md': {
     SendEmailJob:
       'class SendEmailJob extends Job { async handle(payload: { to: string; subject: string }) {} }',
-    SendReminderJob:
-      'class SendReminderJob extends Job { async handle(payload: { userId: number; message: string }) {} }',
-    ProcessItemJob: 'class ProcessItemJob extends Job { async handle(payload: { itemId: number }) {} }',
-    items: '[{ id: 1 }, { id: 2 }]',
-    id: "'0VQ6n2Kx8aB1c'",
     keepForLater: 'async (error: Error): Promise<void> => {}',
     lookFor: 'async (id: string): Promise<void> => {}',
   },
