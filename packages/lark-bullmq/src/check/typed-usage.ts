@@ -244,7 +244,7 @@ class FileTypes {
 
   /** The classes and types of BullMQ that a type consists of, the nearest first. */
   *#symbolsOf(type: Type): Generator<NameSymbol> {
-    // For `this`, the apparent type is its class.
+    // `getApparentType` turns the type of `this` into the class of the object.
     const open = [this.#checker.getApparentType(this.#checker.getNonNullableType(type))]
     const seen = new Set<Type>()
     for (let next = open.shift(); next !== undefined; next = open.shift()) {

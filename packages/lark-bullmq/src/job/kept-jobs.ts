@@ -1,7 +1,7 @@
 /**
- * `removeOnComplete` and `removeOnFail`. An age, `true` and `false` are kept with the job. A number of jobs
- * applies to the whole queue. In BullMQ, each job that ends applies its own number. In Lark, the worker that
- * runs the job applies the number.
+ * `removeOnComplete` and `removeOnFail`. If the option is an age, `true` or `false`, it is stored with the
+ * job. If it is a number of jobs, it applies to the whole queue. In BullMQ, each job that ends applies its
+ * own number. In Lark, the worker that runs the job applies the number.
  */
 import { defined } from '@s18i/lark/internal'
 import { type Drafted, isObject, LARGEST } from '@s18i/lark-jobs/internal'

@@ -9,7 +9,7 @@ export const isolationOptions = new Schema('an object such as { processes: 4 }',
   processes: whole(1),
   /** The number of jobs after which a process ends. Another process takes its place. Default: no limit. */
   maxJobs: whole(1),
-  /** A process of this age ends as soon as its job has ended: `'1h'`. Default: no limit. */
+  /** The age, such as `'1h'`, from which a process ends as soon as its job has ended. Default: no limit. */
   maxAge: duration(),
   /**
    * How long a process may have no job before the process ends. The last process does not end. Default 5 min.

@@ -1,8 +1,8 @@
 /**
  * Purges jobs of flows, including jobs that were never queued. The data of such a job is in several places,
- * and the purge removes the data from all of them: the payload in the definition of the flow and of the flows
- * around it, the jobs (one for each time that the node was started), and the result and the error, with the
- * copies that other nodes got.
+ * and the purge removes all of it. The payload is in the definition of the flow, and of the flows around it.
+ * There is a job for each time that the node was started. Other nodes may have copies of the result and the
+ * error.
  *
  * Two kinds of nodes are purged together with a purged node: nodes whose payload contains, or would contain,
  * the result of the purged node, and nodes that can never start because of it. Running jobs are left alone.

@@ -99,7 +99,7 @@ export type Report =
   | { kind: 'reported'; progress: string }
   /** Entries of steps to store. `heard`: how many signals the run knows, if it requests newer signals. */
   | { kind: 'recorded'; steps?: Recorded; heard?: number }
-  /** Reports how many milliseconds earlier runs of the attempt took. */
+  /** Reports how long the earlier runs of the attempt took, in milliseconds. */
   | { kind: 'spent'; ms: number }
   /** Requests the rest of the journal. */
   | { kind: 'more'; from: number }

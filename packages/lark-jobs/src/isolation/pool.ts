@@ -159,7 +159,7 @@ export class IsolationPool extends Part implements Isolation, PoolAround {
     const wanted = this.#waiting.length + (this.#idle.length === 0 ? 1 : 0) - this.#starting
     const room = this.#options.processes - this.#processes.size
     for (let i = Math.min(wanted, room); i > 0 && this.isAlive; i--) void this.#start()
-    // A run for which no process can be started takes a process without a job.
+    // If no process can be started for a run, the run gets a process that has no job.
     while (this.#waiting.length > this.#starting && this.#idle.length > 0)
       this.#begin(this.#idle.pop()!, this.#waiting.shift()!)
   }

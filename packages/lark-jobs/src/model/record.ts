@@ -422,7 +422,7 @@ export interface WorkerRecord {
   id: string
   host: string
   pid: number
-  /** The queues that the worker serves. If `strict`, in the order in which they are served. */
+  /** The queues that the worker serves. If `strict`, the worker serves the queues in this order. */
   queues: string[]
   strict: boolean
   concurrency: number

@@ -37,8 +37,8 @@ export interface ProcessSlot {
   /** Whether the process reports the condition of its worker (`Vitals`) every second. */
   says?: boolean
   /**
-   * The id of the process's worker. The supervisor chooses it, so that it knows which leases to hand back
-   * even if the process dies early.
+   * The id of the process's worker. The supervisor chooses this id, so that the supervisor knows which leases
+   * to hand back even if the process dies early.
    */
   worker: string
 }

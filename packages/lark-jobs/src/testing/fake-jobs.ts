@@ -174,9 +174,9 @@ export class FakeJobs extends Jobs {
   }
 
   /**
-   * Also finds the classes of this test. If the test runner keeps modules of its own, the folders of the
-   * application are not searched: their classes would be loaded a second time, and the test would not see
-   * what these copies do.
+   * Like `Jobs.dispatchByKey`, but also finds the classes of this test. If the test runner keeps modules of
+   * its own, the folders of the application are not searched: their classes would be loaded a second time,
+   * and the test would not see what these copies do.
    */
   override async dispatchByKey(
     key: string,

@@ -1,7 +1,7 @@
 /**
  * Declares the arguments and flags of a command. A field of the command begins with a declaration as its
- * value. The type of the declaration is the type of the parsed value. Before `handle()`, the application
- * replaces the declaration with this value:
+ * value. The type of the declaration is the type of the parsed value. Before `handle()`, Lark replaces the
+ * declaration with this value:
  *
  * ```ts
  * email = arg.string('Who')                                // string

@@ -36,7 +36,8 @@ export function longLayers({ layers }: Pick<Layout<LaidNode>, 'layers'>): Readon
 const ROW = 4
 
 /**
- * The states of uneventful nodes: nodes that have completed or have not begun, and which no viewer looks for.
+ * The states of uneventful nodes: completed nodes, and nodes that have not begun. Viewers rarely look for
+ * these nodes.
  */
 const uneventful: ReadonlySet<string> = new Set(['completed', 'blocked', 'skipped', 'not needed'])
 

@@ -12,7 +12,7 @@
 import { randomUUID } from 'node:crypto'
 import { LarkError } from '@s18i/lark/config'
 
-/** Milliseconds for which a request waits. */
+/** Milliseconds for which a request waits for the end of its change. */
 const PATIENCE = 2_000
 /** Milliseconds for which the answer or the error of an ended change is kept. */
 const KEPT = 5 * 60_000

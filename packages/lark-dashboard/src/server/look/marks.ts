@@ -23,7 +23,7 @@ const verbs: Partial<Record<AuditEntry['what'], string>> = {
 }
 
 /**
- * The marks since a time, the earliest first.
+ * The marks since a given time, the earliest first.
  *
  * @param from milliseconds since 1970
  * @param queue only changes of this queue, of all queues, or of workers
