@@ -25,7 +25,7 @@ export function sayImport(command: Command, report: BullmqImport): void {
     )
   if (report.unmarked !== undefined)
     command.warn(
-      `The jobs in BullMQ could not be marked as imported (${visible(report.unmarked)}): an import that is repeated knows them by their ids, which Lark keeps for an hour after their end, and after that imports them again`,
+      `The jobs in BullMQ could not be marked as imported (${visible(report.unmarked)}): a repeated import recognises them by their ids. Lark keeps an id for an hour after the end of its job; after that, an import would import the job again`,
     )
 }
 

@@ -108,12 +108,12 @@ export class Inside implements Operated {
       if (differences !== undefined && (isUsed || this.#isFixed)) {
         const message = `Jobs.configure(): Jobs was configured before, with other ${differences.join(', ')}`
         const hint =
-          'Call it in one module, and import that. After Jobs.close() it may be called with others.'
+          'Call Jobs.configure() in one module, and import this module. After Jobs.close(), it may be called with other settings.'
         throw new JobsError('ALREADY_CONFIGURED', message, { hint })
       }
       if (isUsed)
         throw new JobsError('CONFIGURED_LATE', 'Jobs.configure() was called after Jobs had been used', {
-          hint: 'Call it before the first dispatch and the first worker, in a module that is imported before.',
+          hint: 'Call Jobs.configure() before the first dispatch and the first worker, in a module that is imported first.',
         })
     }
     this.#isFixed = true

@@ -64,7 +64,7 @@ export async function workerOn(
 ): Promise<Worker> {
   if (ISOLATED in globalThis)
     throw new JobsError('WORKER_INVALID', 'A process for isolated jobs cannot start a worker', {
-      hint: 'The file of an isolated class starts one: move the class to a file of its own.',
+      hint: 'The file of an isolated class starts a worker: move the class to a file of its own.',
     })
   const { settings, store, warnings } = open
   const { queues: named, jobs, report = new PlainReport(), ...rest } = options
@@ -129,7 +129,7 @@ async function isolationIn(
   if (makesJobs && (!isOwnMake || source.kind === 'code'))
     throw new JobsError(
       'JOB_INVALID',
-      `${first.name} is isolated, and make() is given in code, which no other process has`,
+      `${first.name} is isolated, and make() is set in code, which its own process does not have`,
       { hint: 'Write make into lark.config.' },
     )
   const { processes = concurrency, ...limits } = isolation
@@ -191,7 +191,7 @@ export function replaceFormer(workers: Map<Worker, Origin>, now: Origin): void {
     report.info(`${what} was loaded again: this worker takes the place of the one from before`)
     if (jobs === undefined)
       report.warn(
-        'Its classes are those that were loaded first, since Node loads the files of jobs once. Name them: Jobs.work({ jobs: [SendEmailJob] })',
+        'Its classes are those that were loaded first, because Node loads each job file only once. Name the classes: Jobs.work({ jobs: [SendEmailJob] })',
       )
     workers.set(former, { ...then, evaluations: undefined })
     void former.stop()

@@ -81,7 +81,7 @@ export const queueOptions = new Schema(
     const least = `at least ${partitions}: each partition has an equal share`
     if (concurrency < partitions) refuse('concurrency', least)
     if (max !== undefined && max < partitions) refuse('max', least)
-    if (max === undefined && written.full !== undefined) refuse('full', 'absent: it goes with max')
+    if (max === undefined && written.full !== undefined) refuse('full', 'absent, because max is not set')
     if (rate !== undefined && rate.limit < partitions) refuse('rate.limit', least)
   },
 )

@@ -358,6 +358,6 @@ function partial(error: unknown, queued: string[], count: number): unknown {
     message: `${queued.length} of ${count} jobs are queued; then: ${error.message}`,
     cause: error,
     queued,
-    hint: 'error.queued has the ids of those that are.',
+    hint: 'error.queued has the ids of the queued jobs.',
   })
 }

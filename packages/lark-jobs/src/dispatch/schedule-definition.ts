@@ -53,7 +53,9 @@ export function scheduleDefinition(
       throw new JobsError(
         'SCHEDULE_INVALID',
         `Schedule ${id}: overlap is '${overlap}', and limiter.weight of ${jobClass.name} is a function`,
-        { hint: 'The jobs of a group must need as many permits: give the limiter a number as its weight.' },
+        {
+          hint: 'All jobs of a group must need the same number of permits: give the limiter a number as its weight.',
+        },
       )
     job.group = oneByOne(`:${storedName(id)}`)
   }

@@ -273,11 +273,14 @@ export class IsolatedProcess {
       return new JobsError(
         'MEMORY_EXCEEDED',
         `${name} had ${inMb(this.#had)} MB of memory, and may have ${inMb(memory)} MB: its process was killed`,
-        { hint: 'Have it hold less at a time, or raise memory of isolated().' },
+        { hint: 'Let the job hold less in memory at a time, or raise memory in isolated().' },
       )
     const cause = this.#lastLines === '' ? undefined : printed(this.#lastLines)
     const error = new JobsError('PROCESS_DIED', `${name}: its process ${how} before handle() had ended`, {
-      ...{ cause, hint: 'The job was alone in this process. The cause has what it printed last.' },
+      ...{
+        cause,
+        hint: 'No other job was running in this process. The cause has the last output of the process.',
+      },
     })
     try {
       return (await isLastCrash(run)) ? asNonRetryable(error) : error

@@ -258,7 +258,7 @@ export function isolationOf(
   if (own !== undefined)
     throw new JobsError(
       'JOB_INVALID',
-      `${own.name} is isolated, and in the file of the program, which its process would run again`,
+      `${own.name} is isolated, and its file is the program, which its process would run again`,
       { hint: `Move it to a file of its own. ${BUNDLE}` },
     )
   const process = threadFile('isolated')

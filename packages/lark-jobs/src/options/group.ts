@@ -36,7 +36,8 @@ export const groupOptions = new Schema(
   'group((payload) => payload.id)',
   { by: func<GroupBy['by']>('a function of the payload').needed(), ...entries },
   ({ strict, concurrency = 1 }, refuse) => {
-    if (strict && concurrency > 1) refuse('concurrency', 'absent: of a strict group one job runs at a time')
+    if (strict && concurrency > 1)
+      refuse('concurrency', 'absent, because only one job of a strict group runs at a time')
   },
 )
 

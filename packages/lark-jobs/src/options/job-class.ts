@@ -397,7 +397,7 @@ function instance(Class: JobConstructor): JobLike {
       throw cause.again({ message: `${name}: ${cause.message}` })
     const message = `${name}: its constructor threw: ${textOf(cause)}`
     const hint =
-      'Lark makes a job without arguments to read its settings: let the constructor only keep what it is given, and use it in handle().'
+      'Lark makes a job without arguments to read its settings. The constructor should only store its arguments, and handle() should use them.'
     throw new JobsError('JOB_INVALID', message, { cause, hint })
   }
 }

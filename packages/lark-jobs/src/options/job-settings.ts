@@ -83,10 +83,7 @@ export const jobSettings = new Schema(
     const { concurrency, rate, strict } = group ?? {}
     const isBound = unique?.keepLast || strict || (concurrency ?? rate) !== undefined
     if (isBound && typeof limiter?.weight === 'function')
-      refuse(
-        'limiter.weight',
-        'a number: the limits and the order of a group are those of jobs that need as many permits',
-      )
+      refuse('limiter.weight', 'a number, because all jobs of a group must need the same number of permits')
   },
 )
 

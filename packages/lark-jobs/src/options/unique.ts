@@ -53,16 +53,17 @@ export const uniqueOptions = new Schema(
   { by: func<NonNullable<Unique['by']>>('a function of the payload'), ...entries },
   ({ until, replace, keepLast, debounce, maxWait, throttle }, refuse) => {
     if (until === 'queued' && throttle === undefined)
-      refuse('throttle', "a duration: until: 'queued' goes with it")
+      refuse('throttle', "a duration, because until is 'queued'")
     if (until === 'queued' && (replace || keepLast || debounce !== undefined))
-      refuse('until', "absent: 'queued' goes with throttle alone")
-    if (keepLast && until === 'done') refuse('until', "absent: with keepLast it is 'start'")
+      refuse('until', "absent, because 'queued' cannot be combined with replace, keepLast or debounce")
+    if (keepLast && until === 'done') refuse('until', "absent, because keepLast means 'start'")
     if (keepLast && replace === false) refuse('replace', 'absent: keepLast replaces')
     if (keepLast && throttle !== undefined)
-      refuse('throttle', 'absent: the last is kept or refused, not both')
-    if (maxWait !== undefined && debounce === undefined) refuse('maxWait', 'absent: it goes with debounce')
+      refuse('throttle', 'absent, because a throttle rejects the job that keepLast would keep')
+    if (maxWait !== undefined && debounce === undefined)
+      refuse('maxWait', 'absent, because debounce is not set')
     if (debounce === undefined) return
-    if (throttle !== undefined) refuse('throttle', 'absent: a job is debounced or throttled, not both')
+    if (throttle !== undefined) refuse('throttle', 'absent, because debounce is set')
     if (replace === false) refuse('replace', 'absent: debounce replaces')
   },
 )

@@ -419,7 +419,7 @@ export class Crew {
     const names =
       most.length > 0 ? `, most of ${listed(most.map(([name, runs]) => `${name} (${runs})`))}` : ''
     return new JobsError('FAKE_ENDLESS', `The jobs of this test go on for ever: ${why}${names}`, {
-      hint: 'A job dispatches itself, or one that dispatches it, or a schedule has so many ticks in the time that passes. If the test has so many jobs, give a larger limit: drain({ most: 100_000 }).',
+      hint: 'Perhaps a job dispatches itself, or another job that dispatches it, or a schedule ticks too often in the time that passes. If the test needs this many jobs, raise the limit: drain({ most: 100_000 }).',
     })
   }
 

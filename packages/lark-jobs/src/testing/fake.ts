@@ -239,7 +239,7 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
     if (link?.isCut) return nothing()
     if (crew.running === 0)
       throw new JobsError('FAKE_INVALID', 'crash(): no job runs now', {
-        hint: 'Call it in what the job calls, or after `await fake.spy(ChargeJob).started()`.',
+        hint: 'Call crash() in code that the job calls, or after `await fake.spy(ChargeJob).started()`.',
       })
     crew.crash()
     if (link !== undefined) await nothing()

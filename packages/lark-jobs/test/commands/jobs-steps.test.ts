@@ -101,7 +101,7 @@ test('the command that jobs:why names sends the signal', async () => {
   const would = await lark('jobs:send', id, 'approved', '{"by":"ada"}', '--dry-run')
   expect(would).toMatchObject({
     code: 0,
-    said: `✓ Would send approved to ${id}: it waits for it, and goes on\n`,
+    said: `✓ Would send approved to ${id}: it waits for this signal, and goes on\n`,
   })
   for (let times = 0; times < 2; times++)
     expect((await lark('jobs:send', id, 'approved', '{"by":"ada"}', '--id=a')).said).toContain(

@@ -156,7 +156,7 @@ describe('the options of a queue', () => {
     [{ max: -1 }, 'max is -1; it must be a whole number from 1'],
     [{ max: 2, partitions: 3 }, 'max is 2; it must be at least 3'],
     [{ max: 5, full: 'drop' }, "full is 'drop'; it must be 'reject' or 'drop-oldest'"],
-    [{ full: 'reject' }, "full is 'reject'; it must be absent: it goes with max"],
+    [{ full: 'reject' }, "full is 'reject'; it must be absent, because max is not set"],
     [{ rate: { limit: -1 } }, 'rate.limit is -1; it must be a whole number from 1'],
     [{ rate: { limt: 1 } }, 'rate.limt is not an option'],
     [{ rate: null }, "rate is null; it must be an object such as { limit: 100, per: '1m' }"],

@@ -401,11 +401,11 @@ export function isolating(connect: Connect, outage?: { begins(): void; ends(): v
       }
       await expect(bench.work([ProgramJob as never])).rejects.toMatchObject({
         code: 'JOB_INVALID',
-        message: 'ProgramJob is isolated, and in the file of the program, which its process would run again',
+        message: 'ProgramJob is isolated, and its file is the program, which its process would run again',
       })
       await expect(bench.work([EchoJob as never], { make: (Class) => new Class() })).rejects.toMatchObject({
         code: 'JOB_INVALID',
-        message: 'EchoJob is isolated, and make() is given in code, which no other process has',
+        message: 'EchoJob is isolated, and make() is set in code, which its own process does not have',
       })
     },
   )

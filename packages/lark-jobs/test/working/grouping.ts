@@ -223,7 +223,7 @@ export function grouping(connect: Connect): void {
     await expect(client.dispatch(new WeighedJob(), { shop: 'a', n: 1 })).rejects.toMatchObject({
       code: 'JOB_INVALID',
       message: expect.stringContaining(
-        'limiter.weight is a function; it must be a number: the limits and the order of a group are those of jobs that need as many permits',
+        'limiter.weight is a function; it must be a number, because all jobs of a group must need the same number of permits',
       ),
     })
   })
@@ -274,7 +274,7 @@ export function grouping(connect: Connect): void {
     })
     const { IndexJob: DoneJob } = indexJob({ keepLast: true, until: 'done' })
     await expect(bench.jobs.dispatch(new DoneJob(), payload)).rejects.toMatchObject({
-      message: "IndexJob: unique.until is 'done'; it must be absent: with keepLast it is 'start'",
+      message: "IndexJob: unique.until is 'done'; it must be absent, because keepLast means 'start'",
     })
   })
 }

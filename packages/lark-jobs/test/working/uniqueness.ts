@@ -211,7 +211,7 @@ export function uniqueness(connect: Connect): void {
     [unique({ until: 'end' as 'done' }), "unique.until is 'end'; it must be 'start', 'done' or 'queued'"],
     [unique({ debounce: 'soon' }), "unique.debounce is 'soon'; it must be milliseconds"],
     [unique({ throttle: 0 }), 'unique.throttle is 0; it must be milliseconds'],
-    [unique({ maxWait: '1m' }), "unique.maxWait is '1m'; it must be absent: it goes with debounce"],
+    [unique({ maxWait: '1m' }), "unique.maxWait is '1m'; it must be absent, because debounce is not set"],
     [unique({ debounce: 1, throttle: 1 }), 'unique.throttle is 1; it must be absent'],
     [unique({ untl: 'done' } as UniqueOptions), 'unique.untl is not an option'],
   ]

@@ -73,9 +73,9 @@ export async function addTo(
 
 /** The error for an addition that may have happened completely, partly, or not at all. */
 function uncertain(id: string, cause: Error): JobsError {
-  const message = `What was added to flow ${id} may be in it, or only a part of it: ${cause.message}`
+  const message = `The flow ${id} may have all, some or none of what was added: ${cause.message}`
   const hint =
-    "handle.status() says what is in it. Members that were not queued end failed, with the reason 'lost'."
+    "handle.status() says what is in it. Members that were not queued end as failed, with the reason 'lost'."
   return new JobsError('DISPATCH_UNCERTAIN', message, { id, cause, hint })
 }
 

@@ -124,7 +124,7 @@ async function listed(
 function begun(id: string, error: unknown): unknown {
   if (!isResendable(error)) return error
   const message = `Batch ${id} was started, and perhaps not filled: ${(error as Error).message}`
-  const hint = `Jobs.flow('${id}').status() says what became of it. If it was not filled, it ends failed.`
+  const hint = `Jobs.flow('${id}').status() says what became of the batch. If it was not filled, it ends as failed.`
   return new JobsError('DISPATCH_UNCERTAIN', message, { id, cause: error, hint })
 }
 
@@ -147,7 +147,7 @@ async function started(id: string, start: () => Promise<boolean>): Promise<boole
     if (!wasSent || !isResendable(error)) throw error
     const why = (error as Error).message
     const message = `The dispatch of flow ${id} was sent and got no answer; it may have been started: ${why}`
-    const hint = `Jobs.flow('${id}').status() says whether it was. A batch that was not filled ends failed.`
+    const hint = `Jobs.flow('${id}').status() says whether it was. A batch that was not filled ends as failed.`
     throw new JobsError('DISPATCH_UNCERTAIN', message, { id, cause: error, hint })
   }
 }

@@ -111,7 +111,7 @@ export class WorkflowBuilder {
         'FLOW_INVALID',
         `w.add() was called with ${what} after the workflow had been built`,
         {
-          hint: 'If its function is async, await everything in it. handle.add() adds to a flow that was dispatched.',
+          hint: 'If the function of workflow() is async, await everything in it. To add to a flow that was dispatched, use handle.add().',
         },
       )
     if (this.nodes.length === MAX_NODES)

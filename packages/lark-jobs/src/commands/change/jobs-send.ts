@@ -33,7 +33,7 @@ export class JobsSendCommand extends Command {
     if (this.json) this.console.json({ job, signal: name, ...answer, ...(dryRun && { dryRun }) })
     else if (!sent) this.warn(visible(`${job} is ${state}, and takes no more signals`))
     else {
-      const then = wakes ? 'it waits for it, and goes on' : 'it gets it when it waits for it'
+      const then = wakes ? 'it waits for this signal, and goes on' : 'it gets the signal when it waits for it'
       this.success(visible(`${dryRun ? 'Would send' : 'Sent'} ${name} to ${job}: ${then}`))
     }
     return sent

@@ -321,7 +321,7 @@ async function boot(): Promise<unknown> {
   try {
     return await settings.boot?.()
   } catch (cause) {
-    const hint = 'The worker took no job. The stack is in what boot() calls.'
+    const hint = 'The worker took no job. The stack shows where boot() failed.'
     throw new JobsError('BOOT_FAILED', `boot() of ${spokenOf(settings.source)} threw: ${textOf(cause)}`, {
       cause,
       hint,
