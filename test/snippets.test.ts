@@ -142,6 +142,12 @@ const pages = [
   ...filesBelow('docs', '.md').map((path) => `docs/${path}`),
 ]
 
+/** The most words of a guide. Nobody reads a reference from its beginning to its end, so it may be longer. */
+const WORDS = 2_500
+const references = ['architecture', 'bullmq-names', 'command-reference', 'errors']
+const isReference = (page: string) =>
+  page.startsWith('docs/decisions/') || references.some((name) => page === `docs/${name}.md`)
+
 const code = ({ language }: Block) => ['ts', 'js'].includes(language)
 const isConfig = ({ text }: Block) => text.startsWith('// lark.config.')
 /** Each configuration has its own folder, because the name of its file is fixed. */
@@ -222,6 +228,12 @@ describe.each(pages)('%s', (page) => {
   })
 
   if (page.startsWith('docs/')) {
+    if (!isReference(page)) {
+      it(`has at most ${WORDS} words, because a guide answers one question`, () => {
+        expect(markdown.split(/\s+/).length).toBeLessThanOrEqual(WORDS)
+      })
+    }
+
     it('has the front matter of the first page', () => {
       expect(markdown).toMatch(
         /^---\n(?:sidebar_position: 3\n)?title: (.+)\ndescription: .+\nkeywords: \[.+\]\n---\n\n# \1\n/,

@@ -338,6 +338,33 @@ describe.each(versions)('%s', (_, bullmq) => {
     await queue.pause()
     expect(await importing()).toMatchObject({ existing: 1 })
   })
+
+  test('a paused queue is imported while its old worker ends a job, which a later import takes', async () => {
+    const queue = queueOf(bullmq)
+    await queue.add('busy', { n: 1 }, { attempts: 3, backoff: { type: 'fixed', delay: HOUR } })
+    let fail = (_: Error) => {}
+    const held = new Promise<void>((_, reject) => {
+      fail = reject
+    })
+    const worker = new bullmq.Worker('emails', () => held, { connection, prefix })
+    open.push(worker)
+    await new Promise((resolve) => worker.once('active', resolve))
+    await queue.add('due', { n: 2 })
+    await queue.add('late', { n: 3 }, { delay: HOUR })
+
+    await queue.pause()
+    expect(await importing({ move: true })).toMatchObject({ imported: 2, removed: 2 })
+    expect(await run('emails', ['due', 'late'])).toEqual([{ n: 2 }])
+
+    const failed = new Promise((resolve) => worker.once('failed', resolve))
+    fail(new Error('not now'))
+    await failed
+    expect(await importing({ move: true })).toMatchObject({ imported: 1, removed: 1 })
+    expect(
+      (await jobs.list({ queue: 'emails', state: 'delayed' })).jobs.map(({ key }) => key).sort(),
+    ).toEqual(['busy', 'late'])
+    expect(await importing({ dryRun: true })).toMatchObject({ imported: 0, existing: 0 })
+  })
 })
 
 test('repeatable jobs of BullMQ 5 get the data of their next jobs', async () => {
