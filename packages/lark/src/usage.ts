@@ -16,7 +16,7 @@ const GLOBAL_FLAGS = [
   { name: '--json', description: 'Print JSON, and nothing else, to stdout' },
   { name: '--quiet', short: '-q', description: 'Leave out the talk; keep data, warnings and errors' },
   { name: '--verbose', short: '-v', description: 'Say more, and show the stacks of errors' },
-  { name: '--no-interaction', description: 'Ask nothing: use defaults, and refuse what has none' },
+  { name: '--no-interaction', description: 'Ask nothing: use defaults, and fail where there is none' },
   { name: '--no-color', description: 'No colours (also NO_COLOR=1)' },
 ]
 const PROGRAM_FLAGS = [

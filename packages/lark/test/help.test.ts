@@ -55,7 +55,7 @@ const usage = `Usage  lark KEY [arguments] [flags]
       --json            Print JSON, and nothing else, to stdout
   -q, --quiet           Leave out the talk; keep data, warnings and errors
   -v, --verbose         Say more, and show the stacks of errors
-      --no-interaction  Ask nothing: use defaults, and refuse what has none
+      --no-interaction  Ask nothing: use defaults, and fail where there is none
       --no-color        No colours (also NO_COLOR=1)
   -V, --version         The versions of Lark and its packages
 
@@ -84,7 +84,7 @@ Flags of every command
       --json            Print JSON, and nothing else, to stdout
   -q, --quiet           Leave out the talk; keep data, warnings and errors
   -v, --verbose         Say more, and show the stacks of errors
-      --no-interaction  Ask nothing: use defaults, and refuse what has none
+      --no-interaction  Ask nothing: use defaults, and fail where there is none
       --no-color        No colours (also NO_COLOR=1)
 `
 
@@ -98,7 +98,7 @@ Flags of every command
       --json            Print JSON, and nothing else, to stdout
   -q, --quiet           Leave out the talk; keep data, warnings and errors
   -v, --verbose         Say more, and show the stacks of errors
-      --no-interaction  Ask nothing: use defaults, and refuse what has none
+      --no-interaction  Ask nothing: use defaults, and fail where there is none
       --no-color        No colours (also NO_COLOR=1)
 `
 

@@ -17,8 +17,8 @@ import { startShared } from '../server/serve/shared.ts'
 export class JobsDashboardCommand extends Command {
   readonly key = 'jobs:dashboard'
   override description =
-    'Open the dashboard: for you alone, with a link that works once, or as jobs.dashboard says'
-  port = flag.number('Listen on this port; 0: one that is free. Default: as configured, or 7575', {
+    'Open the dashboard: for you alone, with a link that works once, or for others, as jobs.dashboard says'
+  port = flag.number('Listen on this port; 0 means any free port. Default: as configured, or 7575', {
     wholeFrom: 0,
   })
   host = flag.string('Listen on this host. Other machines are refused unless jobs.dashboard has authorize()')

@@ -28,7 +28,7 @@ export class JobsCancelCommand extends ChangeCommand {
   state = flag.enum('Only jobs in this state', cancellable)
   all = flag.boolean('Every job that has not ended')
   flow = flag.string('Cancel the flow with this id: its jobs are cancelled, and no further node of it starts')
-  because = flag.string('Why, for people: it is kept with the jobs and told to them')
+  because = flag.string('The reason, for people: it is kept with the jobs, and their hooks get it')
   override yes = flag.boolean('Cancel several jobs, the jobs of a filter, or a flow, without asking', {
     short: 'y',
   })

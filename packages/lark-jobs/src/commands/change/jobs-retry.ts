@@ -20,7 +20,7 @@ export class JobsRetryCommand extends PacedCommand {
   all = flag.boolean('Every failed job')
   flow = flag.string('The flow with this id: starts again what did not complete')
   within = flag.string('With --flow: the time that it gets from now on, such as 2h')
-  fromStart = flag.boolean('Begin anew: forget what the steps of the jobs have recorded')
+  fromStart = flag.boolean('Begin anew: the jobs forget what their steps have recorded')
   override maxFailed = flag.string(mostFailed)
   dryRun = flag.boolean('Say how many jobs would be queued again, and queue none')
 

@@ -12,7 +12,7 @@ export class JobsSendCommand extends Command {
   job = arg.string('The id of the job')
   name = arg.string('The name of the signal')
   value = arg.string('The value of the signal: JSON', { optional: true })
-  id = flag.string('Send it once, however often this is called with the same text here')
+  id = flag.string('An id of the signal: it is sent only once, however often this is called with the same id')
   queue = flag.string('The queue of the job, if several queues have a job with this id')
   dryRun = flag.boolean('Say what would happen to it, and send nothing')
 

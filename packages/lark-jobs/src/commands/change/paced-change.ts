@@ -16,7 +16,7 @@ const paceNames = { limit: '--limit', per: '--per', maxFailed: '--max-failed', f
 
 /** The text of the flag `--max-failed`. */
 export const mostFailed =
-  'With --limit: end by itself if so many of its last 100 jobs fail again, such as 10%; 50% without it'
+  'With --limit: end the change if this share of its last 100 jobs fails again, such as 10%; 50% without it'
 
 /** The verb of each change in two forms. */
 const verbs: Readonly<Record<PacedKind, readonly [verb: string, doing: string]>> = {
@@ -27,7 +27,7 @@ const verbs: Readonly<Record<PacedKind, readonly [verb: string, doing: string]>>
 }
 
 export abstract class PacedCommand extends ChangeCommand {
-  limit = flag.number('Slowly: at most so many jobs in the time of --per', { wholeFrom: 1 })
+  limit = flag.number('Slowly: change at most this many jobs in the time of --per', { wholeFrom: 1 })
   per = flag.string('With --limit: a time such as 10s; one minute without it')
 
   /** The flag `--max-failed`, which only exists for changes after which the jobs run. */

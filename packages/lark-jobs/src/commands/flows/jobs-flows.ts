@@ -18,7 +18,7 @@ export class JobsFlowsCommand extends Command {
   queue = flag.string('Only flows of this queue')
   since = flag.string('Only flows that were dispatched since then, such as 1h')
   nested = flag.boolean('Also flows that are nodes of others, or that a job runs')
-  cursor = flag.string('Go on behind an earlier page: its cursor')
+  cursor = flag.string('The cursor of an earlier page, to go on after it')
   limit = flag.number('How many', { default: 20, short: 'l', wholeFrom: 1 })
 
   override complete(field: string) {

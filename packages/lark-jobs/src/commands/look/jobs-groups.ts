@@ -16,7 +16,7 @@ export class JobsGroupsCommand extends Command {
   state = flag.string('Only groups in this state: paused, turn, asleep, full or running')
   name = flag.string('Only groups whose name contains this text')
   limit = flag.number('How many', { default: 20, short: 'l', wholeFrom: 1 })
-  cursor = flag.string('Of the page before, which --json prints')
+  cursor = flag.string('The cursor of the previous page, which --json prints')
 
   override complete(field: string) {
     return completed(field)

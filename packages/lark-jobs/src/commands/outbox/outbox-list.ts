@@ -11,7 +11,7 @@ export class OutboxListCommand extends Command {
   override description = 'List the rows of the outbox: committed jobs that are not in the store yet'
   bad = flag.boolean('Only rows that cannot become jobs')
   limit = flag.number('How many', { default: 20, short: 'l', wholeFrom: 1 })
-  after = flag.string('Go on behind this place')
+  after = flag.string('Begin after this place: the last one of the previous page')
 
   async handle() {
     const { bad, limit, after } = this

@@ -6,7 +6,7 @@ import { byCommand } from '../words/by-command.ts'
 /** `lark outbox:retry`: lets the relay try again to make jobs of rows that could not become jobs. */
 export class OutboxRetryCommand extends Command {
   readonly key = 'outbox:retry'
-  override description = 'Let the relay take rows of the outbox again that could not become jobs'
+  override description = 'Let the relay take again the rows of the outbox that could not become jobs'
   ids = arg.strings('The ids of their jobs. Default: all of them', { required: false })
 
   async handle() {

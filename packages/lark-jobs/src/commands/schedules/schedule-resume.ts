@@ -12,7 +12,10 @@ export class ScheduleResumeCommand extends Command {
   readonly key = 'schedule:resume'
   override description = 'Resume a paused schedule, and say what becomes of the ticks that it missed'
   name = arg.string('The id of the schedule')
-  missed = flag.enum('What becomes of the ticks of the pause, if not what the schedule says', missedPolicies)
+  missed = flag.enum(
+    'What becomes of the ticks of the pause. Default: what the schedule says',
+    missedPolicies,
+  )
 
   async handle() {
     const { name, missed } = this

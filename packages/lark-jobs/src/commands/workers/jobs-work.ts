@@ -60,7 +60,9 @@ export class JobsWorkCommand extends Command {
   watch = flag.boolean('Restart when the sources of the project change, for development', { short: 'w' })
   maxTime = flag.string('Restart after this time, such as 1h (each process)')
   maxMemory = flag.string('Restart when the process has more memory, such as 512mb (each process)')
-  outcomes = flag.string('At the end, tell a store that is away how jobs ended, for so long (default: 2m)')
+  outcomes = flag.string(
+    'How long to try, at the end, to tell an unreachable store how jobs ended (default: 2m)',
+  )
   http = flag.string('Answer /live, /ready, /slo and /metrics on this port, or ADDRESS:PORT')
   /** The value that `boot` of the configuration returned. */
   #booted: unknown
