@@ -17,7 +17,7 @@ import { JobsRetryCommand } from '../../src/commands/change/jobs-retry.ts'
 import { JobsFlowCommand } from '../../src/commands/flows/jobs-flow.ts'
 import { JobsFlowsCommand } from '../../src/commands/flows/jobs-flows.ts'
 import { JobsShowCommand } from '../../src/commands/look/jobs-show.ts'
-import { batch, chain, Job, type Jobs, workflow } from '../../src/index.ts'
+import { batch, chain, defineSignal, Job, type Jobs, workflow } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
 import { FlowOperations } from '../../src/operate/flow-operations.ts'
 import { type Operate, operate } from '../../src/operate.ts'
@@ -53,12 +53,21 @@ class WaitJob extends Job {
   }
 }
 
+/** A job that waits for a signal. */
+class AskJob extends Job {
+  override readonly key = 'ask'
+  async handle({ timeout }: { timeout?: string }) {
+    await this.waitFor(defineSignal('approved'), timeout === undefined ? {} : { timeout })
+  }
+}
+
 /** If true, the failing steps complete. */
 let mended = false
 
 const step = (number: number, error?: string) =>
   new StepJob().with({ step: number, ...(error !== undefined && { error }) })
 const wait = () => new WaitJob().with()
+const ask = (timeout?: string) => new AskJob().with(timeout === undefined ? {} : { timeout })
 
 /** Waits until a check passes. */
 const eventually = (check: () => Promise<void>) => vi.waitFor(check, { timeout: 10_000 })
@@ -342,6 +351,18 @@ Done  ━━━━━━━━━━ 30/30, 3 failed
     )!
     expect(await ids(cursor!)).toEqual([failed])
     expect((await lark('jobs:flows', '--state=open', cursor!)).said).toContain('--cursor is')
+  })
+
+  test('a suspended node says what it waits for, and when it is due if it has a timeout', async () => {
+    const chained = await dispatch(chain([ask(), step(1)]))
+    await bench.work([AskJob])
+    const show = async (flow: string) => (await lark('jobs:flow', flow)).said
+    await eventually(async () => expect(await show(chained)).toContain('suspended until approved'))
+    expect(await show(chained)).not.toContain('due in')
+    const timed = await dispatch(chain([ask('3d'), step(1)]))
+    await eventually(async () =>
+      expect(await show(timed)).toMatch(/suspended until approved, due in (3 d|2 d 23 h)/),
+    )
   })
 
   test('jobs:show of a node names its flow', async () => {

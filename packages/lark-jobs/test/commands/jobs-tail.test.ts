@@ -7,11 +7,12 @@ import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { JobsQueuesCommand } from '../../src/commands/look/jobs-queues.ts'
 import { JobsStatusCommand } from '../../src/commands/look/jobs-status.ts'
 import { JobsTailCommand } from '../../src/commands/look/jobs-tail.ts'
-import { createJobs, Job, Jobs, limiter } from '../../src/index.ts'
+import { createJobs, defineSignal, Job, Jobs, limiter } from '../../src/index.ts'
 import { Record } from '../working/bench.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'lark-tail-'))
 const commands = [JobsQueuesCommand, JobsStatusCommand, JobsTailCommand]
+const approved = defineSignal('approved')
 let files = 0
 let jobs: Jobs
 
@@ -70,6 +71,29 @@ test('jobs:tail of one job prints its log and its end, and has the exit code of 
   expect(last).toMatchObject({ kind: 'state', job: { state: 'cancelled', because: 'sold out' } })
   expect(await lark(['jobs:tail', 'nobody'])).toMatchObject({ code: 1 })
   expect(await lark(['jobs:tail', sent.id, '--job=send'])).toMatchObject({ code: 2 })
+})
+
+test('jobs:tail says what a suspended job waits for', async () => {
+  class AskJob extends Job {
+    override readonly key = 'ask'
+    async handle() {
+      await this.sleep('nap', '1h')
+      await this.waitFor(approved)
+    }
+  }
+  const { id } = await jobs.dispatch(new AskJob().with())
+  const report = new Record()
+  const worker = await jobs.work({ jobs: [AskJob], report })
+  await report.ends(1)
+  const tail = start(['jobs:tail', id])
+  await vi.waitFor(() => expect(tail.output.stdout).toMatch(/delayed {4}ask in default, suspended, due in /))
+  await jobs.runNow(id)
+  await report.ends(2)
+  await vi.waitFor(() => expect(tail.output.stdout).toMatch(/ask in default, suspended until approved\n/))
+  expect(tail.output.stdout).not.toMatch(/due in \d+ d/)
+  await jobs.cancel(id)
+  expect(await tail.ended).toBe(3)
+  await worker.stop()
 })
 
 test('jobs:tail prints log lines of a running job before the next renewal of its lease', async () => {

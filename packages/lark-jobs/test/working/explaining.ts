@@ -8,6 +8,7 @@ import type { FlowHandle } from '../../src/api/flows/flow-handle.ts'
 import {
   batch,
   circuitBreaker,
+  defineSignal,
   group,
   Job,
   type Jobs,
@@ -285,6 +286,25 @@ export function explaining(connect: Connect): void {
     const [strict] = await reasons(second)
     expect(strict?.text).toMatch(/^Its group books is strict, and job \S+ goes first: it is due again in /)
     expect(strict).toMatchObject({ kind: 'strict', jobs: [first], until: expect.any(Number) })
+  })
+
+  test('in a strict group, the reason is an earlier job that waits for a signal without a timeout', async () => {
+    await using bench = await make()
+    class AskJob extends Job {
+      override group = group(() => 'desk', { strict: true })
+      async handle() {
+        await this.waitFor(defineSignal('approved'))
+      }
+    }
+    const [first, second] = await queued(bench.jobs, new AskJob(), new AskJob())
+    await bench.jobs.work({ jobs: [AskJob], report: new Record() })
+    await eventually(async () => expect((await bench.reasons(first))[0]?.kind).toBe('suspended'))
+    expect((await bench.reasons(second))[0]).toEqual({
+      kind: 'strict',
+      text: `Its group desk is strict, and job ${first} goes first: it is suspended: it waits for the signal approved`,
+      jobs: [first],
+      remedy: { do: 'see-why', job: first },
+    })
   })
 
   test('the reasons are limiters of the class or the configuration, or a need for more permits than there are', async () => {

@@ -4,9 +4,9 @@
  */
 import { visible } from '@s18i/lark/internal'
 import type { FlowInfo, FlowNodeInfo, JobDetail, Operate } from '../../operate.ts'
-import { readable } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
 import { ago, timeSince } from '../words/instant.ts'
+import { delayWords } from '../words/job-words.ts'
 import { treeOf } from './flow-tree.ts'
 import { MOST_NAMES, progressWords, waitWords } from './flow-words.ts'
 
@@ -105,7 +105,7 @@ function stateWords(node: FlowNodeInfo, flow: FlowInfo | undefined, job: JobDeta
   const again = retries === undefined ? '' : `, retry ${retries}`
   if (state !== 'started') return `${state}${endedAt === undefined ? '' : ` ${ago(endedAt)}`}${again}`
   if (flow !== undefined) return `${progressWords(flow.counts)}${again}`
-  if (job?.state === 'delayed') return `due in ${readable(Math.max(0, job.dueAt! - Date.now()))}${again}`
+  if (job?.state === 'delayed') return `${delayWords(job)}${again}`
   const isRunning = job?.state === 'active'
   const from = (isRunning ? job.claimedAt : node.since) ?? Date.now()
   const what = isRunning ? 'runs' : job?.state === 'waiting' ? 'queued' : 'started'

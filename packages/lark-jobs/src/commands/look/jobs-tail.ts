@@ -12,11 +12,10 @@ import {
   type TailEvent,
 } from '../../operate.ts'
 import { writtenText } from '../../run/job-log.ts'
-import { readable } from '../../words/duration.ts'
 import { INTERRUPTED } from '../change/job-change.ts'
 import { orFlow } from '../flows/flow-words.ts'
 import { completed } from '../words/completed.ts'
-import { reportedWords } from '../words/job-words.ts'
+import { delayWords, reportedWords } from '../words/job-words.ts'
 
 /** The exit codes for the ways in which following a job may end. */
 const codes = { completed: 0, failed: 1, cancelled: 3, gone: 4, interrupted: INTERRUPTED } as const
@@ -99,11 +98,11 @@ export class JobsTailCommand extends Command {
     else if (news.kind === 'gone') this.#line(now, 'gone', 'the job was removed, or is not kept any longer')
     else {
       const { job } = news
-      const { state, key, queue, runs, failures, holder, dueAt, claimedAt, finishedAt, reason, because } = job
+      const { state, key, queue, runs, failures, holder, claimedAt, finishedAt, reason, because } = job
       const error = job.errors.at(-1)
       const words = {
         waiting: `${key} in ${queue}`,
-        delayed: `${key} in ${queue}, due in ${readable(Math.max(0, (dueAt ?? now) - now))}`,
+        delayed: `${key} in ${queue}, ${delayWords(job)}`,
         blocked: `${key} in ${queue}`,
         active: `${key} in ${queue}, attempt ${failures + 1}, worker ${holder}`,
         completed: `after ${runs} ${runs === 1 ? 'run' : 'runs'}`,

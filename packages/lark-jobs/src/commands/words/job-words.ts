@@ -43,10 +43,23 @@ export function remarkWords(job: StoredJob): string {
   if (state === 'cancelled') return [reason, because].filter(Boolean).join(': ')
   if (state === 'completed') return ''
   if (because !== undefined) return short(because)
-  if (suspended !== undefined && state === 'delayed')
-    return suspended.length === 0 ? 'suspended' : short(`suspended until ${heardWords(suspended)}`)
+  if (suspended !== undefined && state === 'delayed') return suspendedWords(suspended)
   if (failures > 0) return short(`attempt ${failures + 1}, after ${error}`)
   return group === undefined ? '' : `group ${group}`
+}
+
+/**
+ * When a delayed job is due, and whether it is suspended: `due in 5 min`, `suspended, due in 1 h`, `suspended
+ * until approved`.
+ */
+export function delayWords(job: StoredJob): string {
+  const when = whenWords(job)
+  const parts = [job.suspended !== undefined && suspendedWords(job.suspended), when && `due ${when}`]
+  return parts.filter(Boolean).join(', ')
+}
+
+function suspendedWords(signals: readonly string[]): string {
+  return signals.length === 0 ? 'suspended' : short(`suspended until ${heardWords(signals)}`)
 }
 
 /** The text for a report by `this.progress()`: `40% (4 of 10) reading a.csv`, or the reported value. */

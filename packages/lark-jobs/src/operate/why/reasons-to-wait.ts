@@ -179,6 +179,11 @@ async function strictOrder(facts: Facts): Promise<Reason[]> {
   }
   if (first === undefined || first.id === job.id) return []
   if (first.dueAt <= at) return [reason(first.id, 'it was put back, and waits')]
+  const stand = await facts.open.store.stand(job.partition, first.id)
+  if (stand?.job.suspended !== undefined) {
+    const { text, until } = await suspendedReason({ ...facts, stand }, stand.job.suspended, first.dueAt)
+    return [reason(first.id, lowerFirst(text), until)]
+  }
   return [reason(first.id, `it is due again in ${readable(first.dueAt - at)}`, first.dueAt)]
 }
 
