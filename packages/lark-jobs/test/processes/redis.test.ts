@@ -3,6 +3,7 @@ import { accounting } from './accounting.ts'
 import { freezing } from './freezing.ts'
 import { wholeWay } from './program.ts'
 import { stepping } from './stepping.ts'
+import { steppingDeploys } from './stepping-deploys.ts'
 import { unawaited } from './unawaited.ts'
 
 const url = () => inject('redisUrl')
@@ -14,5 +15,8 @@ describe('on Redis', { timeout: 60_000 }, () => {
   freezing(url)
   wholeWay(url)
   stepping(url)
+  steppingDeploys(url)
   unawaited(url)
 })
+
+describe('on Valkey', { timeout: 60_000 }, () => steppingDeploys(() => inject('valkeyUrl')))

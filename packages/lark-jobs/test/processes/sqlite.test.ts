@@ -10,6 +10,7 @@ import { freezing } from './freezing.ts'
 import { mistakes, wrongClasses } from './mistakes.ts'
 import { program } from './program.ts'
 import { stepping } from './stepping.ts'
+import { steppingDeploys } from './stepping-deploys.ts'
 import { unawaited } from './unawaited.ts'
 
 const url = () => undefined
@@ -20,6 +21,7 @@ describe('on the embedded store', { timeout: 60_000 }, () => {
   freezing(url)
   program(url)
   stepping(url)
+  steppingDeploys(url)
   booting(url)
   defining(url)
   unawaited(url)
