@@ -208,7 +208,7 @@ export class FlowNode {
     return this.#definition.after.map((child) => this.#other(child))
   }
 
-  /** The home of the job in its own queue. */
+  /** The place of the job: its store and its own queue. */
   get home(): JobHome {
     return { store: this.#home.store, queue: this.queue }
   }

@@ -113,7 +113,7 @@ export class JobChildren {
   }
 
   /**
-   * Whether a child has failed whose failure makes the job start at once, without waiting for the other
+   * Whether a child has failed, and its failure makes the job start at once, without waiting for the other
    * children.
    *
    * @param heard a failure counts only if the number of its signal is not lower than this

@@ -198,7 +198,7 @@ class ImportRun {
   /**
    * Imports the schedulers.
    *
-   * @returns for each scheduler, the time since when Lark makes its jobs. Undefined if Lark does not make
+   * @returns for each scheduler, the time from which on Lark makes its jobs. Undefined if Lark does not make
    *   them
    */
   async #schedulers(

@@ -75,7 +75,7 @@ export function homeOf(who: string, owner: unknown): JobHome {
  */
 export const RETRY = { from: 500, to: 10_000 }
 
-/** If no process listens to a queue, no hints are sent for this many milliseconds. */
+/** If no process listens to a queue, no hints (`SharedStore.hint`) are sent for this many milliseconds. */
 const UNHEARD = 1_000
 
 /** The reason of a pause that is a rate limit. */
@@ -104,7 +104,7 @@ export class SharedStore {
   #retention: QueueRetention = retention
   readonly #crashed = new Map<string, Set<(event: CrashedEvent) => void>>()
   readonly #remarks = new Set<string>()
-  /** For each queue without listeners: until when no hints are sent, by `performance.now()`. */
+  /** For each queue without listeners, the time until which no hints are sent, by `performance.now()`. */
   readonly #unheard = new Map<string, number>()
   #settings: Promise<OpenJobs['settings']> | undefined
   /** The prefix of the keys. Undefined until the prefix is known. */

@@ -291,9 +291,9 @@ export class FlowJobs {
   }
 
   /**
-   * The partition for a job that may go to any partition of its queue. It is the home of the flow, if the
-   * home is in this queue: the flow can then record the start of the job and queue the job in one atomic
-   * step. Otherwise, the partitions of the queue take turns.
+   * The partition for a job that may go to any partition of its queue. It is the partition that keeps the
+   * flow, if that partition belongs to this queue: the flow can then record the start of the job and queue
+   * the job in one atomic step. Otherwise, the partitions of the queue take turns.
    */
   #near(queue: string, home: string): string {
     return queueOf(home) === queue ? home : this.#inTurn(queue)

@@ -3,9 +3,9 @@
  * next state and a list of the work to do. `advance` is a pure function, so each rule of flows exists only
  * once, for all stores. `flow-book.ts` calls `advance` and does the work.
  *
- * A step contains only work that can be repeated. First the state is written, with the jobs of the home
- * partition in the same atomic step. Then the work in other partitions is done. If a later check (`checks`)
- * finds that this work was not done, it is repeated.
+ * A step contains only work that can be repeated. First the state is written, and the jobs in the partition
+ * of the flow are queued in the same atomic step. Then the work in other partitions is done. If a later check
+ * (`checks`) finds that this work was not done, it is repeated.
  */
 import { defined } from '@s18i/lark/internal'
 import {
@@ -25,7 +25,7 @@ import type { Crowd, KeptEnd } from '../store/contract/store.ts'
 
 /**
  * Milliseconds until the first check of how started nodes have ended (`nodes`), and members (`members`). Each
- * check without news doubles the time until the next check, unless the check failed.
+ * check that finds nothing new doubles the time until the next check, unless the check failed.
  */
 const FIRST_LOOK = { nodes: 1_000, members: 5_000 }
 /** The longest time between two checks, in milliseconds. */
@@ -64,8 +64,8 @@ export interface Step {
   /** The final number of members of the batch. Absent while members may still be added. */
   size?: number
   /**
-   * The time at which the flow is due next: milliseconds since 1970. Undefined if only news makes the flow
-   * due.
+   * The time at which the flow is due next: milliseconds since 1970. Undefined if the flow is due only when
+   * further ends of its jobs arrive.
    */
   next: number | undefined
 }
@@ -132,8 +132,8 @@ class Advancing {
       const before = this.#nodes[node]
       if (this.#definition.nodes[node]?.purged) this.#purges.push(index)
       if (before === undefined || generation !== this.#generation(node)) continue
-      // If the home partition has lost its last writes, the end of a node may arrive although the home has
-      // not recorded the start of this node.
+      // If the partition of the flow has lost its last writes, the end of a node may arrive although the flow
+      // has not recorded the start of this node.
       const hasEnded = before === 'c' || before === 'f' || before === 'x'
       if (before === '-' || (hasEnded && (before === 'c' || state !== 'completed'))) continue
       this.#hasNews = true

@@ -1,4 +1,4 @@
-/** The ends of nodes and members, as they are reported to the home of their flow. */
+/** The ends of nodes and members, in the form in which they are reported to the partition of their flow. */
 import { defined } from '@s18i/lark/internal'
 import { memberOf } from '../model/effect.ts'
 import type { FlowEnding } from '../model/flow.ts'

@@ -150,7 +150,9 @@ export class FlowBook implements FlowControl {
     return found
   }
 
-  /** Notes how nodes and members have ended. @returns when the next flow or schedule of their home is due */
+  /**
+   * Notes how nodes and members have ended. @returns when the next flow or schedule of the partition is due
+   */
   apply(home: string, ends: readonly MemberEnd[]): Promise<DueIn> {
     return this.#records.apply(home, ends)
   }
@@ -158,7 +160,7 @@ export class FlowBook implements FlowControl {
   /**
    * Takes the next step of a flow that the store has handed out because it is due.
    *
-   * @returns when the next flow or schedule of its home is due
+   * @returns when the next flow or schedule of its partition is due
    * @throws STORE_DAMAGED
    */
   async advance(home: string, stored: StoredFlow, at: number): Promise<DueIn> {
@@ -425,8 +427,8 @@ export class FlowBook implements FlowControl {
   }
 
   /**
-   * Applies ends of nodes again that were already applied. The home partition keeps these ends. If a server
-   * has lost its last writes, it may have lost what followed from these ends.
+   * Applies ends of nodes again that were already applied. The partition of the flow keeps these ends. If a
+   * server has lost its last writes, it may have lost what followed from these ends.
    */
   async #hearAgain(found: KeptFlow): Promise<void> {
     const ends = await this.#records.ends(found, startedNodes(found.state))

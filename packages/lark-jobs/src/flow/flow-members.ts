@@ -144,7 +144,7 @@ export class FlowMembers {
       const jobs = await Promise.all(
         idsOf(found, kept).map((each) => getFollowed(store, partition, each, true)),
       )
-      // The news of the member's earlier end may still be on its way to the flow, or may arrive again.
+      // The report of the member's earlier end may still be on its way to the flow, or may arrive again.
       const started = kept.flatMap((index, i) =>
         jobs[i] === undefined ? [] : ([[index, jobs[i].queuedAt]] as const),
       )

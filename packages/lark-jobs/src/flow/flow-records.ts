@@ -92,7 +92,9 @@ export class FlowRecords {
     }
   }
 
-  /** Notes how nodes and members have ended. @returns when the next flow or schedule of the home is due */
+  /**
+   * Notes how nodes and members have ended. @returns when the next flow or schedule of the partition is due
+   */
   async apply(home: string, ends: readonly MemberEnd[]): Promise<DueIn> {
     for (const end of ends) if (end.index >= NODES) this.#remember(home, end)
     let next: DueIn

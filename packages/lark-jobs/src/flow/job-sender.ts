@@ -1,6 +1,6 @@
 /**
- * Queues the jobs of flows in partitions other than the home of the flow. The jobs may be sent again: a job
- * whose id already exists counts as queued.
+ * Queues the jobs of flows in partitions other than the partition that keeps the flow. The jobs may be sent
+ * again: a job whose id already exists counts as queued.
  */
 import { newNonce } from '../model/id.ts'
 import type { NewJob } from '../model/record.ts'

@@ -15,8 +15,8 @@ export interface UnknownKeys {
   /** The keys that have been unknown for too long. */
   overdue: ReadonlySet<string>
   /**
-   * For the state of the flow: when a check first found that no living worker knows the key, for each unknown
-   * key.
+   * For each unknown key, the time of the first check that found no living worker with this key. The flow
+   * keeps these times in its state.
    */
   since: FlowState['unknown']
   isChanged: boolean

@@ -339,8 +339,8 @@ export interface JobRecord extends Omit<ClaimedJob, 'token' | 'dueAt' | 'journal
   /** Present if the steps are being undone before the job ends as failed or cancelled. */
   undoing?: true
   /**
-   * Present if the last worker put the job back because it could not read the job: the time since when the
-   * job has been waiting for another worker.
+   * Present if the last worker put the job back because it could not read the job. Since this time, the job
+   * has been waiting for another worker.
    */
   strandedSince?: number
   /** JSON text of the progress that the job reported last. */

@@ -93,8 +93,8 @@ export class HandBack extends Part {
     const ended = grouped(outcomes.map(({ partition, settlement }) => [partition, settlement] as const))
     const returned: Returned = { jobs: 0, failed: 0 }
     return this.#insist(async () => {
-      // First the dead worker is removed from the store's list of waiting workers, so that the rings for
-      // returned jobs reach living workers.
+      // First the dead worker is removed from the store's list of waiting workers, so that the store wakes
+      // living workers for the returned jobs.
       await store.retire(holder).catch(unlessDamaged)
       // The outcomes are settled first, so that jobs that have ended do not run again and do not count as
       // crashed.

@@ -175,7 +175,7 @@ export class Dispatches {
   /**
    * Adds the jobs of the nodes of a flow, beginning with the node `from`.
    *
-   * @param home the home of an outermost flow. Absent for an inner flow
+   * @param home the partition that keeps an outermost flow. Absent for an inner flow
    */
   #nodes({ nodes }: FlowDefinition, flow: string, from: number, home?: string): void {
     for (const [i, { name, job, flow: inner }] of nodes.entries()) {

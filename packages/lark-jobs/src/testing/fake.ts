@@ -205,7 +205,7 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Waits for an event of the jobs of a class. The crew runs jobs and moves the clock until the event
+   * Waits for an event of the jobs of a class. The fake runs jobs and moves its clock until the event
    * happens. The promise resolves at once if the event has already happened, and rejects if no job is left
    * that could lead to it.
    *
@@ -337,7 +337,10 @@ export class Fake extends Assertions implements Disposable, AsyncDisposable {
     return answer
   }
 
-  /** The crew is loaded when it is first needed: many tests only look at what was dispatched. */
+  /**
+   * The crew (`crew.ts`) runs the jobs of the fake. It is loaded when it is first needed, because many tests
+   * only look at what was dispatched.
+   */
   #hired(): Promise<Crew> {
     if (currentLink()?.isCut) return nothing()
     this.#check()

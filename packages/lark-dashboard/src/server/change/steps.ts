@@ -1,4 +1,7 @@
-/** Changes of a job with steps by a viewer: sends a signal to the job, or removes the records of steps. */
+/**
+ * Changes that a viewer makes to a job with steps: sends a signal to the job, or removes the records of
+ * steps.
+ */
 import { defined } from '@s18i/lark/internal'
 import type { SentSignal } from '@s18i/lark-jobs/operate'
 import type { Act } from '../action.ts'
