@@ -422,7 +422,7 @@ test('wrong values are refused with the same messages as in BullMQ', async () =>
     expect(worker({ concurrency })).toThrow(/^concurrency must be a finite number greater than 0$/)
   expect(worker({ stalledInterval: 0 })).toThrow('stalledInterval must be greater than 0')
   expect(worker({ drainDelay: 0 })).toThrow('drainDelay must be greater than 0')
-  expect(() => new shim.Worker('a', './processor.js', { connection })).toThrow(/or a file that is there/)
+  expect(() => new shim.Worker('a', './processor.js', { connection })).toThrow(/or a file that exists/)
   expect(() => new shim.Queue('a', { connection: { host: 'x', keyPrefix: 'a' } })).toThrow(/keyPrefix/)
 })
 

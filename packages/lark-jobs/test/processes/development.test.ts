@@ -182,7 +182,7 @@ test.each<[string, Record<string, string>, string[]]>([
   const { code, stdout, stderr } = await app.start(['main.cjs']).result
   expect({ code, counts: stdout.trim().split('\n') }).toEqual({ code: 0, counts })
   // The folder of jobs has only the classes of the first load.
-  expect(stderr.includes('Name them: Jobs.work({ jobs: [SendEmailJob] })')).toBe(counts[1] === '1')
+  expect(stderr.includes('Name the classes: Jobs.work({ jobs: [SendEmailJob] })')).toBe(counts[1] === '1')
 })
 
 test('for code without a file name, a new class with the same key shows that the module was loaded again, and workers of other queues stay', async () => {
