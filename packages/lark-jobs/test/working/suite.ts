@@ -53,6 +53,7 @@ import { pausing } from './pausing.ts'
 import { payloads } from './payloads.ts'
 import { permitting } from './permitting.ts'
 import { presets } from './presets.ts'
+import { programming } from './programming.ts'
 import { purging } from './purging.ts'
 import { rateLimiting } from './rate-limiting.ts'
 import { relaying } from './relaying.ts'
@@ -151,6 +152,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('delivering', () => delivering(connect))
   describe('children', () => children(connect))
   describe('stepping', () => stepping(connect))
+  describe('programs of steps', () => programming(connect))
   describe('approving', () => approving(connect))
   describe('seeing steps', () => seeingSteps(connect))
   describe('stepping in a database', () => steppingIn(connect))
