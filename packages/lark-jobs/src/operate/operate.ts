@@ -114,12 +114,13 @@ export class Operate extends Operations {
   /**
    * Returns what stands still or fails now, the worst first: for each queue at most one incident, and the
    * problems of the store itself, its schedules, its limiters and its outbox. An incident says since when the
-   * problem exists, why, what changed before, and the first thing to do. These are kinds and values, for
-   * which each surface has its own words.
+   * problem exists, why, what changed before, and the first thing to do. An incident consists of kinds and
+   * values, and each surface has its own words for these.
    *
-   * Nothing is stored for it. The call costs what `status()` costs, and more only for queues that stand still
-   * or fail. Since when and why is looked for in the ten worst queues; the others have only their kind. With
-   * `queue`, this one queue is asked, and nothing else.
+   * Nothing is stored for incidents. The call costs as much as `status()`, and more only for queues that
+   * stand still or fail. The beginning and the cause of an incident are looked for only in the ten worst
+   * queues. For other queues, only the kind of the incident is known. With `queue`, the call looks only at
+   * this queue.
    *
    * @throws FILTER_INVALID, UNKNOWN_QUEUE
    * @example
@@ -322,8 +323,8 @@ export class Operate extends Operations {
   /**
    * Returns how the runs of each job class ended, how long their jobs waited and how long they took, in each
    * hour of the last eight days or on each of the last 90 days (UTC), by the release of the application. With
-   * the hours comes a comparison of the last 24 hours with the 24 hours before and with the same hours a week
-   * before. The class with the most runs comes first.
+   * the unit `'hours'`, the result also compares the last 24 hours with the 24 hours before and with the same
+   * hours a week before. The class with the most runs comes first.
    *
    * Workers announce these figures every five seconds, so a run may be counted in the next hour.
    *

@@ -156,7 +156,7 @@ export abstract class Operations {
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_CANCELLABLE, before any job is
    *   cancelled; FILTER_INVALID, UNKNOWN_QUEUE
    * @param options `because`: the reason, for people; the reason is kept with the job and passed to its hook
-   *   and signal. `ifNotBegun`: leaves jobs unchanged that are running or have run before. The store checks
+   *   and signal. `ifNotBegun`: jobs that are running or have run before are not cancelled. The store checks
    *   this and cancels in one step, and `left` counts the unchanged jobs
    * @example await Jobs.cancel(job.id!, { because: 'the order was returned' })
    * @example await Jobs.cancel({ key: 'send-email', queue: 'emails', state: 'delayed' })
@@ -314,8 +314,8 @@ export abstract class Operations {
    * runs, and no hook of its class is called. If the end of a job still has to be reported elsewhere (to its
    * flow, for example), a hidden record is kept until that has happened. `purge` removes this record, too.
    *
-   * @param options `ifNotBegun`: leaves jobs unchanged that are running or have run before. In the answer,
-   *   `left` counts these jobs
+   * @param options `ifNotBegun`: jobs that are running or have run before are not removed. In the answer,
+   * `left` counts these jobs
    * @returns how many jobs were removed, and how many matching jobs were left unchanged because they are
    *   running
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_REMOVABLE, before any job is removed;

@@ -12,7 +12,7 @@ export type ActorOrigin = (typeof actorOrigins)[number]
 export const actorSchema = new Schema("a name, or an object such as { name: 'ada', from: 'dashboard' }", {
   /** The name of the person. Default: the user of the operating system. */
   name: option<string>('the name of a person', isText),
-  /** The machine from which the person does it. Default: the machine of this process. */
+  /** The machine from which the person makes the change. Default: the machine of this process. */
   host: option<string>('the name of a machine', isText),
   /** How the person makes the change. Default `code`. */
   from: oneOf<ActorOrigin>(actorOrigins),

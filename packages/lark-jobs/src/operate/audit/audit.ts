@@ -19,7 +19,7 @@ const SILENCE = 6 * PACE
 const LIMIT = 100
 
 const auditConditions = conditions({
-  /** Only changes that began since then: an instant, or how long ago. Default: all stored changes. */
+  /** Only changes that began after this time: an instant, or how long ago. Default: all stored changes. */
   since: sinceCondition,
   /** Only changes of this person: a name, or `name@host`. */
   who: option<string>('the name of a person, or name@host', isText),

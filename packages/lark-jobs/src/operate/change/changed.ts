@@ -88,14 +88,14 @@ export interface RetryOptions
 
 /**
  * `dryRun`: only counts the jobs that would be cancelled now. `queue`: the queue of the jobs with these ids.
- * `because`: the reason, for people. `ifNotBegun`: leaves jobs unchanged that are running or have run before.
+ * `because`: the reason, for people. `ifNotBegun`: jobs that are running or have run before are not changed.
  */
 export interface CancelOptions
   extends UndoableOptions,
     OptionsOf<{
       /** The reason, for people. Its first 200 characters are kept with the job. */
       because: typeof because
-      /** Leaves jobs unchanged that are running or have run before. */
+      /** If true, jobs that are running or have run before are not cancelled. */
       ifNotBegun: typeof ifNotBegun
     }> {}
 
@@ -109,13 +109,13 @@ export interface MoveOptions extends UndoableOptions {}
 
 /**
  * `dryRun`: only counts the jobs that would be removed now. `queue`: the queue of the jobs with these ids.
- * `ifNotBegun`: leaves jobs unchanged that are running or have run before. `before`: called with the records
+ * `ifNotBegun`: jobs that are running or have run before are not removed. `before`: called with the records
  * of jobs before they are removed.
  */
 export interface RemoveOptions
   extends ChangeOptions,
     OptionsOf<{
-      /** Leaves jobs unchanged that are running or have run before. */
+      /** If true, jobs that are running or have run before are not removed. */
       ifNotBegun: typeof ifNotBegun
       /**
        * A function that is called with the complete records of each lot of jobs before the lot is removed, so

@@ -236,7 +236,10 @@ function retryOf(_: undefined, { fromStart }: RetryOptions): Retry {
 /** The rows of the table by name. The audit uses the same names. */
 export const jobChanges = named(rows)
 
-/** The row of a change for a change at a pace, without the types of the row's own options and answer. */
+/**
+ * The row of a change, in the form in which a change at a pace uses it: without the types of its own options
+ * and answer.
+ */
 export function lotRowOf(name: keyof typeof jobChanges): LotRow & { what: string } {
   return jobChanges[name] as unknown as LotRow & { what: string }
 }

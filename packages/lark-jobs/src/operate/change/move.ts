@@ -74,8 +74,8 @@ function isMovable(state: State): boolean {
 }
 
 /**
- * Moves jobs of a partition. @returns a verdict for each job, or only for the first jobs if the passage ended
- * before the other jobs were moved
+ * Moves jobs of a partition. @returns a verdict for each job, or only for the first jobs if `passage` was
+ * over before the other jobs were moved
  */
 export async function moveSome(
   open: OpenQueues,

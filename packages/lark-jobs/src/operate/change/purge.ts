@@ -236,7 +236,7 @@ async function metAmong(
   const meeting = await meetingOf(open.store, filter)
   const found = await askAll(moving, async ({ id, from, to, movedAt }): Promise<Located[]> => {
     const job = await getFollowed(open.store, to, id)
-    // If this job was last moved before that time, it may be another job with the same id.
+    // A job that was last moved before `movedAt` may be another job with the same id.
     if (job === undefined || (job.options?.movedAt ?? 0) < movedAt) return []
     if (!meeting.passes(job) || !meeting.has(stored(job).payload)) return []
     const { partition, state, key } = job

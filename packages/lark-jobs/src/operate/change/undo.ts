@@ -21,7 +21,7 @@ import { jobChanges } from './job-changes.ts'
 import { carry } from './move.ts'
 
 export interface Undone {
-  /** How many jobs have the state in their records again. */
+  /** How many jobs got back the state in their records. */
   undone: number
   /**
    * How many jobs were left unchanged, because they have begun or were edited meanwhile, or no longer exist.

@@ -80,7 +80,7 @@ export interface MonitorOptions {
    * of the queue.
    */
   maxAge?: LimitOfQueues<Duration>
-  /** How many jobs may fail for good within `within`. Default: not checked. */
+  /** How many jobs may fail for good within the period `within`. Default: not checked. */
   maxFailed?: LimitOfQueues<MostFailed>
   /** How many jobs may wait. Default: not checked. */
   maxWaiting?: LimitOfQueues<number>

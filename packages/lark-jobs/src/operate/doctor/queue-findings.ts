@@ -31,8 +31,8 @@ export interface PartitionSample {
   /** The jobs that were taken back after a time in which the store did not answer, the newest first. */
   doubts?: readonly DoubtedJob[]
   /**
-   * The minimum number of milliseconds since the first of the ended leases whose jobs no worker has taken
-   * back.
+   * Set if some leases have ended and no worker has taken back their jobs. The first of these leases ended at
+   * least this many milliseconds ago.
    */
   lostFor?: number
 }

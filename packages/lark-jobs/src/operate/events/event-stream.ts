@@ -1,13 +1,13 @@
 /**
  * Reads the events of some queues, from all their partitions.
  *
- * The reader asks a partition for events when the partition rings. Because a ring may be lost, the reader
- * also asks every half a second (`WATCH_AGAIN`), or less often if there are many partitions. The reader asks
- * for the next pages only when the application has consumed the previous pages, so that no events pile up in
- * memory. While the application consumes events, a timer renews the listening, so that the store goes on
- * writing events. While the store is unreachable, the reader waits. When the store answers again, the reader
- * returns the events that were written in the meantime. If some of these events are lost, the reader reports
- * a gap.
+ * The reader asks a partition for events when the partition rings, that is, when the store sends a message
+ * that the partition has new events. Because a ring may be lost, the reader also asks every half a second
+ * (`WATCH_AGAIN`), or less often if there are many partitions. The reader asks for the next pages only when
+ * the application has consumed the previous pages, so that no events pile up in memory. While the application
+ * consumes events, a timer renews the listening, so that the store goes on writing events. While the store is
+ * unreachable, the reader waits. When the store answers again, the reader returns the events that were
+ * written in the meantime. If some of these events are lost, the reader reports a gap.
  */
 
 import { type EventKind, eventKinds, PUBLISHED } from '../../model/event.ts'

@@ -3,9 +3,9 @@
  *
  * A job that is followed counts as watched, so its worker sends progress and log lines to the store within a
  * quarter of a second. When a new run of the job is first seen, its worker is told that the job is watched.
- * The store rings when the job has reported progress or has ended. This file also asks the store every half
- * second, because the store does not ring for other changes, and because a ring may be lost. While the store
- * is unreachable, the iteration waits.
+ * The store rings (sends a message) when the job has reported progress or has ended. This file also asks the
+ * store every half second, because the store does not ring for other changes, and because a ring may be lost.
+ * While the store is unreachable, the iteration waits.
  */
 
 import { JobsError } from '../../model/errors.ts'

@@ -1,10 +1,11 @@
 /**
- * Waits until jobs have ended, and receives the rings for events. All waits on one store share a watcher. The
- * watcher has one id in the store, one subscription, and one timer, no matter how many waits there are.
+ * Waits until jobs have ended, and receives the rings for events: messages of the store that a partition has
+ * news. All waits on one store share a watcher. The watcher has one id in the store, one subscription, and
+ * one timer, no matter how many waits there are.
  *
  * The watcher does not miss the end of a job. In one call (`Store.watch`), the watcher registers with the
- * store and reads the job, and it reads the job again every `WATCH_AGAIN`. Because of rings, the watcher only
- * learns of the end sooner. While the store does not answer, the waits go on.
+ * store and reads the job, and it reads the job again every `WATCH_AGAIN`. With a ring, the watcher learns of
+ * the end sooner. While the store does not answer, the waits go on.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { EndedJob } from '../../model/effect.ts'

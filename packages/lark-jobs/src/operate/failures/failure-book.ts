@@ -1,7 +1,7 @@
 /**
  * Groups failed jobs by the kind of their failure, for screens that ask again and again. The process
- * remembers all failed jobs of a store, so each look reads only the changes. (`failures()`, in contrast,
- * reads all failed jobs in each call.)
+ * remembers all failed jobs of a store, so each call of `look()` reads only the changes. (`failures()`, in
+ * contrast, reads all failed jobs in each call.)
  *
  * Simultaneous looks share one read. A look does not wait long: while the failed jobs are being read for the
  * first time, a look returns the jobs that were read so far. The memory is freed after some time without a

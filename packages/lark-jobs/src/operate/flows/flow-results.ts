@@ -217,7 +217,7 @@ function caused(error: string | undefined): Error | undefined {
   return error === undefined ? undefined : new Error(error)
 }
 
-/** `Workflow order 0Vr5kPq3Zx1aB` */
+/** The name of a flow in messages: `Workflow order 0Vr5kPq3Zx1aB`. */
 function nameOf({ id, definition: { kind, name } }: KeptFlow): string {
   const what = `${kind[0]!.toUpperCase()}${kind.slice(1)}`
   return name === undefined ? `${what} ${id}` : `${what} ${visible(name)} ${id}`

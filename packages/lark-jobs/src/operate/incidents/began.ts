@@ -25,8 +25,8 @@ interface KeptStep {
 }
 
 /**
- * Returns when the last row of bad steps began. A good step ends a row of bad steps. A step without data does
- * not end it.
+ * Returns when the last uninterrupted row of bad steps began. A good step ends a row of bad steps. A step
+ * without data does not end it.
  *
  * @param steps the steps of a history (minutes, hours or days), the oldest first. @returns `isWhole`: whether
  *   a good step comes before the row

@@ -1,4 +1,4 @@
-/** The kind of failure that most of the jobs have that failed since an instant. */
+/** Finds the most frequent kind of failure among the jobs that failed since an instant. */
 import type { JobRecord } from '../../model/record.ts'
 import { fingerprintOf } from '../../run/fingerprint.ts'
 import { MAX_ITEMS, MAX_STANDINGS, type Page, type Store } from '../../store/contract/store.ts'
@@ -8,8 +8,8 @@ import type { QueueStatus } from '../measures/status.ts'
 import type { IncidentFailure } from './incident.ts'
 
 /**
- * Looks at the newest jobs that failed, at most some 1,000, or at the next 1,000 that wait for another try.
- * Each partition of the queue that has such jobs is asked for the same number.
+ * Reads about 1,000 jobs at most: the newest failed jobs, or the next jobs that wait for another try. Each
+ * partition of the queue that has such jobs is asked for the same number.
  *
  * @param since jobs that failed before this instant are left out: milliseconds since 1970
  * @returns `first`: when the first of all these jobs failed. Absent if there are more jobs than were read

@@ -26,8 +26,8 @@ import { type Incident, type IncidentKind, incidentKinds, type QueueIncident } f
 /** Milliseconds for which jobs must wait before a queue counts as standing still, as in the dashboard. */
 const STILL = 10_000
 /**
- * The largest number of queues whose causes are looked for. For further queues, only the kind of the incident
- * is known.
+ * The causes of incidents are looked for in at most this many queues. For further queues, only the kind of
+ * the incident is known.
  */
 const MOST = 10
 /**

@@ -209,8 +209,8 @@ class ListedPage<J extends JobLike> {
   }
 
   /**
-   * @param isParted whether people see some of the jobs that the store keeps in this state in a state that
-   *   was not requested
+   * @param isParted whether people see some of the jobs in this stored state as jobs in another state, which
+   * was not requested
    */
   async read(
     partition: string,

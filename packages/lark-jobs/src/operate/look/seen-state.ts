@@ -29,7 +29,10 @@ export function stillIn(found: readonly State[]): State[] {
   return [...new Set<State>([...found, ...(isOpen ? (['waiting', 'delayed'] as const) : [])])]
 }
 
-/** Whether people see only some of the jobs that a store keeps as delayed in one of these states. */
+/**
+ * Whether people see only some of the stored delayed jobs in one of these states, and the other delayed jobs
+ * in a state that is not given.
+ */
 export function partsDelayed(seen: readonly State[]): boolean {
   return seen.includes('waiting') !== seen.includes('delayed')
 }

@@ -25,7 +25,7 @@ export interface Span {
   until: number | undefined
 }
 
-/** Converts the conditions of a filter to instants by the same reading of the store's clock. */
+/** Converts both conditions of a filter to instants. The store's clock is read once for both. */
 export async function spanOf(
   store: Store,
   { since, until }: { since?: Date | Duration; until?: Date | Duration },

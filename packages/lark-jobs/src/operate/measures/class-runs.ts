@@ -41,7 +41,7 @@ const filterSchema = conditions({
 
 export interface ClassRunsFilter extends OptionsOf<typeof filterSchema.entries> {}
 
-/** How runs ended, and how long their jobs waited and they took, in milliseconds. */
+/** How runs ended, how long their jobs waited, and how long the runs took. All times are in milliseconds. */
 export interface RunFigures extends EndedCounts {
   /** How long jobs had been due when their runs began. */
   wait: Quantiles
@@ -85,7 +85,10 @@ export interface SlowestRun {
 }
 
 export interface ClassRuns {
-  /** The key of the class; `(others)` for the classes of a store with more than 100 that ran last. */
+  /**
+   * The key of the class. The key `(others)` stands for all classes that a store with more than 100 classes
+   * does not count one by one.
+   */
   key: string
   /** All these runs together. */
   total: RunFigures

@@ -63,7 +63,7 @@ export interface KeptChange {
   refused: number
   cursor?: string
   /**
-   * The lot that is being changed. A change that a person stops keeps it until the lot has been counted in
+   * The lot that is being changed. If a person stops the change, the lot is kept until it has been counted in
    * `done`.
    */
   lot?: JobLot

@@ -117,7 +117,8 @@ class Round {
     const waits = keptBecause(error.message)
     await this.#book.updateOne(this.#id, (now) => {
       if (!isGoing(now)) return undefined
-      // A lot that was begun is finished when its time is over.
+      // If a lot was begun meanwhile, `dueAt` is the time at which another worker finishes the lot, and does
+      // not change.
       const dueAt = now.dueAt === was.dueAt ? at + WAIT : now.dueAt
       return { ...now, dueAt, ...defined({ waits }) }
     })
@@ -214,7 +215,8 @@ class Round {
       const isThrough = cursor === undefined || now.done >= now.total
       return {
         ...now,
-        // `lot.at` may be the time of a worker that has died since.
+        // The time is not computed from `lot.at`, because a worker that has died since may have begun the
+        // lot.
         dueAt: heldUntil - HOLD + (isThrough ? WAIT : restAfter(lot.jobs.length, now)),
         watched: [...now.watched, ...watched].slice(0, WATCHED),
         ...(isThrough ? { isThrough } : defined({ cursor })),

@@ -50,9 +50,9 @@ const paceConditions = conditions({
   /** The period for `limit`: at least one second. Default: one minute. */
   per: duration(1_000).or('1m'),
   /**
-   * The share of the last 100 changed jobs with which the change stops by itself, if this share has failed
-   * again. Default `'50%'`: the change stops when 50 of these jobs have failed again. A job counts as failed
-   * if a run has failed, even if the job will be retried. Only for `retry` and `run-now`.
+   * The change stops by itself if this share of the last 100 changed jobs has failed again. Default `'50%'`:
+   * the change stops when 50 of these jobs have failed again. A job counts as failed if a run has failed,
+   * even if the job will be retried. Only for `retry` and `run-now`.
    */
   maxFailed: share.or('50%'),
   /** For `move`: the new queue. */
@@ -104,10 +104,7 @@ export interface PacedChange {
   limit: number
   /** Milliseconds. */
   per: number
-  /**
-   * The share of the last 100 changed jobs with which the change stops by itself, if this share has failed
-   * again: 0.5 is half.
-   */
+  /** The change stops by itself if this share of the last 100 changed jobs has failed again: 0.5 is half. */
   maxFailed: number
   /** The person who began the change. */
   by: string

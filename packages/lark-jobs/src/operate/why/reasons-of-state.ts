@@ -206,7 +206,7 @@ export function nodeReasons(
   return more.length === 0 ? all : [...all, reason(`It waits for ${listed(more)} of ${called}, too`)]
 }
 
-/** `Error: mailbox full`, on one line. */
+/** The name and the message of an error, on one line: `Error: mailbox full`. */
 export function namedLine({ name, message }: KeptError): string {
   const first = firstLine(message)
   return first === '' ? name : `${name}: ${first}`

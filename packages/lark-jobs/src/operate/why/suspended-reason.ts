@@ -105,7 +105,9 @@ function signalWords(name: string): string {
   return isOwnSignal(name) ? answerWords(name) : `the signal ${name}`
 }
 
-/** `report (job 7, delayed: it is retried in 5 min: run 1 failed (Error: no paper))` */
+/**
+ * Describes a child job: `report (job 7, delayed: it is retried in 5 min: run 1 failed (Error: no paper))`.
+ */
 async function childWords(
   { open: { store }, reasonOf }: SuspendedFacts,
   child: FlowPlace & { name: string },
