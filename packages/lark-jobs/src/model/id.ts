@@ -59,6 +59,21 @@ export function madeAt(id: string): number {
   return at
 }
 
+/** The earliest time that an id of Lark can have: 2025-01-01. */
+const FIRST = 1_735_689_600_000
+const DAY = 86_400_000
+
+/**
+ * Whether Lark has probably made this id: it has the form of such an id, and its time is not in the future.
+ * An id of the application may have 13 letters and digits, too. For example, the time in a number of a product
+ * (`4006381333931`) would be in the year 1977. The clocks of processes may differ by up to a day.
+ */
+export function isMade(id: string, now = Date.now()): boolean {
+  if (!/^[\dA-Za-z]{13}$/.test(id)) return false
+  const at = madeAt(id)
+  return at >= FIRST && at <= now + DAY
+}
+
 /** Makes a new id, which sorts after all earlier ids of this process. */
 export function newId(now = Date.now()): string {
   if (now > lastTime) {

@@ -109,7 +109,7 @@ test('running jobs are asked to end, and are counted separately', async () => {
     '✓ Would cancel 1 job of key long that runs\n',
   )
   expect((await cancel(['--job=long'], ['y'])).said).toMatch(
-    /that runs\? .*\n✓ Told 1 running job to end\ni It ends when its handler does, or its worker stops: see lark jobs:why ID\n$/,
+    /that runs\? .*\n✓ Told 1 job to end\ni It ends when its handler does, its worker stops, or its steps are undone: see lark jobs:why ID\n$/,
   )
   await worker.stop(0)
 })
@@ -191,4 +191,23 @@ test('the key of a job class that no worker ever had is refused, also by jobs:re
   const console = new MemoryConsole()
   expect(await run(['jobs:retry', '--job=mial'], { commands: [JobsRetryCommand], console })).toBe(2)
   expect(console.stderr).toContain("No job has the key 'mial', and no worker ever had it")
+})
+
+test('jobs:cancel says that the steps of a suspended job are undone before it is cancelled', async () => {
+  class TripJob extends Job {
+    override readonly key = 'trip'
+    async handle() {
+      await this.step('book', () => 1, { undo: () => {} })
+      await this.sleep('travel', '1d')
+    }
+  }
+  const { id } = await new TripJob().with().dispatch()
+  const report = new Record()
+  const worker = await Jobs.work({ jobs: [TripJob], queues: ['default'], report })
+  await vi.waitFor(async () => expect((await Jobs.find(id))?.suspended).toEqual([]))
+  await worker.stop()
+  const { said } = await cancel([id])
+  expect(said).toBe(
+    `✓ Told 1 job to end\ni Its steps are undone first, and then it is cancelled: see lark jobs:why ${id}\n`,
+  )
 })

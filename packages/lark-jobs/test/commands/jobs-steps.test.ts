@@ -99,6 +99,9 @@ test('the command that jobs:why names sends the signal', async () => {
   const id = await waiting()
   expect((await lark('jobs:why', id)).said).toContain(`→ lark jobs:send ${id} approved`)
   const would = await lark('jobs:send', id, 'approved', '{"by":"ada"}', '--dry-run')
+  expect((await lark('jobs:send', id, 'aproved', '--dry-run')).said).toBe(
+    `✓ Would send aproved to ${id}: it gets the signal when it waits for it\ni ${id} now waits for approved\n`,
+  )
   expect(would).toMatchObject({
     code: 0,
     said: `✓ Would send approved to ${id}: it waits for this signal, and goes on\n`,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { madeAt, newId, newNonce } from '../../src/model/id.ts'
+import { isMade, madeAt, newId, newNonce } from '../../src/model/id.ts'
 
 test('ids have 13 letters and digits', () => {
   expect(newId()).toMatch(/^[0-9A-Za-z]{13}$/)
@@ -35,4 +35,11 @@ test('the time of an id can be read, and any other text has no time', () => {
   expect(madeAt(newId(now))).toBe(now)
   expect(madeAt(newId(now))).toBe(now)
   for (const text of ['', 'order-7', 'ordér70000000', '000000']) expect(madeAt(text)).toBe(0)
+})
+
+test('an id of the application with 13 letters and digits is not taken for an id of Lark', () => {
+  expect(isMade(newId())).toBe(true)
+  expect(isMade('4006381333931')).toBe(false)
+  expect(isMade('order12345678')).toBe(false)
+  expect(isMade(`${newId()}0`)).toBe(false)
 })

@@ -4,6 +4,7 @@ import { createClient } from '@redis/client'
 import { expect, test } from 'vitest'
 import { defineSignal, Job, JobsError, NonRetryableError, StepError } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
+import { newId } from '../../src/model/id.ts'
 import { Caller } from '../conformance/caller.ts'
 import { open as openRaw } from '../sqlite/raw.ts'
 import { Bench, type Connect, signal } from './bench.ts'
@@ -584,7 +585,17 @@ export function stepping(connect: Connect): void {
     })
     expect((await other.status())?.runs).toBe(1)
     expect(await handle.send(amount, '8')).toBe(false)
-    expect(await bench.jobs.handle(StepsJob, '0VQ6n2Kx8aB1c').send(amount, '8')).toBe(false)
+    expect(await bench.jobs.handle(StepsJob, newId()).send(amount, '8')).toBe(false)
+  })
+
+  test('a signal may come before a job whose own id has 13 digits, as an id of Lark has', async () => {
+    await using bench = await Bench.make(connect)
+    handler = async (job) => (await job.waitFor(approved))!.value.by
+    const id = '4006381333931'
+    expect(await bench.jobs.handle(StepsJob, id).send(approved, { by: 'ada' })).toBe(true)
+    const handle = await bench.jobs.dispatch(new StepsJob().with().withId(id))
+    await using _ = await bench.work([StepsJob])
+    expect(await handle.result({ timeout: '20s' })).toBe('ada')
   })
 
   test('a damaged journal fails only its own job, and at once', async () => {

@@ -82,10 +82,18 @@ export class JobsCancelCommand extends ChangeCommand {
     if (isNone) return true
     if (cancelled > 0) this.success(`Cancelled ${plural(cancelled, 'job')}`)
     if (asked > 0) {
-      this.success(`Told ${plural(asked, 'running job')} to end`)
       const [id] = Array.isArray(which) && which.length === 1 ? which : []
+      // A suspended job whose steps can be undone does not run, and ends later.
+      const isUndone = id !== undefined && (await operating.find(id, ofIds))?.undoing === true
+      this.success(`Told ${plural(asked, id === undefined || isUndone ? 'job' : 'running job')} to end`)
+      const it = asked === 1 ? 'It' : 'Each'
+      const ends = isUndone
+        ? 'Its steps are undone first, and then it is cancelled'
+        : id !== undefined
+          ? 'It ends when its handler does, or its worker stops'
+          : `${it} ends when its handler does, its worker stops, or its steps are undone`
       this.info(
-        `${asked === 1 ? 'It' : 'Each'} ends when its handler does, or its worker stops: see ${id === undefined ? 'lark jobs:why ID' : visible(commandFor({ do: 'see-why', job: id }))}`,
+        `${ends}: see ${id === undefined ? 'lark jobs:why ID' : visible(commandFor({ do: 'see-why', job: id }))}`,
       )
     }
     const { count, age } = (await operating.retention(queue)).cancelled

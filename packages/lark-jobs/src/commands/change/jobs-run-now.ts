@@ -6,7 +6,8 @@ import { mostFailed, PacedCommand } from './paced-change.ts'
 /** `lark jobs:run-now`: makes delayed jobs due now. */
 export class JobsRunNowCommand extends PacedCommand {
   readonly key = 'jobs:run-now'
-  override description = 'Make delayed jobs due now, by id or all that meet some conditions'
+  override description =
+    'Make delayed jobs due now, by id or all that meet some conditions; sleeps and waits of steps end'
   ids = arg.strings('Ids of delayed jobs, or - for the standard input')
   state = flag.enum('Only jobs in this state', pending)
   all = flag.boolean('Every delayed job')

@@ -1,6 +1,7 @@
 import { arg, Command, flag } from '@s18i/lark'
 import { defined, usageError, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
+import { listed } from '../../words/listed.ts'
 import { orFlow } from '../flows/flow-words.ts'
 import { byCommand } from '../words/by-command.ts'
 import { completed } from '../words/completed.ts'
@@ -29,12 +30,13 @@ export class JobsSendCommand extends Command {
     const answer = await operating.steps.send(job, name, value, options).catch(async (error: unknown) => {
       throw await orFlow(operating, error, 'jobs:flow')
     })
-    const { sent, state, wakes } = answer
+    const { sent, state, wakes, waitsFor } = answer
     if (this.json) this.console.json({ job, signal: name, ...answer, ...(dryRun && { dryRun }) })
     else if (!sent) this.warn(visible(`${job} is ${state}, and takes no more signals`))
     else {
       const then = wakes ? 'it waits for this signal, and goes on' : 'it gets the signal when it waits for it'
       this.success(visible(`${dryRun ? 'Would send' : 'Sent'} ${name} to ${job}: ${then}`))
+      if (waitsFor !== undefined) this.info(visible(`${job} now waits for ${listed(waitsFor)}`))
     }
     return sent
   }

@@ -9,6 +9,7 @@ import { flag, isText, type OptionsOf, option } from '../../options/schema.ts'
 import { answerTo } from '../../step/approval.ts'
 import { writeEntry } from '../../step/entries.ts'
 import { seeSteps } from '../../step/look.ts'
+import { isOwnSignal } from '../../step/signal.ts'
 import type { NewSignal } from '../../store/contract/store.ts'
 import { listed } from '../../words/listed.ts'
 import { shown } from '../../words/secret.ts'
@@ -48,6 +49,8 @@ export interface SentSignal {
   state: State
   /** Whether the job was waiting for the signal and continues now. */
   wakes: boolean
+  /** The names of the signals for which the job waits, if it waits for other signals than this one. */
+  waitsFor?: string[]
 }
 
 /** @throws FILTER_INVALID */
@@ -74,9 +77,11 @@ export async function sendByHand(
   const { partition, state, suspended = [] } = await located(open, id, queue)
   const hasEnded = isEndedState(state)
   const wakes = suspended.includes(signal.name)
-  if (dryRun || hasEnded) return { sent: !hasEnded, state, wakes }
+  const others = wakes ? [] : suspended.filter((name) => !isOwnSignal(name))
+  const rest = { state, ...(others.length > 0 && { waitsFor: others }) }
+  if (dryRun || hasEnded) return { sent: !hasEnded, wakes, ...rest }
   const sent = await sendAt(open, { id, queue: queueOf(partition), partition }, signal)
-  return { sent, state, wakes: sent && wakes }
+  return { sent, wakes: sent && wakes, ...rest }
 }
 
 /**

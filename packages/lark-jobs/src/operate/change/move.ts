@@ -4,6 +4,7 @@
  */
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
+import { isMade } from '../../model/id.ts'
 import { partitionWith, queueOf } from '../../model/partition.ts'
 import type { State } from '../../model/record.ts'
 import { bring, bringDue } from '../../store/contract/moved.ts'
@@ -134,7 +135,7 @@ async function moveLot(
  * ids that Lark makes have a recognisable form.
  */
 function placeName(id: string, name: string | undefined): string {
-  const isOfLark = /^[0-9A-Za-z]{13}$/.test(id) || id.includes(':')
+  const isOfLark = isMade(id) || id.includes(':')
   return isOfLark ? (name ?? id) : id
 }
 

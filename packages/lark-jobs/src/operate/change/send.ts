@@ -3,6 +3,7 @@
  */
 import { defined } from '@s18i/lark/internal'
 import { JobsError } from '../../model/errors.ts'
+import { isMade } from '../../model/id.ts'
 import { copied } from '../../step/misused.ts'
 import { isLine, isSignalName, type SignalKind, signalText } from '../../step/signal.ts'
 import { signalFollowed } from '../../store/contract/moved.ts'
@@ -72,11 +73,6 @@ export async function sendAt(open: OpenQueues, place: JobPlace, signal: NewSigna
   const verdict = await open.store.journals.signal(partitions[0]!, place.id, { ...signal, mayBeEarly: true })
   if (verdict === 'full') throw full(place.id)
   return verdict !== 'ended' && verdict !== 'missing'
-}
-
-/** Whether an id has the form of the ids that Lark makes (`model/id.ts`). */
-function isMade(id: string): boolean {
-  return /^[\dA-Za-z]{13}$/.test(id)
 }
 
 export function full(id: string): JobsError {
