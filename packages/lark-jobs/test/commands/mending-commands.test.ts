@@ -78,7 +78,7 @@ const count = async (state: 'failed' | 'waiting') => (await jobs.status()).queue
 
 /** The note about lost data that each import and each export prints. */
 const lost =
-  'i Not in such a file: logs, steps and signals, unique locks, how long a class keeps its jobs, limits of groups without other jobs\n'
+  'i Not in such a file: logs, unique locks, how long a class keeps its jobs, limits of groups without other jobs\n'
 
 test('jobs:failed --group lists the kinds of failures, and jobs:retry retries the jobs of one kind', async () => {
   const { said } = await lark(['jobs:failed', '--group'])

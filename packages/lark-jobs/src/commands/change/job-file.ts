@@ -16,7 +16,7 @@ import type { JobRecord, ScheduleRecord } from '../../operate.ts'
  * this means for an import.
  */
 export const LEFT_BEHIND =
-  'Not in such a file: logs, steps and signals, unique locks, how long a class keeps its jobs, limits of groups without other jobs'
+  'Not in such a file: logs, unique locks, how long a class keeps its jobs, limits of groups without other jobs'
 
 export class JobFile implements AsyncDisposable {
   readonly path: string
