@@ -315,7 +315,7 @@ export abstract class Operations {
    * flow, for example), a hidden record is kept until that has happened. `purge` removes this record, too.
    *
    * @param options `ifNotBegun`: jobs that are running or have run before are not removed. In the answer,
-   * `left` counts these jobs
+   *   `left` counts these jobs
    * @returns how many jobs were removed, and how many matching jobs were left unchanged because they are
    *   running
    * @throws JOB_ID_INVALID, JOB_NOT_FOUND, JOB_ID_AMBIGUOUS, JOB_NOT_REMOVABLE, before any job is removed;

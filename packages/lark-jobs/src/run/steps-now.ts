@@ -56,7 +56,7 @@ export class StepsNow {
 
   /**
    * @param rests called with `true` when the run has nothing left to do but wait, and with `false` when it
-   * works again
+   *   works again
    */
   constructor(
     run: Run,

@@ -153,7 +153,10 @@ export class Replay {
     return this.#again.get(key) ?? 0
   }
 
-  /** Resolves when it is the turn of this end, or returns undefined if the run may continue at once. */
+  /**
+   * Resolves when the code that awaits this recorded end may continue, or returns undefined if it may
+   * continue at once.
+   */
   turnOf({ place }: StepEnd): Promise<void> | undefined {
     if (place === this.#next) {
       this.#next += 1
@@ -178,7 +181,10 @@ export class Replay {
     this.#passOverSoon()
   }
 
-  /** Resolves when a new end may be handed out, or returns undefined if it may be handed out at once. */
+  /**
+   * Resolves when the code that awaits a new end may continue, or returns undefined if it may continue at
+   * once.
+   */
   next(): Promise<void> | undefined {
     return this.#isOver ? this.#turns.next() : new Promise((go) => this.pass(go))
   }

@@ -1,7 +1,7 @@
 /**
  * The steps of one run: the code behind `this.step`, `this.sleep` and `this.waitFor`. If an earlier run has
  * recorded a step, the run finds the step by its name and uses its result. The step does not run again. Any
- * other step runs now and is recorded.
+ * other step runs now and is recorded. The states of the steps of a run:
  *
  *   running → suspended, or ended
  */

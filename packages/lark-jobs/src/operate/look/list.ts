@@ -210,7 +210,7 @@ class ListedPage<J extends JobLike> {
 
   /**
    * @param isParted whether people see some of the jobs in this stored state as jobs in another state, which
-   * was not requested
+   *   was not requested
    */
   async read(
     partition: string,

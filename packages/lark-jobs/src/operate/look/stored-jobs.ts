@@ -405,7 +405,7 @@ export async function partitionsToLookIn(
  * Changes any number of jobs.
  *
  * @returns the verdict for each job, or only for the first jobs if `passage` was over before the other jobs
- * were changed
+ *   were changed
  */
 export async function alterAll(
   store: Store,

@@ -1,7 +1,7 @@
 /**
- * Finds out why a job does not run, from its place in the store (`store/contract/stand.ts`), the state of the
- * store itself, the live workers, the permits of its limiter, circuits, and the flow that the job belongs to.
- * The call changes nothing and reads no payload.
+ * Finds out why a job does not run. The reasons come from the place of the job in the store
+ * (`store/contract/stand.ts`), the state of the store itself, the live workers, the permits of the job's
+ * limiter, the open circuits, and the flow of the job. The call changes nothing and reads no payload.
  */
 import { defined } from '@s18i/lark/internal'
 import { FlowRecords } from '../../flow/flow-records.ts'

@@ -281,7 +281,7 @@ export class Claimer extends Part {
    * Notes that in `ms` milliseconds a job may begin, or a call is needed for another reason.
    *
    * @returns whether the claimer becomes ready at that time. During a call the result is false, and the
-   * claimer considers this time after the answer has come
+   *   claimer considers this time after the answer has come
    */
   foresee(ms: number): boolean {
     if (this.#call !== undefined) this.#call.foreseen = Math.min(this.#call.foreseen, performance.now() + ms)

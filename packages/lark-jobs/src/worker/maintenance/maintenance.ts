@@ -265,7 +265,7 @@ export class Maintenance extends Part {
 
   /**
    * @param wereAway whether none of these partitions answered the last call
-   * @returns the error of a task that failed
+   * @returns the error of one of the tasks that failed, or undefined if none failed
    */
   async #look(due: readonly Chore[], isAnnounced: boolean, wereAway = false): Promise<unknown> {
     const { store, leaseMs, record, clock, rests, ordered } = this.#options
@@ -346,7 +346,7 @@ export class Maintenance extends Part {
     return chores.leftFor < PATIENCE * leaseMs
   }
 
-  /** @returns the error of a task that failed */
+  /** @returns the error of one of the tasks that failed, or undefined if none failed */
   async #doAll(all: readonly (() => Promise<void>)[]): Promise<unknown> {
     const failures: unknown[] = []
     for (let i = 0; i < all.length && !this.isStopped; i += TOGETHER) {

@@ -313,7 +313,7 @@ export class PermitPools extends Part implements Permits {
 
   /**
    * @param number the number of the call that granted the permits @param mark the mark in the answer to this
-   * call: where the rate has counted the permits
+   *   call: where the rate has counted the permits
    */
   #grant(name: string, limits: Limits, count: number, number: number, mark: number | undefined): Granted {
     const isHeld = limits.concurrency !== undefined
