@@ -65,8 +65,8 @@ const DAY = 86_400_000
 
 /**
  * Whether Lark has probably made this id: it has the form of such an id, and its time is not in the future.
- * An id of the application may have 13 letters and digits, too. For example, the time in a number of a product
- * (`4006381333931`) would be in the year 1977. The clocks of processes may differ by up to a day.
+ * An id of the application may have 13 letters and digits, too. For example, the time in a number of a
+ * product (`4006381333931`) would be in the year 1977. The clocks of processes may differ by up to a day.
  */
 export function isMade(id: string, now = Date.now()): boolean {
   if (!/^[\dA-Za-z]{13}$/.test(id)) return false
