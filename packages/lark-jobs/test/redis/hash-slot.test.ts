@@ -1,5 +1,6 @@
 /** Slots of a cluster that are moved to another node during calls. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { JobsError } from '../../src/model/errors.ts'
 import { slotOf } from '../../src/store/redis/client/hash-slot.ts'
 import { Caller } from '../conformance/caller.ts'
 import { completed, job, jobs } from '../conformance/jobs.ts'
@@ -8,6 +9,17 @@ import { newPrefix } from './place.ts'
 import type { Server } from './server.ts'
 import { openStore, timed } from './stores.ts'
 import { Traffic } from './traffic.ts'
+
+/** How many calls of scripts the nodes have received. */
+async function scriptCalls({ nodes }: Cluster): Promise<number> {
+  const infos = await Promise.all(nodes.map((node) => node.send('INFO', 'commandstats')))
+  const counts = infos.flatMap((info) => [...String(info).matchAll(/cmdstat_eval(?:sha)?:calls=(\d+)/g)])
+  return counts.reduce((sum, [, count]) => sum + Number(count), 0)
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof JobsError ? error.code : error
+}
 
 describe.each(['redis-server', 'valkey-server'])('a slot that moves, on %s', (binary) => {
   let cluster: Cluster
@@ -73,6 +85,63 @@ describe.each(['redis-server', 'valkey-server'])('a slot that moves, on %s', (bi
     expect(await store.counts('halfway')).toMatchObject(counts)
     await cluster.moveSlot(slot, home)
     expect(await store.counts('halfway')).toMatchObject(counts)
+  })
+
+  test('a survey makes one call for each node, and finds the same as one call for each partition', async () => {
+    await using store = await openStore(cluster.url, { prefix: newPrefix() })
+    const asked = Array.from({ length: 60 }, (_, n) => ({ partition: `many-${n}`, waits: n % 2 === 0 }))
+    for (const [n, { partition }] of asked.entries()) {
+      if (n % 3 === 0) await new Caller(store, 'web', partition).enqueue(job({ delay: 60_000 }), job())
+      if (n % 9 === 0) await new Caller(store, 'bob', partition).claimOne()
+    }
+    // The first calls bring the text of the script to the nodes.
+    await store.survey('ada', asked)
+    const before = await scriptCalls(cluster)
+    const { findings, failures } = await store.survey('ada', asked)
+    expect((await scriptCalls(cluster)) - before).toBe(3)
+    expect([...failures]).toEqual([])
+    const alone = await Promise.all(asked.map((each) => store.survey('ada', [each])))
+    const places = (all: typeof findings) =>
+      all
+        .map(({ partition, nextDue, nextLeaseEnd }) => [partition, nextDue, nextLeaseEnd !== undefined])
+        .sort()
+    expect(places(findings)).toEqual(places(alone.flatMap((each) => each.findings)))
+    expect(findings.length).toBeGreaterThan(30)
+  })
+
+  test('a survey finds a partition whose slot has moved, and those beside a slot that is moving', async () => {
+    const prefix = newPrefix()
+    await using store = await openStore(cluster.url, { prefix, patience: 1_000 })
+    await using web = await openStore(cluster.url, { prefix })
+    const asked = Array.from({ length: 30 }, (_, n) => ({ partition: `beside-${n}`, waits: true }))
+    for (const { partition } of asked) {
+      await new Caller(store, 'ada', partition).claim()
+      await new Caller(web, 'web', partition).enqueue(job())
+    }
+    const all = asked.map(({ partition }) => partition).sort()
+    const slot = slotOf('{beside-0}')
+    const home = await cluster.owner(slot)
+    const found: string[][] = []
+    const failed: unknown[] = []
+    await cluster.moveSlot(slot, await cluster.another(slot), async (left) => {
+      if (left !== 2) return
+      // The call of a node names the slot of its first partition, which moves, or that of its last one.
+      for (const place of [0, 0.999]) {
+        const random = vi.spyOn(Math, 'random').mockReturnValue(place)
+        const surveying = store.survey('ada', asked)
+        random.mockRestore()
+        const survey = await surveying
+        found.push(survey.findings.map(({ partition }) => partition).sort())
+        for (const [partition, error] of survey.failures) failed.push([partition, codeOf(error)])
+      }
+    })
+    const others = all.filter((partition) => partition !== 'beside-0')
+    expect(found).toEqual([others, others])
+    expect(failed).toEqual(Array(2).fill(['beside-0', 'STORE_REFUSED']))
+    const { findings, failures } = await store.survey('ada', asked)
+    expect([...failures]).toEqual([])
+    expect(findings.map(({ partition }) => partition).sort()).toEqual(all)
+    await cluster.moveSlot(slot, home)
   })
 
   test('reads of single keys (the partitions, a log) find them on whichever node they are', async () => {

@@ -412,8 +412,8 @@ export interface Store extends Reading, AsyncDisposable {
   /**
    * Reports the work in at most `MAX_ITEMS` partitions, but does not do the work. The number of reads for a
    * partition does not grow with what is stored there. So with one call, an idle worker surveys all
-   * partitions that it serves and maintains. On a cluster this is one command for each partition, because
-   * each partition has its own slot.
+   * partitions that it serves and maintains. On a cluster this is one command for each node that has some of
+   * the partitions.
    *
    * The caller stays registered as waiting in its partitions. A server that accepts no writes now (a replica,
    * or a server that loads its data) refuses a survey. So an answer proves that the store works.

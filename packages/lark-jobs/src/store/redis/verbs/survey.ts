@@ -1,6 +1,11 @@
-/** Surveys partitions with one call of a script. On a cluster, each partition takes one call. */
+/**
+ * Surveys partitions with one call of a script. On a cluster, each node takes one call: a script may use the
+ * keys of several slots of its node, if the call names the keys of only one slot.
+ */
+import { JobsError } from '../../../model/errors.ts'
 import type { AgreedRetentions } from '../../contract/rules/retention.ts'
 import type { Announced, Finding, Survey, Surveyed } from '../../contract/store.ts'
+import { Refusal } from '../client/failure.ts'
 import type { Scripts } from '../client/script.ts'
 import { packAges, packDuration } from './pack-limits.ts'
 import type { AnnounceAnswer, PartitionRegistry } from './partition-registry.ts'
@@ -14,6 +19,9 @@ type Surveying = [
   ticks?: number[],
   told?: AnnounceAnswer,
 ]
+
+/** What the partitions of one node say. `at` is undefined if none of them has answered. */
+type NodeSurvey = Pick<Survey, 'findings' | 'failures'> & { readonly at?: number | undefined }
 
 export class Surveys {
   readonly #scripts: Scripts
@@ -39,40 +47,78 @@ export class Surveys {
     announced?: Announced,
     leaseMs?: number,
   ): Promise<Survey> {
-    if (!this.#scripts.transport.isWhole) return this.#eachAlone(caller, partitions, announced, leaseMs)
+    if (!this.#scripts.transport.isWhole) return this.#eachNode(caller, partitions, announced, leaseMs)
     return this.#ask(this.#scripts.keys.meta('workers'), caller, partitions, announced, leaseMs)
   }
 
-  /**
-   * Makes a separate call for each partition, so that the failure of one node does not hide the findings of
-   * the others.
-   */
-  async #eachAlone(
+  /** Makes one call for each node. The failure of one node does not hide the findings of the others. */
+  async #eachNode(
     caller: string,
     partitions: readonly Surveyed[],
     announced: Announced | undefined,
     leaseMs: number | undefined,
   ): Promise<Survey> {
     const announcing = announced && this.#registry.announce(announced.worker, announced.ttl)
-    const asking = partitions.map((each) =>
-      this.#ask(this.#scripts.keys.of(each.partition, 'jobs'), caller, [each], undefined, leaseMs),
-    )
-    const [[known], answers] = await Promise.all([
+    const [[known], surveys] = await Promise.all([
       Promise.allSettled([announcing]),
-      Promise.allSettled(asking),
+      Promise.all(this.#byNode(partitions).map((some) => this.#askNode(caller, some, leaseMs))),
     ])
-    const surveys = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
     const failures = new Map(surveys.flatMap((survey) => [...survey.failures]))
-    for (const [i, answer] of answers.entries())
-      if (answer.status === 'rejected') failures.set(partitions[i]!.partition, answer.reason)
-    if (surveys.length === 0 && failures.size > 0) throw failures.values().next().value
-    if (surveys.length === 0 && known.status === 'rejected') throw known.reason
+    const answered = surveys.find(({ at }) => at !== undefined)
+    if (answered === undefined && failures.size > 0) throw failures.values().next().value
+    if (answered === undefined && known.status === 'rejected') throw known.reason
     return {
-      at: surveys[0]?.at ?? (await this.#now()),
+      at: answered?.at ?? (await this.#now()),
       findings: surveys.flatMap(({ findings }) => findings),
       failures,
       ...(known.status === 'rejected' && { unannounced: known.reason }),
       ...(known.status === 'fulfilled' && known.value),
+    }
+  }
+
+  /** Groups the partitions by their nodes. A partition whose node is not known yet is alone in its group. */
+  #byNode(partitions: readonly Surveyed[]): Surveyed[][] {
+    const { transport, keys } = this.#scripts
+    const groups = new Map<string, Surveyed[]>()
+    for (const each of partitions) {
+      const node = transport.serverOf(keys.of(each.partition, 'jobs'))
+      const name = node === '' ? `{${each.partition}}` : node
+      const group = groups.get(name)
+      if (group === undefined) groups.set(name, [each])
+      else group.push(each)
+    }
+    return [...groups.values()]
+  }
+
+  /**
+   * Surveys partitions of one node. A partition whose slot has moved, or is moving, fails in the common call,
+   * so it gets a call of its own, which goes to the right node. If its slot is the one that the common call
+   * names, the node refuses the whole call. So the named slot is a random one: then a moving slot rarely
+   * delays the other partitions. All partitions also get calls of their own at a server that refuses scripts
+   * on several slots.
+   */
+  async #askNode(
+    caller: string,
+    some: readonly Surveyed[],
+    leaseMs: number | undefined,
+  ): Promise<NodeSurvey> {
+    const { partition } = some[Math.floor(Math.random() * some.length)]!
+    const key = this.#scripts.keys.of(partition, 'jobs')
+    const survey: NodeSurvey = await this.#ask(key, caller, some, undefined, leaseMs).catch((error) => ({
+      findings: [],
+      failures: new Map(some.map((each) => [each.partition, error])),
+    }))
+    const { failures } = survey
+    const isAlone = some.length === 1
+    if (isAlone || failures.size === 0) return survey
+    // A node that did not answer the common call would not answer the other calls either.
+    if (survey.at === undefined && !isRefusal(failures.values().next().value)) return survey
+    const failed = some.filter((each) => failures.has(each.partition))
+    const again = await Promise.all(failed.map((each) => this.#askNode(caller, [each], leaseMs)))
+    return {
+      at: survey.at ?? again.find(({ at }) => at !== undefined)?.at,
+      findings: [...survey.findings, ...again.flatMap(({ findings }) => findings)],
+      failures: new Map(again.flatMap((each) => [...each.failures])),
     }
   }
 
@@ -129,6 +175,10 @@ export class Surveys {
     }
     return failures
   }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof Refusal || JobsError.is(error, 'STORE_REFUSED')
 }
 
 /**

@@ -1,6 +1,7 @@
 -- survey: reports the partitions that have work, and can announce a worker with the same call.
 --
--- KEYS[1]  workers     HASH worker -> record; on a cluster jobs, HASH id -> record, of the one partition
+-- KEYS[1]  workers     HASH worker -> record; on a cluster jobs, HASH id -> record, of one of the partitions,
+--          which are all on this node
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  caller
 -- ARGV[3]  for how many milliseconds the worker counts as alive, or '' if it is not announced. If the caller
