@@ -6,8 +6,8 @@ import { listed } from '../words/listed.ts'
 import { textOf } from '../words/thrown.ts'
 
 /**
- * Why steps were not undone: undoing a step failed, or the handler threw before it had named the undo
- * functions of all these steps.
+ * Why steps were not undone: undoing a step failed, or the handler threw before it had come to all these
+ * steps, so some undo functions are missing.
  */
 export type NotUndone = Extract<UndoneSteps, { kind: 'failed' }> | { kind: 'thrown'; error: unknown }
 

@@ -1,9 +1,9 @@
 /**
  * Decides which definition of a class schedule is used when workers of different deploys declare different
- * definitions. Among the definitions that living workers declare, the newest is used: the definition that a
- * worker declared for the first time most recently. So the definition of a new deploy is used as soon as its
- * first worker starts, an old process that starts again changes nothing, and after a rollback the old
- * definition is used again when the last worker of the new deploy has ended.
+ * definitions. Among the definitions that living workers declare, the newest is used: the definition whose
+ * first declaration is the latest. So the definition of a new deploy is used as soon as its first worker
+ * starts, an old process that starts again changes nothing, and after a rollback the old definition is used
+ * again when the last worker of the new deploy has ended.
  */
 import { defined } from '@s18i/lark/internal'
 import { type Definition, hashOf, writeDefinition } from './definition.ts'

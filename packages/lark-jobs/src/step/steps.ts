@@ -433,7 +433,8 @@ export class Steps implements StepsOfRun {
    * Undoes the steps of earlier runs, in reverse order. If one step cannot be undone, the other steps are
    * still undone.
    *
-   * @param handled the promise of the handler, which runs again only to name the undo functions of its steps
+   * @param handled the promise of the handler, which runs again only so that this class gets the undo
+   * functions of its steps
    * @throws the error of the handler, if it throws before all undos are known; the reason of the run, if the
    *   run is over
    */

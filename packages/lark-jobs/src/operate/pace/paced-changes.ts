@@ -87,7 +87,7 @@ export interface PacedChange {
   id: string
   change: PacedKind
   /**
-   *   running workers change the jobs
+   *   running   workers change the jobs
    *   paused    a person has paused the change
    *   done      all jobs have been changed
    *   stopped   a person has stopped the change

@@ -375,7 +375,7 @@ export class Maintenance extends Part {
       if (this.#chores.has(partition)) continue
       // A worker that is new to a partition does not know whether there was an outage. So it takes back no
       // job until its second check, because living workers have renewed their leases by that time. The first
-      // check is made now, so that the store notices for how long no survey came.
+      // check is made now. With this check, the store notices for how long no worker has asked for a survey.
       const recoverFrom = Math.max(this.#recoverFrom, now + this.#longest)
       // The time is random, so that not all workers search for old jobs at the same time.
       const pruneAt = now + Math.random() * PRUNE
