@@ -75,6 +75,7 @@ import { steppingIn } from './stepping-in.ts'
 import { stopping } from './stopping.ts'
 import { stranding } from './stranding.ts'
 import { suspects } from './suspects.ts'
+import { suspending } from './suspending.ts'
 import { tailing } from './tailing.ts'
 import { telling } from './telling.ts'
 import { throwing } from './throwing.ts'
@@ -152,6 +153,7 @@ export function describeWorking(connect: Connect, isRedis = false): void {
   describe('delivering', () => delivering(connect))
   describe('children', () => children(connect))
   describe('stepping', () => stepping(connect))
+  describe('suspending', () => suspending(connect))
   describe('programs of steps', () => programming(connect))
   describe('approving', () => approving(connect))
   describe('seeing steps', () => seeingSteps(connect))
