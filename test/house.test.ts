@@ -99,12 +99,12 @@ const floors: Record<string, string[][]> = {
     ['errors.ts'],
     // what BullMQ has, how the rest is refused, and what its options are in Lark
     ['compared/*'],
-    ['job/priority.ts', 'job/kept-jobs.ts', 'job/record.ts', 'job/repeat-options.ts'],
-    ['flow/flow-rules.ts', 'queue/schedule-name.ts'],
+    ['job/priority.ts', 'job/own-id.ts', 'job/kept-jobs.ts', 'job/record.ts', 'job/repeat-options.ts'],
+    ['flow/flow-rules.ts', 'queue/schedule-name.ts', 'queue/queue-name.ts'],
     // what imports jobs, and what checks code, know none of the classes
     ['import/*', 'check/*'],
     // which store
-    ['store/*', 'events/emitter.ts', 'queue/queue-name.ts'],
+    ['store/*', 'events/emitter.ts'],
     // what one job says, and what it was
     [
       ...[

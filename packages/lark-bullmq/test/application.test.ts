@@ -15,6 +15,8 @@ import { stories as ofChildren } from './stories/children.ts'
 import { stories as ofChildrenOnLark } from './stories/children-on-lark.ts'
 import { stories as ofClearing } from './stories/clearing.ts'
 import { stories as ofClearingOnLark } from './stories/clearing-on-lark.ts'
+import { stories as ofFinding } from './stories/finding.ts'
+import { stories as ofFindingOnLark } from './stories/finding-on-lark.ts'
 import { stories as ofFlows } from './stories/flows.ts'
 import { stories as ofFlowsOnLark } from './stories/flows-on-lark.ts'
 import { stories as ofMeasuring } from './stories/measuring.ts'
@@ -42,6 +44,7 @@ const onBullMQ = {
   ...ofChildren,
   ...ofTracing,
   ...ofMeasuring,
+  ...ofFinding,
 }
 const onLark = {
   ...{ ...ofQueuesOnLark, ...ofFlowsOnLark, ...ofMembersOnLark },
@@ -50,6 +53,7 @@ const onLark = {
   ...ofChildrenOnLark,
   ...ofTracingOnLark,
   ...ofMeasuringOnLark,
+  ...ofFindingOnLark,
 }
 const read = (name: string) => readFileSync(new URL(`stories/${name}`, import.meta.url), 'utf8')
 
@@ -65,6 +69,7 @@ test.each([
   'children',
   'tracing',
   'measuring',
+  'finding',
 ])('the %s for Lark is the file for BullMQ with another import', (name) => {
   const changed = read(`${name}.ts`).replace(/from 'bullmq5?'/, "from '../../src/index.ts'")
   expect(read(`${name}-on-lark.ts`)).toBe(changed)

@@ -329,7 +329,8 @@ test.each([
 const facts = { id: '7', name: 'x', data: {}, opts: {}, timestamp: 0 }
 
 function job(): shim.Job {
-  return new shim.Job({ queue: 'refused' } as never, facts)
+  const store = { nameOf: (queue: string) => queue }
+  return new shim.Job({ store, queue: 'refused' } as never, facts)
 }
 
 function eventsProducer(): shim.QueueEventsProducer {

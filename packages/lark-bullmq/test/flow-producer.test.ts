@@ -80,9 +80,9 @@ test.each<[string, FlowJob, string, RegExp]>([
   ],
   [
     'an invalid id',
-    { name: 'root', queueName: 'roots', opts: { jobId: 'a b' }, children: [step] },
-    'JOB_ID_INVALID',
-    /'a b'/,
+    { name: 'root', queueName: 'roots', opts: { jobId: 'a:b' }, children: [step] },
+    'JOB_INVALID',
+    /Custom Id cannot contain :/,
   ],
 ])('%s is refused, and nothing is added', async (_, flow, code, message) => {
   const flows = producer()

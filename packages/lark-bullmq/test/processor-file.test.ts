@@ -143,6 +143,27 @@ describe.each(['SQLite', 'Redis'] as const)('on %s', (store) => {
     const job: SandboxedJob<{ n: number }> = await queue.add('one', { n: 1 })
     expect(await job.waitUntilFinished(undefined, patiently)).toBe(2)
   })
+
+  test('the processes have the flags of workerForkOptions', async () => {
+    const opts = place[store]()
+    await using queue = new Queue('flags', opts)
+    const execArgv = ['--max-old-space-size=300']
+    const threads = { resourceLimits: { maxOldGenerationSizeMb: 300 } }
+    const forking = {
+      workerForkOptions: { execArgv },
+      useWorkerThreads: false,
+      workerThreadsOptions: threads,
+    }
+    await using _worker = new Worker('flags', fileOf('work.mjs'), { ...opts, ...forking })
+    const job = await queue.add('flags', {})
+    expect(await job.waitUntilFinished(undefined, patiently)).toEqual(execArgv)
+  })
+})
+
+test('options of processes and threads that Lark does not have are refused', () => {
+  const make = (opts: object) => new Worker('flags', fileOf('work.mjs'), { autorun: false, ...opts })
+  expect(() => make({ workerForkOptions: { cwd: '/' } })).toThrow('cwd of workerForkOptions')
+  expect(() => make({ useWorkerThreads: true, workerThreadsOptions: {} })).toThrow('workerThreadsOptions')
 })
 
 test('a name without the extension of a module means a .js file, even if the name has a dot', async () => {

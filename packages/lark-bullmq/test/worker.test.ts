@@ -256,7 +256,8 @@ test('an imported job keeps the number of attempts made in BullMQ', () => {
     releases: 0,
   }
   const options = { tries: 1, context: { bullmq: { attempts: 3 } } }
-  const job = BullJob.held({ queue: 'a' } as never, { ...claimed, token: 't', options }, {}, {} as never)
+  const home = { store: { nameOf: (queue: string) => queue }, queue: 'a' }
+  const job = BullJob.held(home as never, { ...claimed, token: 't', options }, {}, {} as never)
   expect([job.attemptsMade, job.opts.attempts]).toEqual([2, 3])
 })
 

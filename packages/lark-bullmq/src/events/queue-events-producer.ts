@@ -28,14 +28,15 @@ export class QueueEventsProducer extends BullEmitter<QueueEventsProducerListener
   constructor(name: string, opts: QueueBaseOptions = {}) {
     const who = `QueueEventsProducer ${shown(name)}`
     super(who, 'events of FlowProducer')
-    this.name = readQueue(who, name)
+    const queue = readQueue(who, name)
+    this.name = name
     this.opts = checkOptions(who, 'options of FlowProducer', opts)
-    this.#home = { store: SharedStore.of(who, opts, name), queue: name }
+    this.#home = { store: SharedStore.of(who, opts, queue, name), queue }
   }
 
   /** The prefix and the name of the queue: `prefix:queue`. @throws Error if the prefix is not known yet */
   get qualifiedName(): string {
-    return this.#home.store.qualifiedName(this.name)
+    return this.#home.store.qualifiedName(this.#home.queue)
   }
 
   /** The promise that `close()` has returned. Undefined before `close()` was called. */
@@ -57,7 +58,7 @@ export class QueueEventsProducer extends BullEmitter<QueueEventsProducerListener
     if (typeof eventName !== 'string' || eventName === '')
       throw wrongValue(`${this}`, 'eventName', eventName, 'a text')
     const texts = Object.entries(values).map(([name, value]) => [name, String(value)])
-    await this.#home.store.publish(`${this}`, this.name, eventName, Object.fromEntries(texts))
+    await this.#home.store.publish(`${this}`, this.#home.queue, eventName, Object.fromEntries(texts))
   }
 
   /** Resolves when the store is open. */

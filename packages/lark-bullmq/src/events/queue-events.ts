@@ -13,6 +13,7 @@ import { checkOptions, refuseMethods, refuseProperties } from '../compared/unsup
 import { FlowNode } from '../flow/flow-node.ts'
 import { type Any, BullJob } from '../job/bull-job.ts'
 import type { JobProgress } from '../job/job-json.ts'
+import { knownId, larkIds } from '../job/own-id.ts'
 import { readQueue } from '../queue/queue-name.ts'
 import {
   type EventArgs,
@@ -120,9 +121,10 @@ export class BullQueueListener<ReturnType = Any>
   constructor(name: string, opts: BullEventsOptions = {}) {
     const who = `QueueEvents ${shown(name)}`
     super(who, 'events of QueueEvents', true)
-    this.name = readQueue(who, name)
+    const queue = readQueue(who, name)
+    this.name = name
     this.opts = checkOptions(who, 'options of QueueEvents', opts)
-    this.#home = { store: SharedStore.of(who, opts, name), queue: name }
+    this.#home = { store: SharedStore.of(who, opts, queue, name), queue }
   }
 
   override on<L extends Listeners<L> = BullEvents<ReturnType>, E extends keyof L & string = keyof L & string>(
@@ -148,7 +150,7 @@ export class BullQueueListener<ReturnType = Any>
 
   /** The prefix and the name of the queue: `prefix:queue`. @throws Error if the prefix is not known yet */
   get qualifiedName(): string {
-    return this.#home.store.qualifiedName(this.name)
+    return this.#home.store.qualifiedName(this.#home.queue)
   }
 
   /** The promise that `close()` has returned. Undefined before `close()` was called. */
@@ -199,7 +201,7 @@ export class BullQueueListener<ReturnType = Any>
     const all = Object.values(kinds).flat()
     const since = this.#heard
     const events = this.#home.store.jobs.events({
-      queues: [this.name],
+      queues: [this.#home.queue],
       kinds: [...new Set(all), PUBLISHED as EventKind],
       ...defined({ since }),
     })
@@ -217,7 +219,9 @@ export class BullQueueListener<ReturnType = Any>
 
   /** Emits the events of BullMQ for a change of a job. */
   async #changed({ id, kind, cursor, at }: QueueEvent): Promise<void> {
-    const heard = Object.keys(kinds).filter((name) => kinds[name]!.includes(kind) && this.#hears(name, id))
+    const heard = Object.keys(kinds).filter(
+      (name) => kinds[name]!.includes(kind) && this.#hears(name, knownId(id)),
+    )
     if (kind === 'started' || kind === 'queued') {
       this.#isDrained = false
       clearTimeout(this.#draining)
@@ -227,11 +231,11 @@ export class BullQueueListener<ReturnType = Any>
     const isNeeded = isPut || heard.some((name) => ofJobs.includes(name)) || memberOf(id) !== undefined
     const found = isNeeded ? await this.#find(id) : undefined
     const job = found && BullJob.found(this.#home, found)
-    const jobId = job?.id ?? id
+    const jobId = job?.id ?? knownId(id)
     const isDelayed = found?.dueAt !== undefined && found.dueAt > at
     const { attemptsMade = 0, opts } = job ?? {}
     const wasDelayed = this.#due.forget(id)
-    if (isDelayed && this.#hears('waiting', id)) this.#due.remember(id, found.dueAt! - at)
+    if (isDelayed && this.#hears('waiting', knownId(id))) this.#due.remember(id, found.dueAt! - at)
     else if (wasDelayed && kind === 'started') this.#tellOf('waiting', { jobId, prev: 'delayed' }, cursor)
     const told: Record<string, EventArgs | undefined> = {
       added: { jobId, name: job?.name ?? '' },
@@ -276,7 +280,8 @@ export class BullQueueListener<ReturnType = Any>
     // The job was promoted, so it is waiting already.
     if (name === 'waiting' && args.jobId !== undefined) this.#due.forget(args.jobId)
     if (name === 'progress' && args.data === undefined) {
-      const job = this.#hears(name, args.jobId ?? '') ? await this.#find(args.jobId ?? '') : undefined
+      const { jobId = '' } = args
+      const job = this.#hears(name, jobId) ? await this.#find(larkIds(jobId)[0]!) : undefined
       if (job?.progress !== undefined) {
         const told: EventArgs = { ...args, data: job.progress }
         this.#tellOf(name, told, cursor)
@@ -311,19 +316,19 @@ export class BullQueueListener<ReturnType = Any>
   /** Emits `drained`, once, if no job waits or runs. */
   async #drained(cursor: string): Promise<void> {
     if (this.#isDrained || this.#stopped.signal.aborted) return
-    const { waiting, active } = (await this.#home.store.standing(this.name)).counts
+    const { waiting, active } = (await this.#home.store.standing(this.#home.queue)).counts
     this.#isDrained = waiting + active === 0
     if (this.#isDrained) this.tell('drained', cursor)
   }
 
   async #find(id: string): Promise<JobDetail | undefined> {
-    return await this.#home.store.jobs.find(id, { queue: this.name })
+    return await this.#home.store.jobs.find(id, { queue: this.#home.queue })
   }
 
   /** Resolves when this object receives all events from now on. Listeners may be added after this call. */
   async waitUntilReady(): Promise<void> {
     if (this.opts.autorun !== false) this.#begin()
-    await (this.#ready ?? this.#home.store.standing(this.name))
+    await (this.#ready ?? this.#home.store.standing(this.#home.queue))
   }
 
   /**

@@ -14,6 +14,7 @@ import {
 import { unsupported } from '../compared/unsupported.ts'
 import { EveryJob } from '../job/every-job.ts'
 import type { ParentOptions } from '../job/job-options.ts'
+import { larkIds } from '../job/own-id.ts'
 import type { JobHome, SharedStore } from '../store/shared-store.ts'
 import { FlowNode } from './flow-node.ts'
 import { type FlowPlace, flowIdFor, shownId } from './flow-rules.ts'
@@ -98,7 +99,7 @@ async function findParent(who: string, store: SharedStore, { id, queue }: Parent
   const home = { store, queue: name.slice(prefix.length + 1) }
   store.admit(home.queue)
   const node = await FlowNode.find(home, id)
-  const own = node?.id ?? id
+  const own = node?.id ?? larkIds(id)[0]!
   const found = await store.jobs.handle(EveryJob, own, { queue: home.queue }).status()
   const key = `${queue}:${id}`
   if (found !== undefined) return { home, id: own, shownId: id, partition: found.partition, key }

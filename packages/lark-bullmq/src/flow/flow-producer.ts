@@ -11,7 +11,7 @@ import {
 import { BullEmitter, type IoredisListener } from '../events/emitter.ts'
 import { BullJob } from '../job/bull-job.ts'
 import { draftedBy, optionsIn } from '../job/job-options.ts'
-import { readQueue } from '../queue/queue-name.ts'
+import { larkQueue, readQueue } from '../queue/queue-name.ts'
 import { type QueueBaseOptions, SharedStore } from '../store/shared-store.ts'
 import {
   checkTelemetry,
@@ -168,7 +168,7 @@ export class FlowProducer extends BullEmitter<FlowProducerListener> implements A
       if (isBelow || (await startFlow(this.#store.jobs, spec))) {
         const added = this.#added(tree, spec, place)
         for (const { job } of parentsIn(added))
-          await this.#store.hint(job.queueName, 'waiting-children', { jobId: job.id })
+          await this.#store.hint(larkQueue(job.queueName), 'waiting-children', { jobId: job.id })
         return added
       }
       const existing = await this.getFlow({ id: jobId!, queueName: queue })

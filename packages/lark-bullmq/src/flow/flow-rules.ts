@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto'
 import { type FlowSpec, type flowPlace, type KeptFlow, LARGEST, memberOf } from '@s18i/lark-jobs/internal'
 import { keepsNone, type RemoveOption } from '../job/kept-jobs.ts'
+import { larkId } from '../job/own-id.ts'
 
 /** The definition of a flow as Lark keeps it. */
 export type FlowDefinition = KeptFlow['definition']
@@ -49,5 +50,5 @@ export function flowIdFor(ownId: string): string {
 /** The id that the application sees: the id that the application has chosen, or else the id in Lark. */
 export function shownId(id: string, { jobId }: { jobId?: unknown }): string {
   if (typeof jobId !== 'string') return id
-  return memberOf(id)?.flow === flowIdFor(jobId) ? jobId : id
+  return id === larkId(jobId) || memberOf(id)?.flow === flowIdFor(jobId) ? jobId : id
 }

@@ -15,6 +15,7 @@ import {
   type ParentOptions,
 } from '../job/job-options.ts'
 import { type Keep, keepOf } from '../job/kept-jobs.ts'
+import { larkId } from '../job/own-id.ts'
 import { readQueue } from '../queue/queue-name.ts'
 import { LEAST_KEPT } from './flow-node.ts'
 import { type FailureRule, type FlowPlace, ruleOf } from './flow-rules.ts'
@@ -133,7 +134,7 @@ function checkInFlow(
       'a jobId of the root job, which waits for all others',
       'bullmq-flows.md',
     )
-  if (opts.jobId !== undefined && isRoot) ownIdOf({ id: opts.jobId, options: {} }, what)
+  if (opts.jobId !== undefined && isRoot) ownIdOf({ id: larkId(opts.jobId), options: {} }, what)
   else if (opts.jobId !== undefined)
     throw unsupported(
       what,

@@ -24,10 +24,11 @@ import {
   retentionOf,
   textOf,
 } from '@s18i/lark-jobs/internal'
+import { larkId } from '../job/own-id.ts'
 import { FlowImport } from './flow-import.ts'
 import { FlowReader } from './flows.ts'
 import { ImportMark, type MarkState } from './import-mark.ts'
-import { failedJob, larkId, lotsOf, waitingJob } from './jobs.ts'
+import { failedJob, lotsOf, waitingJob } from './jobs.ts'
 import type { BullmqOptions } from './options.ts'
 import { found, queuesIn, stillRunning } from './queues.ts'
 import { RedisBullmq } from './redis-source.ts'

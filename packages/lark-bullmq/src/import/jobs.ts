@@ -3,11 +3,11 @@
  * which the report shows with the id of the job.
  */
 
-import { createHash } from 'node:crypto'
 import { defined } from '@s18i/lark/internal'
 import type { JobError, JobRecord } from '@s18i/lark-jobs'
 import { encode, isName, isReserved, LARGEST, type NewJob, shown } from '@s18i/lark-jobs/internal'
 import type { Keep } from '../job/kept-jobs.ts'
+import { larkId } from '../job/own-id.ts'
 import { type BullmqLack, bullmqRecord } from '../job/record.ts'
 import type { BullmqEntry } from './source.ts'
 
@@ -25,16 +25,6 @@ export interface ReadJob {
   /** The options as the application wrote them. */
   opts: Record<string, unknown>
   lacks: BullmqLack[]
-}
-
-/**
- * The id of a job in Lark. Most ids are the same as in BullMQ. Characters that an id may not have are escaped
- * as in a URL, and a long id is hashed, so different ids stay different.
- */
-export function larkId(id: string): string {
-  const plain = id.replace(/[%\s:]|\p{C}/gu, (letter) => encodeURIComponent(letter))
-  if (plain === 'failed') return '%66ailed'
-  return plain.length <= LARGEST.id ? plain : createHash('sha256').update(id).digest('hex')
 }
 
 /** @param template a text with `{name}` and `{queue}` for the name and the queue of the job */

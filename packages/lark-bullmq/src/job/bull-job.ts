@@ -41,6 +41,7 @@ import {
   type ParentOptions,
 } from './job-options.ts'
 import { type FinishedStatus, type JobState, stateOf, stateOfNode } from './job-state.ts'
+import { larkIds } from './own-id.ts'
 import { larkPriority } from './priority.ts'
 import { purgeJob } from './purged.ts'
 import { reportLine, reportProgress } from './reports.ts'
@@ -177,7 +178,7 @@ export class BullJob<
     this.delay = opts.delay ?? 0
     this.priority = opts.priority ?? 0
     this.timestamp = opts.timestamp ?? timestamp
-    this.queueName = home.queue
+    this.queueName = home.store.nameOf(home.queue)
     if (opts.deduplication !== undefined) this.deduplicationId = opts.deduplication.id
     if (isObject(opts.parent)) {
       const { id, queue } = opts.parent
@@ -190,7 +191,7 @@ export class BullJob<
 
   /** The prefix and the queue of the job: `prefix:queue`. */
   get queueQualifiedName(): string {
-    return this.#home.store.qualifiedName(this.queueName)
+    return this.#home.store.qualifiedName(this.#home.queue)
   }
 
   /** Makes the job that a worker runs. @internal */
@@ -269,8 +270,10 @@ export class BullJob<
     const isMember = memberOf(id) !== undefined
     const own = isMember ? await FlowNode.find(home, id) : undefined
     if (own !== undefined) return await BullJob.ofNode(own)
-    const found = await home.store.jobs.find(id, { queue: home.queue })
-    if (found !== undefined) return BullJob.found(home, found)
+    for (const each of larkIds(id)) {
+      const found = await home.store.jobs.find(each, { queue: home.queue })
+      if (found !== undefined) return BullJob.found(home, found)
+    }
     const node = isMember ? undefined : await FlowNode.find(home, id)
     return node && (await BullJob.ofNode(node))
   }
@@ -302,7 +305,7 @@ export class BullJob<
     const handles = await dispatchAll(home.store.jobs, drafted)
     const news = handles.flatMap(({ id: jobId, rejection }, i): [string, EventArgs][] => {
       const { deduplication, jobId: deduplicatedJobId = '' } = all[i]!.opts
-      if (rejection?.reason === 'exists') return [['duplicated', { jobId }]]
+      if (rejection?.reason === 'exists') return [['duplicated', { jobId: shownId(jobId, all[i]!.opts) }]]
       if (rejection === undefined || rejection.reason === 'full') return []
       return [['deduplicated', { jobId, deduplicationId: deduplication?.id, deduplicatedJobId }]]
     })
@@ -342,11 +345,12 @@ export class BullJob<
     return (await BullJob.added(`${queue}`, homeOf('Job', queue), read)) as BullJob<T, R, N>[]
   }
 
+  /** @param queue a queue or a worker */
   static async fromId(
-    queue: { getJob(id: string): Promise<BullJob | undefined> },
+    queue: object | { getJob(id: string): Promise<BullJob | undefined> },
     id: string,
   ): Promise<BullJob | undefined> {
-    return await queue.getJob(id)
+    return await ('getJob' in queue ? queue.getJob(id) : BullJob.withId(homeOf('Job', queue), id))
   }
 
   /**
@@ -365,10 +369,10 @@ export class BullJob<
     const facts = { id: json.id || id, name, data, opts, timestamp }
     const home = homeOf('Job', queue)
     const job = Object.assign(new BullJob<T, R, N>(home, facts), fieldsIn(json))
-    const running = job.id === undefined ? undefined : home.store.running.get(home.queue, job.id)
-    if (running instanceof BullJob && running.#run.finish !== undefined) {
-      job.#run = running.#run
-      Object.assign(job, defined({ token: running.token }))
+    const held = job.id === undefined ? undefined : job.#heldOut()
+    if (held !== undefined) {
+      job.#run = held.#run
+      Object.assign(job, defined({ token: held.token }))
     }
     return job
   }
@@ -395,7 +399,7 @@ export class BullJob<
     else controls.progress(progress)
     this.progress = progress
     if (controls !== undefined) await controls.reported(progress)
-    else await this.#home.store.hint(this.queueName, 'progress', { jobId: this.id, data: progress })
+    else await this.#home.store.hint(this.#home.queue, 'progress', { jobId: this.id, data: progress })
   }
 
   /**
@@ -610,9 +614,9 @@ export class BullJob<
       throw new Error(`Job ${this.id} is not in the delayed state. promote`)
     // The job of the scheduler's next tick is not in the queue yet, so a job is made for it now.
     if (!isDone)
-      await this.#home.store.jobs.schedules.runNow(scheduleName(this.queueName, this.repeatJobKey!))
+      await this.#home.store.jobs.schedules.runNow(scheduleName(this.#home.queue, this.repeatJobKey!))
     this.delay = 0
-    await this.#home.store.hint(this.queueName, 'waiting', { jobId: this.id, prev: 'delayed' })
+    await this.#home.store.hint(this.#home.queue, 'waiting', { jobId: this.id, prev: 'delayed' })
   }
 
   /** @param delay milliseconds from now */
@@ -654,11 +658,11 @@ export class BullJob<
    *
    * @param timestamp milliseconds since 1970
    */
-  async moveToDelayed(timestamp: number, _token?: string): Promise<void> {
+  async moveToDelayed(timestamp: number, token?: string): Promise<void> {
     if (typeof timestamp !== 'number' || Number.isNaN(timestamp))
       throw wrongValue(`Job ${this.id}`, 'moveToDelayed()', timestamp, 'milliseconds since 1970')
     const delay = Math.max(0, timestamp - Date.now())
-    if (this.#run.controls !== undefined) {
+    if (this.#joins(token)) {
       await this.#runAgain(timestamp)
     } else if (!(await this.#handle().reschedule(delay)))
       throw new Error(`Job ${this.id} cannot be delayed: it runs or has ended`)
@@ -666,8 +670,8 @@ export class BullJob<
   }
 
   /** Makes the job run again. A processor calls this method, and then throws a `WaitingError`. */
-  async moveToWait(_token?: string): Promise<void> {
-    this.#running('moveToWait()')
+  async moveToWait(token?: string): Promise<void> {
+    if (!this.#joins(token)) this.#running('moveToWait()')
     await this.#runAgain(0)
   }
 
@@ -679,8 +683,7 @@ export class BullJob<
    * @throws UnrecoverableError if a child has failed with `failParentOnFailure`
    */
   async moveToWaitingChildren(token?: string, { child }: MoveToWaitingChildrenOpts = {}): Promise<boolean> {
-    const run = this.#run
-    if (run.controls === undefined) {
+    if (!this.#joins(token)) {
       const what = token === this.token ? 'Missing lock for job' : 'Job'
       const rest = token === this.token ? '' : ' is not in the active state'
       throw new Error(`${what} ${this.id}${rest}. moveToWaitingChildren`)
@@ -689,9 +692,9 @@ export class BullJob<
     this.#mustNotFail(children, 'moveToWaitingChildren')
     const isAsked = ({ key }: { key: string }) => child === undefined || key === `${child.queue}:${child.id}`
     if (!children.pending.some(isAsked)) return false
-    run.awaits = children
+    this.#run.awaits = children
     await this.#finishRun()
-    await this.#home.store.hint(this.queueName, 'waiting-children', { jobId: this.id })
+    await this.#home.store.hint(this.#home.queue, 'waiting-children', { jobId: this.id })
     return true
   }
 
@@ -739,8 +742,8 @@ export class BullJob<
    * @param fetchNext whether the result contains the next job, for `Job.fromJSON()`
    * @throws BULLMQ_UNSUPPORTED for a job that a processor runs; Error if another worker has the job now
    */
-  async moveToCompleted(returnValue: ReturnType, _token?: string, fetchNext = true): Promise<NextJob> {
-    const finish = this.#handedOut('moveToCompleted()', 'the end of `handle()`')
+  async moveToCompleted(returnValue: ReturnType, token?: string, fetchNext = true): Promise<NextJob> {
+    const finish = this.#handedOut(token, 'moveToCompleted()', 'the end of `handle()`')
     await this.mustBeAlone()
     await finish.end({ value: returnValue })
     this.returnvalue = returnValue
@@ -753,12 +756,12 @@ export class BullJob<
    * @param fetchNext whether the result contains the next job, for `Job.fromJSON()`
    * @throws BULLMQ_UNSUPPORTED for a job that a processor runs; Error if another worker has the job now
    */
-  async moveToFailed(error: Error, _token?: string, fetchNext = false): Promise<NextJob> {
+  async moveToFailed(error: Error, token?: string, fetchNext = false): Promise<NextJob> {
     const { attempts = 0 } = this.opts
     const wouldRetry = this.attemptsMade + 1 < attempts && !(error instanceof UnrecoverableError)
-    if (this.#run.controls === undefined && wouldRetry)
+    if (!this.#joins(token) && wouldRetry)
       throw new Error(`Job ${this.id} is not in the active state. retryJob`)
-    const finish = this.#handedOut('moveToFailed()', '`this.fail()`')
+    const finish = this.#handedOut(token, 'moveToFailed()', '`this.fail()`')
     await finish.end({ error })
     this.failedReason = error.message
     // As in BullMQ, a job that waits for its next attempt is not taken at once.
@@ -772,11 +775,33 @@ export class BullJob<
     return next === undefined ? [] : [next.asJSON(), next.id!, 0, 0]
   }
 
-  #handedOut(method: string, inLark: string): JobFinish {
+  /**
+   * Whether the job runs in this process. A job that was read from the queue shares the run of the job that
+   * `worker.getNextJob(token)` has handed out, if it is given the same token.
+   */
+  #joins(token: string | undefined): boolean {
+    const held = this.#run.controls === undefined ? this.#heldOut() : undefined
+    if (held !== undefined && held.token === token) this.#run = held.#run
+    return this.#run.controls !== undefined
+  }
+
+  /** The object with which `worker.getNextJob()` has handed this job out in this process. */
+  #heldOut(): BullJob | undefined {
+    const running = this.#home.store.running.get(this.#home.queue, this.#id())
+    return running instanceof BullJob && running.#run.finish !== undefined ? running : undefined
+  }
+
+  #handedOut(token: string | undefined, method: string, inLark: string): JobFinish {
+    this.#joins(token)
     if (this.#run.finish !== undefined) return this.#run.finish
     if (this.#run.controls !== undefined)
       throw unsupported(`Job ${this.id}`, `${method} in a processor`, inLark, 'creating-jobs.md')
-    throw new Error(`Missing lock for job ${this.id}. moveToFinished`)
+    const isOthers = token !== undefined && this.#heldOut() !== undefined
+    throw new Error(
+      isOthers
+        ? `Lock mismatch for job ${this.id}. Cmd moveToFinished from active`
+        : `Missing lock for job ${this.id}. moveToFinished`,
+    )
   }
 
   /** Called when `worker.getNextJob()` hands the job out. @internal */

@@ -7,6 +7,7 @@ import type { ChildFailureOptions } from '../flow/flow-rules.ts'
 import type { JobTelemetry } from '../store/telemetry.ts'
 import { EveryJob } from './every-job.ts'
 import { checkRemove, keepOf, type RemoveOption } from './kept-jobs.ts'
+import { larkId } from './own-id.ts'
 import { larkPriority, MOST } from './priority.ts'
 import type { RepeatOptions } from './repeat-options.ts'
 
@@ -181,7 +182,8 @@ function checkParent(who: string, { parent, deduplication }: JobsOptions): void 
 function checkOwnId(who: string, id: unknown): void {
   if (typeof id !== 'string') return
   if (String(Number.parseInt(id, 10)) === id) throw wrongId(who, id, 'Custom Id cannot be integers')
-  if (id.includes(':')) throw wrongId(who, id, 'Custom Id cannot contain :')
+  // BullMQ takes ids with two colons, because the jobs of its old schedulers had such ids.
+  if (id.includes(':') && id.split(':').length !== 3) throw wrongId(who, id, 'Custom Id cannot contain :')
 }
 
 /** @param said the whole message of BullMQ */
@@ -242,7 +244,7 @@ export function draftedBy(who: string, queueName: string, { name, data = {}, opt
       ...defined({ backoff }),
       ...(deduplication && { unique: uniqueOf(who, deduplication) }),
     },
-    ...(jobId !== undefined && { ownId: { id: jobId, options: {} } }),
+    ...(jobId !== undefined && { ownId: { id: larkId(jobId), options: {} } }),
     ...(keep && { keep }),
     ...(Object.keys(kept).length > 0 && { context: { [SLOT]: kept } }),
   }

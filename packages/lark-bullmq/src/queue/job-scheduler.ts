@@ -26,15 +26,16 @@ export class JobScheduler extends BullEmitter<JobSchedulerListener> implements A
   constructor(name: string, opts: QueueBaseOptions = {}) {
     const who = `JobScheduler ${shown(name)}`
     super(who, 'events of FlowProducer')
-    this.name = readQueue(who, name)
+    const queue = readQueue(who, name)
+    this.name = name
     this.opts = checkOptions(who, 'options of Queue', opts)
-    this.#home = { store: SharedStore.of(who, opts, name), queue: name }
+    this.#home = { store: SharedStore.of(who, opts, queue, name), queue }
     this.#schedulers = new JobSchedulers(who, this.#home)
   }
 
   /** The prefix and the name of the queue: `prefix:queue`. @throws Error if the prefix is not known yet */
   get qualifiedName(): string {
-    return this.#home.store.qualifiedName(this.name)
+    return this.#home.store.qualifiedName(this.#home.queue)
   }
 
   /** The promise that `close()` has returned. Undefined before `close()` was called. */

@@ -126,7 +126,9 @@ export class JobSchedulers {
     if (immediately && startDate)
       throw new Error('Both .immediately and .startDate options are defined for this repeatable job')
     refuseInTemplate(who, template.opts, ['jobId', 'delay', 'deduplication'])
-    const opts = { ...defaults, ...checkJobOptions(who, template.opts) }
+    // As in BullMQ, `repeat` of a template has no effect, because the scheduler says when its jobs are made.
+    const { repeat: _, ...own }: JobsOptions = template.opts ?? {}
+    const opts = { ...defaults, ...checkJobOptions(who, own) }
     const { name = id, data } = template
     // As in BullMQ, a new scheduler with `every` ticks at once. A scheduler that already exists does not tick
     // again because of a change.
@@ -308,6 +310,6 @@ function nextIdOf({ id, next }: ScheduleInfo): string {
 
 function refuseInTemplate(who: string, opts: object | undefined, names: readonly string[]): void {
   for (const name of names)
-    if (opts !== undefined && name in opts)
+    if (opts?.[name as keyof typeof opts] !== undefined)
       throw unsupported(who, `the option ${name} in a template`, 'the options of each job', 'schedules.md')
 }

@@ -27,6 +27,7 @@ import {
   wrongId,
 } from '../job/job-options.ts'
 import { type FinishedStatus, type JobState, waitsForChildren } from '../job/job-state.ts'
+import { larkIds } from '../job/own-id.ts'
 import { purgeJob } from '../job/purged.ts'
 import { type RepeatOptions, repeatableKey } from '../job/repeat-options.ts'
 import { retryAll } from '../job/retrying.ts'
@@ -144,11 +145,12 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   constructor(name: string, opts: BullQueueOptions = {}) {
     const who = `Queue ${shown(name)}`
     super(who, 'events of Queue')
-    this.name = readQueue(who, name)
+    const queue = readQueue(who, name)
+    this.name = name
     this.opts = checkOptions(who, 'options of Queue', opts)
     checkJobOptions(`${who}: defaultJobOptions`, this.opts.defaultJobOptions)
     checkTelemetry(who, this.opts.telemetry)
-    this.#home = settleAt(this, { store: SharedStore.of(who, this.opts, name), queue: name })
+    this.#home = settleAt(this, { store: SharedStore.of(who, this.opts, queue, name), queue })
     this.#schedulers = new JobSchedulers(who, this.#home)
   }
 
@@ -163,7 +165,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
 
   /** The prefix and the name of the queue: `prefix:queue`. @throws Error if the prefix is not known yet */
   get qualifiedName(): string {
-    return this.#home.store.qualifiedName(this.name)
+    return this.#home.store.qualifiedName(this.#home.queue)
   }
 
   /**
@@ -277,7 +279,14 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   }
 
   async getJobState(id: string): Promise<JobState | 'unknown'> {
-    const state = await new BullJob(this.#home, { id, name: '', data: {}, opts: {}, timestamp: 0 }).getState()
+    const [first] = larkIds(id)
+    const state = await new BullJob(this.#home, {
+      id: first,
+      name: '',
+      data: {},
+      opts: {},
+      timestamp: 0,
+    }).getState()
     // The application may have chosen the id for a job of a flow.
     return state === 'unknown' ? ((await (await this.getJob(id))?.getState()) ?? 'unknown') : state
   }
@@ -330,7 +339,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
 
   /** The jobs that wait for children that were added to them. */
   async #resting(asc: boolean): Promise<BullJob[]> {
-    const { suspended } = await this.#home.store.standing(this.name)
+    const { suspended } = await this.#home.store.standing(this.#home.queue)
     return suspended === 0 ? [] : await this.#list('delayed', -1, asc, () => true, waitsForChildren)
   }
 
@@ -349,7 +358,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
     do {
       const order = ended.includes(state) ? { order: asc ? ('oldest' as const) : ('newest' as const) } : {}
       const page = await jobs.list(
-        { queue: this.name, state },
+        { queue: this.#home.queue, state },
         { limit: 1_000, ...order, ...(cursor && { cursor }) },
       )
       const those = page.jobs.filter(({ suspended }) => suspends(suspended))
@@ -372,12 +381,12 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
    * are read.
    */
   async getJobCounts(...types: JobType[]): Promise<Record<string, number>> {
-    const { counts, suspended } = await this.#home.store.standing(this.name)
+    const { counts, suspended } = await this.#home.store.standing(this.#home.queue)
     const all = types.length > 0 ? types : everyType
     let blocked = 0
     if (all.includes('waiting-children')) for await (const _ of FlowNode.blocked(this.#home)) blocked++
     const isAsked = all.some((type) => prioritizedOf[type] !== undefined)
-    const prioritized = isAsked ? await this.#home.store.prioritized(this.name) : 0
+    const prioritized = isAsked ? await this.#home.store.prioritized(this.#home.queue) : 0
     const next = all.includes('delayed') ? await this.#schedulers.nextCount() : 0
     const waiting = Math.max(0, counts.waiting - prioritized)
     const areAsked = all.includes('delayed') || all.includes('waiting-children')
@@ -399,7 +408,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
    * not run, and the `name` of a worker in `rawname`, are known only in the process of the worker.
    */
   getWorkers(): Promise<Record<string, string>[]> {
-    return this.#home.store.workersOf(this.name)
+    return this.#home.store.workersOf(this.#home.queue)
   }
 
   async getWorkersCount(): Promise<number> {
@@ -502,7 +511,11 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   getWaitingChildrenCount = () => this.getJobCountByTypes('waiting-children')
 
   async getJobLogs(id: string, start = 0, end = -1, asc = true): Promise<{ logs: string[]; count: number }> {
-    const found = await this.#home.store.jobs.find(id, { queue: this.name })
+    const { jobs } = this.#home.store
+    const [first, other] = larkIds(id)
+    const found =
+      (await jobs.find(first!, { queue: this.#home.queue })) ??
+      (other === undefined ? undefined : await jobs.find(other, { queue: this.#home.queue }))
     const { keepLogs } = optionsIn(found?.options?.context)
     const all = (found?.log ?? []).map(({ text }) => text).slice(-(keepLogs || 0))
     const ordered = asc ? all : all.toReversed()
@@ -524,25 +537,25 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
 
   /** Pauses the queue: no job begins in any process, and running jobs go on. */
   async pause(): Promise<void> {
-    await this.#home.store.jobs.pause({ queue: this.name })
+    await this.#home.store.jobs.pause({ queue: this.#home.queue })
     this.tell('paused')
-    await this.#home.store.hint(this.name, 'paused', {})
+    await this.#home.store.hint(this.#home.queue, 'paused', {})
   }
 
   async resume(): Promise<void> {
-    await this.#home.store.jobs.resume({ queue: this.name })
+    await this.#home.store.jobs.resume({ queue: this.#home.queue })
     this.tell('resumed')
-    await this.#home.store.hint(this.name, 'resumed', {})
+    await this.#home.store.hint(this.#home.queue, 'resumed', {})
   }
 
   async isPaused(): Promise<boolean> {
-    return await this.#home.store.isPaused(this.name)
+    return await this.#home.store.isPaused(this.#home.queue)
   }
 
   /** Pauses the queue for some milliseconds. During this time no job begins. */
   async rateLimit(ms: number): Promise<void> {
     if (typeof ms !== 'number' || !(ms >= 0)) throw wrongValue(`${this}`, 'rateLimit()', ms, 'milliseconds')
-    await this.#home.store.pauseFor(this.name, ms)
+    await this.#home.store.pauseFor(this.#home.queue, ms)
   }
 
   /**
@@ -551,7 +564,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
    * @param maxJobs if a job may begin, the result is 0 with this argument, and -2 without it
    */
   async getRateLimitTtl(maxJobs?: number): Promise<number> {
-    const left = await this.#home.store.limitedFor(this.name)
+    const left = await this.#home.store.limitedFor(this.#home.queue)
     if (left > 0) return Math.ceil(left)
     return maxJobs ? 0 : -2
   }
@@ -562,16 +575,16 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
    */
   async setGlobalConcurrency(concurrency: number): Promise<void> {
     this.#mustBeWhole('setGlobalConcurrency()', concurrency)
-    await this.#home.store.setLimits(`${this}`, this.name, { concurrency })
+    await this.#home.store.setLimits(`${this}`, this.#home.queue, { concurrency })
   }
 
   async removeGlobalConcurrency(): Promise<void> {
-    await this.#home.store.setLimits(`${this}`, this.name, { concurrency: undefined })
+    await this.#home.store.setLimits(`${this}`, this.#home.queue, { concurrency: undefined })
   }
 
   /** The limit of `setGlobalConcurrency()`. Null if there is no such limit. */
   async getGlobalConcurrency(): Promise<number | null> {
-    return (await this.#home.store.limitsOf(this.name)).concurrency ?? null
+    return (await this.#home.store.limitsOf(this.#home.queue)).concurrency ?? null
   }
 
   /** Whether as many jobs run as the limit of `setGlobalConcurrency()` allows. */
@@ -589,16 +602,16 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   async setGlobalRateLimit(max: number, duration: number): Promise<void> {
     this.#mustBeWhole('setGlobalRateLimit()', max)
     this.#mustBeWhole('setGlobalRateLimit()', duration)
-    await this.#home.store.setLimits(`${this}`, this.name, { rate: rateOf({ max, duration }) })
+    await this.#home.store.setLimits(`${this}`, this.#home.queue, { rate: rateOf({ max, duration }) })
   }
 
   async removeGlobalRateLimit(): Promise<void> {
-    await this.#home.store.setLimits(`${this}`, this.name, { rate: undefined })
+    await this.#home.store.setLimits(`${this}`, this.#home.queue, { rate: undefined })
   }
 
   /** The limit of `setGlobalRateLimit()`. Null if there is no such limit. */
   async getGlobalRateLimit(): Promise<RateLimiterOptions | null> {
-    const { rate } = await this.#home.store.limitsOf(this.name)
+    const { rate } = await this.#home.store.limitsOf(this.#home.queue)
     return rate === undefined ? null : { max: rate.limit, duration: rate.per }
   }
 
@@ -609,7 +622,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
 
   /** Ends the pause of `rateLimit()`. @returns 1, or 0 if there was no such pause */
   async removeRateLimitKey(): Promise<number> {
-    return (await this.#home.store.endLimit(this.name)) ? 1 : 0
+    return (await this.#home.store.endLimit(this.#home.queue)) ? 1 : 0
   }
 
   /** Removes a job and the jobs that it waits for. @returns 1, or 0 if one of these jobs runs */
@@ -626,7 +639,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   }
 
   async #remove({ id, larkId, opts }: BullJob): Promise<boolean> {
-    const handle = this.#home.store.jobs.handle(EveryJob, larkId, { queue: this.name })
+    const handle = this.#home.store.jobs.handle(EveryJob, larkId, { queue: this.#home.queue })
     const isUnique = opts.deduplication !== undefined
     const isRemoved = isUnique ? (await purgeJob(this.#home, larkId)) === 'done' : await handle.remove()
     if (isRemoved) this.tell('removed', id!)
@@ -637,7 +650,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
   async drain(delayed = false): Promise<void> {
     const state = delayed ? (['waiting', 'delayed'] as const) : 'waiting'
     await FlowNode.drain(this.#home, delayed)
-    await this.#home.store.jobs.remove({ queue: this.name, state })
+    await this.#home.store.jobs.remove({ queue: this.#home.queue, state })
   }
 
   /**
@@ -676,7 +689,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
       ids.push(id!)
     }
     this.tell('cleaned', ids, type === 'waiting' ? 'wait' : type)
-    await this.#home.store.hint(this.name, 'cleaned', { count: String(ids.length) })
+    await this.#home.store.hint(this.#home.queue, 'cleaned', { count: String(ids.length) })
     return ids
   }
 
@@ -687,13 +700,13 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
    */
   async obliterate({ force = false }: ObliterateOpts = {}): Promise<void> {
     const { jobs } = this.#home.store
-    await jobs.pause({ queue: this.name })
+    await jobs.pause({ queue: this.#home.queue })
     const active = await this.getActiveCount()
     if (active > 0 && !force) throw new Error('Cannot obliterate queue with active jobs')
-    if (active > 0) await jobs.cancel({ queue: this.name, state: 'active' })
-    await jobs.remove({ queue: this.name })
-    await this.#home.store.setLimits(`${this}`, this.name, { concurrency: undefined, rate: undefined })
-    await jobs.resume({ queue: this.name })
+    if (active > 0) await jobs.cancel({ queue: this.#home.queue, state: 'active' })
+    await jobs.remove({ queue: this.#home.queue })
+    await this.#home.store.setLimits(`${this}`, this.#home.queue, { concurrency: undefined, rate: undefined })
+    await jobs.resume({ queue: this.#home.queue })
   }
 
   /**
@@ -714,7 +727,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
 
   /** Makes all delayed jobs due now. */
   async promoteJobs(_opts: { count?: number } = {}): Promise<void> {
-    await this.#home.store.jobs.runNow({ queue: this.name, state: 'delayed' })
+    await this.#home.store.jobs.runNow({ queue: this.#home.queue, state: 'delayed' })
   }
 
   /**
@@ -778,7 +791,7 @@ export class BullQueue<DataType = Any, ResultType = Any, NameType extends string
 
   /** Resolves when the store is open. */
   async waitUntilReady(): Promise<void> {
-    await this.#home.store.standing(this.name)
+    await this.#home.store.standing(this.#home.queue)
   }
 
   /** Waits until the added jobs are in the store. The store is closed with its last user in this process. */

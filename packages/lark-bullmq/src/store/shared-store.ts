@@ -94,6 +94,7 @@ export class SharedStore {
   readonly #workers = new Map<string, Set<OwnWorker>>()
   readonly #key: string
   readonly #partitions = new Map<string, number>()
+  readonly #names = new Map<string, string>()
   readonly #limits: Map<string, NonNullable<ReturnType<typeof limitsOf>>> = new Map()
   /** The rates that workers in this process have set for their queues, with the number of these workers. */
   readonly #rates = new Map<string, { rate: Rate; workers: number }>()
@@ -122,15 +123,28 @@ export class SharedStore {
   /**
    * The store that some options name. Each user of the store calls `leave` once.
    *
+   * @param name the name that the application has given to the queue
    * @throws BULLMQ_UNSUPPORTED, JOB_INVALID
    */
-  static of(who: string, { connection: given, prefix: written }: PlaceOptions, queue?: string): SharedStore {
+  static of(
+    who: string,
+    { connection: given, prefix: written }: PlaceOptions,
+    queue?: string,
+    name = queue,
+  ): SharedStore {
     const connection = larkConnection(who, given)
     if (written !== undefined && typeof written !== 'string')
       throw wrongValue(who, 'prefix', written, 'a text')
     // In BullMQ, braces keep the keys of a queue on one node of a cluster. Lark does this by itself.
     const prefix = written?.replaceAll(/[{}]/g, '') || undefined
-    return SharedStore.at({ connection, prefix }, queue)
+    const store = SharedStore.at({ connection, prefix }, queue)
+    if (name !== queue) store.#names.set(queue!, name!)
+    return store
+  }
+
+  /** The name that the application has given to a queue, which may have braces. */
+  nameOf(queue: string): string {
+    return this.#names.get(queue) ?? queue
   }
 
   /** The store of a place. Each user of the store calls `leave` once. */

@@ -42,6 +42,7 @@ import { EveryJob } from '../job/every-job.ts'
 import type { JobProgress } from '../job/job-json.ts'
 import { contextWithout, strategyOf } from '../job/job-options.ts'
 import { checkRemove, type RemoveOption, retentionOfCount } from '../job/kept-jobs.ts'
+import { knownId } from '../job/own-id.ts'
 import { keptValue } from '../job/returned-value.ts'
 import { JobScheduler } from '../queue/job-scheduler.ts'
 import { readQueue } from '../queue/queue-name.ts'
@@ -111,6 +112,10 @@ export interface BullWorkerOptions extends QueueBaseOptions {
   lockRenewTime?: number
   // This option has no effect, because a processor in a file always runs in a process.
   useWorkerThreads?: boolean
+  /** The Node flags of the processes of a processor in a file. */
+  workerForkOptions?: { execArgv?: string[] }
+  /** This option has no effect, because a processor in a file always runs in a process. */
+  workerThreadsOptions?: object
   maximumRateLimitDelay?: number
   metrics?: MetricsOptions
   runRetryDelay?: number
@@ -229,14 +234,15 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   ) {
     const who = `Worker ${shown(name)}`
     super(who, 'events of Worker')
-    this.name = readQueue(who, name)
+    const queue = readQueue(who, name)
+    this.name = name
     const isFile = typeof processor === 'string' || processor instanceof URL
     if (!isFile && processor !== null && processor !== undefined && typeof processor !== 'function')
       throw wrongValue(who, 'the processor', processor, 'a function, or a file')
     this.#processor = isFile ? processorFile(who, processor) : (processor ?? undefined)
     this.opts = { concurrency: 1, ...readOptions(who, opts) }
-    this.#home = settleAt(this, { store: SharedStore.of(who, opts, name), queue: name })
-    this.#home.store.hire(name, this)
+    this.#home = settleAt(this, { store: SharedStore.of(who, opts, queue, name), queue })
+    this.#home.store.hire(queue, this)
     const { limiter, autorun = true } = this.opts
     if (limiter !== undefined) this.#limit(who, rateOf(limiter))
     if (autorun && this.#processor !== undefined) this.run().catch((error) => this.tell('error', error))
@@ -255,7 +261,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
 
   /** The prefix and the name of the queue: `prefix:queue`. @throws Error if the prefix is not known yet */
   get qualifiedName(): string {
-    return this.#home.store.qualifiedName(this.name)
+    return this.#home.store.qualifiedName(this.#home.queue)
   }
 
   /** The id of the worker in Lark; undefined if it does not run. @internal */
@@ -368,6 +374,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     const maker = typeof processor === 'string' && {
       module: makerFile(`${this}`),
       given: { ...store.place, queue },
+      ...defined({ execArgv: this.opts.workerForkOptions?.execArgv }),
     }
     const options: WorkOptions = {
       jobs: [this.#classOf(processor)],
@@ -393,7 +400,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   protected override listened(event: string): void {
     if (event !== 'ready' || this.#isReady || this.#starting !== undefined) return
     this.#home.store
-      .standing(this.name)
+      .standing(this.#home.queue)
       .then(() => this.#ready())
       .catch((error) => this.tell('error', error))
   }
@@ -432,11 +439,11 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
 
   #keep(state: 'completed' | 'failed', remove: RemoveOption): void {
     const kept = remove === undefined ? undefined : retentionOfWorker(remove)
-    if (kept !== undefined) this.#home.store.keep(this.name, state, kept)
+    if (kept !== undefined) this.#home.store.keep(this.#home.queue, state, kept)
   }
 
   readonly #crashed = ({ id, last, cause }: CrashedEvent) => {
-    this.tell('stalled', id, 'active')
+    this.tell('stalled', knownId(id), 'active')
     if (last) this.#failed(id, new Error(cause)).catch((error) => this.tell('error', error))
   }
 
@@ -528,7 +535,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     const abort = processor.length > 2 ? new AbortController() : undefined
     const running: OwnRun = { job, abort: typeof this.#processor === 'string' ? run : abort }
     this.#running.set(claimed.id, running)
-    this.#home.store.running.add(this.name, job)
+    this.#home.store.running.add(this.#home.queue, job)
     this.#isDrained = false
     if (this.opts.name !== undefined) job.processedBy = this.opts.name
     if (claimed.runs > 1) await this.#recall(claimed.id, job)
@@ -664,7 +671,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     const { job, value } = running
     // As in BullMQ, a worker emits no event for the end of a job that the application itself has moved.
     const own = (tell: () => void) => (this.#desk === undefined ? { tell } : {})
-    this.#home.store.running.delete(this.name, job)
+    this.#home.store.running.delete(this.#home.queue, job)
     const count = (state: CountedState) => countJob(this.opts.telemetry, this.name, job, state)
     if (outcome.kind === 'released' || outcome.kind === 'unstarted' || outcome.kind === 'suspended') {
       if (outcome.kind === 'suspended') count('waiting-children')
@@ -742,7 +749,7 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
   async rateLimit(ms: number): Promise<void> {
     if (typeof ms !== 'number' || !(ms >= 0)) throw wrongValue(`${this}`, 'rateLimit()', ms, 'milliseconds')
     this.#limited = ms
-    await this.#home.store.pauseFor(this.name, ms)
+    await this.#home.store.pauseFor(this.#home.queue, ms)
   }
 
   /**
@@ -762,9 +769,12 @@ export class BullWorker<DataType = Any, ResultType = Any, NameType extends strin
     for (const { abort } of this.#running.values()) abort?.abort(reasonOf(reason))
   }
 
+  /** Does nothing, because every worker of Lark looks for the jobs of dead workers. */
+  async startStalledCheckTimer(): Promise<void> {}
+
   /** Resolves when the worker takes jobs, or when the store is open if `run()` was not called. */
   async waitUntilReady(): Promise<void> {
-    await (this.#starting ?? this.#home.store.standing(this.name))
+    await (this.#starting ?? this.#home.store.standing(this.#home.queue))
   }
 
   /**
@@ -829,6 +839,21 @@ function retentionOfWorker(remove: RemoveOption): Retention | undefined {
 }
 
 /** @throws BULLMQ_UNSUPPORTED, JOB_INVALID */
+/** @throws BULLMQ_UNSUPPORTED for what the processes of a processor in a file do not have */
+function checkForking(
+  who: string,
+  { useWorkerThreads, workerForkOptions = {}, workerThreadsOptions }: BullWorkerOptions,
+): void {
+  const other = Object.entries(workerForkOptions).find(([name, value]) => {
+    return name !== 'execArgv' && value !== undefined
+  })
+  const flags = 'a process has the flags and the environment of its worker'
+  if (other !== undefined)
+    throw unsupported(who, `the option ${other[0]} of workerForkOptions`, flags, 'isolation.md')
+  if (useWorkerThreads && workerThreadsOptions !== undefined)
+    throw unsupported(who, 'the option workerThreadsOptions', 'processes: `isolated()`', 'isolation.md')
+}
+
 function readOptions(who: string, opts: BullWorkerOptions): BullWorkerOptions {
   const read = checkOptions(who, 'options of Worker', opts)
   const { concurrency, limiter, lockDuration, settings } = read
@@ -849,6 +874,7 @@ function readOptions(who: string, opts: BullWorkerOptions): BullWorkerOptions {
       if (!Number.isInteger(value) || value < 1)
         throw wrongValue(who, `limiter.${name}`, value, 'a whole number from 1')
   }
+  checkForking(who, read)
   if (lockDuration !== undefined && !(lockDuration >= LEAST_LEASE))
     throw wrongValue(who, 'lockDuration', lockDuration, `milliseconds, from ${LEAST_LEASE}`)
   const strategy = checkOptions(`${who}: settings`, 'options of settings', settings).backoffStrategy

@@ -27,6 +27,7 @@ export default async (job, token, signal) => {
     return { sum: data.a + data.b, pid: process.pid, queue: job.queueName, token: typeof job.token }
   }
   if (name === 'no') return false
+  if (name === 'flags') return process.execArgv
   if (name === 'throw') throw Object.assign(new TypeError(`attempt ${job.attemptsMade}`), { code: 'E_ODD' })
   if (name === 'final') throw new UnrecoverableError('never again')
   if (name === 'exit') process.exit(3)

@@ -331,10 +331,13 @@ function ended(child: ChildProcess): Promise<string> {
   })
 }
 
-/** Starts an isolated process. @param file the program to run */
-export function startIsolated(file: string): ChildProcess {
+/**
+ * Starts an isolated process. @param file the program to run @param execArgv the Node flags of the process.
+ *   Default: the flags of this process
+ */
+export function startIsolated(file: string, execArgv = flags(process.execArgv)): ChildProcess {
   return fork(file, [], {
-    execArgv: flags(process.execArgv),
+    execArgv: [...execArgv],
     // This serialization is faster for large texts, and can carry certificates.
     serialization: 'advanced',
     // The process gets its own process group, so that everything that a job has started is killed with it.
@@ -348,7 +351,7 @@ export function startIsolated(file: string): ChildProcess {
  * The Node flags for the isolated process: the flags of this process that load modules for the application.
  * Flags that concern only this program are left out.
  */
-function flags(all: readonly string[]): string[] {
+function flags(all: readonly string[]): readonly string[] {
   const at = all.findIndex((flag) => /^(-[ep]|-pe|--eval|--print)$/.test(flag))
   const kept = at < 0 ? all : all.filter((_, i) => i !== at && i !== at + 1)
   return kept.filter((flag) => !/^--(inspect|watch|test)/.test(flag))

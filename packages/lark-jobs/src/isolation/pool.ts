@@ -279,7 +279,7 @@ export function isolationOf(
   return new IsolationPool({
     ...options,
     setting: { ...options.setting, classes },
-    start: () => startIsolated(process),
+    start: () => startIsolated(process, classes.find(({ maker }) => maker)?.maker?.execArgv),
   })
 }
 

@@ -51,6 +51,8 @@ export interface ClassMaker {
   module: string
   /** Data for `classIn`. The data must have a form that can be sent to another process. */
   given: object
+  /** The Node flags of the processes. Default: the flags of this process. */
+  execArgv?: readonly string[]
 }
 
 /** The schema of the field `isolate` of a class. */
