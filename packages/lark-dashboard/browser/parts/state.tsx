@@ -18,6 +18,7 @@ const shapes: Readonly<Record<string, [shape: string, tone: string]>> = {
   running: ['▶', 'busy'],
   paused: ['‖', 'warn'],
   late: ['!', 'bad'],
+  still: ['!', 'bad'],
   ended: ['■', 'quiet'],
 }
 

@@ -6,7 +6,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { chain, createJobs, cron, defineSignal, Job, type Jobs, workflow } from '@s18i/lark-jobs'
+import { chain, createJobs, cron, defineSignal, every, Job, type Jobs, workflow } from '@s18i/lark-jobs'
 import { operate, type WorkerRecord } from '@s18i/lark-jobs/operate'
 import type { Browser, Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
@@ -206,6 +206,21 @@ test('progress and log lines are shown at once, before the next renewal of the l
   ImportJob.goOn()
   await page.getByText('Ended').waitFor()
   await worker.stop(0)
+})
+
+test('a schedule whose class no worker knows is shown as standing still, with the reason', async () => {
+  await jobs.schedules.set('hourly', new MailJob().with({ to: 'ada' }), every('1h'))
+  await using worker = await jobs.work({ jobs: [StepJob], queues: ['steps'], report: silent })
+  await goTo('/schedules')
+  const row = page.getByRole('row', { name: /hourly/ })
+  await row.getByText('stands still').waitFor()
+  expect(await row.locator('.bad').allInnerTexts()).toContain('no worker knows mail')
+  await row.getByRole('link', { name: 'hourly' }).click()
+  await page.getByText('It stands still: no worker knows mail.').waitFor()
+  await goTo('/doctor')
+  await page.getByText("stands still: no live worker knows 'mail'").waitFor()
+  await worker.stop(0)
+  await jobs.schedules.remove('hourly')
 })
 
 test('the history of a job that failed five times shows each run, wide enough to be visible', async () => {

@@ -8,7 +8,7 @@ import { MemoryConsole, run } from '@s18i/lark'
 import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { JobsShowCommand } from '../../src/commands/look/jobs-show.ts'
 import { JobsWhyCommand } from '../../src/commands/look/jobs-why.ts'
-import { chain, createJobs, group, Job, type Jobs } from '../../src/index.ts'
+import { chain, createJobs, every, group, Job, type Jobs } from '../../src/index.ts'
 import { insideOf } from '../../src/model/copies.ts'
 import { reasonKinds } from '../../src/operate.ts'
 import { Record } from '../working/bench.ts'
@@ -35,6 +35,11 @@ class SyncShopJob extends Job {
   handle(_payload: { shop: string }) {
     throw new Error('the shop does not answer')
   }
+}
+
+class EchoJob extends Job {
+  override readonly key = 'echo'
+  handle() {}
 }
 
 async function lark(words: string[], columns?: number) {
@@ -167,4 +172,22 @@ test('the manual describes each kind of reason', () => {
   const [, table = ''] = /what keeps the job from running \|\n(.*?)\n\n/s.exec(page) ?? []
   const kinds = table.split('\n').flatMap((row) => row.split(' | ')[0]!.match(/[a-z-]+(?=`)/g) ?? [])
   expect(kinds.sort()).toEqual([...reasonKinds].sort())
+})
+
+test('for the id of a schedule, the output says why the schedule does not tick', async () => {
+  await jobs.schedules.set('nightly', SyncShopJob.with({ shop: 'shop-7' }), every('1h'))
+  const asked = async () => (await lark(['jobs:why', 'nightly'])).out
+  expect(await asked()).toMatch(/schedule nightly does not tick[\s\S]*no-worker +No worker lives/)
+  const report = new Record()
+  const stranger = await jobs.work({ jobs: [EchoJob], report })
+  expect(await asked()).toMatch(/unknown-key +No live worker knows 'sync-shop'[\s\S]*lark jobs:workers/)
+  const json = JSON.parse((await lark(['jobs:why', 'nightly', '--json'])).out)
+  expect(json).toMatchObject({ schedule: 'nightly', reasons: [{ kind: 'unknown-key' }] })
+  await stranger.stop()
+  const worker = await jobs.work({ jobs: [SyncShopJob], report })
+  expect(await asked()).toMatch(/schedule nightly ticks[\s\S]*next +It ticks: the next tick is in/)
+  await worker.stop()
+  await jobs.schedules.pause('nightly', { because: 'a deploy' })
+  expect(await asked()).toMatch(/paused +It is paused.*a deploy[\s\S]*lark schedule:resume nightly/)
+  expect((await lark(['jobs:why', 'hourly'])).said).toContain('hourly')
 })

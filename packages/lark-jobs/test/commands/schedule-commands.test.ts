@@ -223,7 +223,7 @@ describe.each([
       .replace(/^ {2}\S+ \S+ UTC {2}completed in .+$/m, '  INSTANT  completed in TIME')
     expect(steady).toBe(`report-7 weekdays at 08:00, Paris
 
-State      running, next in SOME TIME
+State      no worker lives, next in SOME TIME
 Written    0 8 * * 1-5, in Europe/Paris
 Job        report, in queue default
 Set by     Jobs.schedules.set()

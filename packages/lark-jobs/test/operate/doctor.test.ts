@@ -325,21 +325,23 @@ test('the doctor finds schedules that do not tick because they are paused, or be
     const findings = scheduleFindings([nightly!], workers, now)
     return [...wrong(findings), inCommands(findings.find(({ level }) => level !== 'ok')?.advice ?? [])]
   }
-  expect(look([], due + 10_000)).toEqual([''])
+  expect(look([], due + 10_000)).toEqual(['warning schedule-known', 'lark jobs:work --queue=default'])
+  expect(look([worker({ keys: ['mail'] })], due + 10_000)).toEqual([''])
   expect(look([], due + 10_001)).toEqual(['error schedule-late', 'lark jobs:work --queue=default'])
   const knows = ['error schedule-late', 'Look at the log of the workers: lark jobs:workers']
   expect(look([worker({ keys: ['mail'] })], due + HOUR)).toEqual(knows)
   const deploy = 'Deploy its class, or remove the schedule. See who lives: lark jobs:workers'
   expect(look([worker({ keys: ['other'] })], due + HOUR)).toEqual(['error schedule-late', deploy])
+  expect(look([worker({ keys: ['other'] })], due - HOUR)).toEqual(['warning schedule-known', deploy])
   const found = async () => wrong(await operate(jobs).doctor()).filter((each) => each.includes('schedule'))
-  expect(await found()).toEqual([])
+  expect(await found()).toEqual(['warning schedule-known'])
   await jobs.schedules.pause('nightly', { because: 'a deploy' })
   expect(await found()).toEqual(['warning schedule-paused'])
   const paused = (await operate(jobs).doctor()).find(({ code }) => code === 'schedule-paused')
   expect(paused?.subject).toBe('nightly')
   expect(inCommands(paused?.advice ?? [])).toBe('lark schedule:resume nightly')
   await jobs.schedules.resume('nightly')
-  expect(await found()).toEqual([])
+  expect(await found()).toEqual(['warning schedule-known'])
 })
 
 test('jobs:doctor and jobs:status show a paused change at a pace, and a change that has stopped by itself', async () => {

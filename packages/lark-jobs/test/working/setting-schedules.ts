@@ -29,6 +29,11 @@ class ReportJob extends Job {
   }
 }
 
+class PlainJob extends Job {
+  override readonly key = 'plain'
+  handle() {}
+}
+
 class NightlyJob extends Job {
   override readonly key = 'nightly'
   override queueName = 'emails'
@@ -133,8 +138,9 @@ export function settingSchedules(connect: Connect): void {
       payload: { tenant: 7, secret: '[redacted]' },
     })
     const other = bench.client()
-    expect(await other.schedules.get('report-7')).toEqual(made)
-    expect(await operate(other).schedules.list()).toEqual([made])
+    const found = { ...made, unserved: 'no-worker' }
+    expect(await other.schedules.get('report-7')).toEqual(found)
+    expect(await operate(other).schedules.list()).toEqual([found])
     const following = (await other.schedules.get('report-7', { following: 20 }))!.following!
     expect(following).toHaveLength(8)
     expect(
@@ -144,6 +150,25 @@ export function settingSchedules(connect: Connect): void {
     expect(await bench.jobs.schedules.get('report-7')).toBeUndefined()
     expect(await bench.jobs.schedules.remove('report-7')).toBe(false)
     expect(await bench.jobs.schedules.list()).toEqual([])
+  })
+
+  test('a schedule stands still while no living worker knows its class, unless it is paused', async () => {
+    await using bench = await Bench.make(connect)
+    const { schedules } = bench.jobs
+    await schedules.set('report', ReportJob.with({ tenant: 1 }), every('1h'))
+    const unserved = async () => [
+      (await bench.client().schedules.get('report'))?.unserved,
+      ...(await schedules.list()).map((each) => each.unserved),
+    ]
+    expect(await unserved()).toEqual(['no-worker', 'no-worker'])
+    const stranger = await bench.jobs.work({ jobs: [PlainJob], report: new Record() })
+    expect(await unserved()).toEqual(['unknown-key', 'unknown-key'])
+    await schedules.pause('report')
+    expect(await unserved()).toEqual([undefined, undefined])
+    await schedules.resume('report')
+    const worker = await bench.jobs.work({ jobs: [ReportJob], report: new Record() })
+    expect(await unserved()).toEqual([undefined, undefined])
+    await Promise.all([stranger.stop(), worker.stop()])
   })
 
   test('an equal definition from any process changes nothing, and a different one replaces the schedule', async () => {
@@ -286,7 +311,7 @@ export function settingSchedules(connect: Connect): void {
     for (const tenant of [1, 2, 3, 4]) await schedules.set('report', ShopJob.with({ tenant }), every('1h'))
     const moved = await schedules.set('report', ShopJob.with({ tenant: 4 }).onQueue('low'), every('1h'))
     expect(moved).toMatchObject({ queue: 'low', state: 'running' })
-    expect(await schedules.list()).toEqual([moved])
+    expect(await schedules.list()).toEqual([{ ...moved, unserved: 'no-worker' }])
   })
 
   test('a schedule with a damaged record is reported by its id, stops no other, and can be removed', async () => {

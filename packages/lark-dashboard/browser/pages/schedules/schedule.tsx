@@ -18,7 +18,7 @@ import { Rows } from '../../parts/rows.tsx'
 import { Section } from '../../parts/section.tsx'
 import { State } from '../../parts/state.tsx'
 import { exact, Moment } from '../../parts/time.tsx'
-import { NextTick, RunDots, ScheduleState } from './schedules.tsx'
+import { NextTick, RunDots, ScheduleState, whyStill } from './schedules.tsx'
 
 /** Milliseconds between two requests. */
 const EVERY = 3_000
@@ -80,6 +80,12 @@ function ScheduleView({ schedule, again }: { schedule: ShownSchedule; again(): v
       {ended !== undefined && (
         <p class="quiet">
           Ended <Moment at={ended.at} />: {endings[ended.why]}
+        </p>
+      )}
+      {schedule.unserved !== undefined && (
+        <p class="bad">
+          It stands still: {whyStill(schedule)}. Its ticks wait, and those that wait for longer than the grace
+          count as missed. <a href={href('workers')}>See who lives</a>
         </p>
       )}
       {schedule.undeclaredSince !== undefined && (

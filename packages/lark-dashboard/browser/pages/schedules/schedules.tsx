@@ -26,14 +26,14 @@ function SchedulesPage() {
   return (
     <Answer asked={asked}>
       {(all) => {
-        const missed = all.filter((each) => hasMissed(each) || each.late !== undefined)
+        const missed = all.filter((each) => hasMissed(each) || standsStill(each))
         return (
           <>
             <div class="page-head">
               <h1>Schedules</h1>
               <span class={missed.length > 0 ? 'warn' : 'quiet'}>
                 {missed.length > 0
-                  ? `${plural(missed.length, 'schedule')} missed ticks lately, or late`
+                  ? `${plural(missed.length, 'schedule')} missed ticks lately, or stand still`
                   : all.length}
               </span>
             </div>
@@ -83,17 +83,38 @@ function ScheduleRow({ schedule }: { schedule: ListedSchedule }) {
   )
 }
 
-/** The state of a schedule. A schedule that is late is not shown as running. */
+/** The state of a schedule. A schedule that is late, or that no worker serves, is not shown as running. */
 export function ScheduleState({
-  schedule: { state, late },
+  schedule: { state, late, unserved },
 }: {
-  schedule: Pick<ListedSchedule, 'state' | 'late'>
+  schedule: Pick<ListedSchedule, 'state' | 'late' | 'unserved'>
 }) {
+  if (unserved !== undefined) return <State state="still" word="stands still" />
   return <State state={late === undefined ? state : 'late'} />
 }
 
-export function NextTick({ schedule: { next, late } }: { schedule: Pick<ListedSchedule, 'next' | 'late'> }) {
+export function standsStill({ late, unserved }: Pick<ListedSchedule, 'late' | 'unserved'>): boolean {
+  return late !== undefined || unserved !== undefined
+}
+
+/** The words for why no worker queues the jobs of a schedule. */
+export function whyStill({ key, unserved }: Pick<ListedSchedule, 'key' | 'unserved'>): string {
+  return unserved === 'no-worker' ? 'no worker lives' : `no worker knows ${key}`
+}
+
+export function NextTick({
+  schedule: { key, next, late, unserved },
+}: {
+  schedule: Pick<ListedSchedule, 'key' | 'next' | 'late' | 'unserved'>
+}) {
   if (next === undefined) return <span class="quiet">–</span>
+  if (unserved !== undefined)
+    return (
+      <a class="bad" href={href('doctor')}>
+        {whyStill({ key, unserved })}
+        {late !== undefined && `, late by ${duration(late)}`}
+      </a>
+    )
   if (late === undefined) return <Moment at={next} />
   return (
     <a class="bad" href={href('doctor')} title="No worker fires it: the doctor says why">
@@ -138,7 +159,7 @@ export function hasMissed({ skipped }: Pick<ListedSchedule, 'skipped'>): boolean
 
 function byTrouble(one: ListedSchedule, other: ListedSchedule): number {
   const rank = (each: ListedSchedule) =>
-    each.late !== undefined
+    standsStill(each)
       ? 4
       : each.lastRun?.state === 'failed'
         ? 3

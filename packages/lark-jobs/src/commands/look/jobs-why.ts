@@ -1,20 +1,28 @@
 import { arg, Command, flag } from '@s18i/lark'
 import { defined, visible } from '@s18i/lark/internal'
 import { Jobs } from '../../api/default-jobs.ts'
-import { type JobWhy, type Operate, operate, type QueueStatus, type Reason } from '../../operate.ts'
+import {
+  type JobWhy,
+  type Operate,
+  operate,
+  type QueueStatus,
+  type Reason,
+  type ScheduleInfo,
+} from '../../operate.ts'
 import { plural } from '../../words/plural.ts'
 import { noJob } from '../flows/flow-words.ts'
+import { reasonOf, type ScheduleReason } from '../schedules/scheduled.ts'
 import { completed } from '../words/completed.ts'
 import { commandFor } from '../words/remedy-commands.ts'
 
 /**
- * `lark jobs:why`: shows every reason why a job, or the jobs of a queue, do not run. `operate/why` puts the
- * reasons into words, and `words/remedy-commands.ts` has the commands that help.
+ * `lark jobs:why`: shows every reason why a job, the jobs of a queue, or a schedule do not run. `operate/why`
+ * puts the reasons of jobs into words, and `words/remedy-commands.ts` has the commands that help.
  */
 export class JobsWhyCommand extends Command {
   readonly key = 'jobs:why'
   override description = 'Say why a job does not run: every reason, what ends it, and the command that helps'
-  id = arg.string('The id of the job. Without one: why the next job of each queue waits', {
+  id = arg.string('The id of the job, or of a schedule. Without one: why the next job of each queue waits', {
     optional: true,
   })
   queue = flag.string('Only this queue')
@@ -29,7 +37,11 @@ export class JobsWhyCommand extends Command {
     const operating = operate(jobs, { names: { queue: '--queue' } })
     if (id === undefined) return await this.#queues(operating)
     const why = await operating.why(id, defined({ queue }))
-    if (why === undefined) throw await noJob(operating, id)
+    if (why === undefined) {
+      const schedule = await operating.schedules.get(id)
+      if (schedule === undefined) throw await noJob(operating, id)
+      return this.#schedule(schedule)
+    }
     if (this.json) return { ...written(why) }
     this.#show(why)
   }
@@ -62,10 +74,25 @@ export class JobsWhyCommand extends Command {
     }
   }
 
+  /** Answers for a schedule, if there is no job with the id. */
+  #schedule(info: ScheduleInfo) {
+    const { id, state, key, queue } = info
+    const reasons = [reasonOf(info)]
+    if (this.json) return { schedule: id, state, key, queue, reasons: reasons.map(inWords) }
+    const does = reasons[0]?.kind === 'next' ? 'ticks' : 'does not tick'
+    this.line(`${this.console.paint('bold', 'schedule')} ${visible(id)} ${does}`)
+    this.#reasons(reasons)
+    return undefined
+  }
+
   #show(why: JobWhy): void {
     const { id, key, reasons } = why
     const name = key === undefined ? '' : `${this.console.paint('bold', visible(key))} `
     this.line(`${name}${visible(id)} ${headline(why)}`)
+    this.#reasons(reasons)
+  }
+
+  #reasons(reasons: readonly (Reason | ScheduleReason)[]): void {
     this.line()
     this.table(
       ['REASON', 'WHAT IT IS'],
@@ -79,11 +106,11 @@ export class JobsWhyCommand extends Command {
 
 /** The answer in the form for scripts. */
 function written({ reasons, ...why }: JobWhy) {
-  const inWords = ({ remedy, ...reason }: Reason) => ({
-    ...reason,
-    ...(remedy && { remedy: commandFor(remedy) }),
-  })
   return { ...why, reasons: reasons.map(inWords) }
+}
+
+function inWords({ remedy, ...reason }: Reason | ScheduleReason) {
+  return { ...reason, ...(remedy && { remedy: commandFor(remedy) }) }
 }
 
 const states = {

@@ -95,7 +95,11 @@ function facts(info: ScheduleInfo): SheetFacts {
         ? `ended ${time(ended.at)}: ${why[ended.why]}`
         : paused !== undefined
           ? `paused ${time(paused.at)}${reason}`
-          : `running, next ${nextWords(info)}`,
+          : info.unserved === 'unknown-key'
+            ? `stands still: no live worker knows '${key}'`
+            : info.unserved === 'no-worker'
+              ? `no worker lives, next ${nextWords(info)}`
+              : `running, next ${nextWords(info)}`,
     Written: timezone === undefined ? when : `${when}, in ${timezone}`,
     Job: `${command === undefined ? key : `command ${command}`}, in queue ${queue}`,
     'Set by': ofClass ? `its ${command === undefined ? 'class' : 'command'}` : 'Jobs.schedules.set()',

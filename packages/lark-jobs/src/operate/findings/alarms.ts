@@ -74,10 +74,14 @@ function isHeld(code: FindingCode): boolean {
 
 /**
  * Picks the alarms among findings: all errors, and warnings about paused schedules, halted changes at a
- * pace, stuck limiters, open circuits, and rows of the outbox that cannot become jobs.
+ * pace, stuck limiters, open circuits, and rows of the outbox that cannot become jobs. A schedule of a class
+ * that no worker knows is an alarm as soon as a tick is late, so that a restart of the workers is none.
  */
 export function alarmsIn(findings: readonly DoctorFinding[]): DoctorFinding[] {
-  return findings.filter(({ level, code }) => level === 'error' || (level === 'warning' && isHeld(code)))
+  return findings.filter(
+    ({ level, code }) =>
+      level === 'error' || (level === 'warning' && isHeld(code) && code !== 'schedule-known'),
+  )
 }
 
 /** Whether a finding says that a schedule is paused. */

@@ -38,6 +38,7 @@ export const findingCodes = {
     'Few jobs failed for good: less than 10, or than a tenth of those that ended within an hour, and than half within 5 minutes.',
   'failed-kept': 'Failed jobs were kept for their age in the last day.',
   'schedule-paused': 'No schedule is paused.',
+  'schedule-known': 'A living worker knows the class of each schedule.',
   'schedule-late': 'Each schedule ticks when it is due.',
   'change-halted': 'No change at a pace is paused, or has ended by itself within a day.',
   'worker-alone': 'No worker keeps jobs waiting for one that runs alone, because it may kill its process.',

@@ -1,9 +1,12 @@
-/** The findings of the doctor for the schedules of a store: which schedules are paused or late. */
-import { isKnown } from '../../model/every-key.ts'
+/**
+ * The findings of the doctor for the schedules of a store: which schedules are paused, late, or of
+ * a class that no worker knows.
+ */
 import type { WorkerRecord } from '../../model/record.ts'
+import type { Advice } from '../../model/remedy.ts'
 import { lateBy } from '../../model/tick.ts'
 import { readable } from '../../words/duration.ts'
-import type { ScheduleInfo } from '../schedules/schedule-info.ts'
+import { type ScheduleInfo, unservedBecause } from '../schedules/schedule-info.ts'
 import { type DoctorFinding, Examination } from './finding-codes.ts'
 
 /** @param now the time by the store's clock: milliseconds since 1970 */
@@ -13,7 +16,7 @@ export function scheduleFindings(
   now: number,
 ): DoctorFinding[] {
   return schedules.flatMap((schedule) => {
-    const { id, key, queue, state, paused } = schedule
+    const { id, queue, state, paused } = schedule
     if (state === 'ended') return []
     const found = new Examination(id)
     if (paused !== undefined) {
@@ -26,21 +29,29 @@ export function scheduleFindings(
     }
     found.ok('schedule-paused', 'is a schedule, and not paused')
     const late = lateBy(schedule, now)
-    if (late === undefined) found.ok('schedule-late', 'ticks when it is due')
-    else {
+    const unserved = unservedBecause(schedule, workers)
+    if (unserved === undefined) found.ok('schedule-known', 'has a class that a live worker knows')
+    if (late === undefined) {
+      found.ok('schedule-late', 'ticks when it is due')
+      if (unserved !== undefined)
+        found.warn('schedule-known', `stands still: ${missing(schedule, unserved)}`, ...ways(queue, unserved))
+    } else {
       const text = `has not ticked for ${readable(late)} after it was due`
-      if (workers.length === 0)
-        found.fail('schedule-late', `${text}: no worker lives`, { do: 'start-worker', queue })
-      else if (isKnown(workers, key, queue))
-        found.fail('schedule-late', text, 'Look at the log of the workers: ', { do: 'see-workers' })
-      else
-        found.fail(
-          'schedule-late',
-          `${text}: no live worker knows '${key}'`,
-          'Deploy its class, or remove the schedule. See who lives: ',
-          { do: 'see-workers' },
-        )
+      if (unserved !== undefined)
+        found.fail('schedule-late', `${text}: ${missing(schedule, unserved)}`, ...ways(queue, unserved))
+      else found.fail('schedule-late', text, 'Look at the log of the workers: ', { do: 'see-workers' })
     }
     return found.findings
   })
+}
+
+type Unserved = NonNullable<ScheduleInfo['unserved']>
+
+function missing({ key }: ScheduleInfo, unserved: Unserved): string {
+  return unserved === 'no-worker' ? 'no worker lives' : `no live worker knows '${key}'`
+}
+
+function ways(queue: string, unserved: Unserved): Advice {
+  if (unserved === 'no-worker') return [{ do: 'start-worker', queue }]
+  return ['Deploy its class, or remove the schedule. See who lives: ', { do: 'see-workers' }]
 }

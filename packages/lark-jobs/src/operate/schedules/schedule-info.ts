@@ -2,7 +2,9 @@
 import { defined } from '@s18i/lark/internal'
 import type { Settings } from '../../config/config.ts'
 import { JobsError } from '../../model/errors.ts'
+import { isKnown } from '../../model/every-key.ts'
 import { queueOf } from '../../model/partition.ts'
+import type { WorkerRecord } from '../../model/record.ts'
 import { lateBy, type ScheduleRun } from '../../model/tick.ts'
 import type { Missed, Overlap } from '../../options/schedules/timing.ts'
 import { flag, isText, type OptionsOf, oneOf, option, refuse, voiceOf, whole } from '../../options/schema.ts'
@@ -45,6 +47,12 @@ export interface ScheduleInfo {
    * not late.
    */
   late?: number
+  /**
+   * Why the ticks of the schedule do not become jobs. `no-worker`: no worker is alive. `unknown-key`: no
+   * living worker knows the key of the job class. Absent if a living worker knows the key, if the schedule is
+   * paused or has ended, and in what a change of the schedule returns.
+   */
+  unserved?: 'no-worker' | 'unknown-key'
   /** The instants of the ticks after the next tick, if the call requested these instants. */
   following?: number[]
   /** Since when the schedule is paused, why, and who paused it. Absent if the schedule is not paused. */
@@ -136,7 +144,7 @@ export async function getSchedule(
   { following = 0 }: GetScheduleOptions,
 ): Promise<ScheduleInfo | undefined> {
   const found = await bookOf(open).get(id)
-  return found && infoOf(found, following)
+  return found && served(infoOf(found, following), await open.store.workers())
 }
 
 /** @throws SCHEDULE_NOT_FOUND */
@@ -157,13 +165,30 @@ export async function listSchedules(
   { queue, key, state, ofClass }: ScheduleFilter,
 ): Promise<ScheduleInfo[]> {
   const all = (await bookOf(open).list(ofClass || undefined)).map((each) => infoOf(each))
-  return all.filter(
+  const found = all.filter(
     (each) =>
       (queue === undefined || each.queue === queue) &&
       (key === undefined || each.key === key) &&
       (state === undefined || each.state === state) &&
       (ofClass === undefined || each.ofClass === ofClass),
   )
+  if (found.length === 0) return []
+  const workers = await open.store.workers()
+  return found.map((each) => served(each, workers))
+}
+
+/** Adds the reason why no worker queues the jobs of a schedule, if there is one. */
+function served(info: ScheduleInfo, workers: readonly WorkerRecord[]): ScheduleInfo {
+  const unserved = unservedBecause(info, workers)
+  return unserved === undefined ? info : { ...info, unserved }
+}
+
+export function unservedBecause(
+  { state, key, queue }: Pick<ScheduleInfo, 'state' | 'key' | 'queue'>,
+  workers: readonly WorkerRecord[],
+): ScheduleInfo['unserved'] {
+  if (state !== 'running' || isKnown(workers, key, queue)) return undefined
+  return workers.length === 0 ? 'no-worker' : 'unknown-key'
 }
 
 /** @param count how many ticks after the next tick are returned */
