@@ -40,7 +40,7 @@ export class JobsWhyCommand extends Command {
     if (why === undefined) {
       const schedule = await operating.schedules.get(id)
       if (schedule === undefined) throw await noJob(operating, id)
-      return this.#schedule(schedule)
+      return await this.#schedule(schedule)
     }
     if (this.json) return { ...written(why) }
     this.#show(why)
