@@ -196,7 +196,7 @@ export class BullQueueListener<ReturnType = Any>
     }
   }
 
-  /** @param isReady called when the object receives all events from now on */
+  /** @param isReady called once this object receives each event that is written from then on */
   async #hear(isReady: () => void): Promise<void> {
     const all = Object.values(kinds).flat()
     const since = this.#heard

@@ -17,7 +17,10 @@ export interface Trouble {
   title: string
 }
 
-/** Problems that snapshots do not contain. Undefined until the server has answered. */
+/**
+ * The problems that the page asks the server for, because the snapshots that the server sends each second do
+ * not contain them. Undefined until the server has answered.
+ */
 const found = signal<FoundTroubles | undefined>(undefined)
 
 /** What stands still or fails according to the last answer of the server, the worst first. */

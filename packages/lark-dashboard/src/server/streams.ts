@@ -40,7 +40,7 @@ export function eventText(event: string, data: unknown): string {
   return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
 }
 
-/** A report about a job in the form for a viewer. */
+/** A report about a job as a viewer gets it: a long progress is cut, and a hidden progress is left out. */
 export interface ShownReport extends Omit<JobReport, 'progress'> {
   progress?: ShownValue
 }

@@ -1,6 +1,6 @@
 /**
- * Finds the class for a dispatch by key: first among the classes that were passed in code, then among the
- * jobs made by `defineJob`, and then among the classes in the folders of the application.
+ * Finds the class for a dispatch by key: first among the classes in the option `jobs`, then among the jobs
+ * made by `defineJob`, and then among the classes in the folders of the application.
  */
 import { defined, excerpt, nearest } from '@s18i/lark/internal'
 import type { Settings } from '../config/config.ts'

@@ -82,7 +82,7 @@ export class Execution implements Writer {
   readonly claimer: JobSource
   /** The class of the job. Undefined if this process has no class with the job's key. */
   readonly jobClass: JobClass | undefined
-  /** The run of the handler, and after that the run of `failed` or `cancelled`. */
+  /** The run of `handle()`. If the job then fails or is cancelled, the run of `failed()` or `cancelled()`. */
   run: Run
   readonly environment: RunEnvironment
   /** When the run began, by `performance.now()`. */

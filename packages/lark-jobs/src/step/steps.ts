@@ -555,7 +555,8 @@ export class Steps implements StepsOfRun {
       if (this.#around.reason !== undefined) throw this.#around.reason
       const context = { key: `${this.#around.job.id}/${key}`, attempt }
       this.#recorder.checkRoom(1)
-      // The start is recorded so that people see at which step the workers of the job die.
+      // If a run of the job has crashed before, the start of each step is recorded, so that people see at
+      // which step the workers die. Otherwise this write is saved.
       const { crashes, runs } = this.#around.job
       if (crashes > 0) await this.#recorder.now(writeEntry('started', key, runs), false)
       began = performance.now()

@@ -1,6 +1,6 @@
 /**
- * The clock and the timers of waits. They belong to the process, or to a test. `waits.ts` decides when a job
- * is suspended and when its wait is over.
+ * The clock and the timers of waits. In a worker, these are the store's clock and the timers of Node; a test
+ * can replace both. `waits.ts` decides when a job is suspended and when its wait is over.
  */
 import { LONGEST_TIMER } from '../model/run/run.ts'
 

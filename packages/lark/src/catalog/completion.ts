@@ -49,8 +49,8 @@ export async function complete(
 }
 
 /**
- * The value to which the last word belongs. Undefined if the last word is the name of a flag, or if the
- * command does not take it as an argument.
+ * The value that the user types in the last word, and the argument or flag that takes this value. Undefined
+ * if the last word is the name of a flag, or if the command takes no further argument.
  */
 function typedValue(entry: Entry, before: readonly string[], last: string): Typed | undefined {
   const isFlagOver = before.includes('--')

@@ -52,7 +52,10 @@ export class ScheduleListCommand extends Command {
     this.#remarks(schedules, workers)
   }
 
-  /** @throws USAGE if neither a schedule nor a worker ever had the key, because the key may be misspelled */
+  /**
+   * @throws USAGE if no schedule has the key and no worker has ever known it, because the key is probably
+   * misspelled
+   */
   async #checkKey(operating: Operate): Promise<void> {
     const { job } = this
     if (job === undefined) return

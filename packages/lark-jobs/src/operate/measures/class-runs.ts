@@ -69,8 +69,9 @@ export interface ReleaseEnds extends EndedCounts {
 export interface ReleaseRuns extends RunFigures {
   /** Absent for the runs of workers that knew no release. */
   release?: string
-  /** When the first and the last hour or day with such runs begin: milliseconds since 1970. */
+  /** When the first step (an hour or a day) with runs of this release begins, in milliseconds since 1970. */
   first: number
+  /** When the last step with runs of this release begins, in milliseconds since 1970. */
   last: number
 }
 

@@ -20,8 +20,8 @@
  * `MAX_HOOKS` effects `hook` and `MAX_ITEMS` effects `member`, and at most `MAX_BYTES` in total; if members
  * are due, hooks take at most half of these bytes. A hook is handed out under a lease as long as the caller
  * asks for, and a member under a lease of `MEMBER_LEASE_MS`. When the lease ends, the effect is handed out
- * again. So effects are delivered at least once, and in any order. The answer to a call that was sent again
- * has no effects.
+ * again. So effects are delivered at least once, and in any order. If a call that was sent again had already
+ * been carried out, its answer contains no effects.
  *
  * **Acknowledged.** Any caller may acknowledge an effect with a later call to the same partition. If the
  * partition has no such effect, nothing happens. The end of an acknowledged member is remembered for

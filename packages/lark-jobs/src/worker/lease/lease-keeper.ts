@@ -46,7 +46,10 @@ export interface LeaseKeeperOptions {
 
 interface Settling {
   readonly partition: string
-  /** @returns the outcomes whose call, or the call before it, has had no answer for `ms` milliseconds */
+  /**
+   * @returns if a call has had no answer for `ms` milliseconds, the outcomes in this call and the outcomes
+   * that wait for the next call; otherwise nothing
+   */
   unsettled(ms: number): readonly Settlement[]
 }
 

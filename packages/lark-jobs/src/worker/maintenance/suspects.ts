@@ -57,8 +57,8 @@ const LONGEST_ALONE = 4
 /** The longest time in milliseconds that a timer can have. */
 const LONGEST = 2 ** 31 - 1
 /**
- * If the store did not answer, the worker tells the store again after this many milliseconds that a suspect
- * is no longer alone.
+ * Before other jobs start beside a suspect, the worker tells the store that the suspect no longer runs alone.
+ * If the store does not answer, the worker tells the store again after this many milliseconds.
  */
 const AGAIN = 1_000
 /** The largest number of suspects in `#met`. */

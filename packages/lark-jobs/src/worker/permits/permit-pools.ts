@@ -336,7 +336,7 @@ export class PermitPools extends Part implements Permits {
     return { kind: 'granted', giveBack: () => end(true), refund: () => end(false) }
   }
 
-  /** Notes for the next call that `count` permits of an earlier call were not used. */
+  /** Records that `count` permits of an earlier call were not used. The next call gives them back. */
   #refund(pool: PermitPool, number: number, mark: number | undefined, count: number): void {
     if (mark === undefined || count === 0) return
     const known = pool.unused.find((each) => each.number === number)

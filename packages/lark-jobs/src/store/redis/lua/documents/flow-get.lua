@@ -6,7 +6,7 @@
 -- ARGV[3]  1 to read only the state of the flow, or ''
 -- Returns  { the time; the flow (flows.lua), or nothing if the flow does not exist }. If ARGV[3] is 1,
 --          returns only the state of the flow, or nothing
--- Cost     O(n) for n news, at most 1,000
+-- Cost     O(n) for n ends of nodes that no worker has read yet, at most 1,000; O(1) if ARGV[3] is 1
 -- needs: start, flows
 
 if ARGV[3] ~= '' then

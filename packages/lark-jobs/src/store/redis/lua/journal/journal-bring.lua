@@ -4,7 +4,8 @@
 -- ARGV[1]  clock: the time in milliseconds since 1970, or '' for the server's clock
 -- ARGV[2]  the id of the job
 -- ARGV[3]  the index of the first entry; 0 first removes the kept journal, except its signals
--- ARGV[4]  a bar and what is to be undone, or '' for nothing
+-- ARGV[4]  `|` and the text about the undos of the job (`store/contract/rules/undoing.ts`), or '' if the
+--          job has no steps to undo
 -- ARGV[5]  how many signals come with the first entries
 -- ARGV[6…] the signals in their stored form (journal.lua), and then the entries
 -- Returns  the verdict (`store/contract/journals.ts`)

@@ -54,8 +54,8 @@ local function merge(priority, limit, ids, places)
     while #ids < limit and not is_over and (early[i] or heads[j]) do
       local head = heads[j]
       if not head and #heads == wanted then
-        -- All entries that this round has read are taken, but the list has more entries. The next entry of
-        -- the list may go before the next job of the `due` half, so more entries must be read first.
+        -- This round has used all the entries that it read, and the list may have more. The next entry may go
+        -- before the next job of the `due` half, so more entries must be read first.
         break
       end
       local place = head and early[i] and queued(head, records[j])

@@ -3,7 +3,7 @@
 --                       in a hash of all journals, this hash took a third of the time of `record`, and 61 of
 --                       the 596 bytes of a sleeping job; 2026-12-03)
 --   signals:<id>  LIST  the name, a line break, the key or '', US, and the text
---   undos         HASH  id -> what is to be undone (`store/contract/rules/undoing.ts`)
+--   undos         HASH  id -> the text about the undos (`store/contract/rules/undoing.ts`)
 --   rests         HASH  id -> how long the job was suspended (`store/contract/rules/suspended-time.ts`)
 --   early         ZSET  id of a job that does not exist yet -> until when its journal and its signals are
 --                       kept
@@ -44,8 +44,8 @@ local function rest(id)
   redis.call('HSET', key('rests'), id, string.format('%.0f|%.0f', rested(id) or 0, now))
 end
 
--- Returns { the result of `read_entries`; the signals, if `from` is 0; what is to be undone, or false; how
--- long the job was suspended, or nothing }.
+-- Returns { the result of `read_entries`; the signals, if `from` is 0; the text about the undos, or false;
+-- how long the job was suspended, or nothing }.
 local function read_journal(id, from)
   local undo = redis.call('HGET', key('undos'), id)
   return { read_entries(id, from), from == 0 and recordings().signals_behind(id, 0) or {}, undo, rested(id) }

@@ -82,8 +82,8 @@ end
 local function keep_node(id, index, ended, result)
   local ends = key('flow-ends:' .. id)
   local before = redis.call('HGET', ends, index)
-  -- Only a completion counts after an earlier end, and only if that end was not a completion: somebody has
-  -- retried the node by hand.
+  -- If the node has ended before, its new end counts only if the node has completed now, and had not
+  -- completed before. This happens if somebody has retried the node by hand.
   if before and (string.sub(ended, 1, 1) ~= 'c' or string.sub(before, 1, 1) == 'c') then
     return false
   end
