@@ -398,11 +398,11 @@ test('a schedule that does not tick is marked on its page and in the list, where
   await bookOf(opened).change('hourly', ({ at, state }) => ({ state: { ...state, next: at - 7_200_000 } }))
   await page.goto(`${shown.url}/schedules/hourly`)
   await page.getByText(/late by 2 h/).waitFor()
-  expect(await page.locator('.page-head .state').textContent()).toBe('!late')
+  expect(await page.locator('.page-head .state').textContent()).toBe('!stands still')
   expect(await page.getByText(/was due/).count()).toBe(1)
   await page.goto(`${shown.url}/schedules`)
   const state = page.getByRole('row', { name: /hourly/ }).locator('.state')
-  expect(await state.textContent()).toBe('!late')
+  expect(await state.textContent()).toBe('!stands still')
   await page
     .getByRole('row', { name: /hourly/ })
     .getByText(/late by 2 h/)

@@ -208,17 +208,23 @@ test('progress and log lines are shown at once, before the next renewal of the l
   await worker.stop(0)
 })
 
+/** No worker of this file knows this class. */
+class SweepJob extends Job {
+  override readonly key = 'sweep'
+  handle() {}
+}
+
 test('a schedule whose class no worker knows is shown as standing still, with the reason', async () => {
-  await jobs.schedules.set('hourly', new MailJob().with({ to: 'ada' }), every('1h'))
+  await jobs.schedules.set('hourly', new SweepJob().with(), every('1h'))
   await using worker = await jobs.work({ jobs: [StepJob], queues: ['steps'], report: silent })
   await goTo('/schedules')
   const row = page.getByRole('row', { name: /hourly/ })
   await row.getByText('stands still').waitFor()
-  expect(await row.locator('.bad').allInnerTexts()).toContain('no worker knows mail')
+  expect(await row.locator('.bad').allInnerTexts()).toContain('no worker knows sweep')
   await row.getByRole('link', { name: 'hourly' }).click()
-  await page.getByText('It stands still: no worker knows mail.').waitFor()
+  await page.getByText('It stands still: no worker knows sweep.').waitFor()
   await goTo('/doctor')
-  await page.getByText("stands still: no live worker knows 'mail'").waitFor()
+  await page.getByText("stands still: no live worker knows 'sweep'").waitFor()
   await worker.stop(0)
   await jobs.schedules.remove('hourly')
 })

@@ -4,7 +4,8 @@
  * schedule, and stores need no table of ticks. Ids that applications choose have no colon, so they cannot
  * name a tick.
  */
-import type { State } from './record.ts'
+import { isKnown } from './every-key.ts'
+import type { State, WorkerRecord } from './record.ts'
 
 /** The tick for which a job was queued. */
 export interface Tick {
@@ -90,4 +91,16 @@ export function lateBy(
 ): number | undefined {
   const late = next === undefined ? 0 : now - next - jitter
   return late > LATE ? late : undefined
+}
+
+/** Why the ticks of a schedule do not become jobs: no worker lives, or no living worker knows the class. */
+export type Unserved = 'no-worker' | 'unknown-key'
+
+/** Returns undefined if a living worker knows the class, or if the schedule is paused or has ended. */
+export function unservedBecause(
+  { state, key, queue }: { state: 'running' | 'paused' | 'ended'; key: string; queue: string },
+  workers: readonly WorkerRecord[],
+): Unserved | undefined {
+  if (state !== 'running' || isKnown(workers, key, queue)) return undefined
+  return workers.length === 0 ? 'no-worker' : 'unknown-key'
 }

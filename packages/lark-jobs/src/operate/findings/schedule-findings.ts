@@ -4,9 +4,9 @@
  */
 import type { WorkerRecord } from '../../model/record.ts'
 import type { Advice } from '../../model/remedy.ts'
-import { lateBy } from '../../model/tick.ts'
+import { lateBy, type Unserved, unservedBecause } from '../../model/tick.ts'
 import { readable } from '../../words/duration.ts'
-import { type ScheduleInfo, unservedBecause } from '../schedules/schedule-info.ts'
+import type { ScheduleInfo } from '../schedules/schedule-info.ts'
 import { type DoctorFinding, Examination } from './finding-codes.ts'
 
 /** @param now the time by the store's clock: milliseconds since 1970 */
@@ -44,8 +44,6 @@ export function scheduleFindings(
     return found.findings
   })
 }
-
-type Unserved = NonNullable<ScheduleInfo['unserved']>
 
 function missing({ key }: ScheduleInfo, unserved: Unserved): string {
   return unserved === 'no-worker' ? 'no worker lives' : `no live worker knows '${key}'`

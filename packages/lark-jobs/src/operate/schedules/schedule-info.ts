@@ -2,10 +2,9 @@
 import { defined } from '@s18i/lark/internal'
 import type { Settings } from '../../config/config.ts'
 import { JobsError } from '../../model/errors.ts'
-import { isKnown } from '../../model/every-key.ts'
 import { queueOf } from '../../model/partition.ts'
 import type { WorkerRecord } from '../../model/record.ts'
-import { lateBy, type ScheduleRun } from '../../model/tick.ts'
+import { lateBy, type ScheduleRun, unservedBecause } from '../../model/tick.ts'
 import type { Missed, Overlap } from '../../options/schedules/timing.ts'
 import { flag, isText, type OptionsOf, oneOf, option, refuse, voiceOf, whole } from '../../options/schema.ts'
 import { ScheduleBook } from '../../schedule/book.ts'
@@ -181,14 +180,6 @@ export async function listSchedules(
 function served(info: ScheduleInfo, workers: readonly WorkerRecord[]): ScheduleInfo {
   const unserved = unservedBecause(info, workers)
   return unserved === undefined ? info : { ...info, unserved }
-}
-
-export function unservedBecause(
-  { state, key, queue }: Pick<ScheduleInfo, 'state' | 'key' | 'queue'>,
-  workers: readonly WorkerRecord[],
-): ScheduleInfo['unserved'] {
-  if (state !== 'running' || isKnown(workers, key, queue)) return undefined
-  return workers.length === 0 ? 'no-worker' : 'unknown-key'
 }
 
 /** @param count how many ticks after the next tick are returned */
