@@ -438,6 +438,30 @@ test('a failover may lose only jobs that were accepted just before the failover,
   expect(account(evidence).findings).toMatchObject([{ rule: 'lost', who: 'a' }])
 })
 
+test('if a failover loses the start of an inner flow, the inner flow starts again, and its jobs run again with other ids', () => {
+  const evidence = doctored(({ runs, steppings, faults }) => {
+    const [lost, again] = [
+      run('y/in-0', 'w2.1#90', 40_012, ended(40_013)),
+      runOf({ runs } as Evidence, 'y/in-0'),
+    ]
+    runs.push({ ...lost, id: 'lost' })
+    const events = [lost, again].flatMap(({ serial, at }) => [
+      step('begun', 'one', serial, at),
+      step('known', 'one', serial, at),
+    ])
+    steppings.push({ n: 'y/in-0', events })
+    faults.push(fault('failover', 40_001, 40_004, [{ what: 'rewound', from: 40_001, to: 40_004 }]))
+  })
+  expect(account(evidence).findings).toEqual([])
+  for (const each of evidence.runs) if (each.id === 'lost') each.id = 'id-y/in-0'
+  expect(account(evidence).findings).toMatchObject([{ rule: 'step-again', who: 'y/in-0' }])
+})
+
+test('a job that ran to its end and is not kept is found also if its number is kept with another id', () => {
+  const evidence = doctored(({ runs }) => runs.push({ ...run('a', 'w2.1#9', 5, ended(6)), id: 'gone' }))
+  expect(account(evidence).findings).toMatchObject([{ rule: 'vanished', who: 'a' }])
+})
+
 test('a unique job that the new primary refused as a duplicate may have run on the old primary, and may be missing in the store', () => {
   const evidence = doctored(({ runs, faults }) => {
     runs.push(run('l', 'w2.1#9', 30_102, ended(30_103)))

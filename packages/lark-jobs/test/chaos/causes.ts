@@ -80,8 +80,13 @@ export class Causes {
    */
   losses(story: Story): Loss[] {
     if (story.runs.some(({ kind }) => canUndo(kind))) return []
-    const steps = story.runs.slice(0, -1).flatMap((run, i) => {
-      const next = story.runs[i + 1]!
+    return [...byId(story.runs)].flatMap(([id, runs]) => this.#lossesOf(story, id, runs))
+  }
+
+  /** @param runs the runs of the job with this id */
+  #lossesOf(story: Story, id: string, runs: readonly Run[]): Loss[] {
+    const steps = runs.slice(0, -1).flatMap((run, i) => {
+      const next = runs[i + 1]!
       if (run.end?.what === 'parted') return []
       const mayBeRetry = run.end?.what === 'failed' && next.at >= run.end.at
       return [{ story, run, next, mayBeRetry, cause: this.#causeOf(run, next) }]
@@ -92,8 +97,9 @@ export class Causes {
     const failed = steps.filter(({ mayBeRetry }) => mayBeRetry)
     const undisturbed = failed.filter(({ cause }) => cause === undefined)
     const disturbed = failed.filter(({ cause }) => cause !== undefined)
-    const isUnknown = story.kept.length === 0 || story.isStartedAgain
-    const retries = Math.max(...story.kept.map(retriesOf), isUnknown ? failed.length : 0)
+    const records = story.kept.filter((record) => record.id === id)
+    const isUnknown = records.length === 0 || story.isStartedAgain
+    const retries = Math.max(...records.map(retriesOf), isUnknown ? failed.length : 0)
     const retried = [...undisturbed, ...disturbed].slice(0, retries)
     return steps.filter((step) => !retried.includes(step))
   }
@@ -162,6 +168,13 @@ export class Causes {
  */
 function retriesOf({ failures, releases, states }: Kept): number {
   return failures + releases - (states.includes('failed') && failures > 0 ? 1 : 0)
+}
+
+/** Returns runs by the ids of their jobs, in the order of the runs. */
+export function byId(runs: readonly Run[]): Map<string, Run[]> {
+  const all = new Map<string, Run[]>()
+  for (const run of runs) all.set(run.id, [...(all.get(run.id) ?? []), run])
+  return all
 }
 
 /** Whether the steps of jobs of a kind have undos. */

@@ -151,6 +151,8 @@ export function firstOf(n: string): string {
 /** One run of a handler, as its worker saw it. */
 export interface Run {
   n: string
+  /** The id of the job. A failover can lose the start of an inner flow, which then starts with other ids. */
+  id: string
   serial: string
   at: number
   by: string
@@ -348,7 +350,7 @@ export class Reading {
         break
       case 'started':
         this.runs.set(serial, {
-          ...{ n: numberOf(n, line.id!), serial, at, by, kind },
+          ...{ n: numberOf(n, line.id!), id: line.id!, serial, at, by, kind },
           ...(line.got !== undefined && { got: line.got }),
         })
         break

@@ -16,7 +16,7 @@ export async function readLedger(store: Store, queues: readonly string[]): Promi
       let cursor: string | undefined
       do {
         const page = await store.list(queue, { state, limit: PAGE, ...(cursor !== undefined && { cursor }) })
-        for (const job of page.jobs) take(kept, job)
+        for (const job of page.jobs) take(kept, queue, job)
         cursor = page.cursor
       } while (cursor !== undefined)
     }
@@ -24,11 +24,13 @@ export async function readLedger(store: Store, queues: readonly string[]): Promi
   return [...kept.values()]
 }
 
-function take(kept: Map<string, Kept>, job: JobRecord): void {
+function take(kept: Map<string, Kept>, queue: string, job: JobRecord): void {
   const { id, state, runs, failures, crashes, releases, finishedAt, result, errors } = job
-  const known = kept.get(id)
+  // After a failover, a batch can give its next members the ids of members that were lost, but in other queues.
+  const key = `${queue} ${id}`
+  const known = kept.get(key)
   if (known !== undefined) return void known.states.push(state)
-  kept.set(id, {
+  kept.set(key, {
     id,
     n: numberOf(numberIn(job.payload), id),
     states: [state],

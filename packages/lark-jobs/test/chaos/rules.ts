@@ -3,7 +3,7 @@
  * itself. A fault excuses a finding only if the fault affected this job or its worker at that time.
  */
 import { MAX_CRASHES_UNSURE } from '../../src/store/contract/store.ts'
-import { type Causes, canUndo, type Loss, type Story } from './causes.ts'
+import { byId, type Causes, canUndo, type Loss, type Story } from './causes.ts'
 import type { Evidence, StepEvent } from './evidence.ts'
 
 export const rules = {
@@ -89,7 +89,11 @@ export function judgeJob(
     found('refused-but-queued', n, text)
   }
   const isSafe = durability === 'replicated' && ask.answer?.what === 'accepted'
-  if (kept.length === 0) judgeMissing(story, isSafe ? undefined : causes, found)
+  const excuse = isSafe ? undefined : causes
+  if (kept.length === 0) judgeMissing(story, excuse, found)
+  else
+    for (const [id, runsOfId] of byId(runs))
+      if (kept.every((record) => record.id !== id)) judgeMissing({ ...story, runs: runsOfId }, excuse, found)
   for (const { run, next, cause } of losses) {
     if (cause !== undefined) continue
     const end = run.end === undefined ? 'has no end' : `${run.end.what} at ${run.end.at}`
@@ -146,7 +150,7 @@ function judgeSettle({ n, runs }: Story, record: Story['kept'][number], causes: 
   const accepted = runs.find(({ serial }) => serial === result)
   if (accepted === undefined) return
   for (const later of runs) {
-    if (later.at <= accepted.at || causes.isLateStart(later)) continue
+    if (later.id !== id || later.at <= accepted.at || causes.isLateStart(later)) continue
     if (causes.mayBeRewound(accepted.at, Math.max(later.at, finishedAt))) continue
     found('late-settle', n, `${id} was completed by ${result}, and ${later.serial} began after that`)
   }
@@ -173,14 +177,14 @@ const ROUNDING = 5
  * rejection of other jobs.
  */
 export function judgeLocks(stories: readonly Story[], causes: Causes, found: Found): void {
-  const byId = new Map(stories.flatMap((story) => story.kept.map(({ id }) => [id, story])))
+  const owners = new Map(stories.flatMap((story) => story.kept.map(({ id }) => [id, story])))
   const unique = stories.filter(({ ask, kept }) => ask?.lock !== undefined && kept.length > 0)
   for (const one of unique)
     for (const other of unique) if (one.ask!.lock === other.ask!.lock) judgePair(one, other, causes, found)
   for (const { n, ask } of stories) {
     if (ask?.answer?.what !== 'met') continue
     const { at, other } = ask.answer
-    const holder = byId.get(other!)
+    const holder = owners.get(other!)
     const ended = holder === undefined ? 0 : endOf(holder)
     if (ended + ROUNDING >= ask.at || causes.mayBeRewound(holder?.ask?.at ?? 0, at)) continue
     const what = holder === undefined ? 'is not in the store' : `had ended at ${ended}`
@@ -221,14 +225,16 @@ function endOf({ kept }: Story): number {
  * the step or the signal.
  */
 export function judgeSteps({ steppings, runs }: Evidence, causes: Causes, found: Found): void {
-  const begunAt = new Map(runs.map(({ serial, at }) => [serial, at]))
+  const runOf = new Map(runs.map((run) => [run.serial, run]))
   for (const { n, events, keptAt, missedAt } of steppings) {
     for (const { what, step, serial, at } of events) {
       if (what !== 'begun') continue
-      const mine = events.filter((each) => each.step === step && each.at <= at)
+      const run = runOf.get(serial)
+      const isMine = (each: StepEvent) => each.step === step && runOf.get(each.serial)?.id === run?.id
+      const mine = events.filter((each) => isMine(each) && each.at <= at)
       const undone = Math.max(0, ...mine.filter((each) => each.what === 'undone').map((each) => each.at))
       const before = mine.find((each) => each.what === 'known' && each.at > undone)
-      if (before === undefined || begunAt.get(serial)! <= before.at) continue
+      if (before === undefined || run!.at <= before.at) continue
       if (causes.mayBeRewound(before.at, at)) continue
       found(
         'step-again',
@@ -266,7 +272,7 @@ export function judgeUndos(
     }
     const runOf = (serial: string) => story!.runs.find((run) => run.serial === serial)
     const isNewest = ({ serial, at }: StepEvent) =>
-      story!.runs.findLast((run) => run.at <= at)?.serial === serial
+      story!.runs.findLast((run) => run.id === record.id && run.at <= at)?.serial === serial
     const ordered = events
       .filter(isNewest)
       .sort((one, another) => one.at - another.at || runOf(one.serial)!.at - runOf(another.serial)!.at)

@@ -215,7 +215,7 @@ function called(id: string, state: KeptFlow['state']): KeptNode[] {
 
 function run(n: string, after: number, more: Partial<Run> = {}): Run {
   const times = { at: at + after, end: { at: at + after + 1, what: 'ended' as const } }
-  return { n, serial: `w1.1#${n}`, by: 'w1.1', kind: 'instant', ...times, ...more }
+  return { n, id: `id-${n}`, serial: `w1.1#${n}`, by: 'w1.1', kind: 'instant', ...times, ...more }
 }
 
 function failed(n: string, after: number, more: Partial<Run> = {}): Run {

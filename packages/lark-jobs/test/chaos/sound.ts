@@ -16,7 +16,7 @@ export function run(
   kind = 'instant',
 ): Run {
   const by = serial.split('#')[0]!
-  return { n, serial, by, at, kind, ...(end !== undefined && { end }) }
+  return { n, id: `id-${n}`, serial, by, at, kind, ...(end !== undefined && { end }) }
 }
 
 export const ended = (at: number): Run['end'] => ({ at, what: 'ended' })
