@@ -46,13 +46,24 @@ export type KeptResult<J> =
 const LONGEST = 2_147_483_647
 
 /** How long a wait without a timeout waits for a job or flow whose transaction may still commit, in ms. */
-export const COMES_WITHIN = 60_000
+const COMES_WITHIN = 60_000
 
 /**
  * Milliseconds between two looks for a job or flow that is not in the store yet or has not ended. `first` is
  * the first pause, and `last` the longest.
  */
 export const LOOK = { first: 20, last: 500 }
+
+/**
+ * Returns until when a job or flow may come into the store, by `performance.now()`. With a timeout, the wait
+ * ends with RESULT_TIMEOUT: a timer can fire later than its time, so no other clock may end the wait.
+ *
+ * @param isToCome whether it was dispatched in a transaction
+ */
+export function latestArrival(isToCome: boolean, timeout: number | undefined): number {
+  if (!isToCome) return 0
+  return timeout === undefined ? performance.now() + COMES_WITHIN : Number.POSITIVE_INFINITY
+}
 
 /** @returns milliseconds @throws JOB_INVALID */
 export function readTimeout(id: string, { timeout }: Pick<ResultOptions, 'timeout'>): number | undefined {
@@ -80,9 +91,8 @@ export async function resultAt<J extends JobLike>(
   const { signal, onProgress } = options
   const timeout = readTimeout(place.id, options)
   const reported = onProgress && ((progress: string) => onProgress(decode(progress)))
-  const comesUntil = isToCome ? performance.now() + (timeout ?? COMES_WITHIN) : 0
   const job = await awaitWithin(jobs, timeout, `Job ${place.id}`, place.id, [closed, signal], (over) =>
-    endedAt(jobs, place, over, comesUntil, reported),
+    endedAt(jobs, place, over, latestArrival(isToCome, timeout), reported),
   )
   if (job !== undefined) return resultOf(job) as KeptResult<J>
   const absence = isToCome ? 'its transaction has not committed' : 'it never was there'

@@ -18,7 +18,7 @@ import type { Store } from '../../store/contract/store.ts'
 import { readable } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
 import { shown } from '../../words/secret.ts'
-import { awaitWithin, COMES_WITHIN, LOOK, type ResultOptions, readTimeout } from '../events/results.ts'
+import { awaitWithin, LOOK, latestArrival, type ResultOptions, readTimeout } from '../events/results.ts'
 import { passes } from '../events/watcher.ts'
 import type { Operated } from '../operated.ts'
 import { flowNotFound } from './flow-finding.ts'
@@ -46,7 +46,7 @@ export async function flowResultAt(
   isToCome: boolean,
 ): Promise<unknown> {
   const timeout = readTimeout(id, options)
-  const comesUntil = isToCome ? performance.now() + (timeout ?? COMES_WITHIN) : 0
+  const comesUntil = latestArrival(isToCome, timeout)
   const mayCome = (error: unknown) => performance.now() < comesUntil && JobsError.is(error, 'FLOW_NOT_FOUND')
   return awaitWithin(jobs, timeout, `Flow ${id}`, id, [closed, options.signal], async (over) => {
     let isChecked = false
