@@ -159,7 +159,7 @@ export function wire(options: WorkerOptions, { id, signal, obeying, record, turn
     const queue = queueOf(partition)
     const unread = new Unread(thread.pulse.unread)
     const claimer = new Claimer({
-      ...{ ...common, partition, rank, unread, permits: claimPermits, deliverer, ticksIn },
+      ...{ ...common, partition, rank, unread, permits: claimPermits, deliverer, ticksIn, ticks },
       prefetch: new Prefetch(ledger, index, pace),
       changed: (each) => intake.changed(each),
       weight: options.weights?.get(queue),

@@ -5,6 +5,7 @@
 import { expect, test } from 'vitest'
 import { memberId } from '../../src/model/effect.ts'
 import { NODES } from '../../src/model/flow.ts'
+import { FLOW_BYTES, FLOW_LEASE_MS, type Want } from '../../src/store/contract/store.ts'
 import { LEASE } from './caller.ts'
 import { cancel, endRest, ends, forgetful, take } from './effects.ts'
 import { Home, MOMENT, PATIENCE, START } from './flow-home.ts'
@@ -144,6 +145,61 @@ export function flowEndsAtHome(make: Make): void {
     expect(await home.next()).toBeUndefined()
     expect(await next(2, 0)).toBe(0)
     expect(await store.wait('asker', PATIENCE)).toEqual(['emails'])
+  })
+
+  test('an exchange hands out the flow that it makes due, under a lease, if its caller takes flows and wants jobs', async () => {
+    await using harness = await make()
+    const { store, clock } = harness
+    const home = new Home(harness, 'emails')
+    const ada = harness.caller()
+    await home.make('flow', { crowd: { reserved: 2, size: 1 } })
+    const settle = async (index: number, want: Partial<Want> = {}, paused = false) => {
+      await ada.enqueue(job({ id: memberId({ flow: 'flow', home: 'emails', index }) }))
+      const settled = [settlement(await ada.claimOne(), completed)]
+      if (paused) await store.configure('emails', { paused })
+      const asked: Want = { limit: 1, leaseMs: LEASE, flows: true, ...want }
+      const { dueFlows, nextTick } = await ada.exchange(settled, asked)
+      // The answer was lost, and the call is sent again: the lease of the flow goes on.
+      const again = await ada.store.exchange('emails', ada.last(), settled, asked)
+      expect(again).not.toHaveProperty('dueFlows')
+      if (asked.limit > 0) expect(again.nextTick).toBe(nextTick)
+      return { flows: dueFlows?.flows ?? [], at: dueFlows?.at, nextTick }
+    }
+    const news = (index: number) => [{ index, state: 'completed', at: clock.now }]
+    const { flows, at, nextTick } = await settle(NODES)
+    expect([at, nextTick]).toEqual([clock.now, FLOW_LEASE_MS])
+    expect(flows).toMatchObject([
+      { id: 'flow', state: '{}', definition: 'definition of flow', news: news(NODES) },
+    ])
+    expect(await home.due()).toEqual([])
+    clock.now += FLOW_LEASE_MS
+    expect(await home.due(500)).toMatchObject([{ news: [{ index: NODES }] }])
+    // A worker holds the flow, so another end does not hand it out.
+    expect(await settle(NODES + 1)).toMatchObject({ flows: [], nextTick: 500 })
+    const { rev, news: both } = (await home.read())!
+    await home.write({ id: 'flow', rev, state: '1', heard: both.length })
+    // Members make the flow due, so it gets a new number.
+    const [reached] = (await settle(0)).flows
+    expect(reached).toMatchObject({ id: 'flow', state: '1', news: [], crowd: { completed: 1 } })
+    await home.change('flow')
+    expect(reached!.rev).toBeGreaterThan(rev)
+    // A caller that wants no jobs may be about to stop.
+    expect(await settle(NODES + 2, { limit: 0 })).toMatchObject({ flows: [], nextTick: 0 })
+    await home.change('flow', { heard: 1 })
+    // A paused queue hands out no jobs, but its flows go on.
+    expect(await settle(NODES + 3, {}, true)).toMatchObject({ flows: [{ news: news(NODES + 3) }] })
+  })
+
+  test('an exchange leaves a flow that is too large for it to a call of its own', async () => {
+    await using harness = await make()
+    const home = new Home(harness, 'emails')
+    const ada = harness.caller()
+    await home.make('flow', { definition: JSON.stringify('x'.repeat(FLOW_BYTES)), crowd: { reserved: 1 } })
+    await ada.enqueue(job({ id: memberId({ flow: 'flow', home: 'emails', index: NODES }) }))
+    const settled = [settlement(await ada.claimOne(), completed)]
+    const { dueFlows, nextTick } = await ada.exchange(settled, { limit: 1, leaseMs: LEASE, flows: true })
+    expect([dueFlows, nextTick]).toEqual([undefined, 0])
+    expect(await home.due()).toHaveLength(1)
   })
 
   const ringing: Record<string, (harness: Harness, id: string) => Promise<unknown>> = {

@@ -87,11 +87,13 @@ export class FlowWorker {
       desk.held = desk.held.filter((job) => !ended.includes(job))
       desk.number += 1
       const call = { caller: this.#name, number: desk.number }
-      const want = { limit: 10, leaseMs: LEASE, effects: { done: desk.done.splice(0) } }
+      const want: Want = { limit: 10, leaseMs: LEASE, effects: { done: desk.done.splice(0) } }
+      // Every second call takes the flows that it makes due. The others leave them to `due`.
+      if (desk.number % 2 === 0) want.flows = true
       desk.call = { call, settlements, want }
     }
     const { call, settlements, want } = desk.call
-    const { jobs, effects = [] } = await this.#store.exchange(partition, call, settlements, want)
+    const { jobs, effects = [], dueFlows } = await this.#store.exchange(partition, call, settlements, want)
     desk.call = undefined
     desk.held.push(...jobs)
     const homes = new Map<string, MemberEnd[]>()
@@ -101,6 +103,7 @@ export class FlowWorker {
     }
     for (const [home, ends] of homes) await this.book.apply(home, ends)
     desk.done.push(...effects.map(nameOf))
+    for (const flow of dueFlows?.flows ?? []) await this.book.advance(partition, flow, dueFlows!.at)
     return settlements.length + jobs.length + effects.length + want.effects!.done!.length > 0
   }
 

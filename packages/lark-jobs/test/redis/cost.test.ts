@@ -15,6 +15,7 @@ import {
   MAX_DUE,
   type MemberEnd,
   type MovingJob,
+  NODES,
   type ScheduleWrite,
   type StoredSchedule,
 } from '../../src/store/contract/store.ts'
@@ -514,6 +515,32 @@ test('a partition with flows costs the same as one with schedules', async () => 
   const after = await costs()
   for (const [i, { calls }] of before.entries())
     expect(after[i]!.calls).toEqual({ ...calls, zrange: (calls.zrange ?? 0) + 1 })
+})
+
+test('an exchange that makes a flow due and hands it out costs six commands more than one that makes it due', async () => {
+  await store.flows.write('emails', { id: 'flow', rev: 0, definition: '{}', state: '{}' })
+  const end = async (index: number, flows?: true) => {
+    await web.enqueue(job({ id: memberId({ flow: 'flow', home: 'emails', index }) }))
+    const settlements = (await next([], 1)).map((one) => settlement(one, completed))
+    const want = { limit: 5, leaseMs: LEASE, ...(flows && { flows }) }
+    const { calls } = await costOf(() => ada.exchange(settlements, want))
+    const { found } = await store.flows.get('emails', 'flow')
+    const { rev, state, news } = found!
+    await store.flows.write('emails', { id: 'flow', rev, state, heard: news.length })
+    return calls
+  }
+  await end(NODES)
+  await end(NODES + 1, true)
+  const before = await end(NODES + 2)
+  const calls = await end(NODES + 3, true)
+  const more = Object.entries(calls).map(([name, count]) => [name, count - (before[name] ?? 0)])
+  expect(Object.fromEntries(more.filter(([, count]) => count !== 0))).toEqual({
+    zrange: 1, // which flows are due
+    hmget: 2, // the flow, and how its nodes ended
+    lrange: 1, // which nodes have ended
+    hset: 1, // until when it is handed out
+    zadd: 1, // when it is due again
+  })
 })
 
 test('the cost of the ends of fifty members of a batch, which are in one answer and are counted in one call', async () => {

@@ -3,6 +3,8 @@
  * it rests.
  */
 import { expect, test, vi } from 'vitest'
+import { memberId } from '../../src/model/effect.ts'
+import { FLOW_LEASE_MS, NODES } from '../../src/store/contract/store.ts'
 import { SqliteStore } from '../../src/store/sqlite/store.ts'
 import { Claimer, type ClaimerOptions } from '../../src/worker/fetch/claimer.ts'
 import { LEASE } from '../conformance/caller.ts'
@@ -127,4 +129,30 @@ test('if no answer comes before the worker stops, delivered effects are put back
   stop.abort()
   expect(await exchanging).toBeUndefined()
   expect(deliverer.putBack.mock.calls).toEqual([['emails', effects]])
+})
+
+test('a claim takes the flows that it makes due if its worker has heard of a flow, and a call without a claim does not', async () => {
+  const ticks = { hasHeard: false, handed: vi.fn() }
+  const { harness, claimer } = await make({ ticks })
+  await using _ = harness
+  const { store } = harness
+  await store.flows.write('emails', { id: 'flow', rev: 0, definition: '{}', state: '{}' })
+  const settle = async (index: number, room: number) => {
+    await harness.caller('web').enqueue(job({ id: memberId({ flow: 'flow', home: 'emails', index }) }))
+    const [held] = (await claimer.exchange(1, 0, signal))!.jobs
+    claimer.settle(held!.id, held!.token, { kind: 'completed' }, 0)
+    const { nextTick } = (await claimer.exchange(room, 0, signal))!
+    const { found } = await store.flows.get('emails', 'flow')
+    const { rev, state, news } = found!
+    await store.flows.write('emails', { id: 'flow', rev, state, heard: news.length })
+    return nextTick
+  }
+  expect(await settle(NODES, 1)).toBe(0)
+  ticks.hasHeard = true
+  expect(await settle(NODES + 1, 0)).toBe(0)
+  expect(ticks.handed).not.toHaveBeenCalled()
+  expect(await settle(NODES + 2, 1)).toBe(FLOW_LEASE_MS)
+  const flow = expect.objectContaining({ id: 'flow', news: [expect.objectContaining({ index: NODES + 2 })] })
+  expect(ticks.handed.mock.calls).toEqual([['emails', { at: harness.clock.now, flows: [flow] }]])
+  claimer.stop()
 })

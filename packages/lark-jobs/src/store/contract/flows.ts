@@ -40,7 +40,9 @@
  * **Ends at home.** If a node or a member ends in the home of its flow, the same atomic step counts the end
  * as `apply` does, and writes no effect (`effects.ts`). If the flow does not exist or has no such member,
  * nothing waits for the end, and the store does not keep it. If an `exchange` makes a flow due, the answer of
- * the `exchange` says so (`nextTick`). If another verb makes a flow due, or an `exchange` that wants no jobs,
+ * the `exchange` says so (`nextTick`), or hands the flow out, if its caller asks for that (`Want.flows`) and
+ * wants jobs. An answer that is sent again hands out nothing: the flow is then due when the lease of
+ * `FLOW_LEASE_MS` has ended. If another verb makes a flow due, or an `exchange` that wants no jobs,
  * a waiting worker is rung. The end of a job in another partition is an effect, which a worker brings to the
  * home with `apply`.
  *
@@ -69,6 +71,13 @@ export const MAX_FAILURES = 1_000
  * next write.
  */
 export const MAX_NEWS = 1_000
+/**
+ * The lease of flows that an `exchange` hands out, in milliseconds. If the worker has not written a flow by
+ * then, the flow is due again.
+ */
+export const FLOW_LEASE_MS = 2_000
+/** The largest size of all flows that an `exchange` hands out, in bytes. Other flows wait for `due`. */
+export const FLOW_BYTES = 65_536
 /**
  * The largest size of all results that a flow keeps, in bytes: 6,710 bytes for each of 10,000 nodes, or 128
  * of the largest results. The limit exists because results take memory of the server.

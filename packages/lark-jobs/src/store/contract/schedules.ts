@@ -122,6 +122,9 @@ export interface DueSchedules extends NextTick {
   flows: StoredFlow[]
 }
 
+/** The flows that an `exchange` hands out. */
+export type DueFlows = Pick<DueSchedules, 'at' | 'flows'>
+
 /** Where a schedule is kept. */
 export interface ScheduleHome {
   id: string

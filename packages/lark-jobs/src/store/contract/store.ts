@@ -116,7 +116,7 @@ import type { WorkerOrder } from './orders.ts'
 import type { Reading } from './reading.ts'
 import type { RecoverOptions, Recovery } from './recovery.ts'
 import type { Retentions } from './rules/retention.ts'
-import type { Schedules } from './schedules.ts'
+import type { DueFlows, Schedules } from './schedules.ts'
 import type { WatchVerb } from './watch.ts'
 
 export { endedStates } from '../../model/record.ts'
@@ -220,6 +220,11 @@ export interface Want {
   /** Asks for effects and acknowledges effects (`effects.ts`). */
   effects?: EffectsWanted | undefined
   /**
+   * Whether to hand out the due flows if this call makes a flow due (`flows.ts`), so that the caller needs no
+   * call of `due`.
+   */
+  flows?: true
+  /**
    * Receives jobs that arrive while the caller waits in `wait`: at most as many as the claim lacked for
    * `limit`. A store may hand over jobs together with a ring, which saves a call. If the ring is lost, the
    * jobs come with the next `exchange`.
@@ -264,6 +269,8 @@ export interface Exchange {
    * settlement made a flow due.
    */
   nextTick?: number
+  /** The due flows that the caller asked for. */
+  dueFlows?: DueFlows
 }
 
 export interface LeaseNote {

@@ -24,7 +24,7 @@ import { Scripts } from './client/script.ts'
 import type { Transport } from './client/transport.ts'
 import { RedisAudit } from './verbs/audit.ts'
 import { DurabilityWait } from './verbs/durability-wait.ts'
-import { RedisFlows } from './verbs/flows.ts'
+import { RedisFlows, readFlow } from './verbs/flows.ts'
 import { histories } from './verbs/histories.ts'
 import { inspectServer } from './verbs/inspect.ts'
 import { RedisJournals } from './verbs/journals.ts'
@@ -77,7 +77,7 @@ import { RedisSchedules } from './verbs/schedules.ts'
 import { packStand, readStand, type ShownStand } from './verbs/stand.ts'
 import { Standings } from './verbs/standings.ts'
 import { Surveys } from './verbs/survey.ts'
-import { Writing } from './verbs/writing.ts'
+import { packStep, Writing } from './verbs/writing.ts'
 
 export interface RedisStoreOptions extends contract.StoreOptions {
   /** The text with which all keys of the store begin. Default `lark`. */
@@ -186,7 +186,7 @@ export class RedisStore implements contract.Store {
       partition,
       call,
       [
-        String(limit),
+        want.flows && limit > 0 ? `${limit};${packStep()}` : String(limit),
         want.limits ? packLimits(want.limits) : String(prefetch),
         packDuration(want.leaseMs),
         effects === '' ? waiting : `${waiting}\n${effects}`,
@@ -196,7 +196,7 @@ export class RedisStore implements contract.Store {
       ],
       this.#transport.deadline(call.patience),
     )
-    const [verdicts, due, ids, records, counters, limited, handed, dues, tick = -1, journals] =
+    const [verdicts, due, ids, records, counters, limited, handed, dues, tick = -1, journals, flows] =
       reply as Exchanged
     const jobs = readClaim(`${call.caller}.${call.number}`, ids, records, counters)
     if (dues) addDues(jobs, dues)
@@ -209,6 +209,7 @@ export class RedisStore implements contract.Store {
       ...(limited && { limited: readLimited(limited) }),
       ...(handed && { effects: readEffects(partition, handed) }),
       ...defined({ nextTick: tick < 0 ? undefined : tick }),
+      ...(flows && { dueFlows: { at: Number(flows[0]), flows: flows[1].map(readFlow) } }),
     }
   }
 

@@ -28,6 +28,7 @@ import { unlessAborted } from '../../waiting/bounded-wait.ts'
 import { type HeldJob, Ledger } from '../lease/ledger.ts'
 import { CALL, RING, sources, Unread } from '../lease/unread.ts'
 import type { Deliverer } from '../maintenance/deliverer.ts'
+import type { Ticks } from '../maintenance/ticks.ts'
 import { Part } from '../part.ts'
 import type { ClaimPermits } from '../permits/claim-permits.ts'
 import { Prefetch } from './prefetch.ts'
@@ -110,6 +111,8 @@ export interface ClaimerOptions {
   deliverer?: Pick<Deliverer, 'wanted' | 'take' | 'putBack'> | undefined
   /** Called when an answer says in how many milliseconds the next schedule of a partition is due. */
   ticksIn?: ((partition: string, ms: number) => void) | undefined
+  /** Advances the flows that become due with the settlements of this worker. */
+  ticks?: Pick<Ticks, 'hasHeard' | 'handed'> | undefined
   trouble?: (error: unknown) => void
   /** Called when the claimer becomes ready, and when an outcome begins to wait for a call. */
   changed?: (claimer: Claimer) => void
@@ -310,7 +313,7 @@ export class Claimer extends Part {
     signal: AbortSignal,
     hand?: Want['hand'],
   ): Promise<Answer | undefined> {
-    const { store, caller, leaseMs, terms, deliverer, ticksIn } = this.#options
+    const { store, caller, leaseMs, terms, deliverer, ticksIn, ticks } = this.#options
     const made: ClaimCall = {
       startedAt: performance.now(),
       settled: [],
@@ -342,6 +345,8 @@ export class Claimer extends Part {
           const asked: Want = { ...wanted, leaseMs, ...terms }
           if (this.limits === undefined && want > 0 && hand !== undefined) asked.hand = hand
           if (permits !== undefined) asked.permits = permits
+          // A worker that has never met a flow or a schedule sends nothing more than a plain claim.
+          if (ticks?.hasHeard && asked.limit > 0) asked.flows = true
           if (effects !== undefined && !isAlone) asked.effects = effects
           const asking = store.exchange(this.partition, call, settled, asked)
           const reply = await unlessAborted(signal, asking)
@@ -352,6 +357,7 @@ export class Claimer extends Part {
           // The time that was foreseen during the call may be earlier than the time in the store's answer.
           if (this.#restUntil > made.foreseen) this.#restFor(made.foreseen - performance.now())
           if (reply.nextTick !== undefined) ticksIn?.(this.partition, reply.nextTick)
+          if (reply.dueFlows !== undefined) ticks?.handed(this.partition, reply.dueFlows)
           if (reply.effects !== undefined) deliverer?.take(this.partition, reply.effects, since)
           if (reply.limited || this.permits?.isNeeded(this, want))
             this.permits?.answered(this, reply.jobs, reply.limited)

@@ -19,6 +19,7 @@ import { type KeptSchedule, writeOf } from '../../schedule/tick-write.ts'
 import {
   type Bound,
   CHANGES,
+  type DueFlows,
   type DueSchedules,
   isResendable,
   MAX_BYTES,
@@ -100,6 +101,12 @@ export class Ticks extends Part {
     this.hasHeard = true
     const at = performance.now() + ms
     if (at < (this.#dueAt.get(partition) ?? Number.POSITIVE_INFINITY)) this.#wait(partition, at)
+  }
+
+  /** Advances flows that the answer of another call has brought. */
+  handed(partition: string, { at, flows }: DueFlows): void {
+    // If this worker ends, the flows are due again when their leases have ended.
+    if (!this.isStopped) for (const flow of flows) this.#advance(partition, flow, at)
   }
 
   /** Whether this worker is firing schedules or advancing flows now. */

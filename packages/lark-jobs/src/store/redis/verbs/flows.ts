@@ -20,29 +20,13 @@ import {
 } from '../../contract/store.ts'
 import type { Scripts } from '../client/script.ts'
 import { packJobs } from './packing.ts'
-import { type FatesReply, readMemberFates, type Texts } from './reading.ts'
+import { type FatesReply, type FlowTexts, readMemberFates, type Texts } from './reading.ts'
 import { brings, nextTick, packDue, packText, readQueued, type Writing } from './writing.ts'
 
 /** The verdicts of `apply.lua`, by letter. */
 const verdicts = { c: 'counted', r: 'repeated', f: 'former', u: 'unknown' } as const
 const letters = { completed: 'c', failed: 'f', cancelled: 'x' } as const
 const states = { c: 'completed', f: 'failed', x: 'cancelled' } as const
-
-type Text = string | null
-/** A flow, as `flows.lua` returns it. */
-export type FlowTexts = [
-  id: string,
-  rev: string,
-  definition: Text,
-  state: Text,
-  reserved: Text,
-  size: Text,
-  completed: Text,
-  failed: Text,
-  cancelled: Text,
-  news: string[],
-  ends: Texts,
-]
 
 export class RedisFlows implements Flows {
   readonly #scripts: Scripts
@@ -221,7 +205,7 @@ function packEnd({ state, at, reason, error }: MemberEnd): string {
 }
 
 /** Parses the end of a member. A damaged text becomes an end with the reason `lost`. */
-function readEnd(index: string, text: Text | undefined): KeptEnd {
+function readEnd(index: string, text: string | null | undefined): KeptEnd {
   const [, letter, at, more] = /^([cfx])(\d+)(\{.*\})?$/s.exec(text ?? '') ?? []
   if (letter === undefined) return { index: Number(index), state: 'cancelled', reason: 'lost', at: 0 }
   const state = states[letter as keyof typeof states]

@@ -50,6 +50,22 @@ type FreshNodes = [at: string, ids: string[], results: Texts]
  */
 export type HandedEffects = readonly (EffectKind | 'fresh' | 'bundle' | ShownJobs | FreshNodes | string[])[]
 
+type Text = string | null
+/** A flow, as `flows.lua` returns it. */
+export type FlowTexts = [
+  id: string,
+  rev: string,
+  definition: Text,
+  state: Text,
+  reserved: Text,
+  size: Text,
+  completed: Text,
+  failed: Text,
+  cancelled: Text,
+  news: string[],
+  ends: Texts,
+]
+
 /** The answer of `exchange.lua`. */
 export type Exchanged = [
   verdicts: string,
@@ -63,7 +79,9 @@ export type Exchanged = [
   /** Milliseconds until a schedule or a flow is due, or -1 if none will be due. */
   tick?: number,
   /** Two values for each job with a journal: its index in the claim, counted from 1, and the journal. */
-  journals?: (number | ReadJournal)[],
+  journals?: (number | ReadJournal)[] | null,
+  /** The time, and the due flows that are handed out. */
+  flows?: [at: string, flows: FlowTexts[]],
 ]
 
 /**

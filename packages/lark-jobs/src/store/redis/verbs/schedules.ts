@@ -15,10 +15,10 @@ import {
   type StoredSchedule,
 } from '../../contract/store.ts'
 import type { Scripts } from '../client/script.ts'
-import { type FlowTexts, readFlow } from './flows.ts'
+import { readFlow } from './flows.ts'
 import { packDuration } from './pack-limits.ts'
 import { packJobs } from './packing.ts'
-import type { Texts } from './reading.ts'
+import type { FlowTexts, Texts } from './reading.ts'
 import { brings, nextTick, packDue, packStep, packText, readQueued, type Writing } from './writing.ts'
 
 /** The answer of `due.lua`. */

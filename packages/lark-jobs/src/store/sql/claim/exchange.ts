@@ -1,10 +1,12 @@
 /**
  * Settles and claims jobs in one transaction: the main call of a worker.
  */
+import { defined } from '@s18i/lark/internal'
 import { bothLimits } from '../../contract/rules/pause.ts'
 import { checkLimits } from '../../contract/rules/rate.ts'
-import type { Call, Exchange, Settlement, Verdict, Want } from '../../contract/store.ts'
+import type { Call, DueFlows, Exchange, Settlement, Verdict, Want } from '../../contract/store.ts'
 import { recall, remember } from '../calls.ts'
+import { handOutFlows } from '../documents/flows.ts'
 import { exchangeEffects } from '../effects/effect.ts'
 import { countEndsAtHome } from '../effects/tally.ts'
 import { settle } from '../end/settle.ts'
@@ -48,8 +50,10 @@ export function exchange(
   remember<Verdict>(partition, call, verdicts, 'settled')
   if (hasLess) joinWaiters(partition, call.caller)
   else if (want.limit > 0) leaveWaiters(partition, call.caller)
+  const dueFlows = flowsFor(partition, want)
   const exchanged = withTick(partition, want, {
     verdicts,
+    ...defined({ dueFlows }),
     jobs,
     ...due(partition, isLimited ? within?.wait : 0),
   })
@@ -57,6 +61,12 @@ export function exchange(
   if (effects.length > 0) exchanged.effects = effects
   const counts = limit > 0 && partition.lanes > 0 && !partition.paused ? limited(partition) : {}
   return Object.keys(counts).length > 0 ? { ...exchanged, limited: counts } : exchanged
+}
+
+/** Hands out the due flows, if this call has made a flow due and its caller can advance it. */
+function flowsFor(partition: Partition, { flows, limit }: Want): DueFlows | undefined {
+  const isWanted = flows === true && limit > 0 && partition.ticksSooner && partition.nextTick === 0
+  return isWanted ? handOutFlows(partition) : undefined
 }
 
 /**
@@ -67,7 +77,8 @@ export function exchange(
 function withTick(partition: Partition, { limit }: Want, exchanged: Exchange): Exchange {
   const { nextTick } = partition
   if (nextTick === undefined) return exchanged
-  if (partition.ticksSooner || exchanged.jobs.length < limit) exchanged.nextTick = nextTick
+  const isNews = partition.ticksSooner || exchanged.dueFlows !== undefined
+  if (isNews || exchanged.jobs.length < limit) exchanged.nextTick = nextTick
   if (limit > 0) partition.ticksSooner = false
   return exchanged
 }

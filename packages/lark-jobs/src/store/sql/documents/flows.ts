@@ -24,7 +24,10 @@ import {
   type Applied,
   type Bound,
   countsAsQueued,
+  type DueFlows,
   type Fate,
+  FLOW_BYTES,
+  FLOW_LEASE_MS,
   type Flows,
   type FlowWrite,
   type FlowWritten,
@@ -200,6 +203,15 @@ export function lendFlows(
   if (heads.length === 0) return []
   database.run(lend, until, now, list(heads.map(({ number }) => number)))
   return rowsOf(database, heads).map((row) => toFlow(database, row))
+}
+
+/** Hands out due flows with an `exchange`. Undefined if the first of them is too large for that. */
+export function handOutFlows(partition: Partition): DueFlows | undefined {
+  const heads = dueFlows(partition)
+  if (heads.length === 0 || heads[0]!.bytes > FLOW_BYTES) return undefined
+  const flows = lendFlows(partition, new Room(FLOW_BYTES).take(heads), partition.now + FLOW_LEASE_MS)
+  noteNext(partition)
+  return { at: partition.now, flows }
 }
 
 function rowsOf(database: Database, heads: readonly FlowHead[]): WholeFlow[] {

@@ -5,7 +5,8 @@
 -- ARGV[2]  caller
 -- ARGV[3]  the number of the call
 -- ARGV[4]  how many connections the process of the caller has given up so far (calls.lua)
--- ARGV[5]  how many jobs the caller can start at once
+-- ARGV[5]  how many jobs the caller can start at once. `;` and the amount by which the revision numbers of
+--          flows rise follow if the caller takes the flows that this call makes due
 -- ARGV[6]  how many more jobs to prefetch. If the claim states limits (rate.lua), this argument is the
 --          limits, and no job is prefetched
 -- ARGV[7]  lease, milliseconds
@@ -26,13 +27,19 @@
 --          that are handed out, or nothing; when each job was due ('' for a job that was due when it was
 --          queued), or nothing; milliseconds until a schedule or a flow is due, or -1 or nothing if none will
 --          be due, or if the claim got all jobs that it wanted and no flow became due; the journals of the
---          jobs that have one (journal.lua), or nothing }
+--          jobs that have one (journal.lua), or nothing; { the time; the due flows that are handed out
+--          (flows.lua) }, or nothing }
 -- Cost     O((n + limit) log m) for n settlements and m ended jobs; it does not depend on the number of
 --          waiting jobs
 -- needs: start, calls, line, place, lanes, counters, lease, rates, rooms, payloads, settle, order, ring
--- needs: effects, retain, delivery, end, event, pause, ticks, suspended, journals, holder, journaled, retrying
+-- needs: effects, retain, delivery, end, event, pause, ticks, flows, suspended, journals, holder, journaled
+-- needs: retrying
 
-local limit, prefetch = math.min(tonumber(ARGV[5]), MAX_ITEMS), tonumber(ARGV[6])
+local limit, prefetch, step = tonumber(ARGV[5]), tonumber(ARGV[6]), nil
+if not limit then
+  limit, step = string.match(ARGV[5], '^(%d+);(%d+)$')
+end
+limit = math.min(tonumber(limit), MAX_ITEMS)
 local waits, wanted = ARGV[8], nil
 local cut = string.find(waits, '\n', 1, true)
 if cut then
@@ -72,7 +79,22 @@ local function dues_of(ids, records, places)
   return is_any and found or nil
 end
 
+-- Hands out the flows that are due, if this call has made a flow due, and the caller takes flows. Returns {
+-- the time; the flows }, or nothing.
+local function due_flows()
+  if not step or not ends.calls or limit == 0 then
+    return
+  end
+  local due = redis.call('ZRANGE', key('flows'), '-inf', now, 'BYSCORE', 'LIMIT', 0, MAX_DUE)
+  local found, is_any_gone = flows().hand_out_flows(due, FLOW_LEASE_MS, step, FLOW_BYTES, false)
+  if is_any_gone then
+    ticks().next_tick({ ticks = has_ticks, flows = true }, 'flows')
+  end
+  return #found > 0 and { string.format('%.0f', now), found } or nil
+end
+
 local function reply(verdicts, due, ids, records, counters, waiting, handed, places)
+  local lent = due_flows()
   local late = next(places) and dues_of(ids, records, places) or nil
   local is_asked = ends.calls or (has_ticks or has_flows) and #ids < limit
   local tick = is_asked and ticks().next_tick({ ticks = has_ticks, flows = has_flows or ends.calls }) or nil
@@ -90,7 +112,7 @@ local function reply(verdicts, due, ids, records, counters, waiting, handed, pla
   end
   return {
     verdicts, due, table.concat(ids, '\n'), records, counters, waiting or (handed or late or tick) and false,
-    handed or (late or tick) and false, late or tick and false, tick, written,
+    handed or (late or tick) and false, late or tick and false, tick, written or lent and false, lent,
   }
 end
 
