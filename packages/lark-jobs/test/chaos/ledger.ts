@@ -26,7 +26,8 @@ export async function readLedger(store: Store, queues: readonly string[]): Promi
 
 function take(kept: Map<string, Kept>, queue: string, job: JobRecord): void {
   const { id, state, runs, failures, crashes, releases, finishedAt, result, errors } = job
-  // After a failover, a batch can give its next members the ids of members that were lost, but in other queues.
+  // After a failover, a batch can give its next members the ids of members that were lost, but in other
+  // queues.
   const key = `${queue} ${id}`
   const known = kept.get(key)
   if (known !== undefined) return void known.states.push(state)
