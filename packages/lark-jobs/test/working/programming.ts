@@ -97,9 +97,9 @@ export function programming(connect: Connect): void {
     const ended = Promise.allSettled(handles.map((handle) => handle.result({ timeout: '100s' })))
     let suspended = 0
     /**
-     * Takes the jobs of a dead worker back at once, not after the 15 s of a lease. A claim of this worker can still
-     * be on its way, so the jobs are taken back again while the next worker runs: with one call, the test took 6 to
-     * 125 s (2026-12-04).
+     * Takes the jobs of a dead worker back at once, not after the 15 s of a lease. A claim of this worker can
+     * still be on its way, so the jobs are taken back again while the next worker runs: with one call, the
+     * test took 6 to 125 s (2026-12-04).
      */
     const takeBack = (holder: string) => store.recover('default', { holder, by: 'heir', fromWithin: true })
     let dead: string | undefined
