@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeEach, expect, test } from 'vitest'
 import { JobsAuditCommand } from '../../src/commands/look/jobs-audit.ts'
 import { JobsDoctorCommand } from '../../src/commands/look/jobs-doctor.ts'
 import { JobsStatusCommand } from '../../src/commands/look/jobs-status.ts'
+import { JobsWhyCommand } from '../../src/commands/look/jobs-why.ts'
 import { OutboxInstallCommand } from '../../src/commands/outbox/outbox-install.ts'
 import { OutboxListCommand } from '../../src/commands/outbox/outbox-list.ts'
 import { OutboxRetryCommand } from '../../src/commands/outbox/outbox-retry.ts'
@@ -22,7 +23,7 @@ import { Application, mail } from '../outbox/application.ts'
 const folder = mkdtempSync(join(tmpdir(), 'lark-outbox-'))
 const commands = [
   ...[OutboxSqlCommand, OutboxInstallCommand, OutboxListCommand, OutboxRetryCommand],
-  ...[JobsStatusCommand, JobsDoctorCommand, JobsAuditCommand],
+  ...[JobsStatusCommand, JobsDoctorCommand, JobsAuditCommand, JobsWhyCommand],
 ]
 let files = 0
 let application: Application
@@ -120,6 +121,17 @@ test('outbox:list shows waiting rows and rows that cannot become jobs; outbox:re
     [`rows of the outbox: ${bad}, ${good}`, 1, 'command'],
     [`rows of the outbox: ${good}`, 0, 'command'],
   ])
+})
+
+test('jobs:why says of a job in the outbox that it waits for the relay, or why it cannot become a job', async () => {
+  const [waiting, marked] = application.write(mail(1), mail(2))
+  application.run(`UPDATE ${OUTBOX} SET error = 'the store refused it' WHERE id = '${marked}'`)
+  const why = await lark(['jobs:why', waiting!])
+  expect(why).toMatchObject({ code: 1, said: expect.stringContaining('waits in the outbox for the relay') })
+  expect(why.said).toContain('lark outbox:list')
+  const refused = (await lark(['jobs:why', marked!])).said
+  expect(refused).toContain('cannot become a job: the store refused it')
+  expect(refused).toContain(`lark outbox:retry ${marked}`)
 })
 
 test('jobs:status, jobs:doctor and the metrics show waiting rows, a stuck relay, rows that cannot become jobs, and an unreachable database', async () => {

@@ -1,8 +1,9 @@
 /** Flows as commands show them: their names, their progress, and why they ended. */
-import { nearest } from '@s18i/lark/internal'
+import { nearest, visible } from '@s18i/lark/internal'
 import { memberOf } from '../../model/effect.ts'
 import { JobsError } from '../../model/errors.ts'
 import type { FlowCounts, FlowInfo, GetFlowOptions, Operate } from '../../operate.ts'
+import { readable } from '../../words/duration.ts'
 import { listed } from '../../words/listed.ts'
 import { plural } from '../../words/plural.ts'
 import { shown } from '../../words/secret.ts'
@@ -64,15 +65,28 @@ export async function orFlow({ flows }: Operate, error: unknown, command: string
 
 /**
  * The error for an id that no job has. If a flow has the id, the hint names the command for flows. If a
- * server of the store evicts data, the hint says that the job may have been lost.
+ * server of the store evicts data, the hint says that the job may have been lost. A job that is committed in
+ * the outbox but not in the store has an error of its own.
  */
 export async function noJob(operating: Operate, id: string): Promise<unknown> {
+  const row = (await operating.find(id).catch(() => undefined))?.inOutbox
+  if (row !== undefined) return inOutbox(id, row)
   const kept = 'Jobs that have ended are kept for a while only: see lark jobs:failed'
   const drops = (await operating.status()).alarms.find(({ code }) => code === 'eviction')
   const lost = drops && `. Or the store has lost it: ${drops.subject} ${drops.text}: see lark jobs:doctor`
   const hint = `${kept}${lost ?? ''}`
   const error = new JobsError('JOB_NOT_FOUND', `There is no job ${id}`, { id, hint })
   return await orFlow(operating, error, 'jobs:flow')
+}
+
+function inOutbox(id: string, { age, error }: { age: number; error?: string }): JobsError {
+  const what = error === undefined ? 'waits in the outbox for the relay' : `cannot become a job: ${error}`
+  const advice =
+    error === undefined
+      ? 'A worker whose configuration has the outbox puts it into the store: see lark outbox:list and lark jobs:doctor'
+      : `Its row is kept in the outbox. To try it again: lark outbox:retry ${id}`
+  const message = `Job ${id} is not in the store yet. It was committed ${readable(age)} ago, and ${visible(what)}`
+  return new JobsError('JOB_NOT_FOUND', message, { id, hint: advice })
 }
 
 /** The name of a flow in messages: `workflow order (0Vr5kPq3Zx1aB)`, `chain 0Vr5kPq3Zx1aB`. */
